@@ -1,0 +1,5 @@
+"""The command line: parse, wire, exit codes."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,66 @@
+"""Where stslab keeps its state: one folder, readable by its owner alone.
+
+``STSLAB_HOME`` names it; otherwise it is ``stslab`` under the XDG state folder.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stslab.errors import StateFolderError
+
+_OWNER_ONLY = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state folder and the places in it."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite file that remembers every run."""
+        return self.root / "journal.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock a command holds while it changes a run."""
+        return self.root / "run.lock"
+
+    @property
+    def sandbox(self) -> Path:
+        """The embedded account's own folder."""
+        return self.root / "sandbox"
+
+    def profiles(self, target: str) -> Path:
+        """The folder that holds ``credentials`` and ``config`` for one target."""
+        return self.root / "profiles" / target
+
+
+def home() -> Home:
+    """The state folder that the environment names, which may not exist yet."""
+    named = os.environ.get("STSLAB_HOME")
+    if named:
+        return Home(Path(named).expanduser().absolute())
+    from platformdirs import user_state_path
+
+    return Home(user_state_path("stslab", appauthor=False))
+
+
+def private_folder(path: Path) -> Path:
+    """Make ``path`` (and its parents) if need be, readable by its owner alone.
+
+    Raises:
+        StateFolderError: it can't be made or entered.
+    """
+    try:
+        path.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(_OWNER_ONLY)
+    except OSError as error:
+        raise StateFolderError(
+            f"The state folder {path} can't be used: {error.strerror or error}.",
+            "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+        ) from error
+    return path

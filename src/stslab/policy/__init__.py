@@ -1,0 +1,1 @@
+"""What IAM decides: policies and a request to a Decision with its reasons. Pure."""

@@ -1,0 +1,231 @@
+"""What a run says while it goes: frozen events, which ``stslab.render`` draws.
+
+No event holds a secret key or a session token: what the runner puts into one has
+been redacted. Times are seconds. An event's ``kind`` is its name in JSON.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run."""
+
+    @property
+    def kind(self) -> str:
+        """The event's name in JSON lines: ``StepStarted`` is ``step_started``."""
+        return _WORD.sub("_", type(self).__name__).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class CallShown:
+    """A call as it may be shown: who makes it, and with what (redacted) parameters."""
+
+    identity: str
+    service: str
+    operation: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageShown:
+    """A stage on the lab's map. ``state`` is pending, done or current."""
+
+    id: str
+    title: str
+    state: str = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A run begins, or goes on (``resumed``) where it was stopped."""
+
+    run: str
+    lab: str
+    title: str
+    target: str
+    account: str
+    region: str
+    stages: tuple[StageShown, ...]
+    resumed: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted(Event):
+    """A stage begins. ``intro`` is Markdown; ``pages`` are (title, URL) of AWS's documentation."""
+
+    stage: str
+    title: str
+    intro: str
+    pages: tuple[tuple[str, str], ...]
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished(Event):
+    """A stage's steps are done and its checkpoint holds (``held``), or does not."""
+
+    stage: str
+    held: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted(Event):
+    """A step is about to make its call."""
+
+    stage: str
+    title: str
+    call: CallShown
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped(Event):
+    """A step was done before, in an earlier process."""
+
+    stage: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished(Event):
+    """A step's call succeeded. ``shown`` are its (label, value) lines worth reading."""
+
+    stage: str
+    title: str
+    shown: tuple[tuple[str, Any], ...]
+    saved: Mapping[str, Any]
+    profile: str | None
+    request_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed(Event):
+    """A step's call failed where the lab needs it to succeed: what AWS said."""
+
+    stage: str
+    title: str
+    call: CallShown
+    code: str
+    message: str
+    request_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Event):
+    """A wait goes on: for what, since when, for how long at most, and how often tried."""
+
+    what: str
+    tries: int
+    elapsed: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class StackProgress(Event):
+    """One event of a CloudFormation stack, as it comes."""
+
+    time: str
+    resource: str
+    type: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStarted(Event):
+    """A claim is about to be proved."""
+
+    stage: str
+    says: str
+    call: CallShown | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished(Event):
+    """A claim was tried: held or not, and the proof.
+
+    ``denied`` is true where the claim is a refusal and AWS refused: the expected success.
+    ``proof`` is AWS's message or the value that was compared; ``why`` says what did not hold.
+    """
+
+    stage: str
+    says: str
+    held: bool
+    denied: bool
+    code: str
+    proof: str
+    because: str
+    why: str
+    request_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStarted(Event):
+    """Cleanup begins: what it will take back, in its order."""
+
+    run: str
+    things: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoFinished(Event):
+    """One thing was taken back. ``outcome``: undone, was gone, never made, kept, failed."""
+
+    thing: str
+    call: CallShown | None
+    outcome: str
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThingLookedUp(Event):
+    """The proof of cleanup: a thing was looked for. ``gone`` says whether it is."""
+
+    thing: str
+    call: CallShown | None
+    gone: bool
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupFinished(Event):
+    """Cleanup ended. ``remaining``: (thing, the ``aws`` command that removes it)."""
+
+    run: str
+    removed: tuple[str, ...]
+    remaining: tuple[tuple[str, str], ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """A run ended: ``proved`` lists (stage title, claim, held)."""
+
+    run: str
+    outcome: str
+    proved: tuple[tuple[str, str, bool], ...]
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something that a person should know. ``level``: info or warning."""
+
+    level: str
+    message: str
+    hint: str = ""

@@ -1,0 +1,138 @@
+"""What a run needs of the world outside: an account to call, a place for profiles.
+
+``stslab.aws`` provides both; tests provide their own. An AWS error is a value here,
+not an exception: a lab may expect it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The call succeeded. ``data`` is the output as boto3 returns it, less ResponseMetadata.
+
+    It may hold credentials: they go to a profile, and are redacted from all else.
+    """
+
+    data: Mapping[str, Any]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """AWS answered with an error. ``transient``: AWS says to try again (throttling, 5xx)."""
+
+    code: str
+    message: str
+    status: int = 0
+    request_id: str = ""
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer was seen (timeout, reset connection): the call has perhaps taken effect."""
+
+    reason: str
+
+
+Outcome = Answer | Refusal | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """Where calls go.
+
+    ``kind`` is sandbox, aws or endpoint. ``instance`` tells one embedded account from the
+    next (empty elsewhere). ``eventually_consistent``: IAM's changes take time to spread.
+    ``pace`` is the pause between tries, in seconds.
+    """
+
+    name: str
+    kind: str
+    account: str
+    region: str
+    partition: str = "aws"
+    instance: str = ""
+    eventually_consistent: bool = False
+    pace: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WaiterProbe:
+    """One look at what a botocore waiter waits for. ``state``: success, retry or failure."""
+
+    state: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class WaiterPace:
+    """How a botocore waiter polls: pause in seconds between tries, and tries at most."""
+
+    delay: float
+    max_attempts: int
+
+
+class Account(Protocol):
+    """One AWS account at one target, called by named identities."""
+
+    @property
+    def target(self) -> TargetInfo:
+        """Where calls go."""
+        ...
+
+    def call(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Outcome:
+        """Make one API call; ``service`` and ``operation`` are the API's own names.
+
+        Raises:
+            CredentialsError: there is no such identity, or its credentials can't be used.
+        """
+        ...
+
+    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
+        """How the waiter of this name polls."""
+        ...
+
+    def probe(
+        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
+    ) -> WaiterProbe:
+        """Look once at what the waiter waits for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What signs a call. Only the access key id and the expiration may be shown.
+
+    ``expiration`` is ISO 8601 in UTC, empty for a long-term key.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+    expiration: str = ""
+
+
+class Profiles(Protocol):
+    """stslab's own AWS profiles for one target: never the user's ``~/.aws``."""
+
+    def save(self, name: str, credentials: Credentials) -> None:
+        """Write the profile, at once and whole, in files that only their owner reads."""
+        ...
+
+    def get(self, name: str) -> Credentials | None:
+        """The profile's credentials, or None where there is no such profile."""
+        ...
+
+    def remove(self, name: str) -> bool:
+        """Take the profile out of the files; False where it was not in them."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all profiles."""
+        ...

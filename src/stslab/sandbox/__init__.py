@@ -1,0 +1,1 @@
+"""The embedded AWS account: authenticate, authorize, then STS or moto."""

@@ -1,0 +1,7 @@
+"""The package itself."""
+
+import stslab
+
+
+def test_version_is_set():
+    assert stslab.__version__.count(".") == 2
