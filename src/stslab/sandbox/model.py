@@ -1,0 +1,148 @@
+"""The words that all modules of the sandbox share: requests, callers, answers, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from stslab.policy import Principal
+    from stslab.sandbox.sts.sessions import Session
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request as it came, before anything about it is believed.
+
+    ``path`` is still percent-encoded. ``query`` holds the decoded pairs in their order,
+    ``raw_query`` the text they came from. ``headers`` are as sent, values as Latin-1 text.
+    ``body`` is whole; after authentication, without the framing of an aws-chunked upload.
+    """
+
+    method: str
+    path: str
+    query: Pairs
+    raw_query: str
+    headers: Pairs
+    body: bytes = field(repr=False)
+    source_ip: str = "127.0.0.1"
+
+    def header(self, name: str, default: str = "") -> str:
+        """The value of the first header of this name, whatever its case, or ``default``."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), default)
+
+    def header_values(self, name: str) -> tuple[str, ...]:
+        """All values of the headers of this name, in the order they were sent."""
+        wanted = name.lower()
+        return tuple(value for key, value in self.headers if key.lower() == wanted)
+
+    def has_header(self, name: str) -> bool:
+        """Whether a header of this name was sent, even an empty one."""
+        return bool(self.header_values(name))
+
+    def argument(self, name: str, default: str = "") -> str:
+        """The first query parameter of exactly this name, or ``default``."""
+        return next((value for key, value in self.query if key == name), default)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call, as its signature proved.
+
+    ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, WebIdentityUser,
+    Anonymous or AWSService. ``session`` is the STS session where the key is temporary.
+    """
+
+    principal: Principal
+    account: str
+    access_key_id: str
+    kind: str
+    user_id: str = ""
+    user_name: str = ""
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An access key as whoever keeps it knows it.
+
+    ``active`` is False for a key that its owner made Inactive. ``session_token`` is empty
+    for a long-term key, and must otherwise be the request's own. ``expires`` (aware) is
+    judged by the sandbox's clock.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    caller: Caller
+    active: bool = True
+    session_token: str = field(default="", repr=False)
+    expires: datetime | None = None
+
+
+class KeyStore(Protocol):
+    """Whoever knows the access keys: users' and root's from IAM, sessions' from STS."""
+
+    def lookup(self, access_key_id: str) -> KeyRecord | None:
+        """The key of this id, active or not, expired or not; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One API call, named: what is asked for, by whom, where and when.
+
+    ``params`` has botocore's input shape, as boto3 takes it. ``account`` owns what is asked
+    for. ``now`` is the sandbox's clock, aware, UTC. ``via`` lists the services that make the
+    call in the caller's name (``aws:CalledVia``), first to last.
+    """
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    http: HttpRequest
+    caller: Caller
+    account: str
+    region: str
+    request_id: str
+    now: datetime
+    via: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """What goes back over HTTP, except for the server's own Date, Server and framing."""
+
+    status: int
+    headers: Pairs
+    body: bytes = field(default=b"", repr=False)
+
+
+class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
+    """An error as AWS answers it; becomes the error body of the service's own protocol.
+
+    ``fault`` is Sender or Receiver. ``extra`` are further members of the error's body, as S3
+    has them (``{"BucketName": ...}``). Neither holds a secret key or a session token.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int = 400,
+        *,
+        headers: Pairs = (),
+        fault: str = "Sender",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.headers = headers
+        self.fault = fault
+        self.extra: Mapping[str, Any] = dict(extra or {})
