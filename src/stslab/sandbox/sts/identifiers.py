@@ -1,0 +1,57 @@
+"""Identifiers as AWS forms them: unique ids, access keys, secrets and session tokens.
+
+The account is written into an access key's id, as in AWS: it can be read back from the id of
+a key that was deleted long ago (IAM User Guide, "IAM identifiers").
+"""
+
+import base64
+import secrets
+
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - alphabet
+_ACCOUNT_OFFSET = 1 << 39
+_ACCOUNT_BYTES = 5
+_ACCOUNT_CHARS = slice(4, 12)
+_PARITY_CHAR = 12
+_KEY_LENGTH = 20
+_UNIQUE_LENGTH = 21
+_TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
+_ACCOUNT_LIMIT = 10**12
+
+
+def access_key_id(prefix: str, account: str) -> str:
+    """A new key id of 20 characters; ``prefix`` is AKIA (long-term) or ASIA (temporary)."""
+    return _with_account(prefix, account, _KEY_LENGTH)
+
+
+def unique_id(prefix: str, account: str) -> str:
+    """A new unique id of 21 characters; ``prefix`` is AIDA, AROA, AGPA, ANPA or AIPA."""
+    return _with_account(prefix, account, _UNIQUE_LENGTH)
+
+
+def secret_access_key() -> str:
+    """A new secret of 40 characters."""
+    return "".join(secrets.choice(_SECRET) for _ in range(40))
+
+
+def session_token(size: int) -> str:
+    """A new opaque token of exactly ``size`` bytes. It holds nothing, so nothing can be forged."""
+    wanted = size - len(_TOKEN_PREFIX)
+    return _TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
+
+
+def account_of_key(key_id: str) -> str | None:
+    """The account that an access key's id names, or None where the id names none."""
+    if len(key_id) != _KEY_LENGTH or any(char not in _BASE32 for char in key_id[4:]):
+        return None
+    half = int.from_bytes(base64.b32decode(key_id[_ACCOUNT_CHARS]), "big") - _ACCOUNT_OFFSET
+    account = half * 2 + int(_BASE32.index(key_id[_PARITY_CHAR]) >= len(_BASE32) // 2)
+    return f"{account:012d}" if 0 <= account < _ACCOUNT_LIMIT else None
+
+
+def _with_account(prefix: str, account: str, length: int) -> str:
+    number = int(account)
+    half = (number // 2 + _ACCOUNT_OFFSET).to_bytes(_ACCOUNT_BYTES, "big")
+    parity = secrets.choice(_BASE32[16:] if number % 2 else _BASE32[:16])
+    start = prefix + base64.b32encode(half).decode() + parity
+    return start + "".join(secrets.choice(_BASE32) for _ in range(length - len(start)))
