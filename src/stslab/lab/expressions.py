@@ -1,0 +1,216 @@
+"""The grammar of ``${{ … }}`` and JMESPath: text to syntax trees, with positions for errors.
+
+An expression over a response may hold ``${{ … }}`` itself. It is parsed with a placeholder
+there, and the value is put into the syntax tree: whatever the value is, it stays a value.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jmespath.exceptions import EmptyExpressionError, JMESPathError, ParseError
+from jmespath.parser import Parser
+
+LONGEST = 4000
+OPEN, CLOSE = "${{", "}}"
+Tree = Mapping[str, Any]
+
+# Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.
+_LEFT, _RIGHT = "\ue000", "\ue001"
+_PLACEHOLDER = re.compile(f"{_LEFT}(\\d+){_RIGHT}")
+RESERVED = re.compile(f"[{_LEFT}{_RIGHT}]")
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
+
+
+class BadExpression(Exception):  # noqa: N818 - it names what it is about, as the lab errors do
+    """An expression that can't be parsed, where in the text, and what to write instead."""
+
+    def __init__(self, message: str, position: int, mend: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One ``${{ … }}`` in a text: where it stands, its JMESPath and where that stands."""
+
+    start: int
+    end: int
+    expression: str
+    inner: int
+
+    @property
+    def tree(self) -> Tree:
+        """The syntax tree of what stands between the braces."""
+        try:
+            return _parsed(self.expression)
+        except BadExpression as bad:
+            raise BadExpression(bad.message, self.inner + bad.position, bad.mend) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """JMESPath over a response; its tree has placeholders for what is embedded in it."""
+
+    tree: Tree
+    embedded: tuple[Embedded, ...]
+
+
+@lru_cache(maxsize=4096)
+def embedded(text: str) -> tuple[Embedded, ...]:
+    """Every ``${{ … }}`` in ``text``, in order.
+
+    Raises:
+        BadExpression: one is not closed, or is no JMESPath.
+    """
+    found = []
+    at = text.find(OPEN)
+    while at >= 0:
+        end = _closing(text, at)
+        raw = text[at + len(OPEN) : end]
+        inner = at + len(OPEN) + len(raw) - len(raw.lstrip())
+        one = Embedded(at, end + len(CLOSE), raw.strip(), inner)
+        one.tree  # noqa: B018 - parsed now (and cached), so that a bad one is found here
+        found.append(one)
+        at = text.find(OPEN, one.end)
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def query(text: str) -> Query:
+    """JMESPath that may hold ``${{ … }}``, inside its quotes or as a value of its own.
+
+    Raises:
+        BadExpression: with its position in ``text``.
+    """
+    holes = embedded(text)
+    written, origin = _with_placeholders(text, holes)
+    try:
+        return Query(_parsed(written), holes)
+    except BadExpression as bad:
+        raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.mend) from None
+
+
+def bound(tree: Any, values: tuple[Any, ...]) -> Any:
+    """The tree with each placeholder replaced by its value: whole literals keep its type."""
+    if isinstance(tree, str):
+        return _filled(tree, values)
+    if isinstance(tree, Mapping):
+        return {key: bound(part, values) for key, part in tree.items()}
+    if isinstance(tree, list):
+        return [bound(part, values) for part in tree]
+    return tree
+
+
+def as_text(value: Any) -> str:
+    """A value inside a longer text: text as it is, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str, separators=(",", ":"))
+
+
+def _filled(text: str, values: tuple[Any, ...]) -> Any:
+    whole = _PLACEHOLDER.fullmatch(text)
+    if whole:
+        return values[int(whole[1])]
+    return _PLACEHOLDER.sub(lambda found: as_text(values[int(found[1])]), text)
+
+
+def _closing(text: str, at: int) -> int:
+    """Where the ``}}`` stands that closes the ``${{`` at ``at``: not in quotes, not in braces."""
+    place, depth = at + len(OPEN), 0
+    while place < len(text):
+        quoted = _QUOTED.match(text, place)
+        if quoted:
+            place = quoted.end()
+            continue
+        if text.startswith(CLOSE, place) and not depth:
+            return place
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        place += 1
+    raise BadExpression("This ${{ is not closed.", at, "Close it with }}, as in ${{ user }}.")
+
+
+def _with_placeholders(text: str, holes: tuple[Embedded, ...]) -> tuple[str, list[int]]:
+    """``text`` with placeholders, and for each of its characters where it came from."""
+    written: list[str] = []
+    origin: list[int] = []
+    at, quote = 0, ""
+    for number, hole in enumerate(holes):
+        quote = _quote_after(text[at : hole.start], quote)
+        placeholder = f"{_LEFT}{number}{_RIGHT}"
+        put = placeholder if quote else f'`"{placeholder}"`'
+        written += [text[at : hole.start], put]
+        origin += [*range(at, hole.start), *[hole.start] * len(put)]
+        at = hole.end
+    written.append(text[at:])
+    origin += [*range(at, len(text) + 1)]
+    return "".join(written), origin
+
+
+def _quote_after(text: str, quote: str) -> str:
+    """The quote that is open after ``text``, given the one that was open before it."""
+    escaped = False
+    for char in text:
+        if escaped:
+            escaped = False
+        elif char == "\\" and quote:
+            escaped = True
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"`":
+            quote = char
+    return quote
+
+
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> Tree:
+    if len(expression) > LONGEST:
+        raise BadExpression(
+            f"This expression is longer than {LONGEST} characters.", 0, "Make it shorter."
+        )
+    _refuse_bare_literals(expression)
+    try:
+        tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001 - `parse` caches by mutation of a global
+    except EmptyExpressionError:
+        raise BadExpression("The expression is empty.", 0, "Name a value, as in ${{ user }}.") from None
+    except ParseError as error:
+        raise _located(error, expression) from None
+    except (JMESPathError, ValueError, RecursionError) as error:
+        raise BadExpression(f"This is no JMESPath: {error}.", 0, _SEE) from None
+    return tree
+
+
+_SEE = "See jmespath.org for the syntax; text stands in 'single quotes'."
+
+
+def _located(error: ParseError, expression: str) -> BadExpression:
+    position = min(int(error.lex_position), len(expression))
+    if error.token_type in {None, "EOF"}:
+        return BadExpression("This JMESPath ends too early.", len(expression), _SEE)
+    token = _PLACEHOLDER.sub("${{ … }}", str(error.token_value))
+    return BadExpression(f"This JMESPath goes wrong at {token!r}.", position, _SEE)
+
+
+def _refuse_bare_literals(expression: str) -> None:
+    """Backquotes hold JSON; jmespath takes other text too, deprecated, with a warning."""
+    for start, literal in _backquoted(expression):
+        try:
+            json.loads(literal.replace("\\`", "`"))
+        except ValueError:
+            raise BadExpression(
+                "Between backquotes stands JSON, and this is none.",
+                start,
+                "Write text in 'single quotes'.",
+            ) from None
+
+
+def _backquoted(expression: str) -> Iterator[tuple[int, str]]:
+    for found in _QUOTED.finditer(expression):
+        if found[0].startswith("`"):
+            yield found.start(), found[0][1:-1]

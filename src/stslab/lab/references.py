@@ -1,0 +1,181 @@
+"""Puts what a run knows into a lab's values, and evaluates a lab's questions to a response.
+
+A scope is what a run knows: ``run`` (with ``id``), ``account``, ``region``, ``partition``,
+the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_id``,
+``expiration``). All functions are pure.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
+
+from stslab.errors import UnresolvedReference
+from stslab.lab import expressions
+from stslab.lab.expressions import BadExpression, Embedded, Tree
+
+Scope = Mapping[str, Any]
+
+
+def resolve(value: Any, scope: Scope) -> Any:
+    """``value`` with every ``${{ … }}`` replaced by what it stands for.
+
+    Text that is one expression and nothing else becomes the expression's value with its
+    type; in longer text, text is put in as it is and all else as JSON. Lists and mappings
+    are resolved throughout, their keys stay as they are.
+
+    Raises:
+        UnresolvedReference: an expression gives nothing; its hint says what is known.
+    """
+    if isinstance(value, str):
+        return _resolved_text(value, scope)
+    if isinstance(value, Mapping):
+        return {key: resolve(part, scope) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(part, scope) for part in value]
+    return value
+
+
+def names_used(value: Any) -> set[str]:
+    """The names that the expressions in ``value`` (text, list or mapping) take from a scope.
+
+    Raises:
+        UnresolvedReference: an expression is no JMESPath.
+    """
+    return {name for text in _texts(value) for one in _embedded(text) for name in roots(one.tree)}
+
+
+def evaluate(expression: str, data: Any, scope: Scope) -> Any:
+    """What JMESPath ``expression`` finds in ``data``; None where it finds nothing.
+
+    Each ``${{ … }}`` in it is resolved first and stays a value, whatever characters it has:
+    inside quotes it is text, outside them it keeps its type.
+
+    Raises:
+        UnresolvedReference: a ``${{ … }}`` gives nothing, or the expression can't be applied
+            to this data (a function was given a value of the wrong type).
+    """
+    try:
+        query = expressions.query(expression)
+    except BadExpression as bad:
+        raise _unparsed(expression, bad) from None
+    values = tuple(_looked_up(one, scope) for one in query.embedded)
+    tree = expressions.bound(query.tree, values) if values else query.tree
+    return _search(tree, data, expression)
+
+
+def resolve_vars(variables: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """The lab's variables, each resolved after those that it refers to.
+
+    ``scope`` holds what else they may refer to: run, account, region and partition.
+
+    Raises:
+        UnresolvedReference: one refers to something unknown, or to itself in the end.
+    """
+    known: dict[str, Any] = {}
+    pending = dict(variables)
+    while pending:
+        ready = [name for name, value in pending.items() if not names_used(value) & pending.keys()]
+        if not ready:
+            raise UnresolvedReference(
+                f"These variables refer to each other in a circle: {', '.join(pending)}.",
+                "Give one of them a value of its own.",
+            )
+        known |= {name: resolve(pending.pop(name), {**scope, **known}) for name in ready}
+    return known
+
+
+def truthy(value: Any) -> bool:
+    """Whether JMESPath takes a value for true: not null, false, or empty."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def roots(tree: Tree) -> Iterator[str]:
+    """The names that a syntax tree takes from the scope itself."""
+    kind, children = tree["type"], tree.get("children", [])
+    if kind == "field":
+        yield tree["value"]
+    elif kind in _FIRST_CHILD_ONLY:
+        yield from roots(children[0])
+    elif kind != "slice":
+        for child in children:
+            yield from roots(child)
+
+
+# The later children of these look into what the first one found.
+_FIRST_CHILD_ONLY = frozenset(
+    {
+        "subexpression",
+        "pipe",
+        "index_expression",
+        "projection",
+        "filter_projection",
+        "value_projection",
+        "flatten",
+    }
+)
+
+
+def _resolved_text(text: str, scope: Scope) -> Any:
+    found = _embedded(text)
+    if not found:
+        return text
+    if found[0].start == 0 and found[0].end == len(text):
+        return _looked_up(found[0], scope)
+    written, at = [], 0
+    for one in found:
+        written += [text[at : one.start], expressions.as_text(_looked_up(one, scope))]
+        at = one.end
+    return "".join([*written, text[at:]])
+
+
+def _embedded(text: str) -> tuple[Embedded, ...]:
+    try:
+        return expressions.embedded(text)
+    except BadExpression as bad:
+        raise _unparsed(text, bad) from None
+
+
+def _looked_up(one: Embedded, scope: Scope) -> Any:
+    value = _search(one.tree, scope, one.expression)
+    if value is None:
+        known = ", ".join(sorted(scope))
+        raise UnresolvedReference(
+            f"${{{{ {one.expression} }}}} gives nothing here.", f"Known here: {known}."
+        )
+    return value
+
+
+def _search(tree: Tree, data: Any, expression: str) -> Any:
+    try:
+        return TreeInterpreter().visit(tree, data)
+    except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise UnresolvedReference(
+            f"The expression {expression!r} can't be applied: {_reason(error)}",
+            "Compare it with the response's fields, in the API's reference.",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of why, without the value that did not fit: it may be a secret."""
+    wanted = getattr(error, "expected_types", None)
+    if wanted:
+        kinds = " or ".join(str(kind) for kind in wanted)
+        return f"{getattr(error, 'function_name', 'a function')}() takes {kinds}."
+    return type(error).__name__
+
+
+def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
+    return UnresolvedReference(f"In {text!r}: {bad.message}", bad.mend)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
