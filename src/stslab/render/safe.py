@@ -1,0 +1,58 @@
+"""Makes text from AWS, a lab or a file harmless to a terminal."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+_KEPT = "\n"
+# Cc: control characters (escape sequences); Cf: the invisible ones, that reverse or hide text.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
+
+
+def visible(text: str) -> str:
+    r"""The text with each control or invisible character written out (``\x1b``), newlines kept.
+
+    A tab becomes four spaces.
+    """
+    text = text.replace("\r\n", "\n").replace("\t", "    ")
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def one_line(text: str) -> str:
+    """As ``visible``, with runs of white space, newlines too, made one space."""
+    return visible(" ".join(text.split()))
+
+
+def value_text(value: Any) -> str:
+    """A value of a response for people: text as it is, a document as indented JSON."""
+    if isinstance(value, str):
+        return visible(_document(value))
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, Mapping | list | tuple):
+        return visible(_indented(value))
+    return visible(str(value))
+
+
+def _shown(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _UNSEEN:
+        return character
+    point = ord(character)
+    return f"\\x{point:02x}" if point <= 0xFF else f"\\u{point:04x}"  # noqa: PLR2004 - one byte
+
+
+def _document(text: str) -> str:
+    """JSON documents (policies) come as text: indent them; leave any other text alone."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return _indented(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,80 @@
+r"""Lays out a command line in a width, so that what is copied from the screen still runs.
+
+A line is broken only between words, with a trailing backslash. A JSON document inside
+single quotes may be broken where JSON has white space anyway. Nothing else is inserted.
+"""
+
+import json
+import re
+import shlex
+
+_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""", re.DOTALL)
+_CONTINUED = " \\"
+_DEEPER = "  "
+
+
+def wrapped(command: str, width: int, indent: str = "") -> list[str]:
+    """The command's lines, each starting with ``indent`` and, where words allow, within ``width``.
+
+    An option keeps its value beside it if both fit on a line.
+    """
+    if len(indent) + len(command) <= width and "\n" not in command:
+        return [indent + command]
+    groups = _option_groups([_laid_out(word, width, indent) for word in _words(command)])
+    lines = _filled(groups, width - len(indent) - len(_CONTINUED))
+    return _continued(lines, indent)
+
+
+def _words(command: str) -> list[str]:
+    words = _WORD.findall(command)
+    meant = _split(command)
+    return words if meant is not None and _split(" ".join(words)) == meant else [command]
+
+
+def _split(command: str) -> list[str] | None:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return None
+
+
+def _laid_out(word: str, width: int, indent: str) -> str:
+    """A word that is a long JSON document in single quotes, indented; any other as it is."""
+    if len(word) <= width // 2 or not (word.startswith("'") and word.endswith("'")):
+        return word
+    if word.count("'") > 2 or word[1:2] not in "{[":  # noqa: PLR2004 - the two around it
+        return word
+    try:
+        document = json.loads(word[1:-1])
+    except ValueError:
+        return word
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "'" + text.replace("\n", "\n" + indent + _DEEPER) + "'"
+
+
+def _option_groups(words: list[str]) -> list[str]:
+    """Words in groups that like to stay on one line: an option and its value."""
+    groups: list[str] = []
+    for word in words:
+        if groups and groups[-1].startswith("--") and " " not in groups[-1] and word[0] != "-":
+            groups[-1] += " " + word
+        else:
+            groups.append(word)
+    return groups
+
+
+def _filled(groups: list[str], width: int) -> list[str]:
+    lines: list[str] = []
+    for group in groups:
+        room = width - (len(_DEEPER) if len(lines) > 1 else 0)
+        if lines and "\n" not in lines[-1] + group and len(lines[-1]) + 1 + len(group) <= room:
+            lines[-1] += " " + group
+        else:
+            lines.append(group)
+    return lines
+
+
+def _continued(lines: list[str], indent: str) -> list[str]:
+    led = [indent + (_DEEPER if number else "") + line for number, line in enumerate(lines)]
+    text = (_CONTINUED + "\n").join(led)
+    return text.split("\n")

@@ -1,0 +1,42 @@
+"""The signs beside the colours: in Unicode, or in ASCII where the output can't show more."""
+
+from dataclasses import dataclass
+
+# One character for one, so that what was laid out for a width keeps it.
+_PLAIN = str.maketrans(
+    "\u2018\u2019\u201c\u201d\u2013\u2014\u2212\u2022\u00b7\u2026\u2192\u2190\u00d7\u00a0",
+    "''\"\"---*-.><x ",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """What stands beside a line to say how it went, whatever the colours."""
+
+    done: str
+    failed: str
+    current: str
+    pending: str
+    waiting: str
+    warning: str
+    hint: str
+    dot: str
+
+
+UNICODE = Symbols("✔", "✘", "▶", "○", "…", "!", "→", "·")
+ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-")
+
+
+def is_unicode(encoding: str | None) -> bool:
+    """Whether an output of this encoding shows more than ASCII for certain."""
+    return (encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def symbols_for(encoding: str | None) -> Symbols:
+    """The signs that an output of this encoding can show."""
+    return UNICODE if is_unicode(encoding) else ASCII
+
+
+def plain(text: str) -> str:
+    """The text in ASCII, as long as it was: typographic signs get their plain likeness."""
+    return text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
