@@ -102,8 +102,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _lower(name: str) -> str:
-    head = re.match(r"[A-Z]+(?![a-z])|[A-Z]", name)
-    return name[: head.end()].lower() + name[head.end() :] if head else name
+    return name[:1].lower() + name[1:]
 
 
 def _listed(values: list[Any]) -> str:
