@@ -1,0 +1,75 @@
+"""Keeps secrets out of everything that is shown or remembered.
+
+By key: what stands under a name that holds secrets in AWS's APIs. By value: any secret
+that is known, wherever it turns up.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+HIDDEN = "********"
+_SHORTEST = 8
+
+SECRET_KEYS = frozenset(
+    {
+        "secretaccesskey",
+        "sessiontoken",
+        "secretkey",
+        "password",
+        "oldpassword",
+        "newpassword",
+        "token",
+        "webidentitytoken",
+        "samlassertion",
+        "servicepassword",
+        "servicespecificcredentialsecret",
+        "base32stringseed",
+        "qrcodepng",
+        "privatekey",
+        "privatekeylist",
+        "addprivatekey",
+        "accesskeysecret",
+        "secretstring",
+        "clientsecret",
+        "ssecustomerkey",
+        "authorization",
+    }
+)
+
+
+def is_secret_key(key: object) -> bool:
+    """Whether what stands under this key is a secret, however the key is written."""
+    return str(key).replace("_", "").replace("-", "").lower() in SECRET_KEYS
+
+
+def redact(value: Any, secrets: Collection[str] = ()) -> Any:
+    """``value`` without its secrets; structures are copied, tuples become lists."""
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if is_secret_key(key) and part else redact(part, secrets)
+            for key, part in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(part, secrets) for part in value]
+    return redact_text(value, secrets) if isinstance(value, str) else value
+
+
+def redact_text(text: str, secrets: Collection[str]) -> str:
+    """``text`` without the known secrets."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST and secret in text:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """The secrets that stand in a response or in parameters, found by their keys."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if is_secret_key(key) and isinstance(part, str):
+                yield part
+            else:
+                yield from secrets_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from secrets_in(part)
