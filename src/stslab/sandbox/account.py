@@ -1,0 +1,179 @@
+"""The world that the sandbox serves: its accounts, its clock, and everything that is saved.
+
+IAM and S3 live in moto's own backends, one of each an account. There is one world in a
+process: moto keeps its backends in module-wide dictionaries, and a new world replaces them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # read by moto when an account is made
+os.environ.pop("MOTO_ACCOUNT_ID", None)  # would send every request to that one account
+
+from stslab.sandbox import moto_backends, moto_patches
+from stslab.sandbox.model import Caller
+from stslab.sandbox.sts import identifiers
+
+LEARNER = "111122223333"
+PARTNER = "444455556666"
+REGION = "us-east-1"
+PARTITION = "aws"
+ADMINISTRATOR = "admin"
+ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+Part = TypeVar("Part")
+Internal = Callable[..., Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class RootKey:
+    """An access key of an account's root user."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Account:
+    """One AWS account, and what moto has no place for.
+
+    ``root_keys`` are those of the root user by id; ``user_boundaries`` maps a user's name to
+    the ARN of its permissions boundary.
+    """
+
+    account_id: str
+    name: str
+    canonical_id: str
+    root_keys: dict[str, RootKey] = field(default_factory=dict)
+    user_boundaries: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def iam(self) -> Any:
+        """moto's IAM backend of this account: users, groups, roles, policies, keys."""
+        return moto_backends.iam(self.account_id)
+
+    @property
+    def s3(self) -> Any:
+        """moto's S3 backend of this account: the buckets that it owns."""
+        return moto_backends.s3(self.account_id)
+
+    @property
+    def root_arn(self) -> str:
+        """The ARN of the root user, which is also how policies name the account."""
+        return f"arn:{PARTITION}:iam::{self.account_id}:root"
+
+
+class World:
+    """Everything that is saved, and the lock under which it changes.
+
+    ``write_lock`` is held while a request is decided and carried out, so that a list never
+    walks what another request changes, and no decision is older than what it allows.
+    """
+
+    def __init__(self) -> None:
+        self.instance = uuid.uuid4().hex[:12]
+        self.clock_offset = timedelta(0)
+        self.accounts: dict[str, Account] = {}
+        self._parts: dict[str, Any] = {}
+        self._internal: Internal | None = None
+        self.write_lock = threading.RLock()
+        moto_patches.apply()
+        moto_patches.use_clock(self.now)
+
+    @classmethod
+    def new(cls) -> World:
+        """A world of two accounts, each with a root user and an administrator."""
+        world = cls()
+        moto_backends.clear()
+        for account_id, name in ((LEARNER, "learner"), (PARTNER, "partner")):
+            world.accounts[account_id] = _new_account(account_id, name)
+        return world
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> World:
+        """The world that :meth:`state` was taken from."""
+        world = cls()
+        world.instance = state["instance"]
+        world.clock_offset = state["clock_offset"]
+        world.accounts = state["accounts"]
+        world._parts = state["parts"]
+        moto_backends.restore(state["moto"])
+        return world
+
+    def state(self) -> dict[str, Any]:
+        """All that is to be saved, to be pickled in one piece while the write lock is held."""
+        return {
+            "instance": self.instance,
+            "clock_offset": self.clock_offset,
+            "accounts": self.accounts,
+            "parts": self._parts,
+            "moto": moto_backends.state(),
+        }
+
+    def now(self) -> datetime:
+        """The sandbox's clock: aware, UTC."""
+        return datetime.now(UTC) + self.clock_offset
+
+    def account(self, account_id: str) -> Account:
+        """The account of this id.
+
+        Raises:
+            KeyError: there is none in this world.
+        """
+        return self.accounts[account_id]
+
+    def part(self, name: str, make: Callable[[], Part]) -> Part:
+        """What a service keeps in the world under ``name``, made the first time.
+
+        It is saved and restored with the rest, so it must be picklable.
+        """
+        with self.write_lock:
+            if name not in self._parts:
+                self._parts[name] = make()
+            kept: Part = self._parts[name]
+            return kept
+
+    def owner_of_bucket(self, bucket: str) -> str | None:
+        """The id of the account that owns the bucket, or None where there is no such bucket."""
+        return moto_backends.bucket_owner(bucket)
+
+    def users(self, account_id: str) -> Iterator[tuple[str, Any]]:
+        """The IAM users of an account by name, safe against changes meanwhile."""
+        return iter(list(self.account(account_id).iam.users.items()))
+
+    def bind(self, internal: Internal) -> None:
+        """Let services make further calls through the gate that serves this world."""
+        self._internal = internal
+
+    def call(
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        via: tuple[str, ...] = (),
+    ) -> Mapping[str, Any]:
+        """Make one authorized call in the caller's name; see :meth:`Gate.internal`."""
+        if self._internal is None:
+            raise RuntimeError("no gate serves this world")
+        return self._internal(caller, service, operation, params, via)
+
+
+def _new_account(account_id: str, name: str) -> Account:
+    account = Account(account_id, name, canonical_id=uuid.uuid4().hex + uuid.uuid4().hex)
+    root = RootKey(
+        identifiers.access_key_id("AKIA", account_id), identifiers.secret_access_key()
+    )
+    account.root_keys[root.access_key_id] = root
+    account.iam.create_user(REGION, ADMINISTRATOR)
+    account.iam.attach_user_policy(ADMINISTRATOR_POLICY, ADMINISTRATOR)
+    key = account.iam.create_access_key(ADMINISTRATOR)
+    key.secret_access_key = identifiers.secret_access_key()
+    return account

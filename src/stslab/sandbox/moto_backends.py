@@ -1,0 +1,59 @@
+"""moto's own dictionaries of backends: where IAM and S3 of each account live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+
+PARTITION = "aws"
+_DICTIONARIES: dict[str, Any] = {"iam": iam_backends, "s3": s3_backends}
+
+
+def iam(account_id: str) -> Any:
+    """moto's IAM backend of the account, made the first time it is asked for."""
+    return iam_backends[account_id][PARTITION]
+
+
+def s3(account_id: str) -> Any:
+    """moto's S3 backend of the account, made the first time it is asked for."""
+    return s3_backends[account_id][PARTITION]
+
+
+def bucket_owner(bucket: str) -> str | None:
+    """The id of the account that owns the bucket; names are global within the partition."""
+    found = s3_backends.bucket_accounts.get(bucket)
+    return None if found is None else str(found[1])
+
+
+def bucket(name: str) -> Any:
+    """moto's bucket of this name, in whichever account, or None."""
+    owner = bucket_owner(name)
+    return None if owner is None else s3(owner).buckets.get(name)
+
+
+def clear() -> None:
+    """Forget every account."""
+    for dictionary in _DICTIONARIES.values():
+        dictionary.clear()
+    s3_backends.bucket_accounts.clear()
+
+
+def state() -> dict[str, Any]:
+    """All backends in plain dictionaries, to be pickled in one piece: they share objects."""
+    accounts = {
+        service: {account: dict(held.items()) for account, held in dictionary.items()}
+        for service, dictionary in _DICTIONARIES.items()
+    }
+    return {"accounts": accounts, "bucket_accounts": dict(s3_backends.bucket_accounts)}
+
+
+def restore(saved: dict[str, Any]) -> None:
+    """Put back what :func:`state` gave."""
+    clear()
+    for service, accounts in saved["accounts"].items():
+        for account, held in accounts.items():
+            for partition, backend in held.items():
+                dict.__setitem__(_DICTIONARIES[service][account], partition, backend)
+    s3_backends.bucket_accounts.update(saved["bucket_accounts"])
