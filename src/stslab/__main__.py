@@ -1,0 +1,5 @@
+"""``python -m stslab`` is ``stslab``."""
+
+from stslab.cli.main import main
+
+main()

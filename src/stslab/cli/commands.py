@@ -1,0 +1,19 @@
+"""The table of commands: where each is, and what it does in a line."""
+
+from stslab.cli.lazy import Entry
+
+COMMANDS = {
+    "run": Entry("stslab.cli.run:command", "Walk through a lab, or go on where it stopped."),
+    "step": Entry("stslab.cli.step:command", "Do one stage of the current run."),
+    "check": Entry("stslab.cli.check:command", "Prove what the run has done so far, again."),
+    "cleanup": Entry("stslab.cli.cleanup:command", "Take everything back, and prove it."),
+    "status": Entry("stslab.cli.status:command", "Show where runs stand."),
+    "labs": Entry("stslab.cli.labs:command", "List the labs."),
+    "show": Entry("stslab.cli.show:command", "Show a lab as a table, Markdown or a shell script."),
+    "lint": Entry("stslab.cli.lint:command", "Find what is wrong in a lab file."),
+    "env": Entry("stslab.cli.env:command", "Print what points the aws CLI at the account."),
+    "shell": Entry("stslab.cli.shell:command", "Open a shell in which the aws CLI is set up."),
+    "sandbox": Entry("stslab.cli.sandbox:command", "Start, stop or reset the embedded account."),
+    "simulate": Entry("stslab.cli.simulate:command", "Evaluate policies offline, and explain."),
+    "completion": Entry("stslab.cli.completion:command", "Print a shell's completion script."),
+}

@@ -1,0 +1,89 @@
+"""How errors are said: the message, then what to do, on stderr; a bug goes to a log file."""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import click
+
+from stslab.errors import StslabError
+from stslab.render.safe import visible
+from stslab.render.symbols import symbols_for
+
+
+class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
+    """Ctrl-C, in the middle of something that can go on."""
+
+    exit_code: ClassVar[int] = 130
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C inside says how the run goes on, or is taken back."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        raise Interrupted(
+            "Stopped.",
+            "`stslab run` goes on from here, `stslab cleanup` takes everything back.",
+        ) from None
+
+
+def tell(error: StslabError) -> None:
+    """Say what is wrong, where, and what to do about it."""
+    signs = symbols_for(sys.stderr.encoding)
+    sign = click.style(signs.failed, fg="red", bold=True)
+    if isinstance(error, Interrupted):
+        sign = click.style(signs.waiting, fg="yellow")
+    click.echo(f"{sign} {visible(error.message)}", err=True, color=_color())
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"  {visible(note)}", err=True)
+    if error.hint:
+        click.echo(f"  {signs.hint} {visible(error.hint)}", err=True)
+
+
+def tell_bug(error: BaseException) -> None:
+    """Write the traceback to a log file, without secrets, and say where it is."""
+    from stslab.home import home
+
+    log = _written(home().root / "bugs", _report(error))
+    tell(
+        StslabError(
+            f"This is a bug in stslab: {type(error).__name__}.",
+            f"What happened is in {log}; please report it. "
+            "`stslab cleanup` takes back what a run has made.",
+        )
+    )
+
+
+def _color() -> bool | None:
+    """None lets click decide by the terminal; False forbids."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+def _report(error: BaseException) -> str:
+    from stslab.cli.secrets_kept import without_secrets
+
+    return without_secrets("".join(traceback.format_exception(error)))
+
+
+def _written(folder: Path, text: str) -> Path:
+    """Write a new file that only its owner reads: in the state folder, else a temporary one."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.log"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _private_file(folder / name, text)
+    except OSError:
+        return _private_file(Path(tempfile.mkdtemp(prefix="stslab-")) / name, text)
+
+
+def _private_file(path: Path, text: str) -> Path:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+    return path
