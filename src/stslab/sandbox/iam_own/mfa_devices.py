@@ -33,7 +33,7 @@ class MfaDevice:
 
     def accepts(self, code: str, now: datetime) -> bool:
         """Whether ``code`` is the device's now and was not used before; it is used then."""
-        step = totp.matching_step(self.seed, code, now, 1 + abs(self.drift))
+        step = totp.matching_step(self.seed, code, totp.step_of(now) + self.drift)
         if step is None or step <= self.last_step:
             return False
         self.last_step = step

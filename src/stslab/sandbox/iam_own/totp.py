@@ -30,11 +30,9 @@ def code(seed: str, step: int) -> str:
     return f"{number % 10**_DIGITS:0{_DIGITS}d}"
 
 
-def matching_step(seed: str, given: str, at: datetime, drift: int = _DRIFT_STEPS) -> int | None:
-    """The step, at most ``drift`` steps from ``at``'s, whose code was given; None if none's."""
-    now = step_of(at)
-    for step in range(now - drift, now + drift + 1):
+def matching_step(seed: str, given: str, around: int) -> int | None:
+    """The step, at most one from ``around``, whose code was given; None if none's."""
+    for step in range(around - _DRIFT_STEPS, around + _DRIFT_STEPS + 1):
         if hmac.compare_digest(code(seed, step).encode(), given.encode()):
             return step
     return None
-

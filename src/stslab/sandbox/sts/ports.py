@@ -23,6 +23,7 @@ class Judge(Protocol):
         context: Context,
         resource_policy: NamedPolicy | None = None,
         principal: Principal | None = None,
+        resource_account: str | None = None,
     ) -> Decision:
         """Decide ``action`` on ``resource`` for the request's caller, and log the decision.
 

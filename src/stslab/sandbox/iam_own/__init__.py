@@ -1,0 +1,1 @@
+"""IAM as AWS documents it, on moto's store of users, groups, roles and policies."""

@@ -1,0 +1,1 @@
+"""OpenID Connect: the issuers whose tokens a lab can have, and the check of such tokens."""

@@ -1,0 +1,47 @@
+"""The control verbs of the issuers: mint a token, show an issuer's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.errors import SandboxError
+from stslab.sandbox.account import World
+from stslab.sandbox.control import ControlRequest, Registry
+from stslab.sandbox.oidc.issuers import OWN_ISSUER, Issuers
+
+_MOST_SECONDS = 86400
+
+
+def add_verbs(registry: Registry, world: World) -> None:
+    """Answer ``oidc/token`` and ``oidc/issuer``."""
+    registry.add("oidc/token", lambda asked: _mint(world, asked))
+    registry.add("oidc/issuer", lambda asked: _issuer(world, asked))
+
+
+def _mint(world: World, asked: ControlRequest) -> Mapping[str, Any]:
+    """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
+    body = asked.body
+    claims, seconds = body.get("claims", {}), body.get("seconds", 3600)
+    if not isinstance(claims, dict) or not isinstance(seconds, int):
+        raise SandboxError("claims is a JSON object, and seconds a whole number.")
+    if abs(seconds) > _MOST_SECONDS:
+        raise SandboxError(f"A token is valid for {_MOST_SECONDS} seconds at most.")
+    issuer = str(body.get("issuer", OWN_ISSUER))
+    with world.write_lock:
+        token = world.part("oidc", Issuers).mint(
+            claims,
+            world.now(),
+            seconds=seconds,
+            issuer=issuer,
+            algorithm=str(body.get("algorithm", "RS256")),
+        )
+    return {"issuer": issuer, "token": token}
+
+
+def _issuer(world: World, asked: ControlRequest) -> Mapping[str, Any]:
+    """Show the configuration and the public keys of an issuer (the sandbox's own by default)."""
+    url = asked.arguments.get("issuer", OWN_ISSUER)
+    with world.write_lock:
+        issuer = world.part("oidc", Issuers).get(url)
+        return {"configuration": issuer.configuration(), "jwks": issuer.jwks()}

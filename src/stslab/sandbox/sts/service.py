@@ -1,0 +1,88 @@
+"""The whole Security Token Service, as a table of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from stslab.sandbox.account import World
+from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.sts import constraints, faults, restrictions
+from stslab.sandbox.sts.assume_role import AssumeRole
+from stslab.sandbox.sts.callers import SessionKeys
+from stslab.sandbox.sts.identity import Identity
+from stslab.sandbox.sts.ports import Judge
+from stslab.sandbox.sts.saml import AssumeRoleWithSaml
+from stslab.sandbox.sts.sessions import SessionStore
+from stslab.sandbox.sts.tokens import Tokens
+from stslab.sandbox.sts.web_identity import AssumeRoleWithWebIdentity
+
+Handler = Callable[[ApiRequest], Mapping[str, Any]]
+
+UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+_FORBIDDEN = 403
+
+
+class StsService:
+    """Every operation of STS. Each decides for itself what its caller may do.
+
+    ``handlers`` maps an operation's name to its function. ``keys`` knows the access keys of
+    the sessions, for authentication.
+    """
+
+    def __init__(self, world: World, judge: Judge) -> None:
+        store = world.part("sts", SessionStore)
+        assume, tokens, identity = (
+            AssumeRole(world, judge, store),
+            Tokens(world, judge, store),
+            Identity(judge, store),
+        )
+        self.keys = SessionKeys(world, store)
+        operations: dict[str, Handler] = {
+            "AssumeRole": assume,
+            "AssumeRoleWithSAML": AssumeRoleWithSaml(world),
+            "AssumeRoleWithWebIdentity": AssumeRoleWithWebIdentity(world, assume),
+            "AssumeRoot": _assume_root,
+            "DecodeAuthorizationMessage": identity.decode_authorization_message,
+            "GetAccessKeyInfo": identity.get_access_key_info,
+            "GetCallerIdentity": identity.get_caller_identity,
+            "GetDelegatedAccessToken": _not_offered,
+            "GetFederationToken": tokens.get_federation_token,
+            "GetScopedCredentials": _not_offered,
+            "GetSessionToken": tokens.get_session_token,
+            "GetWebIdentityToken": _outbound_federation_disabled,
+        }
+        self.handlers: Mapping[str, Handler] = {
+            name: _checked(handler) for name, handler in operations.items()
+        }
+
+
+def _checked(handler: Handler) -> Handler:
+    """The handler, called only with parameters and credentials that the operation takes."""
+
+    def call(request: ApiRequest) -> Mapping[str, Any]:
+        restrictions.check(request.caller, request.service, request.operation)
+        constraints.check(request.service, request.operation, request.params)
+        return handler(request)
+
+    return call
+
+
+def _assume_root(request: ApiRequest) -> NoReturn:
+    """Nobody can: neither account manages the other (STS API Reference, "AssumeRoot")."""
+    raise faults.access_denied(
+        f"User: {request.caller.principal.arn} is not authorized to perform: sts:AssumeRoot on "
+        f"resource: {request.params['TargetPrincipal']}"
+    )
+
+
+def _outbound_federation_disabled(request: ApiRequest) -> NoReturn:
+    raise ApiFault(
+        "OutboundWebIdentityFederationDisabledException",
+        f"Outbound web identity federation is not enabled for account {request.caller.account}.",
+        _FORBIDDEN,
+    )
+
+
+def _not_offered(request: ApiRequest) -> NoReturn:
+    raise faults.not_offered(request.operation)
