@@ -45,9 +45,8 @@ SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
 FROM entries e
 LEFT JOIN outcomes o ON o.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
 """
-_CHECK_COLUMNS = (
-    "stage, number, title, says, held, denied, code, proof, request_id, seconds, at"
-)
+_OUTCOME_COLUMNS = "entry, state, detail, request_id, thing, undo, at"
+_CHECK_COLUMNS = "stage, number, title, says, held, denied, code, proof, request_id, seconds, at"
 
 
 class Journal:
@@ -220,8 +219,7 @@ class Journal:
         values = [getattr(check, name.strip()) for name in _CHECK_COLUMNS.split(",")]
         self._write(
             (
-                f"INSERT OR REPLACE INTO checks (run, {_CHECK_COLUMNS})"  # noqa: S608 - our own columns
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO checks (run, {_CHECK_COLUMNS}) VALUES (?{', ?' * 11})",  # noqa: S608 - our own columns
                 [run, *values],
             )
         )
@@ -246,11 +244,7 @@ class Journal:
             rows.pack_undo(result.undo),
             self._now(),
         )
-        return (
-            "INSERT INTO outcomes (entry, state, detail, request_id, thing, undo, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
+        return f"INSERT INTO outcomes ({_OUTCOME_COLUMNS}) VALUES (?{', ?' * 6})", values  # noqa: S608 - our own columns
 
     def _write(self, *statements: tuple[str, Any]) -> int:
         """Run the statements in one transaction; the number of the first one's row."""

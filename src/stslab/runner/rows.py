@@ -6,6 +6,7 @@ the journal turns that into JournalCorrupt.
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from stslab.runner.records import (
@@ -128,8 +129,9 @@ def entry(row: tuple[Any, ...]) -> Entry:
 
 def run(row: tuple[Any, ...]) -> RunRecord:
     """A run from its columns, in the record's order."""
-    *before, state, started, ended = map(_text, row)
-    return RunRecord(*before, state=RunState(state), started=started, ended=ended)
+    values = dict(zip((part.name for part in fields(RunRecord)), map(_text, row), strict=True))
+    state = RunState(values.pop("state"))
+    return RunRecord(state=state, **values)
 
 
 def check(row: tuple[Any, ...]) -> CheckRecord:

@@ -1,0 +1,167 @@
+"""An AWS account behind an endpoint, as the runner calls it: ``stslab.runner.ports.Account``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import botocore
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from stslab.aws import answers
+from stslab.aws.clients import Clients, is_read
+from stslab.aws.profiles import ADMIN
+from stslab.errors import CredentialsError, RunError
+from stslab.runner.ports import (
+    Answer,
+    Lost,
+    Outcome,
+    Profiles,
+    Refusal,
+    TargetInfo,
+    WaiterPace,
+    WaiterProbe,
+)
+
+ANONYMOUS = "anonymous"
+_ENDED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+    }
+)
+
+
+class Boto3Account:
+    """One account at one target, called by named identities.
+
+    An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
+    own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
+    signs nothing.
+    """
+
+    def __init__(
+        self,
+        target: TargetInfo,
+        profiles: Profiles,
+        *,
+        endpoint_url: str = "",
+        own_profile: str = "",
+    ) -> None:
+        self._target = target
+        self._profiles = profiles
+        self._clients = Clients(target.region, endpoint_url, own_profile)
+
+    @property
+    def target(self) -> TargetInfo:
+        """Where calls go."""
+        return self._target
+
+    def call(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Outcome:
+        """Make one API call; ``service`` and ``operation`` are the API's own names.
+
+        A call whose answer was lost is not repeated, unless it only reads.
+
+        Raises:
+            CredentialsError: there is no such identity, or its credentials can't be used.
+        """
+        outcome = _outcome(*self._raw(identity, service, operation, params))
+        self._refuse_ended(identity, outcome)
+        return outcome
+
+    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
+        """How the waiter of this name polls."""
+        found = self._waiter(service, waiter)
+        return WaiterPace(float(found.delay), int(found.max_attempts))
+
+    def probe(
+        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
+    ) -> WaiterProbe:
+        """Look once at what the waiter waits for.
+
+        An answer that was lost, or an error that passes, says only to look again.
+        """
+        found = self._waiter(service, waiter)
+        response, instead = self._raw(identity, service, found.operation, params)
+        outcome = _outcome(response, instead)
+        self._refuse_ended(identity, outcome)
+        return WaiterProbe(_probed(found, response, outcome), outcome)
+
+    def _waiter(self, service: str, waiter: str) -> Any:
+        try:
+            return self._clients.waiter(service, waiter)
+        except (KeyError, ValueError, boto.BotoCoreError) as error:
+            raise RunError(f"There is no waiter {waiter} for {service}.") from error
+
+    def _raw(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any] | None, Outcome | None]:
+        """Botocore's response (an error's too), or else the outcome that stands for none."""
+        try:
+            client = self._client(identity, service, patient=is_read(operation))
+            method = getattr(client, botocore.xform_name(operation))
+            return method(**params), None
+        except boto.ClientError as error:
+            return error.response, None
+        except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
+            return None, answers.failure(error, local=self._clients.local)
+
+    def _client(self, identity: str, service: str, *, patient: bool) -> Any:
+        if identity == ANONYMOUS:
+            return self._clients.unsigned(service)
+        # botocore's tries are silent. Where the runner's own suffice, each of them is shown.
+        patient = patient and self._target.kind == "aws"
+        credentials = self._profiles.get(identity)
+        if credentials:
+            return self._clients.with_keys(service, credentials, patient=patient)
+        if identity == ADMIN and self._target.kind != "sandbox":
+            return self._clients.with_own(service, patient=patient)
+        raise CredentialsError(
+            f"There is no profile {identity} (yet) for the target {self._target.name}.",
+            "The stage that makes it comes first: `stslab run` goes on where the lab was stopped.",
+        )
+
+    def _refuse_ended(self, identity: str, outcome: Outcome) -> None:
+        """The learner's own credentials no longer work: nothing that follows could."""
+        if identity != ADMIN or not isinstance(outcome, Refusal):
+            return
+        if outcome.code in _ENDED:
+            raise CredentialsError(
+                f"The credentials of admin were refused ({outcome.code}): {outcome.message}",
+                self._ended_hint(),
+            )
+
+    def _ended_hint(self) -> str:
+        if self._target.kind == "sandbox":
+            return "Begin with a new account: stslab sandbox reset."
+        return "Sign in again, or set new credentials; then run the same command: it goes on."
+
+
+def _outcome(response: Mapping[str, Any] | None, instead: Outcome | None) -> Outcome:
+    if response is None:
+        return instead or Lost("there was no answer")
+    if "Error" in response and "Code" in response["Error"]:
+        return answers.refusal(response)
+    return _read(response)
+
+
+def _read(response: Mapping[str, Any]) -> Outcome:
+    """The answer; its body, where it has one, is only read now, and may yet be lost."""
+    try:
+        return answers.answer(response)
+    except boto.BotoCoreError as error:
+        return answers.failure(error, local=False)
+
+
+def _probed(waiter: Any, response: Mapping[str, Any] | None, outcome: Outcome) -> str:
+    for acceptor in waiter.acceptors if response is not None else ():
+        if acceptor.matcher_func(response):
+            return str(acceptor.state)
+    passes = isinstance(outcome, Answer | Lost) or outcome.transient
+    return "retry" if passes else "failure"

@@ -1,0 +1,173 @@
+"""From what botocore returns or raises to the runner's values: no exception gets past here.
+
+Which errors are worth trying again is what the AWS SDKs and Tools Reference Guide says in
+"Retry behavior".
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore import exceptions as boto
+from botocore.response import StreamingBody
+
+from stslab.errors import CredentialsError
+from stslab.runner.ports import Answer, Lost, Outcome, Refusal
+
+LARGEST_BODY = 1 << 20
+UNREACHABLE = "EndpointUnreachable"
+
+_TRANSIENT = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "BandwidthLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "TransactionInProgressException",
+        "EC2ThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "InternalError",
+        "InternalFailure",
+        "ServiceUnavailable",
+    }
+)
+_SERVER_ERROR = 500
+_NOT_IMPLEMENTED = 501
+
+# The request never left: it can't have taken effect.
+_NOT_SENT = (
+    boto.EndpointConnectionError,
+    boto.ConnectTimeoutError,
+    boto.ProxyConnectionError,
+)
+# It may have been sent, and what came of it is not known.
+_NO_ANSWER = (
+    boto.ReadTimeoutError,
+    boto.ConnectionClosedError,
+    boto.ResponseStreamingError,
+    boto.IncompleteReadError,
+    boto.HTTPClientError,
+)
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.UnknownCredentialError,
+    boto.ProfileNotFound,
+    boto.ConfigParseError,
+    boto.ConfigNotFound,
+    boto.TokenRetrievalError,
+    boto.NoAuthTokenError,
+    boto.SSOError,
+    boto.LoginError,
+    boto.InfiniteLoopConfigError,
+    boto.InvalidConfigError,
+    boto.RefreshWithMFAUnsupportedError,
+    boto.MetadataRetrievalError,
+)
+_ENDED = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
+
+
+def answer(response: Mapping[str, Any]) -> Answer:
+    """A response as the runner sees it: plain values, less ResponseMetadata."""
+    data = {key: plain(value) for key, value in response.items() if key != "ResponseMetadata"}
+    return Answer(data, str(response.get("ResponseMetadata", {}).get("RequestId", "")))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: a date is ISO 8601 in UTC, a body its text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, StreamingBody):
+        return _body(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else value
+
+
+def _body(stream: StreamingBody) -> str:
+    with stream:
+        content: bytes = stream.read(LARGEST_BODY)
+    return content.decode("utf-8", "replace")
+
+
+def refusal(response: Mapping[str, Any]) -> Refusal:
+    """An AWS error, from botocore's parsed error response."""
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, status = str(error.get("Code", "Unknown")), int(metadata.get("HTTPStatusCode", 0))
+    return Refusal(
+        code=code,
+        message=str(error.get("Message") or "AWS gave no message."),
+        status=status,
+        request_id=str(metadata.get("RequestId", "")),
+        transient=_is_transient(code, status),
+    )
+
+
+def _is_transient(code: str, status: int) -> bool:
+    return code in _TRANSIENT or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
+
+
+def failure(error: Exception, *, local: bool) -> Outcome:
+    """What a botocore exception means for the call. ``local``: the endpoint is this machine.
+
+    Raises:
+        CredentialsError: it is about the caller's credentials.
+    """
+    if isinstance(error, _NO_CREDENTIALS):
+        raise no_credentials(error) from error
+    if isinstance(error, _NOT_SENT):
+        return Refusal(UNREACHABLE, _unreachable(error), transient=not local)
+    if isinstance(error, boto.SSLError):
+        return Refusal("TlsError", "The endpoint's TLS certificate could not be verified.")
+    if isinstance(error, _NO_ANSWER) or type(error).__name__ == "ResponseParserError":
+        return Lost(_lost(error))
+    if isinstance(error, boto.ParamValidationError):
+        return Refusal("ParamValidation", str(error))
+    return Refusal(type(error).__name__, str(error))
+
+
+def no_credentials(error: Exception) -> CredentialsError:
+    """What to tell a person whose credentials can't be used."""
+    if isinstance(error, boto.ProfileNotFound):
+        return CredentialsError(f"{error}.", "See which there are: aws configure list-profiles.")
+    if isinstance(error, _ENDED) or "Token has expired" in str(error):
+        return CredentialsError(
+            "Your sign-in (SSO) session has ended.",
+            "Sign in again (aws sso login --profile NAME), then run the same command: it goes on.",
+        )
+    if isinstance(error, boto.NoCredentialsError):
+        return CredentialsError(
+            "No AWS credentials were found.",
+            "Name a profile with --profile, or set one up: aws configure (or aws configure sso).",
+        )
+    return CredentialsError(
+        f"Your AWS credentials can't be used ({type(error).__name__}).",
+        "Try them by themselves: aws sts get-caller-identity.",
+    )
+
+
+def _unreachable(error: Exception) -> str:
+    where = getattr(error, "kwargs", {}).get("endpoint_url", "the endpoint")
+    return f"Could not connect to {where}."
+
+
+_LOST = {
+    boto.ReadTimeoutError: "the answer did not come in time",
+    boto.ConnectionClosedError: "the connection was closed before an answer came",
+}
+
+
+def _lost(error: Exception) -> str:
+    return _LOST.get(type(error), f"the answer could not be read ({type(error).__name__})")

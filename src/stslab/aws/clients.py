@@ -1,0 +1,150 @@
+"""botocore's sessions and clients: made when first needed, then kept.
+
+Loading a service's model costs far more than a call to a near endpoint, so all sessions
+share one loader, and each (credentials, service) has one client.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.loaders import Loader
+
+from stslab.runner.ports import Credentials
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_READS = ("Get", "List", "Describe", "Head", "BatchGet", "Simulate", "Validate", "Decode")
+_LOCAL_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
+_FAR_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
+_AGENT = "stslab"
+
+# botocore's settings that would lead our calls elsewhere if the environment had its way.
+_OWN: Mapping[str, tuple[None, None, Any, None]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+    "use_dualstack_endpoint": (None, None, None, None),
+    "use_fips_endpoint": (None, None, None, None),
+}
+
+
+def is_local(endpoint_url: str) -> bool:
+    """Whether the endpoint is on this machine."""
+    return urlsplit(endpoint_url).hostname in _LOOPBACK
+
+
+def is_read(operation: str) -> bool:
+    """Whether an operation only reads, and so is safe to repeat: told by its first word."""
+    return operation.startswith(_READS)
+
+
+class Clients:
+    """Makes and keeps the clients for one target.
+
+    ``endpoint_url`` is empty for AWS itself. ``own_profile`` names the learner's profile;
+    empty for what botocore's chain finds.
+    """
+
+    def __init__(self, region: str, endpoint_url: str = "", own_profile: str = "") -> None:
+        self.endpoint_url = endpoint_url
+        self.local = bool(endpoint_url) and is_local(endpoint_url)
+        self._region = region
+        self._own_profile = own_profile
+        self._loader = Loader()
+        self._sessions: dict[bool, Any] = {}
+        self._clients: dict[tuple[Any, ...], Any] = {}
+
+    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Any:
+        """A client that signs with these credentials. ``patient``: botocore may try again."""
+        key = (service, credentials, patient)
+        if key not in self._clients:
+            self._clients[key] = self._make(
+                self._session(own=False),
+                service,
+                patient=patient,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=credentials.session_token or None,
+            )
+        return self._clients[key]
+
+    def with_own(self, service: str, *, patient: bool) -> Any:
+        """A client that signs as the learner, with what botocore's own chain finds."""
+        key = (service, None, patient)
+        if key not in self._clients:
+            self._clients[key] = self._make(self._session(own=True), service, patient=patient)
+        return self._clients[key]
+
+    def unsigned(self, service: str) -> Any:
+        """A client that signs nothing, for what is called without credentials."""
+        key = (service, UNSIGNED, False)
+        if key not in self._clients:
+            self._clients[key] = self._make(
+                self._session(own=False), service, patient=False, signature_version=UNSIGNED
+            )
+        return self._clients[key]
+
+    def waiter(self, service: str, name: str) -> Any:
+        """Botocore's description of a waiter; ``name`` is in snake case."""
+        model = self._session(own=False).get_waiter_model(service)
+        found = {botocore.xform_name(known): known for known in model.waiter_names}
+        return model.get_waiter(found[name])
+
+    def own_region(self) -> str:
+        """The region that the learner's own settings name, or nothing."""
+        return str(self._session(own=True).get_config_variable("region") or "")
+
+    def own_credentials(self) -> Any:
+        """Botocore's credentials of the learner, or None. May raise what botocore raises."""
+        return self._session(own=True).get_credentials()
+
+    def _session(self, *, own: bool) -> Any:
+        if own not in self._sessions:
+            session = (
+                botocore.session.Session(profile=self._own_profile or None)
+                if own
+                else botocore.session.Session(session_vars=dict(_OWN))
+            )
+            session.register_component("data_loader", self._loader)
+            self._sessions[own] = session
+        return self._sessions[own]
+
+    def _make(
+        self,
+        session: Any,
+        service: str,
+        *,
+        patient: bool,
+        signature_version: Any = None,
+        **keys: str | None,
+    ) -> Any:
+        return session.create_client(
+            service,
+            region_name=self._region,
+            endpoint_url=self.endpoint_url or None,
+            config=self._config(patient=patient, signature_version=signature_version),
+            **keys,
+        )
+
+    def _config(self, *, patient: bool, signature_version: Any) -> Config:
+        retries = (
+            {"mode": "adaptive", "total_max_attempts": 4}
+            if patient
+            else {"mode": "standard", "total_max_attempts": 1}
+        )
+        local = (
+            {"proxies": {}, "s3": {"addressing_style": "path"}, **_LOCAL_TIMEOUTS}
+            if self.local
+            else _FAR_TIMEOUTS
+        )
+        return Config(
+            retries=retries,
+            ignore_configured_endpoint_urls=True,
+            signature_version=signature_version,
+            user_agent_extra=_AGENT,
+            **local,
+        )

@@ -1,0 +1,111 @@
+"""The ``aws`` command that makes the same call: derived, quoted for a shell, ready to copy.
+
+The forms are those of the AWS CLI User Guide, "Specify parameter values for the AWS CLI".
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.aws.profiles import ADMIN
+from stslab.runner.events import CallShown
+
+# Where the CLI's name for a service, an operation or a parameter is not the API's.
+_SERVICES = {"s3": "s3api", "config": "configservice", "codedeploy": "deploy"}
+_OPTIONS = {
+    ("iam", operation, f"AuthenticationCode{number}"): f"authentication-code-{number}"
+    for operation in ("EnableMFADevice", "ResyncMFADevice")
+    for number in (1, 2)
+}
+# Operations whose answer the CLI writes to a file, which it wants to be named.
+_OUTFILES = {
+    ("s3", "GetObject"): ("-",),
+    ("s3", "SelectObjectContent"): ("-",),
+    ("iam", "CreateVirtualMFADevice"): (
+        "--outfile",
+        "mfa-seed.txt",
+        "--bootstrap-method",
+        "Base32StringSeed",
+    ),
+}
+_STREAMED = frozenset({("s3", "PutObject", "Body"), ("s3", "UploadPart", "Body")})
+_WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
+_CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
+_PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
+
+
+def aws_command(call: CallShown) -> str:
+    """The command line, in one line. Secrets are hidden in it as they are in ``call``.
+
+    A streaming body becomes the file that the CLI would read it from, named like its key.
+    """
+    key = (call.service, call.operation)
+    words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
+    for name, value in call.params.items():
+        streamed = (*key, name) in _STREAMED
+        words += _option(key, name, _file_name(call.params) if streamed else value)
+    words += _OUTFILES.get(key, ())
+    words += _identity(call.identity)
+    return shlex.join(words)
+
+
+def kebab(name: str) -> str:
+    """An API's name as the CLI writes it: ``ListMFADevices`` is ``list-mfa-devices``."""
+    plural = _PLURAL_ACRONYM.search(name)
+    if plural:
+        name = f"{name[: plural.start()]}_{plural[0].lower()}"
+    for pattern in _CAMEL:
+        name = pattern.sub(r"\1-\2", name)
+    return name.replace("_", "-").lower()
+
+
+def _identity(identity: str) -> list[str]:
+    if identity == "anonymous":
+        return ["--no-sign-request"]
+    return ["--profile", identity or ADMIN]
+
+
+def _option(key: tuple[str, str], name: str, value: Any) -> list[str]:
+    option = _OPTIONS.get((*key, name), kebab(name))
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    words = _values(value)
+    # What begins with a dash would be taken for an option.
+    if len(words) == 1 and words[0].startswith("-"):
+        return [f"--{option}={words[0]}"]
+    return [f"--{option}", *words]
+
+
+def _file_name(params: Mapping[str, Any]) -> str:
+    return str(params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+
+
+def _values(value: Any) -> list[str]:
+    if isinstance(value, list | tuple) and value:
+        parts = [_in_list(part) for part in value]
+        if all(part is not None for part in parts):
+            return [part for part in parts if part is not None]
+    if isinstance(value, Mapping | list | tuple):
+        return [json.dumps(value, ensure_ascii=False, default=str)]
+    return [str(value)]
+
+
+def _in_list(part: Any) -> str | None:
+    """One value of a list: a plain word, or a structure in the CLI's shorthand; else None."""
+    if isinstance(part, Mapping):
+        return _shorthand(part)
+    if isinstance(part, str) and part and not part.startswith(("-", "[", "{")):
+        return part
+    return str(part) if isinstance(part, int) and not isinstance(part, bool) else None
+
+
+def _shorthand(structure: Mapping[str, Any]) -> str | None:
+    plain = all(
+        isinstance(value, str) and _WORDS.fullmatch(value) and "://" not in value
+        for value in structure.values()
+    )
+    if not structure or not plain:
+        return None
+    return ",".join(f"{name}={value}" for name, value in structure.items())

@@ -1,0 +1,108 @@
+"""What makes the ordinary aws CLI and SDKs talk to the target, with stslab's profiles.
+
+The variables are those of the AWS SDKs and Tools Reference Guide, "Environment variables
+list". Those that would win over the profiles are taken out.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+
+from stslab.aws.profiles import ADMIN, ProfileFiles
+from stslab.errors import UsageError
+
+_GONE = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+_ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
+_ALWAYS_GONE = ("AWS_ENDPOINT_URL", *(f"AWS_ENDPOINT_URL_{s}" for s in ("IAM", "S3", "STS")))
+_PROXY_EXCEPTION = "127.0.0.1"
+
+
+def variables(
+    profiles: ProfileFiles, region: str, environ: Mapping[str, str] | None = None
+) -> dict[str, str | None]:
+    """The variables to set, and as None those to take out of ``environ`` (the process's own).
+
+    Also makes sure that the profile files are there.
+    """
+    profiles.prepare()
+    environ = os.environ if environ is None else environ
+    gone = [*_GONE, *_ALWAYS_GONE, *filter(_ENDPOINT.fullmatch, environ)]
+    return {
+        **dict.fromkeys(gone),
+        **_past_the_proxy(environ),
+        "AWS_CONFIG_FILE": str(profiles.config_file),
+        "AWS_SHARED_CREDENTIALS_FILE": str(profiles.credentials_file),
+        "AWS_PROFILE": ADMIN,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_PAGER": "",
+    }
+
+
+def _past_the_proxy(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Where a proxy is set, calls to this machine go past it."""
+    proxied = any(environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
+    listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    if not proxied or _PROXY_EXCEPTION in listed:
+        return {}
+    value = ",".join(filter(None, [listed, _PROXY_EXCEPTION]))
+    return {"NO_PROXY": value, "no_proxy": value}
+
+
+def applied(
+    changes: Mapping[str, str | None], environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment with the changes made: for a subshell."""
+    merged = {**(os.environ if environ is None else environ), **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def script(changes: Mapping[str, str | None], shell: str) -> str:
+    """The changes as lines for a shell to evaluate: sh, bash, zsh, dash, ksh or fish.
+
+    Raises:
+        UsageError: it is another shell.
+    """
+    name = shell.rsplit("/", 1)[-1].removesuffix(".exe").lstrip("-")
+    if name not in _DIALECTS:
+        raise UsageError(
+            f"stslab can't write for the shell {name!r}.", f"Use one of {', '.join(_DIALECTS)}."
+        )
+    line = _DIALECTS[name]
+    return "".join(f"{line(variable, value)}\n" for variable, value in changes.items())
+
+
+def _posix(variable: str, value: str | None) -> str:
+    if value is None:
+        return f"unset {variable}"
+    return f"export {variable}={shlex.quote(value)}"
+
+
+def _fish(variable: str, value: str | None) -> str:
+    if value is None:
+        return f"set -e {variable}"
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"set -gx {variable} '{quoted}'"
+
+
+_DIALECTS: Mapping[str, Callable[[str, str | None], str]] = {
+    "sh": _posix,
+    "bash": _posix,
+    "zsh": _posix,
+    "dash": _posix,
+    "ksh": _posix,
+    "fish": _fish,
+}

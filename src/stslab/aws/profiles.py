@@ -1,0 +1,178 @@
+"""stslab's own AWS profiles: a ``credentials`` and a ``config`` file that the aws CLI reads.
+
+They live in a folder of stslab's own, for their owner's eyes alone; ``~/.aws`` is never
+written. The files' format is that of the AWS CLI User Guide, "Configuration and credential
+file settings in the AWS CLI".
+"""
+
+import configparser
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from stslab.errors import CredentialsError, StateFolderError
+from stslab.home import private_folder
+from stslab.runner.ports import Credentials
+
+ADMIN = "admin"
+_DEFAULT = "default"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
+_EXPIRES = "x_stslab_expiration"
+
+
+class ProfileFiles:
+    """The profiles for one target, in ``folder``. The profile ``admin`` is also ``default``.
+
+    ``endpoint_url`` is written beside each profile where calls do not go to AWS.
+    ``admin_process`` is a command that prints the learner's own credentials, for a real
+    account, where stslab writes none of its own for ``admin``.
+    """
+
+    def __init__(
+        self, folder: Path, region: str, endpoint_url: str = "", admin_process: str = ""
+    ) -> None:
+        self.folder = folder
+        self.credentials_file = folder / "credentials"
+        self.config_file = folder / "config"
+        self._settings = _settings(region, endpoint_url)
+        self._admin_process = admin_process
+
+    def save(self, name: str, credentials: Credentials) -> None:
+        """Write the profile, at once and whole, in files that only their owner reads.
+
+        Raises:
+            StateFolderError: the files can't be written.
+            CredentialsError: the files are damaged, or the name can't be a profile's.
+        """
+        _require_name(name)
+        known = self._read()
+        if known.get(name) != credentials:
+            self._write({**known, name: credentials})
+
+    def get(self, name: str) -> Credentials | None:
+        """The profile's credentials, or None where there is no such profile."""
+        return self._read().get(name)
+
+    def remove(self, name: str) -> bool:
+        """Take the profile out of the files; False where it was not in them."""
+        known = self._read()
+        if known.pop(name, None) is None:
+            return False
+        self._write(known)
+        return True
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all profiles."""
+        return tuple(self._read())
+
+    def prepare(self) -> None:
+        """See that both files are there, so that what reads them finds them."""
+        self._write(self._read())
+
+    def _read(self) -> dict[str, Credentials]:
+        parser = configparser.RawConfigParser(default_section="")
+        try:
+            parser.read_string(self.credentials_file.read_text(encoding="utf-8"))
+            found = {name: _credentials(parser[name]) for name in parser.sections()}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+        except (configparser.Error, ValueError, KeyError):
+            # Nothing is said of the text itself: it may hold secrets.
+            raise CredentialsError(
+                f"stslab's profiles in {self.credentials_file} are damaged.",
+                "Remove that file; `stslab cleanup` and then `stslab run` make what they need.",
+            ) from None
+        found.pop(_DEFAULT, None)
+        return found
+
+    def _write(self, profiles: Mapping[str, Credentials]) -> None:
+        private_folder(self.folder)
+        with _explained(self.folder):
+            _replace(self.config_file, self._config(profiles))
+            _replace(self.credentials_file, _credentials_text(profiles))
+
+    def _config(self, profiles: Mapping[str, Credentials]) -> str:
+        names = dict.fromkeys([_DEFAULT, ADMIN, *profiles])
+        return "".join(self._section(name) for name in names)
+
+    def _section(self, name: str) -> str:
+        header = name if name == _DEFAULT else f"profile {name}"
+        process = self._admin_process if name in (ADMIN, _DEFAULT) else ""
+        own = f"credential_process = {process}\n" if process else ""
+        return f"[{header}]\n{self._settings}{own}\n"
+
+
+def _settings(region: str, endpoint_url: str) -> str:
+    lines = [f"region = {region}"]
+    if endpoint_url:
+        # Path-style addresses: a bucket's name can't be put before 127.0.0.1.
+        lines += [f"endpoint_url = {endpoint_url}", "s3 =", "    addressing_style = path"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _credentials_text(profiles: Mapping[str, Credentials]) -> str:
+    every = dict(profiles)
+    if ADMIN in every:
+        every = {_DEFAULT: every[ADMIN], **every}
+    return "".join(f"[{name}]\n{_lines(credentials)}\n" for name, credentials in every.items())
+
+
+def _lines(credentials: Credentials) -> str:
+    values = {
+        _KEY: credentials.access_key_id,
+        _SECRET: credentials.secret_access_key,
+        _TOKEN: credentials.session_token,
+        _EXPIRES: credentials.expiration,
+    }
+    return "".join(f"{key} = {value}\n" for key, value in values.items() if value)
+
+
+def _credentials(section: Mapping[str, str]) -> Credentials:
+    return Credentials(
+        access_key_id=section[_KEY],
+        secret_access_key=section[_SECRET],
+        session_token=section.get(_TOKEN, ""),
+        expiration=section.get(_EXPIRES, ""),
+    )
+
+
+def _require_name(name: str) -> None:
+    if name == _DEFAULT or not _NAME.fullmatch(name):
+        raise CredentialsError(
+            f"{name!r} can't be the name of a profile.", "Use letters, digits, - and _."
+        )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put ``text`` in the place of the file, all or nothing; mkstemp makes it 0600."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> StateFolderError:
+    return StateFolderError(
+        f"stslab's profiles in {folder} can't be used: {error.strerror or error}.",
+        "Make the folder readable and writable, or name another one in STSLAB_HOME.",
+    )

@@ -1,0 +1,121 @@
+"""Where calls go: the embedded account, a real one, or another endpoint."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stslab.aws.account import Boto3Account
+from stslab.aws.clients import is_local
+from stslab.aws.profiles import ADMIN, ProfileFiles
+from stslab.errors import UsageError
+from stslab.runner.ports import Credentials, TargetInfo
+
+SANDBOX, AWS = "sandbox", "aws"
+_SANDBOX_PACE = 0.05
+_FAR_PACE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any."""
+
+    info: TargetInfo
+    endpoint_url: str = ""
+    admin: Credentials | None = None
+    own_profile: str = ""
+
+    def profiles(self, folder: Path) -> ProfileFiles:
+        """The target's profile files in ``folder``, with ``admin`` written if it has keys."""
+        process = "" if self.admin else _own_credentials(self.own_profile)
+        files = ProfileFiles(folder, self.info.region, self.endpoint_url, process)
+        if self.admin:
+            files.save(ADMIN, self.admin)
+        return files
+
+    def open(self, folder: Path) -> "Opened":
+        """The account to call, and the profiles for it."""
+        files = self.profiles(folder)
+        account = Boto3Account(
+            self.info, files, endpoint_url=self.endpoint_url, own_profile=self.own_profile
+        )
+        return Opened(account, files)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the runner needs of a target."""
+
+    account: Boto3Account
+    profiles: ProfileFiles = field(repr=False)
+
+
+def kind_of(name: str) -> str:
+    """``sandbox``, ``aws`` or ``endpoint``, from what ``--target`` says.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if name in (SANDBOX, AWS):
+        return name
+    if name.startswith(("http://", "https://")):
+        return "endpoint"
+    raise UsageError(
+        f"There is no target {name!r}.",
+        "Use sandbox, aws, or the URL of an endpoint that speaks AWS's protocols.",
+    )
+
+
+def sandbox(
+    url: str,
+    account: str,
+    region: str,
+    instance: str,
+    admin: Credentials,
+    *,
+    eventually_consistent: bool = False,
+) -> Target:
+    """The embedded account at ``url``; ``instance`` tells it from the next one."""
+    info = TargetInfo(
+        name=SANDBOX,
+        kind=SANDBOX,
+        account=account,
+        region=region,
+        instance=instance,
+        eventually_consistent=eventually_consistent,
+        pace=_SANDBOX_PACE,
+    )
+    return Target(info, url, admin)
+
+
+def aws(account: str, region: str, *, partition: str = "aws", own_profile: str = "") -> Target:
+    """A real account. Its id is what the guard found (``stslab.aws.guard``)."""
+    info = TargetInfo(
+        name=AWS,
+        kind=AWS,
+        account=account,
+        region=region,
+        partition=partition,
+        eventually_consistent=True,
+        pace=_FAR_PACE,
+    )
+    return Target(info, own_profile=own_profile)
+
+
+def endpoint(url: str, account: str, region: str, *, own_profile: str = "") -> Target:
+    """Another endpoint that speaks AWS's protocols."""
+    local = is_local(url)
+    info = TargetInfo(
+        name=url.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-"),
+        kind="endpoint",
+        account=account,
+        region=region,
+        eventually_consistent=not local,
+        pace=_SANDBOX_PACE if local else _FAR_PACE,
+    )
+    return Target(info, url, own_profile=own_profile)
+
+
+def _own_credentials(profile: str) -> str:
+    """A command that prints the learner's own credentials, read from the learner's own files."""
+    named = f" --profile {profile}" if profile else ""
+    clean = "-u AWS_CONFIG_FILE -u AWS_SHARED_CREDENTIALS_FILE -u AWS_PROFILE"
+    return f"env {clean} aws configure export-credentials --format process{named}"
