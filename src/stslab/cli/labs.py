@@ -1,0 +1,37 @@
+"""``stslab labs``: which labs there are."""
+
+import json
+from pathlib import Path
+
+import click
+
+from stslab.resources import labs_folder
+
+
+@click.command("labs")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array, on stdout.")
+def command(as_json: bool) -> None:
+    """List the labs that come with stslab, with their stages."""
+    from stslab.lab import headers
+
+    found = headers(labs_folder())
+    if as_json:
+        listed = [
+            {
+                "id": lab.id,
+                "title": lab.title,
+                "path": str(lab.path),
+                "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
+            }
+            for lab in found
+        ]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    for lab in found:
+        click.echo(f"{lab.id}: {lab.title}")
+        click.echo(click.wrap_text(", ".join(stage for stage, _ in lab.stages), 80, "  ", "  "))
+
+
+def bundled_paths() -> tuple[Path, ...]:
+    """The files of the labs that come with stslab."""
+    return tuple(sorted(labs_folder().glob("*.yaml")))

@@ -1,0 +1,68 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_Decorated = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which account is meant: the target, and for a real one the learner's own settings."""
+
+    target: str = "sandbox"
+    profile: str = ""
+    region: str = ""
+    account: str = ""
+    yes: bool = False
+
+
+def where_options(command: _Decorated) -> _Decorated:
+    """``--target``, ``--profile`` and ``--region``."""
+    for option in (
+        click.option(
+            "--region", envvar="STSLAB_REGION", default="", help="AWS region, for a real account."
+        ),
+        click.option(
+            "--profile",
+            envvar="STSLAB_PROFILE",
+            default="",
+            help="Your own AWS profile, for a real account.",
+        ),
+        click.option(
+            "--target",
+            envvar="STSLAB_TARGET",
+            default="sandbox",
+            show_default=True,
+            metavar="sandbox|aws|URL",
+            help="The account to work on.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def consent_options(command: _Decorated) -> _Decorated:
+    """``--yes`` and ``--account``."""
+    account = click.option(
+        "--account",
+        envvar="STSLAB_ACCOUNT",
+        default="",
+        metavar="ID",
+        help="The real account's id, which --yes needs there.",
+    )
+    yes = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+    return yes(account(command))
+
+
+def json_option(command: _Decorated) -> _Decorated:
+    """``--json``."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Events as JSON lines on stdout; what is said to people goes to stderr.",
+    )(command)

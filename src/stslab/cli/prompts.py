@@ -1,0 +1,60 @@
+"""What a person at a terminal is asked: one line, one letter."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from stslab.render.safe import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An answer that may be given: its letter (Enter where empty) and what it does."""
+
+    letter: str
+    does: str
+
+
+CONTINUE = Option("", "Enter goes on")
+SKIP = Option("s", "skips")
+EXPLAIN = Option("e", "explains")
+QUIT = Option("q", "quits")
+AGAIN = Option("r", "tries again")
+CLEAN_UP = Option("c", "cleans up")
+
+
+class Asker:
+    """Asks on a console and reads answers from a stream; its end is the last option."""
+
+    def __init__(self, console: Console, answers: TextIO | None = None) -> None:
+        self._console = console
+        self._answers = answers or sys.stdin
+
+    def choose(self, question: str, options: Sequence[Option]) -> Option:
+        """Ask until one of the options is chosen. The end of the input chooses the last."""
+        by_letter = {option.letter: option for option in options}
+        self._console.print()
+        self._console.print(Text(one_line(question), style="bold"))
+        while True:
+            self._console.print(_menu(options), end="")
+            answer = self._answers.readline()
+            if not answer:
+                self._console.print()
+                return options[-1]
+            chosen = _chosen(answer, by_letter)
+            if chosen:
+                return chosen
+
+
+def _chosen(answer: str, by_letter: Mapping[str, Option]) -> Option | None:
+    """The option of the answer's first letter: ``q`` and ``quit`` are the same."""
+    return by_letter.get(answer.strip().lower()[:1])
+
+
+def _menu(options: Sequence[Option]) -> Text:
+    words = [f"{one.letter} {one.does}" if one.letter else one.does for one in options]
+    return Text(f"{', '.join(words)}: ", style="cyan")

@@ -1,0 +1,79 @@
+"""Draws a lab itself, before any run: as a table, or as Markdown for a page."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stslab.render.paper import Paper
+from stslab.render.safe import one_line, visible
+
+if TYPE_CHECKING:
+    from stslab.lab.model import Check, Lab, Stage, Step
+
+
+def show_table(console: Console, lab: "Lab") -> None:
+    """The lab's stages, each with what it does and what it proves."""
+    paper = Paper(console)
+    paper.put(Text(visible(lab.title), style="bold"))
+    if lab.summary:
+        paper.markdown(lab.summary)
+    paper.blank()
+    paper.put(_table(lab, paper))
+    paper.prose(f"stslab run {lab.id}", lead=paper.symbols.hint)
+
+
+def markdown_of(lab: "Lab") -> str:
+    """The lab as a page of Markdown."""
+    return "\n".join(_page(lab)).rstrip() + "\n"
+
+
+def _table(lab: "Lab", paper: Paper) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.width = paper.width
+    table.add_column("Stage", no_wrap=True)
+    table.add_column("As", no_wrap=True)
+    table.add_column("What is done, and proved", ratio=1, overflow="fold")
+    for stage in lab.stages:
+        table.add_row(Text(stage.id, style="bold"), "", Text(one_line(stage.title), style="bold"))
+        for step in stage.steps:
+            table.add_row("", step.identity, Text(one_line(step.title)))
+        for check in stage.checkpoint:
+            claim = f"{paper.symbols.done} {one_line(check.says)}"
+            table.add_row("", check.identity, Text(claim, style="green"))
+    return table
+
+
+def _page(lab: "Lab") -> Iterator[str]:
+    yield from (f"# {lab.title}", "")
+    if lab.summary:
+        yield from (lab.summary.strip(), "")
+    for number, stage in enumerate(lab.stages, 1):
+        yield from _stage(number, stage)
+
+
+def _stage(number: int, stage: "Stage") -> Iterator[str]:
+    yield from (f"## {number}. {stage.title}", "", stage.intro.strip(), "")
+    for page in stage.pages:
+        yield f"- [{page.title}]({page.url})"
+    if stage.pages:
+        yield ""
+    if stage.steps:
+        yield from ("What is done:", "", *(_step(step) for step in stage.steps), "")
+    if stage.checkpoint:
+        yield from ("What is proved:", "", *(_check(check) for check in stage.checkpoint), "")
+
+
+def _step(step: "Step") -> str:
+    why = f" {one_line(step.why)}" if step.why else ""
+    return f"- {one_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
+
+
+def _check(check: "Check") -> str:
+    how = f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
+    refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
+    because = f" {one_line(check.because)}" if check.because else ""
+    return f"- {one_line(check.says)} ({how}{refused}).{because}"
