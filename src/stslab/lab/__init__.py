@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stslab.lab.catalogue import Catalogue
-    from stslab.lab.headers import LabHeader
+    from stslab.lab.listing import LabHeader
     from stslab.lab.model import Lab
 
 __all__ = ["find", "headers", "load"]
@@ -33,9 +33,9 @@ def headers(folder: Path) -> "list[LabHeader]":
 
     A file that is no lab is listed too, with what is wrong with it.
     """
-    from stslab.lab import headers as reading
+    from stslab.lab import listing
 
-    return reading.headers(folder)
+    return listing.headers(folder)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -44,6 +44,6 @@ def find(name_or_path: str | Path) -> Path:
     Raises:
         LabError: there is no such lab.
     """
-    from stslab.lab import headers as reading
+    from stslab.lab import listing
 
-    return reading.find(name_or_path)
+    return listing.find(name_or_path)

@@ -178,7 +178,9 @@ def _parsed(expression: str) -> Tree:
     try:
         tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001 - `parse` caches by mutation of a global
     except EmptyExpressionError:
-        raise BadExpression("The expression is empty.", 0, "Name a value, as in ${{ user }}.") from None
+        raise BadExpression(
+            "The expression is empty.", 0, "Name a value, as in ${{ user }}."
+        ) from None
     except ParseError as error:
         raise _located(error, expression) from None
     except (JMESPathError, ValueError, RecursionError) as error:

@@ -47,6 +47,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
 Call = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9.]{0,127}$")]
 Params = Mapping[str, Any]
 Seconds = Annotated[
     float,
@@ -88,7 +89,9 @@ class Wait(Part):
 
     waiter: Word = Field(description="A boto3 waiter of the call's service, in snake case.")
     params: Params | None = Field(
-        None, alias="with", description="What to poll with; else taken from the call's `with`."
+        default=None,
+        alias="with",
+        description="What to poll with; else taken from the call's `with`.",
     )
 
 
@@ -103,14 +106,16 @@ class Undo(_Calls):
 
     call: Call = Field(description="service.Operation, as in iam.DeleteUser.")
     params: Params | None = Field(
-        None,
+        default=None,
         alias="with",
         description="Parameters; else those of the step's that the undo operation takes too.",
     )
     identity: Word | None = Field(
-        None, alias="as", description="Who calls: a profile; else the step's own."
+        default=None, alias="as", description="Who calls: a profile; else the step's own."
     )
-    wait: WaitField | None = Field(None, description="A boto3 waiter to wait for afterwards.")
+    wait: WaitField | None = Field(
+        default=None, description="A boto3 waiter to wait for afterwards."
+    )
 
 
 UndoField = Annotated[
@@ -135,15 +140,19 @@ class Step(_Calls):
     """A call that does something. ``line`` is where it begins in the lab's file."""
 
     title: Text = Field(description="What it does, as a heading.")
-    identity: Word = Field("admin", alias="as", description="Who calls: a profile.")
+    identity: Word = Field(default="admin", alias="as", description="Who calls: a profile.")
     call: Call = Field(description="service.Operation, as in iam.CreateUser.")
     params: Params = Field(
-        default_factory=dict, alias="with", description="The call's parameters, as the API has them."
+        default_factory=dict,
+        alias="with",
+        description="The call's parameters, as the API has them.",
     )
-    wait: WaitField | None = Field(None, description="A boto3 waiter to wait for afterwards.")
+    wait: WaitField | None = Field(
+        default=None, description="A boto3 waiter to wait for afterwards."
+    )
     within: Seconds | None = Field(
-        None,
-        description="Try until it succeeds, for so long, where the target is eventually consistent.",
+        default=None,
+        description="Try for so long until it succeeds, where the target is eventually consistent.",
     )
     save: Mapping[Word, Text] = Field(
         default_factory=dict, description="Variables to save: JMESPath over the response."
@@ -151,11 +160,14 @@ class Step(_Calls):
     show: Mapping[Text, Text] = Field(
         default_factory=dict, description="Lines worth showing: JMESPath over the response."
     )
-    profile: Profile | None = Field(None, description="The profile that new credentials go to.")
-    undo: UndoField | None = Field(
-        None, description="The call that takes it back; none where there is nothing to take back."
+    profile: Profile | None = Field(
+        default=None, description="The profile that new credentials go to."
     )
-    why: Text | None = Field(None, description="Why the step is there, in a sentence.")
+    undo: UndoField | None = Field(
+        default=None,
+        description="The call that takes it back; none where there is nothing to take back.",
+    )
+    why: Text | None = Field(default=None, description="Why the step is there, in a sentence.")
     line: SkipJsonSchema[int] = 0
 
 
@@ -163,26 +175,31 @@ class Check(_Calls):
     """A claim, and the call that proves it; it changes nothing and may be repeated."""
 
     says: Text = Field(description="The claim, as a sentence.")
-    identity: Word = Field("admin", alias="as", description="Who calls: a profile.")
-    call: Call | None = Field(None, description="service.Operation, as in iam.GetUser.")
+    identity: Word = Field(default="admin", alias="as", description="Who calls: a profile.")
+    call: Call | None = Field(default=None, description="service.Operation, as in iam.GetUser.")
     params: Params = Field(
-        default_factory=dict, alias="with", description="The call's parameters, as the API has them."
+        default_factory=dict,
+        alias="with",
+        description="The call's parameters, as the API has them.",
     )
     expect: Text | None = Field(
-        None, description="JMESPath over the response, which must come out true."
+        default=None, description="JMESPath over the response, which must come out true."
     )
     fails: Annotated[
-        tuple[Text, ...],
-        BeforeValidator(_codes, json_schema_input_type=Text | list[Text]),
+        tuple[Code, ...],
+        BeforeValidator(_codes, json_schema_input_type=Code | list[Code]),
         Field(strict=False),
-    ] = Field((), description="The error code that AWS must answer, or a list of such codes.")
-    because: Text | None = Field(None, description="Why AWS refuses, in a sentence or two.")
+    ] = Field(
+        default=(), description="The error code that AWS must answer, or a list of such codes."
+    )
+    because: Text | None = Field(default=None, description="Why AWS refuses, in a sentence or two.")
     within: Seconds | None = Field(
-        None,
+        default=None,
         description="Try until it holds, for so long, where the target is eventually consistent.",
     )
     profiles_gone: Annotated[tuple[Word, ...], Field(strict=False)] = Field(
-        (), description="In place of a call, in the cleanup stage: profiles that must be gone."
+        default=(),
+        description="In place of a call, in the cleanup stage: profiles that must be gone.",
     )
     line: SkipJsonSchema[int] = 0
 
@@ -203,13 +220,13 @@ class Stage(Part):
     id: Slug = Field(description="Its name on the command line.")
     title: Text = Field(description="Its heading.")
     intro: Text = Field(description="What and why, in Markdown, shown before the steps.")
-    explain: Text | None = Field(None, description="The deeper story, in Markdown.")
+    explain: Text | None = Field(default=None, description="The deeper story, in Markdown.")
     pages: Annotated[tuple[Page, ...], Field(strict=False)] = Field(
-        (), description="The pages of AWS's documentation that tell more."
+        default=(), description="The pages of AWS's documentation that tell more."
     )
     steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
     checkpoint: Annotated[tuple[Check, ...], Field(strict=False)] = ()
-    cleanup: bool = Field(False, description="Whether it undoes everything of the run.")
+    cleanup: bool = Field(default=False, description="Whether it undoes everything of the run.")
     line: SkipJsonSchema[int] = 0
 
 
@@ -219,7 +236,7 @@ class LabFile(Part):
     stslab: Literal[1] = Field(description="The version of the format.")
     id: Slug = Field(description="Its name on the command line.")
     title: Text = Field(description="Its heading.")
-    summary: Text | None = Field(None, description="What it teaches, in Markdown.")
+    summary: Text | None = Field(default=None, description="What it teaches, in Markdown.")
     vars: Mapping[Word, Any] = Field(
         default_factory=dict, description="Values that calls refer to with ${{ name }}."
     )

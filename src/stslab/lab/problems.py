@@ -42,7 +42,9 @@ def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
     """The error that lists these problems, in file order, each once."""
     order = {problem.file: number for number, problem in enumerate(reversed(problems))}
     order[path] = len(problems)
-    listed = sorted(set(problems), key=lambda one: (-order[one.file], one.line, one.column, one.message))
+    listed = sorted(
+        set(problems), key=lambda one: (-order[one.file], one.line, one.column, one.message)
+    )
     count = "a problem" if len(listed) == 1 else f"{len(listed)} problems"
     text = "\n".join(str(problem) for problem in listed)
     return InvalidLab(f"{path} has {count}:\n{text}", listed)

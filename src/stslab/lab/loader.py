@@ -1,0 +1,59 @@
+"""Reads a lab: file to nodes, to parts, to a lab that makes sense; or all that is wrong with it."""
+
+import hashlib
+from pathlib import Path
+
+from stslab.errors import InvalidLab
+from stslab.lab import document, meaning, structure
+from stslab.lab.catalogue import Catalogue
+from stslab.lab.document import Node, Unreadable
+from stslab.lab.include import Includes
+from stslab.lab.model import Lab, LabFile
+from stslab.lab.problems import Problem, invalid
+
+
+def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
+    """Read and check the lab in the file ``path``; see ``stslab.lab.load``."""
+    raw = read_bytes(path)
+    problems: list[Problem] = []
+    try:
+        lab = _checked(path, raw, catalogue, problems)
+    except Unreadable as unreadable:
+        raise invalid(str(path), [*problems, unreadable.problem]) from None
+    if problems:
+        raise invalid(str(path), problems)
+    parts = {name: getattr(lab, name) for name in LabFile.model_fields}
+    return Lab.model_construct(**parts, path=path, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def read_bytes(path: Path) -> bytes:
+    """A lab file's bytes, at most a few more than a lab may have.
+
+    Raises:
+        InvalidLab: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(document.LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidLab(
+            f"The lab {path} can't be read: {reason}.",
+            hint="Name a file, or one of the labs that `stslab labs` lists.",
+        ) from None
+
+
+def _checked(
+    path: Path, raw: bytes, catalogue: Catalogue | None, problems: list[Problem]
+) -> LabFile:
+    root = document.nodes(document.decoded(str(path), raw), problems.append)
+    _include(root, Includes(path), problems)
+    return meaning.settled(structure.draft(root, problems.append), catalogue, problems.append)
+
+
+def _include(node: Node, includes: Includes, problems: list[Problem]) -> None:
+    """Put the included texts in, wherever an ``!include`` stands below ``node``."""
+    for text in structure.places(node):
+        problem = includes.put_into(text) if text.include else None
+        if problem:
+            problems.append(problem)
