@@ -1,1 +1,31 @@
-"""What IAM decides: policies and a request to a Decision with its reasons. Pure."""
+"""What IAM decides: policies and a request to a Decision with its reasons. Pure.
+
+:func:`parse` reads a policy, :func:`authorize` decides a request by all the policies that
+apply to it, and the :class:`Decision` says why.
+"""
+
+from stslab.errors import MalformedPolicy
+from stslab.policy.authorize import Policies, authorize
+from stslab.policy.context import Request
+from stslab.policy.decision import Decision
+from stslab.policy.document import NamedPolicy, Policy
+from stslab.policy.parser import parse
+from stslab.policy.principal import Principal, PrincipalKind
+from stslab.policy.reading import Layer
+from stslab.policy.vocabulary import Outcome, PolicyKind
+
+__all__ = [
+    "Decision",
+    "Layer",
+    "MalformedPolicy",
+    "NamedPolicy",
+    "Outcome",
+    "Policies",
+    "Policy",
+    "PolicyKind",
+    "Principal",
+    "PrincipalKind",
+    "Request",
+    "authorize",
+    "parse",
+]

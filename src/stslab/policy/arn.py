@@ -1,0 +1,31 @@
+"""The parts of an Amazon Resource Name ("Amazon Resource Names (ARNs)")."""
+
+import re
+from typing import Final, NamedTuple
+
+ACCOUNT: Final = re.compile(r"\d{12}")
+_COLONS: Final = 5
+
+
+class Arn(NamedTuple):
+    """``arn:partition:service:region:account:resource``."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+
+def split(text: str) -> Arn | None:
+    """The parts of ``text``, or None where it is no ARN."""
+    parts = text.split(":", _COLONS)
+    if len(parts) != _COLONS + 1 or parts[0] != "arn":
+        return None
+    return Arn(*parts[1:])
+
+
+def account_of(resource: str) -> str | None:
+    """The account that a resource's ARN names; an S3 bucket's names none."""
+    arn = split(resource)
+    return arn.account if arn and ACCOUNT.fullmatch(arn.account) else None

@@ -1,0 +1,72 @@
+"""The request, and the values of its condition keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from stslab.policy.principal import Principal, derived_context
+
+Value = str | tuple[str, ...]
+"""What a key holds: one value, or several (a tuple) where the key is multivalued."""
+
+_NOTHING: Final[Mapping[str, Value]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be decided: may ``principal`` do ``action`` to ``resource``?
+
+    ``resource`` is an ARN, or ``*`` for an action that has no resource. ``context`` maps
+    condition keys to a value, or to several; what follows from the principal is added to it
+    and need not be given. ``resource_account`` owns the resource: by default the account in
+    its ARN, and the principal's where that names none.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    resource_account: str | None = None
+
+
+class Context:
+    """The values of a request's condition keys, by name, whatever the name's case.
+
+    "IAM JSON policy elements: Condition": key names, those of tags included, are not
+    case-sensitive. Of tags that differ in case only, the one written as the policy writes it
+    counts, else the first.
+    """
+
+    __slots__ = ("_derived", "_given", "_twins")
+
+    def __init__(self, request: Request) -> None:
+        given: dict[str, Value] = {}
+        twins: dict[str, Value] = {}
+        for key, value in request.context.items():
+            values = value if isinstance(value, str) else tuple(value)
+            lower = key.lower()
+            if lower in given:
+                twins[key] = values
+            else:
+                given[lower] = values
+                twins[key] = values
+        self._given = given
+        self._twins = twins if len(twins) > len(given) else _NOTHING
+        self._derived = derived_context(request.principal)
+
+    def get(self, key: str, written: str = "") -> Value | None:
+        """What ``key`` (lower case; ``written`` is how the policy writes it) holds, or None.
+
+        A key that holds an empty list is absent.
+        """
+        value = self._twins.get(written) if self._twins else None
+        if value is None:
+            value = self._given.get(key)
+        if value is None:
+            value = self._derived.get(key)
+        return None if value == () else value
+
+    def single(self, key: str) -> str | None:
+        """What a policy variable stands for; a multivalued key can't be one."""
+        value = self.get(key)
+        return value if isinstance(value, str) else None

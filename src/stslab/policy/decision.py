@@ -1,0 +1,81 @@
+"""A decision, with all that was considered, in AWS's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stslab.policy.context import Request
+from stslab.policy.reading import Layer, Question
+from stslab.policy.vocabulary import Outcome, PolicyKind
+
+_ARTICLES: Final = {
+    PolicyKind.IDENTITY: "an",
+    PolicyKind.TRUST: "the",
+}
+
+
+def with_article(kind: PolicyKind) -> str:
+    """``an identity-based policy``, ``the role trust policy``, ``a session policy``."""
+    return f"{_ARTICLES.get(kind, 'a')} {kind}"
+
+
+def denied_explicitly(kind: PolicyKind) -> str:
+    """The words of "Troubleshoot access denied error messages" for a Deny."""
+    return f"with an explicit deny in {with_article(kind)}"
+
+
+def denied_implicitly(kind: PolicyKind, action: str) -> str:
+    """The words of "Troubleshoot access denied error messages" where no Allow is found."""
+    return f"no {kind} allows the {action} action"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What IAM decides of a request, and why.
+
+    ``reason`` is one sentence in AWS's words; ``layers`` is what each type of policy said, in
+    the order in which they are considered.
+    """
+
+    outcome: Outcome
+    reason: str
+    layers: Sequence[Layer]
+    question: Question = field(repr=False)
+
+    @property
+    def request(self) -> Request:
+        """The request that was decided."""
+        return self.question.request
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request may go on."""
+        return self.outcome is Outcome.ALLOWED
+
+    @property
+    def blocked_by(self) -> tuple[PolicyKind, ...]:
+        """The kinds of policies that refuse, each once, in the order they are considered."""
+        return tuple(dict.fromkeys(layer.kind for layer in self.layers if layer.blocks))
+
+    @property
+    def message(self) -> str:
+        """AWS's message for a denial; empty for an allowed request."""
+        if self.allowed:
+            return ""
+        request = self.request
+        resource = "" if request.resource == "*" else f" on resource: {request.resource}"
+        explicit = self.outcome is Outcome.EXPLICITLY_DENIED
+        because = self.reason if explicit else f"because {self.reason}"
+        return (
+            f"User: {request.principal.arn} is not authorized to perform: "
+            f"{request.action}{resource} {because}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{decision, reason, layers: [...]}``, of JSON values only."""
+        question = self.question
+        return {
+            "decision": self.outcome.value,
+            "reason": self.reason,
+            "layers": [layer.as_dict(question) for layer in self.layers],
+        }

@@ -1,0 +1,160 @@
+"""The Principal element: whom it names, and how closely ("AWS JSON policy elements: Principal")."""
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Final
+
+from stslab.policy import arn as arns
+from stslab.policy.principal import Principal, PrincipalKind
+
+
+class Level(IntEnum):
+    """How closely an element names the principal of a request; it decides what still limits.
+
+    "Policy evaluation logic", "Resource-based policies": a grant to a user or a session
+    itself (or to everyone) is not limited by implicit denies of boundaries and session
+    policies; one to a session's role is; one to an account only lets the account decide.
+    """
+
+    NONE = 0
+    ACCOUNT = 1
+    ISSUER = 2
+    DIRECT = 3
+    EVERYONE = 4
+
+
+_UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
+_ROOT: Final = "root"
+
+
+class PrincipalElement:
+    """``Principal``, or with ``negated`` ``NotPrincipal``; ``types`` is as the policy has it."""
+
+    __slots__ = ("_everyone", "_names", "name", "negated", "types")
+
+    def __init__(self, name: str, types: str | Mapping[str, Sequence[str]]) -> None:
+        self.name = name
+        self.negated = name == "NotPrincipal"
+        self.types = types
+        self._everyone = isinstance(types, str)
+        self._names: tuple[tuple[str, str], ...] = (
+            ()
+            if isinstance(types, str)
+            else tuple((kind, each) for kind, names in types.items() for each in names)
+        )
+
+    def level(self, principal: Principal) -> Level:
+        """How closely the element names ``principal``; a NotPrincipal names all but its own."""
+        closest = Level.EVERYONE if self._everyone else self._closest(principal)
+        if not self.negated:
+            return closest
+        return Level.EVERYONE if closest is Level.NONE else Level.NONE
+
+    def _closest(self, principal: Principal) -> Level:
+        closest = Level.NONE
+        for kind, name in self._names:
+            level = _LEVELS[kind](name, principal)
+            if level > closest:
+                closest = level
+        return closest
+
+    @property
+    def public(self) -> bool:
+        """Whether it names everyone, anonymous callers included."""
+        return self._everyone or ("AWS", "*") in self._names
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """(type, name) of everyone it names; empty for ``"*"``."""
+        return self._names
+
+
+def _level_of_aws(name: str, principal: Principal) -> Level:
+    """``{"AWS": "*"}`` is every AWS identity and every anonymous caller, but no service."""
+    if principal.kind in {PrincipalKind.SERVICE, PrincipalKind.PROVIDER}:
+        return Level.NONE
+    if name == "*":
+        return Level.EVERYONE
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        return Level.NONE
+    if name == principal.arn:
+        return Level.ISSUER if principal.kind is PrincipalKind.ROLE else Level.DIRECT
+    if name == principal.account or _is_account(name, principal):
+        return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
+    if principal.issuer and _names_issuer(name, principal):
+        return Level.ISSUER
+    return _level_of_id(name, principal)
+
+
+def _is_account(name: str, principal: Principal) -> bool:
+    arn = arns.split(name) if name.endswith(":root") else None
+    return arn is not None and arn.account == principal.account and arn.resource == _ROOT
+
+
+def _names_issuer(name: str, principal: Principal) -> bool:
+    """A session's ARN has its role's name without the path, which is unique in an account."""
+    if name == principal.issuer:
+        return True
+    if principal.kind is not PrincipalKind.SESSION or ":role/" not in name:
+        return False
+    arn = arns.split(name)
+    return (
+        arn is not None
+        and arn.account == principal.account
+        and arn.resource.rpartition("/")[2] == principal.name
+    )
+
+
+def _level_of_id(name: str, principal: Principal) -> Level:
+    """Unique ids: a user's, a role's (of each of its sessions), a session's."""
+    if not principal.user_id or not name.startswith("A"):
+        return Level.NONE
+    if name == principal.user_id:
+        return Level.ISSUER if principal.kind is PrincipalKind.ROLE else Level.DIRECT
+    if name == principal.user_id.partition(":")[0]:
+        return Level.ISSUER
+    return Level.NONE
+
+
+def _level_of_service(name: str, principal: Principal) -> Level:
+    named = principal.kind is PrincipalKind.SERVICE and name in {"*", principal.arn}
+    return Level.DIRECT if named else Level.NONE
+
+
+def _level_of_provider(name: str, principal: Principal) -> Level:
+    named = principal.kind is PrincipalKind.PROVIDER and name in {"*", principal.arn}
+    return Level.DIRECT if named else Level.NONE
+
+
+def _level_of_canonical(name: str, principal: Principal) -> Level:
+    """A canonical user id names an account, as its number does."""
+    if not principal.canonical_id or name != principal.canonical_id:
+        return Level.NONE
+    return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
+
+
+_LEVELS: Final = {
+    "AWS": _level_of_aws,
+    "Service": _level_of_service,
+    "Federated": _level_of_provider,
+    "CanonicalUser": _level_of_canonical,
+}
+
+TYPES: Final = tuple(_LEVELS)
+"""The types that a Principal element may have."""
+
+_ENTITY: Final = re.compile(
+    r"arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
+    r"|sts::\d{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
+)
+
+
+def is_aws_principal(name: str) -> bool:
+    """Whether ``name`` may stand under ``AWS``: no part of a name may be a wildcard."""
+    return bool(
+        name == "*"
+        or arns.ACCOUNT.fullmatch(name)
+        or _ENTITY.fullmatch(name)
+        or _UNIQUE_ID.fullmatch(name)
+    )
