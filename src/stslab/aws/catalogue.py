@@ -25,8 +25,8 @@ _KINDS = {
 # Operations whose names begin with one of these leave nothing behind in the account.
 _READS = (
     "BatchGet", "Check", "Count", "Decode", "Describe", "Detect", "Discover", "Estimate",
-    "Evaluate", "Filter", "Generate", "Get", "Head", "Is", "List", "Lookup", "Preview", "Query", "Scan",
-    "Search", "Select", "Simulate", "Test", "Validate", "Verify", "View",
+    "Evaluate", "Filter", "Generate", "Get", "Head", "Is", "List", "Lookup", "Preview", "Query",
+    "Scan", "Search", "Select", "Simulate", "Test", "Validate", "Verify", "View",
 )  # fmt: skip
 _FIRST_WORD = re.compile(r"(BatchGet|[A-Z][a-z]+)")
 

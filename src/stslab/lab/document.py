@@ -142,7 +142,7 @@ def nodes(source: Source, report: Callable[[Problem], None]) -> Node:
             if root is not None:
                 report(
                     source.problem(
-                        event.start_mark.index,
+                        _start(event),
                         "A second document begins here; a file holds one lab.",
                         "Put it into a file of its own.",
                     )
@@ -155,6 +155,11 @@ def nodes(source: Source, report: Callable[[Problem], None]) -> Node:
 
 
 _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
+
+
+def _start(event: Any) -> int:
+    start: int = event.start_mark.index
+    return start
 
 
 def _events(source: Source) -> Iterator[Any]:
@@ -199,7 +204,7 @@ class _Builder:
     events: Iterator[Any]
 
     def build(self, event: Any, depth: int) -> Node:
-        start = event.start_mark.index
+        start = _start(event)
         if depth > DEEPEST:
             raise Unreadable(self._problem(start, "This is nested too deep.", "Make it flatter."))
         node = Node(self.source, start, event.end_mark.index, None)
@@ -226,7 +231,7 @@ class _Builder:
         shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
         self.report(
             self._problem(
-                event.start_mark.index,
+                _start(event),
                 f"Labs have no YAML tag {shown}; the one that there is: !include path.",
                 "Leave the tag out; write text in quotes.",
             )
