@@ -1,0 +1,276 @@
+"""The sandbox's HTTP server: cheroot's connections and threads, our own strict reading.
+
+It listens on 127.0.0.1 only, answers only requests whose Host names this very server (a web
+page whose name was made to point here gets nothing), hands each to the application whole, and
+gives its answer back. Whatever the application raises becomes AWS's InternalFailure, in the
+log with the lines that led to it and without values.
+"""
+
+import email.utils
+import http
+import logging
+import re
+import secrets
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import lru_cache
+from html import escape
+
+from cheroot import server as cheroot
+from cheroot.workers import threadpool
+
+from stslab.sandbox.http import MAX_BODY, Head, Malformed, read_body, read_head
+from stslab.sandbox.model import ApiResponse, HttpRequest
+from stslab.sandbox.stream import stream
+
+HOST = "127.0.0.1"
+THREADS = 32
+# At most so many bodies of more than so many bytes are in memory at once.
+_LARGE = 8 * 1024 * 1024
+_LARGE_AT_ONCE = 4
+# How long a client may take to send or take the next bytes, or to think of a next request.
+_TIMEOUT = 20
+_CONNECTIONS = 512
+_BACKLOG = 128
+_NO_BODY = {204, 304}
+_DRAINED = 8 * 1024 * 1024
+
+Application = Callable[[HttpRequest], ApiResponse]
+log = logging.getLogger(__name__)
+
+
+class SandboxServer(cheroot.HTTPServer):
+    """An HTTP server on a loopback port that calls an application.
+
+    ``port`` 0 takes any free one. ``bind()`` listens; ``serve()`` answers until ``stop()``.
+    ``seconds_idle()`` is how long ago the last request came or ended.
+    """
+
+    timeout = _TIMEOUT
+    request_queue_size = _BACKLOG
+    keep_alive_conn_limit = _CONNECTIONS
+
+    def __init__(self, application: Application, port: int = 0, threads: int = THREADS) -> None:
+        super().__init__((HOST, port), gateway=None, minthreads=threads)
+        self.requests = _Workers(self, min=threads)
+        self.ConnectionClass = _Connection
+        self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._application = application
+        self._busy = 0
+        self._last = time.monotonic()
+        self._counting = threading.Lock()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, once prepared."""
+        return int(self.bind_addr[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as clients call it."""
+        return f"http://{HOST}:{self.port}"
+
+    def seconds_idle(self) -> float:
+        """How long nothing has been asked; 0 while something is being answered."""
+        with self._counting:
+            return 0.0 if self._busy else time.monotonic() - self._last
+
+    def require_own_name(self, host: str) -> None:
+        """Refuse a request that was meant for another name.
+
+        Raises:
+            Malformed: ``host`` is neither 127.0.0.1, localhost nor a bucket below it, with
+                this server's port.
+        """
+        name, _, port = host.lower().rpartition(":")
+        if port != str(self.port) or not (name in {HOST, "localhost"} or _BUCKET_HOST(name)):
+            raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
+
+    def answer(self, request: HttpRequest) -> ApiResponse:
+        """The application's answer, or InternalFailure where it fails."""
+        with self._counting:
+            self._busy += 1
+        try:
+            return self._application(request)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
+            return _internal_failure(request, error)
+        finally:
+            with self._counting:
+                self._busy -= 1
+                self._last = time.monotonic()
+
+    def process_conn(self, conn: "_Connection") -> None:
+        """Give a connection that has something to say to a worker; let a new one wait for that.
+
+        Otherwise clients that connect and stay silent would hold the workers.
+        """
+        if conn.last_used is None:
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
+
+    def stop(self) -> None:
+        """Stop listening, let running requests end, and end the workers."""
+        waker = threading.Thread(target=self._wake, daemon=True)
+        waker.start()
+        super().stop()
+        waker.join()
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Put cheroot's own messages in the log; clients that leave are no news."""
+        if level >= logging.WARNING:
+            log.log(level, "%s", msg, exc_info=traceback)
+
+    def _wake(self) -> None:
+        time.sleep(0.02)  # after stop() has asked the selecting thread to end, which waits
+        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
+            pass
+
+
+class _Workers(threadpool.ThreadPool):
+    """A thread pool that does not sleep until its threads run: they will."""
+
+    _threads: list[threadpool.WorkerThread]
+    _spawn_worker: Callable[[], threadpool.WorkerThread]
+
+    def grow(self, amount: int) -> None:
+        self._threads.extend(self._spawn_worker() for _ in range(amount))
+
+
+class _Request(cheroot.HTTPRequest):
+    """One request on a connection: read, handed over, answered."""
+
+    head: Head
+
+    def parse_request(self) -> None:
+        """Read the request line and headers, or refuse them."""
+        self.started_request = True
+        try:
+            head = read_head(self.conn.rfile)
+            if head is None:
+                return
+            self.server.require_own_name(head.host)
+        except Malformed as malformed:
+            self._refuse(malformed)
+            return
+        self.head = head
+        self.close_connection = not head.keep_alive
+        self.ready = True
+
+    def respond(self) -> None:
+        """Read the body, let the application answer, and send what it answers."""
+        head = self.head
+        if (head.length or 0) > MAX_BODY:
+            self.close_connection = True
+            self._send(_too_large(head))
+            self._drain()
+            return
+        large = head.length is None or head.length > _LARGE
+        with self.server.large_bodies if large else nullcontext():
+            try:
+                if head.expects_continue:
+                    self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                body = read_body(self.conn.rfile, head.length)
+            except Malformed as malformed:
+                self._refuse(malformed)
+                return
+            self._send(self.server.answer(self._request(body)))
+
+    def _request(self, body: bytes) -> HttpRequest:
+        head = self.head
+        return HttpRequest(
+            method=head.method,
+            path=head.path,
+            query=head.query,
+            raw_query=head.raw_query,
+            headers=head.headers,
+            body=body,
+            source_ip=self.conn.remote_addr or HOST,
+        )
+
+    def _send(self, response: ApiResponse) -> None:
+        self.sent_headers = True
+        if not self.server.can_add_keepalive_connection:
+            self.close_connection = True
+        names = {name.lower() for name, _ in response.headers}
+        lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
+        lines += [f"{name}: {_one_line(value)}" for name, value in response.headers]
+        if response.status not in _NO_BODY and "content-length" not in names:
+            lines.append(f"Content-Length: {len(response.body)}")
+        lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
+        lines.append(f"Connection: {'close' if self.close_connection else 'keep-alive'}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        bodyless = self.head.method == "HEAD" or response.status in _NO_BODY
+        self.conn.wfile.write(head if bodyless else head + response.body)
+
+    def _refuse(self, malformed: Malformed) -> None:
+        self.close_connection = True
+        self.sent_headers = True
+        body = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
+        head = (
+            f"HTTP/1.1 {malformed.status}\r\nContent-Type: text/html\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.ready = False
+        with suppress(OSError):
+            self.conn.wfile.write((head + body).encode())
+            self._drain()
+
+    def _drain(self) -> None:
+        self.conn.socket.shutdown(socket.SHUT_WR)
+        self.conn.rfile.drain(_DRAINED, seconds=1)
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
+        super().__init__(server, sock, makefile=stream)
+
+
+_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
+
+
+@lru_cache
+def _phrase(status: int) -> str:
+    return http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "Unknown"
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\r", " ").replace("\n", " ")
+
+
+def _too_large(head: Head) -> ApiResponse:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>EntityTooLarge</Code>'
+        "<Message>Your proposed upload exceeds the maximum allowed size</Message>"
+        f"<ProposedSize>{head.length}</ProposedSize><MaxSizeAllowed>{MAX_BODY}</MaxSizeAllowed>"
+        f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
+    )
+    return ApiResponse(400, (("Content-Type", "application/xml"),), body.encode())
+
+
+def _internal_failure(request: HttpRequest, error: Exception) -> ApiResponse:
+    """Say InternalFailure, and log where: the lines, not the values, which may be secret."""
+    request_id = secrets.token_hex(16)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    kind = type(error).__name__
+    log.error("request %s: %s %s failed\n%s%s", request_id, request.method, kind, frames, kind)
+    if "/s3/" in request.header("Authorization"):
+        error_body = (
+            "<Error><Code>InternalError</Code>"
+            "<Message>We encountered an internal error. Please try again.</Message>"
+            f"<RequestId>{request_id}</RequestId></Error>"
+        )
+    else:
+        error_body = (
+            "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code>"
+            "<Message>The request processing has failed because of an unknown error, exception "
+            f"or failure.</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+    headers = (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id))
+    return ApiResponse(500, headers, f'<?xml version="1.0"?>\n{error_body}'.encode())

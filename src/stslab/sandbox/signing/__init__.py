@@ -1,0 +1,1 @@
+"""How signatures are verified: their canonical forms, and the rules of each service."""

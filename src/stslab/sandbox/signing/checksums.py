@@ -1,0 +1,149 @@
+"""Content-MD5 and the ``x-amz-checksum-*`` family, over a body that has arrived.
+
+AWS documentation: "Checking object integrity in Amazon S3" (S3 User Guide).
+"""
+
+import base64
+import binascii
+import hashlib
+import sys
+import zlib
+from array import array
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from stslab.sandbox.model import ApiFault
+
+PREFIX = "x-amz-checksum-"
+# These names begin like a checksum and are none.
+_NOT_VALUES = {"mode", "type", "algorithm"}
+
+
+@cache
+def _table(polynomial: int) -> "array[int]":
+    """What two bytes do to a reflected CRC, for each of their 65,536 values."""
+    bits = []
+    for index in range(256):
+        value = index
+        for _ in range(8):
+            value = value >> 1 ^ (polynomial if value & 1 else 0)
+        bits.append(value)
+    table = array("Q", bytes(8 * 65536))
+    for pair in range(65536):
+        first = bits[pair & 0xFF] ^ (pair >> 8)
+        table[pair] = bits[first & 0xFF] ^ (first >> 8)
+    return table
+
+
+def _crc(polynomial: int, width: int, content: bytes) -> bytes:
+    """A reflected CRC of ``width`` bits, two bytes a turn; initial and final value all ones."""
+    table = _table(polynomial)
+    crc = ones = (1 << width) - 1
+    words = array("H", content[: len(content) & ~1])
+    if sys.byteorder == "big":
+        words.byteswap()
+    for word in words:
+        crc = table[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
+    if len(content) & 1:
+        crc ^= content[-1]
+        for _ in range(8):
+            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
+    return (crc ^ ones).to_bytes(width // 8, "big")
+
+
+def crc32c(content: bytes) -> bytes:
+    """CRC-32C (Castagnoli), big-endian."""
+    return _crc(0x82F63B78, 32, content)
+
+
+def crc64nvme(content: bytes) -> bytes:
+    """CRC-64/NVME, big-endian."""
+    return _crc(0x9A6C9329AC4BC9B5, 64, content)
+
+
+def _digest(name: str) -> Callable[[bytes], bytes]:
+    return lambda content: hashlib.new(name, content, usedforsecurity=False).digest()
+
+
+ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
+    "crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
+    "crc32c": crc32c,
+    "crc64nvme": crc64nvme,
+    "sha1": _digest("sha1"),
+    "sha256": _digest("sha256"),
+    "sha512": _digest("sha512"),
+    "md5": _digest("md5"),
+}
+
+
+def verify(headers: Mapping[str, str], body: bytes) -> None:
+    """Hold a body against each checksum that its headers (lower-case names) give.
+
+    Raises:
+        ApiFault: BadDigest where one differs, InvalidDigest or InvalidRequest where one is none.
+    """
+    if "content-md5" in headers:
+        _verify_md5(headers["content-md5"], body)
+    given = [name for name in headers if _is_value(name)]
+    if len(given) > 1:
+        raise ApiFault(
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        )
+    for name in given:
+        _verify_checksum(name, headers[name], body)
+    if "x-amz-sdk-checksum-algorithm" in headers and body and not given:
+        raise ApiFault(
+            "InvalidRequest",
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding "
+            "x-amz-checksum-* or x-amz-trailer headers were found.",
+        )
+
+
+def _is_value(name: str) -> bool:
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
+
+
+def _verify_md5(sent: str, body: bytes) -> None:
+    expected = _decoded(sent)
+    actual = ALGORITHMS["md5"](body)
+    if expected is None or len(expected) != len(actual):
+        raise ApiFault(
+            "InvalidDigest",
+            "The Content-MD5 you specified was invalid.",
+            extra={"Content-MD5": sent},
+        )
+    if expected != actual:
+        raise ApiFault(
+            "BadDigest",
+            "The Content-MD5 you specified did not match what we received.",
+            extra={"ExpectedDigest": sent, "CalculatedDigest": base64.b64encode(actual).decode()},
+        )
+
+
+def _verify_checksum(name: str, sent: str, body: bytes) -> None:
+    algorithm = name.removeprefix(PREFIX)
+    compute = ALGORITHMS.get(algorithm)
+    if compute is None:
+        raise ApiFault(
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            501,
+            extra={"Header": name},
+        )
+    expected = _decoded(sent)
+    actual = compute(body)
+    if expected is None or len(expected) != len(actual):
+        raise ApiFault("InvalidRequest", f"Value for {name} header is invalid.")
+    if expected != actual:
+        raise ApiFault(
+            "BadDigest",
+            f"The {algorithm.upper()} you specified did not match the calculated checksum.",
+        )
+
+
+def _decoded(sent: str) -> bytes | None:
+    try:
+        return base64.b64decode(sent, validate=True)
+    except (binascii.Error, ValueError):
+        return None

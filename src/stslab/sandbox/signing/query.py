@@ -1,0 +1,250 @@
+"""Signature Version 4 as the Query services (IAM, STS, CloudFormation) verify it.
+
+AWS documentation: "Create a signed AWS API request", "Troubleshoot Signature Version 4 signing
+for AWS API requests" (IAM User Guide), "Common Error Types" (STS API Reference).
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from stslab.sandbox.model import ApiFault, HttpRequest, KeyRecord
+from stslab.sandbox.signing import canonical
+from stslab.sandbox.signing.trust import (
+    MAX_SKEW,
+    TOKEN,
+    Authenticated,
+    Circle,
+    Claim,
+    bared,
+    basic_time,
+    credential,
+    expired,
+    header_time,
+    hoisted,
+    stamp,
+)
+
+REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
+_ONCE_HEADERS = ("authorization", "x-amz-date", "date", TOKEN, "x-amz-content-sha256")
+_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
+_ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
+# Covered by the payload's hash whether or not it is among the signed headers.
+_NEED_NOT_BE_SIGNED = {"x-amz-content-sha256"}
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your "
+    "AWS Secret Access Key and signing method. Consult the service documentation for details."
+)
+INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a message
+EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a message
+
+
+def verify(request: HttpRequest, circle: Circle) -> Authenticated:
+    """Hold a request against its signature.
+
+    Raises:
+        ApiFault: it is unsigned, or not as it was signed; in the order in which AWS looks.
+    """
+    headers = canonical.header_map(request)
+    claim = _claim(request, headers)
+    age = _require_fresh(claim, circle)
+    _require_scope(claim)
+    record = _key(claim, circle)
+    payload_hash = hashlib.sha256(request.body).hexdigest()
+    _require_signature(request, headers, claim, record, payload_hash)
+    plain = hoisted(request, canonical.ALGORITHM) if claim.in_query else request
+    return Authenticated(
+        caller=record.caller,
+        service=claim.credential.service,
+        region=claim.credential.region,
+        request=bared(plain),
+        auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
+        version="AWS4-HMAC-SHA256",
+        age=age,
+        payload_hash=headers.get("x-amz-content-sha256", ""),
+    )
+
+
+def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
+    parameters = dict(reversed(request.query))
+    in_header, in_query = "authorization" in headers, "X-Amz-Algorithm" in parameters
+    if in_header and in_query:
+        raise _mismatch(_MISMATCH)
+    if not in_header and not in_query:
+        raise missing_token()
+    _require_once(request)
+    claim = _from_header(headers) if in_header else _from_query(parameters)
+    if "host" not in claim.signed_headers:
+        raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in sorted(headers):
+        if _must_be_signed(name) and name not in claim.signed_headers:
+            raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    return claim
+
+
+def _must_be_signed(name: str) -> bool:
+    return name.startswith("x-amz-") and name not in _NEED_NOT_BE_SIGNED
+
+
+def _require_once(request: HttpRequest) -> None:
+    for name in _ONCE_HEADERS:
+        if len(request.header_values(name)) > 1:
+            raise _incomplete(f"The header '{name}' is given more than once.")
+    names = [name for name, _ in request.query]
+    for name in _ONCE_PARAMETERS:
+        if names.count(name) > 1:
+            raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
+
+
+def _from_header(headers: Mapping[str, str]) -> Claim:
+    text = headers["authorization"]
+    algorithm, _, rest = text.partition(" ")
+    if algorithm != canonical.ALGORITHM:
+        raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
+    fields = _fields(rest, text)
+    date = headers.get("x-amz-date") or headers.get("date", "")
+    missing = [
+        f"Authorization header requires '{name}' parameter."
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if name not in fields
+    ]
+    if not date:
+        missing.append(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+        )
+    if missing:
+        raise _incomplete(f"{' '.join(missing)} Authorization={algorithm}")
+    return _made(fields, date, headers.get(TOKEN, ""), in_query=False)
+
+
+def _fields(rest: str, whole: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in rest.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            digest = base64.b64encode(hashlib.sha256(whole.encode()).digest()).decode()
+            raise _incomplete(
+                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed "
+                f"with SHA-256 and encoded with Base64): '{digest}'."
+            )
+        if name in fields:
+            raise _incomplete(f"Authorization header has '{name}' more than once.")
+        fields[name] = value
+    return fields
+
+
+def _from_query(parameters: Mapping[str, str]) -> Claim:
+    if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
+        raise missing_token()
+    missing = [
+        f"AWS query-string parameters must include '{name}'."
+        for name in _PARAMETERS
+        if name not in parameters
+    ]
+    if missing:
+        raise _incomplete(f"{' '.join(missing)} Re-examine the query-string parameters.")
+    fields = {
+        name: parameters[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")
+    }
+    token = parameters.get("X-Amz-Security-Token", "")
+    return _made(fields, parameters["X-Amz-Date"], token, in_query=True)
+
+
+def _made(fields: Mapping[str, str], date: str, token: str, *, in_query: bool) -> Claim:
+    time = basic_time(date) if in_query else header_time(date)
+    if time is None:
+        raise _incomplete(
+            f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
+            "See http://en.wikipedia.org/wiki/ISO_8601"
+        )
+    named = credential(fields["Credential"])
+    if named is None:
+        raise _incomplete(
+            "Credential must have exactly 5 slash-delimited elements, e.g. "
+            f"keyid/date/region/service/term, got '{fields['Credential']}'"
+        )
+    return Claim(
+        credential=named,
+        signed_headers=tuple(fields["SignedHeaders"].split(";")),
+        signature=fields["Signature"],
+        stamp=stamp(time),
+        time=time,
+        token=token,
+        in_query=in_query,
+    )
+
+
+def _require_fresh(claim: Claim, circle: Circle) -> timedelta:
+    now = circle.real_clock()
+    age = now - claim.time
+    if age > MAX_SKEW:
+        raise _mismatch(
+            f"Signature expired: {claim.stamp} is now earlier than {stamp(now - MAX_SKEW)} "
+            f"({stamp(now)} - 15 min.)"
+        )
+    if -age > MAX_SKEW:
+        raise _mismatch(
+            f"Signature not yet current: {claim.stamp} is still later than "
+            f"{stamp(now + MAX_SKEW)} ({stamp(now)} + 15 min.)"
+        )
+    return max(age, timedelta(0))
+
+
+def _require_scope(claim: Claim) -> None:
+    named = claim.credential
+    problems = []
+    if not REGION.fullmatch(named.region):
+        problems.append("Credential should be scoped to a valid region.")
+    if named.terminal != "aws4_request":
+        problems.append(
+            "Credential should be scoped with a valid terminator: 'aws4_request', "
+            f"not '{named.terminal}'."
+        )
+    if named.date != claim.stamp[:8]:
+        problems.append(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: '{named.date}' != '{claim.stamp[:8]}', from '{claim.stamp}'."
+        )
+    if problems:
+        raise _mismatch(" ".join(problems))
+
+
+def _key(claim: Claim, circle: Circle) -> KeyRecord:
+    record = circle.keys.lookup(claim.credential.access_key_id)
+    if record is None or not record.active or not canonical.same(record.session_token, claim.token):
+        raise ApiFault("InvalidClientTokenId", INVALID_TOKEN, 403)
+    if expired(record, circle.clock()):
+        raise ApiFault("ExpiredToken", EXPIRED_TOKEN, 403)
+    return record
+
+
+def _require_signature(
+    request: HttpRequest,
+    headers: Mapping[str, str],
+    claim: Claim,
+    record: KeyRecord,
+    payload_hash: str,
+) -> None:
+    named = claim.credential
+    text = canonical.canonical_request(
+        request, named.service, headers, claim.signed_headers, payload_hash
+    )
+    key = canonical.signing_key(record.secret_access_key, named.date, named.region, named.service)
+    ours = canonical.sign(key, canonical.string_to_sign(claim.stamp, named.scope, text))
+    if not canonical.same(ours, claim.signature):
+        raise _mismatch(_MISMATCH)
+
+
+def missing_token() -> ApiFault:
+    """What an unsigned request gets where a signature is needed."""
+    return ApiFault("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+
+
+def _incomplete(message: str) -> ApiFault:
+    return ApiFault("IncompleteSignature", message, 400)
+
+
+def _mismatch(message: str) -> ApiFault:
+    return ApiFault("SignatureDoesNotMatch", message, 403)
