@@ -21,6 +21,7 @@ def command(as_json: bool) -> None:
                 "id": lab.id,
                 "title": lab.title,
                 "path": str(lab.path),
+                "problem": lab.problem,
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
             for lab in found
@@ -28,7 +29,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     for lab in found:
-        click.echo(f"{lab.id}: {lab.title}")
+        click.echo(f"{lab.id}: {lab.title or lab.problem}")
         click.echo(click.wrap_text(", ".join(stage for stage, _ in lab.stages), 80, "  ", "  "))
 
 

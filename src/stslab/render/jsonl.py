@@ -14,7 +14,7 @@ def _now() -> datetime:
 
 
 class JsonRenderer:
-    """Writes each event at once, as ``{"event": kind, "time": ISO 8601 in UTC, ...fields}``."""
+    """Writes each event at once, as ``{"event": kind, "at": ISO 8601 in UTC, ...fields}``."""
 
     def __init__(self, stream: TextIO, now: Callable[[], datetime] = _now) -> None:
         self._stream = stream
@@ -23,11 +23,11 @@ class JsonRenderer:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         fields = dataclasses.asdict(event)
-        self._write({"event": event.kind, "time": self._now().isoformat(), **fields})
+        self._write({"event": event.kind, "at": self._now().isoformat(), **fields})
 
     def explain(self, markdown: str) -> None:
         """Write an explanation that a person asked for."""
-        self._write({"event": "explanation", "time": self._now().isoformat(), "text": markdown})
+        self._write({"event": "explanation", "at": self._now().isoformat(), "text": markdown})
 
     def close(self) -> None:
         """Nothing is ever half written."""

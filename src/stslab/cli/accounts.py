@@ -1,0 +1,98 @@
+"""Opens the account that a command works on: the embedded one, a real one, another endpoint."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stslab.cli.options import Where
+from stslab.errors import UsageError
+from stslab.home import Home
+
+if TYPE_CHECKING:
+    from stslab.aws.account import Boto3Account
+    from stslab.aws.guard import Identity
+    from stslab.aws.profiles import ProfileFiles
+    from stslab.aws.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open account, its profiles, and on a real one who the learner is."""
+
+    target: "Target"
+    account: "Boto3Account"
+    profiles: "ProfileFiles" = field(repr=False)
+    identity: "Identity | None" = None
+
+    @property
+    def kind(self) -> str:
+        """``sandbox``, ``aws`` or ``endpoint``."""
+        return self.target.info.kind
+
+
+def open_account(home: Home, where: Where) -> Open:
+    """The account that is meant: the embedded one is started if it does not run.
+
+    Raises:
+        UsageError: there is no such target.
+        SandboxError: the embedded account can't be started.
+        CredentialsError: the guard refuses, or there are no credentials.
+    """
+    from stslab.aws.target import kind_of
+
+    if kind_of(where.target) == "sandbox":
+        return _opened(home, sandbox_target(home))
+    made, identity = _real(where)
+    return _opened(home, made, identity)
+
+
+def sandbox_target(home: Home) -> "Target":
+    """The embedded account as a target, started if it does not run."""
+    from stslab.aws import target
+    from stslab.runner.ports import Credentials
+    from stslab.sandbox import client
+
+    endpoint = client.ensure(home.sandbox)
+    keys = client.admin_keys(home.sandbox)
+    return target.sandbox(
+        endpoint.url,
+        endpoint.account,
+        endpoint.region,
+        endpoint.instance,
+        Credentials(keys.access_key_id, keys.secret_access_key),
+    )
+
+
+def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
+    """Work on anything but the embedded account is wanted in so many words.
+
+    Raises:
+        UsageError: nobody can be asked, and the flags do not say it.
+    """
+    if opened.kind == "sandbox" or interactive:
+        return
+    missing = [] if where.yes else ["--yes"]
+    if opened.kind == "aws" and not where.account:
+        missing.append(f"--account {opened.target.info.account}")
+    if missing:
+        raise UsageError(
+            f"Without a terminal, work on {_named(opened)} is not begun unasked.",
+            f"If that is the account you mean, add {' '.join(missing)}.",
+        )
+
+
+def _named(opened: Open) -> str:
+    info = opened.target.info
+    return f"account {info.account}" if info.kind == "aws" else info.name
+
+
+def _real(where: Where) -> tuple["Target", "Identity"]:
+    from stslab.aws.guard import Source, real_target
+    from stslab.aws.target import kind_of
+
+    url = where.target if kind_of(where.target) == "endpoint" else ""
+    return real_target(Source(where.profile, where.region, url), where.account)
+
+
+def _opened(home: Home, made: "Target", identity: "Identity | None" = None) -> Open:
+    opened = made.open(home.profiles(made.info.name))
+    return Open(made, opened.account, opened.profiles, identity)

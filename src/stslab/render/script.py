@@ -1,0 +1,199 @@
+"""Writes a lab as a shell script of ``aws`` commands: what a run does, by hand.
+
+What a lab's expressions stand for becomes shell variables. The script proves what the
+lab's checks prove, and ends where one does not hold.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stslab.errors import UnresolvedReference
+from stslab.lab.references import resolve
+from stslab.render.interface import Describe
+from stslab.render.safe import one_line
+from stslab.render.shellwords import wrapped
+from stslab.runner.events import CallShown
+
+if TYPE_CHECKING:
+    from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait
+
+_WIDTH = 96
+_MARK = re.compile(r"__stslab_(\w+?)__")
+_NEEDS_SINGLE_QUOTES = re.compile(r'["$`\\]')
+_GIVEN = ("account", "region", "partition")
+_HEAD = """\
+#!/bin/sh
+# {title}
+#
+# What `stslab run {id}` does, as aws commands. Run it inside `stslab shell`, which points
+# the aws CLI at the embedded account; anywhere else it needs a profile named admin.
+set -eu
+cd "$(mktemp -d)"
+run=a$(od -An -N4 -tx1 /dev/urandom | tr -d ' \\n')
+account=$(aws sts get-caller-identity --query Account --output text --profile admin)
+region=$(aws configure get region --profile admin || echo us-east-1)
+partition=aws
+
+# refused CODE COMMAND...: holds if AWS refuses the command with that error code.
+refused() {{
+  code=$1
+  shift
+  if answer=$("$@" 2>&1); then
+    echo "This should have been refused: $*" >&2
+    exit 1
+  fi
+  echo "$answer"
+  case $answer in *"($code)"*) ;; *) exit 1 ;; esac
+}}
+
+# holds COMMAND...: holds if what the command's --query finds is there, and true.
+holds() {{
+  answer=$("$@" --output text)
+  case $answer in '' | None | False) echo "This does not hold: $*" >&2 && exit 1 ;; esac
+  echo "$answer"
+}}
+
+# keep PROFILE KEY SECRET [TOKEN]: keeps credentials as a profile of the aws CLI.
+keep() {{
+  aws configure set aws_access_key_id "$2" --profile "$1"
+  aws configure set aws_secret_access_key "$3" --profile "$1"
+  if [ "${{4:-None}}" != None ]; then aws configure set aws_session_token "$4" --profile "$1"; fi
+  url=$(aws configure get endpoint_url --profile admin || true)
+  if [ -n "$url" ]; then aws configure set endpoint_url "$url" --profile "$1"; fi
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes calls as commands, with a scope in which each value is a mark of its variable."""
+
+    describe: Describe
+    scope: Mapping[str, Any]
+
+    def command(self, identity: str, call: str, params: Any, *query: str, lead: str = "") -> str:
+        """One command, laid out; ``lead`` stands before it: ``refused AccessDenied``."""
+        service, _, operation = call.partition(".")
+        line = self.describe(CallShown(identity, service, operation, self.value(params or {})))
+        words = [*shlex.split(lead), *shlex.split(line), *query]
+        return "\n".join(wrapped(" ".join(map(_word, words)), _WIDTH))
+
+    def waiting(self, identity: str, call: str, wait: "Wait") -> str:
+        """The CLI's own waiter."""
+        service = call.partition(".")[0]
+        shown = CallShown(identity, service, "Wait", self.value(wait.params or {}))
+        words = shlex.split(self.describe(shown))
+        words[2:3] = ["wait", wait.waiter.replace("_", "-")]
+        return "\n".join(wrapped(" ".join(map(_word, words)), _WIDTH))
+
+    def value(self, value: Any) -> Any:
+        """A lab's value with marks for what only a run knows."""
+        try:
+            return resolve(value, self.scope)
+        except UnresolvedReference:
+            return value
+
+
+def script_of(lab: "Lab", describe: Describe) -> str:
+    """The whole lab as a POSIX shell script; ``describe`` gives a call's ``aws`` command."""
+    writer = _Writer(describe, _scope(lab))
+    lines = [_HEAD.format(title=one_line(lab.title), id=lab.id)]
+    lines += [f"{name}={_word(str(writer.value(value)))}" for name, value in lab.vars.items()]
+    for number, stage in enumerate(lab.stages, 1):
+        lines += ["", f"# {number}. {one_line(stage.title)}", *_stage(stage, lab, writer)]
+    return "\n".join(lines) + "\n"
+
+
+def _scope(lab: "Lab") -> dict[str, Any]:
+    steps = [step for stage in lab.stages for step in stage.steps]
+    saved = [*lab.vars, *(name for step in steps for name in step.save)]
+    profiles = [step.profile.name for step in steps if step.profile]
+    return {
+        "run": {"id": _mark("run")},
+        **{name: _mark(name) for name in (*_GIVEN, *saved)},
+        "profiles": {
+            name: {"access_key_id": _mark(f"{name}_key"), "expiration": _mark(f"{name}_end")}
+            for name in profiles
+        },
+    }
+
+
+def _mark(variable: str) -> str:
+    return f"__stslab_{variable}__"
+
+
+def _word(word: str) -> str:
+    """A word quoted for the shell, its marks as variables."""
+    parts = _MARK.split(word)
+    if len(parts) == 1:
+        return shlex.quote(word)
+    if not _NEEDS_SINGLE_QUOTES.search(word):
+        return '"' + _MARK.sub(r"${\1}", word) + '"'
+    quoted = [f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts)]
+    return "".join(one for one in quoted if one != "''")
+
+
+def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
+    if stage.cleanup:
+        yield from _cleanup(lab, writer)
+    for step in stage.steps:
+        yield from ("", f"# {one_line(step.title)}", *_step(step, writer))
+    for check in stage.checkpoint:
+        if check.call:
+            yield from ("", f"# {one_line(check.says)}", _check(check, writer))
+
+
+def _step(step: "Step", writer: _Writer) -> Iterator[str]:
+    if "Body" in step.params:
+        file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+        body = _word(str(writer.value(step.params["Body"])))
+        yield f"printf %s {body} > {_word(file)}"
+    names, paths = _kept(step)
+    if names:
+        query = ["--query", f"[{', '.join(paths)}]", "--output", "text"]
+        yield f"answer=$({writer.command(step.identity, step.call, step.params, *query)})"
+        yield f"read -r {' '.join(names)} <<EOF\n$answer\nEOF"
+    else:
+        yield writer.command(step.identity, step.call, step.params)
+    if step.profile:
+        name = step.profile.name
+        yield f'keep {name} "${name}_key" "${name}_secret" "${name}_token"'
+    if step.wait:
+        yield writer.waiting(step.identity, step.call, step.wait)
+
+
+def _kept(step: "Step") -> tuple[list[str], list[str]]:
+    """The shell variables that a step's answer sets, and where each stands in the answer."""
+    names, paths = list(step.save), list(step.save.values())
+    if step.profile:
+        name, source = step.profile.name, step.profile.source
+        names += [f"{name}_key", f"{name}_secret", f"{name}_token"]
+        paths += [f"{source}.{part}" for part in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+    return names, paths
+
+
+def _check(check: "Check", writer: _Writer) -> str:
+    call = str(check.call)
+    if check.fails:
+        lead = f"refused {check.fails[0]}"
+        return writer.command(check.identity, call, check.params, lead=lead)
+    query = ["--query", str(writer.value(check.expect))] if check.expect else []
+    lead = "holds" if query else ""
+    return writer.command(check.identity, call, check.params, *query, lead=lead)
+
+
+def _cleanup(lab: "Lab", writer: _Writer) -> Iterator[str]:
+    steps = [step for stage in lab.stages for step in stage.steps]
+    for step in reversed(steps):
+        for undo in step.undo or ():
+            yield from _undo(step, undo, writer)
+
+
+def _undo(step: "Step", undo: "Undo", writer: _Writer) -> Iterator[str]:
+    identity = undo.identity or step.identity
+    yield writer.command(identity, undo.call, undo.params)
+    if undo.wait:
+        yield writer.waiting(identity, undo.call, undo.wait)

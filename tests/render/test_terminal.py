@@ -1,0 +1,197 @@
+"""What a person sees of a run."""
+
+import re
+import shlex
+
+import pytest
+from tests.render.drawing import as_a_shell_reads, drawn
+from tests.render.story import ASSUME, DENIED, PUT_POLICY, ROLE, denied_check, failed_check, story
+
+from stslab.aws.command import aws_command
+from stslab.runner import events
+from stslab.runner.events import CallShown
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _kinds() -> set[type]:
+    classes = [one for one in vars(events).values() if isinstance(one, type)]
+    return {one for one in classes if issubclass(one, events.Event) and one is not events.Event}
+
+
+def test_the_story_has_every_event_and_each_is_drawn():
+    assert {type(event) for event in story()} == _kinds()
+    for event in story():
+        drawn([event])
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "iso-8859-1"])
+def test_no_line_is_wider_than_the_screen_unless_it_is_one_long_word(columns, encoding):
+    for line in drawn(story(), columns, encoding=encoding).splitlines():
+        words = line.rstrip("\\ ").split()
+        longest = max(map(len, words), default=0)
+        assert len(line) <= columns or longest > columns - 40, line
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
+def test_an_output_that_is_not_unicode_is_given_ascii_alone(encoding):
+    text = drawn(story(), encoding=encoding)
+    assert text.isascii()
+    assert "[ok]" in text
+    assert "[FAILED]" in text
+    assert "?" not in text
+
+
+@pytest.mark.parametrize(
+    "how", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"no_color": True}, {"terminal": False}]
+)
+def test_without_colour_nothing_but_text_is_written(how):
+    how = {"terminal": True, **how}
+    text = drawn(story(), **how)
+    assert "\x1b[3" not in text
+    assert "\x1b[1m" not in text
+    if not how["terminal"] or how.get("TERM") == "dumb":
+        assert "\x1b" not in text
+        assert "\r" not in text
+
+
+def test_colour_is_there_on_a_terminal_and_never_the_only_sign():
+    coloured = drawn([denied_check(), failed_check()], terminal=True)
+    assert "\x1b[" in coloured
+    plain = ESCAPE.sub("", coloured)
+    assert "✔ The user may not assume it yet" in plain
+    assert "✘ The stack is complete" in plain
+
+
+def test_a_denial_that_is_expected_is_shown_as_a_success_with_aws_message():
+    text = drawn([events.CheckStarted("s", "x", ASSUME), denied_check()], 400)
+    assert "✔ The user may not assume it yet  as sts" in text
+    assert "denied, as it should be: AccessDenied" in text
+    assert DENIED in text
+    assert "Trust alone is not enough." in text
+
+
+def test_a_check_that_does_not_hold_says_what_was_expected_and_what_to_do():
+    text = drawn([failed_check()])
+    assert "ROLLBACK_COMPLETE" in text
+    assert "expected StackStatus == 'CREATE_COMPLETE'" in text
+    assert "stslab check deploy-role" in text
+
+
+def _command_in(text: str) -> str:
+    """What a person would copy: from `aws` to the last line that belongs to it."""
+    start = text.index("aws ")
+    lines = text[start:].split("\n")
+    taken = []
+    for line in lines:
+        taken.append(line)
+        if not line.endswith("\\") and "\n".join(taken).count("'") % 2 == 0:
+            break
+    return "\n".join(taken)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("call", [PUT_POLICY, ASSUME])
+def test_what_is_copied_from_the_screen_is_the_same_command(columns, call):
+    import json
+
+    text = drawn([events.StepStarted("s", "Title", call, 1, 1)], columns)
+    copied = as_a_shell_reads(_command_in(text))
+    meant = shlex.split(aws_command(call))
+    assert len(copied) == len(meant)
+    for one, other in zip(copied, meant, strict=True):
+        assert one == other or json.loads(one) == json.loads(other)
+
+
+HOSTILE = "red \x1b[31mtext\x1b]0;title\x07 \u202emirrored [bold]markup[/bold] :smile: \r\x08 end"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.StepFinished("s", HOSTILE, ((HOSTILE, HOSTILE),), {}, HOSTILE, HOSTILE, 0.1),
+        events.StepFailed("s", HOSTILE, ASSUME, HOSTILE, HOSTILE, HOSTILE, 0.1),
+        events.StackProgress(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
+        events.CheckFinished("s", HOSTILE, True, True, HOSTILE, HOSTILE, HOSTILE, "", "", 0.1),
+        events.CheckFinished("s", HOSTILE, False, False, HOSTILE, HOSTILE, "", HOSTILE, "", 0.1),
+        events.UndoFinished(HOSTILE, None, "failed", HOSTILE, 0.1),
+        events.ThingLookedUp(HOSTILE, None, False, HOSTILE),
+        events.CleanupFinished("r", (), ((HOSTILE, HOSTILE),), 0.1),
+        events.RunFinished("r", "x", ((HOSTILE, HOSTILE, True),), 1, 0.1),
+        events.Notice("warning", HOSTILE, HOSTILE),
+        events.Waiting(HOSTILE, 1, 0.0, 1.0),
+        events.StageStarted("s", HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), 1, 1),
+        events.StepStarted(
+            "s", HOSTILE, CallShown("x", "iam", "GetUser", {"UserName": HOSTILE}), 1, 1
+        ),
+    ],
+)
+def test_what_aws_or_a_lab_says_can_not_drive_the_terminal(event):
+    text = drawn([event], terminal=False)
+    for character in "\x1b\x07\x08\r\u202e":
+        assert character not in text
+    assert "red" in text
+    if not isinstance(event, events.StageStarted):
+        assert "[bold]" in text
+        assert ":smile:" in text
+
+
+def test_a_wait_in_a_pipe_is_said_when_it_begins_and_each_ten_seconds():
+    waits = [events.Waiting("the stack", n, float(n), 60.0) for n in range(26)]
+    said = [line for line in drawn(waits).splitlines() if "the stack" in line]
+    assert [int(re.search(r"(\d+) s of", line)[1]) for line in said] == [0, 10, 20]
+
+
+def test_a_wait_on_a_terminal_is_one_line_drawn_over_and_taken_away():
+    waits = [events.Waiting("the stack", n, float(n), 60.0) for n in range(3)]
+    done = events.StepFinished("s", "t", (), {}, None, "", 3.0)
+    text = drawn([*waits, done], terminal=True)
+    assert text.count("\r\x1b[2K") == 3
+    assert "\n" not in text[: text.rindex("\r\x1b[2K")]
+
+
+def test_a_wait_never_takes_more_than_a_line():
+    text = drawn([events.Waiting("w" * 300, 1, 1.0, 2.0)], 60, terminal=True)
+    assert len(ESCAPE.sub("", text).strip("\r")) < 60
+
+
+def test_json_documents_are_laid_out():
+    text = drawn(
+        [
+            events.StepFinished(
+                "s", "t", (("Policy", PUT_POLICY.params["PolicyDocument"]),), {}, None, "", 1
+            )
+        ]
+    )
+    assert '"Effect": "Allow"' in text
+    assert text.count("\n") > 8
+
+
+def test_names_stay_whole_however_narrow_the_screen():
+    for columns in (40, 60, 80):
+        text = drawn([events.StepFinished("s", "t", (("Role", ROLE),), {}, None, "", 1.0)], columns)
+        assert ROLE in text
+
+
+def test_cleanup_ends_with_what_is_left_and_the_command_that_removes_it():
+    left = events.CleanupFinished("r", (), (("user x", "aws iam delete-user --user-name x"),), 1.0)
+    text = drawn([events.ThingLookedUp("user x", None, False, "it answers"), left])
+    assert "✘ 1 thing of run r left" in text
+    assert "aws iam delete-user --user-name x" in text
+    clean = events.CleanupFinished("r", ("user x",), (), 1.0)
+    text = drawn([events.ThingLookedUp("user x", None, True, "NoSuchEntity"), clean])
+    assert "Nothing of run r is left" in text
+    assert "NoSuchEntity" in text
+
+
+def test_the_map_tells_done_from_current_from_pending_without_colour():
+    text = drawn(story()[:1])
+    assert "✔ 1. Create" in text
+    assert "▶ 2. Deploy" in text
+    assert "○ 3. Take" in text
+
+
+def test_the_end_counts_what_was_proved():
+    text = drawn([story()[-3]])
+    assert "2 of 3 claims proved, 33 API calls, 1 min 5 s" in text
