@@ -127,13 +127,12 @@ def _mark(variable: str) -> str:
 
 def _word(word: str) -> str:
     """A word quoted for the shell, its marks as variables."""
-    parts = _MARK.split(word)
-    if len(parts) == 1:
-        return shlex.quote(word)
-    if not _NEEDS_SINGLE_QUOTES.search(word):
+    plain = not _NEEDS_SINGLE_QUOTES.search(word)
+    if plain and (_MARK.search(word) or "'" in word):
         return '"' + _MARK.sub(r"${\1}", word) + '"'
+    parts = _MARK.split(word)
     quoted = [f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts)]
-    return "".join(one for one in quoted if one != "''")
+    return "".join(one for one in quoted if one != "''") or "''"
 
 
 def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:

@@ -1,0 +1,53 @@
+"""The ``aws`` command of a call as it is shown: long texts as the files that they come from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from stslab.resources import bundled
+from stslab.runner.events import CallShown
+
+_LONG = 5
+_LARGEST = 200_000
+
+
+def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
+    """What gives a call's ``aws`` command.
+
+    A parameter that is word for word a file that comes with ``lab`` (or with stslab) is shown
+    as that file (``file://...``), as one would type it.
+    """
+    from stslab.aws.command import aws_command
+
+    files = cache(lambda: {text: path for path in _files(lab) if (text := _text(path))})
+
+    def shown(value: object) -> object:
+        if not isinstance(value, str) or value.count("\n") < _LONG:
+            return value
+        path = files().get(value)
+        return f"file://{path}" if path else value
+
+    def describe(call: CallShown) -> str:
+        params = {name: shown(value) for name, value in call.params.items()}
+        return aws_command(replace(call, params=params))
+
+    return describe
+
+
+def _files(lab: Path | None) -> Iterator[Path]:
+    folders = [bundled()]
+    if lab:
+        inside = lab.absolute().parent
+        folders += [inside, inside.parent] if inside.name == "lab" else [inside]
+    for folder in folders:
+        for pattern in ("*.json", "*.yaml", "templates/*", "lab/*.json"):
+            yield from sorted(folder.glob(pattern))
+
+
+def _text(path: Path) -> str:
+    try:
+        small = path.is_file() and path.stat().st_size <= _LARGEST
+        return path.read_text(encoding="utf-8") if small else ""
+    except (OSError, ValueError):
+        return ""
