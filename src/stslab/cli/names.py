@@ -1,0 +1,41 @@
+"""The ids of labs and stages, for a shell that completes them.
+
+Read with two patterns instead of a YAML parser: a completion must be instant, and a name
+that is missed costs nothing.
+"""
+
+import re
+from pathlib import Path
+
+import click
+
+from stslab.resources import labs_folder
+
+_LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
+_STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
+_DEFAULT_LAB = "assume-role"
+
+
+def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The bundled labs whose ids begin so."""
+    return [name for name in _labs() if name.startswith(incomplete)]
+
+
+def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The stages whose ids begin so: of the lab that the command line names."""
+    wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
+    text = _labs().get(wanted) or _text(Path(wanted))
+    return [name for name in _STAGE.findall(text) if name.startswith(incomplete)]
+
+
+def _labs() -> dict[str, str]:
+    """The text of each bundled lab, by id."""
+    texts = [_text(path) for path in sorted(labs_folder().glob("*.yaml"))]
+    return {found[1]: text for text in texts if (found := _LAB.search(text))}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,41 @@
+"""A state folder of its own for each test, and the command line run in this process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stslab.cli.main import exit_code
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Stslab = Callable[..., Said]
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "state"
+    monkeypatch.setenv("STSLAB_HOME", str(folder))
+    for name in ("STSLAB_TARGET", "STSLAB_PROFILE", "STSLAB_REGION", "STSLAB_ACCOUNT", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def stslab(state: Path, capsys: pytest.CaptureFixture[str]) -> Stslab:
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = exit_code(list(arguments))
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run

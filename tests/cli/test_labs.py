@@ -1,0 +1,87 @@
+"""labs, show and lint."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from stslab.resources import labs_folder
+
+STAGES = ["create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup"]
+
+
+def test_labs_lists_the_lab_and_its_stages(stslab):
+    said = stslab("labs")
+    assert said.code == 0
+    assert "assume-role: " in said.out
+    assert all(stage in said.out for stage in STAGES)
+
+
+def test_labs_as_json(stslab):
+    found = {lab["id"]: lab for lab in json.loads(stslab("labs", "--json").out)}
+    assert [stage["id"] for stage in found["assume-role"]["stages"]] == STAGES
+    assert found["assume-role"]["problem"] == ""
+
+
+def test_lint_finds_nothing_in_the_bundled_labs(stslab):
+    said = stslab("lint")
+    assert said.code == 0
+    assert said.err == ""
+
+
+def test_lint_points_at_each_problem(stslab, tmp_path):
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(
+        (labs_folder() / "steps.yaml").read_text().replace("iam.CreateUser", "iam.CreatUser")
+    )
+    shutil.copytree(labs_folder().parent / "templates", tmp_path / "templates")
+    shutil.copy(labs_folder().parent / "policy.json", tmp_path)
+    said = stslab("lint", str(lab))
+    assert said.code == 2
+    assert f"{lab}:" in said.out
+    assert "CreatUser" in said.out
+    assert "^" in said.out
+    assert "Did you mean CreateUser?" in said.out
+    problems = [json.loads(line) for line in stslab("lint", "--json", str(lab)).out.splitlines()]
+    assert any(one["mend"] == "Did you mean CreateUser?" for one in problems)
+    assert all(one["line"] > 0 and one["column"] > 0 for one in problems)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["lint", "no/such.yaml"], ["show", "no-such"], ["show", "./no.yaml"]]
+)
+def test_a_lab_that_is_not_there_is_one_message(arguments, stslab):
+    said = stslab(*arguments)
+    assert said.code == 2
+    assert "no" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_show_as_a_table(stslab):
+    said = stslab("show")
+    assert said.code == 0
+    assert all(stage in said.out for stage in STAGES)
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_show_as_markdown(stslab):
+    said = stslab("show", "assume-role", "--markdown")
+    assert said.out.startswith("# ")
+    assert said.out.count("\n## ") == len(STAGES)
+    assert "https://docs.aws.amazon.com/" in said.out
+
+
+def test_show_as_a_script_that_a_shell_can_parse(stslab, tmp_path):
+    said = stslab("show", "--shell")
+    assert "__stslab_" not in said.out
+    assert "${{" not in said.out
+    script = tmp_path / "lab.sh"
+    script.write_text(said.out)
+    subprocess.run(["sh", "-n", script], check=True, timeout=10)
+    for words in (
+        "iam create-user",
+        "cloudformation wait stack-create-complete",
+        "sts assume-role",
+    ):
+        assert f"aws {words}" in said.out

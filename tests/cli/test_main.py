@@ -1,0 +1,193 @@
+"""Help, exit codes and errors: what one place owns for all commands."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stslab import __version__
+from stslab.cli import main
+from stslab.cli.commands import COMMANDS
+from stslab.cli.lazy import Entry
+from stslab.errors import (
+    CheckFailed,
+    CredentialsError,
+    RunError,
+    StslabError,
+    UndoIncomplete,
+    UsageError,
+)
+
+HEAVY = ("boto3", "botocore", "moto", "rich", "yaml", "pydantic", "sqlite3", "platformdirs")
+
+
+def imported(*arguments: str, **environ: str) -> set[str]:
+    """The top-level packages that a command imports, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stslab", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", **environ},
+        timeout=60,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    assert len(lines) > 20
+    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], []])
+def test_help_and_version_import_nothing_heavy(arguments):
+    assert not imported(*arguments).intersection(HEAVY)
+
+
+@pytest.mark.parametrize("words", ["stslab ", "stslab ru", "stslab run --to ", "stslab step a"])
+def test_completion_imports_nothing_heavy(words, tmp_path):
+    environ = {
+        "_STSLAB_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    assert not imported(**environ, STSLAB_HOME=str(tmp_path)).intersection(HEAVY)
+
+
+def test_labs_imports_neither_boto3_nor_moto(tmp_path):
+    assert not imported("labs", STSLAB_HOME=str(tmp_path)).intersection(
+        {"boto3", "botocore", "moto", "rich", "pydantic"}
+    )
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_each_command_has_help_in_both_forms(name, stslab):
+    short, long = stslab(name, "-h"), stslab(name, "--help")
+    assert short.code == long.code == 0
+    assert short.out == long.out
+    assert f"Usage: stslab {name}" in long.out
+    assert "--no-color" in long.out or "Commands:" in long.out
+
+
+def test_help_lists_every_command(stslab):
+    said = stslab("--help")
+    assert said.code == 0
+    assert all(f"\n  {name} " in said.out for name in COMMANDS)
+
+
+def test_version(stslab):
+    assert stslab("--version").out.strip().endswith(__version__)
+
+
+def test_an_unknown_command_is_a_usage_error_that_suggests_one(stslab):
+    said = stslab("rnu")
+    assert said.code == 2
+    assert "Did you mean 'run'?" in said.err
+    assert said.out == ""
+
+
+def test_an_unknown_flag_is_a_usage_error(stslab):
+    assert stslab("labs", "--colour").code == 2
+
+
+def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    import click
+
+    @click.command("fail")
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules[__name__], "FAIL", fail, raising=False)
+    entry = Entry(f"{__name__}:FAIL", "Fail.")
+    monkeypatch.setitem(main.cli._entries, "fail", entry)
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RunError("It failed.", "Try this."), 1),
+        (UsageError("It failed.", "Try this."), 2),
+        (CheckFailed("It failed.", "Try this."), 3),
+        (CredentialsError("It failed.", "Try this."), 4),
+        (UndoIncomplete("It failed.", hint="Try this."), 5),
+    ],
+)
+def test_each_error_is_said_with_its_hint_and_ends_with_its_code(error, code, stslab, monkeypatch):
+    error.add_note("In stage x.")
+    _failing(monkeypatch, error)
+    said = stslab("fail")
+    assert said.code == code
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines[0].endswith("It failed.")
+    assert lines[1].strip() == "In stage x."
+    assert lines[2].strip().endswith("Try this.")
+
+
+def test_an_error_can_not_drive_the_terminal(stslab, monkeypatch):
+    _failing(monkeypatch, StslabError("a\x1b[31mb", "c\x07d"))
+    said = stslab("fail")
+    assert "\x1b" not in said.err
+    assert "\x07" not in said.err
+
+
+def test_ctrl_c_is_130(stslab, monkeypatch):
+    _failing(monkeypatch, KeyboardInterrupt())
+    assert stslab("fail").code == 130
+
+
+def test_a_bug_is_one_message_and_its_traceback_goes_to_a_private_file(stslab, state, monkeypatch):
+    token = "t" * 40
+    (state / "sandbox").mkdir(parents=True)
+    (state / "sandbox" / "control.token").write_text(token)
+    (state / "profiles" / "sandbox").mkdir(parents=True)
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    (state / "profiles" / "sandbox" / "credentials").write_text(
+        f"[sts]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = {secret}\n"
+    )
+    _failing(monkeypatch, ZeroDivisionError(f"with {secret} and {token}; password='hunter22'"))
+    said = stslab("fail")
+    assert said.code == 1
+    assert "Traceback" not in said.err
+    assert "ZeroDivisionError" in said.err
+    (log,) = (state / "bugs").iterdir()
+    assert str(log) in said.err
+    assert log.stat().st_mode & 0o077 == 0
+    text = log.read_text()
+    assert "Traceback" in text
+    for hidden in (secret, token, "hunter22"):
+        assert hidden not in text + said.err
+
+
+def test_a_bug_is_told_even_if_the_state_folder_can_not_be_written(stslab, state, monkeypatch):
+    state.parent.mkdir(exist_ok=True)
+    state.write_text("a file, not a folder")
+    _failing(monkeypatch, ZeroDivisionError("oops"))
+    said = stslab("fail")
+    assert said.code == 1
+    (name,) = [word for word in said.err.split() if word.strip(";").endswith(".log")]
+    assert "oops" in Path(name.strip(";")).read_text()
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m stslab --help | head -c 1"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == b""
+
+
+def test_no_color_works_after_any_command(stslab, monkeypatch):
+    import os
+
+    monkeypatch.setenv("NO_COLOR", "")
+    assert stslab("labs", "--no-color").code == 0
+    assert os.environ["NO_COLOR"] == "1"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell, stslab):
+    said = stslab("completion", shell)
+    assert said.code == 0
+    assert "_STSLAB_COMPLETE" in said.out

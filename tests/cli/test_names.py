@@ -1,0 +1,30 @@
+"""Completion of labs and stages."""
+
+import click
+
+from stslab.cli.names import complete_lab, complete_stage
+from stslab.lab import headers
+from stslab.resources import labs_folder
+
+PARAM = click.Option(["--to"])
+
+
+def _context(**params: str) -> click.Context:
+    context = click.Context(click.Command("run"))
+    context.params = params
+    return context
+
+
+def test_the_patterns_find_what_the_parser_finds():
+    for lab in headers(labs_folder()):
+        stages = [stage for stage, _ in lab.stages]
+        assert complete_stage(_context(lab=lab.id), PARAM, "") == stages
+        assert complete_stage(_context(lab=str(lab.path)), PARAM, "") == stages
+        assert lab.id in complete_lab(_context(), PARAM, "")
+
+
+def test_only_what_begins_so_is_offered():
+    assert complete_stage(_context(), PARAM, "at") == ["attach-policy"]
+    assert complete_lab(_context(), PARAM, "assume-r") == ["assume-role"]
+    assert complete_lab(_context(), PARAM, "zzz") == []
+    assert complete_stage(_context(lab="/no/such/file"), PARAM, "") == []
