@@ -1,13 +1,13 @@
 """Checks calls against AWS's APIs: service, operation, parameters, waiters, and what is derived."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stslab.lab.catalogue import Catalogue, Operation, Shape
-from stslab.lab.document import Node
+from stslab.lab.document import Node, Report
 from stslab.lab.model import Wait
-from stslab.lab.problems import Problem, did_you_mean
+from stslab.lab.problems import did_you_mean
 from stslab.lab.scope import Scope
 from stslab.lab.shapes import NOTHING, shape_of
 from stslab.lab.structure import UNKNOWN_CALL
@@ -21,7 +21,7 @@ class Calls:
 
     catalogue: Catalogue | None
     scope: Scope
-    report: Callable[[Problem], None]
+    report: Report
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
         """The operation that ``call`` names; reported where there is none."""

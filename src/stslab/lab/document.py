@@ -15,6 +15,8 @@ import yaml
 from stslab.lab.expressions import RESERVED
 from stslab.lab.problems import Problem
 
+Report = Callable[[Problem], None]
+
 LARGEST_FILE = 1024 * 1024
 DEEPEST = 40
 
@@ -96,6 +98,14 @@ class Node:
         """The line where it begins, counted from 1."""
         return self.source.line_of(self.start)
 
+    def texts(self) -> Iterator["Node"]:
+        """The nodes of all texts in it."""
+        if isinstance(self.value, str):
+            yield self
+            return
+        for part in self.value.values() if isinstance(self.value, dict) else self.items:
+            yield from part.texts()
+
     def plain(self) -> Any:
         """The value with all nodes in it, as plain lists, mappings and scalars."""
         if isinstance(self.value, dict):
@@ -124,7 +134,7 @@ def decoded(name: str, raw: bytes) -> Source:
         ) from None
 
 
-def nodes(source: Source, report: Callable[[Problem], None]) -> Node:
+def nodes(source: Source, report: Report) -> Node:
     """The document in ``source``, with every problem of its YAML reported.
 
     Raises:
@@ -200,7 +210,7 @@ class _Builder:
     """Makes nodes of the parser's events."""
 
     source: Source
-    report: Callable[[Problem], None]
+    report: Report
     events: Iterator[Any]
 
     def build(self, event: Any, depth: int) -> Node:

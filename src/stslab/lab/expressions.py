@@ -15,6 +15,7 @@ from jmespath.exceptions import EmptyExpressionError, JMESPathError, ParseError
 from jmespath.parser import Parser
 
 LONGEST = 4000
+DEEPEST = 60
 OPEN, CLOSE = "${{", "}}"
 Tree = Mapping[str, Any]
 
@@ -22,6 +23,7 @@ Tree = Mapping[str, Any]
 _LEFT, _RIGHT = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_LEFT}(\\d+){_RIGHT}")
 RESERVED = re.compile(f"[{_LEFT}{_RIGHT}]")
+_QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
 
 
@@ -88,6 +90,7 @@ def query(text: str) -> Query:
     Raises:
         BadExpression: with its position in ``text``.
     """
+    _refuse_long(text)
     holes = embedded(text)
     written, origin = _with_placeholders(text, holes)
     try:
@@ -124,11 +127,15 @@ def _filled(text: str, values: tuple[Any, ...]) -> Any:
 def _closing(text: str, at: int) -> int:
     """Where the ``}}`` stands that closes the ``${{`` at ``at``: not in quotes, not in braces."""
     place, depth = at + len(OPEN), 0
-    while place < len(text):
-        quoted = _QUOTED.match(text, place)
+    last = min(len(text), at + LONGEST)
+    while place < last:
+        quoted = _QUOTED.match(text, place, last)
         if quoted:
             place = quoted.end()
             continue
+        if text[place] in _QUOTES:
+            message = "This quote is not closed before the expression ends."
+            raise BadExpression(message, place, f"Close it with {text[place]}.")
         if text.startswith(CLOSE, place) and not depth:
             return place
         depth += {"{": 1, "}": -1}.get(text[place], 0)
@@ -163,31 +170,54 @@ def _quote_after(text: str, quote: str) -> str:
             escaped = True
         elif quote:
             quote = "" if char == quote else quote
-        elif char in "'\"`":
+        elif char in _QUOTES:
             quote = char
     return quote
 
 
 @lru_cache(maxsize=4096)
 def _parsed(expression: str) -> Tree:
-    if len(expression) > LONGEST:
-        raise BadExpression(
-            f"This expression is longer than {LONGEST} characters.", 0, "Make it shorter."
-        )
+    _refuse_long(expression)
     _refuse_bare_literals(expression)
     try:
-        tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001 - `parse` caches by mutation of a global
+        # Not `parse`: it keeps what it parsed in a global of its own.
+        tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001
     except EmptyExpressionError:
-        raise BadExpression(
-            "The expression is empty.", 0, "Name a value, as in ${{ user }}."
-        ) from None
+        mend = "Name a value, as in ${{ user }}."
+        raise BadExpression("The expression is empty.", 0, mend) from None
     except ParseError as error:
         raise _located(error, expression) from None
-    except (JMESPathError, ValueError, RecursionError) as error:
+    except (JMESPathError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadExpression(f"This is no JMESPath: {error}.", 0, _SEE) from None
+    except RecursionError:
+        raise _TOO_DEEP from None
+    _refuse_deep(tree)
     return tree
 
 
+def _refuse_long(text: str) -> None:
+    if len(text) > LONGEST:
+        message = f"This expression is longer than {LONGEST} characters."
+        raise BadExpression(message, 0, "Make it shorter.")
+
+
+def _refuse_deep(tree: Tree) -> None:
+    """What walks a tree may recurse, since none is deep."""
+    level: list[Any] = [tree]
+    for _ in range(2 * DEEPEST):  # each step down in a tree is a mapping and a list
+        level = [part for one in level for part in _parts(one)]
+        if not level:
+            return
+    raise _TOO_DEEP
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+_TOO_DEEP = BadExpression("This expression is nested too deep.", 0, "Make it simpler.")
 _SEE = "See jmespath.org for the syntax; text stands in 'single quotes'."
 
 
@@ -204,7 +234,7 @@ def _refuse_bare_literals(expression: str) -> None:
     for start, literal in _backquoted(expression):
         try:
             json.loads(literal.replace("\\`", "`"))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadExpression(
                 "Between backquotes stands JSON, and this is none.",
                 start,

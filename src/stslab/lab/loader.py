@@ -6,20 +6,34 @@ from pathlib import Path
 from stslab.errors import InvalidLab
 from stslab.lab import document, meaning, structure
 from stslab.lab.catalogue import Catalogue
-from stslab.lab.document import Node, Unreadable
+from stslab.lab.document import Report, Unreadable
 from stslab.lab.include import Includes
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.problems import Problem, invalid
+
+MOST_PROBLEMS = 200
+
+
+class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
+    """So many problems have been found that nobody reads on."""
 
 
 def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     """Read and check the lab in the file ``path``; see ``stslab.lab.load``."""
     raw = read_bytes(path)
     problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        problems.append(problem)
+        if len(problems) >= MOST_PROBLEMS:
+            raise _Enough
+
     try:
-        lab = _checked(path, raw, catalogue, problems)
+        lab = _checked(path, raw, catalogue, report)
     except Unreadable as unreadable:
         raise invalid(str(path), [*problems, unreadable.problem]) from None
+    except _Enough:
+        raise invalid(str(path), problems) from None
     if problems:
         raise invalid(str(path), problems)
     parts = {name: getattr(lab, name) for name in LabFile.model_fields}
@@ -43,17 +57,11 @@ def read_bytes(path: Path) -> bytes:
         ) from None
 
 
-def _checked(
-    path: Path, raw: bytes, catalogue: Catalogue | None, problems: list[Problem]
-) -> LabFile:
-    root = document.nodes(document.decoded(str(path), raw), problems.append)
-    _include(root, Includes(path), problems)
-    return meaning.settled(structure.draft(root, problems.append), catalogue, problems.append)
-
-
-def _include(node: Node, includes: Includes, problems: list[Problem]) -> None:
-    """Put the included texts in, wherever an ``!include`` stands below ``node``."""
-    for text in structure.places(node):
+def _checked(path: Path, raw: bytes, catalogue: Catalogue | None, report: Report) -> LabFile:
+    root = document.nodes(document.decoded(str(path), raw), report)
+    includes = Includes(path)
+    for text in root.texts():
         problem = includes.put_into(text) if text.include else None
         if problem:
-            problems.append(problem)
+            report(problem)
+    return meaning.settled(structure.draft(root, report), catalogue, report)

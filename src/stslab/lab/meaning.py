@@ -1,21 +1,18 @@
 """Whether a lab's parts make sense together, from its first step to its last check."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from stslab.lab.calls import Calls
 from stslab.lab.catalogue import Catalogue, Operation, Shape
-from stslab.lab.document import Node
+from stslab.lab.document import Node, Report
 from stslab.lab.model import Check, LabFile, Stage, Step
-from stslab.lab.problems import Problem
-from stslab.lab.scope import Scope
+from stslab.lab.scope import ADMIN, Scope
 from stslab.lab.shapes import ANYTHING, NOTHING, holds_secret
 from stslab.lab.structure import Draft, LabDraft, StageDraft
 from stslab.lab.undoing import Undoing
 from stslab.lab.variables import declare
 
-Report = Callable[[Problem], None]
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 
 
@@ -90,7 +87,7 @@ class _Walk:
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
         """One check."""
         check, node = draft.part, draft.node
-        if "profiles_gone" in node.value if isinstance(node.value, dict) else False:
+        if node.get("profiles_gone"):
             self._profiles_gone(draft, cleanup=cleanup)
             return
         if not check.call:
@@ -148,11 +145,13 @@ class _Walk:
             self.scope.profiles.pop(name, None)
 
     def _saves(self, draft: Draft[Step], response: Shape) -> None:
-        step, node = draft.part, draft.node
+        """What the response is used for; read from the nodes, so that a bad name hides no other."""
         for key in ("save", "show"):
-            shown = node.get(key)
-            for name in getattr(step, key) if shown else ():
-                shape = self._secretless(shown.value[name], response, key) if shown else ANYTHING
+            named = draft.node.get(key)
+            for name, node in (named.value if named and named.keys else {}).items():
+                shape: Shape = ANYTHING
+                if isinstance(node.value, str):
+                    shape = self._secretless(node, response, key)
                 if key == "save":
                     self.scope.save(name, shape)
         self._profile(draft, response)
@@ -165,20 +164,23 @@ class _Walk:
         return shape
 
     def _profile(self, draft: Draft[Step], response: Shape) -> None:
-        profile = draft.part.profile
+        profile, node = draft.part.profile, draft.node.get("profile")
         if not profile:
+            made = node.get("name") if node else None
+            if made and isinstance(made.value, str):
+                self.scope.make_profile(made.value, temporary=False)
             return
-        node = draft.node.value["profile"]
-        source = node.value["from"]
+        source = draft.node.value["profile"].value["from"]
         shape = self.scope.query(source, response)
         lacking = [name for name in _CREDENTIALS if name not in shape.members]
         if shape.kind != "document" and lacking:
             message = f"There are no credentials here: {' and '.join(lacking)} are lacking."
             mend = "Name the structure that has them, as in AccessKey or Credentials."
             self.report(source.problem(message, mend))
-        if profile.name == "admin":
+        if profile.name == ADMIN:
             message = "The profile admin is the learner's own."
-            self.report(node.value["name"].problem(message, "Give it another name."))
+            name = draft.node.value["profile"].value["name"]
+            self.report(name.problem(message, "Give it another name."))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
 
 

@@ -147,10 +147,23 @@ def _looked_up(one: Embedded, scope: Scope) -> Any:
     return value
 
 
+# Whatever jmespath runs into with data that an expression was not written for.
+_INAPPLICABLE = (
+    JMESPathError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 def _search(tree: Tree, data: Any, expression: str) -> Any:
     try:
         return TreeInterpreter().visit(tree, data)
-    except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+    except _INAPPLICABLE as error:
         raise UnresolvedReference(
             f"The expression {expression!r} can't be applied: {_reason(error)}",
             "Compare it with the response's fields, in the API's reference.",

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from stslab.lab import expressions
 from stslab.lab.catalogue import Shape
-from stslab.lab.document import Node
+from stslab.lab.document import Node, Report
 from stslab.lab.expressions import BadExpression, Embedded
 from stslab.lab.paths import Complaint, found
-from stslab.lab.problems import Problem, did_you_mean
+from stslab.lab.problems import did_you_mean
 from stslab.lab.references import roots
 from stslab.lab.shapes import ANYTHING, STRING, structure
 
@@ -31,7 +31,7 @@ class Scope:
     ``later`` and ``later_profiles`` tell in which line a name is first saved or made.
     """
 
-    report: Callable[[Problem], None]
+    report: Report
     names: dict[str, Shape] = field(default_factory=lambda: dict(BASE))
     profiles: dict[str, Shape] = field(default_factory=dict)
     later: dict[str, int] = field(default_factory=dict)

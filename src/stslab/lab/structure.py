@@ -1,18 +1,17 @@
 """Nodes to the model's parts, each by itself: one bad part does not hide what else is wrong."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from stslab.lab.document import Node
+from stslab.lab.document import Node, Report
 from stslab.lab.expressions import OPEN
 from stslab.lab.model import Check, LabFile, Page, Part, Profile, Stage, Step, Undo, Wait
 from stslab.lab.problems import Problem, did_you_mean
 
-Report = Callable[[Problem], None]
 P = TypeVar("P", bound=Part)
 
 # Stands in for what a broken part lacks, so that the rest of it can be checked.
@@ -69,55 +68,58 @@ def draft(root: Node, report: Report) -> LabDraft:
     """The parts that the document ``root`` holds; what is wrong with each is reported."""
     stages = [_stage(node, report) for node in _listed(root, "stages", report)]
     parts = tuple(one.stage.part for one in stages)
-    if not parts and root.get("stages"):
-        report(root.value["stages"].problem("This lab has no stages.", "Write at least one."))
+    found = root.get("stages")
+    if not parts and (found is None or isinstance(found.value, list)):
+        report(
+            (found or root).problem("This lab has no stages.", "Add `stages:` with at least one.")
+        )
     # The model wants a stage; the problem of having none has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
-    return LabDraft(_made(LabFile, root, report, given, "stages"), stages)
+    return LabDraft(_made(LabFile, root, report, given), stages)
 
 
 def _stage(node: Node, report: Report) -> StageDraft:
-    steps = [
-        _made(Step, one, report, {"line": one.line}, "line")
-        for one in _listed(node, "steps", report)
-    ]
+    steps = [_made(Step, one, report, {"line": one.line}) for one in _listed(node, "steps", report)]
     checks = [
-        _made(Check, one, report, {"line": one.line}, "line")
-        for one in _listed(node, "checkpoint", report)
+        _made(Check, one, report, {"line": one.line}) for one in _listed(node, "checkpoint", report)
     ]
     given = {
         "steps": tuple(one.part for one in steps),
         "checkpoint": tuple(one.part for one in checks),
         "line": node.line,
     }
-    return StageDraft(_made(Stage, node, report, given, "steps", "checkpoint"), steps, checks)
+    return StageDraft(_made(Stage, node, report, given), steps, checks)
 
 
 def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     found = node.get(key)
-    if found is None or isinstance(found.value, list):
+    if found is None or found.value is None or isinstance(found.value, list):
         return found.items if found else ()
     report(found.problem(f"`{key}` is a list.", "Begin each of its items with `- `."))
     return ()
 
 
-def _made(
-    model: type[P], node: Node, report: Report, given: Mapping[str, Any], *lists: str
-) -> Draft[P]:
+def _made(model: type[P], node: Node, report: Report, given: Mapping[str, Any]) -> Draft[P]:
     """A part of this model: from the node's keys, and from what is ``given`` as made before."""
     values = {**_own_values(model, node, report), **given}
     _refuse_expressions(node, report)
-    spoiled: set[str] = set()
+    spoiled = _empty_keys(node)
     try:
         part = model.model_validate(values)
     except ValidationError as errors:
         for error in errors.errors(include_url=False, include_context=False):
-            spoiled.add(str(error["loc"][0]))
-            if not (error["type"] == "missing" and error["loc"][0] in lists):
+            key = str(error["loc"][0])
+            told = error["type"] == "missing" and key in spoiled
+            if not told:
                 report(_problem(model, node, error))
+            spoiled.add(key)
         kept = {key: value for key, value in values.items() if key not in spoiled}
         part = model.model_validate({**_STAND_INS[model], **kept})
     return Draft(part, node, frozenset(spoiled))
+
+
+def _empty_keys(node: Node) -> set[str]:
+    return {key for key in node.keys if node.value[key].value is None}
 
 
 def _own_values(model: type[Part], node: Node, report: Report) -> dict[str, Any]:
@@ -133,6 +135,8 @@ def _own_values(model: type[Part], node: Node, report: Report) -> dict[str, Any]
             report(
                 node.keys[key].problem(message, did_you_mean(key, _keys(model), _keys_of(model)))
             )
+        elif value.value is None:
+            report(value.problem(f"`{key}` is empty.", "Fill it in, or leave it out."))
         elif key not in _LISTS:
             values[key] = value.plain()
     return values
@@ -166,7 +170,7 @@ def _problem(model: type[Part], node: Node, error: Mapping[str, Any]) -> Problem
         key = part if isinstance(part, str) and part != "[key]" else key
         model = _NESTED.get(key, model) if part != loc[-1] else model
         at = _inside(at, part, want_key=loc[-1] == "[key]" or kind == "extra_forbidden") or at
-    if kind not in {"missing", "extra_forbidden"} and at.value is None:
+    if error["input"] is None and kind != "extra_forbidden":
         return at.problem(f"`{key}` is empty.", "Fill it in, or leave it out.")
     say, mend = _SAYINGS.get(kind, _other)(model, key, error)
     return at.problem(say, mend)
@@ -253,15 +257,3 @@ _PATTERN_MENDS = {
     "url": "Name a page of https://docs.aws.amazon.com/.",
     "fails": "Write the error code that AWS answers, as in AccessDenied.",
 }
-
-
-def places(node: Node) -> Iterator[Node]:
-    """All texts in a node."""
-    if isinstance(node.value, dict):
-        for one in node.value.values():
-            yield from places(one)
-    elif isinstance(node.value, list):
-        for one in node.value:
-            yield from places(one)
-    elif isinstance(node.value, str):
-        yield node

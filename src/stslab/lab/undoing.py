@@ -1,13 +1,11 @@
 """How each step is taken back: every call that changes anything says so, and can be."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from stslab.lab.calls import Calls
 from stslab.lab.catalogue import Operation
-from stslab.lab.document import Node
+from stslab.lab.document import Node, Report
 from stslab.lab.model import Step, Undo
-from stslab.lab.problems import Problem
 from stslab.lab.scope import Scope
 from stslab.lab.structure import UNKNOWN_CALL, Draft
 
@@ -28,7 +26,7 @@ _OPPOSITES = {
 class Undoing:
     """Checks undos, and fills in what they leave to be derived from their step."""
 
-    report: Callable[[Problem], None]
+    report: Report
     scope: Scope
     calls: Calls
 

@@ -8,13 +8,13 @@ from stslab.lab.expressions import BadExpression
 from stslab.lab.references import roots
 from stslab.lab.scope import RESERVED, Scope
 from stslab.lab.shapes import ANYTHING, Known, shape_of
-from stslab.lab.structure import LabDraft, places
+from stslab.lab.structure import LabDraft
 
 
 def declare(draft: LabDraft, scope: Scope) -> None:
     """Make the lab's variables known, after checking them; note what is known only later."""
     variables = draft.lab.node.get("vars")
-    named: Mapping[str, Node] = variables.value if variables and draft.lab.part.vars else {}
+    named: Mapping[str, Node] = variables.value if variables and variables.keys else {}
     _note_later(draft, scope)
     for name, node in named.items():
         if name in RESERVED and variables:
@@ -84,7 +84,7 @@ def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:
 
 def _needs(node: Node) -> set[str]:
     wanted: set[str] = set()
-    for text in places(node):
+    for text in node.texts():
         try:
             holes = expressions.embedded(text.value)
         except BadExpression:
