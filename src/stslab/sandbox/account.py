@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 Part = TypeVar("Part")
 Internal = Callable[..., Mapping[str, Any]]
+StackFinder = Callable[[str, str], str | None]
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class World:
         self.accounts: dict[str, Account] = {}
         self._parts: dict[str, Any] = {}
         self._internal: Internal | None = None
+        self._find_stack: StackFinder = _no_stack
         self.write_lock = threading.RLock()
         moto_patches.apply()
         moto_patches.use_clock(self.now)
@@ -140,13 +142,21 @@ class World:
             kept: Part = self._parts[name]
             return kept
 
+    def parts(self) -> list[tuple[str, Any]]:
+        """What the services keep in the world, by name."""
+        return list(self._parts.items())
+
     def owner_of_bucket(self, bucket: str) -> str | None:
         """The id of the account that owns the bucket, or None where there is no such bucket."""
         return moto_backends.bucket_owner(bucket)
 
-    def users(self, account_id: str) -> Iterator[tuple[str, Any]]:
-        """The IAM users of an account by name, safe against changes meanwhile."""
-        return iter(list(self.account(account_id).iam.users.items()))
+    def find_stacks_with(self, find: StackFinder) -> None:
+        """Let ``find`` tell a live stack's ARN (CloudFormation does, when it is made)."""
+        self._find_stack = find
+
+    def stack_arn(self, account_id: str, name: str) -> str | None:
+        """The ARN of the account's live stack of this name, or None."""
+        return self._find_stack(account_id, name)
 
     def bind(self, internal: Internal) -> None:
         """Let services make further calls through the gate that serves this world."""
@@ -164,6 +174,10 @@ class World:
         if self._internal is None:
             raise RuntimeError("no gate serves this world")
         return self._internal(caller, service, operation, params, via)
+
+
+def _no_stack(_account_id: str, _name: str) -> None:
+    return None
 
 
 def _new_account(account_id: str, name: str) -> Account:

@@ -44,7 +44,7 @@ class Judge:
             principal or request.caller.principal,
             action,
             resource,
-            {**contexts.of_request(request, resource_account), **context},
+            {**contexts.of_request(self._world, request, resource_account), **context},
             resource_account,
         )
         decision = authorize(question, policies)

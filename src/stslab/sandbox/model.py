@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from stslab.policy import Principal
     from stslab.sandbox.sts.sessions import Session
+    from stslab.sandbox.signing.trust import Authenticated
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -98,7 +99,8 @@ class ApiRequest:
 
     ``params`` has botocore's input shape, as boto3 takes it. ``account`` owns what is asked
     for. ``now`` is the sandbox's clock, aware, UTC. ``via`` lists the services that make the
-    call in the caller's name (``aws:CalledVia``), first to last.
+    call in the caller's name (``aws:CalledVia``), first to last. ``authenticated`` is None for
+    the calls that a service makes.
     """
 
     service: str
@@ -111,6 +113,7 @@ class ApiRequest:
     request_id: str
     now: datetime
     via: tuple[str, ...] = ()
+    authenticated: Authenticated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from stslab.sandbox import operations, query
 from stslab.sandbox.model import ApiFault, HttpRequest, Pairs
+from stslab.sandbox.s3 import address, params
 
 FORM = "application/x-www-form-urlencoded"
 _MAX_PAIRS = 10_000
@@ -70,3 +71,29 @@ def _form(http: HttpRequest) -> Pairs:
     except ValueError:
         raise ApiFault("MalformedInput", "Request body is malformed") from None
     return tuple(pairs)
+
+
+def name_s3(http: HttpRequest) -> Named:
+    """The operation and parameters of a request to S3.
+
+    Raises:
+        ApiFault: the request names no operation, or names it ambiguously.
+    """
+    where = address.address(http)
+    operation = address.operation(http, where)
+    return operation, params.parse(operation, http, where)
+
+
+def name(service: str, http: HttpRequest) -> Named:
+    """The operation and parameters of a request that was signed for ``service``.
+
+    Raises:
+        ApiFault: the sandbox has no such service, or the request names no operation of it.
+    """
+    if service not in operations.SERVICES:
+        raise ApiFault(
+            "UnsupportedOperation",
+            f"The sandbox does not implement the service {service}. "
+            "It has iam, sts, s3 and cloudformation.",
+        )
+    return name_s3(http) if service == "s3" else name_query(service, http)

@@ -1,0 +1,163 @@
+"""The log of all requests, in CloudTrail's words, each with the decisions that were made.
+
+CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stslab.policy import Decision
+from stslab.sandbox.account import World
+from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest
+from stslab.sandbox.redaction import redacted
+
+REMEMBERED = 2000
+MAX_FILE = 8 * 2**20
+_TYPES: Mapping[str, str] = {
+    "SessionToken": "IAMUser",
+    "WebIdentityUser": "AssumedRole",
+    "Anonymous": "AWSAccount",
+}
+Event = Mapping[str, Any]
+
+
+class DecisionLog:
+    """Keeps the last events in memory, and appends each to a file that only the user reads.
+
+    The file is ``decisions.jsonl``; at 8 MiB it becomes ``decisions.jsonl.1``, whose
+    predecessor is dropped. Without a folder there is no file.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._events: deque[Event] = deque(maxlen=REMEMBERED)
+        self._path = folder / "decisions.jsonl" if folder else None
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._size = 0
+
+    def record(
+        self,
+        world: World,
+        api: ApiRequest | None,
+        http: HttpRequest,
+        service: str,
+        decisions: Sequence[Decision],
+        fault: ApiFault | None,
+    ) -> None:
+        """Log one request; ``api`` is None where it was refused before it was named."""
+        event = _event(world.now(), api, http, service, fault)
+        event["decisions"] = [_decision(one) for one in decisions]
+        with self._lock:
+            self._events.append(event)
+            self._append(event)
+
+    def events(
+        self, *, denied: bool = False, request_id: str = "", after: str = "", limit: int = 100
+    ) -> list[Event]:
+        """The last ``limit`` events, oldest first.
+
+        ``denied``: only those that a decision refused. ``after``: only those that came after
+        the event of this id.
+        """
+        with self._lock:
+            events = list(self._events)
+        chosen: Iterable[Event] = _after(events, after) if after else events
+        if request_id:
+            chosen = [one for one in chosen if one["requestID"] == request_id]
+        if denied:
+            chosen = [one for one in chosen if is_denied(one)]
+        return list(chosen)[-limit:]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def _append(self, event: Event) -> None:
+        if self._path is None:
+            return
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        if self._file is None or self._size + len(line) > MAX_FILE:
+            self._open(self._path)
+        if self._file is not None:
+            self._size += os.write(self._file, line)
+
+    def _open(self, path: Path) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            path.replace(path.with_name(f"{path.name}.1"))
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+
+def is_denied(event: Event) -> bool:
+    """Whether a decision refused the request."""
+    return any(one["decision"] != "Allowed" for one in event["decisions"])
+
+
+def _after(events: list[Event], event_id: str) -> list[Event]:
+    for place, event in enumerate(events):
+        if event["eventID"] == event_id:
+            return events[place + 1 :]
+    return events
+
+
+def _event(
+    now: datetime, api: ApiRequest | None, http: HttpRequest, service: str, fault: ApiFault | None
+) -> dict[str, Any]:
+    caller = api.caller if api else None
+    event: dict[str, Any] = {
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": api.operation if api else "",
+        "awsRegion": api.region if api else "",
+        "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
+        "userAgent": http.header("User-Agent"),
+        "userIdentity": _identity(caller, api.via if api else ()),
+        "requestParameters": redacted(api.params) if api else {},
+        "requestID": api.request_id if api else "",
+        "recipientAccountId": api.account if api else "",
+    }
+    if fault is not None:
+        event |= {"errorCode": fault.code, "errorMessage": fault.message}
+    return event
+
+
+def _identity(caller: Caller | None, via: tuple[str, ...]) -> dict[str, Any]:
+    if caller is None:
+        return {"type": "Unknown"}
+    identity = {
+        "type": _TYPES.get(caller.kind, caller.kind),
+        "principalId": caller.user_id,
+        "arn": caller.principal.arn,
+        "accountId": caller.account,
+        "accessKeyId": caller.access_key_id,
+        "userName": caller.user_name,
+        "invokedBy": via[-1] if via else "",
+    }
+    return {name: value for name, value in identity.items() if value}
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    request = decision.request
+    return {
+        "action": request.action,
+        "resource": request.resource,
+        "principal": request.principal.arn,
+        "context": {
+            key: value if isinstance(value, str) else list(value)
+            for key, value in request.context.items()
+        },
+        **decision.as_dict(),
+    }

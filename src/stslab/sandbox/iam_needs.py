@@ -1,0 +1,175 @@
+"""What each IAM request needs: its action, on the entity that it names.
+
+IAM's actions are named as its operations; which types of resources each has comes from the
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and
+Access Management".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.sandbox import context, gather, operations, reference
+from stslab.sandbox.account import Account, World
+from stslab.sandbox.context import Keys
+from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.need import Need, Needs
+
+OPERATIONS = operations.names("iam")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource of a request: its ARN, how IAM's messages call it, and what is there."""
+
+    arn: str
+    shown: str | None = None
+    entity: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A type of resource: the parameters that name one, and how to find it."""
+
+    parameters: tuple[str, ...]
+    find: Callable[[Account, str], Any]
+
+
+def of(request: ApiRequest, world: World) -> Needs:
+    """The one thing that the request needs."""
+    account = world.account(request.account)
+    target = _target(request, account)
+    keys = {**_asked(request.params), **_there(account, target.entity)}
+    return (
+        Need(
+            f"iam:{request.operation}",
+            target.arn,
+            keys,
+            resource_account=request.account,
+            shown=target.shown,
+        ),
+    )
+
+
+def pass_role(account: Account, role_arn: str, service: str) -> Need:
+    """What whoever hands a role to ``service`` needs.
+
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service".
+    """
+    role = gather.role_named(account, role_arn.rsplit("/", 1)[-1])
+    keys: Keys = {"iam:PassedToService": service, **_there(account, role)}
+    return Need("iam:PassRole", role_arn, keys, resource_account=account.account_id)
+
+
+def _target(request: ApiRequest, account: Account) -> Target:
+    prefix = f"arn:aws:iam::{account.account_id}"
+    if request.operation in _LISTS:
+        kind = _LISTS[request.operation]
+        path = request.params.get("PathPrefix", "/")
+        shown = f"policy path {path}" if kind == "policy" else None
+        return Target(f"{prefix}:{kind}{path}", shown)
+    known = reference.actions("iam").get(request.operation)
+    types = known.resource_types if known else frozenset()
+    for name, kind in _KINDS.items():
+        if name in types and (found := _named(request.params, kind)):
+            return _resolved(request, account, name, kind.find(account, found), found)
+    return _implied(request, account, types)
+
+
+def _named(params: Mapping[str, Any], kind: _Kind) -> str:
+    return next((str(params[name]) for name in kind.parameters if params.get(name)), "")
+
+
+def _resolved(request: ApiRequest, account: Account, kind: str, entity: Any, name: str) -> Target:
+    if name.startswith("arn:"):
+        return Target(name, f"{kind} {name}", entity)
+    if entity is not None and not request.operation.startswith("Create"):
+        return Target(entity.arn, f"{kind} {name}", entity)
+    path = request.params.get("Path") or "/"
+    arn = f"arn:aws:iam::{account.account_id}:{kind}{path}{name}"
+    created = request.operation.startswith("Create") and request.operation != "CreateAccessKey"
+    return Target(arn, None if created else f"{kind} {name}")
+
+
+def _implied(request: ApiRequest, account: Account, types: frozenset[str]) -> Target:
+    """The caller's own user, where a user may be left out; else everything."""
+    caller = request.caller
+    if "user" in types and not request.params.get("UserName"):
+        user = gather.user_named(account, caller.user_name, caller.user_id)
+        if user is not None:
+            return Target(user.arn, f"user {user.name}", user)
+        return Target(caller.principal.arn)
+    return Target("*", "*")
+
+
+def _asked(params: Mapping[str, Any]) -> Keys:
+    """The keys of what the request passes."""
+    keys: Keys = {
+        key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
+    }
+    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
+    keys |= context.request_tags(tags)
+    if params.get("TagKeys"):
+        keys["aws:TagKeys"] = tuple(params["TagKeys"])
+    return keys
+
+
+def _there(account: Account, entity: Any) -> Keys:
+    """The keys of the entity that the request names: its tags and its boundary."""
+    if entity is None:
+        return {}
+    keys = context.resource_tags(context.own_tags(entity), "iam")
+    boundary = getattr(entity, "permissions_boundary_arn", None)
+    if account.iam.users.get(getattr(entity, "name", "")) is entity:
+        boundary = account.user_boundaries.get(entity.name)
+    return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
+
+
+def _user(account: Account, name: str) -> Any:
+    return account.iam.users.get(name)
+
+
+def _group(account: Account, name: str) -> Any:
+    return account.iam.groups.get(name)
+
+
+def _profile(account: Account, name: str) -> Any:
+    return account.iam.instance_profiles.get(name)
+
+
+def _policy(account: Account, arn: str) -> Any:
+    return account.iam.managed_policies.get(arn)
+
+
+def _none(_account: Account, _name: str) -> None:
+    return None
+
+
+# In the order in which they are tried: an operation on a user's policy is on the user.
+_KINDS: Mapping[str, _Kind] = {
+    "user": _Kind(("UserName",), _user),
+    "role": _Kind(("RoleName",), gather.role_named),
+    "group": _Kind(("GroupName",), _group),
+    "instance-profile": _Kind(("InstanceProfileName",), _profile),
+    "policy": _Kind(("PolicyArn", "PolicyName"), _policy),
+    "oidc-provider": _Kind(("OpenIDConnectProviderArn",), _none),
+    "saml-provider": _Kind(("SAMLProviderArn", "Name"), _none),
+    "server-certificate": _Kind(("ServerCertificateName",), _none),
+    "mfa": _Kind(("SerialNumber", "VirtualMFADeviceName"), _none),
+}
+# These name a path, and IAM answers with the path's ARN.
+_LISTS: Mapping[str, str] = {
+    "ListUsers": "user",
+    "ListRoles": "role",
+    "ListGroups": "group",
+    "ListPolicies": "policy",
+    "ListInstanceProfiles": "instance-profile",
+}
+# Parameter of the request -> the condition key that has its value.
+_OF_PARAMETERS: Mapping[str, str] = {
+    "PolicyArn": "iam:PolicyARN",
+    "PermissionsBoundary": "iam:PermissionsBoundary",
+    "AWSServiceName": "iam:AWSServiceName",
+}

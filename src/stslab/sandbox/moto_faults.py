@@ -1,0 +1,43 @@
+"""What the sandbox answers where moto stumbles over a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from werkzeug.exceptions import HTTPException
+
+from stslab.sandbox.model import ApiFault, ApiRequest
+
+_LOG = logging.getLogger(__name__)
+_NOT_IMPLEMENTED = 501
+
+
+@contextmanager
+def carried_out(request: ApiRequest) -> Iterator[None]:
+    """Let moto carry the request out; whatever it raises becomes an answer.
+
+    moto reads some bodies with little care, and what it can't read it stumbles over: that is
+    the request's fault, and no input may make the sandbox fail.
+    """
+    try:
+        yield
+    except ApiFault:
+        raise
+    except NotImplementedError:
+        raise ApiFault(
+            "NotImplemented",
+            f"The sandbox does not implement {request.service}:{request.operation} so far.",
+            _NOT_IMPLEMENTED,
+        ) from None
+    except HTTPException as error:
+        name = getattr(error, "error_type", None) or error.name.replace(" ", "")
+        message = getattr(error, "message", None) or error.description or ""
+        raise ApiFault(name, str(message), error.code or 400) from None
+    except Exception:
+        _LOG.exception("%s:%s could not be carried out", request.service, request.operation)
+        code = "InvalidRequest" if request.service == "s3" else "ValidationError"
+        raise ApiFault(
+            code, f"The sandbox could not carry out {request.operation} with these parameters."
+        ) from None

@@ -1,0 +1,91 @@
+"""Which operations the sandbox has, who carries each out, and what each needs.
+
+An operation that is not here is refused: nothing is passed on because nobody forbade it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from stslab.sandbox import iam_needs, operations, other_needs
+from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
+from stslab.sandbox.need import NeedsOf
+from stslab.sandbox.s3 import needs as s3_needs
+
+Handler = Callable[[ApiRequest], Mapping[str, Any]]
+Backend = Callable[[ApiRequest], ApiResponse]
+
+NOT_IMPLEMENTED = 501
+
+_NEEDS: Mapping[str, tuple[frozenset[str], NeedsOf]] = {
+    "iam": (iam_needs.OPERATIONS, iam_needs.of),
+    "sts": (other_needs.STS_OPERATIONS, other_needs.of_sts),
+    "cloudformation": (other_needs.CLOUDFORMATION_OPERATIONS, other_needs.of_cloudformation),
+    "s3": (s3_needs.OPERATIONS, s3_needs.of),
+}
+
+
+class Service(Protocol):
+    """A service of the sandbox's own: operation names, each with what carries it out.
+
+    A handler returns the members of the output as boto3 would return them, or raises ApiFault.
+    """
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The operations that the service has."""
+        ...
+
+
+class Registry:
+    """The services' own handlers, and behind them the backends that moto has."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[str, str], Handler] = {}
+        self._backends: dict[tuple[str, str], Backend] = {}
+
+    def register(self, service: str, own: Service) -> None:
+        """Let ``own`` carry out its operations of ``service``, before any backend."""
+        for operation, handler in own.handlers.items():
+            operations.operation(service, operation)
+            self._handlers[service, operation] = handler
+
+    def register_backend(self, service: str, names: frozenset[str], backend: Backend) -> None:
+        """Let ``backend`` carry out these operations where no handler does."""
+        for operation in names:
+            operations.operation(service, operation)
+            self._backends[service, operation] = backend
+
+    def handler(self, service: str, operation: str) -> Handler | None:
+        """The handler of an operation, or None."""
+        return self._handlers.get((service, operation))
+
+    def backend(self, service: str, operation: str) -> Backend | None:
+        """The backend of an operation, or None."""
+        return self._backends.get((service, operation))
+
+    def implemented(self, service: str) -> frozenset[str]:
+        """The operations of a service that something carries out."""
+        known = {*self._handlers, *self._backends}
+        return frozenset(operation for owner, operation in known if owner == service)
+
+
+def needs_of(service: str, operation: str) -> NeedsOf:
+    """What names the needs of an operation.
+
+    Raises:
+        ApiFault: the operation is not mapped to any action, and is refused.
+    """
+    known, needs = _NEEDS.get(service, (frozenset(), None))
+    if needs is None or operation not in known:
+        raise unsupported(service, operation)
+    return needs
+
+
+def unsupported(service: str, operation: str) -> ApiFault:
+    """The refusal of an operation that AWS has and the sandbox has not."""
+    message = f"The sandbox does not implement {service}:{operation}."
+    if service == "s3":
+        return ApiFault("NotImplemented", message, NOT_IMPLEMENTED)
+    return ApiFault("UnsupportedOperation", message)
