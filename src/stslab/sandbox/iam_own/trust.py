@@ -69,9 +69,7 @@ def _id_of(name: str, world: World) -> str:
         return name
     entity = _by_arn(name, world) or _by_id(name, world)
     if entity is None:
-        raise ApiFault(
-            "MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"'
-        )
+        raise ApiFault("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"')
     return str(entity.id)
 
 

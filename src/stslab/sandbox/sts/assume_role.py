@@ -16,8 +16,8 @@ from stslab.sandbox.iam_own import mfa_devices
 from stslab.sandbox.model import ApiRequest, Caller
 from stslab.sandbox.sts import faults, issuing, roles, session_policies, session_tags
 from stslab.sandbox.sts.ports import Judge
-from stslab.sandbox.sts.sessions import Session, SessionStore
 from stslab.sandbox.sts.session_tags import SessionTags
+from stslab.sandbox.sts.sessions import Session, SessionStore
 
 _RESERVED = "aws:"
 
@@ -47,9 +47,7 @@ class Wish:
     @property
     def keys(self) -> dict[str, str | Sequence[str]]:
         """The condition keys that only this call fills."""
-        transitive = {
-            key: value for key, value in self.tags.all if key in self.tags.all_transitive
-        }
+        transitive = {key: value for key, value in self.tags.all if key in self.tags.all_transitive}
         keys: dict[str, str | Sequence[str]] = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
@@ -171,7 +169,7 @@ def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
 
 
 def _user_behind(world: World, caller: Caller) -> Any:
-    """moto's IAM user whose own or session credentials these are, or None."""
+    """Moto's IAM user whose own or session credentials these are, or None."""
     if not caller.user_name:
         return None
     return world.account(caller.account).iam.users.get(caller.user_name)

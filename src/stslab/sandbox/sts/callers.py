@@ -34,7 +34,7 @@ class SessionKeys:
         )
 
     def _issuer(self, session: Session) -> Any:
-        """moto's role or user, found by its unique id; the account for the root user."""
+        """Moto's role or user, found by its unique id; the account for the root user."""
         account = self._world.account(session.account)
         if session.role_id:
             return account.iam.roles.get(session.role_id)

@@ -69,7 +69,9 @@ def _string(shape: Any, value: str, path: str) -> Iterator[str]:
         )
     allowed = shape.metadata.get("enum")
     if allowed and value not in allowed:
-        yield f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy enum value set: {_listed(allowed)}"
+        yield (
+            f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy enum value set: {_listed(allowed)}"
+        )
 
 
 def _integer(shape: Any, value: int, path: str) -> Iterator[str]:
@@ -94,7 +96,7 @@ _CHECKERS: Mapping[str, Callable[[Any, Any, str], Iterator[str]]] = {
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """AWS's patterns are Java's: their ``\\w`` is ASCII, and ``\\p{L}`` any letter."""
+    """AWS's patterns are Java's: a word character is ASCII, a letter of Unicode has its class."""
     if "\\p{" not in pattern:
         return re.compile(pattern, re.ASCII)
     python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", r"\s").replace("\\p{N}", r"\d")

@@ -1,0 +1,116 @@
+"""Access keys of IAM users, and when keys and roles were last used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from stslab.sandbox.account import World
+from stslab.sandbox.iam_own import faults, lookups, paging, shapes
+from stslab.sandbox.model import ApiRequest, Caller
+from stslab.sandbox.sts import identifiers
+
+Answer = Mapping[str, Any]
+_KEYS_PER_USER = 2
+_NEVER = {"ServiceName": "N/A", "Region": "N/A"}
+
+
+def record_use(world: World, caller: Caller, service: str, region: str, now: datetime) -> None:
+    """Remember that the caller's key, or its role, was used; nothing is remembered of others.
+
+    IAM User Guide, "Get access key last used information" and "View role access".
+    """
+    account = world.accounts.get(caller.account)
+    if account is None:
+        return
+    session = caller.session
+    if session is not None and session.role_id:
+        role = account.iam.roles.get(session.role_id)
+        if role is not None:
+            role.last_used, role.last_used_region = now.replace(tzinfo=None), region
+        return
+    key = account.iam.access_keys.get(caller.access_key_id)
+    if key is not None:
+        from moto.iam.models import AccessKeyLastUsed
+
+        key.last_used = AccessKeyLastUsed(now.replace(tzinfo=None), service, region)
+
+
+def create_access_key(world: World, request: ApiRequest) -> Answer:
+    """CreateAccessKey: two a user at most; the secret is shown this once."""
+    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
+    if len(user.access_keys) >= _KEYS_PER_USER:
+        raise faults.quota("AccessKeysPerUser", _KEYS_PER_USER)
+    key = iam.create_access_key(user.name)
+    key.secret_access_key = identifiers.secret_access_key()
+    return {"AccessKey": {**_metadata(key), "SecretAccessKey": key.secret_access_key}}
+
+
+def list_access_keys(world: World, request: ApiRequest) -> Answer:
+    """ListAccessKeys."""
+    user = lookups.own_user(world, request)
+    keys = [_metadata(key) for key in user.access_keys]
+    return paging.page("AccessKeyMetadata", keys, request.params)
+
+
+def update_access_key(world: World, request: ApiRequest) -> Answer:
+    """UpdateAccessKey: Active or Inactive, at once."""
+    status = request.params["Status"]
+    if status == "Expired":
+        raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
+    _key(lookups.own_user(world, request), request.params["AccessKeyId"]).status = status
+    return {}
+
+
+def delete_access_key(world: World, request: ApiRequest) -> Answer:
+    """DeleteAccessKey."""
+    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
+    key = _key(user, request.params["AccessKeyId"])
+    user.access_keys.remove(key)
+    iam.access_keys.pop(key.access_key_id, None)
+    return {}
+
+
+def get_access_key_last_used(world: World, request: ApiRequest) -> Answer:
+    """GetAccessKeyLastUsed."""
+    iam, key_id = lookups.backend(world, request), request.params["AccessKeyId"]
+    key = iam.access_keys.get(key_id)
+    if key is None:
+        raise faults.no_such(f"The Access Key with id {key_id} cannot be found.")
+    used = key.last_used
+    shown = (
+        _NEVER
+        if used is None
+        else {
+            "LastUsedDate": shapes.moment(used.timestamp),
+            "ServiceName": used.service,
+            "Region": used.region,
+        }
+    )
+    return {"UserName": key.user_name, "AccessKeyLastUsed": shown}
+
+
+def _key(user: Any, key_id: str) -> Any:
+    for key in user.access_keys:
+        if key.access_key_id == key_id:
+            return key
+    raise faults.no_such(f"The Access Key with id {key_id} cannot be found.")
+
+
+def _metadata(key: Any) -> dict[str, Any]:
+    return {
+        "UserName": key.user_name,
+        "AccessKeyId": key.access_key_id,
+        "Status": key.status,
+        "CreateDate": shapes.moment(key.create_date),
+    }
+
+
+HANDLERS = {
+    "CreateAccessKey": create_access_key,
+    "ListAccessKeys": list_access_keys,
+    "UpdateAccessKey": update_access_key,
+    "DeleteAccessKey": delete_access_key,
+    "GetAccessKeyLastUsed": get_access_key_last_used,
+}

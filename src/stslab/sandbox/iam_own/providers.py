@@ -1,0 +1,188 @@
+"""Identity providers: OpenID Connect and SAML (IAM User Guide, "Identity providers")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.sandbox.account import REGION, World
+from stslab.sandbox.iam_own import faults, lookups, shapes, tagging
+from stslab.sandbox.model import ApiRequest
+
+Answer = Mapping[str, Any]
+
+_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
+_OIDC_PROVIDERS = 100
+_CLIENTS = 100
+_THUMBPRINTS = 5
+_SAML_PROVIDERS = 100
+
+
+def create_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
+    """CreateOpenIDConnectProvider; AWS fetches a thumbprint itself where none is given."""
+    iam, params = lookups.backend(world, request), request.params
+    url = _checked_url(params["Url"])
+    arn = f"arn:aws:iam::{request.account}:oidc-provider/{url.removeprefix('https://')}"
+    if arn in iam.open_id_providers:
+        raise faults.exists(f"Provider with url {url} already exists.")
+    if len(iam.open_id_providers) >= _OIDC_PROVIDERS:
+        raise faults.quota("OpenIdConnectProvidersPerAccount", _OIDC_PROVIDERS)
+    clients, thumbprints = params.get("ClientIDList", []), params.get("ThumbprintList", [])
+    if len(clients) > _CLIENTS:
+        raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
+    tags = tagging.checked(params.get("Tags", ()))
+    provider = iam.create_open_id_connect_provider(
+        url, _checked_thumbprints(thumbprints), list(clients), tags
+    )
+    return shapes.filled({"OpenIDConnectProviderArn": provider.arn, "Tags": tags or None})
+
+
+def _checked_url(url: str) -> str:
+    if not url.startswith("https://") or len(url) == len("https://") or {"?", "#"} & set(url):
+        raise faults.invalid("Invalid Open ID Connect Provider URL")
+    return url.rstrip("/")
+
+
+def _checked_thumbprints(thumbprints: list[str]) -> list[str]:
+    if len(thumbprints) > _THUMBPRINTS:
+        raise faults.invalid_input(f"Thumbprint list must contain at most {_THUMBPRINTS} entries.")
+    if not all(_THUMBPRINT.fullmatch(thumbprint) for thumbprint in thumbprints):
+        raise faults.invalid_input("A thumbprint consists of 40 hexadecimal characters.")
+    return list(thumbprints)
+
+
+def get_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
+    """GetOpenIDConnectProvider."""
+    iam, provider = _oidc(world, request)
+    return {
+        "Url": provider.url,
+        "ClientIDList": list(provider.client_id_list),
+        "ThumbprintList": list(provider.thumbprint_list),
+        "CreateDate": shapes.moment(provider.create_date),
+        "Tags": tagging.of(iam, "OIDC provider", provider),
+    }
+
+
+def list_open_id_connect_providers(world: World, request: ApiRequest) -> Answer:
+    """ListOpenIDConnectProviders."""
+    providers = sorted(lookups.backend(world, request).open_id_providers)
+    return {"OpenIDConnectProviderList": [{"Arn": arn} for arn in providers]}
+
+
+def delete_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
+    """DeleteOpenIDConnectProvider, which succeeds where there is none."""
+    iam = lookups.backend(world, request)
+    iam.open_id_providers.pop(request.params["OpenIDConnectProviderArn"], None)
+    return {}
+
+
+def add_client_id(world: World, request: ApiRequest) -> Answer:
+    """AddClientIDToOpenIDConnectProvider; an audience that is there is no error."""
+    _, provider = _oidc(world, request)
+    client = request.params["ClientID"]
+    if client not in provider.client_id_list:
+        if len(provider.client_id_list) >= _CLIENTS:
+            raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
+        provider.client_id_list = [*provider.client_id_list, client]
+    return {}
+
+
+def remove_client_id(world: World, request: ApiRequest) -> Answer:
+    """RemoveClientIDFromOpenIDConnectProvider; an audience that is not there is no error."""
+    _, provider = _oidc(world, request)
+    gone = request.params["ClientID"]
+    provider.client_id_list = [client for client in provider.client_id_list if client != gone]
+    return {}
+
+
+def update_thumbprint(world: World, request: ApiRequest) -> Answer:
+    """UpdateOpenIDConnectProviderThumbprint."""
+    _, provider = _oidc(world, request)
+    provider.thumbprint_list = _checked_thumbprints(request.params["ThumbprintList"])
+    return {}
+
+
+def _oidc(world: World, request: ApiRequest) -> tuple[Any, Any]:
+    iam = lookups.backend(world, request)
+    return iam, tagging.oidc_provider(iam, request.params["OpenIDConnectProviderArn"])
+
+
+def create_saml_provider(world: World, request: ApiRequest) -> Answer:
+    """CreateSAMLProvider."""
+    iam, params = lookups.backend(world, request), request.params
+    name = params["Name"]
+    if lookups.taken(iam.saml_providers, name):
+        raise faults.exists(f"Provider with name {name} already exists.")
+    if len(iam.saml_providers) >= _SAML_PROVIDERS:
+        raise faults.quota("SAMLProvidersPerAccount", _SAML_PROVIDERS)
+    provider = iam.create_saml_provider(name, _checked_metadata(params["SAMLMetadataDocument"]))
+    provider.region_name = REGION
+    provider.tags = tagging.checked(params.get("Tags", ()))
+    return shapes.filled({"SAMLProviderArn": provider.arn, "Tags": provider.tags or None})
+
+
+def update_saml_provider(world: World, request: ApiRequest) -> Answer:
+    """UpdateSAMLProvider: another metadata document."""
+    params = request.params
+    provider = tagging.saml_provider(lookups.backend(world, request), params["SAMLProviderArn"])
+    if "SAMLMetadataDocument" in params:
+        provider.saml_metadata_document = _checked_metadata(params["SAMLMetadataDocument"])
+    return {"SAMLProviderArn": provider.arn}
+
+
+def get_saml_provider(world: World, request: ApiRequest) -> Answer:
+    """GetSAMLProvider."""
+    iam = lookups.backend(world, request)
+    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
+    return {
+        "SAMLMetadataDocument": provider.saml_metadata_document,
+        "CreateDate": shapes.moment(provider.create_date),
+        "ValidUntil": shapes.moment(provider.valid_until),
+        "Tags": tagging.of(iam, "SAML provider", provider),
+    }
+
+
+def list_saml_providers(world: World, request: ApiRequest) -> Answer:
+    """ListSAMLProviders."""
+    providers = lookups.backend(world, request).saml_providers
+    return {
+        "SAMLProviderList": [
+            {
+                "Arn": provider.arn,
+                "ValidUntil": shapes.moment(provider.valid_until),
+                "CreateDate": shapes.moment(provider.create_date),
+            }
+            for _, provider in sorted(providers.items())
+        ]
+    }
+
+
+def delete_saml_provider(world: World, request: ApiRequest) -> Answer:
+    """DeleteSAMLProvider."""
+    iam = lookups.backend(world, request)
+    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
+    del iam.saml_providers[provider.name]
+    return {}
+
+
+def _checked_metadata(text: str) -> str:
+    if "EntityDescriptor" not in text:
+        raise faults.invalid_input("Could not parse metadata")
+    return text
+
+
+HANDLERS = {
+    "CreateOpenIDConnectProvider": create_open_id_connect_provider,
+    "GetOpenIDConnectProvider": get_open_id_connect_provider,
+    "ListOpenIDConnectProviders": list_open_id_connect_providers,
+    "DeleteOpenIDConnectProvider": delete_open_id_connect_provider,
+    "AddClientIDToOpenIDConnectProvider": add_client_id,
+    "RemoveClientIDFromOpenIDConnectProvider": remove_client_id,
+    "UpdateOpenIDConnectProviderThumbprint": update_thumbprint,
+    "CreateSAMLProvider": create_saml_provider,
+    "UpdateSAMLProvider": update_saml_provider,
+    "GetSAMLProvider": get_saml_provider,
+    "ListSAMLProviders": list_saml_providers,
+    "DeleteSAMLProvider": delete_saml_provider,
+}

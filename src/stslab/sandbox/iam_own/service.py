@@ -1,0 +1,60 @@
+"""IAM, as a table of operations; what is not in it is moto's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stslab.sandbox.account import World
+from stslab.sandbox.iam_own import (
+    access_keys,
+    account_wide,
+    boundaries,
+    managed_policies,
+    mfa,
+    passwords,
+    permissions,
+    providers,
+    roles,
+    simulation,
+    tagging,
+    users,
+)
+from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.sts import constraints, restrictions
+
+Handler = Callable[[ApiRequest], Mapping[str, Any]]
+Operation = Callable[[World, ApiRequest], Mapping[str, Any]]
+
+OPERATIONS: Mapping[str, Operation] = {
+    **access_keys.HANDLERS,
+    **account_wide.HANDLERS,
+    **boundaries.HANDLERS,
+    **managed_policies.HANDLERS,
+    **mfa.HANDLERS,
+    **passwords.HANDLERS,
+    **permissions.HANDLERS,
+    **providers.HANDLERS,
+    **roles.HANDLERS,
+    **simulation.HANDLERS,
+    **tagging.HANDLERS,
+    **users.HANDLERS,
+}
+
+
+class IamService:
+    """The operations of IAM that are the sandbox's own, on the world's accounts."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.handlers: Mapping[str, Handler] = {
+            name: self._bound(operation) for name, operation in OPERATIONS.items()
+        }
+
+    def _bound(self, operation: Operation) -> Handler:
+        def call(request: ApiRequest) -> Mapping[str, Any]:
+            restrictions.check(request.caller, request.service, request.operation)
+            constraints.check(request.service, request.operation, request.params)
+            return operation(self._world, request)
+
+        return call
