@@ -1,5 +1,7 @@
 """Draws steps: the title, who calls, the equivalent command, and what came of it."""
 
+import re
+
 from rich.text import Text
 
 from stslab.render.durations import spoken
@@ -16,6 +18,7 @@ from stslab.runner.events import (
 )
 
 _RESULT = 4
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
 def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
@@ -74,5 +77,6 @@ def stack_progress(paper: Paper, event: StackProgress) -> None:
 
 
 def _clock(time: str) -> str:
-    """The time of day of an ISO 8601 time."""
-    return one_line(time.partition("T")[2][:8] or time)
+    """The time of day in a date and time."""
+    found = _TIME_OF_DAY.search(time)
+    return found[0] if found else one_line(time)
