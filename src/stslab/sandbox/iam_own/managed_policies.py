@@ -24,10 +24,8 @@ def create_policy(world: World, request: ApiRequest) -> Answer:
         raise faults.exists(
             f"A policy called {name} already exists. Duplicate names are not allowed."
         )
-    from moto.iam import models
-
     tags = tagging.checked(params.get("Tags", ()))
-    policy = models.ManagedPolicy(
+    policy = _class("ManagedPolicy")(
         name,
         account_id=request.account,
         region=REGION,
@@ -38,6 +36,13 @@ def create_policy(world: World, request: ApiRequest) -> Answer:
     )
     iam.managed_policies[policy.arn] = policy
     return {"Policy": shapes.filled({**shapes.policy(world, policy), "Tags": tags or None})}
+
+
+def _class(name: str) -> Any:
+    """Moto's class of this name, as the sandbox has changed it."""
+    from moto.iam import models
+
+    return getattr(models, name)
 
 
 def get_policy(world: World, request: ApiRequest) -> Answer:
@@ -99,9 +104,7 @@ def create_policy_version(world: World, request: ApiRequest) -> Answer:
             f"A managed policy can have up to {_VERSIONS} versions. Before you create a new "
             "version, you must delete an existing version."
         )
-    from moto.iam import models
-
-    version = models.PolicyVersion(policy.arn, text, False, f"v{policy.next_version_num}")
+    version = _class("PolicyVersion")(policy.arn, text, False, f"v{policy.next_version_num}")
     policy.versions.append(version)
     policy.next_version_num += 1
     policy.update_date = version.create_date

@@ -5,10 +5,11 @@ IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
+from stslab.policy.principal import derived_context
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import faults, paging, positions, simulation_input
 from stslab.sandbox.iam_own.simulation_input import Simulation, Source
@@ -147,14 +148,22 @@ def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
     wanted = "Allow" if outcome is Outcome.ALLOWED else "Deny"
-    sources = {source.policy.name: source for source in simulation.all_sources}
     return [
-        _place(sources[reading.policy.name], number)
-        for layer in decision.layers
-        for reading in layer.readings
-        for number, statement in enumerate(reading.policy.document.statements)
-        if not reading.mismatches[number] and statement.effect == wanted
+        _place(source, number)
+        for source, number, said in _statements(simulation, decision)
+        if said["matches"] and said["effect"] == wanted
     ]
+
+
+def _statements(
+    simulation: Simulation, decision: Decision
+) -> Iterator[tuple[Source, int, Mapping[str, Any]]]:
+    """Each statement that was read: its policy, its place in it from 0, what it said."""
+    sources = {source.policy.name: source for source in simulation.all_sources}
+    for layer in decision.as_dict()["layers"]:
+        for read in layer["policies"]:
+            for number, said in enumerate(read["statements"]):
+                yield sources[read["policy"]], number, said
 
 
 def _place(source: Source, number: int) -> dict[str, Any]:
@@ -169,15 +178,16 @@ def _place(source: Source, number: int) -> dict[str, Any]:
 
 def _missing(simulation: Simulation, decision: Decision) -> list[str]:
     """The condition keys that statements about this action name, and nobody gave."""
-    question = decision.question
+    known = {key.lower() for key in simulation.context} | set(derived_context(simulation.principal))
     keys = {
         key
-        for source in simulation.all_sources
-        for statement in source.policy.document.statements
-        if statement.action.applies(question.action, question.context)
-        for key in simulation_input.statement_keys(statement)
+        for source, number, said in _statements(simulation, decision)
+        if said.get("mismatch", {}).get("element") not in ("Action", "NotAction")
+        for key in simulation_input.statement_keys(
+            simulation_input.statements(source.policy)[number]
+        )
     }
-    return sorted(key for key in keys if question.context.get(key.lower(), key) is None)
+    return sorted(key for key in keys if key.lower() not in known)
 
 
 def _details(simulation: Simulation, decision: Decision) -> dict[str, str]:

@@ -109,16 +109,26 @@ def context_keys(policies: Sequence[NamedPolicy]) -> list[str]:
     return sorted({key for policy in policies for key in _keys(policy)})
 
 
-def statement_keys(statement: Any) -> set[str]:
+def statements(policy: NamedPolicy) -> list[Mapping[str, Any]]:
+    """The statements of a policy as JSON objects, in their order."""
+    found = policy.document.document.get("Statement", [])
+    return list(found) if isinstance(found, list) else [found]
+
+
+def statement_keys(statement: Mapping[str, Any]) -> set[str]:
     """The condition keys that one statement names, in conditions or as variables."""
-    source = statement.source
-    named = {condition.key for condition in statement.conditions}
-    texts = [*_texts(source.get("Resource")), *_texts(source.get("Condition"))]
+    conditions = statement.get("Condition", {})
+    named = {key for operator in conditions.values() for key in operator}
+    texts = [
+        text
+        for element in ("Resource", "NotResource", "Condition")
+        for text in _texts(statement.get(element))
+    ]
     return named | {key.strip() for text in texts for key in _VARIABLE.findall(text)}
 
 
 def _keys(policy: NamedPolicy) -> Iterator[str]:
-    for statement in policy.document.statements:
+    for statement in statements(policy):
         yield from statement_keys(statement)
 
 
@@ -201,7 +211,7 @@ def _boundary_of(world: World, iam: Any, kind: str, entity: Any) -> Sequence[Sou
     else:
         arn = getattr(entity, "permissions_boundary_arn", None)
     policy = iam.managed_policies.get(arn) if arn else None
-    if policy is None:
+    if policy is None or arn is None:
         return ()
     return (_source(arn, "user-managed", shapes.default_document(policy), PolicyKind.BOUNDARY),)
 

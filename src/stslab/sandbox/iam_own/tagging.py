@@ -175,7 +175,7 @@ _OPERATIONS: Mapping[str, tuple[str, str, str]] = {
 
 
 def _handlers() -> dict[str, Callable[[World, ApiRequest], Mapping[str, Any]]]:
-    table = {}
+    table: dict[str, Callable[[World, ApiRequest], Mapping[str, Any]]] = {}
     for name, (add, remove, listed) in _OPERATIONS.items():
         kind = _KINDS[name]
         table |= {add: _add(kind), remove: _remove(kind), listed: _list(name, kind)}

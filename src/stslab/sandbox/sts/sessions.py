@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from stslab.sandbox.sts import identifiers
 
@@ -102,7 +103,7 @@ class SessionStore:
         self._prune_at = max(_PRUNE_FROM, 2 * len(self._sessions))
 
 
-def new_credentials(account: str, token_size: int) -> dict[str, str]:
+def new_credentials(account: str, token_size: int) -> dict[str, Any]:
     """The three fields of a Session that are secret or unique, freshly made."""
     return {
         "access_key_id": identifiers.access_key_id("ASIA", account),

@@ -155,24 +155,26 @@ def _read(text: str) -> tokens.Token:
 
 def _check_times(claims: Mapping[str, Any], request: ApiRequest) -> None:
     now = int(request.now.timestamp())
-    times = {name: claims.get(name) for name in ("exp", "iat", "nbf")}
-    for name in ("exp", "iat"):
-        if not _is_time(times[name]):
-            raise faults.invalid_token(f"Missing a required claim: {name}")
-    expires, issued, starts = times["exp"], times["iat"], times["nbf"]
-    if now >= expires:  # type: ignore[operator]
+    expires, issued = _time(claims, "exp"), _time(claims, "iat")
+    starts = _time(claims, "nbf") if "nbf" in claims else issued
+    if now >= expires:
         raise ApiFault(
             "ExpiredTokenException",
             f"Token expired: current date/time {now} must be before the expiration date/time "
             f"{expires}",
         )
-    latest = max(issued, starts if _is_time(starts) else 0)  # type: ignore[type-var,operator]
-    if latest > now + _SKEW_SECONDS:  # type: ignore[operator]
+    if max(issued, starts) > now + _SKEW_SECONDS:
         raise faults.invalid_token("The ID Token provided is not yet valid")
 
 
-def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _time(claims: Mapping[str, Any], name: str) -> int:
+    value = claims.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise faults.invalid_token(f"Missing a required claim: {name}")
+    try:
+        return int(value)
+    except (OverflowError, ValueError) as error:
+        raise faults.invalid_token(f"The claim {name} is not a time") from error
 
 
 def _audience(claims: Mapping[str, Any], clients: Sequence[str]) -> str:
