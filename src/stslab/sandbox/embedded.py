@@ -1,0 +1,109 @@
+"""The embedded account as its process holds it: opened, asked, begun anew, closed."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stslab.errors import SandboxError
+from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
+from stslab.sandbox.assembly import assemble, log_in
+from stslab.sandbox.control import ControlRequest, Registry
+from stslab.sandbox.model import ApiResponse, HttpRequest
+from stslab.sandbox.process import Account
+
+
+class _Passage:
+    """Lets requests through at the same time, and closes for a change of the whole."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._closed = False
+
+    @contextmanager
+    def through(self) -> Iterator[None]:
+        """Go through, when it is open."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close it, and wait until nobody is in it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._closed = True
+            self._changed.wait_for(lambda: not self._inside)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
+
+
+class EmbeddedAccount:
+    """One world after another, with the gate before each."""
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self._passage = _Passage()
+        self._log = log_in(folder)
+        self._enter(World.new())
+        registry.add("admin-key", self._admin_key)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The instance, and where a learner is in it."""
+        return {"instance": self._world.instance, "account": LEARNER, "region": REGION}
+
+    def handle(self, request: HttpRequest) -> ApiResponse:
+        """Answer one request to an AWS service."""
+        with self._passage.through():
+            return self._gate.handle(request)
+
+    def reset(self) -> None:
+        """Begin anew: what was in the account is gone, its keys with it."""
+        with self._passage.closed():
+            self._enter(World.new())
+
+    def close(self) -> None:
+        """Let nothing in any more."""
+
+    def _enter(self, world: World) -> None:
+        self._world = world
+        self._gate = assemble(world, log=self._log)
+
+    def _admin_key(self, request: ControlRequest) -> Mapping[str, Any]:
+        account_id = str(request.body.get("account", LEARNER))
+        with self._passage.through(), self._world.write_lock:
+            key = self._usable_admin_key(account_id)
+        return {
+            "access_key_id": key.access_key_id,
+            "secret_access_key": key.secret_access_key,
+        }
+
+    def _usable_admin_key(self, account_id: str) -> Any:
+        account = self._world.accounts.get(account_id)
+        if account is None:
+            known = ", ".join(sorted(self._world.accounts))
+            raise SandboxError(f"The sandbox has no account {account_id}.", f"It has {known}.")
+        for key in account.iam.access_keys.values():
+            if key.user_name == ADMINISTRATOR and key.status == "Active":
+                return key
+        raise SandboxError(
+            f"The administrator of account {account_id} has no active access key any more.",
+            "`stslab sandbox reset` begins with a new account.",
+        )
+
+
+def open_account(folder: Path, registry: Registry) -> Account:
+    """Open the account of this folder, and let it be controlled through ``registry``."""
+    return EmbeddedAccount(folder, registry)

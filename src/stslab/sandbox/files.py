@@ -1,0 +1,109 @@
+"""The sandbox's files in its folder, and who may be in it: shared by the server and its clients.
+
+Standard library only, and quick to import.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PAUSE = 0.02
+
+
+class Files:
+    """The places in a sandbox's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # Locked by the server as long as it lives; holds its process id.
+        self.server_lock = folder / "server.lock"
+        # Locked by whoever is starting or stopping a server.
+        self.start_lock = folder / "start.lock"
+        self.server = folder / "server.json"
+        self.token = folder / "control.token"
+        self.log = folder / "server.log"
+        self.port = folder / "last.port"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put a whole file, which its owner alone can read, in the place of what is there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """The JSON object in a file; None where there is no such file, or no such object in it."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_number(path: Path) -> int:
+    """The number in a file; 0 where there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def lock(path: Path) -> int | None:
+    """Take the file's lock and return its descriptor; None where another process has it.
+
+    Raises:
+        OSError: the file can't be made or opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def lock_within(path: Path, seconds: float) -> int | None:
+    """Take the file's lock as soon as it is free; None where that takes too long.
+
+    Raises:
+        OSError: the file can't be made or opened.
+    """
+    deadline = time.monotonic() + seconds
+    while (descriptor := lock(path)) is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the file's lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def alone(path: Path, seconds: float) -> Iterator[bool]:
+    """Hold the file's lock; False where another process did not let go of it in time."""
+    descriptor = lock_within(path, seconds)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
