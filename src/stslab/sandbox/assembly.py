@@ -8,6 +8,7 @@ from stslab.sandbox import moto_iam
 from stslab.sandbox.account import World
 from stslab.sandbox.decisions import DecisionLog
 from stslab.sandbox.gate import Gate, Saved
+from stslab.sandbox.iam_own.service import IamService
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.keys import LongTermKeys
 from stslab.sandbox.model import ApiRequest, KeyRecord, KeyStore
@@ -46,6 +47,7 @@ def assemble(
     registry.register_backend("iam", moto_iam.names(), moto_iam.answer)
     registry.register_backend("s3", port.names(), port.answer)
     registry.register("sts", sts)
+    registry.register("iam", IamService(world))
     doorkeeper = Authenticator(_Keys(LongTermKeys(world), sts.keys), world.now)
     return Gate(world, doorkeeper, registry, log or DecisionLog(), judge=judge, saved=saved)
 

@@ -10,7 +10,9 @@ from stslab.errors import SandboxError
 from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry
+from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.model import ApiResponse, HttpRequest
+from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
 from stslab.sandbox.process import Account
 
 
@@ -58,6 +60,8 @@ class EmbeddedAccount:
         self._log = log_in(folder)
         self._enter(World.new())
         registry.add("admin-key", self._admin_key)
+        iam_verbs(registry, lambda: self._world)
+        oidc_verbs(registry, lambda: self._world)
 
     @property
     def facts(self) -> Mapping[str, str]:

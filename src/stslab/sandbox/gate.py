@@ -14,12 +14,14 @@ from typing import Any, Protocol
 from stslab.sandbox import inside, naming, operations, serialize
 from stslab.sandbox.account import LEARNER, REGION, World
 from stslab.sandbox.decisions import DecisionLog
+from stslab.sandbox.iam_own.access_keys import record_use
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
 from stslab.sandbox.registry import Registry, needs_of, unsupported
 from stslab.sandbox.signature import addressed_service
-from stslab.sandbox.sts.service import UNSIGNED
 from stslab.sandbox.signing.trust import Authenticated
+from stslab.sandbox.sts import restrictions
+from stslab.sandbox.sts.service import UNSIGNED
 
 _FORBIDDEN = 403
 Saved = Callable[[World, ApiRequest], None]
@@ -154,6 +156,7 @@ class Gate:
     def _answer(self, api: ApiRequest) -> ApiResponse:
         """The answer in the service's protocol."""
         with self._world.write_lock:
+            record_use(self._world, api.caller, api.service, api.region, api.now)
             self._authorize(api)
             handler = self._registry.handler(api.service, api.operation)
             if handler is not None:
@@ -174,6 +177,7 @@ class Gate:
         return output
 
     def _authorize(self, api: ApiRequest) -> None:
+        restrictions.check(api.caller, api.service, api.operation)
         for need in needs_of(api.service, api.operation)(api, self._world):
             self._judge.require(api, need)
 

@@ -21,7 +21,7 @@ from stslab.sandbox.iam_own import (
     users,
 )
 from stslab.sandbox.model import ApiRequest
-from stslab.sandbox.sts import constraints, restrictions
+from stslab.sandbox.sts import constraints
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 Operation = Callable[[World, ApiRequest], Mapping[str, Any]]
@@ -53,7 +53,6 @@ class IamService:
 
     def _bound(self, operation: Operation) -> Handler:
         def call(request: ApiRequest) -> Mapping[str, Any]:
-            restrictions.check(request.caller, request.service, request.operation)
             constraints.check(request.service, request.operation, request.params)
             return operation(self._world, request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.errors import SandboxError
@@ -13,10 +13,10 @@ from stslab.sandbox.oidc.issuers import OWN_ISSUER, Issuers
 _MOST_SECONDS = 86400
 
 
-def add_verbs(registry: Registry, world: World) -> None:
-    """Answer ``oidc/token`` and ``oidc/issuer``."""
-    registry.add("oidc/token", lambda asked: _mint(world, asked))
-    registry.add("oidc/issuer", lambda asked: _issuer(world, asked))
+def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
+    """Answer ``oidc/token`` and ``oidc/issuer`` for the world that there is at the time."""
+    registry.add("oidc/token", lambda asked: _mint(world(), asked))
+    registry.add("oidc/issuer", lambda asked: _issuer(world(), asked))
 
 
 def _mint(world: World, asked: ControlRequest) -> Mapping[str, Any]:

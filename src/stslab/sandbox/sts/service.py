@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.sts import constraints, faults, restrictions
+from stslab.sandbox.sts import constraints, faults
 from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.callers import SessionKeys
 from stslab.sandbox.sts.identity import Identity
@@ -58,10 +58,9 @@ class StsService:
 
 
 def _checked(handler: Handler) -> Handler:
-    """The handler, called only with parameters and credentials that the operation takes."""
+    """The handler, called only with parameters that the operation takes."""
 
     def call(request: ApiRequest) -> Mapping[str, Any]:
-        restrictions.check(request.caller, request.service, request.operation)
         constraints.check(request.service, request.operation, request.params)
         return handler(request)
 
