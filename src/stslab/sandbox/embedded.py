@@ -14,6 +14,7 @@ from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.model import ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
 from stslab.sandbox.process import Account
+from stslab.sandbox.sts.control import add_verbs as sts_verbs
 
 
 class _Passage:
@@ -62,6 +63,7 @@ class EmbeddedAccount:
         registry.add("admin-key", self._admin_key)
         iam_verbs(registry, lambda: self._world)
         oidc_verbs(registry, lambda: self._world)
+        sts_verbs(registry, lambda: self._world)
 
     @property
     def facts(self) -> Mapping[str, str]:

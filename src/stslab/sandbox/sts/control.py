@@ -1,0 +1,34 @@
+"""The control verb of time: sessions end by the sandbox's clock, which can be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from stslab.errors import SandboxError
+from stslab.sandbox.account import World
+from stslab.sandbox.control import ControlRequest, Registry
+
+_FARTHEST = timedelta(days=3650)
+
+
+def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
+    """Answer ``clock``: GET tells the time, POST moves it by ``{"seconds": …}``."""
+    registry.add("clock", lambda asked: _clock(world(), asked))
+
+
+def _clock(world: World, asked: ControlRequest) -> Mapping[str, Any]:
+    if asked.method == "POST":
+        _move(world, asked.body.get("seconds"))
+    return {"now": world.now().isoformat(), "offset": world.clock_offset.total_seconds()}
+
+
+def _move(world: World, seconds: object) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise SandboxError('Say by how many seconds to move the clock: {"seconds": 3600}.')
+    with world.write_lock:
+        offset = world.clock_offset + timedelta(seconds=min(max(seconds, -1e9), 1e9))
+        if abs(offset) > _FARTHEST:
+            raise SandboxError("The clock can be ten years off at most.")
+        world.clock_offset = offset

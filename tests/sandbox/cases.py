@@ -1,0 +1,234 @@
+"""Runs cases that are data: calls over HTTP with boto3, and what must come of each.
+
+A file of cases holds `setups` (named lists of steps) and `cases`. A case has a name (`case`),
+the page of AWS's documentation that says so (`source`), the `given` setups, and its `steps`:
+
+    {as: admin, call: iam.CreateUser, with: {UserName: u-${{ n }}}, save: {arn: User.Arn}}
+    {as: admin, call: iam.GetUser, with: {...}, fails: NoSuchEntity, message: cannot be found}
+    {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
+    {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
+    {clock: 3700}                                         # moves the sandbox's clock, seconds
+    {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
+    {mfa: serial, save: codes}                            # the codes of a virtual MFA device
+
+`${{ ... }}` is JMESPath over what is known: `n` (fresh), `account`, `partner`, `now`, and what
+was saved. A mapping given for a parameter that is text is sent as JSON. Without `fails`, a call
+must succeed; `fails` and `message` (a part of it) must both hold.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore import UNSIGNED, xform_name
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from stslab.lab.references import evaluate, resolve
+from stslab.sandbox import client
+
+LEARNER, PARTNER = "111122223333", "444455556666"
+CASES = Path(__file__).parents[1] / "cases" / "sandbox"
+_ONCE = {"total_max_attempts": 1}
+
+
+@dataclass
+class Keys:
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, shape: Mapping[str, Any]) -> Keys:
+        """From an AccessKey or a Credentials structure."""
+        return cls(shape["AccessKeyId"], shape["SecretAccessKey"], shape.get("SessionToken"))
+
+
+class Account:
+    """A running sandbox, and the keys of whoever a test knows in it."""
+
+    def __init__(self, folder: Path, endpoint: client.Endpoint) -> None:
+        self.folder = folder
+        self.endpoint = endpoint
+        self.keys: dict[str, Keys] = {}
+        self._boto_session = boto3.Session(region_name=endpoint.region)
+        for name, account in (("admin", LEARNER), ("partner", PARTNER)):
+            key = client.admin_keys(folder, account)
+            self.keys[name] = Keys(key.access_key_id, key.secret_access_key)
+        for name, account in (("root", LEARNER), ("partner-root", PARTNER)):
+            self.keys[name] = Keys(**self.control("POST", "root-key", {"account": account}))
+
+    @classmethod
+    def start(cls, folder: Path) -> Account:
+        return cls(folder, client.ensure(folder))
+
+    def stop(self) -> None:
+        client.stop(self.folder)
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return client.control(self.folder, method, path, body)
+
+    def client(self, service: str, identity: str | Keys) -> Any:
+        """A boto3 client that tries once and checks nothing itself."""
+        keys = None if identity == "anonymous" else self._known(identity)
+        return self._boto_session.client(
+            service,
+            endpoint_url=self.endpoint.url,
+            aws_access_key_id=keys.access_key_id if keys else None,
+            aws_secret_access_key=keys.secret_access_key if keys else None,
+            aws_session_token=keys.session_token if keys else None,
+            config=Config(
+                retries=_ONCE,
+                parameter_validation=False,
+                signature_version=None if keys else UNSIGNED,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def _known(self, identity: str | Keys) -> Keys:
+        return self.keys[identity] if isinstance(identity, str) else identity
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    source: str
+    steps: list[Mapping[str, Any]]
+
+
+def load(file: str) -> list[Any]:
+    """The cases of `tests/cases/sandbox/<file>`, as pytest's parameters."""
+    content = yaml.safe_load((CASES / file).read_text())
+    setups = content.get("setups", {})
+    return [pytest.param(_case(row, setups), id=row["case"]) for row in content["cases"]]
+
+
+def _case(row: Mapping[str, Any], setups: Mapping[str, Any]) -> Case:
+    given = [step for name in row.get("given", ()) for step in setups[name]]
+    unknown = set(row) - {"case", "source", "given", "steps"}
+    assert not unknown, f"{row['case']}: {unknown}"
+    return Case(row["case"], row["source"], [*given, *row["steps"]])
+
+
+def run(account: Account, case: Case) -> None:
+    """Do the steps of the case one after the other; fails at the first that is not as it says."""
+    _Run(account).all(case)
+
+
+class _Run:
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._identities: dict[str, Keys] = {}
+        now = account.control("GET", "clock")["now"]
+        fresh = secrets.token_hex(4)
+        self._scope: dict[str, Any] = {
+            "n": fresh, "account": LEARNER, "partner": PARTNER, "now": now
+        }
+
+    def all(self, case: Case) -> None:
+        assert case.source
+        for number, step in enumerate(case.steps, start=1):
+            try:
+                self._step(step)
+            except AssertionError as wrong:
+                wrong.add_note(f"in step {number}: {step}")
+                raise
+
+    def _step(self, step: Mapping[str, Any]) -> None:
+        for kind in ("call", "clock", "token", "mfa"):
+            if kind in step:
+                getattr(self, f"_{kind}")(step)
+                return
+        raise ValueError(step)
+
+    def _clock(self, step: Mapping[str, Any]) -> None:
+        self._account.control("POST", "clock", {"seconds": step["clock"]})
+        self._scope["now"] = self._account.control("GET", "clock")["now"]
+
+    def _token(self, step: Mapping[str, Any]) -> None:
+        asked = resolve(step["token"], self._scope)
+        self._scope[step["save"]] = self._account.control("POST", "oidc/token", asked)["token"]
+
+    def _mfa(self, step: Mapping[str, Any]) -> None:
+        serial = resolve(step["mfa"], self._scope)
+        found = self._account.control("GET", f"mfa/code?serial={serial}")
+        self._scope[step["save"]] = found["codes"]
+
+    def _call(self, step: Mapping[str, Any]) -> None:
+        unknown = set(step) - _KEYS
+        assert not unknown, unknown
+        service, operation = step["call"].split(".")
+        identity = step.get("as", "admin")
+        keys = self._identities.get(identity, identity)
+        caller = self._account.client(service, keys)
+        params = self._params(caller, operation, step.get("with", {}))
+        wanted = step.get("fails")
+        try:
+            answer = getattr(caller, xform_name(operation))(**params)
+        except ClientError as error:
+            self._refused(error, wanted, step)
+            return
+        assert wanted is None, f"{step['call']} should fail with {wanted}"
+        answer.pop("ResponseMetadata")
+        self._answered(answer, step)
+
+    def _refused(self, error: ClientError, wanted: str | None, step: Mapping[str, Any]) -> None:
+        code, said = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        assert wanted is not None, f"{code}: {said}"
+        assert code == wanted, f"{code}: {said}"
+        part = resolve(step.get("message", ""), self._scope)
+        assert part in said, f"{part!r} is not in {said!r}"
+        if "status" in step:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == step["status"]
+
+    def _answered(self, answer: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+        plain = json.loads(json.dumps(answer, default=_plain))
+        for expression in _listed(step.get("expect")):
+            assert evaluate(expression, plain, self._scope), f"{expression}: {_safe(plain)}"
+        for name, expression in step.get("save", {}).items():
+            self._scope[name] = evaluate(expression, plain, self._scope)
+        for name, expression in step.get("keys", {}).items():
+            self._identities[name] = Keys.of(evaluate(expression, plain, self._scope))
+
+    def _params(self, caller: Any, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        shape = caller.meta.service_model.operation_model(operation).input_shape
+        resolved = resolve(given, self._scope)
+        return {name: _fitted(shape, name, value) for name, value in resolved.items()}
+
+
+_KEYS = {"as", "call", "with", "expect", "fails", "message", "status", "save", "keys"}
+
+
+def _fitted(shape: Any, name: str, value: Any) -> Any:
+    """JSON for a mapping where the parameter is text; and lists of such."""
+    member = shape.members.get(name) if shape is not None else None
+    if member is None:
+        return value
+    if member.type_name == "string" and isinstance(value, dict | list):
+        return json.dumps(value)
+    if member.type_name == "list" and member.member.type_name == "string":
+        return [json.dumps(one) if isinstance(one, dict) else one for one in value]
+    return value
+
+
+def _listed(value: Any) -> Iterator[str]:
+    if value is not None:
+        yield from [value] if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _safe(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in plain.items() if name not in ("Credentials", "AccessKey")}

@@ -1,0 +1,24 @@
+"""One real sandbox process for a session of tests, and clients for whoever is in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox.cases import Account
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """A sandbox of its own: `account.client("iam", "admin")`, `account.keys["root"]`, ..."""
+    running = Account.start(tmp_path_factory.mktemp("home") / "sandbox")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fresh() -> str:
+    """Six characters that no other test has, to make names of."""
+    return secrets.token_hex(3)
