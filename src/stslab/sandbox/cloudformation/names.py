@@ -1,0 +1,81 @@
+"""The ids that CloudFormation makes up, and the stack names that it takes.
+
+AWS CloudFormation User Guide, "Name type" and "Physical ID".
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+import uuid
+
+from stslab.sandbox.cloudformation.faults import invalid
+
+NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
+NAME_OR_ARN = "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"
+NAME_LIMIT = 128
+SUFFIX_LENGTH = 12
+LOGICAL_SHARE = 24
+"""How much of a long name the logical id keeps when both parts must be shortened."""
+
+MIXED = string.ascii_letters + string.digits
+LOWER = string.ascii_lowercase + string.digits
+
+
+def check_new_name(name: str) -> None:
+    """Refuse what can't be a new stack's name (CreateStack, StackName)."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_PATTERN}")
+    if len(name) > NAME_LIMIT:
+        raise _unfit(name, f"Member must have length less than or equal to {NAME_LIMIT}")
+
+
+def check_reference(name: str) -> None:
+    """Refuse what can be neither a stack's name nor its id."""
+    if not re.fullmatch(NAME_OR_ARN, name):
+        raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_OR_ARN}")
+
+
+def _unfit(name: str, constraint: str) -> Exception:
+    return invalid(
+        f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
+        f"constraint: {constraint}"
+    )
+
+
+def stack_id(account: str, region: str, name: str) -> str:
+    """A new stack's id, which is its ARN."""
+    return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid1()}"
+
+
+def change_set_id(account: str, region: str, name: str) -> str:
+    """A new change set's id, which is its ARN."""
+    return f"arn:aws:cloudformation:{region}:{account}:changeSet/{name}/{uuid.uuid4()}"
+
+
+def physical(stack: str, logical_id: str, limit: int) -> str:
+    """A name of at most ``limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``."""
+    room = limit - SUFFIX_LENGTH - len("--") - 1
+    share = max(LOGICAL_SHARE, room - len(stack))
+    logical = logical_id[:share]
+    return f"{stack[: room - len(logical)]}-{logical}-{_random(MIXED)}"
+
+
+def physical_lower(stack: str, logical_id: str, limit: int) -> str:
+    """The same in lower case, for buckets."""
+    return physical(stack, logical_id, limit).lower()
+
+
+def physical_short(stack: str, logical_id: str, _limit: int) -> str:
+    """A short one, for what has no name of its own: ``mysta-MyPo-Kx81mYqP0aZb``."""
+    return f"{stack[:5]}-{logical_id[:4]}-{_random(MIXED)}"
+
+
+def _random(alphabet: str) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(SUFFIX_LENGTH))
+
+
+def request_token() -> str:
+    """A token as resource handlers are given, and mention in their errors."""
+    return str(uuid.uuid4())

@@ -1,0 +1,168 @@
+"""``AWS::S3::Bucket`` and ``AWS::S3::BucketPolicy``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stslab.sandbox.cloudformation.resources.policies import document
+from stslab.sandbox.cloudformation.resources.work import Work
+from stslab.sandbox.model import ApiFault
+
+Properties = Mapping[str, Any]
+HOME_REGION = "us-east-1"
+CONFLICT = 409
+CANNED_ACLS = {
+    "Private": "private",
+    "PublicRead": "public-read",
+    "PublicReadWrite": "public-read-write",
+    "AuthenticatedRead": "authenticated-read",
+    "LogDeliveryWrite": "log-delivery-write",
+    "BucketOwnerRead": "bucket-owner-read",
+    "BucketOwnerFullControl": "bucket-owner-full-control",
+    "AwsExecRead": "aws-exec-read",
+}
+
+
+def _versioning(work: Work, value: Any) -> None:
+    status = (value or {}).get("Status", "Suspended")
+    work.s3(
+        "PutBucketVersioning", Bucket=work.physical_id, VersioningConfiguration={"Status": status}
+    )
+
+
+def _public_access(work: Work, value: Any) -> None:
+    if value is None:
+        work.s3("DeletePublicAccessBlock", Bucket=work.physical_id)
+        return
+    flags = {name: str(flag).lower() == "true" for name, flag in value.items()}
+    work.s3(
+        "PutPublicAccessBlock",
+        Bucket=work.physical_id,
+        PublicAccessBlockConfiguration=flags,
+    )
+
+
+def _ownership(work: Work, value: Any) -> None:
+    if value is None:
+        work.s3("DeleteBucketOwnershipControls", Bucket=work.physical_id)
+    else:
+        work.s3("PutBucketOwnershipControls", Bucket=work.physical_id, OwnershipControls=value)
+
+
+def _encryption(work: Work, value: Any) -> None:
+    if value is None:
+        work.s3("DeleteBucketEncryption", Bucket=work.physical_id)
+        return
+    rules = [_encryption_rule(rule) for rule in value["ServerSideEncryptionConfiguration"]]
+    work.s3(
+        "PutBucketEncryption",
+        Bucket=work.physical_id,
+        ServerSideEncryptionConfiguration={"Rules": rules},
+    )
+
+
+def _encryption_rule(rule: Properties) -> dict[str, Any]:
+    result = {
+        name: value for name, value in rule.items() if name != "ServerSideEncryptionByDefault"
+    }
+    default = rule.get("ServerSideEncryptionByDefault")
+    if default:
+        result["ApplyServerSideEncryptionByDefault"] = default
+    return result
+
+
+def _acl(work: Work, value: Any) -> None:
+    work.s3("PutBucketAcl", Bucket=work.physical_id, ACL=CANNED_ACLS[value or "Private"])
+
+
+SETTINGS: dict[str, Callable[[Work, Any], None]] = {
+    "OwnershipControls": _ownership,
+    "PublicAccessBlockConfiguration": _public_access,
+    "VersioningConfiguration": _versioning,
+    "BucketEncryption": _encryption,
+    "AccessControl": _acl,
+}
+"""What sets each property; in this order, for ACLs need the ownership that allows them."""
+
+
+class Bucket:
+    """``AWS::S3::Bucket``; its physical id is its name."""
+
+    def create(self, work: Work) -> None:
+        """Create it with its settings.
+
+        Creating one's own bucket again succeeds in us-east-1 (CreateBucket, Errors), so
+        whether it is there already is asked first.
+        """
+        if work.ground.bucket_exists(work.physical_id):
+            raise ApiFault("BucketAlreadyExists", f"{work.physical_id} already exists", CONFLICT)
+        place = None
+        if work.region != HOME_REGION:
+            place = {"LocationConstraint": work.region}
+        work.s3(
+            "CreateBucket",
+            Bucket=work.physical_id,
+            CreateBucketConfiguration=place,
+            ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
+        )
+        self._attributes(work)
+        for name, setting in SETTINGS.items():
+            if work.get(name) is not None:
+                setting(work, work.get(name))
+        self._tag(work)
+
+    def update(self, work: Work, old: Properties) -> None:
+        """Change the settings and tags that changed."""
+        for name, setting in SETTINGS.items():
+            if work.get(name) != old.get(name):
+                setting(work, work.get(name))
+        if work.tags != work.old_tags:
+            self._tag(work)
+
+    def delete(self, work: Work) -> None:
+        """Delete it, which S3 refuses while there is anything in it."""
+        work.quietly("s3", "DeleteBucket", Bucket=work.physical_id)
+
+    def _tag(self, work: Work) -> None:
+        """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
+        own = {key: value for key, value in work.tags.items() if not key.startswith("aws:")}
+        had = [key for key in work.old_tags if not key.startswith("aws:")]
+        pairs = [{"Key": key, "Value": value} for key, value in own.items()]
+        if pairs:
+            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
+        elif had:
+            work.s3("DeleteBucketTagging", Bucket=work.physical_id)
+        system = {key: value for key, value in work.tags.items() if key.startswith("aws:")}
+        work.ground.tag_bucket(work.physical_id, system)
+
+    def _attributes(self, work: Work) -> None:
+        name, region = work.physical_id, work.region
+        work.attributes.update(
+            Arn=f"arn:aws:s3:::{name}",
+            DomainName=f"{name}.s3.amazonaws.com",
+            DualStackDomainName=f"{name}.s3.dualstack.{region}.amazonaws.com",
+            RegionalDomainName=f"{name}.s3.{region}.amazonaws.com",
+            WebsiteURL=f"http://{name}.s3-website-{region}.amazonaws.com",
+        )
+
+
+class BucketPolicy:
+    """``AWS::S3::BucketPolicy``; its physical id is the bucket's name."""
+
+    def create(self, work: Work) -> None:
+        """Put it."""
+        work.physical_id = work.get("Bucket")
+        work.s3(
+            "PutBucketPolicy",
+            Bucket=work.get("Bucket"),
+            Policy=document(work.get("PolicyDocument")),
+        )
+
+    def update(self, work: Work, _old: Properties) -> None:
+        """Put the new document."""
+        self.create(work)
+
+    def delete(self, work: Work) -> None:
+        """Delete it."""
+        work.quietly("s3", "DeleteBucketPolicy", Bucket=work.get("Bucket"))

@@ -1,0 +1,88 @@
+"""One piece of work on one resource, as its handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stslab.sandbox.model import ApiFault
+
+Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
+"""Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""
+
+GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
+REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
+
+
+class Ground(Protocol):
+    """What CloudFormation knows and does as a part of AWS, without its caller's permissions."""
+
+    def bucket_exists(self, name: str) -> bool:
+        """Whether any account has a bucket of this name."""
+        ...
+
+    def tag_bucket(self, name: str, tags: Mapping[str, str]) -> None:
+        """Set a bucket's system tags (``aws:…``), which its owner can't."""
+        ...
+
+
+@dataclass
+class Work:
+    """What a handler needs to know, and where it leaves what it found out.
+
+    ``tags`` are the resource's own, the stack's, and those that CloudFormation adds.
+    ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
+    into the stack's events.
+    """
+
+    call: Call
+    ground: Ground
+    type: str
+    logical_id: str
+    physical_id: str
+    properties: Mapping[str, Any] = field(repr=False)
+    region: str = "us-east-1"
+    account: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    old_tags: Mapping[str, str] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict, repr=False)
+    note: Callable[[str], None] = lambda _reason: None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A property's value, or ``default`` where it is not given."""
+        return self.properties.get(name, default)
+
+    def iam(self, operation: str, **params: Any) -> Mapping[str, Any]:
+        """Call IAM, leaving out parameters that are None."""
+        return self.call("iam", operation, _given(params))
+
+    def s3(self, operation: str, **params: Any) -> Mapping[str, Any]:
+        """Call S3, leaving out parameters that are None."""
+        return self.call("s3", operation, _given(params))
+
+    def quietly(self, service: str, operation: str, **params: Any) -> None:
+        """Call, not minding that what is meant is gone already."""
+        try:
+            self.call(service, operation, _given(params))
+        except ApiFault as fault:
+            if fault.code not in GONE:
+                raise
+
+    def tagged(self, operation: str, **params: Any) -> Mapping[str, Any]:
+        """Call an operation of IAM with the tags; without them where the caller may not tag.
+
+        That is what CloudFormation does with IAM resources, saying so in an event.
+        """
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        try:
+            return self.iam(operation, **params, Tags=tags)
+        except ApiFault as fault:
+            if fault.code not in REFUSED or ":Tag" not in fault.message:
+                raise
+        self.note(f"Did not have IAM permissions to process tags on {self.type} resource.")
+        return self.iam(operation, **params)
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}

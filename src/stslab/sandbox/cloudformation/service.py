@@ -1,0 +1,69 @@
+"""CloudFormation as the sandbox has it: a small stack engine of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stslab.sandbox.account import World
+from stslab.sandbox.cloudformation.change_set_operations import ChangeSetOperations
+from stslab.sandbox.cloudformation.engine import Engine, Surroundings
+from stslab.sandbox.cloudformation.ground import WorldGround
+from stslab.sandbox.cloudformation.read_operations import ReadOperations
+from stslab.sandbox.cloudformation.requests import Desk
+from stslab.sandbox.cloudformation.stack_operations import StackOperations
+from stslab.sandbox.cloudformation.state import Stacks
+from stslab.sandbox.cloudformation.template_operations import TemplateOperations
+from stslab.sandbox.model import ApiRequest, KeyStore
+
+Handler = Callable[[ApiRequest], Mapping[str, Any]]
+
+
+STEP_SECONDS = 0.02
+
+
+def part_of(
+    world: World, keys: KeyStore, save: Callable[[], None], step_seconds: float = STEP_SECONDS
+) -> CloudFormation:
+    """The service of a world, whose stacks are a part of what the world saves.
+
+    ``save`` is called with the world's write lock held, whenever a stack changed.
+    """
+    around = Surroundings(
+        call=world.call,
+        keys=keys,
+        ground=WorldGround(world),
+        now=world.now,
+        lock=world.write_lock,
+        save=save,
+    )
+    return CloudFormation(world.part("cloudformation", Stacks), around, step_seconds)
+
+
+class CloudFormation:
+    """The service: ``handlers`` by operation, and the engine behind them.
+
+    ``step_seconds`` says how slow resources are. Call :meth:`resume` once the account can
+    be called, and :meth:`stop` before the process ends.
+    """
+
+    def __init__(
+        self, stacks: Stacks, around: Surroundings, step_seconds: float = STEP_SECONDS
+    ) -> None:
+        self.engine = Engine(stacks, around, step_seconds)
+        desk = Desk(stacks, self.engine)
+        operations = StackOperations(desk)
+        self.handlers: Mapping[str, Handler] = {
+            **operations.handlers(),
+            **ReadOperations(desk).handlers(),
+            **TemplateOperations(desk).handlers(),
+            **ChangeSetOperations(desk, operations).handlers(),
+        }
+
+    def resume(self) -> None:
+        """Go on with the stacks that an earlier process left in the middle of something."""
+        self.engine.resume()
+
+    def stop(self) -> None:
+        """Leave all stacks where they are."""
+        self.engine.stop()
