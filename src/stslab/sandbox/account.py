@@ -57,12 +57,12 @@ class Account:
 
     @property
     def iam(self) -> Any:
-        """moto's IAM backend of this account: users, groups, roles, policies, keys."""
+        """Moto's IAM backend of this account: users, groups, roles, policies, keys."""
         return moto_backends.iam(self.account_id)
 
     @property
     def s3(self) -> Any:
-        """moto's S3 backend of this account: the buckets that it owns."""
+        """Moto's S3 backend of this account: the buckets that it owns."""
         return moto_backends.s3(self.account_id)
 
     @property
@@ -182,9 +182,7 @@ def _no_stack(_account_id: str, _name: str) -> None:
 
 def _new_account(account_id: str, name: str) -> Account:
     account = Account(account_id, name, canonical_id=uuid.uuid4().hex + uuid.uuid4().hex)
-    root = RootKey(
-        identifiers.access_key_id("AKIA", account_id), identifiers.secret_access_key()
-    )
+    root = RootKey(identifiers.access_key_id("AKIA", account_id), identifiers.secret_access_key())
     account.root_keys[root.access_key_id] = root
     account.iam.create_user(REGION, ADMINISTRATOR)
     account.iam.attach_user_policy(ADMINISTRATOR_POLICY, ADMINISTRATOR)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from stslab.sandbox import moto_iam
 from stslab.sandbox.account import World
 from stslab.sandbox.decisions import DecisionLog
@@ -13,7 +11,7 @@ from stslab.sandbox.judge import Judge
 from stslab.sandbox.keys import LongTermKeys
 from stslab.sandbox.model import ApiRequest, KeyRecord, KeyStore
 from stslab.sandbox.registry import Registry
-from stslab.sandbox.s3 import port
+from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.signature import Authenticator
 from stslab.sandbox.sts.service import StsService
 
@@ -37,21 +35,16 @@ def _not_saved(_world: World, _request: ApiRequest) -> None:
     """For a world that lives as long as its process."""
 
 
-def assemble(
-    world: World, *, log: DecisionLog | None = None, saved: Saved = _not_saved
-) -> Gate:
+def assemble(world: World, *, log: DecisionLog | None = None, saved: Saved = _not_saved) -> Gate:
     """The gate before ``world``, with all services behind it."""
     judge = Judge(world)
     registry = Registry()
-    sts = StsService(world, judge)
+    sts, s3 = StsService(world, judge), S3Service(world, judge)
     registry.register_backend("iam", moto_iam.names(), moto_iam.answer)
-    registry.register_backend("s3", port.names(), port.answer)
+    registry.register("iam", IamService(world))
     registry.register("sts", sts)
+    registry.register_backend("s3", s3.backed, s3.answer)
+    registry.register("s3", s3)
     registry.register("iam", IamService(world))
     doorkeeper = Authenticator(_Keys(LongTermKeys(world), sts.keys), world.now)
     return Gate(world, doorkeeper, registry, log or DecisionLog(), judge=judge, saved=saved)
-
-
-def log_in(folder: Path) -> DecisionLog:
-    """The log whose file is in ``folder``."""
-    return DecisionLog(folder)

@@ -10,12 +10,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stslab.policy import Decision
-from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.redaction import redacted
 
@@ -27,6 +27,19 @@ _TYPES: Mapping[str, str] = {
     "Anonymous": "AWSAccount",
 }
 Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as far as it was understood.
+
+    ``api`` is None where it was refused before it was named.
+    """
+
+    service: str
+    http: HttpRequest
+    api: ApiRequest | None
+    request_id: str
 
 
 class DecisionLog:
@@ -44,16 +57,10 @@ class DecisionLog:
         self._size = 0
 
     def record(
-        self,
-        world: World,
-        api: ApiRequest | None,
-        http: HttpRequest,
-        service: str,
-        decisions: Sequence[Decision],
-        fault: ApiFault | None,
+        self, now: datetime, seen: Seen, decisions: Sequence[Decision], fault: ApiFault | None
     ) -> None:
-        """Log one request; ``api`` is None where it was refused before it was named."""
-        event = _event(world.now(), api, http, service, fault)
+        """Log one request with its decisions, and the fault that it ended in, if any."""
+        event = _event(now, seen, fault)
         event["decisions"] = [_decision(one) for one in decisions]
         with self._lock:
             self._events.append(event)
@@ -112,21 +119,20 @@ def _after(events: list[Event], event_id: str) -> list[Event]:
     return events
 
 
-def _event(
-    now: datetime, api: ApiRequest | None, http: HttpRequest, service: str, fault: ApiFault | None
-) -> dict[str, Any]:
+def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
+    api, http = seen.api, seen.http
     caller = api.caller if api else None
     event: dict[str, Any] = {
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
-        "eventSource": f"{service}.amazonaws.com",
+        "eventSource": f"{seen.service}.amazonaws.com",
         "eventName": api.operation if api else "",
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(caller, api.via if api else ()),
         "requestParameters": redacted(api.params) if api else {},
-        "requestID": api.request_id if api else "",
+        "requestID": seen.request_id,
         "recipientAccountId": api.account if api else "",
     }
     if fault is not None:

@@ -5,6 +5,7 @@ What fails at any point is answered as AWS answers it; what the gate does not kn
 
 from __future__ import annotations
 
+import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 from stslab.sandbox import inside, naming, operations, serialize
 from stslab.sandbox.account import LEARNER, REGION, World
-from stslab.sandbox.decisions import DecisionLog
+from stslab.sandbox.decisions import DecisionLog, Seen
 from stslab.sandbox.iam_own.access_keys import record_use
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
@@ -23,7 +24,8 @@ from stslab.sandbox.signing.trust import Authenticated
 from stslab.sandbox.sts import restrictions
 from stslab.sandbox.sts.service import UNSIGNED
 
-_FORBIDDEN = 403
+_LOG = logging.getLogger(__name__)
+_FORBIDDEN, _FAILURE = 403, 500
 Saved = Callable[[World, ApiRequest], None]
 
 
@@ -80,9 +82,14 @@ class Gate:
             response = self._pass(passage)
         except ApiFault as refused:
             fault = refused
+        except Exception:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
+            _LOG.exception("The sandbox failed over a request to %s", passage.service)
+            fault = _failed()
+        if fault is not None:
             head = http.method == "HEAD"
             response = serialize.fault(passage.service, fault, passage.request_id, head=head)
-        self._log.record(self._world, passage.api, passage.http, passage.service, notes, fault)
+        seen = Seen(passage.service, passage.http, passage.api, passage.request_id)
+        self._log.record(self._world.now(), seen, notes, fault)
         return response
 
     def internal(
@@ -114,7 +121,8 @@ class Gate:
             fault = refused
             raise
         finally:
-            self._log.record(self._world, api, api.http, service, notes, fault)
+            seen = Seen(service, api.http, api, api.request_id)
+            self._log.record(self._world.now(), seen, notes, fault)
             self._judge.resume(outer)
 
     def _pass(self, passage: _Passage) -> ApiResponse:
@@ -178,6 +186,7 @@ class Gate:
 
     def _authorize(self, api: ApiRequest) -> None:
         restrictions.check(api.caller, api.service, api.operation)
+        restrictions.check(api.caller, api.service, api.operation)
         for need in needs_of(api.service, api.operation)(api, self._world):
             self._judge.require(api, need)
 
@@ -200,7 +209,15 @@ def _require_signature(caller: Caller, service: str, operation: str) -> None:
         )
 
 
+def _failed() -> ApiFault:
+    """What AWS answers when the failure is its own."""
+    return ApiFault(
+        "InternalFailure",
+        "The request processing has failed because of an unknown error, exception or failure.",
+        _FAILURE,
+        fault="Receiver",
+    )
+
+
 def _request_id(service: str) -> str:
     return secrets.token_hex(8).upper() if service == "s3" else str(uuid.uuid4())
-
-

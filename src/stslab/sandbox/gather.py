@@ -6,6 +6,7 @@ IAM User Guide, "Policies and permissions in IAM" and "Policy evaluation logic".
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,6 @@ from stslab.sandbox.model import Caller
 
 _REMEMBERED = 4096
 _parse = functools.lru_cache(maxsize=_REMEMBERED)(parse)
-_NOTHING_ALLOWED = '{"Version": "2012-10-17", "Statement": []}'
 
 Named = tuple[NamedPolicy, ...]
 
@@ -33,34 +33,35 @@ def policies_of(world: World, caller: Caller) -> Policies:
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     """The policy with this text; parsed once for each text.
 
-    A document that the engine can't read allows nothing; it was refused when it was put, so
-    only a state that was changed outside the sandbox holds one.
+    A document that the engine can't read denies everything; it was refused when it was put,
+    so only a state that was changed outside the sandbox holds one.
     """
     try:
         return NamedPolicy(name, _parse(text, kind))
     except MalformedPolicy:
-        return NamedPolicy(name, _parse(_NOTHING_ALLOWED, kind))
+        return NamedPolicy(name, _parse(_denying(kind), kind))
 
 
-def trust_policy(role: Any) -> NamedPolicy:
-    """The trust policy of moto's ``role``."""
-    text = role.assume_role_policy_document
-    return named(f"trust policy of role {role.name}", text, PolicyKind.TRUST)
+def _denying(kind: PolicyKind) -> str:
+    statement = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    if kind is PolicyKind.RESOURCE:
+        statement["Principal"] = "*"
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
 
 def user_named(account: Account, name: str, user_id: str = "") -> Any:
-    """moto's user of this name; None where it is gone, or another has its name now."""
+    """Moto's user of this name; None where it is gone, or another has its name now."""
     user = account.iam.users.get(name)
     return user if user is not None and user_id in ("", user.id) else None
 
 
 def role_with_id(account: Account, role_id: str) -> Any:
-    """moto's role with this unique id; None where it is gone."""
+    """Moto's role with this unique id; None where it is gone."""
     return account.iam.roles.get(role_id)
 
 
 def role_named(account: Account, name: str) -> Any:
-    """moto's role of this name, or None."""
+    """Moto's role of this name, or None."""
     return next((role for role in list(account.iam.roles.values()) if role.name == name), None)
 
 
@@ -96,7 +97,8 @@ def _role(account: Account, role: Any) -> Policies:
 
 
 def _root(account: Account) -> Policies:
-    text = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": everything})
     return Policies(
         identity=(named(f"root user of {account.account_id}", text, PolicyKind.IDENTITY),)
     )
@@ -114,7 +116,9 @@ def _attached(account: Account, owner: Any, whose: str) -> Iterable[NamedPolicy]
 def _boundary(account: Account, arn: str | None) -> Named | None:
     if not arn:
         return None
-    text = managed_text(account, arn) or _NOTHING_ALLOWED
+    text = managed_text(account, arn)
+    if text is None:
+        return ()
     return (named(f"permissions boundary {arn}", text, PolicyKind.BOUNDARY),)
 
 

@@ -72,9 +72,10 @@ def _target(request: ApiRequest, account: Account) -> Target:
         return Target(f"{prefix}:{kind}{path}", shown)
     known = reference.actions("iam").get(request.operation)
     types = known.resource_types if known else frozenset()
-    for name, kind in _KINDS.items():
-        if name in types and (found := _named(request.params, kind)):
-            return _resolved(request, account, name, kind.find(account, found), found)
+    for type_name, known_by in _KINDS.items():
+        if type_name in types and (name := _named(request.params, known_by)):
+            entity = known_by.find(account, name)
+            return _resolved(request, account, type_name, entity, name)
     return _implied(request, account, types)
 
 

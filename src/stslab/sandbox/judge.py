@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize
@@ -39,7 +38,7 @@ class Judge:
         caller whom the request itself identifies, and who has no policies of its own.
         """
         own = Policies() if principal else gather.policies_of(self._world, request.caller)
-        policies = dataclasses.replace(own, resource=resource_policy)
+        policies = Policies(own.identity, resource_policy, own.boundaries, own.session)
         question = Request(
             principal or request.caller.principal,
             action,

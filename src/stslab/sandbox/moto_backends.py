@@ -12,12 +12,12 @@ _DICTIONARIES: dict[str, Any] = {"iam": iam_backends, "s3": s3_backends}
 
 
 def iam(account_id: str) -> Any:
-    """moto's IAM backend of the account, made the first time it is asked for."""
+    """Moto's IAM backend of the account, made the first time it is asked for."""
     return iam_backends[account_id][PARTITION]
 
 
 def s3(account_id: str) -> Any:
-    """moto's S3 backend of the account, made the first time it is asked for."""
+    """Moto's S3 backend of the account, made the first time it is asked for."""
     return s3_backends[account_id][PARTITION]
 
 
@@ -28,7 +28,7 @@ def bucket_owner(bucket: str) -> str | None:
 
 
 def bucket(name: str) -> Any:
-    """moto's bucket of this name, in whichever account, or None."""
+    """Moto's bucket of this name, in whichever account, or None."""
     owner = bucket_owner(name)
     return None if owner is None else s3(owner).buckets.get(name)
 

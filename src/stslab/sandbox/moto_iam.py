@@ -21,7 +21,7 @@ from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
 from stslab.sandbox.moto_faults import carried_out
 from stslab.sandbox.sts import constraints
 
-_PICKER_RULES: Mapping[str, Any] = IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER
+_PICKER_RULES: dict[str, Any] = IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER
 _NOT_FOUND = 404
 _CONFLICT = 409
 # HTTP statuses other than 400 (IAM API Reference, "Errors" of each operation).
@@ -58,7 +58,7 @@ def answer(request: ApiRequest) -> ApiResponse:
 
 
 def _result(request: ApiRequest) -> object:
-    response = IamResponse()
+    response: Any = IamResponse()
     response.params = request.params
     response.uri_match = {}
     response.current_account = request.account

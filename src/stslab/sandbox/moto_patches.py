@@ -12,14 +12,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import moto.iam.models as iam_models
-import moto.s3.models as s3_models
+import moto.iam.models
+import moto.s3.models
 from moto.core.model_instances import model_data
 from moto.iam.access_control import PermissionResult
 from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.s3.utils import _VersionedKeyStore
 
 ID_LENGTH = 21
+# As modules whose names are to be set, which no type checker lets a typed module have.
+_IAM: Any = moto.iam.models
+_S3: Any = moto.s3.models
 
 
 class _Clock:
@@ -46,7 +49,7 @@ def unique_id(prefix: str, account_id: str) -> str:
     return made
 
 
-class AwsUser(iam_models.User):  # type: ignore[misc]
+class AwsUser(moto.iam.models.User):
     """moto's user, with an id as IAM makes it."""
 
     def __init__(self, account_id: str, *args: Any, **kwargs: Any) -> None:
@@ -54,7 +57,7 @@ class AwsUser(iam_models.User):  # type: ignore[misc]
         self.id = unique_id("AIDA", account_id)
 
 
-class AwsGroup(iam_models.Group):  # type: ignore[misc]
+class AwsGroup(moto.iam.models.Group):
     """moto's group, with an id as IAM makes it."""
 
     def __init__(self, account_id: str, *args: Any, **kwargs: Any) -> None:
@@ -62,7 +65,7 @@ class AwsGroup(iam_models.Group):  # type: ignore[misc]
         self.id = unique_id("AGPA", account_id)
 
 
-class AwsInstanceProfile(iam_models.InstanceProfile):  # type: ignore[misc]
+class AwsInstanceProfile(moto.iam.models.InstanceProfile):
     """moto's instance profile, with an id as IAM makes it."""
 
     def __init__(self, account_id: str, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +73,7 @@ class AwsInstanceProfile(iam_models.InstanceProfile):  # type: ignore[misc]
         self.id = unique_id("AIPA", account_id)
 
 
-class AwsManagedPolicy(iam_models.ManagedPolicy):  # type: ignore[misc]
+class AwsManagedPolicy(moto.iam.models.ManagedPolicy):
     """moto's customer managed policy, with an id as IAM makes it."""
 
     def __init__(self, name: str, account_id: str, *args: Any, **kwargs: Any) -> None:
@@ -78,7 +81,7 @@ class AwsManagedPolicy(iam_models.ManagedPolicy):  # type: ignore[misc]
         self.id = unique_id("ANPA", account_id)
 
 
-class _Forgetful(list):  # type: ignore[type-arg]
+class _Forgetful(list[object]):
     """Where moto lists every object it ever made, for its dashboard: here, none of them."""
 
     def append(self, item: object) -> None:
@@ -103,15 +106,16 @@ def _always_permitted(_bucket: Any, _action: str, _resource: str) -> PermissionR
 def apply() -> None:
     """Change moto as this module says; doing it again changes nothing."""
     # moto reads bucket policies itself and ignores Principal and Condition.
-    s3_models.FakeBucket.get_permission = _always_permitted
-    iam_models.utcnow = _naive_now
-    s3_models.utcnow = _naive_now
-    iam_models.User = AwsUser
-    iam_models.Group = AwsGroup
-    iam_models.InstanceProfile = AwsInstanceProfile
-    iam_models.ManagedPolicy = AwsManagedPolicy
+    _S3.FakeBucket.get_permission = _always_permitted
+    _IAM.utcnow = _naive_now
+    _S3.utcnow = _naive_now
+    _IAM.User = AwsUser
+    _IAM.Group = AwsGroup
+    _IAM.InstanceProfile = AwsInstanceProfile
+    _IAM.ManagedPolicy = AwsManagedPolicy
     for service in ("iam", "s3"):
-        for made_by in model_data[service].values():
+        for model in model_data[service].values():
+            made_by: Any = model
             made_by.instances_tracked = _Forgetful()
     # Without a reducer, a pickle keeps only the newest version of each object.
     copyreg.pickle(_VersionedKeyStore, _versions_reduced)

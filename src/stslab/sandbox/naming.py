@@ -51,7 +51,7 @@ def _pairs(http: HttpRequest) -> Pairs:
         raise ApiFault("InvalidQueryParameter", "The request has too many parameters.")
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})[0]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ApiFault("InvalidQueryParameter", f"The parameter {twice} is given more than once.")
     return pairs
 

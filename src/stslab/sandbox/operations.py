@@ -9,11 +9,9 @@ from moto.core.utils import get_service_model
 
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 
-_READING = ("Get", "List", "Head", "Describe", "Simulate", "Estimate", "Validate", "Decode", "Detect")
-# These read by name only: each makes a session, a report or a result that is kept.
-_WRITING = frozenset(
-    {"GetSessionToken", "GetFederationToken", "DetectStackDrift", "DetectStackResourceDrift"}
-)
+_READING = ("Get", "List", "Head", "Describe", "Simulate", "Estimate", "Validate", "Decode")
+# These read by name only: each makes a session.
+_WRITING = frozenset({"GetSessionToken", "GetFederationToken"})
 
 
 @functools.cache

@@ -44,7 +44,8 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> Tree:
 
 
 def _parse(shape: Any, node: Tree) -> Any:
-    return _PARSERS.get(shape.type_name, _string)(shape, node)
+    parser: Callable[[Any, Tree], Any] = _PARSERS.get(shape.type_name, _string)
+    return parser(shape, node)
 
 
 def _structure(shape: Any, node: Tree) -> dict[str, Any]:

@@ -20,11 +20,10 @@ from stslab.sandbox.model import ApiFault, ApiResponse, Pairs
 
 XML = "text/xml"
 S3_XML = "application/xml"
-_JSON_PREFIX = "application/x-amz-json-"
-_CONTROL = {code: "�" for code in range(0x20) if chr(code) not in "\t\n\r"}
+_CONTROL = dict.fromkeys((code for code in range(0x20) if chr(code) not in "\t\n\r"), "\ufffd")
 
 
-class _SecondsQuerySerializer(QuerySerializer):  # type: ignore[misc]
+class _SecondsQuerySerializer(QuerySerializer):
     """IAM, STS and CloudFormation write times to the second."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,7 +31,7 @@ class _SecondsQuerySerializer(QuerySerializer):  # type: ignore[misc]
         self._timestamp_serializer = _WholeSeconds(self.DEFAULT_TIMESTAMP_FORMAT)
 
 
-class _WholeSeconds(TimestampSerializer):  # type: ignore[misc]
+class _WholeSeconds(TimestampSerializer):
     ISO8601_MICRO = TimestampSerializer.ISO8601
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -64,7 +65,7 @@ class Candidate:
     headers: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
 
-    def fits(self, asked: Set[str], query: Mapping[str, str], http: HttpRequest) -> bool:
+    def fits(self, asked: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
         """Whether the request has all that the operation asks for, and no other sub-resource."""
         return (
             asked <= self.accepted
@@ -164,7 +165,7 @@ def single(http: HttpRequest) -> dict[str, str]:
     return arguments
 
 
-def _refuse_two(asked: Set[str]) -> None:
+def _refuse_two(asked: AbstractSet[str]) -> None:
     named = sorted(asked - _TOGETHER)
     if len(named) > 1:
         raise ApiFault(
@@ -193,11 +194,16 @@ def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
         trait = model.http_trait
-        level = OBJECT if "{Key+}" in trait.path else BUCKET if "{Bucket}" in trait.path else SERVICE
-        table.setdefault((trait.method, level), []).append(_candidate(name, model))
+        table.setdefault((trait.method, _level(trait.path)), []).append(_candidate(name, model))
     return {
         place: tuple(sorted(found, key=lambda one: -one.weight)) for place, found in table.items()
     }
+
+
+def _level(path: str) -> str:
+    if "{Key+}" in path:
+        return OBJECT
+    return BUCKET if "{Bucket}" in path else SERVICE
 
 
 def _candidate(name: str, model: Any) -> Candidate:

@@ -6,6 +6,8 @@ from typing import Any
 
 from stslab.policy import NamedPolicy, PolicyKind
 from stslab.sandbox import gather, moto_backends
+from stslab.sandbox.account import World
+from stslab.sandbox.iam_own import trust
 from stslab.sandbox.model import Caller
 from stslab.sandbox.s3 import acl, public
 
@@ -20,7 +22,7 @@ def text_of(bucket: Any) -> str:
     return held.decode() if isinstance(held, bytes) else str(held)
 
 
-def of(bucket_name: str, key: str, caller: Caller) -> NamedPolicy | None:
+def of(world: World, bucket_name: str, key: str, caller: Caller) -> NamedPolicy | None:
     """What the bucket's own policy and access control lists say to ``caller``.
 
     With RestrictPublicBuckets, a public policy speaks to the owner's account only; lists
@@ -32,8 +34,11 @@ def of(bucket_name: str, key: str, caller: Caller) -> NamedPolicy | None:
     text = text_of(bucket)
     if text and _restricted(bucket, text, caller):
         text = ""
+    text = trust.shown(text, world) if text else text
     text = acl.merged(text, bucket, key) if acls_enabled(bucket) else text
-    return gather.named(f"bucket policy of {bucket_name}", text, PolicyKind.RESOURCE) if text else None
+    if not text:
+        return None
+    return gather.named(f"bucket policy of {bucket_name}", text, PolicyKind.RESOURCE)
 
 
 def _restricted(bucket: Any, text: str, caller: Caller) -> bool:

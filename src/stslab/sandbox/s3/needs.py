@@ -52,7 +52,7 @@ def _need(
         action,
         arn,
         {**keys.of_request(request, owner), **context},
-        bucket_policy.of(where.bucket, where.key, request.caller),
+        bucket_policy.of(world, where.bucket, where.key, request.caller),
         owner,
         shown=f'"{arn}"',
     )
@@ -124,7 +124,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
 
 
 def found(where: Address, version: str | None) -> Any:
-    """moto's object of this key and version, or None (a delete marker is none either)."""
+    """The object in moto of this key and version, or None (a delete marker is none either)."""
     bucket = moto_backends.bucket(where.bucket)
     if bucket is None:
         return None

@@ -80,7 +80,7 @@ def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
     if layout.payload_type == "blob":
         return {}
     try:
-        parser = RestXMLParser(operations.operation("s3", name))
+        parser: Any = RestXMLParser(operations.operation("s3", name))
         shape = operations.operation("s3", name).input_shape.members[layout.payload]
         value = parser._parse_shape(shape, parser._initial_body_parse(http.body))  # noqa: SLF001 - the one parser of S3's XML there is
     except (RequestParserError, ValueError, TypeError, AttributeError, RecursionError):

@@ -1,0 +1,103 @@
+"""What S3 refuses before it changes anything: access control lists where they are disabled.
+
+S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket" and
+"Blocking public access to your Amazon S3 storage".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stslab.sandbox import moto_backends
+from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.s3 import bucket_policy, public
+
+FORBIDDEN = 403
+_OWNERS = "bucket-owner-full-control"
+_PUBLIC_ACLS = frozenset({"public-read", "public-read-write", "authenticated-read"})
+_GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
+
+
+def check(request: ApiRequest) -> None:
+    """Refuse what the bucket's settings forbid.
+
+    Raises:
+        ApiFault: AccessControlListNotSupported, InvalidBucketAclWithObjectOwnership, or
+            AccessDenied for a public list where Block Public Access blocks it.
+    """
+    guard = _GUARDS.get(request.operation)
+    if guard is not None:
+        guard(request)
+
+
+def _creating(request: ApiRequest) -> None:
+    enforced = request.params.get("ObjectOwnership", bucket_policy.ENFORCED)
+    if enforced == bucket_policy.ENFORCED and (_lists(request) or _canned(request)):
+        raise ApiFault(
+            "InvalidBucketAclWithObjectOwnership",
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+        )
+    if _is_public(request):
+        raise ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
+
+
+def _storing(request: ApiRequest) -> None:
+    bucket = _bucket(request)
+    if bucket is None:
+        return
+    disabled = not bucket_policy.acls_enabled(bucket)
+    if disabled and (_lists(request) or _canned(request) not in ("", _OWNERS)):
+        raise _not_supported()
+    _refuse_public(request, bucket)
+
+
+def _changing(request: ApiRequest) -> None:
+    bucket = _bucket(request)
+    if bucket is None:
+        return
+    if not bucket_policy.acls_enabled(bucket):
+        raise _not_supported()
+    _refuse_public(request, bucket)
+
+
+def _refuse_public(request: ApiRequest, bucket: Any) -> None:
+    if _is_public(request) and bucket_policy.blocks(bucket, "block_public_acls"):
+        raise ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
+
+
+def _is_public(request: ApiRequest) -> bool:
+    written = [str(request.params.get(name, "")) for name in _GRANTS]
+    policy = request.params.get("AccessControlPolicy") or {}
+    written += [
+        str((grant.get("Grantee") or {}).get("URI", "")) for grant in policy.get("Grants") or ()
+    ]
+    return _canned(request) in _PUBLIC_ACLS or any(
+        group in text for text in written for group in public.PUBLIC_GROUPS
+    )
+
+
+def _bucket(request: ApiRequest) -> Any:
+    return moto_backends.bucket(request.params["Bucket"])
+
+
+def _canned(request: ApiRequest) -> str:
+    return str(request.params.get("ACL", ""))
+
+
+def _lists(request: ApiRequest) -> bool:
+    return any(request.params.get(name) for name in _GRANTS)
+
+
+def _not_supported() -> ApiFault:
+    return ApiFault("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+_GUARDS: Mapping[str, Callable[[ApiRequest], None]] = {
+    "CreateBucket": _creating,
+    "PutObject": _storing,
+    "CopyObject": _storing,
+    "CreateMultipartUpload": _storing,
+    "PutBucketAcl": _changing,
+    "PutObjectAcl": _changing,
+}

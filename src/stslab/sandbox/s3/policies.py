@@ -1,0 +1,123 @@
+"""Bucket policies: put, checked as S3 checks them, and shown.
+
+S3 User Guide, "Bucket policies for Amazon S3"; S3 API Reference, "PutBucketPolicy".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stslab.errors import MalformedPolicy
+from stslab.policy import PolicyKind, parse
+from stslab.sandbox import moto_backends
+from stslab.sandbox.account import World
+from stslab.sandbox.iam_own import trust
+from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.s3 import bucket_policy, public
+
+MAX_SIZE = 20 * 1024
+_FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 403, 404, 405
+
+
+def put(world: World, request: ApiRequest) -> Mapping[str, Any]:
+    """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public.
+
+    Raises:
+        ApiFault: MalformedPolicy, PolicyTooLarge, or AccessDenied by Block Public Access.
+    """
+    bucket = _bucket(request)
+    text = str(request.params.get("Policy", ""))
+    _check(text, bucket.name)
+    if bucket_policy.blocks(bucket, "block_public_policy") and public.policy_is_public(text):
+        raise _blocked(request, bucket.name)
+    bucket.policy = _kept(text, world).encode()
+    return {}
+
+
+def get(world: World, request: ApiRequest) -> Mapping[str, Any]:
+    """GetBucketPolicy: the policy's text, with principals that are gone by their ids."""
+    return {"Policy": _text(world, request)}
+
+
+def status(world: World, request: ApiRequest) -> Mapping[str, Any]:
+    """GetBucketPolicyStatus: whether the policy is public."""
+    return {"PolicyStatus": {"IsPublic": public.policy_is_public(_text(world, request))}}
+
+
+def _text(world: World, request: ApiRequest) -> str:
+    bucket = _bucket(request)
+    text = bucket_policy.text_of(bucket)
+    if not text:
+        raise ApiFault(
+            "NoSuchBucketPolicy",
+            "The bucket policy does not exist",
+            _NOT_FOUND,
+            extra={"BucketName": bucket.name},
+        )
+    return trust.shown(text, world)
+
+
+def _bucket(request: ApiRequest) -> Any:
+    """The bucket; whose policy only its own account may read or write.
+
+    S3 API Reference, "PutBucketPolicy": others get MethodNotAllowed, whatever is allowed.
+    """
+    name = request.params["Bucket"]
+    bucket = moto_backends.bucket(name)
+    if bucket is None:
+        raise ApiFault(
+            "NoSuchBucket",
+            "The specified bucket does not exist",
+            _NOT_FOUND,
+            extra={"BucketName": name},
+        )
+    if bucket.account_id != request.caller.account:
+        raise ApiFault(
+            "MethodNotAllowed",
+            "The specified method is not allowed against this resource.",
+            _NOT_ALLOWED,
+        )
+    return bucket
+
+
+def _check(text: str, bucket: str) -> None:
+    if len(text.encode()) > MAX_SIZE:
+        raise ApiFault("PolicyTooLarge", "The policy is larger than 20 KB.")
+    try:
+        parse(text, PolicyKind.RESOURCE)
+    except MalformedPolicy as error:
+        raise _malformed(error.message) from None
+    arn = f"arn:aws:s3:::{bucket}"
+    for resource in _resources(text):
+        if resource != arn and not resource.startswith((f"{arn}/", f"{arn}*")):
+            raise _malformed("Policy has invalid resource")
+
+
+def _resources(text: str) -> Iterator[str]:
+    statements = json.loads(text)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        named = statement.get("Resource", statement.get("NotResource", []))
+        yield from (named if isinstance(named, list) else [named])
+
+
+def _kept(text: str, world: World) -> str:
+    try:
+        return trust.kept(text, world)
+    except ApiFault:
+        raise _malformed("Invalid principal in policy") from None
+
+
+def _malformed(message: str) -> ApiFault:
+    return ApiFault("MalformedPolicy", message)
+
+
+def _blocked(request: ApiRequest, bucket: str) -> ApiFault:
+    return ApiFault(
+        "AccessDenied",
+        f"User: {request.caller.principal.arn} is not authorized to perform: s3:PutBucketPolicy "
+        f'on resource: "arn:aws:s3:::{bucket}" because public policies are prevented by the '
+        "BlockPublicPolicy setting in S3 Block Public Access.",
+        _FORBIDDEN,
+    )
