@@ -40,14 +40,14 @@ def _undos(value: object) -> object:
 
 
 def _codes(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
 
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1)]
 Call = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9.]{0,127}$")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,128}$")]
 Params = Mapping[str, Any]
 Seconds = Annotated[
     float,

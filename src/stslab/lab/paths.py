@@ -4,7 +4,7 @@ Only what can't be true for any value of the shape is a complaint; what can't be
 is taken as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,17 @@ from jmespath.functions import Functions
 from stslab.lab.catalogue import Shape
 from stslab.lab.expressions import Tree
 from stslab.lab.problems import did_you_mean
-from stslab.lab.shapes import ANYTHING, BOOLEAN, NUMBER, STRING, list_of, shape_of, structure
+from stslab.lab.shapes import (
+    ANYTHING,
+    BOOLEAN,
+    NUMBER,
+    SECRET,
+    STRING,
+    holds_secret,
+    list_of,
+    shape_of,
+    structure,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +60,18 @@ def found(tree: Tree, shape: Shape, complain: Callable[[Complaint], None]) -> Sh
 
 
 def _anything(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    reader.all([child for child in tree["children"] if isinstance(child, dict)], shape)
-    return ANYTHING
+    return _blurred(reader.all(tree["children"], shape))
+
+
+def _blurred(shapes: Iterable[Shape]) -> Shape:
+    """The shape of what is made of these in a way that is not followed: a secret stays one."""
+    return SECRET if any(holds_secret(shape) for shape in shapes) else ANYTHING
 
 
 def _field(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     name = tree["value"]
     if shape.kind == "document":
-        return ANYTHING
+        return _blurred([shape])
     if shape.kind == "map":
         return shape.item
     if name in shape.members:
@@ -71,9 +85,13 @@ def _field(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
         message = f"{name} is looked for in a list, which has no names."
         reader.complain(Complaint(name, message, f"Write [0].{name} or [].{name}."))
     else:
-        message = f"{name} is looked for in a {shape.kind}, which has no names."
+        message = f"{name} is looked for in {_a(shape)}, which has no names."
         reader.complain(Complaint(name, message, f"Leave .{name} out."))
     return ANYTHING
+
+
+def _a(shape: Shape) -> str:
+    return f"{'an' if shape.kind[0] in 'aeiou' else 'a'} {shape.kind}"
 
 
 def _chained(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
@@ -88,9 +106,10 @@ def _items(reader: _Reader, shape: Shape, sign: str) -> Shape:
     """The shape of a list's items; complains about what is no list."""
     if shape.kind == "list":
         return shape.item
-    if shape.kind != "document":
-        message = f"{sign} takes items of a {shape.kind}, which is no list."
-        reader.complain(Complaint(sign, message, f"Leave {sign} out."))
+    if shape.kind == "document":
+        return _blurred([shape])
+    message = f"{sign} takes items of {_a(shape)}, which is no list."
+    reader.complain(Complaint(sign, message, f"Leave {sign} out."))
     return ANYTHING
 
 
@@ -117,12 +136,13 @@ def _projection(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 def _values(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     base, rest = tree["children"]
     inside = reader.read(base, shape)
-    return list_of(reader.read(rest, inside.item if inside.kind == "map" else ANYTHING))
+    item = inside.item if inside.kind == "map" else _blurred([inside])
+    return list_of(reader.read(rest, item))
 
 
 def _either(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     first, second = reader.all(tree["children"], shape)
-    return first if first.kind == second.kind else ANYTHING
+    return first if first.kind == second.kind else _blurred([first, second])
 
 
 def _question(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
@@ -135,8 +155,7 @@ def _literal(_: _Reader, tree: Tree, __: Shape) -> Shape:
 
 
 def _listed(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    reader.all(tree["children"], shape)
-    return list_of(ANYTHING)
+    return list_of(_blurred(reader.all(tree["children"], shape)))
 
 
 def _named(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
@@ -150,14 +169,17 @@ def _function(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     arguments = [
         ANYTHING if one["type"] == "expref" else reader.read(one, shape) for one in children
     ]
-    lists = [one for one in arguments if one.kind == "list"]
-    for one in children:
-        if one["type"] == "expref":
-            reader.read(one["children"][0], lists[0].item if lists else ANYTHING)
+    lists = [one.item for one in arguments if one.kind == "list"] or [_blurred(arguments)]
+    arguments += [
+        reader.read(one["children"][0], lists[0]) for one in children if one["type"] == "expref"
+    ]
     _refuse_misuse(reader, name, len(children))
     if name in _SAME_AS_FIRST and arguments:
         return arguments[0]
-    return _RESULTS.get(name, ANYTHING)
+    if name in _ABOUT:
+        return _ABOUT[name]
+    blurred = _blurred(arguments)
+    return blurred if blurred.sensitive else _MADE.get(name, ANYTHING)
 
 
 def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
@@ -180,11 +202,16 @@ def _function_names() -> frozenset[str]:
 
 
 _SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})
-_RESULTS: dict[str, Shape] = {
+# These tell something about their arguments, and not what they are.
+_ABOUT: dict[str, Shape] = {
     **dict.fromkeys(("contains", "ends_with", "starts_with"), BOOLEAN),
-    **dict.fromkeys(("abs", "avg", "ceil", "floor", "length", "sum", "to_number"), NUMBER),
-    **dict.fromkeys(("join", "to_string", "type"), STRING),
     "keys": list_of(STRING),
+    "length": NUMBER,
+    "type": STRING,
+}
+_MADE: dict[str, Shape] = {
+    **dict.fromkeys(("abs", "avg", "ceil", "floor", "sum", "to_number"), NUMBER),
+    **dict.fromkeys(("join", "to_string"), STRING),
 }
 
 _READERS: dict[str, Callable[[_Reader, Any, Shape], Shape]] = {

@@ -1,4 +1,7 @@
-"""The lab format as JSON Schema, for editors: ``python -m stslab.lab.schema > lab/lab.schema.json``."""
+"""The lab format as JSON Schema, for editors.
+
+``python -m stslab.lab.schema > lab/lab.schema.json`` writes the one that is shipped.
+"""
 
 import json
 import sys

@@ -24,6 +24,7 @@ class Known:
 
 
 ANYTHING = Known("document")
+SECRET = Known("document", sensitive=True)
 STRING = Known("string")
 NUMBER = Known("number")
 BOOLEAN = Known("boolean")

@@ -69,7 +69,7 @@ def draft(root: Node, report: Report) -> LabDraft:
     stages = [_stage(node, report) for node in _listed(root, "stages", report)]
     parts = tuple(one.stage.part for one in stages)
     found = root.get("stages")
-    if not parts and (found is None or isinstance(found.value, list)):
+    if not parts and (found.value == [] if found else isinstance(root.value, dict)):
         report(
             (found or root).problem("This lab has no stages.", "Add `stages:` with at least one.")
         )
@@ -103,23 +103,20 @@ def _made(model: type[P], node: Node, report: Report, given: Mapping[str, Any]) 
     """A part of this model: from the node's keys, and from what is ``given`` as made before."""
     values = {**_own_values(model, node, report), **given}
     _refuse_expressions(node, report)
-    spoiled = _empty_keys(node)
+    empty = {key for key in node.keys if node.value[key].value is None}
+    spoiled = set(empty) if isinstance(node.value, dict) else set(_keys(model))
     try:
         part = model.model_validate(values)
     except ValidationError as errors:
         for error in errors.errors(include_url=False, include_context=False):
             key = str(error["loc"][0])
-            told = error["type"] == "missing" and key in spoiled
+            told = error["type"] == "missing" and key in empty
             if not told:
                 report(_problem(model, node, error))
             spoiled.add(key)
         kept = {key: value for key, value in values.items() if key not in spoiled}
         part = model.model_validate({**_STAND_INS[model], **kept})
     return Draft(part, node, frozenset(spoiled))
-
-
-def _empty_keys(node: Node) -> set[str]:
-    return {key for key in node.keys if node.value[key].value is None}
 
 
 def _own_values(model: type[Part], node: Node, report: Report) -> dict[str, Any]:
