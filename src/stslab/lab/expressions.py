@@ -21,7 +21,7 @@ Tree = Mapping[str, Any]
 
 # Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.
 _LEFT, _RIGHT = "\ue000", "\ue001"
-_PLACEHOLDER = re.compile(f"{_LEFT}(\\d+){_RIGHT}")
+_PLACEHOLDER = re.compile(f"{_LEFT}(\\d+)(=?){_RIGHT}")
 RESERVED = re.compile(f"[{_LEFT}{_RIGHT}]")
 _QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
@@ -100,7 +100,7 @@ def query(text: str) -> Query:
 
 
 def bound(tree: Any, values: tuple[Any, ...]) -> Any:
-    """The tree with each placeholder replaced by its value: whole literals keep its type."""
+    """The tree with each placeholder replaced by its value: as text where it stood in quotes."""
     if isinstance(tree, str):
         return _filled(tree, values)
     if isinstance(tree, Mapping):
@@ -119,7 +119,7 @@ def as_text(value: Any) -> str:
 
 def _filled(text: str, values: tuple[Any, ...]) -> Any:
     whole = _PLACEHOLDER.fullmatch(text)
-    if whole:
+    if whole and whole[2]:
         return values[int(whole[1])]
     return _PLACEHOLDER.sub(lambda found: as_text(values[int(found[1])]), text)
 
@@ -150,8 +150,7 @@ def _with_placeholders(text: str, holes: tuple[Embedded, ...]) -> tuple[str, lis
     at, quote = 0, ""
     for number, hole in enumerate(holes):
         quote = _quote_after(text[at : hole.start], quote)
-        placeholder = f"{_LEFT}{number}{_RIGHT}"
-        put = placeholder if quote else f'`"{placeholder}"`'
+        put = f"{_LEFT}{number}{_RIGHT}" if quote else f'`"{_LEFT}{number}={_RIGHT}"`'
         written += [text[at : hole.start], put]
         origin += [*range(at, hole.start), *[hole.start] * len(put)]
         at = hole.end

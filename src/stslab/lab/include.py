@@ -1,5 +1,6 @@
 """`!include`: the text of a file of the lab's own, or of the bundled ones, and of no other."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from stslab import resources
@@ -30,10 +31,8 @@ class Includes:
         return node.problem(f"There is no file {name[:80]!r} that a lab may include.", self._mend())
 
     def _found(self, name: str) -> Path | None:
-        own = _within(self._own, name)
-        if own or Path(name).parts[:1] == () or Path(name).parts[0] not in _LAYOUT:
-            return own
-        return next(filter(None, (_within(root, name) for root in self._laid_out)), None)
+        laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
+        return _within(self._own, name) or next(filter(None, laid_out), None)
 
     def _read_into(self, node: Node, path: Path, name: str) -> Problem | None:
         if path not in self._read:
@@ -50,18 +49,20 @@ class Includes:
         return f"Name a file by its path from {self._own}, or a bundled one, as in policy.json."
 
 
-def _within(root: Path, name: str) -> Path | None:
+def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
     """The file ``name`` under ``root``, links followed, where it does not leave the root.
 
-    Nor may it be hidden: a lab in a home folder has no business in ``.aws`` or ``.ssh``.
+    ``only`` names what of the root counts. Nothing hidden does: a lab in a home folder has
+    no business in ``.aws`` or ``.ssh``.
     """
     try:
         path = (root / name).resolve(strict=True)
-        inside = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        return path if path.is_file() and not hidden else None
+        inside = path.relative_to(root).parts
     except (OSError, ValueError, RuntimeError):
         return None
+    hidden = any(part.startswith(".") for part in inside)
+    counts = bool(inside) and (not only or inside[0] in only)
+    return path if counts and not hidden and path.is_file() else None
 
 
 def _text(path: Path) -> str:

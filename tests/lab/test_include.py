@@ -1,0 +1,165 @@
+"""`!include` reads the lab's own files and the bundled ones, and nothing else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stslab import lab, resources
+from stslab.errors import InvalidLab
+from stslab.lab.model import Lab
+
+TEXT = """stslab: 1
+id: some
+title: Some
+vars:
+  text: !include {name}
+stages:
+  - {{id: a, title: A, intro: I, checkpoint: [{{says: S, call: sts.GetCallerIdentity}}]}}
+"""
+
+
+def load(folder: Path, name: str) -> Lab:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "some.yaml"
+    path.write_text(TEXT.format(name=name), encoding="utf-8")
+    return lab.load(path, catalogue=None)
+
+
+def refused(folder: Path, name: str) -> str:
+    with pytest.raises(InvalidLab) as caught:
+        load(folder, name)
+    (problem,) = caught.value.problems
+    assert getattr(problem, "line", 0) == 5
+    assert getattr(problem, "column", 0) == 9
+    assert "secret" not in str(caught.value)
+    return str(problem)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A file that no lab may read, and a folder for labs beside it."""
+    (tmp_path / "outside.txt").write_text("secret", encoding="utf-8")
+    return tmp_path / "labs"
+
+
+def test_a_file_beside_the_lab(tmp_path: Path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "text.txt").write_text("\ufeffé\n${aws:username}", encoding="utf-8")
+    assert load(tmp_path, "sub/text.txt").vars["text"] == "é\n${aws:username}"
+
+
+@pytest.mark.parametrize("name", ["policy.json", "templates/sts-role.yaml", "lab/steps.yaml"])
+def test_the_bundled_files(name: str, tmp_path: Path):
+    bundled = (resources.bundled() / name).read_text(encoding="utf-8")
+    assert bundled
+    if "${{" in bundled:
+        assert "There is no file" not in refused_by_name_only(tmp_path, name)
+    else:
+        assert load(tmp_path, name).vars["text"] == bundled
+
+
+def refused_by_name_only(folder: Path, name: str) -> str:
+    """The problems of a lab that includes text which refers to what it has not."""
+    with pytest.raises(InvalidLab) as caught:
+        load(folder, name)
+    assert all(getattr(one, "file", "") == name for one in caught.value.problems)
+    return str(caught.value)
+
+
+def test_a_lab_in_a_folder_named_lab_includes_what_is_laid_out_beside_it(tmp_path: Path):
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "mine.yaml").write_text("mine", encoding="utf-8")
+    (tmp_path / "policy.json").write_text("own", encoding="utf-8")
+    assert load(tmp_path / "lab", "templates/mine.yaml").vars["text"] == "mine"
+    assert load(tmp_path / "lab", "policy.json").vars["text"] == "own"
+
+
+def test_but_not_whatever_lies_beside_it(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("secret", encoding="utf-8")
+    refused(tmp_path / "lab", "notes.txt")
+    refused(tmp_path / "lab", "templates/../notes.txt")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.txt",
+        "sub/../../outside.txt",
+        "./../outside.txt",
+        "..",
+        ".",
+        "''",
+        "/etc/passwd",
+        "/",
+        "~/.aws/credentials",
+        "missing.txt",
+        "'a\\0b'",
+        '"a\\0b"',
+        "5",
+        "some.yaml/x",
+        "file:///etc/passwd",
+        "src/stslab/errors.py",
+        "pyproject.toml",
+        "templates/../pyproject.toml",
+        "x" * 5000,
+    ],
+)
+def test_paths_that_lead_elsewhere(name: str, outside: Path):
+    assert "There is no file" in refused(outside, name)
+
+
+def test_an_absolute_path_is_refused_even_outside_of_the_tree(outside: Path):
+    refused(outside, str(outside.parent / "outside.txt"))
+
+
+@pytest.mark.parametrize("target", ["../outside.txt", "/etc/passwd", "link.txt"])
+def test_links_that_leave(target: str, outside: Path):
+    outside.mkdir()
+    (outside / "link.txt").symlink_to(target)
+    refused(outside, "link.txt")
+
+
+def test_a_folder_that_is_a_link_that_leaves(outside: Path):
+    outside.mkdir()
+    (outside / "up").symlink_to("..", target_is_directory=True)
+    refused(outside, "up/outside.txt")
+
+
+def test_a_link_that_stays(tmp_path: Path):
+    (tmp_path / "real.txt").write_text("text", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    assert load(tmp_path, "link.txt").vars["text"] == "text"
+
+
+def test_hidden_files_are_none_of_a_labs_business(tmp_path: Path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text("secret", encoding="utf-8")
+    refused(tmp_path, ".aws/credentials")
+
+
+def test_what_is_no_file(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path, "pipe")
+    (tmp_path / "folder").mkdir()
+    refused(tmp_path, "folder")
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [(b"\xff\xfe", "it is not UTF-8"), (b"x" * (1024 * 1024 + 1), "larger than 1 MiB")],
+)
+def test_what_is_no_text(raw: bytes, says: str, tmp_path: Path):
+    (tmp_path / "raw.bin").write_bytes(raw)
+    assert says in refused(tmp_path, "raw.bin")
+
+
+def test_an_included_list_is_text_all_the_same(tmp_path: Path):
+    (tmp_path / "list.yaml").write_text("[a, b]", encoding="utf-8")
+    assert load(tmp_path, "list.yaml").vars["text"] == "[a, b]"
+
+
+def test_nothing_reaches_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STSLAB_TEST_SECRET", "secret")
+    for name in ("$STSLAB_TEST_SECRET", "${STSLAB_TEST_SECRET}", "'${{ env.STSLAB_TEST_SECRET }}'"):
+        refused(tmp_path, name)

@@ -1,0 +1,86 @@
+"""Labs are found by id or path, and listed without being checked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stslab import lab, resources
+from stslab.errors import LabError
+
+
+def test_the_bundled_lab_is_listed():
+    (header,) = [one for one in lab.headers(resources.labs_folder()) if one.id == "assume-role"]
+    assert header.title == "Assume a role with AWS STS"
+    assert header.path == resources.labs_folder() / "steps.yaml"
+    assert not header.problem
+    assert header.stages[0] == ("create-user", "Create a user with no permissions")
+    assert [stage for stage, _ in header.stages] == [
+        "create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "broken.yaml:1:5: This is no YAML"),
+        ("a: 1", "It has no id"),
+        ("- id", "It has no id"),
+        ("id: 5", "It has no id"),
+        ("", "This file is empty"),
+        ("id: x\nstages: 5", ""),
+        ("id: x\nstages: [5, {id: [a]}]", ""),
+    ],
+)
+def test_what_is_no_lab_is_listed_with_the_reason(text: str, says: str, tmp_path: Path):
+    (tmp_path / "broken.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("id: x", encoding="utf-8")
+    (header,) = lab.headers(tmp_path)
+    assert says in header.problem
+    assert header.id in {"broken", "x"}
+
+
+def test_a_folder_named_like_a_lab_is_no_lab(tmp_path: Path):
+    (tmp_path / "some.yaml").mkdir()
+    (header,) = lab.headers(tmp_path)
+    assert "can't be read" in header.problem
+
+
+def test_a_folder_that_is_not_there_has_no_labs(tmp_path: Path):
+    assert lab.headers(tmp_path / "none") == []
+
+
+def test_find_by_id_and_by_path(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("id: mine", encoding="utf-8")
+    assert lab.find("assume-role") == resources.labs_folder() / "steps.yaml"
+    assert lab.find(str(path)) == path
+    assert lab.find(path) == path
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "hint"),
+    [
+        ("assume-rol", "There is no lab assume-rol.", "Did you mean assume-role?"),
+        ("", "There is no lab", "assume-role"),
+        ("some/where", "There is no lab file some/where.", "stslab labs"),
+        ("steps.yml", "There is no lab file steps.yml.", "stslab labs"),
+    ],
+)
+def test_what_is_not_found(name: str, says: str, hint: str):
+    with pytest.raises(LabError) as caught:
+        lab.find(name)
+    assert says in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_listing_imports_nothing_heavy():
+    """`stslab labs` is instant: neither pydantic nor boto3 is imported for it."""
+    code = (
+        "import sys; from stslab import lab, resources; lab.headers(resources.labs_folder());"
+        "lab.find('assume-role');"
+        "print(*sorted({'pydantic', 'boto3', 'botocore', 'moto', 'rich', 'click'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""
