@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from stslab.policy import Principal
-    from stslab.sandbox.sts.sessions import Session
     from stslab.sandbox.signing.trust import Authenticated
+    from stslab.sandbox.sts.sessions import Session
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -26,9 +26,9 @@ class HttpRequest:
 
     method: str
     path: str
-    query: Pairs
-    raw_query: str
-    headers: Pairs
+    query: Pairs = field(repr=False)  # a presigned URL holds a session token
+    raw_query: str = field(repr=False)
+    headers: Pairs = field(repr=False)
     body: bytes = field(repr=False)
     source_ip: str = "127.0.0.1"
 
@@ -121,7 +121,7 @@ class ApiResponse:
     """What goes back over HTTP, except for the server's own Date, Server and framing."""
 
     status: int
-    headers: Pairs
+    headers: Pairs = field(repr=False)
     body: bytes = field(default=b"", repr=False)
 
 

@@ -46,7 +46,9 @@ def canonical_query(pairs: Pairs, without: str = "") -> str:
     """The query's pairs, encoded and sorted, less those named ``without``."""
     if not pairs:
         return ""
-    encoded = sorted((_encoded(name), _encoded(value)) for name, value in pairs if name != without)
+    encoded = sorted(
+        (_encoded(name), _encoded(value)) for name, value in pairs if not without or name != without
+    )
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
@@ -56,15 +58,17 @@ def canonical_request(
     headers: Headers,
     signed_headers: Iterable[str],
     payload_hash: str,
+    *,
+    in_query: bool,
 ) -> str:
-    """The canonical request that a Signature Version 4 is made over."""
+    """The canonical request that a Signature Version 4, which may be in the query, is made over."""
     names = tuple(signed_headers)
     lines = [f"{name}:{headers.get(name, '')}\n" for name in names]
     return "\n".join(
         (
             request.method,
             canonical_path(request.path, service),
-            canonical_query(request.query, without="X-Amz-Signature"),
+            canonical_query(request.query, without="X-Amz-Signature" if in_query else ""),
             "".join(lines),
             ";".join(names),
             payload_hash,

@@ -229,7 +229,7 @@ def _require_signature(
 ) -> None:
     named = claim.credential
     text = canonical.canonical_request(
-        request, named.service, headers, claim.signed_headers, payload_hash
+        request, named.service, headers, claim.signed_headers, payload_hash, in_query=claim.in_query
     )
     key = canonical.signing_key(record.secret_access_key, named.date, named.region, named.service)
     ours = canonical.sign(key, canonical.string_to_sign(claim.stamp, named.scope, text))

@@ -102,7 +102,7 @@ def _verified(
     named = claim.credential
     record = require_key(circle, named.access_key_id, claim.token)
     text = canonical.canonical_request(
-        request, canonical.S3, headers, claim.signed_headers, payload_hash
+        request, canonical.S3, headers, claim.signed_headers, payload_hash, in_query=claim.in_query
     )
     to_sign = canonical.string_to_sign(claim.stamp, named.scope, text)
     key = canonical.signing_key(record.secret_access_key, named.date, named.region, named.service)
