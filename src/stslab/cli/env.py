@@ -14,7 +14,7 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 @click.option("--shell", type=click.Choice(_SHELLS), help="Whose syntax; else that of $SHELL.")
 @click.option("--unset", is_flag=True, help="Print what takes it back.")
 @where_options
-def command(shell: str | None, unset: bool, target: str, profile: str, region: str) -> None:
+def command(*, shell: str | None, unset: bool, target: str, profile: str, region: str) -> None:
     """Print variables for: eval "$(stslab env)".
 
     Afterwards `aws` and any SDK talk to the account that the lab runs on, with the profiles

@@ -12,7 +12,7 @@ from stslab.errors import InvalidLab
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, on stdout.")
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
+def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
     """Check the lab files PATHS (all bundled labs without any) offline.
 
     Each problem comes with its file, line and column, and what to write instead. Exit code 2

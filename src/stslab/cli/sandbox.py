@@ -1,6 +1,7 @@
 """``stslab sandbox``: the embedded account as a background process."""
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ def command() -> None:
 
 @command.command("start")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
-def start(port: int) -> None:
+def start(*, port: int) -> None:
     """Start it, if it does not run yet."""
     from stslab.sandbox import client
 
@@ -42,7 +43,7 @@ def reset(yes: bool) -> None:
     """Throw the account away, with everything in it, and begin with a new one."""
     from stslab.sandbox import client
 
-    if not yes and click.get_text_stream("stdin").isatty():
+    if not yes and sys.stdin.isatty():
         click.confirm("Throw away the embedded account with everything in it?", abort=True)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")

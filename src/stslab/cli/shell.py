@@ -18,7 +18,7 @@ _HINT = "(stslab)"
 @click.command("shell")
 @where_options
 @click.pass_context
-def command(ctx: click.Context, target: str, profile: str, region: str) -> None:
+def command(ctx: click.Context, *, target: str, profile: str, region: str) -> None:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
 
     The profiles are admin (the default), sts and assumed. Leave it with `exit`.

@@ -12,7 +12,7 @@ import click
 )
 @click.option("--markdown", "way", flag_value="markdown", help="As a page of Markdown.")
 @click.option("--shell", "way", flag_value="shell", help="As a script of aws commands.")
-def command(lab: str, way: str) -> None:
+def command(*, lab: str, way: str) -> None:
     """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.lab import find, load

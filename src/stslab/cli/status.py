@@ -1,6 +1,7 @@
 """``stslab status``: where runs stand."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ _FEW = 10
 @click.command("status")
 @click.option("--all", "every", is_flag=True, help=f"All runs, not only the last {_FEW}.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array, on stdout.")
-def command(every: bool, as_json: bool) -> None:
+def command(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, the newest first, and how far each has come."""
     runs = _runs(None if every else _FEW)
     if as_json:
@@ -58,7 +59,7 @@ def _fields(run: "RunRecord", journal: "Journal") -> dict[str, Any]:
 
 
 def _say(run: dict[str, Any]) -> None:
-    signs = symbols_for(click.get_text_stream("stdout").encoding)
+    signs = symbols_for(sys.stdout.encoding)
     where = f"{run['target']}, account {run['account']}"
     click.echo(f"{run['run']}  {run['lab']}  {run['state']}  ({where}, {run['started'][:16]})")
     done = [

@@ -9,6 +9,7 @@ from stslab.runner.events import CallShown, CheckFinished, CheckStarted
 
 _PROOF = 4
 _LONGEST_PROOF_LINES = 12
+_REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
 
 
 def checkpoint(paper: Paper, stage: str) -> None:
@@ -48,7 +49,7 @@ def _verdict(paper: Paper, event: CheckFinished, aside: str) -> None:
 
 def _proof(paper: Paper, event: CheckFinished) -> None:
     if event.held and event.denied:
-        paper.prose(f"denied, as it should be: {event.code}", indent=_PROOF, style="green")
+        paper.prose(f"{_refusal(event.code)}: {event.code}", indent=_PROOF, style="green")
         paper.prose(event.proof, indent=_PROOF)
         return
     lines = value_text(event.proof).split("\n") if event.proof else []
@@ -56,6 +57,14 @@ def _proof(paper: Paper, event: CheckFinished) -> None:
         paper.prose(line, indent=_PROOF)
     if len(lines) > _LONGEST_PROOF_LINES:
         paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} lines more)", indent=_PROOF)
+
+
+def _refusal(code: str) -> str:
+    """What an expected error code means for the claim."""
+    for part, meaning in _REFUSALS.items():
+        if part in code:
+            return f"{meaning}, as it should be"
+    return "refused, as it should be"
 
 
 def _what_now(paper: Paper, event: CheckFinished) -> None:

@@ -1,0 +1,98 @@
+"""What a command that works on runs has on its bench: state, renderer, account, journal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stslab.cli.failures import interruptible
+from stslab.home import Home, home
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stslab.cli.prompts import Asker
+    from stslab.lab.model import Lab
+    from stslab.render.interface import Renderer
+    from stslab.runner.events import CallShown
+    from stslab.runner.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """State, memory and output of one command.
+
+    ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asker``
+    is None where nobody is to be asked.
+    """
+
+    home: Home
+    journal: "Journal"
+    render: "Renderer"
+    console: "Console"
+    asker: "Asker | None"
+    describe: "Callable[[CallShown], str]"
+
+
+@contextmanager
+def bench(
+    command: str, *, as_json: bool = False, yes: bool = False, lab: Path | None = None
+) -> Iterator[Bench]:
+    """Take the state folder for this process and lay everything out.
+
+    ``command`` tells other processes what goes on. Ctrl-C inside says how to go on.
+
+    Raises:
+        RunInProgress: another process works on this state folder.
+        JournalError: the journal can't be used.
+        StateFolderError: the state folder can't be used.
+    """
+    from stslab.cli.describing import describer
+    from stslab.render.console import make_console
+    from stslab.runner.journal import Journal
+    from stslab.runner.lock import held
+
+    place = home()
+    console = make_console(sys.stderr if as_json else sys.stdout)
+    describe = describer(lab)
+    with interruptible(), held(place, command), Journal(place.journal) as journal:
+        render = _renderer(console, describe, as_json=as_json)
+        try:
+            yield Bench(place, journal, render, console, _asker(console, yes=yes), describe)
+        finally:
+            render.close()
+
+
+def load_lab(name: str) -> "Lab":
+    """The lab of this id or in this file, checked.
+
+    Raises:
+        LabError: there is no such lab.
+        InvalidLab: with all its problems.
+    """
+    from stslab.aws.catalogue import BotocoreCatalogue
+    from stslab.lab import find, load
+
+    return load(find(name), catalogue=BotocoreCatalogue())
+
+
+def _renderer(
+    console: "Console", describe: "Callable[[CallShown], str]", *, as_json: bool
+) -> "Renderer":
+    if as_json:
+        from stslab.render.jsonl import JsonRenderer
+
+        return JsonRenderer(sys.stdout)
+    from stslab.render.terminal import TerminalRenderer
+
+    return TerminalRenderer(console, describe)
+
+
+def _asker(console: "Console", *, yes: bool) -> "Asker | None":
+    if yes or not sys.stdin.isatty():
+        return None
+    from stslab.cli.prompts import Asker
+
+    return Asker(console)
