@@ -1,0 +1,105 @@
+"""What must go before a thing can: finds it in the account, and takes it away."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.runner.calls import ADMIN
+from stslab.runner.kinds import Child, is_gone
+from stslab.runner.kinds_table import BY_REMOVAL, KINDS
+from stslab.runner.look import search
+from stslab.runner.ports import Answer, Refusal
+from stslab.runner.records import Thing
+from stslab.runner.work import Work
+
+_ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Something on a thing that goes before it. ``count`` is of how many it stands for."""
+
+    parent: Thing
+    child: Child
+    names: Mapping[str, Any]
+    count: int
+
+    @property
+    def text(self) -> str:
+        """What people call it."""
+        what = self.child.what.format_map(self.names)
+        return f"{what} ({self.count})" if self.count > 1 else what
+
+    @property
+    def thing(self) -> Thing | None:
+        """It as a thing of its own, if it is one."""
+        service = KINDS[self.parent.kind].service
+        kind = BY_REMOVAL.get(f"{service}.{self.child.removals[0].operation}")
+        every = {**self.parent.names, **self.names}
+        if kind is None or not all(name in every for name in kind.names):
+            return None
+        return Thing(kind.id, {name: str(every[name]) for name in kind.names})
+
+
+class Children:
+    """Finds and clears what hangs on things, as ``admin``."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def of(self, thing: Thing) -> Iterator[Extra]:
+        """All that must go before the thing. What can't be listed is left out."""
+        for child in KINDS[thing.kind].children:
+            yield from self._listed(thing, child)
+
+    def clear(self, thing: Thing) -> str:
+        """Take all of it away; the answer is why something could not be, or nothing."""
+        problems = [self._clear(thing, child) for child in KINDS[thing.kind].children]
+        return "; ".join(filter(None, problems))
+
+    def _clear(self, thing: Thing, child: Child) -> str:
+        """List and remove until nothing is listed: pages, and what is added meanwhile."""
+        for _ in range(_ROUNDS):
+            found = next(self._pages(thing, child), [])
+            if not found:
+                return ""
+            problems = [self._remove(extra) for extra in found]
+            if all(problems):
+                return problems[0]
+        return f"{child.what} keep coming back"
+
+    def _remove(self, extra: Extra) -> str:
+        service = KINDS[extra.parent.kind].service
+        every = {**extra.parent.names, **extra.names}
+        for removal in extra.child.removals:
+            params = {name: every[name] for name in removal.names}
+            outcome = self._work.calls.make(ADMIN, service, removal.operation, params)
+            problem = _problem(service, outcome)
+            if problem and removal is extra.child.removals[0]:
+                return f"{extra.text}: {problem}"
+        return ""
+
+    def _listed(self, thing: Thing, child: Child) -> Iterator[Extra]:
+        for page in self._pages(thing, child):
+            yield from page
+
+    def _pages(self, thing: Thing, child: Child) -> Iterator[list[Extra]]:
+        service = KINDS[thing.kind].service
+        params = {name: thing.names[name] for name in child.names}
+        for outcome in self._work.calls.pages(service, child.listing, params, child.pages):
+            data = outcome.data if isinstance(outcome, Answer) else {}
+            found = search(child.each, data) or []
+            yield [
+                Extra(thing, child, names, int(search(child.count, names) or 1))
+                for names in found
+                if isinstance(names, Mapping)
+            ]
+
+
+def _problem(service: str, outcome: Any) -> str:
+    if isinstance(outcome, Answer):
+        errors = outcome.data.get("Errors")
+        return f"{errors[0].get('Code')}: {errors[0].get('Message')}" if errors else ""
+    if isinstance(outcome, Refusal):
+        return "" if is_gone(service, outcome) else f"{outcome.code}: {outcome.message}"
+    return str(outcome.reason)

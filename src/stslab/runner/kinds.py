@@ -1,0 +1,174 @@
+"""The kinds of things that labs make in an account: data, and what it means.
+
+For each kind: what it is called, how it is looked up, what says that it is gone, how it is
+recognised, what must go before it, and what removes it. For each creating operation: the
+kind it makes, and whether it may be repeated. The sources are the pages of the operations
+in the API references of IAM, Amazon S3 and CloudFormation.
+
+Expressions are JMESPath. A kind's see ``{answer, thing}``: the lookup's response and the
+thing's names; a child's see the listing's response; a creation's see
+``{params, answer, target, host}``, where ``host`` is the URL among its parameters, less
+its scheme.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stslab.runner.ports import Refusal
+
+RUN_TAG = "stslab:run"
+"""The tag that says which run made a thing; its value is the run's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """An operation that takes something away, and the names that it is called with."""
+
+    operation: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What must go before its parent can: how it is listed, and what removes each.
+
+    ``each`` gives a list of mappings; a removal is called with the parent's names and one
+    mapping's. ``what`` describes one of them, with the mapping's names in braces. ``pages``
+    maps a listing's output members to the input members that ask for what comes next.
+    """
+
+    what: str
+    listing: str
+    names: tuple[str, ...]
+    each: str
+    removals: tuple[Remove, ...]
+    pages: Mapping[str, str]
+    count: str = "`1`"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing. ``id`` is the service and a word for it.
+
+    ``names`` are the input members that name one, ``look_names`` those that the lookup
+    takes. ``parent`` is the kind of what it hangs on, named by ``parent_names``: who owns
+    that owns this. ``tags`` gives the lookup's list of tags; ``tagging`` is the operation
+    that reads them where the lookup does not tell them. ``by_hand`` is the command that
+    removes one, where the removing operation alone would not do.
+    """
+
+    id: str
+    what: str
+    names: tuple[str, ...]
+    look: str
+    look_names: tuple[str, ...]
+    present: str
+    remove: Remove
+    tags: str = ""
+    tagging: str = ""
+    children: tuple[Child, ...] = ()
+    parent: str = ""
+    parent_names: tuple[str, ...] = ()
+    resource_type: str = ""
+    by_hand: str = ""
+
+    @property
+    def service(self) -> str:
+        """The service that it belongs to."""
+        return self.id.partition(".")[0]
+
+    def label(self, names: Mapping[str, str]) -> str:
+        """What people call this one."""
+        return self.what.format_map(_Named(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """An operation that makes a thing.
+
+    ``repeatable``: making it again changes nothing. ``overwrites``: it succeeds although
+    the thing was there before, so one looks first. ``names`` maps names to expressions,
+    where they are not parameters of the same name. ``adopt`` builds its response from that
+    of the kind's lookup. ``discover`` lists the ids of the kind, where only the answer tells the
+    id (``discovered`` is its name). ``tags``: the parameter that takes tags.
+    """
+
+    kind: str
+    repeatable: bool = False
+    overwrites: bool = False
+    names: Mapping[str, str] | None = None
+    adopt: str = ""
+    discover: str = ""
+    discovered: str = ""
+    tags: str = ""
+
+
+class _Named(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return f"(unknown {key})"
+
+
+# What says that a thing is not there: a code, and what its message must hold.
+GONE: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "iam": (("NoSuchEntity", ""), ("NoSuchEntityException", "")),
+    "s3": (
+        ("404", ""),
+        ("NotFound", ""),
+        ("NoSuchBucket", ""),
+        ("NoSuchKey", ""),
+        ("NoSuchUpload", ""),
+        ("NoSuchBucketPolicy", ""),
+        ("NoSuchTagSet", ""),
+    ),
+    "cloudformation": (("ValidationError", "does not exist"),),
+}
+
+# The thing was there before.
+EXISTS = frozenset(
+    {
+        "EntityAlreadyExists",
+        "EntityAlreadyExistsException",
+        "AlreadyExistsException",
+        "ResourceAlreadyExistsException",
+        "BucketAlreadyExists",
+        "BucketAlreadyOwnedByYou",
+    }
+)
+
+# It can't be removed now; after its children are gone, or after a while, it can.
+BUSY = frozenset(
+    {
+        "DeleteConflict",
+        "DeleteConflictException",
+        "BucketNotEmpty",
+        "OperationAborted",
+        "EntityTemporarilyUnmodifiable",
+        "EntityTemporarilyUnmodifiableException",
+        "ConcurrentModification",
+        "ConcurrentModificationException",
+        "OperationInProgressException",
+    }
+)
+
+# The caller's own credentials do not serve (any more): another identity may.
+UNUSABLE = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "403",
+    }
+)
+
+
+def is_gone(service: str, refusal: Refusal) -> bool:
+    """Whether an error says that the thing is not there."""
+    return any(
+        refusal.code == code and part in refusal.message for code, part in GONE.get(service, ())
+    )
