@@ -58,7 +58,7 @@ def bench(
     console = make_console(sys.stderr if as_json else sys.stdout)
     describe = describer(lab)
     with interruptible(), held(place, command), Journal(place.journal) as journal:
-        render = _renderer(console, describe, as_json=as_json)
+        render = renderer(console, describe, as_json=as_json)
         try:
             yield Bench(place, journal, render, console, _asker(console, yes=yes), describe)
         finally:
@@ -78,9 +78,10 @@ def load_lab(name: str) -> "Lab":
     return load(find(name), catalogue=BotocoreCatalogue())
 
 
-def _renderer(
+def renderer(
     console: "Console", describe: "Callable[[CallShown], str]", *, as_json: bool
 ) -> "Renderer":
+    """What draws events: for people on ``console``, or as JSON lines on stdout."""
     if as_json:
         from stslab.render.jsonl import JsonRenderer
 

@@ -25,6 +25,14 @@ def check_started(paper: Paper, event: CheckStarted) -> None:
         paper.wait.show(event.says, Text(said, style="dim"), 0.0)
 
 
+def check_planned(paper: Paper, event: CheckStarted, describe: Describe) -> None:
+    """In a dry run: the claim that would be proved, and how it would be asked."""
+    aside = f"as {event.call.identity}" if event.call else ""
+    paper.line(paper.symbols.pending, "dim", event.says, indent=2, aside=aside)
+    if event.call:
+        paper.command(describe(event.call), indent=_PROOF)
+
+
 def check_finished(
     paper: Paper, event: CheckFinished, call: CallShown | None, describe: Describe
 ) -> None:

@@ -33,7 +33,6 @@ from stslab.runner.events import (
 
 # How each event is drawn that needs nothing but itself.
 _DRAWN: dict[type[Event], Callable[[Paper, Any], None]] = {
-    RunStarted: run_view.run_started,
     StageStarted: run_view.stage_started,
     StageFinished: run_view.stage_finished,
     RunFinished: run_view.run_finished,
@@ -55,10 +54,12 @@ class TerminalRenderer:
         over = draws_over(console) if over is None else over
         self.paper = Paper(console, over=over)
         self._describe = describe
+        self._dry = False
         self._checked_stage = ""
         self._checked_call: CallShown | None = None
         self._looked: list[ThingLookedUp] = []
         self._remembering: dict[type[Event], Callable[[Any], None]] = {
+            RunStarted: self._run_started,
             StepStarted: self._step_started,
             CheckStarted: self._check_started,
             CheckFinished: self._check_finished,
@@ -84,6 +85,10 @@ class TerminalRenderer:
         """Take away a line that is still drawn over."""
         self.paper.wait.ended()
 
+    def _run_started(self, event: RunStarted) -> None:
+        self._dry = event.dry
+        run_view.run_started(self.paper, event)
+
     def _step_started(self, event: StepStarted) -> None:
         self._checked_stage = ""
         step_view.step_started(self.paper, event, self._describe)
@@ -93,7 +98,10 @@ class TerminalRenderer:
             self._checked_stage = event.stage
             check_view.checkpoint(self.paper, event.stage)
         self._checked_call = event.call
-        check_view.check_started(self.paper, event)
+        if self._dry:
+            check_view.check_planned(self.paper, event, self._describe)
+        else:
+            check_view.check_started(self.paper, event)
 
     def _check_finished(self, event: CheckFinished) -> None:
         check_view.check_finished(self.paper, event, self._checked_call, self._describe)
