@@ -4,8 +4,8 @@
 IAM entities", "SCP evaluation" and "RCP evaluation".
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from stslab.policy import arn as arns
 from stslab.policy import services
@@ -18,8 +18,7 @@ from stslab.policy.reading import Layer, Question, layer, read, read_naming
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(NamedTuple):
     """The policies that apply to a request.
 
     ``identity``: of the user and its groups, or of the role. ``resource``: the resource's own,
@@ -35,9 +34,18 @@ class Policies:
     scps: Sequence[Sequence[NamedPolicy]] = ()
     rcps: Sequence[Sequence[NamedPolicy]] = ()
 
+    def all(self) -> Iterator[NamedPolicy]:
+        """Each of the policies."""
+        yield from self.identity
+        if self.resource is not None:
+            yield self.resource
+        yield from self.boundaries or ()
+        yield from self.session or ()
+        for level in (*self.scps, *self.rcps):
+            yield from level
 
-@dataclass(slots=True)
-class _Layers:
+
+class _Layers(NamedTuple):
     """What each type of policy said; None where the type does not apply."""
 
     controls: list[Layer]
@@ -48,76 +56,75 @@ class _Layers:
 
     def all(self) -> list[Layer]:
         """In the order in which they are considered."""
-        own = (self.identity, self.boundary, self.session)
-        return [*self.controls, self.resource, *(each for each in own if each is not None)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What is known of a request before any policy is read."""
-
-    same_account: bool
-    resource_must_allow: bool
-    resource_kind: PolicyKind
-    unlimited: bool
+        found = [*self.controls, self.resource]
+        found += [each for each in self[2:] if each is not None]
+        return found
 
 
 def authorize(request: Request, policies: Policies) -> Decision:
     """Decide ``request`` as IAM documents it."""
     action = request.action.lower()
-    question = Question(request, action, Context(request), bounded=policies.boundaries is not None)
-    if services.needs_no_permission(request, action):
+    question = Question(
+        request,
+        action,
+        Context(request),
+        arns.split(request.resource),
+        policies.boundaries is not None,
+    )
+    if services.needs_no_permission(question):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
-    setting = _setting(question)
-    layers = _read_layers(question, policies, setting)
-    outcome, reason = _decide(question, layers, setting)
-    return Decision(outcome, reason, layers.all(), question)
+    layers = _read_layers(question, policies)
+    considered = layers.all()
+    outcome, reason = _decide(question, layers, considered)
+    if policies.resource is None and not layers.resource.blocks:
+        considered.remove(layers.resource)
+    return Decision(outcome, reason, considered, question)
 
 
-def _setting(question: Question) -> _Setting:
-    request = question.request
+def _same_account(question: Question) -> bool:
+    request, arn = question.request, question.arn
     principal = request.principal
-    account = request.resource_account or arns.account_of(request.resource) or principal.account
-    same = principal.member and account == principal.account
-    trust = services.is_trust(request, question.action)
-    return _Setting(
-        same_account=same,
-        resource_must_allow=not same or services.resource_policy_must_allow(question),
-        resource_kind=PolicyKind.TRUST if trust else PolicyKind.RESOURCE,
-        unlimited=principal.unlimited,
-    )
+    named = arn.account if arn and arns.ACCOUNT.fullmatch(arn.account) else principal.account
+    return principal.member and (request.resource_account or named) == principal.account
 
 
-def _read_layers(question: Question, policies: Policies, setting: _Setting) -> _Layers:
+def _read_layers(question: Question, policies: Policies) -> _Layers:
     principal = question.request.principal
-    resource = _read_resource(question, policies.resource, setting)
+    resource = _read_resource(question, policies.resource)
     controls = _read_controls(question, policies)
     if not principal.member:
         return _Layers(controls, resource, None, None, None)
     identity = _read_all(PolicyKind.IDENTITY, policies.identity, question)
-    if setting.unlimited and not identity.denies:
-        identity = _unlimited_identity(identity)
+    if principal.unlimited and not identity.denies:
+        identity.outcome = Outcome.ALLOWED
+        identity.note = "The root user has full access."
+    session = policies.session
+    if session is None and principal.kind is PrincipalKind.FEDERATED_USER:
+        session = ()  # "Policy evaluation logic": without a session policy it has no permissions
     return _Layers(
         controls,
         resource,
         identity,
         _read_limit(PolicyKind.BOUNDARY, policies.boundaries, question),
-        _read_limit(PolicyKind.SESSION, _session_policies(question, policies), question),
+        _read_limit(PolicyKind.SESSION, session, question),
     )
 
 
-def _read_resource(question: Question, policy: NamedPolicy | None, setting: _Setting) -> Layer:
-    readings = [] if policy is None else [read_naming(policy, question)]
-    found = layer(setting.resource_kind, readings)
-    if found.denies and services.root_overrides(question, same_account=setting.same_account):
-        return layer(setting.resource_kind, [], note="The account's root user overrides it.")
+def _read_resource(question: Question, policy: NamedPolicy | None) -> Layer:
+    kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
+    found = layer(kind, [] if policy is None else [read_naming(policy, question)])
+    if found.denies and services.root_overrides(question) and _same_account(question):
+        found.outcome = Outcome.IMPLICITLY_DENIED
+        found.note = "Its Deny does not bind the account's root user."
     return found
 
 
 def _read_controls(question: Question, policies: Policies) -> list[Layer]:
-    """Service control policies limit an account's principals, resource control policies its
-    resources; neither limits a service-linked role.
+    """The organization's limits: of an account's principals, and of its resources.
+
+    Neither limits a service-linked role ("Service control policies (SCPs)", "Resource control
+    policies (RCPs)").
     """
     principal = question.request.principal
     controls = []
@@ -154,78 +161,49 @@ def _read_limit(
     return None if policies is None else _read_all(kind, policies, question)
 
 
-def _session_policies(question: Question, policies: Policies) -> Sequence[NamedPolicy] | None:
-    """Without a session policy a federated user's session has no permissions."""
-    if policies.session is None and question.request.principal.kind is PrincipalKind.FEDERATED_USER:
-        return ()
-    return policies.session
-
-
-def _unlimited_identity(identity: Layer) -> Layer:
-    found = layer(identity.kind, identity.readings, note="The root user has full access.")
-    found.outcome = Outcome.ALLOWED
-    return found
-
-
-def _decide(question: Question, layers: _Layers, setting: _Setting) -> tuple[Outcome, str]:
-    denying = [each for each in layers.all() if each.denies]
+def _decide(
+    question: Question, layers: _Layers, considered: Sequence[Layer]
+) -> tuple[Outcome, str]:
+    denying = [each for each in considered if each.denies]
     if denying:
         for each in denying:
             each.blocks = True
         return Outcome.EXPLICITLY_DENIED, denied_explicitly(denying[0].kind)
-    missing = _missing(question, layers, setting)
-    for each in missing:
-        each.blocks = True
-    action = question.request.action
+    must_allow = not _same_account(question) or services.resource_policy_must_allow(question)
+    missing = [each for each in _needed(question, layers, must_allow) if not each.allows]
     if missing:
-        return Outcome.IMPLICITLY_DENIED, denied_implicitly(missing[0].kind, action)
+        for each in missing:
+            each.blocks = True
+        reason = denied_implicitly(missing[0].kind, question.request.action)
+        return Outcome.IMPLICITLY_DENIED, reason
     forbidden = services.forbidden(question)
     if forbidden:
         return Outcome.IMPLICITLY_DENIED, forbidden
-    return Outcome.ALLOWED, _grant(layers, setting, action)
+    return Outcome.ALLOWED, _grant(layers, must_allow, question.request.action)
 
 
-def _missing(question: Question, layers: _Layers, setting: _Setting) -> list[Layer]:
-    """The layers that would have to allow, and do not; the first gives the reason."""
-    missing = [each for each in layers.controls if not each.allows]
-    needed = _needed(layers, setting)
-    missing += [each for each in needed if each is not None and not each.allows]
-    return missing
-
-
-def _needed(layers: _Layers, setting: _Setting) -> list[Layer | None]:
+def _needed(question: Question, layers: _Layers, must_allow: bool) -> list[Layer]:
     """The layers that must allow: what the resource's policy grants decides which.
 
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
     policy types (same account)".
     """
+    needed: list[Layer | None] = list(layers.controls)
     if layers.identity is None:
-        return [layers.resource]
-    own = [layers.identity, layers.boundary, layers.session]
-    if not setting.same_account:
-        return [layers.identity, layers.resource, layers.boundary, layers.session]
-    closest = layers.resource.closest
-    if closest >= Level.DIRECT:
-        return []
-    if closest is Level.ISSUER:
-        return own[1:]
-    if setting.resource_must_allow:
-        return [layers.identity, layers.resource, *own[1:]]
-    return list(own)
+        needed.append(layers.resource)
+    else:
+        closest = layers.resource.closest if _same_account(question) else Level.NONE
+        if closest < Level.ISSUER:
+            needed.append(layers.identity)
+            needed += [layers.resource] * must_allow
+        if closest < Level.DIRECT:
+            needed += layers.boundary, layers.session
+    return [each for each in needed if each is not None]
 
 
-def _grant(layers: _Layers, setting: _Setting, action: str) -> str:
-    granting = [
-        each.kind
-        for each in (layers.identity, layers.resource)
-        if each is not None and each.allows and _counts(each, layers, setting)
-    ]
+def _grant(layers: _Layers, must_allow: bool, action: str) -> str:
+    granting = [layers.identity.kind] if layers.identity and layers.identity.allows else []
+    if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
+        granting.append(layers.resource.kind)
     verb = "allows" if len(granting) == 1 else "allow"
     return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"
-
-
-def _counts(each: Layer, layers: _Layers, setting: _Setting) -> bool:
-    """An Allow for the whole account counts only where the resource's policy must allow."""
-    if each is layers.resource and each.closest is Level.ACCOUNT:
-        return setting.resource_must_allow
-    return True

@@ -1,7 +1,8 @@
 """Decisions for programs: a case in, what was decided and why out, both JSON values."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from stslab.errors import PolicyError
@@ -10,8 +11,9 @@ from stslab.policy.authorize import Policies, authorize
 from stslab.policy.context import Request
 from stslab.policy.decision import Decision
 from stslab.policy.document import NamedPolicy
-from stslab.policy.parser import parse, without_twins
+from stslab.policy.parser import load, parse
 from stslab.policy.principal import Principal
+from stslab.policy.rendering import text
 from stslab.policy.vocabulary import PolicyKind
 
 _FIELDS: Final = frozenset(
@@ -45,11 +47,12 @@ def decide(case: Mapping[str, Any]) -> dict[str, Any]:
     ``service_control_policies`` and ``resource_control_policies``, lists of policies for each
     level of the organization. A policy is a JSON object, or its text.
     """
-    identifier = case.get("id") if isinstance(case, Mapping) else None
+    identifier = None
     try:
+        identifier = _object(case).get("id")
         return {"id": identifier, **decision(case).as_dict()}
     except PolicyError as error:
-        return {"id": identifier, "error": " ".join(filter(None, (error.message, error.hint)))}
+        return {"id": identifier, "error": _sentence(error)}
 
 
 def decision(case: Mapping[str, Any]) -> Decision:
@@ -58,31 +61,69 @@ def decision(case: Mapping[str, Any]) -> Decision:
     Raises:
         PolicyError: the case, or a policy in it, can't be read.
     """
-    if not isinstance(case, Mapping):
-        raise PolicyError("A case is a JSON object.")
-    unknown = case.keys() - _FIELDS
-    if unknown:
-        raise PolicyError(f"A case has no field {min(unknown, key=str)!r}.")
-    return authorize(_request(case), _policies(case))
+    return authorize(*_read(case))
 
 
-def decide_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Decide JSON Lines, one by one, as they come; empty lines are passed over."""
+def decide_lines(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Decide JSON Lines, one by one, as they come: (JSON text, whether it could be read).
+
+    Empty lines are passed over.
+    """
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            case = json.loads(line, object_pairs_hook=without_twins)
-        except (ValueError, RecursionError) as error:
-            yield {"id": None, "error": f"Line {number} is no JSON: {error}"}
-        except PolicyError as error:
-            yield {"id": None, "error": f"Line {number}: {error.hint}"}
-        else:
-            yield decide(case)
+        if line and not line.isspace():
+            yield _decide_line(line, number)
 
 
-def _text(case: Mapping[str, Any], field: str, default: str | None = None) -> str:
-    value = case.get(field, default)
+def _decide_line(line: str, number: int) -> tuple[str, bool]:
+    identifier = None
+    try:
+        case = _object(json.loads(line))
+        identifier = case.get("id")
+        request, policies = _read(case)
+        _check_twins(line, case, policies)
+        found = authorize(request, policies)
+        return found.as_json(f'{{"id": {text(identifier)}, '), True
+    except PolicyError as error:
+        problem = _sentence(error)
+    except (ValueError, RecursionError) as error:
+        problem = f"Line {number} is no JSON: {error}"
+    return text({"id": identifier, "error": problem}), False
+
+
+def _object(case: object) -> Mapping[str, Any]:
+    if not isinstance(case, dict):
+        raise PolicyError("A case is a JSON object.")
+    return case
+
+
+def _sentence(error: PolicyError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+def _check_twins(line: str, case: Mapping[str, Any], policies: Policies) -> None:
+    """Refuse an object with a key twice, of which JSON readers keep the last only.
+
+    Where the line has as many colons behind quotation marks as there are keys, there is none;
+    only where it has not (which may have other causes) is it read again, with care.
+    """
+    if line.count('":') != _count_keys(case, policies) or " :" in line or "\t:" in line:
+        load(line)
+
+
+def _count_keys(case: Mapping[str, Any], policies: Policies) -> int:
+    own = len(case) + len(case.get("context") or ())
+    return own + sum([each.document.keys for each in policies.all()])
+
+
+def _read(case: Mapping[str, Any]) -> tuple[Request, Policies]:
+    if not case.keys() <= _FIELDS:
+        unknown = min(case.keys() - _FIELDS, key=str)
+        raise PolicyError(f"A case has no field {unknown!r}.")
+    return _request(case), _policies(case)
+
+
+def _text(case: Mapping[str, Any], field: str) -> str:
+    value = case.get(field)
     if not isinstance(value, str) or not value:
         problem = "has no" if value is None else "has an unusable"
         raise PolicyError(f"The case {problem} {field!r}: it is a text.")
@@ -91,58 +132,63 @@ def _text(case: Mapping[str, Any], field: str, default: str | None = None) -> st
 
 def _request(case: Mapping[str, Any]) -> Request:
     action = _text(case, "action")
-    if action.count(":") != 1 or action.startswith(":") or action.endswith(":"):
+    service, _, operation = action.partition(":")
+    if not service or not operation or ":" in operation:
         raise PolicyError(f"The action {action!r} is not of the form service:Operation.")
     account = case.get("resource_account")
     if account is not None and not (isinstance(account, str) and arns.ACCOUNT.fullmatch(account)):
         raise PolicyError("The case's 'resource_account' is a text of 12 digits.")
-    return Request(
-        read_principal(
-            _text(case, "principal"),
-            action,
-            service_linked=case.get("principal_is_service_linked") is True,
-        ),
-        action,
-        _text(case, "resource"),
-        _context(case.get("context") or {}),
-        account,
+    linked = case.get("principal_is_service_linked", False)
+    if not isinstance(linked, bool):
+        raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
+    principal = read_principal(
+        _text(case, "principal"),
+        federated=action.lower() in _FEDERATED_ACTIONS,
+        service_linked=linked,
     )
+    return Request(principal, action, _text(case, "resource"), _context(case), account)
 
 
-def read_principal(text: str, action: str, *, service_linked: bool = False) -> Principal:
-    """The principal that ``text`` names; a federated user's issuer is the user of its name.
+@lru_cache(maxsize=1024)
+def read_principal(
+    text: str, *, federated: bool = False, service_linked: bool = False
+) -> Principal:
+    """The principal that ``text`` names, as a case names it.
+
+    A host is a service, or with ``federated`` an identity provider. A federated user's issuer
+    is taken to be the user of its name.
 
     Raises:
         PolicyError: it names none.
     """
     if text == "anonymous":
         return Principal.anonymous()
-    if text.startswith("arn:"):
-        if any(each in text for each in _PROVIDERS):
-            return Principal.federated(text, arns.account_of(text) or "")
+    if any(each in text for each in _PROVIDERS):
+        return Principal.federated(text, arns.account_of(text) or "")
+    if ":" in text or "." not in text:
         return Principal.from_arn(text, service_linked=service_linked, issuer=_issuer(text))
-    if "." in text and " " not in text:
-        if action.lower() in _FEDERATED_ACTIONS:
-            return Principal.federated(text)
-        return Principal.service(text)
-    return Principal.from_arn(text)
+    return Principal.federated(text) if federated else Principal.service(text)
 
 
 def _issuer(text: str) -> str:
-    return text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/") * (
-        ":federated-user/" in text
-    )
+    if ":federated-user/" not in text:
+        return ""
+    return text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
 
 
-def _context(given: object) -> dict[str, str | list[str]]:
-    if not isinstance(given, Mapping):
+def _context(case: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    given = case.get("context")
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
         raise PolicyError("The case's 'context' is a JSON object of keys and values.")
-    return {key: _context_value(key, value) for key, value in given.items()}
+    return {
+        key: value if isinstance(value, str) else _context_value(key, value)
+        for key, value in given.items()
+    }
 
 
 def _context_value(key: str, value: object) -> str | list[str]:
-    if isinstance(value, str):
-        return value
     if isinstance(value, list):
         return [_scalar(key, each) for each in value]
     return _scalar(key, value)
@@ -159,49 +205,53 @@ def _scalar(key: str, value: object) -> str:
 def _policies(case: Mapping[str, Any]) -> Policies:
     resource = case.get("resource_policy")
     return Policies(
-        identity=_read(case, "identity_policies", PolicyKind.IDENTITY) or (),
-        resource=None if resource is None else _named("resource policy", resource, _RESOURCE),
-        boundaries=_read(case, "permissions_boundaries", PolicyKind.BOUNDARY),
-        session=_read(case, "session_policies", PolicyKind.SESSION),
+        identity=_named_all(case, "identity_policies", PolicyKind.IDENTITY) or (),
+        resource=None if resource is None else _named(resource, PolicyKind.RESOURCE, 0),
+        boundaries=_named_all(case, "permissions_boundaries", PolicyKind.BOUNDARY),
+        session=_named_all(case, "session_policies", PolicyKind.SESSION),
         scps=_levels(case, "service_control_policies", PolicyKind.SCP),
         rcps=_levels(case, "resource_control_policies", PolicyKind.RCP),
     )
 
 
-_RESOURCE: Final = PolicyKind.RESOURCE
-
-
-def _list(value: object, field: str) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise PolicyError(f"The case's {field!r} is a list.")
-    return value
-
-
-def _read(case: Mapping[str, Any], field: str, kind: PolicyKind) -> tuple[NamedPolicy, ...] | None:
-    """A limit that is given as an empty list is none, as if it were not given."""
+def _named_all(
+    case: Mapping[str, Any], field: str, kind: PolicyKind
+) -> tuple[NamedPolicy, ...] | None:
+    """The policies in ``field``; an empty list is none, as if it were not there."""
     documents = case.get(field)
-    if documents is None or documents == []:
-        return None
-    return _named_all(_list(documents, field), kind)
-
-
-def _named_all(documents: Sequence[Any], kind: PolicyKind) -> tuple[NamedPolicy, ...]:
-    return tuple(_named(f"{kind} {number}", each, kind) for number, each in enumerate(documents, 1))
+    return _each_named(documents, field, kind) if documents else None
 
 
 def _levels(
     case: Mapping[str, Any], field: str, kind: PolicyKind
 ) -> tuple[tuple[NamedPolicy, ...], ...]:
     levels = case.get(field)
-    if not levels and levels is None:
+    if levels is None:
         return ()
-    return tuple(_named_all(_list(level, field), kind) for level in _list(levels, field))
+    if not isinstance(levels, list):
+        raise PolicyError(f"The case's {field!r} is a list, of lists of policies.")
+    return tuple(_each_named(level, field, kind) for level in levels)
 
 
-def _named(name: str, document: Any, kind: PolicyKind) -> NamedPolicy:
-    if not isinstance(document, Mapping | str):
+def _each_named(documents: object, field: str, kind: PolicyKind) -> tuple[NamedPolicy, ...]:
+    if not isinstance(documents, list):
+        raise PolicyError(f"The case's {field!r} is no list of policies.")
+    return tuple([_named(each, kind, number) for number, each in enumerate(documents, 1)])
+
+
+@lru_cache(maxsize=256)
+def _name(kind: PolicyKind, number: int) -> str:
+    return f"{kind} {number}" if number else str(kind)
+
+
+def _named(document: Any, kind: PolicyKind, number: int) -> NamedPolicy:
+    name = _name(kind, number)
+    if not isinstance(document, dict) and not isinstance(document, str):
         raise PolicyError(f"The {name} is no JSON object.")
     try:
         return NamedPolicy(name, parse(document, kind))
     except PolicyError as error:
         raise PolicyError(f"The {name} is malformed: {error.message}", error.hint) from error
+
+
+__all__: Sequence[str] = ("decide", "decide_lines", "decision", "read_principal")

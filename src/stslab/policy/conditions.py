@@ -141,10 +141,12 @@ class Condition:
         }
 
     def _shown(self, value: str, context: Context) -> str:
-        return glob(value).shown(context.single) if self.variables else value
+        if self.variables and "${" in value:
+            return glob(value).shown(context.single)
+        return value
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def comparison_for(operator: Operator, value: str, variables: bool) -> Comparison | None:
     """The comparison with one value, read once whatever the policies that have it."""
     return operator.reads(value, variables)

@@ -1,19 +1,18 @@
 """The request, and the values of its condition keys."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-from stslab.policy.principal import Principal, derived_context
+from stslab.policy.principal import Principal
 
 Value = str | tuple[str, ...]
 """What a key holds: one value, or several (a tuple) where the key is multivalued."""
 
-_NOTHING: Final[Mapping[str, Value]] = {}
+_NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is to be decided: may ``principal`` do ``action`` to ``resource``?
 
     ``resource`` is an ARN, or ``*`` for an action that has no resource. ``context`` maps
@@ -25,7 +24,7 @@ class Request:
     principal: Principal
     action: str
     resource: str
-    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    context: Mapping[str, str | Sequence[str]] = _NOTHING
     resource_account: str | None = None
 
 
@@ -40,28 +39,26 @@ class Context:
     __slots__ = ("_derived", "_given", "_twins")
 
     def __init__(self, request: Request) -> None:
-        given: dict[str, Value] = {}
-        twins: dict[str, Value] = {}
-        for key, value in request.context.items():
-            values = value if isinstance(value, str) else tuple(value)
-            lower = key.lower()
-            if lower in given:
-                twins[key] = values
-            else:
-                given[lower] = values
-                twins[key] = values
-        self._given = given
-        self._twins = twins if len(twins) > len(given) else _NOTHING
-        self._derived = derived_context(request.principal)
+        given = {
+            key.lower(): value if isinstance(value, str) else tuple(value)
+            for key, value in request.context.items()
+        }
+        self._twins: Mapping[str, Value] = _NOTHING
+        if len(given) != len(request.context):
+            self._twins = {
+                key: value if isinstance(value, str) else tuple(value)
+                for key, value in request.context.items()
+            }
+            given = {key.lower(): self._twins[key] for key in reversed(self._twins)}
+        self._given: Mapping[str, Value] = given
+        self._derived = request.principal.context
 
     def get(self, key: str, written: str = "") -> Value | None:
         """What ``key`` (lower case; ``written`` is how the policy writes it) holds, or None.
 
         A key that holds an empty list is absent.
         """
-        value = self._twins.get(written) if self._twins else None
-        if value is None:
-            value = self._given.get(key)
+        value = self._twins.get(written) or self._given.get(key)
         if value is None:
             value = self._derived.get(key)
         return None if value == () else value

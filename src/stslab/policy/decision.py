@@ -1,11 +1,13 @@
 """A decision, with all that was considered, in AWS's words."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stslab.policy.context import Request
 from stslab.policy.reading import Layer, Question
+from stslab.policy.rendering import layers_as_json, text
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ARTICLES: Final = {
@@ -29,7 +31,7 @@ def denied_implicitly(kind: PolicyKind, action: str) -> str:
     return f"no {kind} allows the {action} action"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """What IAM decides of a request, and why.
 
@@ -71,11 +73,15 @@ class Decision:
             f"{request.action}{resource} {because}"
         )
 
+    def as_json(self, opening: str = "{") -> str:
+        """``{"decision", "reason", "layers": [...]}`` as JSON text, after ``opening``."""
+        layers = layers_as_json(self.layers, self.question)
+        return (
+            f'{opening}"decision": "{self.outcome}", "reason": {text(self.reason)}, '
+            f'"layers": {layers}}}'
+        )
+
     def as_dict(self) -> dict[str, Any]:
-        """``{decision, reason, layers: [...]}``, of JSON values only."""
-        question = self.question
-        return {
-            "decision": self.outcome.value,
-            "reason": self.reason,
-            "layers": [layer.as_dict(question) for layer in self.layers],
-        }
+        """What :meth:`as_json` writes, as a structure; docs/policy.md has its shape."""
+        found: dict[str, Any] = json.loads(self.as_json())
+        return found

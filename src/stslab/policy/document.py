@@ -2,35 +2,48 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from stslab.policy.glob import no_value
 from stslab.policy.statement import Statement
-from stslab.policy.vocabulary import PolicyKind
+from stslab.policy.vocabulary import LEGACY, PolicyKind
 
-LATEST = "2012-10-17"
-LEGACY = "2008-10-17"
+_ACTIONS_REMEMBERED: Final = 64
 
 
 class Policy:
     """What :func:`stslab.policy.parse` gives: a valid policy. It does not change.
 
-    ``document`` is the policy's JSON object, with all lists and values as they were given.
-    Two policies are equal when their kinds and documents are.
+    ``document`` is the policy's JSON object, with all lists and values as they were given, and
+    ``keys`` how many keys it has, those of the objects in it included. Two policies are equal
+    when their kinds and documents are.
     """
 
-    __slots__ = ("document", "kind", "statements")
+    __slots__ = ("_about", "document", "keys", "kind", "statements")
 
     def __init__(
         self, kind: PolicyKind, document: Mapping[str, Any], statements: Sequence[Statement]
     ) -> None:
         self.kind = kind
         self.document = document
-        self.statements = tuple(statements)
+        self.statements = statements
+        self.keys = count_keys(document)
+        self._about: dict[str, list[Statement]] = {}
 
     @property
     def version(self) -> str:
         """The version of the policy language; a policy without one has the older."""
         return str(self.document.get("Version", LEGACY))
+
+    def about(self, action: str) -> list[Statement]:
+        """The statements whose Action applies to ``action`` (lower case)."""
+        found = self._about.get(action)
+        if found is None:
+            found = [each for each in self.statements if each.action.applies(action, no_value)]
+            if len(self._about) >= _ACTIONS_REMEMBERED:
+                self._about.clear()
+            self._about[action] = found
+        return found
 
     def text(self, indent: int | None = None) -> str:
         """The policy as JSON, which parses to an equal policy."""
@@ -48,6 +61,20 @@ class Policy:
 
     def __repr__(self) -> str:
         return f"<Policy: {self.kind}, {len(self.statements)} statements>"
+
+
+def count_keys(value: object) -> int:
+    """How many keys ``value`` and the JSON objects in it have together."""
+    count = 0
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            count += len(each)
+            waiting += [inner for inner in each.values() if not isinstance(inner, str)]
+        elif isinstance(each, list):
+            waiting += [inner for inner in each if not isinstance(inner, str)]
+    return count
 
 
 class NamedPolicy(NamedTuple):

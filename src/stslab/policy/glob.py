@@ -8,7 +8,6 @@ variables is completed by each request's context, whose values are always litera
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 _SPECIAL: Final = re.compile(r"[*?]|\$\{[^{}]*\}")
@@ -19,6 +18,10 @@ _ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
 
 Lookup = Callable[[str], str | None]
 """Gives the one value of a condition key, or None where it has none."""
+
+
+def no_value(_key: str) -> None:
+    """A lookup where there is nothing to look up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ class Glob:
 
     def shown(self, lookup: Lookup) -> str:
         """The pattern as a person should read it, with the values of its variables."""
-        return "".join(map(lambda part: _shown(part, lookup), self._parts))
+        return "".join(_shown(part, lookup) for part in self._parts)
 
 
 def _shown(part: Token, lookup: Lookup) -> str:
@@ -169,7 +172,6 @@ def _shown(part: Token, lookup: Lookup) -> str:
     return "*" if isinstance(part, Star) else "?"
 
 
-@lru_cache(maxsize=65536)
 def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:
     """Compile ``text``; ``arn``: by the rules of ARN segments."""
     if "*" not in text and "?" not in text and "${" not in text:
@@ -254,7 +256,7 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
     """All ways to match at once, one bit each: the cost is the same whatever the text."""
     items: list[Token] = []
     for part in parts:
-        items.extend(part) if isinstance(part, str) else items.append(part)
+        items += part if isinstance(part, str) else (part,)
     accepts: dict[str, int] = {}
     any_one = not_colon = stars = crossing = 0
     for index, item in enumerate(items):
@@ -264,7 +266,7 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
         elif isinstance(item, Star):
             stars |= bit
             crossing |= bit if item.crosses else 0
-        else:
+        elif isinstance(item, One):
             not_colon |= bit
             any_one |= bit if item.crosses else 0
     final = 1 << len(items)

@@ -1,7 +1,7 @@
 """The Principal element: whom it names, and how closely ("AWS JSON policy elements: Principal")."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -29,45 +29,33 @@ _ROOT: Final = "root"
 
 
 class PrincipalElement:
-    """``Principal``, or with ``negated`` ``NotPrincipal``; ``types`` is as the policy has it."""
+    """``Principal``, or with ``negated`` ``NotPrincipal``.
 
-    __slots__ = ("_everyone", "_names", "name", "negated", "types")
+    ``names`` are (type, name) of each principal; None is everyone, ``"*"``.
+    """
 
-    def __init__(self, name: str, types: str | Mapping[str, Sequence[str]]) -> None:
+    __slots__ = ("name", "names", "negated")
+
+    def __init__(self, name: str, names: Sequence[tuple[str, str]] | None) -> None:
         self.name = name
-        self.negated = name == "NotPrincipal"
-        self.types = types
-        self._everyone = isinstance(types, str)
-        self._names: tuple[tuple[str, str], ...] = (
-            ()
-            if isinstance(types, str)
-            else tuple((kind, each) for kind, names in types.items() for each in names)
-        )
+        self.names = names
+        self.negated = name[0] == "N"
 
     def level(self, principal: Principal) -> Level:
         """How closely the element names ``principal``; a NotPrincipal names all but its own."""
-        closest = Level.EVERYONE if self._everyone else self._closest(principal)
+        closest = Level.EVERYONE if self.names is None else self._closest(principal)
         if not self.negated:
             return closest
         return Level.EVERYONE if closest is Level.NONE else Level.NONE
 
     def _closest(self, principal: Principal) -> Level:
-        closest = Level.NONE
-        for kind, name in self._names:
-            level = _LEVELS[kind](name, principal)
-            if level > closest:
-                closest = level
-        return closest
+        levels = [_LEVELS[kind](name, principal) for kind, name in self.names or ()]
+        return max(levels, default=Level.NONE)
 
     @property
     def public(self) -> bool:
         """Whether it names everyone, anonymous callers included."""
-        return self._everyone or ("AWS", "*") in self._names
-
-    @property
-    def names(self) -> tuple[tuple[str, str], ...]:
-        """(type, name) of everyone it names; empty for ``"*"``."""
-        return self._names
+        return self.names is None or ("AWS", "*") in self.names
 
 
 def _level_of_aws(name: str, principal: Principal) -> Level:
@@ -78,6 +66,10 @@ def _level_of_aws(name: str, principal: Principal) -> Level:
         return Level.EVERYONE
     if principal.kind is PrincipalKind.ANONYMOUS:
         return Level.NONE
+    return _level_of_identity(name, principal)
+
+
+def _level_of_identity(name: str, principal: Principal) -> Level:
     if name == principal.arn:
         return Level.ISSUER if principal.kind is PrincipalKind.ROLE else Level.DIRECT
     if name == principal.account or _is_account(name, principal):

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from stslab.policy.context import Context
-from stslab.policy.glob import arn_globs, glob
+from stslab.policy.glob import arn_globs, glob, no_value
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]
@@ -42,7 +42,7 @@ def _text(value: str, variables: bool) -> Comparison:
 def _text_ignoring_case(value: str, variables: bool) -> Comparison:
     pattern = glob(value, variables=variables, wildcards=False)
     if not pattern.variables:
-        folded = pattern.shown(_no_value).lower()
+        folded = pattern.shown(no_value).lower()
         return lambda found, _context: found.lower() == folded
 
     def compare(found: str, context: Context) -> bool:
@@ -51,10 +51,6 @@ def _text_ignoring_case(value: str, variables: bool) -> Comparison:
         return pattern.shown(context.single).lower() == found.lower()
 
     return compare
-
-
-def _no_value(_key: str) -> None:
-    return None
 
 
 def _pattern(value: str, variables: bool) -> Comparison:

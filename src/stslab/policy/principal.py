@@ -1,7 +1,7 @@
 """Who makes a request, and what of the request's context follows from that."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Self
@@ -48,6 +48,10 @@ class Principal:
     user_id: str = ""
     canonical_id: str = ""
     service_linked: bool = False
+    context: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "context", derived_context(self))
 
     @classmethod
     def from_arn(
@@ -145,7 +149,6 @@ def _unreadable(text: str) -> PolicyError:
     )
 
 
-@lru_cache(maxsize=4096)
 def derived_context(principal: Principal) -> Mapping[str, str]:
     """The condition keys that follow from the principal, by lower-case name.
 
@@ -155,7 +158,7 @@ def derived_context(principal: Principal) -> Mapping[str, str]:
     context = {
         "aws:principaltype": principal.kind.value,
         "aws:principalaccount": principal.account,
-        "aws:principalarn": principal.issuer if _is_session(principal) else principal.arn,
+        "aws:principalarn": principal.arn,
         "aws:principalisawsservice": "false",
         "aws:userid": principal.user_id,
     }
@@ -163,34 +166,28 @@ def derived_context(principal: Principal) -> Mapping[str, str]:
     return {key: value for key, value in context.items() if value}
 
 
-def _is_session(principal: Principal) -> bool:
-    return principal.kind is PrincipalKind.SESSION
-
-
-def _particular(principal: Principal) -> dict[str, str]:
-    match principal.kind:
-        case PrincipalKind.USER:
-            return {"aws:username": principal.name}
-        case PrincipalKind.ROLE:
-            return {"aws:principaltype": PrincipalKind.SESSION.value}
-        case PrincipalKind.FEDERATED_USER if not principal.user_id:
-            return {"aws:userid": f"{principal.account}:{principal.name}"}
-        case PrincipalKind.ROOT:
-            return {"aws:userid": principal.account}
-        case PrincipalKind.SERVICE:
-            host = principal.arn
-            return dict.fromkeys(("aws:principaltype", "aws:principalarn"), "") | {
-                "aws:principalisawsservice": "true",
-                "aws:principalservicename": host,
-            }
-        case PrincipalKind.PROVIDER:
-            return dict.fromkeys(("aws:principaltype", "aws:principalarn"), "")
-        case PrincipalKind.ANONYMOUS:
-            return {
-                "aws:principalaccount": "anonymous",
-                "aws:userid": "anonymous",
-                "aws:principalarn": "",
-                "aws:principalisawsservice": "",
-            }
-        case _:
-            return {}
+def _particular(principal: Principal) -> Mapping[str, str]:
+    """What the kind of the principal adds, or with an empty text takes away."""
+    service = dict.fromkeys(("aws:principaltype", "aws:principalarn"), "")
+    particular = {
+        PrincipalKind.USER: {"aws:username": principal.name},
+        PrincipalKind.ROLE: {"aws:principaltype": PrincipalKind.SESSION.value},
+        PrincipalKind.SESSION: {"aws:principalarn": principal.issuer},
+        PrincipalKind.FEDERATED_USER: {
+            "aws:userid": principal.user_id or f"{principal.account}:{principal.name}"
+        },
+        PrincipalKind.ROOT: {"aws:userid": principal.account},
+        PrincipalKind.SERVICE: {
+            **service,
+            "aws:principalisawsservice": "true",
+            "aws:principalservicename": principal.arn,
+        },
+        PrincipalKind.PROVIDER: service,
+        PrincipalKind.ANONYMOUS: {
+            "aws:principalaccount": "anonymous",
+            "aws:userid": "anonymous",
+            "aws:principalarn": "",
+            "aws:principalisawsservice": "",
+        },
+    }
+    return particular[principal.kind]

@@ -1,53 +1,70 @@
 """What each policy, and each layer of policies, says of a request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from stslab.policy.arn import Arn
 from stslab.policy.context import Context, Request
 from stslab.policy.document import NamedPolicy
 from stslab.policy.matching import Level
 from stslab.policy.statement import Mismatch, Statement
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
+# Looked up here once: these are read for every statement of every request.
+_ALLOWED: Final = Outcome.ALLOWED
+_DENIED: Final = Outcome.EXPLICITLY_DENIED
+_NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
+_UNNAMED: Final = Level.NONE
+_NAMED: Final = Level.DIRECT
+_OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
 
-@dataclass(frozen=True, slots=True)
-class Question:
+
+class Question(NamedTuple):
     """A request with what is looked up in it again and again.
 
+    ``action`` is in lower case; ``arn`` is the resource's, or None where it is ``*``;
     ``bounded``: the principal has a permissions boundary.
     """
 
     request: Request
     action: str
     context: Context
-    bounded: bool = False
+    arn: Arn | None
+    bounded: bool
 
 
 @dataclass(slots=True)
 class Reading:
-    """What one policy said: for each statement, which element did not apply."""
+    """What one policy said: of its statements about the action, which element did not apply.
+
+    ``mismatches`` is by the statement's index; of all other statements it is the action.
+    ``level`` is how closely the closest matching Allow names the principal.
+    """
 
     policy: NamedPolicy
-    mismatches: list[Mismatch]
+    mismatches: dict[int, Mismatch]
     denies: bool
     level: Level
-    """How closely the closest matching Allow names the principal; NONE where none matches."""
+
+    def mismatch(self, statement: Statement) -> Mismatch:
+        """Which element of the statement did not apply."""
+        return self.mismatches.get(statement.index, Mismatch.ACTION)
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
     """Put the request to each statement of a policy that names no principals."""
-    request, action, context = question.request, question.action, question.context
-    mismatches = []
+    request, action, context, _, _ = question
+    mismatches = {}
     denies = False
-    level = Level.NONE
-    for statement in policy.document.statements:
-        mismatch = statement.mismatch(request, action, context)
-        mismatches.append(mismatch)
+    level = _UNNAMED
+    for statement in policy.document.about(action):
+        mismatch = statement.mismatch(request, context)
+        mismatches[statement.index] = mismatch
         if mismatch:
             continue
         if statement.allows:
-            level = Level.DIRECT
+            level = _NAMED
         else:
             denies = True
     return Reading(policy, mismatches, denies, level)
@@ -55,20 +72,21 @@ def read(policy: NamedPolicy, question: Question) -> Reading:
 
 def read_naming(policy: NamedPolicy, question: Question) -> Reading:
     """Put the request to each statement of a policy that names principals."""
-    mismatches = []
+    request, action, context, _, _ = question
+    mismatches = {}
     denies = False
-    closest = Level.NONE
-    for statement in policy.document.statements:
-        mismatch = statement.mismatch(question.request, question.action, question.context)
+    closest = _UNNAMED
+    for statement in policy.document.about(action):
+        mismatch = statement.mismatch(request, context)
         if not mismatch:
             level = _level(statement, question)
-            if level is Level.NONE:
-                mismatch = Mismatch.PRINCIPAL
+            if level is _UNNAMED:
+                mismatch = _OTHER_PRINCIPAL
             elif not statement.allows:
                 denies = True
             elif level > closest:
                 closest = level
-        mismatches.append(mismatch)
+        mismatches[statement.index] = mismatch
     return Reading(policy, mismatches, denies, closest)
 
 
@@ -102,105 +120,26 @@ class Layer:
     @property
     def allows(self) -> bool:
         """Whether the layer allows, and does not deny."""
-        return self.outcome is Outcome.ALLOWED
+        return self.outcome is _ALLOWED
 
     @property
     def denies(self) -> bool:
         """Whether a statement denies."""
-        return self.outcome is Outcome.EXPLICITLY_DENIED
+        return self.outcome is _DENIED
 
     @property
     def closest(self) -> Level:
         """How closely its Allows name the principal."""
-        return max((reading.level for reading in self.readings), default=Level.NONE)
-
-    def as_dict(self, question: Question) -> dict[str, Any]:
-        """The layer for programs; the README's page on the policy engine has its shape."""
-        found: dict[str, Any] = {"layer": self.kind.value}
-        if self.level:
-            found["level"] = self.level
-        found["decision"] = self.outcome.value
-        found["blocks"] = self.blocks
-        if self.note:
-            found["note"] = self.note
-        found["policies"] = [_reading_as_dict(each, question) for each in self.readings]
-        return found
+        return max([reading.level for reading in self.readings], default=_UNNAMED)
 
 
-def layer(kind: PolicyKind, readings: Iterable[Reading], level: int = 0, note: str = "") -> Layer:
+def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Layer:
     """Sum up readings: a Deny wins, else any Allow allows."""
-    readings = list(readings)
-    outcome = Outcome.IMPLICITLY_DENIED
+    outcome = _NOT_ALLOWED
     for reading in readings:
         if reading.denies:
-            outcome = Outcome.EXPLICITLY_DENIED
+            outcome = _DENIED
             break
         if reading.level:
-            outcome = Outcome.ALLOWED
-    return Layer(kind, readings, outcome, level, note=note)
-
-
-def _reading_as_dict(reading: Reading, question: Question) -> dict[str, Any]:
-    return {
-        "policy": reading.policy.name,
-        "statements": [
-            _statement_as_dict(statement, mismatch, question)
-            for statement, mismatch in zip(
-                reading.policy.document.statements, reading.mismatches, strict=True
-            )
-        ],
-    }
-
-
-def _statement_as_dict(
-    statement: Statement, mismatch: Mismatch, question: Question
-) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "statement": statement.label,
-        "effect": statement.effect,
-        "matches": not mismatch,
-    }
-    if mismatch:
-        found["mismatch"] = _MISMATCHES[mismatch](statement, question)
-    return found
-
-
-def _action_mismatch(statement: Statement, question: Question) -> dict[str, Any]:
-    element = statement.action
-    return {
-        "element": element.name,
-        "wanted": list(element.patterns),
-        "found": question.request.action,
-    }
-
-
-def _resource_mismatch(statement: Statement, question: Question) -> dict[str, Any]:
-    element = statement.resource
-    globs = element.globs if element else ()
-    return {
-        "element": element.name if element else "Resource",
-        "wanted": [each.shown(question.context.single) for each in globs],
-        "found": question.request.resource,
-    }
-
-
-def _principal_mismatch(statement: Statement, question: Question) -> dict[str, Any]:
-    element = statement.principal
-    return {
-        "element": element.name if element else "Principal",
-        "wanted": element.types if element else None,
-        "found": question.request.principal.arn,
-    }
-
-
-def _condition_mismatch(statement: Statement, question: Question) -> dict[str, Any]:
-    conditions = [each.explain(question.context) for each in statement.conditions]
-    return {"element": "Condition", "conditions": conditions}
-
-
-_MISMATCHES: Final = {
-    Mismatch.ACTION: _action_mismatch,
-    Mismatch.RESOURCE: _resource_mismatch,
-    Mismatch.PRINCIPAL: _principal_mismatch,
-    Mismatch.CONDITION: _condition_mismatch,
-}
+            outcome = _ALLOWED
+    return Layer(kind, readings, outcome, level)

@@ -3,13 +3,8 @@
 import re
 from typing import Final
 
-from stslab.policy import arn as arns
-from stslab.policy.context import Request
 from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Question
-
-_STS: Final = "sts:"
-_KMS: Final = "kms:"
 
 _UNCONTROLLED: Final = {
     # "GetCallerIdentity", AWS STS API reference: no permissions are required, and an
@@ -42,6 +37,30 @@ _RESERVED: Final = (
             }
         ),
     ),
+    # "IAM Identity Center", "Roles that IAM Identity Center creates": they can't be changed.
+    (
+        re.compile(r"arn:[^:]+:iam::[^:]*:role/aws-reserved/.*"),
+        frozenset(
+            {
+                "iam:attachrolepolicy",
+                "iam:createrole",
+                "iam:createservicelinkedrole",
+                "iam:deleterole",
+                "iam:deleterolepermissionsboundary",
+                "iam:deleterolepolicy",
+                "iam:deleteservicelinkedrole",
+                "iam:detachrolepolicy",
+                "iam:passrole",
+                "iam:putrolepermissionsboundary",
+                "iam:putrolepolicy",
+                "iam:tagrole",
+                "iam:untagrole",
+                "iam:updateassumerolepolicy",
+                "iam:updaterole",
+                "iam:updateroledescription",
+            }
+        ),
+    ),
     # "CreateAlias", AWS KMS API reference: the prefix alias/aws/ is reserved for AWS.
     (
         re.compile(r"arn:[^:]+:kms:[^:]*:[^:]*:alias/aws/.*"),
@@ -50,17 +69,21 @@ _RESERVED: Final = (
 )
 
 
-def needs_no_permission(request: Request, action: str) -> bool:
-    """Whether no policy can allow or deny ``action`` (lower case)."""
-    return request.principal.kind in _UNCONTROLLED.get(action, ())
+def needs_no_permission(question: Question) -> bool:
+    """Whether no policy can allow or deny the action."""
+    kinds = _UNCONTROLLED.get(question.action)
+    return kinds is not None and question.request.principal.kind in kinds
 
 
-def is_trust(request: Request, action: str) -> bool:
+def is_trust(question: Question) -> bool:
     """Whether the resource is a role, and its resource-based policy the role's trust policy."""
-    if not action.startswith(_STS):
-        return False
-    arn = arns.split(request.resource)
-    return arn is not None and arn.service == "iam" and arn.resource.startswith("role/")
+    arn = question.arn
+    return (
+        arn is not None
+        and arn.service == "iam"
+        and question.action.startswith("sts:")
+        and arn.resource.startswith("role/")
+    )
 
 
 def resource_policy_must_allow(question: Question) -> bool:
@@ -68,17 +91,16 @@ def resource_policy_must_allow(question: Question) -> bool:
 
     "Policy evaluation logic": role trust policies and KMS key policies are the exceptions.
     """
-    request, action = question.request, question.action
-    if action.startswith(_KMS):
-        arn = arns.split(request.resource)
-        return arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
-    return is_trust(request, action)
+    arn = question.arn
+    if arn is not None and arn.service == "kms":
+        return arn.resource.startswith("key/")
+    return is_trust(question)
 
 
-def root_overrides(question: Question, *, same_account: bool) -> bool:
-    """Whether the resource-based policy's Deny does not bind the account's root user."""
+def root_overrides(question: Question) -> bool:
+    """Whether the resource-based policy's Deny does not bind its account's root user."""
     is_root = question.request.principal.kind is PrincipalKind.ROOT
-    return same_account and is_root and question.action in _ROOT_RECOVERS
+    return is_root and question.action in _ROOT_RECOVERS
 
 
 def exempt_from_resource_control(question: Question) -> bool:

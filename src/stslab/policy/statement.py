@@ -1,12 +1,16 @@
-"""A statement, compiled: whether it applies to a request, and if not, why not."""
+"""A statement: whether it applies to a request, and if not, which element does not.
+
+A policy is validated whole when it is parsed. What a request needs of it is compiled when
+the first request needs it: most requests need no more of most statements than the action.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
-from stslab.policy.conditions import Condition
+from stslab.policy.conditions import Condition, compile_conditions
 from stslab.policy.context import Context, Request
-from stslab.policy.glob import Glob
+from stslab.policy.glob import Glob, Lookup, glob
 from stslab.policy.matching import Level, PrincipalElement
 
 
@@ -20,78 +24,139 @@ class Mismatch(IntEnum):
     CONDITION = 4
 
 
+_APPLIES: Final = Mismatch.NONE
+_RESOURCE: Final = Mismatch.RESOURCE
+_CONDITION: Final = Mismatch.CONDITION
+
+
 class Element:
-    """``Action`` or ``Resource``, or with ``negated`` their ``Not…`` counterparts."""
+    """``Action`` or ``Resource``, or with ``negated`` their ``Not…`` counterparts.
 
-    __slots__ = ("globs", "name", "negated", "patterns")
+    Texts without wildcards and those that only end in ``*`` are compared at once; the rest
+    are patterns.
+    """
 
-    def __init__(self, name: str, patterns: Sequence[str], globs: Sequence[Glob]) -> None:
+    __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns")
+
+    def __init__(self, name: str, patterns: Sequence[str], *, variables: bool, arn: bool) -> None:
         self.name = name
-        self.negated = name.startswith("Not")
-        self.patterns = tuple(patterns)
-        self.globs = tuple(globs)
+        self.negated = name[0] == "N"
+        self.patterns = patterns
+        exact: list[str] = []
+        prefixes: list[str] = []
+        globs: list[Glob] = []
+        for pattern in patterns:
+            star = pattern.find("*")
+            if "?" in pattern or "${" in pattern or 0 <= star < len(pattern) - 1:
+                globs.append(glob(pattern, variables=variables, arn=arn))
+            elif star < 0:
+                exact.append(pattern)
+            else:
+                prefixes.append(pattern[:-1])
+        self._exact = exact
+        self._prefixes = tuple(prefixes)
+        self._globs = globs
 
-    def applies(self, value: str, context: Context) -> bool:
-        """Whether the element applies to ``value``."""
-        for pattern in self.globs:
-            if pattern.matches(value, context.single):
+    def applies(self, value: str, lookup: Lookup) -> bool:
+        """Whether the element applies to ``value``; ``lookup`` gives variables their values."""
+        if value in self._exact or value.startswith(self._prefixes):
+            return not self.negated
+        for pattern in self._globs:
+            if pattern.matches(value, lookup):
                 return not self.negated
         return self.negated
 
+    @property
+    def variables(self) -> bool:
+        """Whether a pattern has policy variables."""
+        return any(pattern.variables for pattern in self._globs)
+
+    def shown(self, lookup: Lookup) -> list[str]:
+        """The patterns with the values of their variables."""
+        variables = {pattern.text: pattern.shown(lookup) for pattern in self._globs}
+        return [variables.get(pattern, pattern) for pattern in self.patterns]
+
 
 class Statement:
-    """One statement. ``source`` is its JSON object; ``index`` its place in the policy, from 0."""
+    """One statement, valid. ``source`` is its JSON object; ``index`` its place, from 0.
+
+    ``action`` has its patterns in lower case: actions are compared so ("IAM JSON policy
+    elements: Action"). ``variables``: the policy's version has policy variables. ``written``
+    is where :mod:`stslab.policy.rendering` keeps what it wrote of the statement.
+    """
 
     __slots__ = (
+        "_condition",
+        "_conditions",
+        "_resource",
+        "_resources",
         "action",
         "allows",
-        "conditions",
         "effect",
         "index",
+        "label",
         "principal",
-        "resource",
-        "sid",
         "source",
+        "variables",
+        "written",
     )
 
     def __init__(
         self,
         index: int,
         source: Mapping[str, Any],
-        action: Element,
-        resource: Element | None,
+        *,
+        actions: tuple[str, Sequence[str]],
+        resources: tuple[str, Sequence[str]] | None,
         principal: PrincipalElement | None,
-        conditions: Sequence[Condition],
+        condition: Mapping[str, Mapping[str, Sequence[str]]] | None,
+        variables: bool,
     ) -> None:
         self.index = index
         self.source = source
-        self.sid: str | None = source.get("Sid")
         self.effect: str = source["Effect"]
         self.allows = self.effect == "Allow"
-        self.action = action
-        self.resource = resource
+        self.label: str = source.get("Sid") or f"statement {index + 1}"
+        self.variables = variables
+        name, patterns = actions
+        self.action = Element(
+            name, [pattern.lower() for pattern in patterns], variables=False, arn=False
+        )
         self.principal = principal
-        self.conditions = tuple(conditions)
+        self._resources = resources
+        self._resource: Element | None = None
+        self._condition = condition
+        self._conditions: tuple[Condition, ...] | None = None if condition else ()
+        self.written: dict[Mismatch, str] = {}
 
-    def mismatch(self, request: Request, action: str, context: Context) -> Mismatch:
-        """Which element does not apply to ``request``; ``action`` is its action in lower case.
+    @property
+    def resource(self) -> Element | None:
+        """``Resource`` or ``NotResource``; None where the statement has neither."""
+        if self._resource is None and self._resources is not None:
+            name, patterns = self._resources
+            self._resource = Element(name, patterns, variables=self.variables, arn=True)
+        return self._resource
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions, all of which must hold."""
+        if self._conditions is None:
+            self._conditions = compile_conditions(self._condition or {}, variables=self.variables)
+        return self._conditions
+
+    def mismatch(self, request: Request, context: Context) -> Mismatch:
+        """Which element does not apply to ``request``, whose action the statement is about.
 
         Whom a ``Principal`` element names is not looked at here: see :meth:`level`.
         """
-        if not self.action.applies(action, context):
-            return Mismatch.ACTION
-        if self.resource is not None and not self.resource.applies(request.resource, context):
-            return Mismatch.RESOURCE
-        for condition in self.conditions:
+        resource = self._resource or self.resource
+        if resource is not None and not resource.applies(request.resource, context.single):
+            return _RESOURCE
+        for condition in self._conditions or self.conditions:
             if not condition.holds(context):
-                return Mismatch.CONDITION
-        return Mismatch.NONE
+                return _CONDITION
+        return _APPLIES
 
     def level(self, request: Request) -> Level:
         """How closely the statement names who asks."""
         return Level.NONE if self.principal is None else self.principal.level(request.principal)
-
-    @property
-    def label(self) -> str:
-        """How messages name the statement: its Sid, or its number from 1."""
-        return self.sid or f"statement {self.index + 1}"

@@ -1,6 +1,7 @@
 """The words of a decision: kinds of policies, outcomes, and what AWS calls them."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class PolicyKind(StrEnum):
@@ -14,6 +15,8 @@ class PolicyKind(StrEnum):
     SCP = "service control policy"
     RCP = "resource control policy"
 
+    __hash__ = str.__hash__  # Enum's own is a Python function, and policies are kept by kind
+
 
 class Outcome(StrEnum):
     """What a policy, a layer of policies, or all of them together say of a request."""
@@ -21,3 +24,10 @@ class Outcome(StrEnum):
     ALLOWED = "Allowed"
     EXPLICITLY_DENIED = "ExplicitlyDenied"
     IMPLICITLY_DENIED = "ImplicitlyDenied"
+
+
+LATEST: Final = "2012-10-17"
+"""The version of the policy language that has policy variables."""
+
+LEGACY: Final = "2008-10-17"
+"""The version of a policy that names none, in which variables are literal text."""
