@@ -70,8 +70,7 @@ def _stack_arn(request: ApiRequest, world: World) -> str:
     where = f"arn:aws:cloudformation:{request.region}:{request.account}:stack"
     if not name:
         return f"{where}/*/*" if request.operation in _ON_STACKS else "*"
-    found = world.stack_arn(request.account, name)
-    return found or f"{where}/{name}/*"
+    return world.stack_arn(request.account, name) or f"{where}/{name}/*"
 
 
 # Without a stack's name, these are about all stacks.
