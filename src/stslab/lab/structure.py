@@ -115,7 +115,7 @@ def _made(model: type[P], node: Node, report: Report, given: Mapping[str, Any]) 
                 report(_problem(model, node, error))
             spoiled.add(key)
         kept = {key: value for key, value in values.items() if key not in spoiled}
-        part = model.model_validate({**_STAND_INS[model], **kept})
+        part = model.model_validate({**_STAND_INS[model], **kept, **given})
     return Draft(part, node, frozenset(spoiled))
 
 
