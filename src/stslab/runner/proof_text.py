@@ -21,7 +21,8 @@ _CONNECTING = frozenset(
         "pipe",
     }
 )
-_PATHS = frozenset({"field", "subexpression", "index_expression", "projection"})
+_NO_PATHS = frozenset({"literal", "expref", "current", "multi_select_dict", "multi_select_list"})
+_PATHS = frozenset({"field", "subexpression", "index_expression", "projection", "flatten"})
 
 
 def compared(expression: str, data: Mapping[str, Any]) -> str:
@@ -40,7 +41,7 @@ def _paths(tree: Tree) -> Iterator[Tree]:
     if tree["type"] in _CONNECTING:
         for child in tree["children"][: 1 if tree["type"] == "pipe" else None]:
             yield from _paths(child)
-    elif tree["type"] not in ("literal", "expref", "current"):
+    elif tree["type"] not in _NO_PATHS:
         yield tree
 
 

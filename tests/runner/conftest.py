@@ -1,0 +1,99 @@
+"""The bundled lab, and a process that runs it on a little account in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from stslab import lab
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.lab.model import Lab
+from stslab.runner.events import Event
+from stslab.runner.run import Runner
+from stslab.runner.undo import Cleanup
+
+from .fake_world import World
+from .fakes import FakeAccount, FakeClock, FakeProfiles, TickingJournal
+
+STAGES = (
+    "create-user",
+    "deploy-role",
+    "attach-policy",
+    "assume-role",
+    "verify-access",
+    "cleanup",
+)
+
+
+@pytest.fixture(scope="session")
+def assume_role() -> Lab:
+    return lab.load(lab.find("assume-role"), catalogue=BotocoreCatalogue())
+
+
+@dataclass
+class Machine:
+    """What outlives a process: the account, the profiles, the journal's file."""
+
+    lab: Lab
+    folder: Path
+    world: World = field(default_factory=World)
+    profiles: FakeProfiles = field(default_factory=FakeProfiles)
+    clock: FakeClock = field(default_factory=FakeClock)
+    events: list[Event] = field(default_factory=list)
+    ids: int = 0
+
+    def process(self, **account) -> "Process":
+        return Process(self, FakeAccount(self.world, self.profiles, **account))
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"run{self.ids:05d}"
+
+    def said(self, kind: type) -> list:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class Process:
+    """One process: a runner and a cleanup on the machine."""
+
+    def __init__(self, machine: Machine, account: FakeAccount) -> None:
+        self.machine = machine
+        self.account = account
+        tick: Callable[[str], None] = account.tick
+        self.journal = TickingJournal(machine.folder / "journal.sqlite", machine.clock, tick)
+        ports = (account, machine.profiles)
+        self.runner = Runner(
+            machine.lab,
+            *ports,
+            self.journal,
+            machine.events.append,
+            machine.clock,
+            new_id=machine.new_id,
+        )
+        self.cleanup = Cleanup(self.journal, *ports, machine.events.append, machine.clock)
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+
+    def run(self, *, last: str = "cleanup") -> str:
+        """Do every stage that is not done, up to ``last``; the run's id."""
+        standing = self.runner.start_or_resume()
+        stages = [stage.id for stage in self.machine.lab.stages]
+        for stage in stages[: stages.index(last) + 1]:
+            if stage not in self.runner.stages_done:
+                self.runner.run_stage(stage)
+        return standing.run.id
+
+    def clean_up(self) -> None:
+        """What `stslab cleanup` does: every unfinished run is taken back."""
+        for run in self.journal.unfinished():
+            self.cleanup.run(run.id)
+
+
+@pytest.fixture
+def machine(assume_role: Lab, tmp_path: Path) -> Machine:
+    return Machine(assume_role, tmp_path)

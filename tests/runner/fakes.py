@@ -1,0 +1,200 @@
+"""Real, small stand-ins for what the runner is handed: an account, profiles, a clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stslab.errors import CredentialsError
+from stslab.runner.journal import Journal
+from stslab.runner.ports import (
+    Answer,
+    Credentials,
+    Lost,
+    Outcome,
+    Refusal,
+    TargetInfo,
+    WaiterPace,
+    WaiterProbe,
+)
+
+from .fake_world import ACCOUNT, Refused, World, operation
+
+REFUSE, LOST_BEFORE, LOST_AFTER, THROTTLE, SERVER_ERROR = (
+    "refuse",
+    "lost before",
+    "lost after",
+    "throttle",
+    "server error",
+)
+ADMIN_KEY = "AKIAADMIN00000000000"
+
+
+class Killed(BaseException):
+    """The process ends here, as by SIGKILL: nothing of the runner's may catch it."""
+
+
+@dataclass
+class FakeClock:
+    """Time passes only when it is slept away."""
+
+    elapsed: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.elapsed += seconds
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.elapsed)
+
+
+@dataclass
+class FakeProfiles:
+    """Profiles in memory; they outlive the processes."""
+
+    kept: dict[str, Credentials] = field(
+        default_factory=lambda: {"admin": Credentials(ADMIN_KEY, "ADMINSECRET0123456789")}
+    )
+
+    def save(self, name: str, credentials: Credentials) -> None:
+        self.kept[name] = credentials
+
+    def get(self, name: str) -> Credentials | None:
+        return self.kept.get(name)
+
+    def remove(self, name: str) -> bool:
+        return self.kept.pop(name, None) is not None
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.kept)
+
+
+# What the lab's session may do beyond asking who it is.
+_SESSION_MAY = {"s3.PutObject", "s3.ListObjectsV2"}
+_WAITERS = {
+    "stack_create_complete": {"CREATE_COMPLETE": "success", "ROLLBACK_COMPLETE": "failure"},
+    "stack_delete_complete": {"DELETE_FAILED": "failure"},
+}
+
+
+@dataclass
+class FakeAccount:
+    """The world, called by profiles. ``fault`` is asked before each call; ``kill_at`` counts.
+
+    ``kill_at`` n ends the process before the n-th call takes effect, or, ``after``, right
+    after it did.
+    """
+
+    world: World
+    profiles: FakeProfiles
+    consistent: bool = True
+    instance: str = "one"
+    account_id: str = ACCOUNT
+    kind: str = "sandbox"
+    fault: Callable[[int, str], str | None] = lambda _number, _call: None
+    calls: int = 0
+    tick: Callable[[str], None] = lambda _what: None
+
+    @property
+    def target(self) -> TargetInfo:
+        return TargetInfo(
+            name=self.kind,
+            kind=self.kind,
+            account=self.account_id,
+            region="us-east-1",
+            instance=self.instance,
+            eventually_consistent=not self.consistent,
+            pace=0.5,
+        )
+
+    def call(
+        self, identity: str, service: str, operation_name: str, params: Mapping[str, Any]
+    ) -> Outcome:
+        self.calls += 1
+        call = f"{service}.{operation_name}"
+        self.tick(f"before {call}")
+        outcome = self._with_fault(
+            self.fault(self.calls, call), identity, service, operation_name, params
+        )
+        self.tick(f"after {call}")
+        return outcome
+
+    def _with_fault(self, fault, identity, service, name, params) -> Outcome:
+        at_once = {
+            REFUSE: Refusal("AccessDenied", "not authorized", 403),
+            LOST_BEFORE: Lost("connection reset"),
+            THROTTLE: Refusal("Throttling", "Rate exceeded", 400, transient=True),
+            SERVER_ERROR: Refusal("InternalFailure", "try later", 500, transient=True),
+        }
+        if fault in at_once:
+            return at_once[fault]
+        outcome = self._really(identity, service, name, params)
+        return Lost("no answer in time") if fault == LOST_AFTER else outcome
+
+    def _really(self, identity, service, name, params) -> Outcome:
+        call = f"{service}.{name}"
+        self.world.log.append(f"{identity} {call} {dict(params)}")
+        try:
+            arn = self._caller(identity)
+            self._authorize(arn, call)
+            made = operation(self.world, service, name)
+            if made is None:
+                return Refusal("AccessDenied", f"{call} is not known here", 403)
+            extra = {"caller": arn} if service == "sts" else {}
+            return Answer(made(**extra, **params), f"request-{self.calls}")
+        except Refused as refused:
+            return Refusal(refused.code, refused.message, refused.status, f"request-{self.calls}")
+
+    def _caller(self, identity: str) -> str:
+        credentials = self.profiles.get(identity)
+        if credentials is None:
+            raise CredentialsError(f"There is no profile {identity}.")
+        key = credentials.access_key_id
+        if key == ADMIN_KEY:
+            return f"arn:aws:iam::{ACCOUNT}:user/admin"
+        if key in self.world.keys:
+            return f"arn:aws:iam::{ACCOUNT}:user/{self.world.keys[key]}"
+        role = self.world.sessions.get(key, "").partition("/")[0]
+        if role in self.world.roles:
+            return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.world.sessions[key]}"
+        raise Refused("InvalidClientTokenId", "The security token included is invalid.", 403)
+
+    def _authorize(self, arn: str, call: str) -> None:
+        may = {"sts.GetCallerIdentity", *(_SESSION_MAY if ":assumed-role/" in arn else ())}
+        may |= {"sts.AssumeRole"} if ":user/" in arn else set()
+        if not arn.endswith("user/admin") and call not in may:
+            raise Refused("AccessDenied", f"User: {arn} is not authorized to perform: {call}", 403)
+
+    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
+        return WaiterPace(5.0, 10)
+
+    def probe(
+        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
+    ) -> WaiterProbe:
+        outcome = self.call(identity, service, "DescribeStacks", params)
+        if isinstance(outcome, Answer):
+            status = outcome.data["Stacks"][0]["StackStatus"]
+            return WaiterProbe(_WAITERS[waiter].get(status, "retry"), outcome)
+        gone = isinstance(outcome, Refusal) and outcome.code == "ValidationError"
+        if gone:
+            deleting = waiter == "stack_delete_complete"
+            return WaiterProbe("success" if deleting else "failure", outcome)
+        return WaiterProbe("retry", outcome)
+
+
+class TickingJournal(Journal):
+    """A journal that says before and after each write that it writes."""
+
+    def __init__(self, path, clock, tick) -> None:
+        self._tick = tick
+        super().__init__(path, clock)
+
+    def _write(self, *statements) -> int:
+        self._tick("before a write")
+        number = super()._write(*statements)
+        self._tick("after a write")
+        return number
