@@ -257,29 +257,27 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
     items: list[Token] = []
     for part in parts:
         items += part if isinstance(part, str) else (part,)
-    accepts: dict[str, int] = {}
-    any_one = not_colon = stars = crossing = 0
-    for index, item in enumerate(items):
-        bit = 1 << index
-        if isinstance(item, str):
-            accepts[item] = accepts.get(item, 0) | bit
-        elif isinstance(item, Star):
-            stars |= bit
-            crossing |= bit if item.crosses else 0
-        elif isinstance(item, One):
-            not_colon |= bit
-            any_one |= bit if item.crosses else 0
+    characters = {item for item in items if isinstance(item, str)}
+    accepts = {each: _bits(items, each.__eq__) for each in characters}
+    ones = _bits(items, lambda item: isinstance(item, One))
+    ones_crossing = _bits(items, lambda item: isinstance(item, One) and item.crosses)
+    stars = _bits(items, lambda item: isinstance(item, Star))
+    stars_crossing = _bits(items, lambda item: isinstance(item, Star) and item.crosses)
     final = 1 << len(items)
 
     def test(value: str) -> bool:
         state = 1 | (stars & 1) << 1
         for character in value:
             colon = character == ":"
-            moving = accepts.get(character, 0) | (any_one if colon else not_colon)
-            state = (state & moving) << 1 | state & (crossing if colon else stars)
+            moving = accepts.get(character, 0) | (ones_crossing if colon else ones)
+            state = (state & moving) << 1 | state & (stars_crossing if colon else stars)
             state |= (state & stars) << 1
             if not state:
                 return False
         return bool(state & final)
 
     return test
+
+
+def _bits(items: Sequence[Token], accepted: Callable[[Token], bool]) -> int:
+    return sum(1 << index for index, item in enumerate(items) if accepted(item))

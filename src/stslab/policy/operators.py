@@ -134,13 +134,17 @@ def _boolean(value: str, variables: bool) -> Comparison | None:
     return comparison
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _binary(value: str, _variables: bool) -> Comparison | None:
     """The request's value is compared as it is, and in its base-64 form."""
     try:
         wanted = base64.b64decode(value, validate=True)
     except binascii.Error:
         return None
-    return lambda found, _context: found == value or found.encode() == wanted
+    return lambda found, _context: found == value or _bytes(found) == wanted
 
 
 _COMPONENTS: Final = 6
