@@ -93,19 +93,19 @@ class Walk:
             try:
                 self.runner.run_stage(stage.id)
             except (RunError, CheckFailed) as error:
-                if not self._again(error):
-                    raise
+                if not self._again(error, stage):
+                    raise _briefly(error, stage) from error
             else:
                 return True
 
-    def _again(self, error: StslabError) -> bool:
+    def _again(self, error: StslabError, stage: "Stage") -> bool:
         asker = self._laid.asker
         if asker is None:
             return False
         from stslab.cli import prompts
         from stslab.cli.failures import tell
 
-        tell(error)
+        tell(_briefly(error, stage))
         chosen = asker.choose("What now?", [prompts.AGAIN, prompts.CLEAN_UP, prompts.QUIT])
         if chosen is prompts.CLEAN_UP:
             self._clean_up()
@@ -128,3 +128,11 @@ class Walk:
             from stslab.cli.afterwards import say_what_to_try
 
             say_what_to_try(self._laid.console, self._opened, self.runner.scope())
+
+
+def _briefly(error: StslabError, stage: "Stage") -> StslabError:
+    """The error without what has been drawn already: a call that failed, claims that don't hold."""
+    drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
+    if not drawn:
+        return error
+    return type(error)(f"The run stopped at the stage {stage.id}.", error.hint)

@@ -18,6 +18,8 @@ from stslab.runner.events import (
 )
 
 _RESULT = 4
+_CLOCK = len("00:00:00 ")
+_NO_NEWS = "Initiated"
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
@@ -67,13 +69,10 @@ def stack_progress(paper: Paper, event: StackProgress) -> None:
     """One event of the stack, as it comes."""
     status = one_line(event.status)
     style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
-    paper.prose(
-        f"{_clock(event.time)} {status:<18} {one_line(event.resource)} ({one_line(event.type)})",
-        indent=_RESULT,
-        style=style,
-    )
-    if event.reason:
-        paper.prose(event.reason, indent=_RESULT + 2, style=style)
+    what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
+    paper.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=_clock(event.time))
+    if event.reason and not event.reason.endswith(_NO_NEWS):
+        paper.prose(event.reason, indent=_RESULT + _CLOCK, style=style)
 
 
 def _clock(time: str) -> str:
