@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.account import World
+from stslab.sandbox.account import REGION, World
 from stslab.sandbox.cloudformation.change_set_operations import ChangeSetOperations
 from stslab.sandbox.cloudformation.engine import Engine, Surroundings
 from stslab.sandbox.cloudformation.ground import WorldGround
@@ -37,7 +37,14 @@ def part_of(
         lock=world.write_lock,
         save=save,
     )
-    return CloudFormation(world.part("cloudformation", Stacks), around, step_seconds)
+    stacks = world.part("cloudformation", Stacks)
+
+    def arn(account_id: str, name: str) -> str | None:
+        found = stacks.find(account_id, REGION, name)
+        return found.stack_id if found else None
+
+    world.find_stacks_with(arn)
+    return CloudFormation(stacks, around, step_seconds)
 
 
 class CloudFormation:

@@ -40,13 +40,18 @@ class Remains:
 
 @dataclass
 class Snapshot:
-    """A resource as it was before the update under way."""
+    """A resource as it was before the update under way.
+
+    ``tried`` and ``tried_tags`` are what the update began to make of it in place.
+    """
 
     physical_id: str
     properties: dict[str, Any] = field(default_factory=dict, repr=False)
     attributes: dict[str, Any] = field(default_factory=dict, repr=False)
     tags: dict[str, str] = field(default_factory=dict)
     replaced: bool = False
+    tried: dict[str, Any] | None = field(default=None, repr=False)
+    tried_tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -199,25 +199,28 @@ def _noting(site: Site, resource: Resource) -> Callable[[str], None]:
     return lambda reason: site.note(resource, resource.status, reason)
 
 
-def update(
-    site: Site, plan: Blueprint, resource: Resource, want: Wanted, old: Snapshot | None = None
-) -> None:
-    """Change a resource in place, from ``old`` where that is not what it says it is."""
+def update(site: Site, plan: Blueprint, resource: Resource, want: Wanted) -> None:
+    """Change a resource in place, from what it says that it is."""
     work = work_on(
         site,
         resource,
         properties=want.properties,
         tags=want.tags,
-        old_tags=old.tags if old else resource.tags,
+        old_tags=resource.tags,
         attributes=dict(resource.attributes),
         note=_noting(site, resource),
     )
-    before = dict(old.properties if old else resource.properties)
-    with site.changing(site.stack):
-        # From here on some of it may be so: whoever takes it back must take back all.
-        resource.properties, resource.tags = want.properties, want.tags
-    want.kind.handler.update(work, before)
+    want.kind.handler.update(work, dict(resource.properties))
     settle(site, plan, resource, work)
+
+
+def restore(site: Site, plan: Blueprint, resource: Resource, before: Snapshot) -> None:
+    """Undo a change in place, however much of it was made."""
+    if before.tried is None:
+        return
+    with site.changing(site.stack):
+        resource.properties, resource.tags = before.tried, before.tried_tags
+    update(site, plan, resource, Wanted(kind_of(resource.type), before.properties, before.tags, {}))
 
 
 def delete(site: Site, resource: Resource | Remains) -> None:

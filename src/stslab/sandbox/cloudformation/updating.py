@@ -100,11 +100,15 @@ def _keep_attributes(site: Site, plan: Blueprint, resource: Resource) -> None:
 
 def _change(site: Site, plan: Blueprint, resource: Resource, want: Wanted) -> Step:
     # One that failed, or that a sandbox going down left, may be anything in between.
-    halfway = None if resource.status.endswith("_COMPLETE") else resource.before
+    halfway = not resource.status.endswith("_COMPLETE")
 
     def act() -> None:
-        _remember(site, resource, replaced=False)
-        steps.update(site, plan, resource, want, halfway)
+        before = _remember(site, resource, replaced=False)
+        if halfway:
+            steps.restore(site, plan, resource, before)
+        with site.changing(site.stack):
+            before.tried, before.tried_tags = want.properties, want.tags
+        steps.update(site, plan, resource, want)
 
     return Step(resource, "UPDATE", act, "", want.shown)
 
@@ -131,7 +135,7 @@ def _check_new_name(resource: Resource, want: Wanted) -> None:
         )
 
 
-def _remember(site: Site, resource: Resource, *, replaced: bool) -> None:
+def _remember(site: Site, resource: Resource, *, replaced: bool) -> Snapshot:
     with site.changing(site.stack):
         if resource.before is None:
             resource.before = Snapshot(
@@ -141,6 +145,7 @@ def _remember(site: Site, resource: Resource, *, replaced: bool) -> None:
                 dict(resource.tags),
             )
         resource.before.replaced = resource.before.replaced or replaced
+        return resource.before
 
 
 def clean_up(site: Site) -> None:
@@ -202,8 +207,7 @@ def _restoration(site: Site, plan: Blueprint, resource: Resource) -> Step:
             return
         if before.replaced:
             _return_to_old(site, resource, before)
-        else:
-            steps.update(site, plan, resource, steps.wanted(site, plan, resource.logical_id))
+        steps.restore(site, plan, resource, before)
 
     return Step(resource, "UPDATE", act)
 

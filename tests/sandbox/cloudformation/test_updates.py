@@ -1,0 +1,307 @@
+"""Updates of stacks: in place, by replacement, and taken back."""
+
+from __future__ import annotations
+
+import json
+
+from tests.sandbox.cloudformation.harness import Harness
+from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
+
+
+def role(extra: str = "", policy: str = "s3:ListBucket") -> str:
+    return f"""
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:{TRUST}
+      Policies:
+        - PolicyName: P
+          PolicyDocument: {{Version: 2012-10-17, Statement: {{Effect: Allow, Action: "{policy}", Resource: "*"}}}}
+{extra}"""
+
+
+def test_no_change_is_refused(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET)
+    for same in (ROLE_AND_BUCKET, ROLE_AND_BUCKET.replace("A role that", "One that")):
+        refused = lab.refusal(
+            "UpdateStack",
+            StackName="demo",
+            TemplateBody=same,
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        assert (refused.code, refused.message) == (
+            "ValidationError",
+            "No updates are to be performed.",
+        )
+    assert lab.stack("demo").status == "CREATE_COMPLETE"
+
+
+def test_a_role_is_changed_in_place(lab: Harness) -> None:
+    lab.deploy(role())
+    before = lab.physical("Role")
+    changed = role("      MaxSessionDuration: 7200\n      Description: New\n", "s3:GetObject")
+    changed = changed.replace("sts:AssumeRole}", "sts:AssumeRole, Sid: New}")
+    assert lab.update(changed) == "UPDATE_COMPLETE"
+    assert lab.physical("Role") == before
+    found = lab.client("iam").get_role(RoleName=before)["Role"]
+    assert found["MaxSessionDuration"] == 7200
+    assert found["Description"] == "New"
+    assert found["AssumeRolePolicyDocument"]["Statement"][0]["Sid"] == "New"
+    inline = lab.client("iam").get_role_policy(RoleName=before, PolicyName="P")
+    assert inline["PolicyDocument"]["Statement"]["Action"] == "s3:GetObject"
+    assert lab.history("demo")[-5:] == [
+        "demo UPDATE_IN_PROGRESS User Initiated",
+        "Role UPDATE_IN_PROGRESS",
+        "Role UPDATE_COMPLETE",
+        "demo UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "demo UPDATE_COMPLETE",
+    ]
+
+
+def test_a_new_path_replaces_a_role_and_what_refers_to_it_follows(lab: Harness) -> None:
+    user = "  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}\n"
+    lab.deploy(role() + user)
+    old, profile = lab.physical("Role"), lab.physical("Profile")
+    assert lab.update(role("      Path: /new/\n") + user) == "UPDATE_COMPLETE"
+    new = lab.physical("Role")
+    assert new != old
+    assert lab.physical("Profile") == profile
+    found = lab.client("iam").get_instance_profile(InstanceProfileName=profile)
+    assert [r["RoleName"] for r in found["InstanceProfile"]["Roles"]] == [new]
+    assert [r["RoleName"] for r in lab.client("iam").list_roles()["Roles"]] == [new]
+    history = lab.history("demo")
+    assert (
+        "Role UPDATE_IN_PROGRESS Requested update requires the creation of a new physical "
+        "resource; hence creating one."
+    ) in history
+    cleanup = history.index("demo UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    assert history[cleanup + 1 :] == [
+        "Role DELETE_IN_PROGRESS",
+        "Role DELETE_COMPLETE",
+        "demo UPDATE_COMPLETE",
+    ]
+
+
+def test_a_custom_name_stands_in_the_way_of_replacement(lab: Harness) -> None:
+    lab.deploy(role("      RoleName: fixed\n"))
+    assert lab.update(role("      RoleName: fixed\n      Path: /new/\n")) == (
+        "UPDATE_ROLLBACK_COMPLETE"
+    )
+    failed = next(line for line in lab.history("demo") if "Role UPDATE_FAILED" in line)
+    assert failed.endswith(
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+        "Rename fixed and update the stack again."
+    )
+    assert lab.client("iam").get_role(RoleName="fixed")["Role"]["Path"] == "/"
+
+
+def test_resources_come_and_go(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET)
+    bucket = lab.physical("Bucket")
+    only_role = ROLE_AND_BUCKET.partition("  Bucket:")[0].replace("!GetAtt Bucket.Arn", '"*"')
+    grown = only_role + "  Group: {Type: AWS::IAM::Group}\n"
+    assert lab.update(grown) == "UPDATE_COMPLETE"
+    assert not lab.bucket_exists(bucket)
+    assert set(lab.stack("demo").resources) == {"Role", "Group"}
+    assert lab.shown("demo").get("Outputs") is None
+
+
+def test_tags_of_the_stack_reach_its_resources(lab: Harness) -> None:
+    lab.deploy(ROLE, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    assert lab.update(ROLE, Tags=[{"Key": "a", "Value": "9"}]) == "UPDATE_COMPLETE"
+    tags = lab.client("iam").list_role_tags(RoleName=lab.physical("Role"))["Tags"]
+    own = {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("aws:")}
+    assert own == {"a": "9"}
+
+
+def test_a_failed_update_gives_everything_back(lab: Harness) -> None:
+    lab.deploy(role())
+    name = lab.physical("Role")
+    lab.refused.add("iam:CreateGroup")
+    changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
+    grown = changed + "  Group: {Type: AWS::IAM::Group, DependsOn: Role}\n"
+    assert lab.update(grown) == "UPDATE_ROLLBACK_COMPLETE"
+    found = lab.client("iam").get_role(RoleName=name)["Role"]
+    assert found["MaxSessionDuration"] == 3600
+    inline = lab.client("iam").get_role_policy(RoleName=name, PolicyName="P")
+    assert inline["PolicyDocument"]["Statement"]["Action"] == "s3:ListBucket"
+    history = lab.history("demo")
+    start = history.index(
+        "demo UPDATE_ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [Group]. "
+    )
+    assert history[start + 1 :] == [
+        "Role UPDATE_IN_PROGRESS",
+        "Role UPDATE_COMPLETE",
+        "demo UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        "Group DELETE_IN_PROGRESS",
+        "Group DELETE_COMPLETE",
+        "demo UPDATE_ROLLBACK_COMPLETE",
+    ]
+    assert (
+        "MaxSessionDuration: 7200" not in lab.call("GetTemplate", StackName="demo")["TemplateBody"]
+    )
+    assert lab.update(role("      Description: Later\n")) == "UPDATE_COMPLETE"
+
+
+def test_half_a_change_is_taken_back_too(lab: Harness) -> None:
+    lab.deploy(role())
+    name = lab.physical("Role")
+
+    puts: list[str] = []
+
+    def refuse_first_put(operation: str, _params: object) -> None:
+        puts.append(operation)
+        first = operation == "PutRolePolicy" and puts.count(operation) == 1
+        lab.refused = {"iam:PutRolePolicy"} if first else set()
+
+    lab.before = refuse_first_put
+    assert lab.update(role("      MaxSessionDuration: 7200\n", "s3:GetObject")) == (
+        "UPDATE_ROLLBACK_COMPLETE"
+    )
+    assert lab.client("iam").get_role(RoleName=name)["Role"]["MaxSessionDuration"] == 3600
+
+
+def test_a_failed_replacement_keeps_the_old_one(lab: Harness) -> None:
+    lab.deploy(role())
+    old = lab.physical("Role")
+    lab.refused.add("iam:PutRolePolicy")
+    assert lab.update(role("      Path: /new/\n")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert lab.physical("Role") == old
+    assert [r["RoleName"] for r in lab.client("iam").list_roles()["Roles"]] == [old]
+
+
+def test_a_rollback_that_fails_can_be_continued(lab: Harness) -> None:
+    lab.deploy(role())
+    lab.refused.add("iam:CreateGroup")
+    changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
+    lab.before = lambda operation, _params: (
+        lab.refused.add("iam:UpdateRole") if operation == "CreateGroup" else None
+    )
+    grown = changed + "  Group: {Type: AWS::IAM::Group, DependsOn: Role}\n"
+    assert lab.update(grown) == "UPDATE_ROLLBACK_FAILED"
+    assert lab.shown("demo")["StackStatusReason"] == (
+        "The following resource(s) failed to update: [Role]. "
+    )
+    bad = lab.refusal("ContinueUpdateRollback", StackName="demo", ResourcesToSkip=["Group"])
+    assert "UPDATE_FAILED" in bad.message
+    lab.refused.discard("iam:UpdateRole")
+    lab.call("ContinueUpdateRollback", StackName="demo")
+    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
+    found = lab.client("iam").get_role(RoleName=lab.physical("Role"))["Role"]
+    assert found["MaxSessionDuration"] == 3600
+
+
+def test_a_stuck_resource_can_be_skipped(lab: Harness) -> None:
+    lab.deploy(role())
+    lab.before = lambda operation, _params: (
+        lab.refused.add("iam:UpdateRole") if operation == "CreateGroup" else None
+    )
+    lab.refused.add("iam:CreateGroup")
+    changed = role("      MaxSessionDuration: 7200\n")
+    lab.update(changed + "  Group: {Type: AWS::IAM::Group, DependsOn: Role}\n")
+    lab.call("ContinueUpdateRollback", StackName="demo", ResourcesToSkip=["Role"])
+    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_an_update_without_rollback_stays_where_it_failed_and_can_go_on(lab: Harness) -> None:
+    lab.deploy(role())
+    lab.refused.add("iam:PutRolePolicy")
+    changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
+    assert lab.update(changed, DisableRollback=True) == "UPDATE_FAILED"
+    lab.refused.clear()
+    assert lab.update(changed) == "UPDATE_COMPLETE"
+    name = lab.physical("Role")
+    inline = lab.client("iam").get_role_policy(RoleName=name, PolicyName="P")
+    assert inline["PolicyDocument"]["Statement"]["Action"] == "s3:GetObject"
+
+
+def test_an_update_without_rollback_can_be_rolled_back_later(lab: Harness) -> None:
+    lab.deploy(role())
+    lab.refused.add("iam:PutRolePolicy")
+    lab.update(role("      MaxSessionDuration: 7200\n", "s3:GetObject"), DisableRollback=True)
+    lab.refused.clear()
+    lab.call("RollbackStack", StackName="demo")
+    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
+    found = lab.client("iam").get_role(RoleName=lab.physical("Role"))["Role"]
+    assert found["MaxSessionDuration"] == 3600
+
+
+def test_a_failed_creation_that_was_kept_can_be_updated_into_place(lab: Harness) -> None:
+    lab.refused.add("iam:CreateRole")
+    lab.deploy(ROLE_AND_BUCKET, OnFailure="DO_NOTHING")
+    lab.refused.clear()
+    assert lab.update(ROLE_AND_BUCKET) == "UPDATE_COMPLETE"
+    assert lab.outputs()["BucketName"] == "data-123456789012-one"
+
+
+def test_states_in_which_nothing_can_be_updated(lab: Harness) -> None:
+    assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
+        "Stack [demo] does not exist"
+    )
+    lab.refused.add("iam:CreateRole")
+    stack_id = lab.deploy(ROLE)
+    assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
+        f"Stack:{stack_id} is in ROLLBACK_COMPLETE state and can not be updated."
+    )
+    assert lab.refusal("CancelUpdateStack", StackName="demo").message == (
+        "CancelUpdateStack cannot be called from current stack status"
+    )
+    for operation in ("ContinueUpdateRollback", "RollbackStack"):
+        assert "ROLLBACK_COMPLETE state" in lab.refusal(operation, StackName="demo").message
+
+
+def test_the_type_of_a_resource_can_not_change(lab: Harness) -> None:
+    lab.deploy("Resources: {Thing: {Type: AWS::S3::Bucket}}")
+    refused = lab.refusal(
+        "UpdateStack",
+        StackName="demo",
+        TemplateBody="Resources: {Thing: {Type: AWS::IAM::Group}}",
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    assert refused.message.endswith("modifies resource type of the following resources: [Thing]")
+
+
+def test_previous_template_and_values(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET, Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "two"}])
+    refused = lab.refusal(
+        "UpdateStack",
+        StackName="demo",
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": "Suffix", "UsePreviousValue": True}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    assert refused.message == "No updates are to be performed."
+    lab.call(
+        "UpdateStack",
+        StackName="demo",
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "three"}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    assert lab.settle("demo") == "UPDATE_COMPLETE"
+    assert lab.outputs()["BucketName"] == "data-123456789012-three"
+    assert not lab.bucket_exists("data-123456789012-two")
+
+
+def test_the_policy_of_a_replaced_bucket_moves_with_it(lab: Harness) -> None:
+    template = json.dumps(
+        {
+            "Resources": {
+                "B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "first-name"}},
+                "P": {
+                    "Type": "AWS::S3::BucketPolicy",
+                    "Properties": {
+                        "Bucket": {"Ref": "B"},
+                        "PolicyDocument": {"Version": "2012-10-17", "Statement": []},
+                    },
+                },
+            }
+        }
+    )
+    lab.deploy(template)
+    assert lab.update(template.replace("first-name", "second-name")) == "UPDATE_COMPLETE"
+    assert lab.client("s3").get_bucket_policy(Bucket="second-name")["Policy"]
+    assert not lab.bucket_exists("first-name")
+    stack_id = lab.stack("demo").stack_id
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+    assert lab.history(stack_id)[-1] == "demo DELETE_COMPLETE"
