@@ -86,12 +86,12 @@ def _named(params: Mapping[str, Any], kind: _Kind) -> str:
 def _resolved(request: ApiRequest, account: Account, kind: str, entity: Any, name: str) -> Target:
     if name.startswith("arn:"):
         return Target(name, f"{kind} {name}", entity)
-    if entity is not None and not request.operation.startswith("Create"):
+    creating = request.operation in _CREATING
+    if entity is not None and not creating:
         return Target(entity.arn, f"{kind} {name}", entity)
     path = request.params.get("Path") or "/"
     arn = f"arn:aws:iam::{account.account_id}:{kind}{path}{name}"
-    created = request.operation.startswith("Create") and request.operation != "CreateAccessKey"
-    return Target(arn, None if created else f"{kind} {name}")
+    return Target(arn, None if creating else f"{kind} {name}")
 
 
 def _implied(request: ApiRequest, account: Account, types: frozenset[str]) -> Target:
@@ -160,6 +160,19 @@ _KINDS: Mapping[str, _Kind] = {
     "server-certificate": _Kind(("ServerCertificateName",), _none),
     "mfa": _Kind(("SerialNumber", "VirtualMFADeviceName"), _none),
 }
+# These name what they make, which is not there yet.
+_CREATING = frozenset(
+    {
+        "CreateGroup",
+        "CreateInstanceProfile",
+        "CreatePolicy",
+        "CreateRole",
+        "CreateSAMLProvider",
+        "CreateUser",
+        "CreateVirtualMFADevice",
+        "UploadServerCertificate",
+    }
+)
 # These name a path, and IAM answers with the path's ARN.
 _LISTS: Mapping[str, str] = {
     "ListUsers": "user",

@@ -99,6 +99,10 @@ def _versions_reduced(store: _VersionedKeyStore) -> tuple[Any, ...]:
     return _versions_restored, ({key: store.getlist(key) for key in store},)
 
 
+def _close_quietly(key: Any) -> None:
+    key.dispose()
+
+
 def _always_permitted(_bucket: Any, _action: str, _resource: str) -> PermissionResult:
     return PermissionResult.PERMITTED
 
@@ -107,6 +111,8 @@ def apply() -> None:
     """Change moto as this module says; doing it again changes nothing."""
     # moto reads bucket policies itself and ignores Principal and Condition.
     _S3.FakeBucket.get_permission = _always_permitted
+    # moto copies objects to list their versions, and leaves the copies to be collected.
+    _S3.FakeKey.__del__ = _close_quietly
     _IAM.utcnow = _naive_now
     _S3.utcnow = _naive_now
     _IAM.User = AwsUser
