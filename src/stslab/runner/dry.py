@@ -86,7 +86,8 @@ class DryRun:
         for number, step in enumerate(stage.steps):
             params = prepare(stage, number, known, self._target).params
             call = CallShown(step.identity, step.service, step.operation, redact(params))
-            self._emit(StepStarted(stage.id, step.title, call, number + 1, len(stage.steps)))
+            of, why = len(stage.steps), step.why or ""
+            self._emit(StepStarted(stage.id, step.title, call, number + 1, of, why))
         for check in stage.checkpoint:
             self._emit(CheckStarted(stage.id, str(resolve(check.says, known)), _call(check, known)))
 

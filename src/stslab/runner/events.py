@@ -79,13 +79,14 @@ class StageFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepStarted(Event):
-    """A step is about to make its call."""
+    """A step is about to make its call. ``why`` is its reason in a sentence, if the lab tells one."""
 
     stage: str
     title: str
     call: CallShown
     number: int
     of: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,7 @@ class Journal:
 
     def mark(self, run: str, state: RunState) -> None:
         """Say where the run stands now."""
-        ended = "" if state in UNFINISHED else self._now()
-        self._write(("UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, ended, run)))
+        self._write(self._state(run, state))
 
     def run(self, run: str) -> RunRecord | None:
         """The run of this id, or None."""
@@ -199,10 +198,16 @@ class Journal:
 
     # What was proved
 
-    def staged(self, run: str, stage: str, *, held: bool, seconds: float) -> None:
-        """Remember that a stage's checkpoint was tried, and whether it held."""
+    def staged(
+        self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
+    ) -> None:
+        """Remember that a stage's checkpoint was tried, and whether it held.
+
+        ``ends`` is the state of the run, where it ends with this stage: both or neither.
+        """
         values = (run, stage, held, seconds, self._now())
-        self._write(("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values))
+        written = [("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)]
+        self._write(*written, *([self._state(run, ends)] if ends else []))
 
     def stages(self, run: str) -> tuple[StageRecord, ...]:
         """The stages whose checkpoints were tried."""
@@ -233,6 +238,10 @@ class Journal:
         return tuple(self._each(rows.check, found))
 
     # The file
+
+    def _state(self, run: str, state: RunState) -> tuple[str, Any]:
+        ended = "" if state in UNFINISHED else self._now()
+        return "UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, ended, run)
 
     def _outcome(self, entry: int, result: Result) -> tuple[str, Any]:
         values = (

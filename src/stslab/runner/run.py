@@ -133,11 +133,15 @@ class Runner:
         records = self._cleanup_stage(stage) if stage.cleanup else self._steps(stage)
         held = all(record.held for record in records)
         seconds = self._clock.monotonic() - started
-        self._journal.staged(self._begun().run.id, stage.id, held=held, seconds=seconds)
+        self._journal.staged(
+            self._begun().run.id,
+            stage.id,
+            held=held,
+            seconds=seconds,
+            ends=self._end(stage) if stage.cleanup and held else None,
+        )
         self._emit(StageFinished(stage.id, held, seconds))
         _require_held(stage, records)
-        if stage.cleanup:
-            self._end()
         return records
 
     def check_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
@@ -292,11 +296,11 @@ class Runner:
         cleaning.undo()
         return tuple(cleaning.prove(stage))
 
-    def _end(self) -> None:
-        """The cleanup stage holds: the run is finished, or cleaned where stages were left out."""
-        every = {stage.id for stage in self._lab.stages}
-        whole = every <= set(self.stages_done)
-        self._cleanup.end(self._begun().run.id, RunState.FINISHED if whole else RunState.CLEANED)
+    def _end(self, cleanup: Stage) -> RunState:
+        """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""
+        self._cleanup.remove_profiles(self._begun().run.id)
+        every = {stage.id for stage in self._lab.stages} - {cleanup.id}
+        return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED
 
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}

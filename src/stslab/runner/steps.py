@@ -70,7 +70,8 @@ class Steps:
         prepared = prepare(stage, number, self._scope(), self._work.account.target)
         doing = Doing(stage, prepared, self._work.clock.monotonic())
         shown = self._shown(doing)
-        self._work.emit(StepStarted(stage.id, step.title, shown, number + 1, len(stage.steps)))
+        of, why = len(stage.steps), step.why or ""
+        self._work.emit(StepStarted(stage.id, step.title, shown, number + 1, of, why))
         try:
             self._go_on(doing, entry)
         except StepError as error:
