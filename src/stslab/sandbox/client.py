@@ -21,7 +21,7 @@ from stslab.sandbox import files, spawn
 
 DEFAULT_ACCOUNT = "111122223333"
 _HOST = "127.0.0.1"
-_HEALTH_SECONDS = 5.0
+_HEALTH_SECONDS = 3.0
 _ANSWER_SECONDS = 120.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -97,16 +97,11 @@ def stop(folder: Path) -> bool:
     if not files.is_locked(places.server_lock):
         _forget(places)
         return False
-    with suppress(*_NO_ANSWER, SandboxError):
-        _ask(folder, "POST", "stop", seconds=_HEALTH_SECONDS)
-    for number, seconds in (
-        (0, _STOP_SECONDS),
-        (signal.SIGTERM, _KILL_SECONDS),
-        (signal.SIGKILL, _KILL_SECONDS),
-    ):
-        if number:
-            _signal(places, number)
-        if _gone_within(places, seconds):
+    if _asked_to_stop(folder) and _gone_within(places, _STOP_SECONDS):
+        return True
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _signal(places, number)
+        if _gone_within(places, _KILL_SECONDS):
             _forget(places)
             return True
     raise SandboxError(
@@ -227,6 +222,14 @@ def _started(folder: Path, port: int) -> Endpoint:
                 f"Stop it: stslab sandbox stop. Its log is {places.log}",
             )
         time.sleep(_PAUSE)
+
+
+def _asked_to_stop(folder: Path) -> bool:
+    try:
+        _ask(folder, "POST", "stop", seconds=_HEALTH_SECONDS)
+    except (*_NO_ANSWER, SandboxError):
+        return False
+    return True
 
 
 def _gone_within(places: files.Files, seconds: float) -> bool:

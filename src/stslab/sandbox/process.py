@@ -125,24 +125,32 @@ class _Process:
         self._account: Account
 
     def run(self, opener: Opener, tell: _Teller) -> None:
-        """Bind, open the account, serve, and clean up."""
+        """Bind, open the account, serve until the end, and clean up."""
         self._server = self._bound()
+        try:
+            self._account = opener(self._options.folder, self._registry)
+            try:
+                self._serve(tell)
+            finally:
+                self._account.close()
+        finally:
+            self._server.stop()
+
+    def _serve(self, tell: _Teller) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
-        self._account = opener(self._options.folder, self._registry)
+        self._add_verbs()
+        serving = threading.Thread(target=self._server.serve, name="serve")
+        serving.start()
         try:
-            self._add_verbs()
-            serving = threading.Thread(target=self._server.serve, name="serve")
-            serving.start()
             self._announce()
             log.info("serving %s, process %d", self._server.url, os.getpid())
             tell({"port": self._server.port})
             self._wait()
+        finally:
+            self._places.server.unlink(missing_ok=True)
             self._server.stop()
             serving.join()
-        finally:
-            self._account.close()
-            self._places.server.unlink(missing_ok=True)
             log.info("ended")
 
     def _bound(self) -> SandboxServer:

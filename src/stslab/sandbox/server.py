@@ -103,6 +103,12 @@ class SandboxServer(cheroot.HTTPServer):
                 self._busy -= 1
                 self._last = time.monotonic()
 
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 - cheroot's name
+        """Let the next server have this port while old connections to it linger."""
+        bound: socket.socket = super().bind(family, type, proto)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return bound
+
     def process_conn(self, conn: "_Connection") -> None:
         """Give a connection that has something to say to a worker; let a new one wait for that.
 
@@ -115,6 +121,8 @@ class SandboxServer(cheroot.HTTPServer):
 
     def stop(self) -> None:
         """Stop listening, let running requests end, and end the workers."""
+        if not self.ready:
+            return
         waker = threading.Thread(target=self._wake, daemon=True)
         waker.start()
         super().stop()

@@ -69,12 +69,12 @@ class Authenticator:
     def _s3(self, request: HttpRequest) -> Authenticated:
         names = {name for name, _ in request.query}
         v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
-        text = " ".join(request.header("authorization").split())
-        if request.has_header("authorization") + v4_query + v2_query > 1:
+        headers = canonical.header_map(request)
+        text = headers.get("authorization", "")
+        if ("authorization" in headers) + v4_query + v2_query > 1:
             raise invalid_argument(_ONE_MECHANISM, "Authorization", text)
-        for name in _ONCE:
-            if len(request.header_values(name)) > 1:
-                raise invalid_argument("The header was sent more than once.", name, "")
+        if name := canonical.doubled_header(request, headers, _ONCE):
+            raise invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
             return s3.verify_query(request, self._circle)
         if v2_query:

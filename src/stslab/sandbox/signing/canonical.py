@@ -29,6 +29,21 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     return headers
 
 
+def doubled(pairs: Pairs, once: Iterable[str]) -> str:
+    """The first name of ``once`` that several of the pairs have; empty where there is none."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) == len(names):
+        return ""
+    return next((name for name in once if names.count(name) > 1), "")
+
+
+def doubled_header(request: HttpRequest, headers: Headers, once: Iterable[str]) -> str:
+    """The first header of ``once`` that was sent more than once; empty where there is none."""
+    if len(headers) == len(request.headers):
+        return ""
+    return doubled(tuple((name.lower(), value) for name, value in request.headers), once)
+
+
 def canonical_path(path: str, service: str) -> str:
     """The canonical URI. S3 encodes once and keeps the path; the others normalise and encode
     again what the client has encoded.

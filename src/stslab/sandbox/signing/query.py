@@ -74,7 +74,7 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise _mismatch(_MISMATCH)
     if not in_header and not in_query:
         raise missing_token()
-    _require_once(request)
+    _require_once(request, headers)
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
         raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
@@ -88,14 +88,11 @@ def _must_be_signed(name: str) -> bool:
     return name.startswith("x-amz-") and name not in _NEED_NOT_BE_SIGNED
 
 
-def _require_once(request: HttpRequest) -> None:
-    for name in _ONCE_HEADERS:
-        if len(request.header_values(name)) > 1:
-            raise _incomplete(f"The header '{name}' is given more than once.")
-    names = [name for name, _ in request.query]
-    for name in _ONCE_PARAMETERS:
-        if names.count(name) > 1:
-            raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
+def _require_once(request: HttpRequest, headers: Mapping[str, str]) -> None:
+    if name := canonical.doubled_header(request, headers, _ONCE_HEADERS):
+        raise _incomplete(f"The header '{name}' is given more than once.")
+    if name := canonical.doubled(request.query, _ONCE_PARAMETERS):
+        raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
 
 
 def _from_header(headers: Mapping[str, str]) -> Claim:

@@ -175,10 +175,8 @@ def _query_claim(request: HttpRequest, parameters: Mapping[str, str], now: datet
         raise bad_parameters(
             'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         )
-    names = [name for name, _ in request.query]
-    once = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
-    if any(name not in parameters for name in _PARAMETERS) or any(
-        names.count(name) > 1 for name in once
+    if any(name not in parameters for name in _PARAMETERS) or canonical.doubled(
+        request.query, (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
     ):
         raise bad_parameters(_ALL_PARAMETERS)
     time = basic_time(parameters["X-Amz-Date"])

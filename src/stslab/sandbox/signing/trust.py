@@ -106,6 +106,7 @@ def header_time(text: str) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=64)
 def stamp(time: datetime) -> str:
     """A time in ISO 8601's basic format."""
     return time.strftime("%Y%m%dT%H%M%SZ")
@@ -141,8 +142,16 @@ AUTH_PARAMETERS: Mapping[str, frozenset[str]] = {
 
 def bared(request: HttpRequest) -> HttpRequest:
     """The request less its credentials, which nothing further in has a use for."""
-    headers = tuple(pair for pair in request.headers if pair[0].lower() not in _CREDENTIAL_HEADERS)
-    return replace(request, headers=headers)
+    kept = tuple([pair for pair in request.headers if pair[0].lower() not in _CREDENTIAL_HEADERS])
+    return HttpRequest(
+        request.method,
+        request.path,
+        request.query,
+        request.raw_query,
+        kept,
+        request.body,
+        request.source_ip,
+    )
 
 
 def hoisted(request: HttpRequest, version: str) -> HttpRequest:
