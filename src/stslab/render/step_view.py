@@ -29,6 +29,8 @@ def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
     number = f"{event.number}/{event.of}"
     paper.line(number, "bold blue", event.title, aside=f"as {event.call.identity}")
     paper.command(describe(event.call))
+    if event.why:
+        paper.prose(event.why, indent=_RESULT, style="dim")
 
 
 def step_skipped(paper: Paper, event: StepSkipped) -> None:

@@ -79,7 +79,7 @@ class StageFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepStarted(Event):
-    """A step is about to make its call. ``why`` is its reason in a sentence, if the lab tells one."""
+    """A step is about to make its call. ``why`` is its reason, if the lab tells one."""
 
     stage: str
     title: str
