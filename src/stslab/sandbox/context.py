@@ -95,7 +95,10 @@ def _tags(world: World, caller: Caller) -> Keys:
         return {}
     tags = own_tags(_tagged(account, caller))
     if caller.session is not None:
-        tags.update(caller.session.tags)
+        # A session tag stands before the role's tag of the same key, whatever its case.
+        passed = dict(caller.session.tags)
+        folded = {key.lower() for key in passed}
+        tags = {key: value for key, value in tags.items() if key.lower() not in folded} | passed
     return {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
 
 
