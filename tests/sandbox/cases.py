@@ -130,7 +130,10 @@ class _Run:
         now = account.control("GET", "clock")["now"]
         fresh = secrets.token_hex(4)
         self._scope: dict[str, Any] = {
-            "n": fresh, "account": LEARNER, "partner": PARTNER, "now": now
+            "n": fresh,
+            "account": LEARNER,
+            "partner": PARTNER,
+            "now": now,
         }
 
     def all(self, case: Case) -> None:
@@ -154,7 +157,7 @@ class _Run:
         self._scope["now"] = self._account.control("GET", "clock")["now"]
 
     def _token(self, step: Mapping[str, Any]) -> None:
-        asked = resolve(step["token"], self._scope)
+        asked = _filled(step["token"], self._scope)
         self._scope[step["save"]] = self._account.control("POST", "oidc/token", asked)["token"]
 
     def _mfa(self, step: Mapping[str, Any]) -> None:
@@ -200,11 +203,20 @@ class _Run:
 
     def _params(self, caller: Any, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
         shape = caller.meta.service_model.operation_model(operation).input_shape
-        resolved = resolve(given, self._scope)
+        resolved = _filled(given, self._scope)
         return {name: _fitted(shape, name, value) for name, value in resolved.items()}
 
 
 _KEYS = {"as", "call", "with", "expect", "fails", "message", "status", "save", "keys"}
+
+
+def _filled(value: Any, scope: Mapping[str, Any]) -> Any:
+    """Like `resolve`, of keys too: a condition key may have a fresh name in it."""
+    if isinstance(value, Mapping):
+        return {resolve(key, scope): _filled(inner, scope) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, scope) for inner in value]
+    return resolve(value, scope)
 
 
 def _fitted(shape: Any, name: str, value: Any) -> Any:
@@ -231,4 +243,6 @@ def _plain(value: Any) -> Any:
 
 
 def _safe(plain: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in plain.items() if name not in ("Credentials", "AccessKey")}
+    return {
+        name: value for name, value in plain.items() if name not in ("Credentials", "AccessKey")
+    }

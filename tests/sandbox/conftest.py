@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-
 from tests.sandbox.cases import Account
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.sts import identifiers, messages
+from stslab.sandbox.sts import faults, identifiers, messages
+from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.sessions import SessionStore
 
 _FORBIDDEN = 403
@@ -14,7 +15,8 @@ _FORBIDDEN = 403
 class Identity:
     """GetCallerIdentity, GetAccessKeyInfo and DecodeAuthorizationMessage."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, judge: Judge, store: SessionStore) -> None:
+        self._judge = judge
         self._store = store
 
     def get_caller_identity(self, request: ApiRequest) -> dict[str, Any]:
@@ -28,6 +30,7 @@ class Identity:
 
     def get_access_key_info(self, request: ApiRequest) -> dict[str, Any]:
         """Say which account a key belongs to, live, deleted or anyone's."""
+        self._require(request, "sts:GetAccessKeyInfo")
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
             raise ApiFault(
@@ -37,5 +40,11 @@ class Identity:
 
     def decode_authorization_message(self, request: ApiRequest) -> dict[str, Any]:
         """Read an encoded denial."""
+        self._require(request, "sts:DecodeAuthorizationMessage")
         key = self._store.message_key
         return {"DecodedMessage": messages.decode(key, request.params["EncodedMessage"])}
+
+    def _require(self, request: ApiRequest, action: str) -> None:
+        decision = self._judge.decide(request, action, "*", context={})
+        if not decision.allowed:
+            raise faults.denied(decision)
