@@ -52,7 +52,9 @@ class Harness:
         self.lock = threading.RLock()
         self.service = CloudFormation(
             self.stacks,
-            Surroundings(self._internal, self, self, self._now, self.lock, self._saved),
+            Surroundings(
+                self._internal, self, lambda _account: self, self._now, self.lock, self._saved
+            ),
             step_seconds,
         )
 
@@ -89,7 +91,7 @@ class Harness:
     def bucket_exists(self, name: str) -> bool:
         return name in {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
 
-    def tag_bucket(self, name: str, tags: Mapping[str, str]) -> None:
+    def tag(self, _kind: str, name: str, tags: Mapping[str, str]) -> None:
         self.system_tags[name] = tags
 
     def _now(self) -> datetime:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from stslab.sandbox.cloudformation import state
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
+
+from stslab.sandbox.cloudformation import state
 
 TAKEN = "data-123456789012-one"
 RESOURCES_OF_ROLE = ROLE.partition("Outputs")[0]
@@ -34,8 +35,8 @@ def test_creation_makes_what_the_template_says_and_tells_of_it(lab: Harness) -> 
     inline = lab.client("iam").get_role_policy(RoleName=role, PolicyName="ListBucket")
     assert inline["PolicyDocument"]["Statement"]["Resource"] == f"arn:aws:s3:::{TAKEN}"
     tags = {t["Key"]: t["Value"] for t in lab.client("iam").list_role_tags(RoleName=role)["Tags"]}
-    assert tags == {
-        "team": "blue",
+    assert tags == {"team": "blue"}
+    assert lab.system_tags[role] == {
         "aws:cloudformation:stack-name": "demo",
         "aws:cloudformation:stack-id": lab.stack("demo").stack_id,
         "aws:cloudformation:logical-id": "Role",
@@ -69,8 +70,10 @@ def test_a_failing_resource_rolls_the_creation_back(lab: Harness) -> None:
     assert "(Service: Iam, Status Code: 403, Request ID: " in failed
     assert "HandlerErrorCode: AccessDenied)" in failed
     assert history[history.index(failed) + 1 :] == [
-        "demo ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [Role]. "
-        "Rollback requested by user.",
+        (
+            "demo ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [Role]. "
+            "Rollback requested by user."
+        ),
         "Role DELETE_IN_PROGRESS",
         "Role DELETE_COMPLETE",
         "Bucket DELETE_IN_PROGRESS",
@@ -249,7 +252,7 @@ def test_the_same_request_token_makes_one_stack(lab: Harness) -> None:
 
 def test_a_caller_that_may_not_tag_gets_untagged_roles(lab: Harness) -> None:
     lab.refused.add("iam:Tag")
-    lab.deploy(ROLE)
+    lab.deploy(ROLE, Tags=[{"Key": "team", "Value": "blue"}])
     assert lab.stack("demo").status == "CREATE_COMPLETE"
     assert (
         "Role CREATE_IN_PROGRESS Did not have IAM permissions to process tags on AWS::IAM::Role "

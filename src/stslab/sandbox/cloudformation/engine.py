@@ -68,7 +68,7 @@ class Surroundings:
 
     call: Calls
     keys: KeyStore
-    ground: Ground
+    ground: Callable[[str], Ground]
     now: Callable[[], datetime]
     lock: AbstractContextManager[Any]
     save: Callable[[], None] = lambda: None
@@ -153,7 +153,7 @@ class Engine:
             stack=stack,
             stacks=self.stacks,
             call=_Acting(self.around, stack, caller),
-            ground=self.around.ground,
+            ground=self.around.ground(stack.account),
             now=self.around.now,
             changing=self.changing,
             pause=self._pause,

@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
+from stslab.sandbox.iam_own import tagging
+from stslab.sandbox.tables import Table
+
+# Where IAM's entities are kept, and under which of their attributes.
+_TABLES: dict[str, tuple[str, str]] = {
+    "role": ("roles", "id"),
+    "user": ("users", "name"),
+    "OIDC provider": ("open_id_providers", "arn"),
+}
 
 
 class WorldGround:
-    """:class:`~stslab.sandbox.cloudformation.resources.work.Ground` of a world."""
+    """A world as CloudFormation sees it while it works on a stack of one account.
 
-    def __init__(self, world: World) -> None:
+    It is a :class:`~stslab.sandbox.cloudformation.resources.work.Ground`.
+    """
+
+    def __init__(self, world: World, account_id: str) -> None:
         self._world = world
+        self._account_id = account_id
 
     def bucket_exists(self, name: str) -> bool:
         """Whether any account has a bucket of this name: names are global."""
         return self._world.owner_of_bucket(name) is not None
 
-    def tag_bucket(self, name: str, tags: Mapping[str, str]) -> None:
-        """Set a bucket's system tags beside those that it has."""
+    def tag(self, kind: str, name: str, tags: Mapping[str, str]) -> None:
+        """Set system tags beside those that are there."""
         with self._world.write_lock:
-            owner = self._world.owner_of_bucket(name)
-            if owner is None:
+            if kind == "bucket":
+                self._tag_bucket(name, tags)
                 return
-            pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-            backend = moto_backends.s3(owner)
-            backend.tagger.tag_resource(backend.buckets[name].arn, pairs)
+            iam = self._world.account(self._account_id).iam
+            found = tagging.add_system(iam, kind, name, tags)
+            table, key = _TABLES[kind]
+            _touch(getattr(iam, table), getattr(found, key))
+
+    def _tag_bucket(self, name: str, tags: Mapping[str, str]) -> None:
+        s3 = moto_backends.s3(self._account_id)
+        arn = s3.buckets[name].arn
+        s3.tagger.tag_resource(arn, [{"Key": key, "Value": tags[key]} for key in tags])
+        _touch(s3.tagger.tags, arn)
+
+
+def _touch(table: Any, key: str) -> None:
+    """Let what changed where it stands be saved, in a world that is."""
+    if isinstance(table, Table):
+        table.touch(key)

@@ -32,7 +32,7 @@ def part_of(
     around = Surroundings(
         call=world.call,
         keys=keys,
-        ground=WorldGround(world),
+        ground=lambda account_id: WorldGround(world, account_id),
         now=world.now,
         lock=world.write_lock,
         save=save,

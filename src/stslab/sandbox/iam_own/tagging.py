@@ -33,6 +33,15 @@ def of(iam: Any, kind: str, found: Any) -> Tags:
     )
 
 
+def add_system(iam: Any, kind: str, name: str, tags: Mapping[str, str]) -> Any:
+    """Set tags that only AWS itself sets (``aws:…``); returns the entity that has them."""
+    row = _KINDS[kind]
+    found = row.find(iam, name)
+    kept = [tag for tag in row.read(iam, found) if tag["Key"] not in tags]
+    row.write(iam, found, kept + [{"Key": key, "Value": tags[key]} for key in tags])
+    return found
+
+
 def checked(tags: Iterable[Mapping[str, str]]) -> Tags:
     """Tags of a request, fit to be kept.
 

@@ -126,15 +126,12 @@ class Bucket:
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
-        own = {key: value for key, value in work.tags.items() if not key.startswith("aws:")}
-        had = [key for key in work.old_tags if not key.startswith("aws:")]
-        pairs = [{"Key": key, "Value": value} for key, value in own.items()]
+        pairs = [{"Key": key, "Value": value} for key, value in work.own_tags.items()]
         if pairs:
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
-        elif had:
+        elif work.old_own_tags:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
-        system = {key: value for key, value in work.tags.items() if key.startswith("aws:")}
-        work.ground.tag_bucket(work.physical_id, system)
+        work.tag_system("bucket", work.physical_id)
 
     def _attributes(self, work: Work) -> None:
         name, region = work.physical_id, work.region

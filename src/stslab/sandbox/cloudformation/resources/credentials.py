@@ -122,6 +122,7 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
+        work.tag_system("OIDC provider", work.physical_id)
 
     def update(self, work: Work, old: Properties) -> None:
         """Change its audiences, thumbprints and tags."""

@@ -32,6 +32,8 @@ class Identity:
         work.attributes["Arn"] = made["Arn"]
         if self.kind == "Role":
             work.attributes["RoleId"] = made["RoleId"]
+        if self.kind != "Group":
+            work.tag_system(self.kind.lower(), work.physical_id)
         self._apply(work, {})
 
     def update(self, work: Work, old: Properties) -> None:
@@ -86,8 +88,9 @@ class Identity:
 
 def change_tags(work: Work, tag: str, untag: str, named: Mapping[str, str]) -> None:
     """Set the tags that are new or changed, and remove those that are gone."""
-    changed = {key: v for key, v in work.tags.items() if work.old_tags.get(key) != v}
-    gone = sorted(set(work.old_tags) - set(work.tags))
+    new, old = work.own_tags, work.old_own_tags
+    changed = {key: value for key, value in new.items() if old.get(key) != value}
+    gone = sorted(set(old) - set(new))
     if changed:
         pairs = [{"Key": key, "Value": value} for key, value in changed.items()]
         work.iam(tag, **named, Tags=pairs)

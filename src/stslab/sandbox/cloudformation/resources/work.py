@@ -12,6 +12,7 @@ Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""
 
 GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
+SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
 
@@ -22,8 +23,8 @@ class Ground(Protocol):
         """Whether any account has a bucket of this name."""
         ...
 
-    def tag_bucket(self, name: str, tags: Mapping[str, str]) -> None:
-        """Set a bucket's system tags (``aws:…``), which its owner can't."""
+    def tag(self, kind: str, name: str, tags: Mapping[str, str]) -> None:
+        """Set the system tags (``aws:…``) of a role, user, OIDC provider or bucket."""
         ...
 
 
@@ -69,19 +70,38 @@ class Work:
             if fault.code not in GONE:
                 raise
 
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags that are the caller's to set."""
+        return _own(self.tags)
+
+    @property
+    def old_own_tags(self) -> dict[str, str]:
+        """Those that were set so far."""
+        return _own(self.old_tags)
+
+    def tag_system(self, kind: str, name: str) -> None:
+        """Set the tags that only CloudFormation itself can set."""
+        system = {key: value for key, value in self.tags.items() if key.startswith(SYSTEM)}
+        self.ground.tag(kind, name, system)
+
     def tagged(self, operation: str, **params: Any) -> Mapping[str, Any]:
         """Call an operation of IAM with the tags; without them where the caller may not tag.
 
         That is what CloudFormation does with IAM resources, saying so in an event.
         """
-        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        tags = [{"Key": key, "Value": value} for key, value in self.own_tags.items()]
         try:
-            return self.iam(operation, **params, Tags=tags)
+            return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:
-            if fault.code not in REFUSED or ":Tag" not in fault.message:
+            if not tags or fault.code not in REFUSED or ":Tag" not in fault.message:
                 raise
         self.note(f"Did not have IAM permissions to process tags on {self.type} resource.")
         return self.iam(operation, **params)
+
+
+def _own(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not key.startswith(SYSTEM)}
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:
