@@ -10,7 +10,7 @@ from typing import Any
 ACCOUNT = "111122223333"
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - it says what AWS did
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.code, self.message, self.status = code, message, status

@@ -169,7 +169,7 @@ class FakeAccount:
         if not arn.endswith("user/admin") and call not in may:
             raise Refused("AccessDenied", f"User: {arn} is not authorized to perform: {call}", 403)
 
-    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
+    def waiter_pace(self, _service: str, _waiter: str) -> WaiterPace:
         return WaiterPace(5.0, 10)
 
     def probe(

@@ -2,12 +2,7 @@
 
 from stslab.runner.events import (
     CheckFinished,
-    CleanupFinished,
     RunFinished,
-    StackProgress,
-    StepFinished,
-    StepSkipped,
-    ThingLookedUp,
 )
 from stslab.runner.records import RunState
 

@@ -55,11 +55,12 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     if stage.cleanup:
         return ()
     before = lab.stages[: lab.stages.index(stage)]
-    wanted, found = _uses(stage), set[str]()
+    wanted, named, found = _uses(stage), _named(stage), set[str]()
     for earlier in reversed(before):
-        if not earlier.cleanup and (_gives(earlier) & wanted or _names_shared(earlier, stage)):
+        if not earlier.cleanup and (_gives(earlier) & wanted or _makes(earlier) & named):
             found.add(earlier.id)
             wanted |= _uses(earlier)
+            named |= _named(earlier)
     return tuple(one.id for one in before if one.id in found)
 
 
@@ -95,12 +96,18 @@ def _expressions(part: Step | Check) -> list[str]:
     return [part.expect or ""] if isinstance(part, Check) else [*part.save.values()]
 
 
-def _names_shared(earlier: Stage, stage: Stage) -> bool:
-    """Whether a step's call hangs on what an earlier one made: it names it by the same variable."""
-    made = {name for step in earlier.steps if step.undo for name in _named_by(step.params)}
-    return bool(made & {name for step in stage.steps for name in _named_by(step.params)})
+def _makes(stage: Stage) -> set[str]:
+    """The names by which a stage's steps name what they make, and what it is made with."""
+    return {name for step in stage.steps if step.undo for name in _named_by(step.params)}
+
+
+def _named(stage: Stage) -> set[str]:
+    """The names by which a stage's steps name what they work on."""
+    return {name for step in stage.steps for name in _named_by(step.params)}
 
 
 def _named_by(params: Mapping[str, Any]) -> set[str]:
-    own = {"run", "account", "region", "partition", "profiles"}
-    return names_used(dict(params)) - own
+    return names_used(dict(params)) - _EVERYWHERE
+
+
+_EVERYWHERE = {"run", "account", "region", "partition", "profiles"}

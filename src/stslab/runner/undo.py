@@ -96,7 +96,9 @@ class Cleanup:
             CredentialsError: the credentials are for another account, or can't be used.
         """
         report = self.undo(run_id)
-        self.end(run_id, RunState.CLEANED)
+        run = self._journal.run(run_id)
+        if run and run.state is not RunState.LOST:
+            self.end(run_id, RunState.CLEANED)
         return report
 
     def undo(self, run_id: str) -> CleanupReport:
@@ -214,8 +216,10 @@ class Cleanup:
         return left
 
     def _swept(self, work: Work) -> list[Thing]:
-        left = []
+        left, others = [], _not_ours(work)
         for thing in Sweep(work).leftovers():
+            if any(thing.same(other) for other in others):
+                continue
             sight = self._until_gone(work, thing)
             if sight.there is not False:
                 self._emit(ThingLookedUp(label(thing), sight.call, gone=False, proof=sight.proof))
@@ -269,6 +273,12 @@ def _to_look_up(work: Work) -> list[Thing]:
             new = [thing for thing in work.things_of(entry) if complete(thing)]
             found += [thing for thing in new if not any(thing.same(known) for known in found)]
     return found
+
+
+def _not_ours(work: Work) -> list[Thing]:
+    """What the run came upon, and what somebody else had made."""
+    entries = work.journal.entries(work.run.id)
+    return [one.thing for one in entries if one.thing and one.state is EntryState.NOT_OURS]
 
 
 def _extras(work: Work, entry: Entry, owned: list[Thing]) -> Iterable[str]:
