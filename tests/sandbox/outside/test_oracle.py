@@ -1,6 +1,7 @@
 """What botocore signs is accepted, and comes through as it was meant."""
 
 import hashlib
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -93,6 +94,15 @@ def test_presigned_headers_are_headers(how):
     found = authenticator().authenticate(request)
     assert {name: found.request.header(name) for name in headers} == headers
     assert found.request.query == ()
+
+
+def test_a_checksum_in_a_url_is_not_looked_at():
+    """The JavaScript SDK presigns the checksum of an empty body; S3 lets every body pass."""
+    query = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32"
+    request = replace(signed("s3-presigned", method="PUT", path=f"/b/k?{query}"), body=b"hello")
+    found = authenticator().authenticate(request).request
+    assert not found.has_header("x-amz-checksum-crc32")
+    assert not found.has_header("x-amz-sdk-checksum-algorithm")
 
 
 def test_a_payload_hash_is_held_against_the_body():

@@ -61,7 +61,7 @@ def answer(request: ApiRequest) -> ApiResponse:
     with carried_out(request):
         status, headers, body = _answered(request)
     content = body.encode() if isinstance(body, str) else bytes(body or b"")
-    kept = _headers(headers)
+    kept = _headers(headers, head=request.http.method == "HEAD")
     if content and not any(name.lower() == "content-type" for name, _ in kept):
         kept.append(("Content-Type", serialize.S3_XML))
     return ApiResponse(status, (*kept, *serialize.request_ids("s3", request.request_id)), content)
@@ -144,8 +144,10 @@ def _request(request: ApiRequest, path: str, query: str, headers: Mapping[str, s
     return http
 
 
-def _headers(answered: Mapping[str, Any]) -> list[tuple[str, str]]:
-    dropped = {"date", "server", "status", "x-amzn-requestid", "content-length"}
+def _headers(answered: Mapping[str, Any], *, head: bool) -> list[tuple[str, str]]:
+    """Those that go back; the length is the body's, except to HEAD, which has none."""
+    dropped = {"date", "server", "status", "x-amzn-requestid"}
+    dropped |= set() if head else {"content-length"}
     return [
         (name, str(value))
         for name, value in answered.items()

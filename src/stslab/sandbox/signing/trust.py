@@ -157,7 +157,9 @@ def bared(request: HttpRequest) -> HttpRequest:
 def hoisted(request: HttpRequest, version: str) -> HttpRequest:
     """A presigned request as the plain one that it stands for.
 
-    S3 takes ``x-amz-*`` query parameters of a presigned URL for the headers of these names.
+    S3 takes ``x-amz-*`` query parameters of a presigned URL for the headers of these names,
+    except for checksums: those that the JavaScript SDK puts there, of the empty body that it
+    knows, are not looked at.
     """
     ours = AUTH_PARAMETERS[version]
     sent = {name.lower() for name, _ in request.headers}
@@ -167,11 +169,12 @@ def hoisted(request: HttpRequest, version: str) -> HttpRequest:
         if name in ours:
             continue
         if lower.startswith("x-amz-") or (version == "AWS" and lower in _V2_HEADERS):
-            if lower not in sent:
+            if lower not in sent and not lower.startswith(_CHECKSUMS):
                 headers.append((lower, value))
             continue
         query.append((name, value))
     return replace(request, headers=tuple(headers), query=tuple(query))
 
 
+_CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
 _V2_HEADERS = {"content-type", "content-md5"}
