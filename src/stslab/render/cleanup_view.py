@@ -40,7 +40,7 @@ def cleanup_finished(paper: Paper, event: CleanupFinished, looked: list[ThingLoo
     """The table of what is gone with the proof of each, or what is left and how to remove it."""
     paper.blank()
     if looked:
-        paper.put(_table(paper, looked))
+        paper.put(_table(paper, looked), "")
     if event.remaining:
         _left(paper, event)
         return

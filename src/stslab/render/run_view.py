@@ -1,5 +1,7 @@
 """Draws a run's frame: its title and map, its stages, its end, and what is said in between."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.panel import Panel
 from rich.table import Table
@@ -58,11 +60,14 @@ def stage_finished(paper: Paper, event: StageFinished) -> None:
         paper.line(paper.symbols.failed, "red", f"The checkpoint of {event.stage} does not hold")
 
 
-def run_finished(paper: Paper, event: RunFinished) -> None:
-    """The table of what was proved, how long it took, and how many calls it made."""
+def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> None:
+    """The table of what was proved, how long it took, and how many calls it made.
+
+    ``took`` are the seconds of each stage that was done just now, by its title.
+    """
     paper.blank()
     if event.proved:
-        paper.put(_proofs(paper, event))
+        paper.put(_proofs(paper, event, took), "")
     held = sum(1 for _, _, holds in event.proved if holds)
     paper.prose(
         f"{held} of {counted(len(event.proved), 'claim')} proved, "
@@ -87,15 +92,17 @@ def _mapped(paper: Paper, number: int, stage: StageShown) -> None:
     paper.prose(f"{number}. {stage.title}", indent=2, lead=sign, style=style)
 
 
-def _proofs(paper: Paper, event: RunFinished) -> Table:
+def _proofs(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("What was proved", ratio=1, overflow="fold")
+    table.add_column("Took", no_wrap=True, justify="right")
     table.width = min(paper.width, _WIDEST_READ)
     stage_before = None
     for stage, claim, held in event.proved:
         if stage != stage_before:
-            table.add_row("", Text(one_line(stage), style="bold"))
+            seconds = spoken(took[stage]) if stage in took else ""
+            table.add_row("", Text(one_line(stage), style="bold"), seconds)
             stage_before = stage
         sign = paper.symbols.done if held else paper.symbols.failed
         table.add_row(Text(sign, style="green" if held else "red"), Text(one_line(claim)))

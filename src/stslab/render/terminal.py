@@ -33,9 +33,6 @@ from stslab.runner.events import (
 
 # How each event is drawn that needs nothing but itself.
 _DRAWN: dict[type[Event], Callable[[Paper, Any], None]] = {
-    StageStarted: run_view.stage_started,
-    StageFinished: run_view.stage_finished,
-    RunFinished: run_view.run_finished,
     Notice: run_view.notice,
     StepSkipped: step_view.step_skipped,
     StepFinished: step_view.step_finished,
@@ -55,11 +52,16 @@ class TerminalRenderer:
         self.paper = Paper(console, over=over)
         self._describe = describe
         self._dry = False
+        self._titles: dict[str, str] = {}
+        self._took: dict[str, float] = {}
         self._checked_stage = ""
         self._checked_call: CallShown | None = None
         self._looked: list[ThingLookedUp] = []
         self._remembering: dict[type[Event], Callable[[Any], None]] = {
             RunStarted: self._run_started,
+            RunFinished: self._run_finished,
+            StageStarted: self._stage_started,
+            StageFinished: self._stage_finished,
             StepStarted: self._step_started,
             CheckStarted: self._check_started,
             CheckFinished: self._check_finished,
@@ -88,6 +90,17 @@ class TerminalRenderer:
     def _run_started(self, event: RunStarted) -> None:
         self._dry = event.dry
         run_view.run_started(self.paper, event)
+
+    def _run_finished(self, event: RunFinished) -> None:
+        run_view.run_finished(self.paper, event, self._took)
+
+    def _stage_started(self, event: StageStarted) -> None:
+        self._titles[event.stage] = event.title
+        run_view.stage_started(self.paper, event)
+
+    def _stage_finished(self, event: StageFinished) -> None:
+        self._took[self._titles.get(event.stage, event.stage)] = event.seconds
+        run_view.stage_finished(self.paper, event)
 
     def _step_started(self, event: StepStarted) -> None:
         self._checked_stage = ""
