@@ -8,7 +8,7 @@ from typing import Any
 from stslab.errors import SandboxError
 from stslab.sandbox.account import World
 from stslab.sandbox.control import ControlRequest
-from stslab.sandbox.iam_own import faults, lookups, paging, shapes, tagging, totp
+from stslab.sandbox.iam_own import faults, lookups, mfa_devices, paging, shapes, tagging, totp
 from stslab.sandbox.iam_own.mfa_devices import MfaDevice
 from stslab.sandbox.model import ApiRequest
 
@@ -58,14 +58,16 @@ def enable_mfa_device(world: World, request: ApiRequest) -> Answer:
     if not device.synchronise(*_codes(params), request.now):
         raise faults.wrong_code()
     device.enabled, device.user_id, device.user_name = request.now, user.id, user.name
-    user.mfa_devices[device.serial] = device
+    user.mfa_devices[device.serial] = device.serial
+    mfa_devices.changed(iam, device)
     return {}
 
 
 def resync_mfa_device(world: World, request: ApiRequest) -> Answer:
     """ResyncMFADevice: two consecutive codes of a device whose clock went astray."""
-    user = lookups.user(lookups.backend(world, request), request.params["UserName"])
-    device = _device_of(user, request.params["SerialNumber"])
+    iam = lookups.backend(world, request)
+    user = lookups.user(iam, request.params["UserName"])
+    device = _device_of(iam, user, request.params["SerialNumber"])
     if not device.resynchronise(*_codes(request.params), request.now):
         raise faults.wrong_code()
     return {}
@@ -73,8 +75,8 @@ def resync_mfa_device(world: World, request: ApiRequest) -> Answer:
 
 def deactivate_mfa_device(world: World, request: ApiRequest) -> Answer:
     """DeactivateMFADevice."""
-    user = lookups.own_user(world, request)
-    device = _device_of(user, request.params["SerialNumber"])
+    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
+    device = _device_of(iam, user, request.params["SerialNumber"])
     device.enabled, device.user_id, device.user_name = None, "", ""
     del user.mfa_devices[device.serial]
     return {}
@@ -85,7 +87,7 @@ def get_mfa_device(world: World, request: ApiRequest) -> Answer:
     iam, params = lookups.backend(world, request), request.params
     serial = params["SerialNumber"]
     device = (
-        _device_of(lookups.user(iam, params["UserName"]), serial)
+        _device_of(iam, lookups.user(iam, params["UserName"]), serial)
         if "UserName" in params
         else tagging.mfa_device(iam, serial)
     )
@@ -99,10 +101,10 @@ def get_mfa_device(world: World, request: ApiRequest) -> Answer:
 
 def list_mfa_devices(world: World, request: ApiRequest) -> Answer:
     """ListMFADevices: a user's."""
-    user = lookups.own_user(world, request)
+    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
     devices = [
         {"UserName": user.name, "SerialNumber": device.serial, "EnableDate": device.enabled}
-        for device in user.mfa_devices.values()
+        for device in mfa_devices.of_user(iam, user)
     ]
     return paging.page("MFADevices", devices, request.params)
 
@@ -140,11 +142,10 @@ def current_code(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     raise SandboxError(f"There is no virtual MFA device {serial!r}.")
 
 
-def _device_of(user: Any, serial: str) -> Any:
-    device = user.mfa_devices.get(serial)
-    if device is None:
+def _device_of(iam: Any, user: Any, serial: str) -> MfaDevice:
+    if serial not in user.mfa_devices:
         raise faults.no_such(f"MFA Device with serial number {serial} is invalid for user.")
-    return device
+    return tagging.mfa_device(iam, serial)
 
 
 def _codes(params: Mapping[str, Any]) -> tuple[str, str]:

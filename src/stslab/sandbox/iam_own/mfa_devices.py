@@ -54,7 +54,17 @@ class MfaDevice:
         return self.synchronise(first, second, now, _RESYNC_DRIFT)
 
 
-def verified(user: Any, serial: str | None, code: str | None, now: datetime) -> bool:
+def of_user(iam: Any, user: Any) -> list[MfaDevice]:
+    """The devices of moto's user. The user knows their serial numbers, ``iam`` has them."""
+    return [iam.virtual_mfa_devices[serial] for serial in sorted(user.mfa_devices)]
+
+
+def changed(iam: Any, device: MfaDevice) -> None:
+    """Say that a device changed, so that it is saved."""
+    iam.virtual_mfa_devices[device.serial] = device
+
+
+def verified(iam: Any, user: Any, serial: str | None, code: str | None, now: datetime) -> bool:
     """Whether the user (moto's, or None) proved MFA with this call; False if it was not tried.
 
     Raises:
@@ -65,14 +75,15 @@ def verified(user: Any, serial: str | None, code: str | None, now: datetime) -> 
         return False
     if serial is None or code is None:
         raise _failed(", must provide both MFA serial number and one time pass code.")
-    device = user.mfa_devices.get(serial) if user is not None else None
-    if device is None:
+    device = iam.virtual_mfa_devices.get(serial)
+    if device is None or user is None or serial not in user.mfa_devices:
         raise _failed(
             ", unable to validate MFA code.  Please verify your MFA serial number is valid and "
             "associated with this user."
         )
     if not device.accepts(code, now):
         raise _failed(" with invalid MFA one time pass code. ")
+    changed(iam, device)
     return True
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import faults, lookups, paging
+from stslab.sandbox.iam_own.mfa_devices import MfaDevice
 from stslab.sandbox.model import ApiRequest
 
 Tags = list[dict[str, str]]
@@ -142,9 +143,9 @@ def saml_provider(iam: Any, arn: str) -> Any:
     raise faults.no_such(f"Manifest not found for arn {arn}")
 
 
-def mfa_device(iam: Any, serial: str) -> Any:
+def mfa_device(iam: Any, serial: str) -> MfaDevice:
     """The virtual MFA device with this serial number."""
-    found = iam.virtual_mfa_devices.get(serial)
+    found: MfaDevice | None = iam.virtual_mfa_devices.get(serial)
     if found is None:
         raise faults.no_such(f"VirtualMFADevice with serial number {serial} doesn't exist.")
     return found

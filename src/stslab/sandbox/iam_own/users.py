@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.sandbox.account import REGION, World
-from stslab.sandbox.iam_own import boundaries, faults, lookups, paging, shapes, tagging
+from stslab.sandbox.iam_own import (
+    boundaries,
+    faults,
+    lookups,
+    mfa_devices,
+    paging,
+    shapes,
+    tagging,
+)
 from stslab.sandbox.model import ApiRequest
 
 _GROUPS_PER_USER = 10
@@ -31,19 +39,22 @@ def create_user(world: World, request: ApiRequest) -> Answer:
 
 def get_user(world: World, request: ApiRequest) -> Answer:
     """GetUser, of the caller where no name is given."""
-    if request.caller.kind == "Root" and "UserName" not in request.params:
-        caller = request.caller
-        return {
-            "User": {
-                "Path": "/",
-                "UserName": "root",
-                "UserId": caller.user_id,
-                "Arn": caller.principal.arn,
-                "CreateDate": request.now,
-            }
-        }
     iam = lookups.backend(world, request)
+    if request.caller.kind == "Root" and "UserName" not in request.params:
+        return {"User": _root_user(iam, request)}
     return {"User": shapes.whole_user(world, iam, lookups.own_user(world, request))}
+
+
+def _root_user(iam: Any, request: ApiRequest) -> dict[str, Any]:
+    """The root user, who is as old as the oldest user."""
+    created = [user.create_date for user in list(iam.users.values())]
+    return {
+        "Path": "/",
+        "UserName": "root",
+        "UserId": request.caller.user_id,
+        "Arn": request.caller.principal.arn,
+        "CreateDate": shapes.moment(min(created)) if created else request.now,
+    }
 
 
 def list_users(world: World, request: ApiRequest) -> Answer:
@@ -77,8 +88,9 @@ def _move_user(world: World, iam: Any, user: Any, name: str) -> None:
     user.name = name
     for key in user.access_keys:
         key.user_name = name
-    for device in user.mfa_devices.values():
+    for device in mfa_devices.of_user(iam, user):
         device.user_name = name
+        mfa_devices.changed(iam, device)
 
 
 def delete_user(world: World, request: ApiRequest) -> Answer:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from stslab.errors import SandboxError
 from stslab.sandbox.oidc import tokens
+from stslab.sandbox.tables import Table
 
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
@@ -92,7 +93,7 @@ class Issuers:
     """Every issuer that tokens were minted for; part of what the account saves."""
 
     def __init__(self) -> None:
-        self._issuers: dict[str, Issuer] = {}
+        self._issuers: Table[str, Issuer] = Table()
 
     def find(self, url: str) -> Issuer | None:
         """The issuer of exactly this URL, or None where it has minted nothing."""
@@ -111,7 +112,9 @@ class Issuers:
             )
         if url not in self._issuers and len(self._issuers) >= _MOST_ISSUERS:
             raise SandboxError(f"The sandbox stands in for {_MOST_ISSUERS} issuers at most.")
-        return self._issuers.setdefault(url, Issuer(url))
+        if url not in self._issuers:
+            self._issuers[url] = Issuer(url)
+        return self._issuers[url]
 
     def mint(
         self,
@@ -132,6 +135,7 @@ class Issuers:
         signer = self.get(issuer)
         if algorithm not in signer.keys:
             signer.keys[algorithm] = SigningKey.new(algorithm)
+            self._issuers.touch(issuer)
         key = signer.keys[algorithm]
         issued = int(now.timestamp())
         standard = {"iss": issuer, "iat": issued, "exp": issued + seconds}

@@ -13,7 +13,7 @@ from typing import Any
 from stslab.policy import Principal
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import mfa_devices
-from stslab.sandbox.model import ApiRequest, Caller
+from stslab.sandbox.model import ApiRequest
 from stslab.sandbox.sts import faults, issuing, roles, session_policies, session_tags
 from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.session_tags import SessionTags
@@ -135,9 +135,10 @@ class AssumeRole:
 
     def _mfa(self, request: ApiRequest) -> dict[str, str]:
         params = request.params
-        user = _user_behind(self._world, request.caller)
         serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        if not mfa_devices.verified(user, serial, code, request.now):
+        iam = self._world.account(request.caller.account).iam
+        user = iam.users.get(request.caller.user_name)
+        if not mfa_devices.verified(iam, user, serial, code, request.now):
             return {}
         return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 
@@ -166,10 +167,3 @@ def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
             "The source identity of a session can't be changed when it assumes another role."
         )
     return asked
-
-
-def _user_behind(world: World, caller: Caller) -> Any:
-    """Moto's IAM user whose own or session credentials these are, or None."""
-    if not caller.user_name:
-        return None
-    return world.account(caller.account).iam.users.get(caller.user_name)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.policy import NamedPolicy, PolicyKind, parse
+from stslab.policy import NamedPolicy, PolicyKind
+from stslab.sandbox import gather
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import trust
 from stslab.sandbox.sts import faults
@@ -31,8 +32,7 @@ class Target:
         if self.role is None:
             return None
         text = trust.shown(self.role.assume_role_policy_document, world)
-        name = f"trust policy of role {self.role.name}"
-        return NamedPolicy(name, parse(text, PolicyKind.TRUST))
+        return gather.named(f"trust policy of role {self.role.name}", text, PolicyKind.TRUST)
 
     def tag_context(self, transitive: Mapping[str, str]) -> dict[str, str]:
         """aws:ResourceTag of the role; a transitive session tag stands before the role's own."""

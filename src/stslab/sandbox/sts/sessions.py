@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stslab.sandbox.sts import identifiers
+from stslab.sandbox.tables import Table
 
 _REMEMBERED = timedelta(hours=36)
 _PRUNE_FROM = 1024
@@ -74,7 +75,7 @@ class SessionStore:
     """
 
     def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
+        self._sessions: Table[str, Session] = Table()
         self._prune_at = _PRUNE_FROM
         self.message_key = secrets.token_bytes(32)
 
@@ -97,9 +98,8 @@ class SessionStore:
         return [one for one in list(self._sessions.values()) if one.issuer_id == issuer_id]
 
     def _forget(self, before: datetime) -> None:
-        self._sessions = {
-            key: session for key, session in self._sessions.items() if session.expires > before
-        }
+        for key in [key for key, one in self._sessions.items() if one.expires <= before]:
+            del self._sessions[key]
         self._prune_at = max(_PRUNE_FROM, 2 * len(self._sessions))
 
 

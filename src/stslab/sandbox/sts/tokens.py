@@ -30,7 +30,9 @@ class Tokens:
         """Carry out GetSessionToken, for which nobody needs a permission."""
         caller, params = request.caller, request.params
         serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        proved = mfa_devices.verified(self._user(request), serial, code, request.now)
+        iam = self._world.account(caller.account).iam
+        user = iam.users.get(caller.user_name)
+        proved = mfa_devices.verified(iam, user, serial, code, request.now)
         least = int(params.get("MinimumSessionTokenSize", 0))
         grant = issuing.Grant(_duration(request), least_token_size=least)
         session = issuing.issue(
@@ -84,10 +86,6 @@ class Tokens:
             decision = self._judge.decide(request, action, arn, context=tags.context())
             if not decision.allowed:
                 raise faults.denied(decision)
-
-    def _user(self, request: ApiRequest) -> Any:
-        users = self._world.account(request.caller.account).iam.users
-        return users.get(request.caller.user_name)
 
 
 def _duration(request: ApiRequest) -> int:
