@@ -69,9 +69,9 @@ def test_a_wait_takes_its_parameters_from_the_call(load_text: Callable[[str], La
 def test_a_wait_of_its_own_words(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
-        "{title: T, call: iam.ListPolicies, wait: {waiter: policy_exists, with: {PolicyArn: a}}}",
+        "{title: T, call: iam.ListPolicies, wait: {waiter: policy_exists, with: {PolicyArn: '${{ account }}'}}}",
     )
-    assert made.wait.params == {"PolicyArn": "a"}
+    assert made.wait.params == {"PolicyArn": "${{ account }}"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Values are filled in with their types, and a value never becomes part of an expression."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -123,6 +124,7 @@ def test_names_used(value: Any, names: set[str]):
         ("'it\\'s ${{ user }}'", {}, "it's o'brien"),
         ("Missing", {}, None),
         ("@", 5, 5),
+        ("sort_by(L, &k)[].k", {"L": [{"k": 2}, {"k": 1}]}, [1, 2]),
     ],
 )
 def test_evaluate(expression: str, data: Any, found: Any):
@@ -131,7 +133,19 @@ def test_evaluate(expression: str, data: Any, found: Any):
 
 @pytest.mark.parametrize(
     "expression",
-    ["ends_with(Arn, 'x')", "Arn.", "a ==", "'open", "`x`", "", "${{ missing }}", "a.${{ user }}"],
+    [
+        "ends_with(Arn, 'x')",
+        "Arn.",
+        "a ==",
+        "'open",
+        "`x`",
+        "",
+        "${{ missing }}",
+        "a.${{ user }}",
+        "&a",
+        "not_null(&a)",
+        "[&a]",
+    ],
 )
 def test_what_cannot_be_evaluated(expression: str):
     with pytest.raises(UnresolvedReference):
@@ -177,6 +191,7 @@ def test_an_expression_without_references_means_what_jmespath_says(text: str):
     data = {"a": {"b": [1, {"a": "x"}]}, "b": "y"}
     try:
         wanted = jmespath.search(text, data)
+        json.dumps(wanted)  # jmespath gives out its own objects for &a
     except Exception:  # noqa: BLE001 - whatever jmespath raises, ours raises its own
         with pytest.raises(UnresolvedReference):
             evaluate(text, data, {})

@@ -93,6 +93,12 @@ class ModelShape:
         return tuple(getattr(self._shape, "enum", ()))
 
     @property
+    def least(self) -> int:
+        """How many characters a text, or items a list, has at least: botocore sends no fewer."""
+        counted = self._shape.type_name in {"string", "list"}
+        return int(self._shape.metadata.get("min", 0)) if counted else 0
+
+    @property
     def sensitive(self) -> bool:
         """Whether its model, or its name, says that it is a secret."""
         return bool(self._shape.metadata.get("sensitive")) or self._name in _SECRET

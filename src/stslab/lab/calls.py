@@ -6,8 +6,9 @@ from typing import Any
 
 from stslab.lab.catalogue import Catalogue, Operation, Shape
 from stslab.lab.document import Node, Report
+from stslab.lab.expressions import OPEN
 from stslab.lab.model import Wait
-from stslab.lab.problems import did_you_mean
+from stslab.lab.problems import did_you_mean, shortened
 from stslab.lab.scope import Scope
 from stslab.lab.shapes import NOTHING, shape_of
 from stslab.lab.structure import UNKNOWN_CALL
@@ -54,20 +55,21 @@ class Calls:
         """Check one value against the shape that the API wants there."""
         given = self._given(node)
         if given == "null":
-            self.report(node.problem(f"{_called(name)} is empty.", "Fill it in, or leave it out."))
+            self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
         elif given not in _TAKES.get(shape.kind, _ALL) and given != "document":
-            wanted, mend = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
-            self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", mend))
-            self.scope.check_texts(node) if given in {"list", "mapping"} else None
+            self._wrong_kind(node, shape, name, given)
         elif isinstance(node.value, dict):
             self._mapping(node, shape, name)
         elif isinstance(node.value, list):
-            for item in node.value:
-                self.value(
-                    item, shape.item, name
-                ) if shape.kind == "list" else self.scope.check_texts(item)
+            self._list(node, shape, name)
         elif isinstance(node.value, str):
-            self._choice(node, shape, name)
+            self._text(node, shape, name)
+
+    def _wrong_kind(self, node: Node, shape: Shape, name: str, given: str) -> None:
+        wanted, mend = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
+        self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", mend))
+        if given in {"list", "mapping"}:
+            self.scope.check_texts(node)
 
     def _given(self, node: Node) -> str:
         """What kind of value stands there: for an expression alone, what it becomes."""
@@ -78,18 +80,37 @@ class Calls:
         kind = (self.scope.text(node) if isinstance(node.value, str) else shape_of(node.value)).kind
         return "mapping" if kind in {"structure", "map"} else kind
 
-    def _choice(self, node: Node, shape: Shape, name: str) -> None:
-        if shape.choices and "${{" not in node.value and node.value not in shape.choices:
-            message = f"{_called(name)} can't be {node.value!r}."
+    def _text(self, node: Node, shape: Shape, name: str) -> None:
+        """Check a text that is written out: what an expression gives is not known here."""
+        if OPEN in node.value:
+            return
+        if shape.choices and node.value not in shape.choices:
+            message = f"{_called(name)} can't be {shortened(node.value)}."
             self.report(node.problem(message, did_you_mean(node.value, shape.choices)))
+        elif len(node.value) < shape.least:
+            mend = f"Write at least {shape.least} characters." if shape.least > 1 else _FILL_IN
+            self.report(node.problem(f"{_called(name)} is too short.", mend))
+
+    def _list(self, node: Node, shape: Shape, name: str) -> None:
+        if shape.kind != "list":
+            self.scope.check_texts(node)
+            return
+        for item in node.value:
+            self.value(item, shape.item, name)
+        if len(node.value) < shape.least:
+            mend = f"Write at least {shape.least}, or leave it out."
+            self.report(node.problem(f"{_called(name)} has too few items.", mend))
 
     def _mapping(self, node: Node, shape: Shape, name: str) -> None:
-        if shape.kind != "structure":
+        if shape.kind == "map":
             for value in node.value.values():
-                self.value(
-                    value, shape.item, name
-                ) if shape.kind == "map" else self.scope.check_texts(value)
-            return
+                self.value(value, shape.item, name)
+        elif shape.kind == "structure":
+            self._structure(node, shape, name)
+        else:
+            self.scope.check_texts(node)
+
+    def _structure(self, node: Node, shape: Shape, name: str) -> None:
         for key, value in node.value.items():
             if key in shape.members:
                 self.value(value, shape.members[key], key)
@@ -143,6 +164,7 @@ def _called(name: str) -> str:
     return name or "This call"
 
 
+_FILL_IN = "Fill it in, or leave it out."
 _ALL = frozenset({"string", "integer", "float", "number", "boolean", "list", "mapping"})
 _TAKES: dict[str, frozenset[str]] = {
     "string": frozenset({"string"}),

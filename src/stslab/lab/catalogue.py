@@ -37,6 +37,11 @@ class Shape(Protocol):
         ...
 
     @property
+    def least(self) -> int:
+        """How many characters a text, or items a list, has at least; 0 where it may be empty."""
+        ...
+
+    @property
     def sensitive(self) -> bool:
         """Whether the value is a secret, which must never be saved or shown."""
         ...

@@ -191,6 +191,7 @@ def _parsed(expression: str) -> Tree:
     except RecursionError:
         raise _TOO_DEEP from None
     _refuse_deep(tree)
+    _refuse_loose_expressions(tree)
     return tree
 
 
@@ -208,6 +209,21 @@ def _refuse_deep(tree: Tree) -> None:
         if not level:
             return
     raise _TOO_DEEP
+
+
+def _refuse_loose_expressions(tree: Tree) -> None:
+    """`&name` is no value; only the functions that apply it may have it."""
+    if tree["type"] == "expref":
+        names = ", ".join(sorted(_APPLYING))
+        raise BadExpression("An & makes no value of its own.", 0, f"It stands in {names} only.")
+    applies = tree["type"] == "function_expression" and tree["value"] in _APPLYING
+    for child in tree["children"]:
+        if isinstance(child, dict):
+            inner = child["type"] == "expref" and applies
+            _refuse_loose_expressions(child["children"][0] if inner else child)
+
+
+_APPLYING = frozenset({"map", "max_by", "min_by", "sort_by"})
 
 
 def _parts(value: Any) -> list[Any]:

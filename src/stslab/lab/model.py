@@ -137,7 +137,7 @@ class Profile(Part):
 
 
 class Step(_Calls):
-    """A call that does something. ``line`` is where it begins in the lab's file."""
+    """A call that does something."""
 
     title: Text = Field(description="What it does, as a heading.")
     identity: Word = Field(default="admin", alias="as", description="Who calls: a profile.")
@@ -168,7 +168,7 @@ class Step(_Calls):
         description="The call that takes it back; none where there is nothing to take back.",
     )
     why: Text | None = Field(default=None, description="Why the step is there, in a sentence.")
-    line: SkipJsonSchema[int] = 0
+    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
 
 
 class Check(_Calls):
@@ -201,7 +201,7 @@ class Check(_Calls):
         default=(),
         description="In place of a call, in the cleanup stage: profiles that must be gone.",
     )
-    line: SkipJsonSchema[int] = 0
+    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
 
 
 class Page(Part):
@@ -227,7 +227,7 @@ class Stage(Part):
     steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
     checkpoint: Annotated[tuple[Check, ...], Field(strict=False)] = ()
     cleanup: bool = Field(default=False, description="Whether it undoes everything of the run.")
-    line: SkipJsonSchema[int] = 0
+    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
 
 
 class LabFile(Part):

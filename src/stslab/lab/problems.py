@@ -8,6 +8,7 @@ from stslab.errors import InvalidLab
 
 _WIDEST = 100
 _MOST_NAMED = 12
+_LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> st
     if options and len(options) <= _MOST_NAMED:
         return f"There is: {', '.join(sorted(options))}."
     return otherwise or "Look it up in the service's API reference."
+
+
+def shortened(value: object) -> str:
+    """A value as a message shows it: never long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _same_but_for_case(word: str, options: Collection[str]) -> list[str]:

@@ -16,6 +16,7 @@ class Known:
     of: Shape | None = None
     choices: Collection[str] = ()
     sensitive: bool = False
+    least: int = 0
 
     @property
     def item(self) -> Shape:

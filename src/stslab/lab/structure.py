@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from stslab.lab.document import Node, Report
 from stslab.lab.expressions import OPEN
 from stslab.lab.model import Check, LabFile, Page, Part, Profile, Stage, Step, Undo, Wait
-from stslab.lab.problems import Problem, did_you_mean
+from stslab.lab.problems import Problem, did_you_mean, shortened
 
 P = TypeVar("P", bound=Part)
 
@@ -201,18 +201,18 @@ def _unknown(model: type[Part], key: str, _: Mapping[str, Any]) -> Saying:
 
 def _pattern(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
     mend = _PATTERN_MENDS.get(key, "Use letters, digits and _, beginning with a letter.")
-    return f"{_short(error['input'])} won't do for `{key}`.", mend
+    return f"{shortened(error['input'])} won't do for `{key}`.", mend
 
 
 def _literal(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
     if key == "stslab":
-        return f"This is format {_short(error['input'])}.", "This stslab reads `stslab: 1`."
-    return f"{_short(error['input'])} won't do for `{key}`.", f"Write {error['msg']}."
+        return f"This is format {shortened(error['input'])}.", "This stslab reads `stslab: 1`."
+    return f"{shortened(error['input'])} won't do for `{key}`.", f"Write {error['msg']}."
 
 
 def _own_words(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
     words = error["msg"].removeprefix("Value error, ")
-    return f"{_short(error['input'])} won't do for `{key}`.", f"{words[:1].upper()}{words[1:]}."
+    return f"{shortened(error['input'])} won't do for `{key}`.", f"{words[:1].upper()}{words[1:]}."
 
 
 def _other(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
@@ -220,15 +220,9 @@ def _other(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
 
 
 def _kind(what: str, mend: str) -> Callable[[type[Part], str, Mapping[str, Any]], Saying]:
-    return lambda _, key, error: (f"`{key}` is {what}, not {_short(error['input'])}.", mend)
+    return lambda _, key, error: (f"`{key}` is {what}, not {shortened(error['input'])}.", mend)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-_SHOWN = 60
 _AS_KEYS = "Write it as indented `key: value` lines."
 _SAYINGS: dict[str, Callable[[type[Part], str, Mapping[str, Any]], Saying]] = {
     "bool_type": _kind("true or false", "Write true or false, without quotes."),

@@ -1,0 +1,84 @@
+"""The JSON Schema that is shipped for editors is the model's, and takes the labs that are labs."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from cfnlint.jsonschema import StandardValidator
+
+from stslab import resources
+from stslab.lab.schema import schema_text
+
+SCHEMA = resources.labs_folder() / "lab.schema.json"
+
+
+class _Including(yaml.SafeLoader):
+    """Reads a lab as an editor does, which knows no file that it includes."""
+
+
+_Including.add_constructor("!include", lambda _, node: node.value)
+
+
+@pytest.fixture
+def document() -> Any:
+    text = (resources.labs_folder() / "steps.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=_Including)  # noqa: S506 - a SafeLoader with one constructor
+
+
+def complaints(document: Any) -> set[str]:
+    validator = StandardValidator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    return {"/".join(map(str, error.path)) for error in validator.iter_errors(document)}
+
+
+def test_the_schema_that_is_shipped_is_current():
+    """Otherwise: python -m stslab.lab.schema > lab/lab.schema.json."""
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text()
+
+
+def test_the_labs_point_at_it():
+    for path in resources.labs_folder().glob("*.yaml"):
+        first, *_ = path.read_text(encoding="utf-8").splitlines()
+        name = first.removeprefix("# yaml-language-server: $schema=")
+        assert path.parent / name == SCHEMA
+
+
+def test_the_lab_is_valid_by_it(document: Any):
+    assert complaints(document) == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cal", "iam.GetUser"),
+        ("call", "GetUser"),
+        ("within", 60),
+        ("with", []),
+        ("undo", [None]),
+        ("undo", {"cal": "iam.DeleteUser"}),
+        ("line", 5),
+        ("why", None),
+        ("profile", {"name": "a b", "from": "x"}),
+    ],
+)
+def test_what_is_wrong_by_it(key: str, value: Any, document: Any):
+    document["stages"][0]["steps"][0][key] = value
+    assert any(path.startswith(f"stages/0/steps/0/{key}") for path in complaints(document))
+
+
+@pytest.mark.parametrize(
+    "undo",
+    [
+        "none",
+        "iam.DeleteUser",
+        {"call": "iam.DeleteUser", "as": "admin"},
+        ["iam.DeleteUser", {"call": "iam.DeleteUser"}],
+    ],
+)
+def test_the_ways_to_write_an_undo(undo: Any, document: Any):
+    document["stages"][0]["steps"][0]["undo"] = undo
+    assert complaints(document) == set()
+
+
+def test_no_key_of_the_loaded_lab_alone_is_in_it():
+    assert not {"line", "path", "sha256"} & set(schema_text().replace('"', " ").split())
