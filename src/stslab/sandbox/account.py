@@ -20,11 +20,13 @@ os.environ.pop("MOTO_ACCOUNT_ID", None)  # would send every request to that one 
 from stslab.sandbox import moto_backends, moto_patches
 from stslab.sandbox.model import Caller
 from stslab.sandbox.sts import identifiers
+from stslab.sandbox.tables import Table
 
 LEARNER = "111122223333"
 PARTNER = "444455556666"
 REGION = "us-east-1"
 PARTITION = "aws"
+_HEADER = "header"
 ADMINISTRATOR = "admin"
 ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
@@ -41,7 +43,7 @@ class RootKey:
     secret_access_key: str = field(repr=False)
 
 
-@dataclass(slots=True)
+@dataclass
 class Account:
     """One AWS account, and what moto has no place for.
 
@@ -52,8 +54,8 @@ class Account:
     account_id: str
     name: str
     canonical_id: str
-    root_keys: dict[str, RootKey] = field(default_factory=dict)
-    user_boundaries: dict[str, str] = field(default_factory=dict)
+    root_keys: Table[str, RootKey] = field(default_factory=Table)
+    user_boundaries: Table[str, str] = field(default_factory=Table)
 
     @property
     def iam(self) -> Any:
@@ -71,6 +73,14 @@ class Account:
         return f"arn:{PARTITION}:iam::{self.account_id}:root"
 
 
+@dataclass
+class Header:
+    """What tells one world from the next, and how far its clock was moved."""
+
+    instance: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    clock_offset: timedelta = timedelta(0)
+
+
 class World:
     """Everything that is saved, and the lock under which it changes.
 
@@ -79,8 +89,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.instance = uuid.uuid4().hex[:12]
-        self.clock_offset = timedelta(0)
+        self.header = Header()
         self.accounts: dict[str, Account] = {}
         self._parts: dict[str, Any] = {}
         self._internal: Internal | None = None
@@ -99,29 +108,31 @@ class World:
         return world
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> World:
-        """The world that :meth:`state` was taken from."""
+    def of(cls, parts: Mapping[str, Any]) -> World:
+        """The world of :meth:`parts` that were saved; moto's backends are still to be filled."""
         world = cls()
-        world.instance = state["instance"]
-        world.clock_offset = state["clock_offset"]
-        world.accounts = state["accounts"]
-        world._parts = state["parts"]
-        moto_backends.restore(state["moto"])
+        moto_backends.clear()
+        world.header = parts[_HEADER]
+        for name, part in parts.items():
+            if isinstance(part, Account):
+                world.accounts[part.account_id] = part
+            elif name != _HEADER:
+                world._parts[name] = part
         return world
 
-    def state(self) -> dict[str, Any]:
-        """All that is to be saved, to be pickled in one piece while the write lock is held."""
-        return {
-            "instance": self.instance,
-            "clock_offset": self.clock_offset,
-            "accounts": self.accounts,
-            "parts": self._parts,
-            "moto": moto_backends.state(),
-        }
+    def parts(self) -> dict[str, Any]:
+        """All that is to be saved by name, but for what is in moto's backends."""
+        accounts = {f"account {held.account_id}": held for held in self.accounts.values()}
+        return {_HEADER: self.header, **accounts, **self._parts}
+
+    @property
+    def instance(self) -> str:
+        """Another one for each new world."""
+        return self.header.instance
 
     def now(self) -> datetime:
         """The sandbox's clock: aware, UTC."""
-        return datetime.now(UTC) + self.clock_offset
+        return datetime.now(UTC) + self.header.clock_offset
 
     def account(self, account_id: str) -> Account:
         """The account of this id.
@@ -141,10 +152,6 @@ class World:
                 self._parts[name] = make()
             kept: Part = self._parts[name]
             return kept
-
-    def parts(self) -> list[tuple[str, Any]]:
-        """What the services keep in the world, by name."""
-        return list(self._parts.items())
 
     def owner_of_bucket(self, bucket: str) -> str | None:
         """The id of the account that owns the bucket, or None where there is no such bucket."""

@@ -13,8 +13,11 @@ from stslab.sandbox.control import ControlRequest, Registry
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.model import ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
+from stslab.sandbox.persistence.memory import Memory
 from stslab.sandbox.process import Account
 from stslab.sandbox.sts.control import add_verbs as sts_verbs
+
+ACCOUNT_FILE = "account.sqlite"
 
 
 class _Passage:
@@ -59,7 +62,8 @@ class EmbeddedAccount:
     def __init__(self, folder: Path, registry: Registry) -> None:
         self._passage = _Passage()
         self._log = log_in(folder)
-        self._enter(World.new())
+        self._memory = Memory(folder / ACCOUNT_FILE)
+        self._enter(self._memory.open())
         registry.add("admin-key", self._admin_key)
         iam_verbs(registry, lambda: self._world)
         oidc_verbs(registry, lambda: self._world)
@@ -73,19 +77,23 @@ class EmbeddedAccount:
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer one request to an AWS service."""
         with self._passage.through():
-            return self._gate.handle(request)
+            return self._inside.handle(request)
 
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""
         with self._passage.closed():
-            self._enter(World.new())
+            self._inside.cloudformation.stop()
+            self._enter(self._memory.renew())
 
     def close(self) -> None:
-        """Let nothing in any more."""
+        """Leave stacks where they are, and bring everything into the one file."""
+        self._inside.cloudformation.stop()
+        self._memory.close()
 
     def _enter(self, world: World) -> None:
         self._world = world
-        self._gate = assemble(world, log=self._log)
+        self._inside = assemble(world, log=self._log, saved=self._memory.save)
+        self._inside.cloudformation.resume()
 
     def _admin_key(self, request: ControlRequest) -> Mapping[str, Any]:
         account_id = str(request.body.get("account", LEARNER))

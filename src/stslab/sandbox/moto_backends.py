@@ -38,22 +38,3 @@ def clear() -> None:
     for dictionary in _DICTIONARIES.values():
         dictionary.clear()
     s3_backends.bucket_accounts.clear()
-
-
-def state() -> dict[str, Any]:
-    """All backends in plain dictionaries, to be pickled in one piece: they share objects."""
-    accounts = {
-        service: {account: dict(held.items()) for account, held in dictionary.items()}
-        for service, dictionary in _DICTIONARIES.items()
-    }
-    return {"accounts": accounts, "bucket_accounts": dict(s3_backends.bucket_accounts)}
-
-
-def restore(saved: dict[str, Any]) -> None:
-    """Put back what :func:`state` gave."""
-    clear()
-    for service, accounts in saved["accounts"].items():
-        for account, held in accounts.items():
-            for partition, backend in held.items():
-                dict.__setitem__(_DICTIONARIES[service][account], partition, backend)
-    s3_backends.bucket_accounts.update(saved["bucket_accounts"])

@@ -21,14 +21,14 @@ def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
 def _clock(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     if asked.method == "POST":
         _move(world, asked.body.get("seconds"))
-    return {"now": world.now().isoformat(), "offset": world.clock_offset.total_seconds()}
+    return {"now": world.now().isoformat(), "offset": world.header.clock_offset.total_seconds()}
 
 
 def _move(world: World, seconds: object) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise SandboxError('Say by how many seconds to move the clock: {"seconds": 3600}.')
     with world.write_lock:
-        offset = world.clock_offset + timedelta(seconds=min(max(seconds, -1e9), 1e9))
+        offset = world.header.clock_offset + timedelta(seconds=min(max(seconds, -1e9), 1e9))
         if abs(offset) > _FARTHEST:
             raise SandboxError("The clock can be ten years off at most.")
-        world.clock_offset = offset
+        world.header.clock_offset = offset
