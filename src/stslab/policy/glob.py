@@ -258,7 +258,7 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
     for part in parts:
         items += part if isinstance(part, str) else (part,)
     characters = {item for item in items if isinstance(item, str)}
-    accepts = {each: _bits(items, each.__eq__) for each in characters}
+    accepts = {each: _bits(items, frozenset((each,)).__contains__) for each in characters}
     ones = _bits(items, lambda item: isinstance(item, One))
     ones_crossing = _bits(items, lambda item: isinstance(item, One) and item.crosses)
     stars = _bits(items, lambda item: isinstance(item, Star))

@@ -5,7 +5,6 @@ to True, False, or None where the two can't be compared (a text that is no numbe
 """
 
 import base64
-import binascii
 import ipaddress
 import operator
 from collections.abc import Callable, Mapping
@@ -142,7 +141,7 @@ def _binary(value: str, _variables: bool) -> Comparison | None:
     """The request's value is compared as it is, and in its base-64 form."""
     try:
         wanted = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:
         return None
     return lambda found, _context: found == value or _bytes(found) == wanted
 

@@ -1,0 +1,174 @@
+"""The interface for programs: a line in, a line out, whatever the line."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.policy.cases import ALICE, BUCKET, allow, case, deny, policy
+
+from stslab.policy.cases import decide, decide_lines
+
+
+def answers(*lines):
+    return [(json.loads(text), readable) for text, readable in decide_lines(lines)]
+
+
+def test_lines_are_answered_in_order_and_bad_ones_do_not_stop_the_rest():
+    lines = [
+        json.dumps(case(identity=[allow()], id=1)),
+        "{",
+        "",
+        "[]",
+        json.dumps({"id": "x"}),
+        json.dumps(case(id=None)),
+    ]
+    found = answers(*lines)
+    assert [readable for _, readable in found] == [True, False, False, False, True]
+    assert [answer["id"] for answer, _ in found] == [1, None, None, "x", None]
+    assert found[0][0]["decision"] == "Allowed"
+    assert found[1][0]["error"].startswith("Line 2 is no JSON")
+    assert found[3][0]["error"] == "The case has no 'action': it is a text."
+
+
+def test_a_line_and_a_structure_get_the_same_answer():
+    asked = case(identity=[allow("s3:Get*"), deny("ec2:*")], context={"aws:TagKeys": ["a"]})
+    ((found, _),) = answers(json.dumps(asked))
+    assert found == decide(asked)
+
+
+def test_the_answer_has_exactly_these_fields():
+    assert set(decide(case())) == {"id", "decision", "reason", "layers"}
+    (layer,) = decide(case(identity=[allow(Sid="All")]))["layers"]
+    assert layer == {
+        "layer": "identity-based policy",
+        "decision": "Allowed",
+        "blocks": False,
+        "policies": [
+            {
+                "policy": "identity-based policy 1",
+                "statements": [{"statement": "All", "effect": "Allow", "matches": True}],
+            }
+        ],
+    }
+
+
+def test_levels_of_an_organization_are_numbered_from_its_root():
+    found = decide(case(identity=[allow()], scps=[[allow()], [deny()]]))
+    assert [(each["layer"], each.get("level")) for each in found["layers"]] == [
+        ("service control policy", 1),
+        ("service control policy", 2),
+        ("identity-based policy", None),
+    ]
+
+
+UNREADABLE = [
+    ({}, "'action'"),
+    (case(action="GetObject"), "not of the form service:Operation"),
+    (case(action="s3:"), "not of the form service:Operation"),
+    (case(action="s3:a:b"), "not of the form service:Operation"),
+    (case(principal="alice"), "'alice' is not the ARN of a principal"),
+    (case(principal="arn:aws:iam::111122223333:group/g"), "not the ARN of a principal"),
+    (case(principal=7), "unusable 'principal'"),
+    (case(resource=""), "unusable 'resource'"),
+    (case(resource_account="1"), "12 digits"),
+    (case(context=[]), "'context' is a JSON object"),
+    (case(context={"aws:x": {}}), "'aws:x' has neither"),
+    (case(context={"aws:x": [None]}), "'aws:x' has neither"),
+    (case(principal_is_service_linked="yes"), "true or false"),
+    (case(identity_policies={}) | {"identity_policies": {"a": 1}}, "no list of policies"),
+    (case(identity_policies=[1]), "is no JSON object"),
+    (case(service_control_policies={}), "a list, of lists"),
+    (case(service_control_policies=[policy(allow())]), "no list of policies"),
+    (case(colour="red"), "no field 'colour'"),
+    (case(identity=[{"Effect": "Allow", "Action": "*"}]), "must contain resources"),
+    (case(identity=[allow(Principal="*")]), "should not specify a principal"),
+    (case(shared=[allow()]), "Missing required field Principal"),
+    (case(identity_policies=['{"Statement": []']), "invalid Json"),
+]
+
+
+@pytest.mark.parametrize(("asked", "problem"), UNREADABLE)
+def test_a_case_that_cannot_be_read_says_why(asked, problem):
+    found = decide(asked)
+    assert set(found) == {"id", "error"}
+    assert problem in found["error"]
+    ((line, readable),) = answers(json.dumps(asked))
+    assert (line, readable) == (found, False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 1, "id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*"}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies":'
+        ' [{"Statement": {"Effect" : "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}]}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies":'
+        ' [{"Statement": {"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}]}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*",'
+        ' "context": {"aws:x": "1", "aws:x": "2"}}',
+    ],
+)
+def test_a_key_that_is_there_twice_is_an_error(line):
+    ((found, readable),) = answers(line % ALICE)
+    assert not readable
+    assert "is there twice" in found["error"]
+
+
+@pytest.mark.parametrize("value", ['say ":', 'a" :b', "tab\t:", ": ", '\\":'])
+def test_texts_that_look_like_keys_are_no_error(value):
+    asked = case(identity=[allow()], context={"aws:x": value})
+    ((found, readable),) = answers(json.dumps(asked))
+    assert (found["decision"], readable) == ("Allowed", True)
+
+
+def test_context_values_may_be_numbers_and_booleans():
+    condition = {"Bool": {"x:a": "true"}, "NumericLessThan": {"x:b": "5"}}
+    asked = case(identity=[allow(Condition=condition)], context={"x:a": True, "x:b": 4.5})
+    assert decide(asked)["decision"] == "Allowed"
+
+
+def test_what_follows_from_the_principal_is_in_the_context():
+    keys = {
+        "aws:PrincipalArn": "arn:aws:iam::111122223333:role/worker",
+        "aws:PrincipalAccount": "111122223333",
+        "aws:PrincipalType": "AssumedRole",
+        "aws:PrincipalIsAWSService": "false",
+    }
+    principal = "arn:aws:sts::111122223333:assumed-role/worker/night"
+    asked = case(principal, identity=[allow(Condition={"StringEquals": keys})])
+    assert decide(asked)["decision"] == "Allowed"
+    told = asked | {"context": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/x/worker"}}
+    assert decide(told)["decision"] == "ImplicitlyDenied"
+
+
+def test_empty_lists_of_limits_are_no_limits():
+    asked = case(identity=[allow()])
+    asked |= {"permissions_boundaries": [], "session_policies": [], "service_control_policies": []}
+    assert decide(asked)["decision"] == "Allowed"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(case(context={}))), st.text() | st.none() | st.lists(st.none())
+    )
+)
+def test_no_case_makes_it_fail(changes):
+    asked = {**case(identity=[allow()]), **changes}
+    assert {"decision", "error"} & set(decide(asked))
+    ((found, _),) = answers(json.dumps(asked))
+    assert found == decide(asked)
+
+
+@given(st.text(max_size=60))
+def test_no_line_makes_it_fail(line):
+    for found, readable in answers(line):
+        assert ("error" in found) != readable
+
+
+def test_names_with_quotation_marks_stay_json():
+    asked = case(resource=f'{BUCKET}"\\\u20ac', identity=[allow(resource="arn:aws:s3:::x")])
+    ((found, _),) = answers(json.dumps(asked))
+    (layer,) = found["layers"]
+    (statement,) = layer["policies"][0]["statements"]
+    assert statement["mismatch"]["found"] == f'{BUCKET}"\\\u20ac'

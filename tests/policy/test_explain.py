@@ -1,0 +1,204 @@
+"""The explanation for people, and what they would want to know of their policies."""
+
+import pytest
+from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy
+
+from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
+from stslab.policy.explain import lines
+from stslab.policy.findings import findings, size
+
+
+def named(name, kind, *statements):
+    return NamedPolicy(name, parse(policy(*statements), kind))
+
+
+def test_a_denied_assume_role_is_explained_side_by_side():
+    condition = {"StringEquals": {"sts:ExternalId": ["abc", "def"]}}
+    policies = Policies(
+        identity=[
+            named("inline policy p of user alice", PolicyKind.IDENTITY, allow("s3:*", Sid="S3"))
+        ],
+        resource=named(
+            "trust policy of role lab",
+            PolicyKind.TRUST,
+            grant(aws("111122223333"), "sts:AssumeRole", Condition=condition),
+        ),
+    )
+    request = Request(
+        Principal.from_arn(ALICE), "sts:AssumeRole", LAB_ROLE, {"sts:ExternalId": "xyz"}
+    )
+    decision = authorize(request, policies)
+    assert lines(decision) == [
+        "✘ Implicitly denied: no identity-based policy allows the sts:AssumeRole action",
+        "  ✘ Role trust policy: does not allow",
+        "    · trust policy of role lab",
+        "      · statement 1 (Allow) does not apply, by its Condition:",
+        "        ✘ sts:ExternalId is xyz: StringEquals abc or def does not hold",
+        "  ✘ Identity-based policy: does not allow",
+        "    · inline policy p of user alice",
+        "      · S3 (Allow) does not apply: its Action is s3:*, and the request has sts:AssumeRole",
+    ]
+    assert decision.message == (
+        f"User: {ALICE} is not authorized to perform: sts:AssumeRole on resource: {LAB_ROLE} "
+        "because no identity-based policy allows the sts:AssumeRole action"
+    )
+
+
+def test_what_applies_and_what_denies_is_marked():
+    policies = Policies(
+        identity=[named("own", PolicyKind.IDENTITY, allow(), deny("s3:Get*", Sid="No"))],
+        scps=[[named("FullAWSAccess", PolicyKind.SCP, allow())]],
+        session=[],
+    )
+    decision = authorize(Request(Principal.from_arn(ALICE), "s3:GetObject", "*"), policies)
+    assert lines(decision, {True: "+", False: "x", None: "-"}) == [
+        "x Explicitly denied: with an explicit deny in an identity-based policy",
+        "  + Service control policy, level 1: allows",
+        "    - FullAWSAccess",
+        "      + statement 1 (Allow) applies",
+        "  x Identity-based policy: denies",
+        "    - own",
+        "      + statement 1 (Allow) applies",
+        "      x No (Deny) applies",
+        "  - Session policy: there is none",
+    ]
+    assert decision.message.endswith(
+        "s3:GetObject with an explicit deny in an identity-based policy"
+    )
+
+
+def test_long_lists_and_absent_keys_stay_readable():
+    policies = Policies(
+        identity=[
+            named(
+                "own",
+                PolicyKind.IDENTITY,
+                allow([f"s3:Get{each}" for each in "ABCDEF"]),
+                allow(Condition={"StringEquals": {"aws:PrincipalTag/a b": ""}}),
+                allow(resource=["arn:aws:s3:::${aws:username}"]),
+            )
+        ]
+    )
+    decision = authorize(
+        Request(Principal.from_arn(ALICE), "s3:PutObject", "arn:aws:s3:::x"), policies
+    )
+    assert [line.strip() for line in lines(decision)[3:]] == [
+        "· statement 1 (Allow) does not apply: its Action is s3:GetA or s3:GetB or s3:GetC or "
+        "s3:GetD and 2 more, and the request has s3:PutObject",
+        "· statement 2 (Allow) does not apply, by its Condition:",
+        '✘ aws:PrincipalTag/a b is not in the request: StringEquals "" does not hold',
+        "· statement 3 (Allow) does not apply: its Resource is arn:aws:s3:::alice, and the request "
+        "has arn:aws:s3:::x",
+    ]
+
+
+TRUSTED = grant(aws("111122223333"), "sts:AssumeRole")
+FOUND = [
+    (PolicyKind.TRUST, grant(aws(ALICE), "sts:AssumeRole"), "names-principal"),
+    (
+        PolicyKind.RESOURCE,
+        {"Effect": "Allow", "NotPrincipal": aws(ALICE), "Action": "s3:GetObject"},
+        "not-principal-allow",
+    ),
+    (PolicyKind.RESOURCE, grant("*", "s3:GetObject"), "everyone"),
+    (
+        PolicyKind.TRUST,
+        grant(aws("*"), "sts:AssumeRole", Condition={"StringEquals": {"sts:ExternalId": "x"}}),
+        "everyone",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"StringNotEqualsIfExists": {"aws:PrincipalTag/a": "x"}}),
+        "if-exists-idle",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        deny(Condition={"ForAllValues:StringEqualsIfExists": {"aws:TagKeys": "x"}}),
+        "if-exists-idle",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "x"}}),
+        "for-all-values-allow",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"StringEquals": {"aws:CalledVia": "x.amazonaws.com"}}),
+        "set-operator-missing",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        deny(Condition={"NumericLessThan": {"s3:max-keys": "ten"}}),
+        "value-unreadable",
+    ),
+    (PolicyKind.IDENTITY, deny(Condition={"Null": {"aws:TagKeys": "no"}}), "value-unreadable"),
+    (
+        PolicyKind.IDENTITY,
+        allow(resource="arn:aws:sqs:${aws:RequestedRegion}:1:q"),
+        "variable-literal",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"NumericEquals": {"s3:max-keys": "${aws:x}"}}),
+        "variable-literal",
+    ),
+    (PolicyKind.IDENTITY, allow("s3:GetObjekt"), "action-unknown"),
+    (PolicyKind.IDENTITY, allow("nosuch:Get*"), "action-unknown"),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"StringEquals": {"s3:nosuchkey": "x"}}),
+        "key-unknown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "statement", "code"), FOUND)
+def test_findings(kind, statement, code):
+    found = findings(parse(policy(statement), kind))
+    assert code in [each.code for each in found]
+    assert all(each.as_dict().keys() == {"code", "message", "statement"} for each in found)
+
+
+QUIET = [
+    (PolicyKind.TRUST, TRUSTED),
+    (PolicyKind.IDENTITY, allow("s3:Get*", "arn:aws:s3:::shop/${aws:username}/*")),
+    (PolicyKind.IDENTITY, allow(["*", "S3:getobject"])),
+    (
+        PolicyKind.IDENTITY,
+        allow(
+            Condition={
+                "ForAllValues:StringEquals": {"aws:TagKeys": "x"},
+                "Null": {"aws:TagKeys": "false"},
+                "StringEqualsIfExists": {"aws:PrincipalTag/team": "a", "s3:prefix": "b"},
+                "StringEquals": {"iam:ResourceTag/team": "a", "accounts.google.com:sub": "1"},
+            }
+        ),
+    ),
+    (
+        PolicyKind.RESOURCE,
+        grant("*", "s3:GetObject", Condition={"Bool": {"aws:SecureTransport": "true"}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "statement"), QUIET)
+def test_sound_policies_have_no_findings(kind, statement):
+    assert findings(parse(policy(statement), kind)) == ()
+
+
+def test_a_misspelt_action_gets_the_right_one():
+    (found,) = findings(parse(policy(allow("s3:GetObjekt")), PolicyKind.IDENTITY))
+    assert found.message == "There is no action s3:GetObjekt; did you mean s3:GetObject?"
+
+
+def test_variables_in_the_older_version_are_a_finding():
+    document = policy(allow(resource="arn:aws:s3:::${aws:username}")) | {"Version": "2008-10-17"}
+    (found,) = findings(parse(document, PolicyKind.IDENTITY))
+    assert found.code == "variable-literal"
+
+
+def test_size_is_counted_without_white_space_and_has_limits():
+    long = [allow(f"s3:Get{number}", Sid=f"S{number}") for number in range(200)]
+    session = parse(policy(*long), PolicyKind.SESSION)
+    assert size(session) == len("".join(session.text().split()))
+    assert findings(session)[0].code == "too-long"
