@@ -133,7 +133,6 @@ def test_a_failed_update_gives_everything_back(lab: Harness) -> None:
         "Role UPDATE_IN_PROGRESS",
         "Role UPDATE_COMPLETE",
         "demo UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-        "Group DELETE_IN_PROGRESS",
         "Group DELETE_COMPLETE",
         "demo UPDATE_ROLLBACK_COMPLETE",
     ]

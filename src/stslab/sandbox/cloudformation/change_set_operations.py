@@ -7,6 +7,7 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stslab.sandbox.cloudformation import faults, names, parameters
@@ -81,7 +82,7 @@ class ChangeSetOperations:
         if kind == "CREATE":
             if stack is None:
                 names.check_new_name(name)
-                return new_stack(request, Config(""))
+                return replace(new_stack(request, Config("")), status=REVIEW)
             if stack.status != REVIEW:
                 raise invalid(
                     f"Stack [{name}] already exists and cannot be created again with the changeSet "

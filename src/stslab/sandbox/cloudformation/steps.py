@@ -103,13 +103,17 @@ def work_on(site: Site, resource: Resource | Remains, **more: Any) -> Work:
 
     def call(service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            return site.call(service, operation, params)
+            output = site.call(service, operation, params)
         except ApiFault as fault:
             fault.service = service  # type: ignore[attr-defined] # for the event's reason
             raise
+        succeeded.append(operation)
+        return output
 
+    succeeded: list[str] = []
     base = Work(
         call=call,
+        succeeded=succeeded,
         ground=site.ground,
         type=resource.type,
         logical_id=resource.logical_id,
@@ -172,8 +176,8 @@ def create(site: Site, plan: Blueprint, resource: Resource) -> None:
     work = work_on(site, resource, tags=want.tags, note=_noting(site, resource))
     try:
         want.kind.handler.create(work)
-    except ApiFault as fault:
-        _not_made(site, resource, work, fault)
+    except ApiFault:
+        _not_made(site, resource, work)
         raise
     settle(site, plan, resource, work)
     site.note(resource, resource.status, "Resource creation Initiated", want.shown)
@@ -187,11 +191,10 @@ def _new_name(site: Site, want: Wanted, resource: Resource) -> str:
     return kind.make_name(site.stack.name, resource.logical_id, kind.name_limit)
 
 
-def _not_made(site: Site, resource: Resource, work: Work, fault: ApiFault) -> None:
-    """What is left after a failed creation; what was there before is not the stack's."""
+def _not_made(site: Site, resource: Resource, work: Work) -> None:
+    """What is left after a failed creation: nothing, if not even its first call succeeded."""
     with site.changing(site.stack):
-        if reasons.CODES.get(fault.code) == "AlreadyExists":
-            resource.initiated = False
+        resource.initiated = bool(work.succeeded)
         resource.physical_id, resource.attributes = work.physical_id, work.attributes
 
 

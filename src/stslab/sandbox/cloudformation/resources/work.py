@@ -33,7 +33,7 @@ class Work:
     """What a handler needs to know, and where it leaves what it found out.
 
     ``tags`` are the resource's own, the stack's, and those that CloudFormation adds.
-    ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
+    ``succeeded`` lists the calls that did. ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
     into the stack's events.
     """
 
@@ -49,6 +49,7 @@ class Work:
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict, repr=False)
     note: Callable[[str], None] = lambda _reason: None
+    succeeded: list[str] = field(default_factory=list)
 
     def get(self, name: str, default: Any = None) -> Any:
         """A property's value, or ``default`` where it is not given."""

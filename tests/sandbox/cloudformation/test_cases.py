@@ -1,0 +1,43 @@
+"""What AWS documents of CloudFormation, over HTTP, with boto3 and the gate before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from stslab.lab.references import resolve
+from tests.sandbox import cases
+
+PATIENCE = 20
+
+
+class _StackRun(cases._Run):
+    """Also knows `{settled: stack-name, status: CREATE_COMPLETE}`: waits for a stack's work."""
+
+    def _step(self, step: Mapping[str, Any]) -> None:
+        if "settled" in step:
+            self._settled(step)
+        else:
+            super()._step(step)
+
+    def _settled(self, step: Mapping[str, Any]) -> None:
+        name = resolve(step["settled"], self._scope)
+        client = self._account.client("cloudformation", "admin")
+        end = time.monotonic() + PATIENCE
+        while True:
+            stack = client.describe_stacks(StackName=name)["Stacks"][0]
+            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                break
+            assert time.monotonic() < end, stack["StackStatus"]
+            time.sleep(0.02)
+        assert stack["StackStatus"] == step["status"], stack.get("StackStatusReason")
+
+
+@pytest.mark.parametrize(
+    "case", [*cases.load("cloudformation.yaml"), *cases.load("cloudformation_templates.yaml")]
+)
+def test_as_documented(account: cases.Account, case: cases.Case) -> None:
+    _StackRun(account).all(case)
