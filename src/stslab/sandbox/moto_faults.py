@@ -8,10 +8,14 @@ from contextlib import contextmanager
 
 from werkzeug.exceptions import HTTPException
 
+from stslab.sandbox import operations
 from stslab.sandbox.model import ApiFault, ApiRequest
 
 _LOG = logging.getLogger(__name__)
 _NOT_IMPLEMENTED = 501
+MALFORMED_XML = (
+    "The XML you provided was not well-formed or did not validate against our published schema"
+)
 
 
 @contextmanager
@@ -37,7 +41,13 @@ def carried_out(request: ApiRequest) -> Iterator[None]:
         raise ApiFault(name, str(message), error.code or 400) from None
     except Exception:  # noqa: BLE001 - no input may make the sandbox fail, whatever moto trips over
         _LOG.exception("%s:%s could not be carried out", request.service, request.operation)
-        code = "InvalidRequest" if request.service == "s3" else "ValidationError"
-        raise ApiFault(
-            code, f"The sandbox could not carry out {request.operation} with these parameters."
-        ) from None
+        raise _unreadable(request) from None
+
+
+def _unreadable(request: ApiRequest) -> ApiFault:
+    if request.service != "s3":
+        message = f"The sandbox could not carry out {request.operation} with these parameters."
+        return ApiFault("ValidationError", message)
+    if operations.operation("s3", request.operation).input_shape.serialization.get("payload"):
+        return ApiFault("MalformedXML", MALFORMED_XML)
+    return ApiFault("InvalidRequest", f"The parameters of {request.operation} are not valid.")

@@ -59,7 +59,7 @@ def answer(request: ApiRequest) -> ApiResponse:
 
 def _result(request: ApiRequest) -> object:
     response: Any = IamResponse()
-    response.params = request.params
+    response.params = _params(request)
     response.uri_match = {}
     response.current_account = request.account
     response.access_key = request.caller.access_key_id
@@ -72,6 +72,15 @@ def _result(request: ApiRequest) -> object:
     except ServiceException as error:
         raise _fault(error) from None
     return result.result if isinstance(result, ActionResult) else {}
+
+
+def _params(request: ApiRequest) -> Mapping[str, Any]:
+    """The parameters; who names no user where one may be left out means themselves."""
+    shape = operations.operation("iam", request.operation).input_shape
+    optional = shape is not None and "UserName" in shape.members.keys() - shape.required_members
+    if optional and not request.params.get("UserName"):
+        return {**request.params, "UserName": request.caller.user_name}
+    return request.params
 
 
 def _fault(error: ServiceException) -> ApiFault:

@@ -20,7 +20,8 @@ from stslab.sandbox.model import ApiFault, ApiResponse, Pairs
 
 XML = "text/xml"
 S3_XML = "application/xml"
-_CONTROL = dict.fromkeys((code for code in range(0x20) if chr(code) not in "\t\n\r"), "\ufffd")
+_NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
+_CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
 
 class _SecondsQuerySerializer(QuerySerializer):

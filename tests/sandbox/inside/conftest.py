@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 
 import pytest
 from tests.sandbox.inside.direct import Direct
 from tests.sandbox.inside.furnished import furnish
 
-from stslab.sandbox.account import World
+from stslab.sandbox.registry import Registry
 
 
 @pytest.fixture
@@ -18,19 +17,18 @@ def direct() -> Iterator[Direct]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
-def _saved() -> tuple[bytes, dict[str, object]]:
+@pytest.fixture
+def furnished(direct: Direct) -> Direct:
+    """The world of actions.yaml and context.yaml."""
+    furnish(direct)
+    return direct
+
+
+@pytest.fixture(scope="module")
+def deciding() -> Iterator[Direct]:
+    """The same, with nothing behind the gate: calls are decided, and change nothing."""
     made = Direct()
     furnish(made)
-    made.stop()
-    return pickle.dumps(made.world.state()), dict(made.keys)
-
-
-@pytest.fixture
-def furnished(_saved: tuple[bytes, dict[str, object]]) -> Iterator[Direct]:
-    """The world of actions.yaml and context.yaml, as it was when it was saved."""
-    state, keys = _saved
-    made = Direct(World.restore(pickle.loads(state)))
-    made.keys.update(keys)
+    made.inside.gate._registry = Registry()
     yield made
     made.stop()

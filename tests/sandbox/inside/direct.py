@@ -59,6 +59,7 @@ class Direct:
         self.world = world or World.new()
         self.inside = assemble(self.world)
         self.keys: dict[str, Any] = {}
+        self._clients: dict[Any, Any] = {}
         self._know("admin", "root", LEARNER)
         self._know("partner", "partner-root", PARTNER)
 
@@ -79,6 +80,11 @@ class Direct:
     def client(self, service: str, who: str = "admin") -> Any:
         """A boto3 client of `who`, whose requests go straight into the gate."""
         keys = self.keys.get(who, (None, None, None))
+        if (service, keys) not in self._clients:
+            self._clients[service, keys] = self._made(service, keys)
+        return self._clients[service, keys]
+
+    def _made(self, service: str, keys: tuple[str | None, ...]) -> Any:
         client = _BOTO.client(
             service,
             endpoint_url=ENDPOINT,

@@ -11,9 +11,9 @@ from stslab.sandbox.s3 import actions
 
 
 @pytest.mark.parametrize("row", rows("actions.yaml"), ids=lambda row: row["call"])
-def test_a_call_needs_just_these_actions(furnished: Direct, row) -> None:
+def test_a_call_needs_just_these_actions(deciding: Direct, row) -> None:
     assert row["source"]
-    asked = [f"{one['action']} {one['resource']}" for one in decisions_of(furnished, row)]
+    asked = [f"{one['action']} {one['resource']}" for one in decisions_of(deciding, row)]
     assert asked == row["needs"]
 
 

@@ -8,9 +8,9 @@ from tests.sandbox.inside.furnished import decisions_of, rows
 
 
 @pytest.mark.parametrize("row", rows("context.yaml"), ids=lambda row: row["name"])
-def test_a_call_has_these_keys_and_not_those(furnished: Direct, row) -> None:
+def test_a_call_has_these_keys_and_not_those(deciding: Direct, row) -> None:
     assert row["source"]
-    decided = decisions_of(furnished, row)
+    decided = decisions_of(deciding, row)
     wanted = row.get("action")
     context = next(one["context"] for one in decided if wanted in (None, one["action"]))
     assert {key: context.get(key) for key in row.get("keys", {})} == row.get("keys", {})

@@ -12,6 +12,7 @@ from moto.core.parse import RequestParserError, RestXMLParser
 
 from stslab.sandbox import operations
 from stslab.sandbox.model import ApiFault, HttpRequest
+from stslab.sandbox.moto_faults import MALFORMED_XML
 from stslab.sandbox.s3.address import Address, single
 
 Convert = Callable[[str], Any]
@@ -33,6 +34,7 @@ class _Layout:
     maps: tuple[tuple[str, str], ...]
     payload: str
     payload_type: str
+    needs_body: bool
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Mapping[str, Any]:
@@ -73,6 +75,8 @@ def _converted(member: _Member, text: str) -> Any:
 
 
 def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
+    if layout.payload and layout.needs_body and not http.body:
+        raise ApiFault("MissingRequestBodyError", "Request Body is empty")
     if not layout.payload or not http.body:
         return {}
     if layout.payload_type == "string":
@@ -90,10 +94,7 @@ def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
 
 def malformed() -> ApiFault:
     """S3's answer to a body that it can't read."""
-    return ApiFault(
-        "MalformedXML",
-        "The XML you provided was not well-formed or did not validate against our published schema",
-    )
+    return ApiFault("MalformedXML", MALFORMED_XML)
 
 
 def _integer(text: str) -> int:
@@ -134,6 +135,7 @@ def _layout(name: str) -> _Layout:
         ),
         payload=payload,
         payload_type=shape.members[payload].type_name if payload else "",
+        needs_body=payload in shape.required_members,
     )
 
 

@@ -14,7 +14,16 @@ from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
-from stslab.sandbox.s3 import bucket_policy, deletion, guards, lacking, needs, policies, port
+from stslab.sandbox.s3 import (
+    bucket_policy,
+    deletion,
+    guards,
+    lacking,
+    needs,
+    policies,
+    port,
+    uploads,
+)
 from stslab.sandbox.s3.address import Address
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
@@ -49,6 +58,8 @@ class S3Service:
             ApiFault: what S3 answers where it can't be.
         """
         guards.check(request)
+        uploads.check(request)
+        _require_object(request)
         name = request.params.get("Bucket", "")
         is_new = moto_backends.bucket(name) is None
         response = port.answer(request)
@@ -56,6 +67,25 @@ class S3Service:
             _set_defaults(moto_backends.bucket(name))
         account = self._world.accounts.get(request.account)
         return response if account is None else port.owned_by(account.canonical_id, response)
+
+
+def _require_object(request: ApiRequest) -> None:
+    """Refuse to take tags from an object that is not there, over which moto stumbles."""
+    if request.operation == "DeleteObjectTagging":
+        _held(request)
+
+
+def _held(request: ApiRequest) -> Any:
+    where = Address(request.params["Bucket"], request.params["Key"])
+    held = needs.found(where, request.params.get("VersionId"))
+    if held is None:
+        raise ApiFault(
+            "NoSuchKey",
+            "The specified key does not exist.",
+            _NOT_FOUND,
+            extra={"Key": where.key},
+        )
+    return held
 
 
 def _set_defaults(bucket: Any) -> None:
@@ -74,10 +104,7 @@ def _payer(request: ApiRequest) -> Mapping[str, Any]:
 
 def _retention(request: ApiRequest) -> Mapping[str, Any]:
     """Until when, and how, an object version is retained."""
-    where = Address(request.params["Bucket"], request.params["Key"])
-    held = needs.found(where, request.params.get("VersionId"))
-    if held is None:
-        raise ApiFault("NoSuchKey", "The specified key does not exist.", _NOT_FOUND)
+    held = _held(request)
     if not held.lock_mode or not held.lock_until:
         raise ApiFault(
             "NoSuchObjectLockConfiguration",
