@@ -1,0 +1,48 @@
+"""What docs/authors.md tells authors is so: its example is a lab, and it names every key."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stslab.errors import InvalidLab
+from stslab.lab.model import Check, Lab, LabFile, Part, Profile, Stage, Step, Undo, Wait
+from stslab.lab.scope import RESERVED
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "authors.md").read_text(encoding="utf-8")
+NOT_IN_FILES = {"line"}
+
+
+def example() -> str:
+    (found,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    return found
+
+
+def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
+    made = load_text(example())
+    assert [stage.id for stage in made.stages] == ["create-user", "cleanup"]
+
+
+@pytest.mark.parametrize("model", [LabFile, Stage, Step, Check, Undo, Wait, Profile])
+def test_every_key_is_named(model: type[Part]):
+    keys = {field.alias or name for name, field in model.model_fields.items()} - NOT_IN_FILES
+    named = {key for key in keys if re.search(rf"`{key}`|\b{key}: |[{{,] ?{key}[,}}:]", PAGE)}
+    assert named == keys
+
+
+def test_every_name_that_a_run_knows_is_told():
+    assert all(f"`{name}" in PAGE for name in RESERVED)
+
+
+def test_the_problem_it_shows_is_what_stslab_says(load_text: Callable[[str], Lab]):
+    text = example().replace("iam.CreateUser\n", "iam.CreateUsr\n")
+    with pytest.raises(InvalidLab) as caught:
+        load_text(text)
+    shown = re.search(r"    my-lab\.yaml:14:15: .*?Did you mean CreateUser\?", PAGE, re.DOTALL)
+    assert shown
+    message, *lines = str(caught.value.problems[0]).splitlines()
+    said = [message.split(" ", 1)[1], *[line.strip() for line in lines]]
+    told = [shown[0].strip().split("\n")[0].split(" ", 1)[1]]
+    told += [line.strip() for line in shown[0].split("\n")[1:]]
+    assert said == told
