@@ -8,7 +8,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from stslab.aws import answers
-from stslab.aws.clients import Clients, is_read
+from stslab.aws.clients import READ_SECONDS, Clients, is_read
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
 from stslab.runner.ports import (
@@ -41,7 +41,7 @@ class Boto3Account:
 
     An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
     own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
-    signs nothing.
+    signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
     """
 
     def __init__(
@@ -51,10 +51,11 @@ class Boto3Account:
         *,
         endpoint_url: str = "",
         own_profile: str = "",
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self._target = target
         self._profiles = profiles
-        self._clients = Clients(target.region, endpoint_url, own_profile)
+        self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
 
     @property
     def target(self) -> TargetInfo:

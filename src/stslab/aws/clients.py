@@ -18,8 +18,8 @@ from stslab.runner.ports import Credentials
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _READS = ("Get", "List", "Describe", "Head", "BatchGet", "Simulate", "Validate", "Decode")
-_LOCAL_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
-_FAR_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
+_CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
 _AGENT = "stslab"
 
 # botocore's settings that would lead our calls elsewhere if the environment had its way.
@@ -46,14 +46,21 @@ class Clients:
     """Makes and keeps the clients for one target.
 
     ``endpoint_url`` is empty for AWS itself. ``own_profile`` names the learner's profile;
-    empty for what botocore's chain finds.
+    empty for what botocore's chain finds. ``read_seconds`` is how long an answer may take.
     """
 
-    def __init__(self, region: str, endpoint_url: str = "", own_profile: str = "") -> None:
+    def __init__(
+        self,
+        region: str,
+        endpoint_url: str = "",
+        own_profile: str = "",
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self.endpoint_url = endpoint_url
         self.local = bool(endpoint_url) and is_local(endpoint_url)
         self._region = region
         self._own_profile = own_profile
+        self._read_seconds = read_seconds
         self._loader = Loader()
         self._sessions: dict[bool, Any] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
@@ -136,15 +143,13 @@ class Clients:
             if patient
             else {"mode": "standard", "total_max_attempts": 1}
         )
-        local = (
-            {"proxies": {}, "s3": {"addressing_style": "path"}, **_LOCAL_TIMEOUTS}
-            if self.local
-            else _FAR_TIMEOUTS
-        )
+        local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
         return Config(
             retries=retries,
             ignore_configured_endpoint_urls=True,
             signature_version=signature_version,
             user_agent_extra=_AGENT,
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=self._read_seconds,
             **local,
         )

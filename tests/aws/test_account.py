@@ -1,0 +1,233 @@
+"""Calls over real connections: answers, refusals and what was lost, as values."""
+
+import socket
+
+import pytest
+
+from stslab.aws.account import Boto3Account
+from stslab.aws.answers import UNREACHABLE, failure, no_credentials, plain
+from stslab.aws.target import aws, sandbox
+from stslab.errors import CredentialsError, RunError
+from stslab.runner.ports import Answer, Credentials, Lost, Refusal
+
+from .conftest import ADMIN
+from .endpoint import STACKS, USER, error
+
+
+def get_user(account, identity="admin"):
+    return account.call(identity, "iam", "GetUser", {"UserName": "u"})
+
+
+def test_an_answer_is_plain_values(endpoint, account):
+    endpoint.then(200, USER)
+    outcome = get_user(account)
+    assert isinstance(outcome, Answer)
+    assert outcome.data["User"]["CreateDate"] == "2026-01-02T03:04:05Z"
+    assert outcome.request_id == "req-1"
+    assert "ResponseMetadata" not in outcome.data
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "transient"),
+    [
+        (403, "AccessDenied", False),
+        (404, "NoSuchEntity", False),
+        (409, "DeleteConflict", False),
+        (400, "Throttling", True),
+        (400, "RequestLimitExceeded", True),
+        (500, "ServiceFailure", True),
+        (503, "ServiceUnavailable", True),
+        (501, "NotImplemented", False),
+    ],
+)
+def test_an_error_of_awss_is_a_refusal(endpoint, account, status, code, transient):
+    endpoint.then(status, error(code))
+    assert get_user(account) == Refusal(code, "said AWS", status, "req-2", transient)
+    assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize("how", ["reset", "hang"])
+@pytest.mark.parametrize("operation", ["CreateUser", "GetUser"])
+def test_an_answer_that_does_not_come_is_lost_and_not_asked_for_again(
+    endpoint, account, how, operation
+):
+    endpoint.then(how)
+    outcome = account.call("admin", "iam", operation, {"UserName": "u"})
+    assert isinstance(outcome, Lost)
+    assert "answer" in outcome.reason
+    assert len(endpoint.asked) == 1
+
+
+def test_an_answer_that_makes_no_sense_is_lost(endpoint, account):
+    endpoint.then(200, b"<html>login to the hotel's network</html")
+    assert isinstance(get_user(account), Lost)
+
+
+def test_nobody_listens(profiles):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        info = sandbox(url, "1", "us-east-1", "one", ADMIN).info
+        outcome = get_user(Boto3Account(info, profiles, endpoint_url=url))
+    assert outcome == Refusal(UNREACHABLE, f"Could not connect to {url}/.") or (
+        isinstance(outcome, Refusal) and not outcome.transient and url in outcome.message
+    )
+
+
+def test_wrong_parameters_are_a_refusal(account):
+    outcome = account.call("admin", "iam", "GetUser", {"Nothing": 1})
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "ParamValidation"
+
+
+def test_an_operation_that_is_not_there(account):
+    assert isinstance(account.call("admin", "iam", "MakeCoffee", {}), Refusal)
+
+
+def test_no_such_identity(account):
+    with pytest.raises(CredentialsError, match="no profile sts") as caught:
+        get_user(account, "sts")
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
+def test_admins_own_credentials_no_longer_serve(endpoint, account, profiles, code):
+    profiles.save("sts", Credentials("AKIASTS", "STSSECRET0123456789"))
+    endpoint.then(403, error(code)).then(403, error(code))
+    assert get_user(account, "sts").code == code
+    with pytest.raises(CredentialsError, match=code):
+        get_user(account)
+
+
+def test_each_identity_signs_with_its_own_keys_and_new_ones_at_once(endpoint, account, profiles):
+    profiles.save("sts", Credentials("AKIAFIRST", "STSSECRET0123456789"))
+    for _ in range(3):
+        endpoint.then(200, USER)
+    get_user(account)
+    get_user(account, "sts")
+    profiles.save("sts", Credentials("ASIASECOND", "STSSECRET0123456789", "TOKEN0123456789"))
+    get_user(account, "sts")
+    signed = [headers["Authorization"].split("Credential=")[1][:10] for headers in endpoint.headers]
+    assert signed == ["AKIAADMIN0", "AKIAFIRST/", "ASIASECOND"]
+    assert endpoint.headers[2]["X-Amz-Security-Token"] == "TOKEN0123456789"
+
+
+def test_anonymous_signs_nothing(endpoint, account):
+    endpoint.then(404, error("NoSuchBucket"))
+    account.call("anonymous", "s3", "ListObjectsV2", {"Bucket": "b"})
+    assert "Authorization" not in endpoint.headers[0]
+
+
+def test_buckets_are_addressed_by_path(endpoint, account):
+    endpoint.then(200)
+    account.call("admin", "s3", "HeadBucket", {"Bucket": "my-bucket"})
+    assert endpoint.asked[0][:2] == ("HEAD", "/my-bucket")
+
+
+def test_a_body_is_read_as_text(endpoint, account):
+    endpoint.then(200, "Grüße".encode())
+    outcome = account.call("admin", "s3", "GetObject", {"Bucket": "b", "Key": "k"})
+    assert outcome.data["Body"] == "Grüße"
+
+
+def test_the_environment_leads_no_call_elsewhere(endpoint, account, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_PROFILE", "nothere")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ENVSECRET")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    endpoint.then(200, USER)
+    assert isinstance(get_user(account), Answer)
+    assert "AKIAADMIN" in endpoint.headers[0]["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("waiter", "answer", "state"),
+    [
+        ("stack_create_complete", (200, STACKS % b"CREATE_IN_PROGRESS"), "retry"),
+        ("stack_create_complete", (200, STACKS % b"CREATE_COMPLETE"), "success"),
+        ("stack_create_complete", (200, STACKS % b"ROLLBACK_COMPLETE"), "failure"),
+        ("stack_delete_complete", (400, error("ValidationError", "does not exist")), "success"),
+        ("stack_delete_complete", (200, STACKS % b"DELETE_FAILED"), "failure"),
+        ("stack_delete_complete", (403, error("AccessDenied")), "failure"),
+        ("stack_delete_complete", (400, error("Throttling")), "retry"),
+        ("stack_delete_complete", ("reset", b""), "retry"),
+    ],
+)
+def test_a_waiter_is_looked_at_once(endpoint, account, waiter, answer, state):
+    endpoint.then(*answer)
+    assert account.probe("admin", "cloudformation", waiter, {"StackName": "s"}).state == state
+    assert len(endpoint.asked) == 1
+
+
+def test_how_a_waiter_polls(account):
+    pace = account.waiter_pace("cloudformation", "stack_create_complete")
+    assert (pace.delay, pace.max_attempts) == (30.0, 120)
+    with pytest.raises(RunError, match="no waiter coffee_ready"):
+        account.waiter_pace("iam", "coffee_ready")
+
+
+def test_a_real_account_uses_the_learners_own_credentials(
+    endpoint, profiles, monkeypatch, tmp_path
+):
+    profiles.remove("admin")
+    info = aws("111122223333", "us-east-1").info
+    account = Boto3Account(info, profiles, endpoint_url=endpoint.url)
+    with pytest.raises(CredentialsError, match="No AWS credentials"):
+        get_user(account)
+    own = tmp_path / "their-home" / ".aws"
+    own.mkdir(parents=True)
+    (own / "credentials").write_text(
+        "[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = WORKSECRET\n"
+    )
+    endpoint.then(200, USER)
+    account = Boto3Account(info, profiles, endpoint_url=endpoint.url, own_profile="work")
+    assert isinstance(get_user(account), Answer)
+    assert "AKIAWORK" in endpoint.headers[0]["Authorization"]
+    with pytest.raises(CredentialsError, match="nothere"):
+        get_user(Boto3Account(info, profiles, endpoint_url=endpoint.url, own_profile="nothere"))
+
+
+def errors_of_botocores() -> list[Exception]:
+    from botocore import exceptions as boto
+
+    kinds = [kind for kind in vars(boto).values() if isinstance(kind, type)]
+    made = []
+    for kind in (kind for kind in kinds if issubclass(kind, boto.BotoCoreError)):
+        one = kind.__new__(kind)
+        one.args, one.kwargs = ("said botocore",), {}
+        made.append(one)
+    return made
+
+
+@pytest.mark.parametrize("error", errors_of_botocores(), ids=lambda one: type(one).__name__)
+def test_every_error_of_botocores_is_a_value_or_about_credentials(error):
+    try:
+        outcome = failure(error, local=False)
+    except CredentialsError:
+        outcome = Refusal("credentials", "")
+    assert isinstance(outcome, Refusal | Lost)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("SSOTokenLoadError", "aws sso login"),
+        ("UnauthorizedSSOTokenError", "aws sso login"),
+        ("NoCredentialsError", "aws configure"),
+        ("ProfileNotFound", "list-profiles"),
+        ("CredentialRetrievalError", "get-caller-identity"),
+    ],
+)
+def test_what_a_person_without_credentials_is_told(name, words):
+    from botocore import exceptions as boto
+
+    one = Exception.__new__(getattr(boto, name))
+    one.args = ("said botocore",)
+    assert words in no_credentials(one).hint
+
+
+def test_bytes_and_naive_dates_are_plain_too():
+    from datetime import datetime
+
+    assert plain([b"a", datetime(2026, 1, 2)]) == ["a", "2026-01-02T00:00:00Z"]  # noqa: DTZ001 - it is the case

@@ -1,0 +1,147 @@
+"""The command that is shown makes the very call that is made: the aws CLI itself says so."""
+
+import shlex
+
+import pytest
+
+from stslab import lab
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.command import aws_command, kebab
+from stslab.aws.profiles import ProfileFiles
+from stslab.runner.dry import DryRun
+from stslab.runner.events import CallShown, CheckStarted, StepStarted
+from stslab.runner.plan import plan
+from stslab.runner.ports import Credentials, TargetInfo
+
+
+def calls_of_the_labs() -> list[CallShown]:
+    """Every call of every bundled lab, once."""
+    from stslab.resources import labs_folder
+
+    told = []
+    target = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
+    for header in lab.headers(labs_folder()):
+        loaded = lab.load(header.path, catalogue=BotocoreCatalogue())
+        DryRun(loaded, target, told.append).run(plan(loaded))
+    shown = [one.call for one in told if isinstance(one, StepStarted | CheckStarted) and one.call]
+    return list({aws_command(call): call for call in shown}.values())
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory):
+    """Parses a command with the CLI's own parser: (parameters, global options)."""
+    from awscli.clidriver import create_clidriver
+
+    files = ProfileFiles(tmp_path_factory.mktemp("profiles"), "us-east-1", "http://127.0.0.1:1")
+    for name in ("admin", "sts", "assumed"):
+        files.save(name, Credentials("AKIA", "SECRET0123456789"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_CONFIG_FILE", str(files.config_file))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files.credentials_file))
+        driver = create_clidriver()
+        assert "sts" in driver.session.full_config["profiles"]  # read now, and kept
+    got = {}
+
+    def capture(call_parameters, parsed_globals, **_):
+        got.update(params=call_parameters, options=parsed_globals)
+        return 0
+
+    driver.session.register("calling-command.*", capture)
+
+    def parse(command: str):
+        words = shlex.split(command)
+        assert words[0] == "aws"
+        assert driver.main(words[1:]) == 0, command
+        return got["params"], got["options"]
+
+    return parse
+
+
+def test_the_cli_understands_every_call_of_the_labs(parsed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calls = calls_of_the_labs()
+    assert len(calls) > 20
+    for call in calls:
+        wanted = dict(call.params)
+        body = wanted.pop("Body", None)
+        if body is not None:
+            (tmp_path / str(wanted["Key"]).rpartition("/")[2]).write_text(body)
+        params, options = parsed(aws_command(call))
+        if body is not None:
+            with params.pop("Body") as file:
+                assert file.read().decode() == body
+        params.pop("outfile", None)
+        assert params == wanted, aws_command(call)
+        assert options.profile == call.identity
+
+
+AWKWARD = [
+    ("iam", "CreateUser", {"UserName": 'it\'s "me" $(x) `y` *'}),
+    ("iam", "CreateUser", {"UserName": "-dashed"}),
+    ("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "a b", "Value": "c,d=e"}]}),
+    ("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "a", "Value": ""}]}),
+    ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["a", "b c", "-d"]}),
+    ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["[x]"]}),
+    ("iam", "ListPolicies", {"OnlyAttached": True, "PathPrefix": "/a/"}),
+    ("iam", "ListPolicies", {"OnlyAttached": False}),
+    ("iam", "PutUserPolicy", {"UserName": "u", "PolicyName": "p", "PolicyDocument": '{\n "a": 1}'}),
+    ("iam", "CreateVirtualMFADevice", {"VirtualMFADeviceName": "m", "Path": "/x/"}),
+    (
+        "iam",
+        "EnableMFADevice",
+        {
+            "UserName": "u",
+            "SerialNumber": "s",
+            "AuthenticationCode1": "123456",
+            "AuthenticationCode2": "654321",
+        },
+    ),
+    (
+        "s3",
+        "PutBucketVersioning",
+        {"Bucket": "b", "VersioningConfiguration": {"Status": "Enabled"}},
+    ),
+    ("s3", "DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}], "Quiet": True}}),
+    ("s3", "GetObject", {"Bucket": "b", "Key": "k"}),
+    ("s3", "PutObject", {"Bucket": "b", "Key": "k", "Metadata": {"a": "b c"}}),
+    (
+        "sts",
+        "AssumeRole",
+        {
+            "RoleArn": "arn:aws:iam::111122223333:role/r",
+            "RoleSessionName": "s",
+            "DurationSeconds": 900,
+            "Tags": [{"Key": "k", "Value": "v"}],
+            "TransitiveTagKeys": ["k"],
+            "PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "params"), AWKWARD)
+def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, params):
+    command = aws_command(CallShown("sts", service, operation, params))
+    got, options = parsed(command)
+    extras = {"outfile", "bootstrap_method"}
+    assert {name: value for name, value in got.items() if name not in extras} == params, command
+    assert options.profile == "sts"
+
+
+def test_names_are_written_as_the_cli_does():
+    import botocore
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    for service in ("iam", "sts", "s3", "cloudformation", "sqs", "lambda", "kms", "organizations"):
+        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+        for operation in model.operation_names:
+            shape = model.operation_model(operation).input_shape
+            for name in [operation, *(shape.members if shape else ())]:
+                assert kebab(name) == botocore.xform_name(name, "-")
+
+
+def test_nobody_signs_for_anonymous():
+    call = CallShown("anonymous", "s3", "GetObject", {"Bucket": "b", "Key": "a b"})
+    expected = "aws s3api get-object --bucket b --key 'a b' - --no-sign-request"
+    assert aws_command(call) == expected

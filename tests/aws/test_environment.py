@@ -1,0 +1,88 @@
+"""What `stslab env` says makes the aws CLI talk to the target, in every shell."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from stslab.aws import environment
+from stslab.aws.profiles import ProfileFiles
+from stslab.errors import UsageError
+
+AWKWARD = 'it\'s a $(test) `of` "all" \\ {a,b}\tand ü'
+
+
+@pytest.fixture
+def changes(tmp_path):
+    files = ProfileFiles(tmp_path / AWKWARD.replace("/", ""), "us-east-1", "http://127.0.0.1:1")
+    environ = {"AWS_ENDPOINT_URL_LAMBDA": "http://elsewhere", "AWS_SESSION_TOKEN": "t", "A": "b"}
+    return environment.variables(files, "us-east-1", environ)
+
+
+def test_what_would_win_over_the_profiles_is_taken_out(changes):
+    gone = {name for name, value in changes.items() if value is None}
+    assert {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL_LAMBDA",
+    } <= gone
+    assert changes["AWS_PROFILE"] == "admin"
+    assert changes["AWS_REGION"] == changes["AWS_DEFAULT_REGION"] == "us-east-1"
+
+
+def test_a_subshell_gets_all_of_it(changes):
+    made = environment.applied(changes, {"AWS_SESSION_TOKEN": "t", "A": "b"})
+    assert made["A"] == "b"
+    assert "AWS_SESSION_TOKEN" not in made
+    assert AWKWARD in made["AWS_CONFIG_FILE"]
+
+
+def shells() -> list[str]:
+    return [name for name in ("sh", "bash", "dash", "zsh", "fish") if shutil.which(name)]
+
+
+@pytest.mark.parametrize("shell", shells())
+def test_a_shell_reads_it_back(changes, shell):
+    text = environment.script(changes, shell)
+    asked = f'{text}\nprintf %s "$AWS_CONFIG_FILE|$AWS_SESSION_TOKEN|$AWS_PROFILE"'
+    done = subprocess.run(
+        [shutil.which(shell), "-c", asked],
+        env={"AWS_SESSION_TOKEN": "t", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{changes['AWS_CONFIG_FILE']}||admin"
+
+
+def test_fish_quotes_in_its_own_way(changes):
+    text = environment.script({"A": "it's \\", "B": None}, "/usr/bin/fish")
+    assert text == "set -gx A 'it\\'s \\\\'\nset -e B\n"
+
+
+@pytest.mark.parametrize("shell", ["/bin/bash", "-zsh", "sh", "ksh"])
+def test_shells_are_told_by_their_names(changes, shell):
+    assert environment.script({"A": "x"}, shell) == "export A=x\n"
+
+
+def test_an_unknown_shell():
+    with pytest.raises(UsageError, match="'tcsh'"):
+        environment.script({}, "/bin/tcsh")
+
+
+@pytest.mark.parametrize(
+    ("environ", "value"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://p"}, "127.0.0.1"),
+        ({"http_proxy": "http://p", "NO_PROXY": "a.b"}, "a.b,127.0.0.1"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "127.0.0.1"}, None),
+    ],
+)
+def test_calls_to_this_machine_go_past_a_proxy(tmp_path, environ, value):
+    files = ProfileFiles(tmp_path, "us-east-1")
+    assert environment.variables(files, "us-east-1", environ).get("NO_PROXY") == value

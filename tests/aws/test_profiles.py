@@ -1,0 +1,90 @@
+"""Profiles: for their owner's eyes, whole or not at all, and as the aws CLI reads them."""
+
+import stat
+
+import botocore.session
+import pytest
+
+from stslab.aws.profiles import ProfileFiles
+from stslab.errors import CredentialsError, StateFolderError
+from stslab.runner.ports import Credentials
+
+STS = Credentials("AKIASTS", "STS/SECRET+0123456789")
+ASSUMED = Credentials("ASIA", "SECRET0123456789", "TOKEN/0123==", "2030-01-01T00:00:00Z")
+
+
+@pytest.fixture
+def files(tmp_path) -> ProfileFiles:
+    return ProfileFiles(tmp_path / "p" / "sandbox", "eu-central-1", "http://127.0.0.1:4100")
+
+
+def test_what_is_saved_is_there_for_the_next_process(files, tmp_path):
+    files.save("sts", STS)
+    files.save("assumed", ASSUMED)
+    again = ProfileFiles(files.folder, "eu-central-1")
+    assert (again.get("sts"), again.get("assumed")) == (STS, ASSUMED)
+    assert again.names() == ("sts", "assumed")
+    assert again.remove("sts")
+    assert not again.remove("sts")
+    assert files.get("sts") is None
+    assert files.get("assumed") == ASSUMED
+
+
+def test_only_their_owner_can_read_them(files):
+    files.save("sts", STS)
+    assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(one.stat().st_mode) for one in files.folder.iterdir()} == {0o600}
+    assert sorted(one.name for one in files.folder.iterdir()) == ["config", "credentials"]
+
+
+@pytest.mark.parametrize(("profile", "key"), [("sts", "AKIASTS"), ("admin", "A"), (None, "A")])
+def test_botocore_and_the_cli_read_them(files, monkeypatch, profile, key):
+    files.save("admin", Credentials("A", "ADMINSECRET"))
+    files.save("sts", STS)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files.config_file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files.credentials_file))
+    session = botocore.session.Session(profile=profile)
+    assert session.get_credentials().access_key == key
+    assert session.get_config_variable("region") == "eu-central-1"
+    scoped = session.get_scoped_config()
+    assert scoped["endpoint_url"] == "http://127.0.0.1:4100"
+    assert scoped["s3"] == {"addressing_style": "path"}
+
+
+def test_a_real_accounts_admin_is_the_learners_own(tmp_path, monkeypatch):
+    files = ProfileFiles(tmp_path / "p", "us-east-1", admin_process="env -u X true --profile me")
+    files.prepare()
+    text = files.config_file.read_text()
+    assert text.count("credential_process = env -u X true --profile me") == 2
+    assert "endpoint_url" not in text
+    assert files.names() == ()
+
+
+def test_secrets_are_not_in_a_repr(files):
+    files.save("sts", STS)
+    assert "SECRET" not in repr(STS) + repr(files) + repr(files.get("sts"))
+
+
+@pytest.mark.parametrize("text", ["no section\n", "[sts]\n", "[sts]\naws_access_key_id\n", "\0["])
+def test_damaged_files_are_told_without_their_text(files, text):
+    files.prepare()
+    files.credentials_file.write_text(text + "aws_secret_access_key = HIDDENSECRET\n")
+    with pytest.raises(CredentialsError, match="are damaged") as caught:
+        files.names()
+    assert "HIDDENSECRET" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["default", "", "a b", "a]\nb", "../x", "x" * 65])
+def test_names_that_can_be_no_profiles(files, name):
+    with pytest.raises(CredentialsError):
+        files.save(name, STS)
+    assert not files.folder.exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "p").write_text("")
+    with pytest.raises(StateFolderError):
+        ProfileFiles(tmp_path / "p", "us-east-1").save("sts", STS)
+    (tmp_path / "q" / "credentials").mkdir(parents=True)
+    with pytest.raises(StateFolderError):
+        ProfileFiles(tmp_path / "q", "us-east-1").names()

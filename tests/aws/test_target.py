@@ -1,0 +1,105 @@
+"""Targets, and the guard before a real account."""
+
+import pytest
+
+from stslab.aws import guard, target
+from stslab.errors import CredentialsError, RunError, UsageError
+
+from .conftest import ADMIN
+from .endpoint import error
+
+CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>{arn}</Arn><UserId>A</UserId><Account>111122223333</Account>
+</GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>
+</GetCallerIdentityResponse>"""
+ME = "arn:aws-us-gov:iam::111122223333:user/me"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("sandbox", "sandbox"), ("aws", "aws"), ("http://127.0.0.1:5000", "endpoint")],
+)
+def test_kinds_of_targets(name, kind):
+    assert target.kind_of(name) == kind
+
+
+def test_no_such_target():
+    with pytest.raises(UsageError, match="no target 'moon'"):
+        target.kind_of("moon")
+
+
+def test_the_sandbox_has_its_admin_and_answers_at_once(tmp_path):
+    made = target.sandbox("http://127.0.0.1:1", "111122223333", "us-east-1", "one", ADMIN)
+    opened = made.open(tmp_path / "p")
+    assert opened.profiles.get("admin") == ADMIN
+    assert opened.account.target.instance == "one"
+    assert not opened.account.target.eventually_consistent
+    assert ADMIN.secret_access_key not in repr(made) + repr(opened)
+
+
+def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
+    made = target.aws("111122223333", "us-east-1", own_profile="work")
+    opened = made.open(tmp_path / "p")
+    assert opened.profiles.names() == ()
+    assert made.info.eventually_consistent
+    opened.profiles.prepare()
+    assert "export-credentials --format process --profile work" in (
+        opened.profiles.config_file.read_text()
+    )
+
+
+def test_another_endpoint_has_a_name_that_can_be_a_folders():
+    made = target.endpoint("https://aws.example.test:4566/x", "111122223333", "us-east-1")
+    assert made.info.name == "aws.example.test-4566-x"
+    assert made.info.eventually_consistent
+    assert not target.endpoint("http://localhost:1", "1", "r").info.eventually_consistent
+
+
+@pytest.fixture
+def signed_in(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAME")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
+
+
+def test_the_guard_says_who_the_learner_is(endpoint, signed_in, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    endpoint.then(200, CALLER.format(arn=ME).encode())
+    made, identity = guard.real_target(guard.Source(endpoint_url=endpoint.url), "111122223333")
+    assert identity == guard.Identity("111122223333", ME, "aws-us-gov")
+    assert (made.info.account, made.info.region) == ("111122223333", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("arn", "account", "words"),
+    [
+        ("arn:aws:iam::111122223333:root", "", "root user"),
+        (ME, "999999999999", "not for 999999999999"),
+    ],
+)
+def test_the_guard_refuses(endpoint, signed_in, arn, account, words):
+    endpoint.then(200, CALLER.format(arn=arn).encode())
+    with pytest.raises(CredentialsError, match=words) as caught:
+        guard.real_target(guard.Source(endpoint_url=endpoint.url), account)
+    assert caught.value.exit_code == 4
+
+
+def test_credentials_that_ended(endpoint, signed_in):
+    endpoint.then(403, error("ExpiredToken", "The security token is expired"))
+    with pytest.raises(CredentialsError, match="ExpiredToken"):
+        guard.identify(guard.Source(endpoint_url=endpoint.url))
+
+
+def test_no_credentials(endpoint):
+    with pytest.raises(CredentialsError, match="No AWS credentials"):
+        guard.identify(guard.Source(endpoint_url=endpoint.url))
+
+
+def test_no_such_profile(endpoint):
+    with pytest.raises(CredentialsError, match="nothere"):
+        guard.real_target(guard.Source("nothere", endpoint_url=endpoint.url))
+
+
+def test_no_network(signed_in):
+    source = guard.Source(endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(RunError, match="could not be asked who you are"):
+        guard.identify(source)
