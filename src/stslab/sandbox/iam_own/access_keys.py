@@ -40,8 +40,7 @@ def record_use(world: World, caller: Caller, service: str, region: str, now: dat
 def create_access_key(world: World, request: ApiRequest) -> Answer:
     """CreateAccessKey: two a user at most; the secret is shown this once."""
     iam, user = lookups.backend(world, request), lookups.own_user(world, request)
-    if len(user.access_keys) >= _KEYS_PER_USER:
-        raise faults.quota("AccessKeysPerUser", _KEYS_PER_USER)
+    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(user.access_keys))
     key = iam.create_access_key(user.name)
     key.secret_access_key = identifiers.secret_access_key()
     return {"AccessKey": {**_metadata(key), "SecretAccessKey": key.secret_access_key}}

@@ -27,6 +27,12 @@ def quota(name: str, limit: int) -> ApiFault:
     return limit_exceeded(f"Cannot exceed quota for {name}: {limit}")
 
 
+def check_quota(name: str, limit: int, there_are: int) -> None:
+    """Raise LimitExceeded where one more would be more than the quota of this name."""
+    if there_are >= limit:
+        raise quota(name, limit)
+
+
 def limit_exceeded(message: str) -> ApiFault:
     """LimitExceeded, in other words than a quota's."""
     return ApiFault("LimitExceeded", message, _CONFLICT)

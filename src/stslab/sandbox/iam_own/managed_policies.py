@@ -11,6 +11,7 @@ from stslab.sandbox.model import ApiRequest
 
 Answer = Mapping[str, Any]
 _VERSIONS = 5
+_POLICIES = 1500
 
 
 def create_policy(world: World, request: ApiRequest) -> Answer:
@@ -24,6 +25,7 @@ def create_policy(world: World, request: ApiRequest) -> Answer:
         raise faults.exists(
             f"A policy called {name} already exists. Duplicate names are not allowed."
         )
+    faults.check_quota("PoliciesPerAccount", _POLICIES, len(own))
     tags = tagging.checked(params.get("Tags", ()))
     policy = _class("ManagedPolicy")(
         name,

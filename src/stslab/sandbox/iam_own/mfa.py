@@ -53,8 +53,7 @@ def enable_mfa_device(world: World, request: ApiRequest) -> Answer:
     device = tagging.mfa_device(iam, params["SerialNumber"])
     if device.enabled:
         raise faults.exists("MFA Device is already in use")
-    if len(user.mfa_devices) >= _DEVICES_PER_USER:
-        raise faults.quota("MFADevicesPerUser", _DEVICES_PER_USER)
+    faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
     if not device.synchronise(*_codes(params), request.now):
         raise faults.wrong_code()
     device.enabled, device.user_id, device.user_name = request.now, user.id, user.name

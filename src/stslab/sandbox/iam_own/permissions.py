@@ -106,8 +106,8 @@ def _attach(kind: Holder) -> Handler:
         iam, holder = kind.to_change(world, request)
         policy = lookups.attachable(iam, request.params["PolicyArn"])
         if policy.arn not in holder.managed_policies:
-            if len(holder.managed_policies) >= _ATTACHED:
-                raise faults.quota(f"PoliciesPer{kind.title}", _ATTACHED)
+            there_are = len(holder.managed_policies)
+            faults.check_quota(f"PoliciesPer{kind.title}", _ATTACHED, there_are)
             policy.attach_to(holder)
         return {}
 

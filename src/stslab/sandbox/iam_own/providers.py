@@ -26,8 +26,8 @@ def create_open_id_connect_provider(world: World, request: ApiRequest) -> Answer
     arn = f"arn:aws:iam::{request.account}:oidc-provider/{url.removeprefix('https://')}"
     if arn in iam.open_id_providers:
         raise faults.exists(f"Provider with url {url} already exists.")
-    if len(iam.open_id_providers) >= _OIDC_PROVIDERS:
-        raise faults.quota("OpenIdConnectProvidersPerAccount", _OIDC_PROVIDERS)
+    there_are = len(iam.open_id_providers)
+    faults.check_quota("OpenIdConnectProvidersPerAccount", _OIDC_PROVIDERS, there_are)
     clients, thumbprints = params.get("ClientIDList", []), params.get("ThumbprintList", [])
     if len(clients) > _CLIENTS:
         raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
@@ -82,8 +82,8 @@ def add_client_id(world: World, request: ApiRequest) -> Answer:
     _, provider = _oidc(world, request)
     client = request.params["ClientID"]
     if client not in provider.client_id_list:
-        if len(provider.client_id_list) >= _CLIENTS:
-            raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
+        there_are = len(provider.client_id_list)
+        faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, there_are)
         provider.client_id_list = [*provider.client_id_list, client]
     return {}
 
@@ -114,8 +114,7 @@ def create_saml_provider(world: World, request: ApiRequest) -> Answer:
     name = params["Name"]
     if lookups.taken(iam.saml_providers, name):
         raise faults.exists(f"Provider with name {name} already exists.")
-    if len(iam.saml_providers) >= _SAML_PROVIDERS:
-        raise faults.quota("SAMLProvidersPerAccount", _SAML_PROVIDERS)
+    faults.check_quota("SAMLProvidersPerAccount", _SAML_PROVIDERS, len(iam.saml_providers))
     provider = iam.create_saml_provider(name, _checked_metadata(params["SAMLMetadataDocument"]))
     provider.region_name = REGION
     provider.tags = tagging.checked(params.get("Tags", ()))

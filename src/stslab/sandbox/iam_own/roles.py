@@ -24,6 +24,8 @@ from stslab.sandbox.model import ApiRequest
 Answer = Mapping[str, Any]
 
 _DEFAULT_SECONDS = 3600
+_ROLES = 1000
+_INSTANCE_PROFILES = 1000
 _SERVICE_PATH = "/aws-service-role/"
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
@@ -33,6 +35,7 @@ def create_role(world: World, request: ApiRequest) -> Answer:
     """CreateRole; the principals that its trust policy names must exist."""
     iam, params = lookups.backend(world, request), request.params
     _refuse_taken(iam, params["RoleName"])
+    faults.check_quota("RolesPerAccount", _ROLES, len(iam.roles))
     path = params.get("Path", "/")
     if path.startswith(_SERVICE_PATH):
         raise faults.invalid(f"The path {_SERVICE_PATH} is reserved for service-linked roles.")
@@ -176,6 +179,8 @@ def create_instance_profile(world: World, request: ApiRequest) -> Answer:
     name = params["InstanceProfileName"]
     if lookups.taken(iam.instance_profiles, name):
         raise faults.exists(f"Instance Profile {name} already exists.")
+    there_are = len(iam.instance_profiles)
+    faults.check_quota("InstanceProfilesPerAccount", _INSTANCE_PROFILES, there_are)
     tags = tagging.checked(params.get("Tags", ()))
     profile = iam.create_instance_profile(name, params.get("Path", "/"), [], tags)
     return {"InstanceProfile": shapes.instance_profile(world, iam, profile)}
@@ -210,8 +215,7 @@ def add_role_to_instance_profile(world: World, request: ApiRequest) -> Answer:
     iam, params = lookups.backend(world, request), request.params
     profile = lookups.instance_profile(iam, params["InstanceProfileName"])
     role = lookups.role(iam, params["RoleName"])
-    if profile.roles:
-        raise faults.quota("InstanceSessionsPerInstanceProfile", 1)
+    faults.check_quota("InstanceSessionsPerInstanceProfile", 1, len(profile.roles))
     profile.roles.append(role)
     return {}
 

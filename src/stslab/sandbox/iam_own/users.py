@@ -18,6 +18,8 @@ from stslab.sandbox.iam_own import (
 from stslab.sandbox.model import ApiRequest
 
 _GROUPS_PER_USER = 10
+_USERS = 5000
+_GROUPS = 300
 Answer = Mapping[str, Any]
 
 
@@ -27,6 +29,7 @@ def create_user(world: World, request: ApiRequest) -> Answer:
     name = params["UserName"]
     if lookups.taken(iam.users, name):
         raise faults.exists(f"User with name {name} already exists.")
+    faults.check_quota("UsersPerAccount", _USERS, len(iam.users))
     tags = tagging.checked(params.get("Tags", ()))
     bound = params.get("PermissionsBoundary")
     if bound is not None:
@@ -126,6 +129,7 @@ def create_group(world: World, request: ApiRequest) -> Answer:
     iam, name = lookups.backend(world, request), request.params["GroupName"]
     if lookups.taken(iam.groups, name):
         raise faults.exists(f"Group with name {name} already exists.")
+    faults.check_quota("GroupsPerAccount", _GROUPS, len(iam.groups))
     return {"Group": shapes.group(iam.create_group(name, request.params.get("Path", "/")))}
 
 
@@ -182,8 +186,8 @@ def add_user_to_group(world: World, request: ApiRequest) -> Answer:
     iam, params = lookups.backend(world, request), request.params
     group, user = lookups.group(iam, params["GroupName"]), lookups.user(iam, params["UserName"])
     if user not in group.users:
-        if len(iam.get_groups_for_user(user.name)) >= _GROUPS_PER_USER:
-            raise faults.quota("GroupsPerUser", _GROUPS_PER_USER)
+        there_are = len(iam.get_groups_for_user(user.name))
+        faults.check_quota("GroupsPerUser", _GROUPS_PER_USER, there_are)
         group.users.append(user)
     return {}
 

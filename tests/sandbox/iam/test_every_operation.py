@@ -1,0 +1,48 @@
+"""Every operation of IAM and STS, asked for with nothing, answers as AWS might."""
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from tests.sandbox.cases import Account
+
+from stslab.sandbox import operations
+from stslab.sandbox.iam_own.service import OPERATIONS
+
+WORDS_FOR_A_LACK = {"ValidationError", "InvalidInput"}
+WORDS_FOR_WHAT_IS_NOT_THERE = {"NoSuchEntity", "ReportNotPresent"}
+
+
+def lacks_something(service: str, operation: str) -> bool:
+    shape = operations.operation(service, operation).input_shape
+    return shape is not None and bool(shape.required_members)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+@pytest.mark.parametrize("identity", ["admin", "root"])
+def test_iam_without_parameters(account: Account, operation: str, identity: str) -> None:
+    if operation in {"CreateAccessKey", "CreateLoginProfile"}:
+        identity = "root"  # it would be the administrator's own
+    call = getattr(account.client("iam", identity), xform_name(operation))
+    if lacks_something("iam", operation):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert refused.value.response["Error"]["Code"] in WORDS_FOR_A_LACK
+        return
+    try:
+        assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    except ClientError as refused:
+        code = refused.response["Error"]["Code"]
+        assert code in WORDS_FOR_A_LACK | WORDS_FOR_WHAT_IS_NOT_THERE
+
+
+@pytest.mark.parametrize("operation", sorted(operations.names("sts")))
+def test_sts_without_parameters(account: Account, operation: str) -> None:
+    call = getattr(account.client("sts", "admin"), xform_name(operation))
+    if operation in {"GetDelegatedAccessToken", "GetScopedCredentials"} or lacks_something(
+        "sts", operation
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert refused.value.response["Error"]["Code"] in WORDS_FOR_A_LACK | {"InvalidAction"}
+    else:
+        assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200
