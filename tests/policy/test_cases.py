@@ -101,12 +101,9 @@ def test_a_case_that_cannot_be_read_says_why(asked, problem):
     "line",
     [
         '{"id": 1, "id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*"}',
-        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies":'
-        ' [{"Statement": {"Effect" : "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}]}',
-        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies":'
-        ' [{"Statement": {"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}]}',
-        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*",'
-        ' "context": {"aws:x": "1", "aws:x": "2"}}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": [{"Statement": {"Effect" : "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}]}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": [{"Statement": {"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}]}',
+        '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "context": {"aws:x": "1", "aws:x": "2"}}',
     ],
 )
 def test_a_key_that_is_there_twice_is_an_error(line):
