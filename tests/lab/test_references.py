@@ -6,7 +6,7 @@ from typing import Any
 
 import jmespath
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stslab.errors import UnresolvedReference
@@ -152,6 +152,7 @@ def test_what_cannot_be_evaluated(expression: str):
         evaluate(expression, {}, SCOPE)
 
 
+@settings(deadline=None)
 @given(value=st.text(), before=st.sampled_from(["", "a", "it\\'s "]))
 def test_text_in_quotes_stays_the_text_that_it_is(value: str, before: str):
     """No text can end the quotes around it: what is compared is the text."""
@@ -169,12 +170,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=JSON.filter(lambda value: value is not None))
 def test_values_keep_their_type(value: Any):
     assert resolve("${{ value }}", {"value": value}) == value
     assert evaluate("[${{ value }}]", {}, {"value": value}) == [value]
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="ab.[]{}()'\"`|&!=<>*@,:?0-$ \\", max_size=40))
 def test_any_expression_gives_a_value_or_an_error_of_ours(text: str):
     scope = {"a": {"b": [1, {"a": "x"}]}, "b": "y"}
@@ -186,6 +189,7 @@ def test_any_expression_gives_a_value_or_an_error_of_ours(text: str):
             attempt()
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="ab.[]{}()'|&!=*@,:?0 ", max_size=30))
 def test_an_expression_without_references_means_what_jmespath_says(text: str):
     data = {"a": {"b": [1, {"a": "x"}]}, "b": "y"}
