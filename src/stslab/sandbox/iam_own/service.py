@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +22,6 @@ from stslab.sandbox.iam_own import (
     users,
 )
 from stslab.sandbox.model import ApiRequest
-from stslab.sandbox.sts import constraints
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 Operation = Callable[[World, ApiRequest], Mapping[str, Any]]
@@ -46,14 +46,6 @@ class IamService:
     """The operations of IAM that are the sandbox's own, on the world's accounts."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
         self.handlers: Mapping[str, Handler] = {
-            name: self._bound(operation) for name, operation in OPERATIONS.items()
+            name: functools.partial(operation, world) for name, operation in OPERATIONS.items()
         }
-
-    def _bound(self, operation: Operation) -> Handler:
-        def call(request: ApiRequest) -> Mapping[str, Any]:
-            constraints.check(request.service, request.operation, request.params)
-            return operation(self._world, request)
-
-        return call

@@ -8,17 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from stslab.sandbox import operations
 from stslab.sandbox.model import ApiFault
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _NULL = "not be null"
-
-
-@functools.cache
-def _model(service: str) -> Any:
-    from botocore.session import get_session
-
-    return get_session().get_service_model(service)
 
 
 def check(service: str, operation: str, params: Mapping[str, Any]) -> None:
@@ -27,7 +21,7 @@ def check(service: str, operation: str, params: Mapping[str, Any]) -> None:
     Raises:
         ApiFault: ValidationError, with every problem listed as AWS lists them.
     """
-    shape = _model(service).operation_model(operation).input_shape
+    shape = operations.operation(service, operation).input_shape
     problems = list(_problems(shape, params, "")) if shape is not None else []
     if problems:
         plural = "s" if len(problems) > 1 else ""

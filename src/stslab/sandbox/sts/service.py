@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.sts import constraints, faults
+from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.callers import SessionKeys
 from stslab.sandbox.sts.identity import Identity
@@ -52,19 +52,7 @@ class StsService:
             "GetSessionToken": tokens.get_session_token,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
-        self.handlers: Mapping[str, Handler] = {
-            name: _checked(handler) for name, handler in operations.items()
-        }
-
-
-def _checked(handler: Handler) -> Handler:
-    """The handler, called only with parameters that the operation takes."""
-
-    def call(request: ApiRequest) -> Mapping[str, Any]:
-        constraints.check(request.service, request.operation, request.params)
-        return handler(request)
-
-    return call
+        self.handlers: Mapping[str, Handler] = operations
 
 
 def _assume_root(request: ApiRequest) -> NoReturn:
