@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.sandbox import cases
 
 from stslab.lab.references import resolve
-from tests.sandbox import cases
 
 PATIENCE = 20
 

@@ -121,10 +121,10 @@ class Desk:
         except ApiFault as fault:
             raise invalid(f"S3 error: {fault.message}") from None
         body = found["Body"]
-        content = body.read() if hasattr(body, "read") else body
-        if len(content) > URL_LIMIT:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
+        if len(text) > URL_LIMIT:
             raise invalid(f"Template may not exceed {URL_LIMIT} bytes in size.")
-        return bytes(content).decode("utf-8", "replace")
+        return text
 
 
 def _place(url: str) -> tuple[str, str]:

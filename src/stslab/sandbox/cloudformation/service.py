@@ -15,6 +15,7 @@ from stslab.sandbox.cloudformation.stack_operations import StackOperations
 from stslab.sandbox.cloudformation.state import Stacks
 from stslab.sandbox.cloudformation.template_operations import TemplateOperations
 from stslab.sandbox.model import ApiRequest, KeyStore
+from stslab.sandbox.sts import constraints
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 
@@ -60,11 +61,14 @@ class CloudFormation:
         self.engine = Engine(stacks, around, step_seconds)
         desk = Desk(stacks, self.engine)
         operations = StackOperations(desk)
-        self.handlers: Mapping[str, Handler] = {
+        handlers: Mapping[str, Handler] = {
             **operations.handlers(),
             **ReadOperations(desk).handlers(),
             **TemplateOperations(desk).handlers(),
             **ChangeSetOperations(desk, operations).handlers(),
+        }
+        self.handlers: Mapping[str, Handler] = {
+            name: _checked(handler) for name, handler in handlers.items()
         }
 
     def resume(self) -> None:
@@ -74,3 +78,13 @@ class CloudFormation:
     def stop(self) -> None:
         """Leave all stacks where they are."""
         self.engine.stop()
+
+
+def _checked(handler: Handler) -> Handler:
+    """The handler, called only with parameters that the operation takes."""
+
+    def call(request: ApiRequest) -> Mapping[str, Any]:
+        constraints.check(request.service, request.operation, request.params)
+        return handler(request)
+
+    return call

@@ -127,8 +127,10 @@ def _replacement(site: Site, plan: Blueprint, resource: Resource, want: Wanted) 
 
 def _check_new_name(resource: Resource, want: Wanted) -> None:
     """Refuse to replace what has a name of its own by another of the same name."""
-    name = want.properties.get(want.kind.name_property) if want.kind.name_property else None
-    if name and name == resource.properties.get(want.kind.name_property):
+    property_name = want.kind.name_property
+    old = resource.before.properties if resource.before else resource.properties
+    name = want.properties.get(property_name) if property_name else None
+    if name and name == old.get(property_name):
         raise Unfit(
             "CloudFormation cannot update a stack when a custom-named resource requires "
             f"replacing. Rename {name} and update the stack again."

@@ -1,0 +1,36 @@
+"""Lists that come in pages."""
+
+from __future__ import annotations
+
+from tests.sandbox.cloudformation.harness import Harness
+from tests.sandbox.cloudformation.templates import BUCKET
+
+
+def many(number: int) -> str:
+    groups = "".join(f"  G{index}: {{Type: AWS::IAM::Group}}\n" for index in range(number))
+    return f"Resources:\n{groups}"
+
+
+def test_events_come_in_pages_of_a_hundred(lab: Harness) -> None:
+    lab.deploy(many(40))
+    first = lab.call("DescribeStackEvents", StackName="demo")
+    assert len(first["StackEvents"]) == 100
+    rest = lab.call("DescribeStackEvents", StackName="demo", NextToken=first["NextToken"])
+    assert "NextToken" not in rest
+    everything = first["StackEvents"] + rest["StackEvents"]
+    assert len({event["EventId"] for event in everything}) == len(everything) == 122
+
+
+def test_resources_come_in_pages_of_a_hundred(lab: Harness) -> None:
+    lab.deploy(many(103))
+    first = lab.call("ListStackResources", StackName="demo")
+    rest = lab.call("ListStackResources", StackName="demo", NextToken=first["NextToken"])
+    assert len(first["StackResourceSummaries"]) + len(rest["StackResourceSummaries"]) == 103
+    assert len(lab.call("DescribeStackResources", StackName="demo")["StackResources"]) == 100
+
+
+def test_a_token_that_is_none(lab: Harness) -> None:
+    lab.deploy(BUCKET)
+    for token in ("%", "bm90LWEtbnVtYmVy"):
+        refused = lab.refusal("DescribeStackEvents", StackName="demo", NextToken=token)
+        assert refused.message == "Invalid NextToken"
