@@ -65,6 +65,11 @@ class Registry:
         """The backend of an operation, or None."""
         return self._backends.get((service, operation))
 
+    def knows(self, service: str, operation: str) -> bool:
+        """Whether something carries the operation out."""
+        key = service, operation
+        return key in self._handlers or key in self._backends
+
     def implemented(self, service: str) -> frozenset[str]:
         """The operations of a service that something carries out."""
         known = {*self._handlers, *self._backends}
