@@ -49,10 +49,10 @@ def sandbox_target(home: Home) -> "Target":
     """The embedded account as a target, started if it does not run."""
     from stslab.aws import target
     from stslab.runner.ports import Credentials
-    from stslab.sandbox import client
+    from stslab.sandbox.client import admin_keys, ensure
 
-    endpoint = client.ensure(home.sandbox)
-    keys = client.admin_keys(home.sandbox)
+    endpoint = ensure(home.sandbox)
+    keys = admin_keys(home.sandbox)
     return target.sandbox(
         endpoint.url,
         endpoint.account,

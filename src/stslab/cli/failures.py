@@ -1,8 +1,10 @@
 """How errors are said: the message, then what to do, on stderr; a bug goes to a log file."""
 
 import os
+import shutil
 import sys
 import tempfile
+import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ import click
 from stslab.errors import StslabError
 from stslab.render.safe import visible
 from stslab.render.symbols import symbols_for
+
+_NARROWEST = 20
 
 
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
@@ -41,11 +45,14 @@ def tell(error: StslabError) -> None:
     sign = click.style(signs.failed, fg="red", bold=True)
     if isinstance(error, Interrupted):
         sign = click.style(signs.waiting, fg="yellow")
-    click.echo(f"{sign} {visible(error.message)}", err=True, color=_color())
+    click.echo(
+        f"{sign} {_laid_out(error.message, len(signs.failed) + 1)}", err=True, color=_color()
+    )
     for note in getattr(error, "__notes__", ()):
-        click.echo(f"  {visible(note)}", err=True)
+        click.echo(f"  {_laid_out(note, 2)}", err=True)
     if error.hint:
-        click.echo(f"  {signs.hint} {visible(error.hint)}", err=True)
+        indent = len(signs.hint) + 3
+        click.echo(f"  {signs.hint} {_laid_out(error.hint, indent)}", err=True)
 
 
 def tell_bug(error: BaseException) -> None:
@@ -60,6 +67,17 @@ def tell_bug(error: BaseException) -> None:
             "`stslab cleanup` takes back what a run has made.",
         )
     )
+
+
+def _laid_out(text: str, indent: int) -> str:
+    """Text wrapped between words for the terminal's width; lines that are laid out stay so."""
+    width = max(shutil.get_terminal_size().columns - indent, _NARROWEST)
+    words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    lines: list[str] = []
+    for line in visible(text).split("\n"):
+        laid_out = line.startswith(" ") or not line
+        lines += [line] if laid_out else words.wrap(line)
+    return ("\n" + " " * indent).join(lines)
 
 
 def _color() -> bool | None:

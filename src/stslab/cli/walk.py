@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from stslab.cli.accounts import open_account, require_consent
 from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.runner.plan import stage_of
 from stslab.runner.run import Runner
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Walk:
                 return True
 
     def _again(self, error: StslabError, stage: "Stage") -> bool:
+        """Whether to try the stage again, once a person has said so, or what it needs is done."""
         asker = self._laid.asker
         if asker is None:
             return False
@@ -106,10 +108,13 @@ class Walk:
         from stslab.cli.failures import tell
 
         tell(_briefly(error, stage))
-        chosen = asker.choose("What now?", [prompts.AGAIN, prompts.CLEAN_UP, prompts.QUIT])
+        missing = self.runner.missing_for(stage.id)
+        retry = prompts.NEEDED if missing else prompts.AGAIN
+        chosen = asker.choose("What now?", [retry, prompts.CLEAN_UP, prompts.QUIT])
         if chosen is prompts.CLEAN_UP:
             self._clean_up()
-        return chosen is prompts.AGAIN
+            raise type(error)(f"The run stopped at the stage {stage.id}; it was taken back.")
+        return chosen is retry and all(self._done(stage_of(self._lab, one)) for one in missing)
 
     def _clean_up(self) -> None:
         from stslab.cli.cleanup import cleaner
