@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ _SCALARS: dict[str, Any] = {
     "integer": 1,
     "long": 1,
     "boolean": True,
-    "timestamp": datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC),
+    "timestamp": dt.datetime(2030, 1, 1, tzinfo=dt.UTC),
     "blob": b"content",
     "map": {},
     "list": [],

@@ -46,13 +46,15 @@ def on_object(
 def _need(
     request: ApiRequest, world: World, action: str, where: Address, context: Mapping[str, Any]
 ) -> Need:
-    owner = world.owner_of_bucket(where.bucket) or request.caller.account
+    creating = request.operation == "CreateBucket"
+    there = None if creating else world.owner_of_bucket(where.bucket)
+    owner = there or request.caller.account
     arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
     return Need(
         action,
         arn,
         {**keys.of_request(request, owner), **context},
-        bucket_policy.of(world, where.bucket, where.key, request.caller),
+        None if creating else bucket_policy.of(world, where.bucket, where.key, request.caller),
         owner,
         shown=f'"{arn}"',
     )
