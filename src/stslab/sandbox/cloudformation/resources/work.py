@@ -33,8 +33,8 @@ class Work:
     """What a handler needs to know, and where it leaves what it found out.
 
     ``tags`` are the resource's own, the stack's, and those that CloudFormation adds.
-    ``succeeded`` lists the calls that did. ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
-    into the stack's events.
+    ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
+    into the stack's events. ``succeeded`` lists the calls that did.
     """
 
     call: Call
