@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.model import OperationModel
+from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from botocore.session import get_session
@@ -21,8 +21,13 @@ AGENT = "cloudformation.amazonaws.com"
 
 
 @functools.cache
+def _service(name: str) -> ServiceModel:
+    return get_session().get_service_model(name)  # a new session reads the model from disk
+
+
+@functools.cache
 def _operation(service: str, name: str) -> OperationModel:
-    return get_session().get_service_model(service).operation_model(name)
+    return _service(service).operation_model(name)
 
 
 def request(service: str, operation: str, params: Mapping[str, Any]) -> HttpRequest:
