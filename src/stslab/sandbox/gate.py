@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from stslab.sandbox import inside, naming, operations, serialize
 from stslab.sandbox.account import LEARNER, REGION, World
 from stslab.sandbox.decisions import DecisionLog, Seen
+from stslab.sandbox.failures import where
 from stslab.sandbox.iam_own.access_keys import record_use
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
@@ -84,8 +85,8 @@ class Gate:
             response = self._pass(passage)
         except ApiFault as refused:
             fault = refused
-        except Exception:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
-            _LOG.exception("The sandbox failed over a request to %s", passage.service)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
+            _LOG.error("a request to %s failed\n%s", passage.service, where(error))
             fault = _failed()
         if fault is not None:
             head = http.method == "HEAD"

@@ -14,7 +14,6 @@ import secrets
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import lru_cache
@@ -23,6 +22,7 @@ from html import escape
 from cheroot import server as cheroot
 from cheroot.workers import threadpool
 
+from stslab.sandbox.failures import where
 from stslab.sandbox.http import MAX_BODY, Head, Malformed, read_body, read_head
 from stslab.sandbox.model import ApiResponse, HttpRequest
 from stslab.sandbox.stream import stream
@@ -265,9 +265,7 @@ def _too_large(head: Head) -> ApiResponse:
 def _internal_failure(request: HttpRequest, error: Exception) -> ApiResponse:
     """Say InternalFailure, and log where: the lines, not the values, which may be secret."""
     request_id = secrets.token_hex(16)
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    kind = type(error).__name__
-    log.error("request %s: %s %s failed\n%s%s", request_id, request.method, kind, frames, kind)
+    log.error("request %s: %s failed\n%s", request_id, request.method, where(error))
     if "/s3/" in request.header("Authorization"):
         error_body = (
             "<Error><Code>InternalError</Code>"
