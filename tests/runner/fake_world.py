@@ -33,6 +33,7 @@ class World:
     tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # of buckets
     fail_stacks: int = 0
     delete_fails: int = 0
+    queues: set[str] = field(default_factory=set)
     secrets: list[str] = field(default_factory=list)
     counter: Any = field(default_factory=lambda: itertools.count(1))
     log: list[str] = field(default_factory=list)
@@ -171,6 +172,16 @@ class World:
         if self.roles[RoleName]["policies"]:
             raise Refused("DeleteConflict", "Cannot delete entity, must delete policies first.")
         del self.roles[RoleName]
+        return {}
+
+    # A service whose kinds the runner does not know
+
+    def sqs_create_queue(self, QueueName):  # noqa: N803
+        self.queues.add(QueueName)
+        return {"QueueUrl": f"https://queues/{QueueName}"}
+
+    def sqs_delete_queue(self, QueueUrl):  # noqa: N803
+        self.queues.discard(QueueUrl.rpartition("/")[2])
         return {}
 
     # STS

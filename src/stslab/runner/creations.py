@@ -27,7 +27,10 @@ CREATIONS: Mapping[str, Creation] = {
     ),
     "iam.CreateAccessKey": Creation(
         "iam.access_key",
-        names={"UserName": "params.UserName", "AccessKeyId": "answer.AccessKey.AccessKeyId"},
+        names={
+            "UserName": "params.UserName || answer.AccessKey.UserName",
+            "AccessKeyId": "answer.AccessKey.AccessKeyId",
+        },
         discover="AccessKeyMetadata[].AccessKeyId",
         discovered="AccessKeyId",
     ),

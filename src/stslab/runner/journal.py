@@ -328,10 +328,19 @@ def _explained(path: Path) -> Iterator[None]:
         raise JournalError(
             f"The journal {path} can't be written: {error.strerror or error}.", _WRITABLE
         ) from error
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, IndexError) as error:
+    except _SENSELESS as error:
         raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _mend(path)) from error
 
 
+_SENSELESS = (
+    sqlite3.DatabaseError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+)
 _WRITABLE = (
     "Make the state folder writable and see that its disk is not full, or name another one:"
     " STSLAB_HOME=/some/folder stslab ..."

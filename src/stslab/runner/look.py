@@ -46,6 +46,11 @@ def complete(thing: Thing) -> bool:
     return kind is not None and all(thing.names.get(name) for name in kind.names)
 
 
+def can_be_listed(thing: Thing) -> bool:
+    """Whether enough of its names are known to list its kind."""
+    return set(KINDS[thing.kind].look_names) <= thing.names.keys()
+
+
 class Lookout:
     """Looks things up as ``admin``, for one run."""
 
@@ -82,7 +87,7 @@ class Lookout:
     def parent_is_ours(self, thing: Thing) -> bool:
         """Whether what the thing hangs on (a key's user, an object's bucket) is the run's own."""
         kind = KINDS[thing.kind]
-        if not kind.parent:
+        if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
             return False
         parent = Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
         if any(parent.same(made) for made in self._work.made()):

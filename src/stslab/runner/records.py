@@ -51,7 +51,7 @@ class EntryState(StrEnum):
     """It is there, but could not be recognised as the run's own."""
 
 
-PERHAPS = (EntryState.INTENDED, EntryState.LOST)
+PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
 MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from stslab.errors import RunError
 from stslab.runner.creations import is_repeatable
 from stslab.runner.kinds_table import KINDS
-from stslab.runner.look import Lookout, complete, label, search, tag_in
+from stslab.runner.look import Lookout, can_be_listed, complete, label, search, tag_in
 from stslab.runner.ports import Answer
 from stslab.runner.prepare import Prepared
-from stslab.runner.records import MADE, PERHAPS, Entry, EntryState, Intent, Result, Thing
+from stslab.runner.records import MADE, PERHAPS, Entry, EntryState, Intent, Result, Thing, UndoCall
 from stslab.runner.takeback import TakeBack
 from stslab.runner.work import Work
 
@@ -66,6 +66,7 @@ class Settler:
             intent,
             params=self._work.calls.clean(intent.params),
             thing=self.clean_thing(intent.thing),
+            undo=self.clean_undo(intent.undo),
             before=self._before(prepared),
         )
 
@@ -73,16 +74,26 @@ class Settler:
         """A thing whose names hold no secret."""
         return thing and Thing(thing.kind, self._work.calls.clean(dict(thing.names)))
 
+    def clean_undo(self, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
+        """Undo calls without secrets: one that needs a secret can't be made later."""
+        clean = self._work.calls.clean
+        return tuple(
+            replace(call, params=clean(call.params), waiter_params=clean(call.waiter_params))
+            for call in undo
+        )
+
     def _before(self, prepared: Prepared) -> tuple[str, ...]:
         """The ids of the kind that are there already, where only an answer tells the new one.
 
         What hangs on a thing that the run made is the run's own anyway.
         """
         creation, thing = prepared.creation, prepared.intent.thing
-        if not (creation and creation.discover and thing) or self._lookout.parent_is_ours(thing):
+        if not (creation and creation.discover and thing and can_be_listed(thing)):
+            return ()
+        if self._lookout.parent_is_ours(thing):
             return ()
         kind = KINDS[thing.kind]
-        params = {name: thing.names[name] for name in kind.look_names if name in thing.names}
+        params = {name: thing.names[name] for name in kind.look_names}
         outcome = self._work.calls.read(kind.service, kind.look, params)
         data = outcome.data if isinstance(outcome, Answer) else {}
         return tuple(map(str, search(creation.discover, data) or []))

@@ -167,7 +167,7 @@ class Steps:
         scope |= saved
         thing, undo = completed(doing.prepared, clean, scope, self._work.account.target)
         state = EntryState.ANSWERED if doing.prepared.waiter else EntryState.DONE
-        thing = self._settler.clean_thing(thing)
+        thing, undo = self._settler.clean_thing(thing), self._settler.clean_undo(undo)
         result = Result(state, "", answer.request_id, thing, undo, saved, profile)
         self._conclude(seq, result)
         shown = {name: evaluate(text, clean, scope) for name, text in doing.step.show.items()}

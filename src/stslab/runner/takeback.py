@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from stslab.runner.creations import CREATIONS
 from stslab.runner.events import CallShown
-from stslab.runner.look import Lookout, complete, label, search
+from stslab.runner.kinds_table import KINDS
+from stslab.runner.look import Lookout, can_be_listed, complete, label, search
 from stslab.runner.patience import Verdict
 from stslab.runner.ports import Answer
 from stslab.runner.prepare import is_resolved
@@ -72,7 +73,7 @@ class TakeBack:
         They are what is there now and was neither there before nor made by another call.
         """
         creation, thing = CREATIONS.get(entry.call), entry.thing
-        if creation is None or not creation.discover or thing is None:
+        if not (creation and creation.discover and thing and can_be_listed(thing)):
             return ()
         outcome = self._work.calls.read(entry.intent.service, *_listing(thing))
         listed = outcome.data if isinstance(outcome, Answer) else {}
@@ -94,7 +95,7 @@ class TakeBack:
         found = self.discovered(entry)
         if found:
             return self._undone(entry, tuple(map(removal_of, found)))
-        if entry.thing:
+        if entry.thing and can_be_listed(entry.thing):
             return Taken("never made", "it is not there")
         return self._unknown(entry)
 
@@ -130,7 +131,5 @@ class TakeBack:
 
 
 def _listing(thing: Thing) -> tuple[str, dict[str, str]]:
-    from stslab.runner.kinds_table import KINDS
-
     kind = KINDS[thing.kind]
-    return kind.look, {name: thing.names[name] for name in kind.look_names if name in thing.names}
+    return kind.look, {name: thing.names[name] for name in kind.look_names}

@@ -17,6 +17,7 @@ from stslab.runner.events import (
     UndoStarted,
 )
 from stslab.runner.journal import Journal
+from stslab.runner.kinds_table import KINDS
 from stslab.runner.look import Lookout, Sight, complete, label
 from stslab.runner.patience import Verdict
 from stslab.runner.pin import Pin, pinned
@@ -250,8 +251,6 @@ class Cleanup:
 
 def by_hand(thing: Thing, describe: Describe) -> str:
     """The command that removes a thing of a known kind."""
-    from stslab.runner.kinds_table import KINDS
-
     kind = KINDS[thing.kind]
     if kind.by_hand:
         return kind.by_hand.format(identity="admin", **thing.names)
@@ -261,7 +260,7 @@ def by_hand(thing: Thing, describe: Describe) -> str:
 
 def _undoable(entries: Iterable[Entry]) -> list[Entry]:
     """The entries that are to be taken back, the last first."""
-    states = (*MADE, *PERHAPS, EntryState.KEPT)
+    states = (*MADE, *PERHAPS)
     return [one for one in reversed(list(entries)) if one.undo and one.state in states]
 
 
