@@ -37,10 +37,13 @@ StackFinder = Callable[[str, str], str | None]
 
 @dataclass(slots=True)
 class RootKey:
-    """An access key of an account's root user."""
+    """An access key of an account's root user; ``status`` is Active or Inactive."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    create_date: datetime
+    status: str = "Active"
+    user_name: None = None
 
 
 @dataclass
@@ -189,10 +192,17 @@ def _no_stack(_account_id: str, _name: str) -> None:
 
 def _new_account(account_id: str, name: str) -> Account:
     account = Account(account_id, name, canonical_id=uuid.uuid4().hex + uuid.uuid4().hex)
-    root = RootKey(identifiers.access_key_id("AKIA", account_id), identifiers.secret_access_key())
-    account.root_keys[root.access_key_id] = root
+    new_root_key(account, datetime.now(UTC))
     account.iam.create_user(REGION, ADMINISTRATOR)
     account.iam.attach_user_policy(ADMINISTRATOR_POLICY, ADMINISTRATOR)
     key = account.iam.create_access_key(ADMINISTRATOR)
     key.secret_access_key = identifiers.secret_access_key()
     return account
+
+
+def new_root_key(account: Account, now: datetime) -> RootKey:
+    """A new access key of the account's root user, Active."""
+    key_id = identifiers.access_key_id("AKIA", account.account_id)
+    key = RootKey(key_id, identifiers.secret_access_key(), now)
+    account.root_keys[key_id] = key
+    return key

@@ -40,7 +40,8 @@ def _root_key(account: Account, access_key_id: str) -> KeyRecord | None:
     key = account.root_keys.get(access_key_id)
     if key is None:
         return None
-    return KeyRecord(access_key_id, key.secret_access_key, root_caller(account, access_key_id))
+    caller = root_caller(account, access_key_id)
+    return KeyRecord(access_key_id, key.secret_access_key, caller, key.status == "Active")
 
 
 def _user_key(account: Account, access_key_id: str) -> KeyRecord | None:

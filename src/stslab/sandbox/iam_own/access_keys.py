@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from stslab.sandbox.account import World
-from stslab.sandbox.iam_own import faults, lookups, paging, shapes
+from stslab.sandbox.iam_own import faults, key_rings, lookups, paging, shapes
+from stslab.sandbox.iam_own.key_rings import KeyRing
 from stslab.sandbox.model import ApiRequest, Caller
-from stslab.sandbox.sts import identifiers
 
 Answer = Mapping[str, Any]
 _KEYS_PER_USER = 2
@@ -39,35 +39,31 @@ def record_use(world: World, caller: Caller, service: str, region: str, now: dat
 
 def create_access_key(world: World, request: ApiRequest) -> Answer:
     """CreateAccessKey: two a user at most; the secret is shown this once."""
-    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
-    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(user.access_keys))
-    key = iam.create_access_key(user.name)
-    key.secret_access_key = identifiers.secret_access_key()
+    ring = key_rings.of(world, request)
+    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(ring.keys))
+    key = ring.new()
     return {"AccessKey": {**_metadata(key), "SecretAccessKey": key.secret_access_key}}
 
 
 def list_access_keys(world: World, request: ApiRequest) -> Answer:
     """ListAccessKeys."""
-    user = lookups.own_user(world, request)
-    keys = [_metadata(key) for key in user.access_keys]
+    keys = [_metadata(key) for key in key_rings.of(world, request).keys]
     return paging.page("AccessKeyMetadata", keys, request.params)
 
 
 def update_access_key(world: World, request: ApiRequest) -> Answer:
     """UpdateAccessKey: Active or Inactive, at once."""
-    status = request.params["Status"]
+    ring, status = key_rings.of(world, request), request.params["Status"]
     if status == "Expired":
         raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
-    _key(lookups.own_user(world, request), request.params["AccessKeyId"]).status = status
+    ring.set_status(_key(ring, request.params["AccessKeyId"]), status)
     return {}
 
 
 def delete_access_key(world: World, request: ApiRequest) -> Answer:
     """DeleteAccessKey."""
-    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
-    key = _key(user, request.params["AccessKeyId"])
-    user.access_keys.remove(key)
-    iam.access_keys.pop(key.access_key_id, None)
+    ring = key_rings.of(world, request)
+    ring.drop(_key(ring, request.params["AccessKeyId"]))
     return {}
 
 
@@ -90,20 +86,22 @@ def get_access_key_last_used(world: World, request: ApiRequest) -> Answer:
     return {"UserName": key.user_name, "AccessKeyLastUsed": shown}
 
 
-def _key(user: Any, key_id: str) -> Any:
-    for key in user.access_keys:
+def _key(ring: KeyRing, key_id: str) -> Any:
+    for key in ring.keys:
         if key.access_key_id == key_id:
             return key
     raise faults.no_such(f"The Access Key with id {key_id} cannot be found.")
 
 
 def _metadata(key: Any) -> dict[str, Any]:
-    return {
-        "UserName": key.user_name,
-        "AccessKeyId": key.access_key_id,
-        "Status": key.status,
-        "CreateDate": shapes.moment(key.create_date),
-    }
+    return shapes.filled(
+        {
+            "UserName": key.user_name,
+            "AccessKeyId": key.access_key_id,
+            "Status": key.status,
+            "CreateDate": shapes.moment(key.create_date),
+        }
+    )
 
 
 HANDLERS = {
