@@ -5,7 +5,7 @@ IAM entities", "SCP evaluation" and "RCP evaluation".
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from stslab.policy import arn as arns
 from stslab.policy import services
@@ -16,6 +16,11 @@ from stslab.policy.matching import Level
 from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Layer, Question, layer, read, read_naming
 from stslab.policy.vocabulary import Outcome, PolicyKind
+
+
+_ALLOWED: Final = Outcome.ALLOWED
+_DENIED: Final = Outcome.EXPLICITLY_DENIED
+_NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
 
 
 class Policies(NamedTuple):
@@ -63,36 +68,33 @@ class _Layers(NamedTuple):
 
 def authorize(request: Request, policies: Policies) -> Decision:
     """Decide ``request`` as IAM documents it."""
-    action = request.action.lower()
-    question = Question(
-        request,
-        action,
-        Context(request),
-        arns.split(request.resource),
-        policies.boundaries is not None,
-    )
+    arn = arns.split(request.resource)
+    bounded = policies.boundaries is not None
+    question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if services.needs_no_permission(question):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
-    layers = _read_layers(question, policies)
+    same_account = _same_account(request, arn)
+    layers = _read_layers(question, policies, same_account=same_account)
     considered = layers.all()
-    outcome, reason = _decide(question, layers, considered)
+    outcome, reason = _decide(question, layers, considered, same_account=same_account)
     if policies.resource is None and not layers.resource.blocks:
         considered.remove(layers.resource)
     return Decision(outcome, reason, considered, question)
 
 
-def _same_account(question: Question) -> bool:
-    request, arn = question.request, question.arn
+def _same_account(request: Request, arn: arns.Arn | None) -> bool:
     principal = request.principal
-    named = arn.account if arn and arns.ACCOUNT.fullmatch(arn.account) else principal.account
-    return principal.member and (request.resource_account or named) == principal.account
+    owner = request.resource_account
+    if owner is None and arn is not None and arns.ACCOUNT.fullmatch(arn.account):
+        owner = arn.account
+    return principal.member and (owner or principal.account) == principal.account
 
 
-def _read_layers(question: Question, policies: Policies) -> _Layers:
+def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> _Layers:
     principal = question.request.principal
-    resource = _read_resource(question, policies.resource)
-    controls = _read_controls(question, policies)
+    resource = _read_resource(question, policies.resource, same_account=same_account)
+    controls = _read_controls(question, policies) if policies.scps or policies.rcps else []
     if not principal.member:
         return _Layers(controls, resource, None, None, None)
     identity = _read_all(PolicyKind.IDENTITY, policies.identity, question)
@@ -111,10 +113,12 @@ def _read_layers(question: Question, policies: Policies) -> _Layers:
     )
 
 
-def _read_resource(question: Question, policy: NamedPolicy | None) -> Layer:
+def _read_resource(question: Question, policy: NamedPolicy | None, *, same_account: bool) -> Layer:
     kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
-    found = layer(kind, [] if policy is None else [read_naming(policy, question)])
-    if found.denies and services.root_overrides(question) and _same_account(question):
+    if policy is None:
+        return Layer(kind, (), Outcome.IMPLICITLY_DENIED)
+    found = layer(kind, [read_naming(policy, question)])
+    if found.denies and same_account and services.root_overrides(question):
         found.outcome = Outcome.IMPLICITLY_DENIED
         found.note = "Its Deny does not bind the account's root user."
     return found
@@ -162,42 +166,44 @@ def _read_limit(
 
 
 def _decide(
-    question: Question, layers: _Layers, considered: Sequence[Layer]
+    question: Question, layers: _Layers, considered: Sequence[Layer], *, same_account: bool
 ) -> tuple[Outcome, str]:
-    denying = [each for each in considered if each.denies]
+    denying = [each for each in considered if each.outcome is _DENIED]
     if denying:
         for each in denying:
             each.blocks = True
-        return Outcome.EXPLICITLY_DENIED, denied_explicitly(denying[0].kind)
-    must_allow = not _same_account(question) or services.resource_policy_must_allow(question)
-    missing = [each for each in _needed(question, layers, must_allow) if not each.allows]
+        return _DENIED, denied_explicitly(denying[0].kind)
+    must_allow = not same_account or services.resource_policy_must_allow(question)
+    closest = layers.resource.closest if same_account else Level.NONE
+    missing = [
+        each for each in _needed(layers, closest, must_allow) if each.outcome is not _ALLOWED
+    ]
     if missing:
         for each in missing:
             each.blocks = True
-        reason = denied_implicitly(missing[0].kind, question.request.action)
-        return Outcome.IMPLICITLY_DENIED, reason
+        return _NOT_ALLOWED, denied_implicitly(missing[0].kind, question.request.action)
     forbidden = services.forbidden(question)
     if forbidden:
-        return Outcome.IMPLICITLY_DENIED, forbidden
-    return Outcome.ALLOWED, _grant(layers, must_allow, question.request.action)
+        return _NOT_ALLOWED, forbidden
+    return _ALLOWED, _grant(layers, must_allow, question.request.action)
 
 
-def _needed(question: Question, layers: _Layers, must_allow: bool) -> list[Layer]:
+def _needed(layers: _Layers, closest: Level, must_allow: bool) -> list[Layer]:
     """The layers that must allow: what the resource's policy grants decides which.
 
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
-    policy types (same account)".
+    policy types (same account)"; ``closest`` is how closely such a grant names the principal.
     """
-    needed: list[Layer | None] = list(layers.controls)
-    if layers.identity is None:
-        needed.append(layers.resource)
-    else:
-        closest = layers.resource.closest if _same_account(question) else Level.NONE
-        if closest < Level.ISSUER:
-            needed.append(layers.identity)
-            needed += [layers.resource] * must_allow
-        if closest < Level.DIRECT:
-            needed += layers.boundary, layers.session
+    controls, resource, identity, boundary, session = layers
+    if identity is None:
+        return [*controls, resource]
+    needed: list[Layer | None] = [*controls]
+    if closest < Level.ISSUER:
+        needed.append(identity)
+        if must_allow:
+            needed.append(resource)
+    if closest < Level.DIRECT:
+        needed += boundary, session
     return [each for each in needed if each is not None]
 
 

@@ -111,8 +111,14 @@ def _check_twins(line: str, case: Mapping[str, Any], policies: Policies) -> None
 
 
 def _count_keys(case: Mapping[str, Any], policies: Policies) -> int:
-    own = len(case) + len(case.get("context") or ())
-    return own + sum([each.document.keys for each in policies.all()])
+    count = len(case) + len(case.get("context") or ())
+    if policies.resource is not None:
+        count += policies.resource.document.keys
+    own = (policies.identity, policies.boundaries or (), policies.session or ())
+    for group in (*own, *policies.scps, *policies.rcps):
+        for each in group:
+            count += each.document.keys
+    return count
 
 
 def _read(case: Mapping[str, Any]) -> tuple[Request, Policies]:

@@ -53,15 +53,20 @@ def read_test(written: str) -> Test | None:
 
 
 class Condition:
-    """One key of one operator, with the values that a policy gives."""
+    """One key of one operator, with the values that a policy gives.
 
-    __slots__ = ("_comparisons", "_key", "_null", "key", "test", "values", "variables")
+    ``variables``: some of the values have policy variables. ``written`` is where
+    :mod:`stslab.policy.rendering` keeps what it wrote of the condition.
+    """
+
+    __slots__ = ("_comparisons", "_key", "_null", "key", "test", "values", "variables", "written")
 
     def __init__(self, test: Test, key: str, values: Sequence[str], *, variables: bool) -> None:
         self.test = test
         self.key = key
         self.values = tuple(values)
-        self.variables = variables and test.operator.variables
+        self.variables = variables and test.operator.variables and "${" in "".join(values)
+        self.written = ""
         self._key = key.lower()
         self._null = test.operator.name == "Null"
         self._comparisons: tuple[Comparison | None, ...] = tuple(
@@ -126,24 +131,29 @@ class Condition:
             if comparison is None
         )
 
+    def found(self, context: Context) -> Value | None:
+        """What the request has for the key."""
+        return context.get(self._key, self.key)
+
+    def wanted(self, context: Context) -> list[str]:
+        """The policy's values, with the values of their variables."""
+        if not self.variables:
+            return list(self.values)
+        return [glob(value).shown(context.single) for value in self.values]
+
     def explain(self, context: Context) -> dict[str, Any]:
         """What was compared: ``{operator, key, wanted: [...], found, holds}``.
 
         ``found`` is None where the request has no such key. Variables have their values.
         """
-        found = context.get(self._key, self.key)
+        found = self.found(context)
         return {
             "operator": self.test.written,
             "key": self.key,
-            "wanted": [self._shown(value, context) for value in self.values],
+            "wanted": self.wanted(context),
             "found": list(found) if isinstance(found, tuple) else found,
             "holds": self.holds(context),
         }
-
-    def _shown(self, value: str, context: Context) -> str:
-        if self.variables and "${" in value:
-            return glob(value).shown(context.single)
-        return value
 
 
 @lru_cache(maxsize=1024)

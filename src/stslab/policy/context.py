@@ -36,32 +36,35 @@ class Context:
     counts, else the first.
     """
 
-    __slots__ = ("_derived", "_given", "_twins")
+    __slots__ = ("_request", "_twins", "_values")
 
     def __init__(self, request: Request) -> None:
-        given = {
-            key.lower(): value if isinstance(value, str) else tuple(value)
-            for key, value in request.context.items()
-        }
+        self._request = request
+        self._values: Mapping[str, Value] | None = None
         self._twins: Mapping[str, Value] = _NOTHING
-        if len(given) != len(request.context):
-            self._twins = {
-                key: value if isinstance(value, str) else tuple(value)
-                for key, value in request.context.items()
-            }
-            given = {key.lower(): self._twins[key] for key in reversed(self._twins)}
-        self._given: Mapping[str, Value] = given
-        self._derived = request.principal.context
 
     def get(self, key: str, written: str = "") -> Value | None:
         """What ``key`` (lower case; ``written`` is how the policy writes it) holds, or None.
 
         A key that holds an empty list is absent.
         """
-        value = self._twins.get(written) or self._given.get(key)
-        if value is None:
-            value = self._derived.get(key)
+        values = self._values
+        if values is None:
+            values = self._values = self._read()
+        value = self._twins.get(written) or values.get(key)
         return None if value == () else value
+
+    def _read(self) -> Mapping[str, Value]:
+        """By lower-case name; what is given wins over what follows from the principal."""
+        principal, _, _, context, _ = self._request
+        given: dict[str, Value] = {
+            key: value if isinstance(value, str) else tuple(value) for key, value in context.items()
+        }
+        lower = {key.lower(): value for key, value in given.items()}
+        if len(lower) != len(given):
+            self._twins = given
+            lower = {key.lower(): given[key] for key in reversed(given)}
+        return {**principal.context, **lower}
 
     def single(self, key: str) -> str | None:
         """What a policy variable stands for; a multivalued key can't be one."""

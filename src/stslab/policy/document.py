@@ -19,7 +19,7 @@ class Policy:
     when their kinds and documents are.
     """
 
-    __slots__ = ("_about", "document", "keys", "kind", "statements")
+    __slots__ = ("_about", "document", "keys", "kind", "statements", "written")
 
     def __init__(
         self, kind: PolicyKind, document: Mapping[str, Any], statements: Sequence[Statement]
@@ -29,6 +29,7 @@ class Policy:
         self.statements = statements
         self.keys = count_keys(document)
         self._about: dict[str, list[Statement]] = {}
+        self.written: dict[str, list[str]] = {}
 
     @property
     def version(self) -> str:
@@ -40,10 +41,12 @@ class Policy:
         found = self._about.get(action)
         if found is None:
             found = [each for each in self.statements if each.action.applies(action, no_value)]
-            if len(self._about) >= _ACTIONS_REMEMBERED:
-                self._about.clear()
-            self._about[action] = found
+            _remember(self._about, action, found)
         return found
+
+    def remember(self, action: str, written: list[str]) -> None:
+        """Keep what :mod:`stslab.policy.rendering` wrote, by action, for the next time."""
+        _remember(self.written, action, written)
 
     def text(self, indent: int | None = None) -> str:
         """The policy as JSON, which parses to an equal policy."""
@@ -61,6 +64,13 @@ class Policy:
 
     def __repr__(self) -> str:
         return f"<Policy: {self.kind}, {len(self.statements)} statements>"
+
+
+def _remember(kept: dict[str, Any], action: str, value: object) -> None:
+    """Keep a value for a few actions: a policy meets few, and strangers must not fill memory."""
+    if len(kept) >= _ACTIONS_REMEMBERED:
+        kept.clear()
+    kept[action] = value
 
 
 def count_keys(value: object) -> int:

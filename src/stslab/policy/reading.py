@@ -130,7 +130,10 @@ class Layer:
     @property
     def closest(self) -> Level:
         """How closely its Allows name the principal."""
-        return max([reading.level for reading in self.readings], default=_UNNAMED)
+        closest = _UNNAMED
+        for reading in self.readings:
+            closest = max(closest, reading.level)
+        return closest
 
 
 def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Layer:

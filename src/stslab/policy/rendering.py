@@ -6,8 +6,12 @@ decision costs far less than making a structure of it and serializing that.
 
 import json
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
+from stslab.policy.conditions import Condition
+from stslab.policy.context import Context
+from stslab.policy.document import Policy
 from stslab.policy.reading import Layer, Question, Reading
 from stslab.policy.statement import Mismatch, Statement
 
@@ -22,7 +26,7 @@ def layers_as_json(layers: Sequence[Layer], question: Question) -> str:
 
 def _layer(layer: Layer, question: Question) -> str:
     level = f', "level": {layer.level}' if layer.level else ""
-    note = f', "note": {text(layer.note)}' if layer.note else ""
+    note = f', "note": {quoted(layer.note)}' if layer.note else ""
     policies = ", ".join([_reading(reading, question) for reading in layer.readings])
     return (
         f'{{"layer": "{layer.kind}"{level}, "decision": "{layer.outcome}", '
@@ -31,19 +35,28 @@ def _layer(layer: Layer, question: Question) -> str:
 
 
 def _reading(reading: Reading, question: Question) -> str:
+    name, policy = reading.policy
+    statements = policy.written.get(question.request.action)
+    if statements is None:
+        statements = _written_of_others(policy, question)
     mismatches = reading.mismatches
-    statements = ", ".join(
-        [
-            _WRITERS[mismatches.get(statement.index, Mismatch.ACTION)](statement, question)
-            for statement in reading.policy.document.statements
-        ]
-    )
-    return f'{{"policy": {text(reading.policy.name)}, "statements": [{statements}]}}'
+    if mismatches:
+        statements = statements.copy()
+        for index, mismatch in mismatches.items():
+            statements[index] = _WRITERS[mismatch](policy.statements[index], question)
+    return f'{{"policy": {quoted(name)}, "statements": [{", ".join(statements)}]}}'
+
+
+def _written_of_others(policy: Policy, question: Question) -> list[str]:
+    """All statements as they are written when they are not about the action."""
+    written = [_action(statement, question) for statement in policy.statements]
+    policy.remember(question.request.action, written)
+    return written
 
 
 def _opening(statement: Statement, matches: str) -> str:
     return (
-        f'{{"statement": {text(statement.label)}, "effect": "{statement.effect}", '
+        f'{{"statement": {quoted(statement.label)}, "effect": "{statement.effect}", '
         f'"matches": {matches}'
     )
 
@@ -70,16 +83,16 @@ def _action(statement: Statement, question: Question) -> str:
     kept = statement.written.get(Mismatch.ACTION) or _differing(
         statement, Mismatch.ACTION, name, statement.source[name]
     )
-    return f"{kept}{text(question.request.action)}}}}}"
+    return f"{kept}{quoted(question.request.action)}}}}}"
 
 
 def _resource(statement: Statement, question: Question) -> str:
-    element = statement.resource
     kept = statement.written.get(Mismatch.RESOURCE)
+    element = statement.resource
     if element is not None and (kept is None or element.variables):
         wanted = element.shown(question.context.single)
         kept = _differing(statement, Mismatch.RESOURCE, element.name, wanted)
-    return f"{kept}{text(question.request.resource)}}}}}"
+    return f"{kept}{quoted(question.request.resource)}}}}}"
 
 
 def _principal(statement: Statement, question: Question) -> str:
@@ -87,20 +100,36 @@ def _principal(statement: Statement, question: Question) -> str:
     if kept is None and statement.principal is not None:
         name = statement.principal.name
         kept = _differing(statement, Mismatch.PRINCIPAL, name, statement.source[name])
-    return f"{kept}{text(question.request.principal.arn)}}}}}"
+    return f"{kept}{quoted(question.request.principal.arn)}}}}}"
 
 
 def _condition(statement: Statement, question: Question) -> str:
-    conditions = [each.explain(question.context) for each in statement.conditions]
-    return (
-        f'{_opening(statement, "false")}, "mismatch": {{"element": "Condition", '
-        f'"conditions": {text(conditions)}}}}}'
-    )
+    opening = statement.written.get(Mismatch.CONDITION)
+    if opening is None:
+        opening = statement.written[Mismatch.CONDITION] = (
+            f'{_opening(statement, "false")}, "mismatch": {{"element": "Condition", "conditions": ['
+        )
+    context = question.context
+    tests = ", ".join([_test(condition, context) for condition in statement.conditions])
+    return f"{opening}{tests}]}}}}"
+
+
+def _test(condition: Condition, context: Context) -> str:
+    """As :meth:`Condition.explain`."""
+    found = condition.found(context)
+    value = quoted(found) if isinstance(found, str) else text(found)
+    holds = "true" if condition.holds(context) else "false"
+    opening = condition.written
+    if not opening or condition.variables:
+        opening = condition.written = (
+            f'{{"operator": {quoted(condition.test.written)}, "key": {quoted(condition.key)}, '
+            f'"wanted": {text(condition.wanted(context))}, "found": '
+        )
+    return f'{opening}{value}, "holds": {holds}}}'
 
 
 _WRITERS: Final = {
     Mismatch.NONE: _matching,
-    Mismatch.ACTION: _action,
     Mismatch.RESOURCE: _resource,
     Mismatch.PRINCIPAL: _principal,
     Mismatch.CONDITION: _condition,

@@ -33,10 +33,10 @@ class Element:
     """``Action`` or ``Resource``, or with ``negated`` their ``Not…`` counterparts.
 
     Texts without wildcards and those that only end in ``*`` are compared at once; the rest
-    are patterns.
+    are patterns. ``variables``: some of them have policy variables.
     """
 
-    __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns")
+    __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns", "variables")
 
     def __init__(self, name: str, patterns: Sequence[str], *, variables: bool, arn: bool) -> None:
         self.name = name
@@ -56,6 +56,7 @@ class Element:
         self._exact = exact
         self._prefixes = tuple(prefixes)
         self._globs = globs
+        self.variables = any([pattern.variables for pattern in globs])
 
     def applies(self, value: str, lookup: Lookup) -> bool:
         """Whether the element applies to ``value``; ``lookup`` gives variables their values."""
@@ -65,11 +66,6 @@ class Element:
             if pattern.matches(value, lookup):
                 return not self.negated
         return self.negated
-
-    @property
-    def variables(self) -> bool:
-        """Whether a pattern has policy variables."""
-        return any(pattern.variables for pattern in self._globs)
 
     def shown(self, lookup: Lookup) -> list[str]:
         """The patterns with the values of their variables."""
