@@ -42,7 +42,7 @@ def _runs(most: int | None) -> list[dict[str, Any]]:
 
 
 def _fields(run: "RunRecord", journal: "Journal") -> dict[str, Any]:
-    stages = journal.stages(run.id)
+    stages = sorted(journal.stages(run.id), key=lambda one: one.at)
     return {
         "run": run.id,
         "lab": run.lab,

@@ -1,0 +1,164 @@
+"""A learner's machine: a home of its own, the installed commands, real processes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stslab.resources import bundled
+
+SECONDS = 120
+_SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)
+_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_START")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Machine:
+    """Runs commands in a home of its own, and remembers all that they said."""
+
+    root: Path
+    python: str = sys.executable
+    transcript: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return {**kept, "HOME": str(self.root), "STSLAB_HOME": str(self.state), "COLUMNS": "100"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [self.python, "-m", "stslab", *arguments]
+
+    def stslab(self, *arguments: str, **environ: str) -> Done:
+        """Run a command with nothing on its input."""
+        return self._run(self.command(*arguments), self.environ | environ)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Begin a command in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.environ,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def aws(self, *arguments: str, profile: str = "admin") -> Done:
+        """Run the ordinary aws CLI, as after `eval "$(stslab env)"`."""
+        aws = str(Path(sys.executable).with_name("aws"))
+        environ = self.environ | self._env()
+        return self._run([aws, *arguments, "--profile", profile], environ)
+
+    def asks_aws(self, *arguments: str, profile: str = "admin") -> Any:
+        """What the aws CLI answers, which must succeed."""
+        done = self.aws(*arguments, "--output", "json", profile=profile)
+        assert done.code == 0, done.err
+        return json.loads(done.out or "null")
+
+    def runs(self) -> list[dict[str, Any]]:
+        return json.loads(self.stslab("status", "--json").out)
+
+    def secrets(self) -> set[str]:
+        """The secret keys and session tokens that are in the profile files now."""
+        files = self.state.glob("profiles/*/credentials")
+        return {secret for file in files for secret in _SETTING.findall(file.read_text())}
+
+    def sh(self, script: str) -> Done:
+        """Run a shell script as in `stslab shell`."""
+        tools = str(Path(sys.executable).parent)
+        environ = self.environ | self._env()
+        return self._run(["sh", "-c", script], {**environ, "PATH": f"{tools}:{environ['PATH']}"})
+
+    def secrets_of(self, profile: str) -> set[str]:
+        """The secrets of one profile, and of the default if that is the same."""
+        files = self.state.glob("profiles/*/credentials")
+        sections = [part for file in files for part in file.read_text().split("[")]
+        return {
+            secret
+            for part in sections
+            if part.startswith((f"{profile}]", "default]"))
+            for secret in _SETTING.findall(part)
+        }
+
+    def leftovers(self, run: str) -> list[str]:
+        """What the account still has with the run's id in its name."""
+        names = [
+            *(user["UserName"] for user in self.asks_aws("iam", "list-users")["Users"]),
+            *(role["RoleName"] for role in self.asks_aws("iam", "list-roles")["Roles"]),
+            *(one["Name"] for one in self.asks_aws("s3api", "list-buckets").get("Buckets", [])),
+            *(
+                stack["StackName"]
+                for stack in self.asks_aws("cloudformation", "describe-stacks")["Stacks"]
+            ),
+        ]
+        return [name for name in names if run in name]
+
+    def lab(self, *changes: tuple[str, str]) -> str:
+        """A copy of the lab (its path), with texts replaced in whatever file has them."""
+        folder = self.root / "copy"
+        for part in ("lab", "templates"):
+            shutil.copytree(bundled() / part, folder / part)
+        shutil.copy(bundled() / "policy.json", folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        for old, new in changes:
+            having = [path for path in files if old in path.read_text()]
+            assert having, f"no file has {old!r}"
+            for path in having:
+                path.write_text(path.read_text().replace(old, new))
+        return str(folder / "lab" / "steps.yaml")
+
+    def stop(self) -> None:
+        """End the machine's sandbox."""
+        self.stslab("sandbox", "stop")
+
+    def _env(self) -> dict[str, str]:
+        lines = self.stslab("env", "--shell", "sh").out.splitlines()
+        exports = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line]
+        return {name: value.strip("'") for name, value in exports}
+
+    def _run(self, command: list[str], environ: Mapping[str, str]) -> Done:
+        done = subprocess.run(
+            command,
+            env=dict(environ),
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        self.transcript += [done.stdout, done.stderr]
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+def interrupt(process: "subprocess.Popen[str]", number: int = signal.SIGINT) -> Done:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=SECONDS)
+    return Done(process.returncode, out, "")

@@ -1,0 +1,79 @@
+"""The lab fails where it should, and is then taken back."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.e2e.machine import Machine
+
+pytestmark = pytest.mark.slow
+
+ACCESS_DENIED = (
+    "is not authorized to perform: sts:AssumeRole on resource: "
+    "arn:aws:iam::111122223333:role/my-sts-stack-"
+)
+
+
+ATTACH = re.compile(
+    r"^  - id: attach-policy\n.*?(?=^  - id: assume-role)", re.DOTALL | re.MULTILINE
+)
+STEPS = re.compile(r"^    steps:\n.*?(?=^    checkpoint:)", re.DOTALL | re.MULTILINE)
+LOOKING = """    steps:
+      - title: Look at the user
+        call: iam.GetUser
+        with: {UserName: "${{ user }}"}
+"""
+
+
+def without_policy(machine: Machine, *, checkpoint: bool) -> str:
+    """A copy of the lab without the step that puts the policy, with or without what proves it."""
+    lab = Path(machine.lab())
+    text = lab.read_text()
+    stage = ATTACH.search(text)[0]
+    instead = STEPS.sub(lambda _: LOOKING, stage) if checkpoint else ""
+    assert instead != stage
+    lab.write_text(text.replace(stage, instead))
+    return str(lab)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
+    done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=True))
+    assert done.code == 3
+    assert "✘ The user's policy is exactly the one in policy.json" in done.out
+    assert "NoSuchEntity" in done.out
+    assert "stslab cleanup" in _flat(done.err)
+    _cleans_up(machine)
+
+
+def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
+    done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=False))
+    assert done.code == 1
+    assert "AssumeRole failed: AccessDenied" in done.out
+    assert ACCESS_DENIED in _flat(done.out)
+    _cleans_up(machine)
+
+
+def test_a_trust_in_somebody_else_is_refused(machine: Machine):
+    done = machine.stslab("run", "--yes", machine.lab(("user/${UserName}", "user/somebody-else")))
+    assert done.code == 1
+    assert "AssumeRole failed: AccessDenied" in done.out
+    assert ACCESS_DENIED in _flat(done.out)
+    _cleans_up(machine)
+
+
+def test_a_template_that_cloudformation_refuses(machine: Machine):
+    done = machine.stslab("run", "--yes", machine.lab(("AWS::S3::Bucket\n", "AWS::S3::Pail\n")))
+    assert done.code == 1
+    assert "CreateStack failed" in done.out
+    _cleans_up(machine)
+
+
+def _cleans_up(machine: Machine) -> None:
+    run = machine.runs()[0]["run"]
+    cleaned = machine.stslab("cleanup")
+    assert cleaned.code == 0, cleaned.said
+    assert machine.leftovers(run) == []
