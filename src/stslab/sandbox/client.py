@@ -74,11 +74,7 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
         SandboxError: it can't be started, or runs on another port than the one wanted.
         StateFolderError: the folder can't be used.
     """
-    found = find(folder)
-    if found is None:
-        private_folder(folder)
-        with _start_lock(folder):
-            found = find(folder) or _started(folder, port)
+    found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
             f"The sandbox runs already, on port {found.port}.",
@@ -113,10 +109,13 @@ def stop(folder: Path) -> bool:
 def reset(folder: Path) -> Endpoint:
     """Throw the account away for a new one; the sandbox is started if it does not run.
 
+    It need not be possible to read the old one.
+
     Raises:
         SandboxError: it can't be started or reached.
     """
-    ensure(folder)
+    if find(folder) is None:
+        return _found_or_started(folder, fresh=True)
     return _endpoint(control(folder, "POST", "reset"))
 
 
@@ -206,11 +205,17 @@ class _start_lock:  # noqa: N801 - used as a function
         self._held.__exit__(None, None, None)
 
 
-def _started(folder: Path, port: int) -> Endpoint:
+def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> Endpoint:
+    private_folder(folder)
+    with _start_lock(folder):
+        return find(folder) or _started(folder, port, fresh=fresh)
+
+
+def _started(folder: Path, port: int, *, fresh: bool) -> Endpoint:
     places = files.Files(folder)
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        spawn.server(places, port, deadline - time.monotonic())
+        spawn.server(places, port, deadline - time.monotonic(), fresh=fresh)
         # Where its start was refused, another server holds the folder: one whose starter was
         # killed, and which gets ready meanwhile, or one that hangs.
         found = find(folder)

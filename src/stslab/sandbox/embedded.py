@@ -1,7 +1,7 @@
 """The embedded account as its process holds it: opened, asked, begun anew, closed."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from stslab.errors import SandboxError
 from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
-from stslab.sandbox.control import ControlRequest, Registry
+from stslab.sandbox.control import ControlRequest, Registry, Verb
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.model import ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
@@ -56,6 +56,25 @@ class _Passage:
                 self._changed.notify_all()
 
 
+class _SavingRegistry(Registry):
+    """Adds verbs to a registry; what one of them changes is saved before it is answered."""
+
+    def __init__(self, registry: Registry, save: Callable[[], None]) -> None:
+        self._registry = registry
+        self._save = save
+
+    def add(self, name: str, verb: Verb) -> None:
+        """Add a verb; POST is how things are changed."""
+
+        def saving(request: ControlRequest) -> Mapping[str, Any]:
+            answer = verb(request)
+            if request.method == "POST":
+                self._save()
+            return answer
+
+        self._registry.add(name, saving)
+
+
 class EmbeddedAccount:
     """One world after another, with the gate before each."""
 
@@ -64,10 +83,12 @@ class EmbeddedAccount:
         self._log = log_in(folder)
         self._memory = Memory(folder / ACCOUNT_FILE)
         self._enter(self._memory.open())
-        registry.add("admin-key", self._admin_key)
-        iam_verbs(registry, lambda: self._world)
-        oidc_verbs(registry, lambda: self._world)
-        sts_verbs(registry, lambda: self._world)
+        verbs = _SavingRegistry(registry, self._save)
+        verbs.add("admin-key", self._admin_key)
+        verbs.add("saved", self._saved)
+        iam_verbs(verbs, lambda: self._world)
+        oidc_verbs(verbs, lambda: self._world)
+        sts_verbs(verbs, lambda: self._world)
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -95,6 +116,14 @@ class EmbeddedAccount:
         self._inside = assemble(world, log=self._log, saved=self._memory.save)
         self._inside.cloudformation.resume()
 
+    def _save(self) -> None:
+        with self._world.write_lock:
+            self._memory.save(self._world)
+
+    def _saved(self, _request: ControlRequest) -> Mapping[str, Any]:
+        with self._passage.through(), self._world.write_lock:
+            return {"differences": self._memory.differences(self._world)}
+
     def _admin_key(self, request: ControlRequest) -> Mapping[str, Any]:
         account_id = str(request.body.get("account", LEARNER))
         with self._passage.through(), self._world.write_lock:
@@ -118,6 +147,15 @@ class EmbeddedAccount:
         )
 
 
-def open_account(folder: Path, registry: Registry) -> Account:
-    """Open the account of this folder, and let it be controlled through ``registry``."""
+def open_account(folder: Path, registry: Registry, *, fresh: bool = False) -> Account:
+    """Open the account of this folder, and let it be controlled through ``registry``.
+
+    ``fresh``: a new one, whatever was saved and whether or not it can be read.
+
+    Raises:
+        SandboxError: what was saved can't be read.
+    """
+    if fresh:
+        for saved in folder.glob(f"{ACCOUNT_FILE}*"):
+            saved.unlink()
     return EmbeddedAccount(folder, registry)

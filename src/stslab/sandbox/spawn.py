@@ -22,8 +22,10 @@ _TAIL_LINES = 12
 _READ = 64 * 1024
 
 
-def server(places: Files, port: int, seconds: float) -> bool:
+def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> bool:
     """Start a server and wait until it is ready; False where another one holds the folder.
+
+    ``fresh``: with a new account in place of what was saved.
 
     Raises:
         SandboxError: it failed, with what it said, or took too long.
@@ -31,7 +33,7 @@ def server(places: Files, port: int, seconds: float) -> bool:
     log_before = _size(places)
     reading, writing = os.pipe()
     try:
-        _spawn(places, port, writing)
+        _spawn(places, port, writing, fresh=fresh)
         said = _line(reading, seconds)
     finally:
         os.close(reading)
@@ -42,7 +44,7 @@ def server(places: Files, port: int, seconds: float) -> bool:
     return not said.get("locked")
 
 
-def _spawn(places: Files, port: int, writing: int) -> None:
+def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
     """Run what makes the server's process and ends: the server is nobody's child."""
     command = [
         sys.executable,
@@ -50,6 +52,7 @@ def _spawn(places: Files, port: int, writing: int) -> None:
         *("--folder", str(places.folder.absolute())),
         *("--port", str(port)),
         *("--ready-fd", str(writing)),
+        *(["--fresh"] if fresh else []),
     ]
     try:
         with open(places.log, "ab", opener=_private) as log:

@@ -264,6 +264,29 @@ def test_reset_makes_another_account(folder):
     assert client.admin_keys(folder) != key
 
 
+def test_the_account_is_kept_over_a_stop_and_a_kill(folder):
+    first = client.ensure(folder)
+    key = client.admin_keys(folder)
+    client.stop(folder)
+    second = client.ensure(folder)
+    assert (second.instance, client.admin_keys(folder)) == (first.instance, key)
+    os.kill(second.pid, signal.SIGKILL)
+    assert _gone(second.pid)
+    third = client.ensure(folder)
+    assert (third.instance, client.admin_keys(folder)) == (first.instance, key)
+
+
+def test_reset_needs_no_old_account_that_can_be_read(folder):
+    folder.mkdir(parents=True)
+    (folder / "account.sqlite").write_text("no database at all, " * 100)
+    with pytest.raises(SandboxError, match="account") as caught:
+        client.ensure(folder)
+    assert "stslab sandbox reset" in caught.value.hint
+    assert client.find(folder) is None
+    found = client.reset(folder)
+    assert client.find(folder) == found
+
+
 def test_stop_and_reset_are_not_asked_for_with_get(running):
     for verb in ("stop", "reset"):
         with pytest.raises(SandboxError, match="POST"):
@@ -277,13 +300,14 @@ def test_nothing_is_controlled_that_does_not_run(tmp_path):
         client.admin_keys(tmp_path)
 
 
-def test_no_secret_is_in_its_files(running):
+def test_no_secret_is_in_its_log_or_its_other_files(running):
     key = client.admin_keys(running)
     token = files.Files(running).token.read_text()
     client.status(running)
     for path in running.iterdir():
         content = path.read_bytes()
-        assert key.secret_access_key.encode() not in content or path.suffix == ".sqlite", path
+        # The account itself is kept in full, in a file that its owner alone can read.
+        assert key.secret_access_key.encode() not in content or "account.sqlite" in path.name, path
         assert token.encode() not in content or path.name == "control.token", path
 
 
