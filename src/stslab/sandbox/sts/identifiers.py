@@ -8,7 +8,6 @@ import base64
 import secrets
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - alphabet
 _ACCOUNT_OFFSET = 1 << 39
 _ACCOUNT_BYTES = 5
 _ACCOUNT_CHARS = slice(4, 12)
@@ -31,7 +30,7 @@ def unique_id(prefix: str, account: str) -> str:
 
 def secret_access_key() -> str:
     """A new secret of 40 characters."""
-    return "".join(secrets.choice(_SECRET) for _ in range(40))
+    return base64.b64encode(secrets.token_bytes(30)).decode()
 
 
 def session_token(size: int) -> str:
