@@ -83,6 +83,7 @@ class Engine:
         self.step_seconds = step_seconds
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
+        self._changes = 0  # how many are inside one another, guarded by the lock
 
     def start(self, stack: Stack, caller: Caller | None = None) -> None:
         """Begin, or go on with, what the stack's status says; returns at once.
@@ -124,9 +125,14 @@ class Engine:
     def changing(self, stack: Stack) -> Iterator[None]:
         """Hold the lock; what is changed is saved when it is let go."""
         with self.around.lock:
-            yield
-            self.stacks.touch(stack)
-            self.around.save()
+            self._changes += 1
+            try:
+                yield
+            finally:
+                self._changes -= 1
+                self.stacks.touch(stack)
+                if not self._changes:
+                    self.around.save()
 
     def _work(self, stack: Stack, caller: Caller | None) -> None:
         site = self._site(stack, caller)

@@ -71,7 +71,7 @@ def settle(
     ``given`` are ``Parameter`` shapes; ``previous`` the stack's values so far, for
     ``UsePreviousValue``. Raises ``ValidationError`` for missing, unknown or unfit values.
     """
-    values = {entry["ParameterKey"]: _given(entry, previous) for entry in given}
+    values = {_key(entry): _given(entry, previous) for entry in given}
     unknown = [name for name in values if name not in declarations]
     if unknown:
         raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
@@ -84,6 +84,12 @@ def settle(
     for name, declared in declarations.items():
         _check_value(name, values[name], declared)
     return {name: values[name] for name in declarations}
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    if not entry.get("ParameterKey"):
+        raise invalid("Each parameter must have a ParameterKey")
+    return str(entry["ParameterKey"])
 
 
 def _given(entry: Mapping[str, Any], previous: Mapping[str, str] | None) -> str:

@@ -128,17 +128,25 @@ class Desk:
 
 
 def _place(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
-    virtual = VIRTUAL_HOST.fullmatch(host)
-    if parts.scheme in {"http", "https"} and virtual:
-        return virtual["bucket"], path
-    if parts.scheme in {"http", "https"} and PATH_HOST.fullmatch(host) and "/" in path:
-        bucket, _, key = path.partition("/")
-        return bucket, key
+    """The bucket and the key that a template's URL names."""
+    try:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
+    except ValueError:
+        raise _unsupported_url() from None
     if parts.scheme == "s3":
         raise invalid(f"S3 error: Domain name specified in {host} is not a valid S3 domain")
-    raise invalid("TemplateURL must be a supported URL.")
+    virtual = VIRTUAL_HOST.fullmatch(host)
+    if virtual and path:
+        return virtual["bucket"], path
+    bucket, _, key = path.partition("/")
+    if PATH_HOST.fullmatch(host) and bucket and key:
+        return bucket, key
+    raise _unsupported_url()
+
+
+def _unsupported_url() -> ApiFault:
+    return invalid("TemplateURL must be a supported URL.")
 
 
 def refuse_unsupported(request: ApiRequest) -> None:
