@@ -1,6 +1,7 @@
 """``python -m stslab.sandbox serve``: the sandbox's process, as its client starts it."""
 
 import argparse
+import gc
 import os
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.detach and os.fork():
         # The starter waits for this process only; the server is its own session's.
         os._exit(0)
+    gc.disable()  # until the account is open: what starting makes is there to stay
     from stslab.sandbox.embedded import open_account
 
     return serve(options, partial(open_account, fresh=given.fresh))

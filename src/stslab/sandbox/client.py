@@ -198,7 +198,14 @@ class _start_lock:  # noqa: N801 - used as a function
         self._held = files.alone(files.Files(folder).start_lock, _START_SECONDS)
 
     def __enter__(self) -> None:
-        if not self._held.__enter__():
+        try:
+            held = self._held.__enter__()
+        except OSError as error:
+            raise SandboxError(
+                f"The sandbox's folder can't be used: {error}.",
+                "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+            ) from error
+        if not held:
             raise SandboxError("Another command has been starting the sandbox for a minute.")
 
     def __exit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ or after two hours without a request.
 """
 
 import faulthandler
+import gc
 import json
 import logging
 import logging.handlers
@@ -129,6 +130,8 @@ class _Process:
         self._server = self._bound()
         try:
             self._account = opener(self._options.folder, self._registry)
+            gc.freeze()  # modules and AWS's own policies need never be looked through again
+            gc.enable()
             try:
                 self._serve(tell)
             finally:

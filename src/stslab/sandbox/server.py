@@ -229,8 +229,9 @@ class _Request(cheroot.HTTPRequest):
             self._drain()
 
     def _drain(self) -> None:
-        self.conn.socket.shutdown(socket.SHUT_WR)
-        self.conn.rfile.drain(_DRAINED, seconds=1)
+        with suppress(OSError):  # the client may have gone, or have stopped sending
+            self.conn.socket.shutdown(socket.SHUT_WR)
+            self.conn.rfile.drain(_DRAINED, seconds=1)
 
 
 class _Connection(cheroot.HTTPConnection):
