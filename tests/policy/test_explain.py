@@ -83,12 +83,10 @@ def test_long_lists_and_absent_keys_stay_readable():
         Request(Principal.from_arn(ALICE), "s3:PutObject", "arn:aws:s3:::x"), policies
     )
     assert [line.strip() for line in lines(decision)[3:]] == [
-        "· statement 1 (Allow) does not apply: its Action is s3:GetA or s3:GetB or s3:GetC or "
-        "s3:GetD and 2 more, and the request has s3:PutObject",
+        "· statement 1 (Allow) does not apply: its Action is s3:GetA or s3:GetB or s3:GetC or s3:GetD and 2 more, and the request has s3:PutObject",
         "· statement 2 (Allow) does not apply, by its Condition:",
         '✘ aws:PrincipalTag/a b is not in the request: StringEquals "" does not hold',
-        "· statement 3 (Allow) does not apply: its Resource is arn:aws:s3:::alice, and the request "
-        "has arn:aws:s3:::x",
+        "· statement 3 (Allow) does not apply: its Resource is arn:aws:s3:::alice, and the request has arn:aws:s3:::x",
     ]
 
 

@@ -37,8 +37,7 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
         "    · own.json",
         "      · Put (Allow) does not apply: its Action is s3:Put*, and the request has s3:GetObject",
         "",
-        f"User: {ALICE} is not authorized to perform: s3:GetObject on resource: {BUCKET} because "
-        "no identity-based policy allows the s3:GetObject action",
+        f"User: {ALICE} is not authorized to perform: s3:GetObject on resource: {BUCKET} because no identity-based policy allows the s3:GetObject action",
     ]
 
 

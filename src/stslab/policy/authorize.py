@@ -17,7 +17,6 @@ from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Layer, Question, layer, read, read_naming
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
-
 _ALLOWED: Final = Outcome.ALLOWED
 _DENIED: Final = Outcome.EXPLICITLY_DENIED
 _NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED

@@ -200,9 +200,11 @@ Matcher = Callable[[str], bool]
 
 def _matcher(parts: tuple[Token, ...]) -> Matcher:
     merged = _merged(parts)
-    if all(isinstance(part, str) or (isinstance(part, Star) and part.crosses) for part in merged):
-        return _chunk_matcher(merged)
-    return _automaton(merged)
+    if any(isinstance(part, Star) and not part.crosses for part in merged):
+        return _automaton(merged)
+    if any(isinstance(part, One) for part in merged):
+        return _run_matcher(merged)
+    return _chunk_matcher(merged)
 
 
 def _merged(parts: Sequence[Token]) -> list[Token]:
@@ -243,6 +245,49 @@ def _chunk_matcher(parts: Sequence[Token]) -> Matcher:
         return at <= end
 
     return test
+
+
+def _run_matcher(parts: Sequence[Token]) -> Matcher:
+    """As ``_chunk_matcher``, with ``?``: what is sought has a length, and can't backtrack."""
+    runs: list[list[Token]] = [[]]
+    for part in parts:
+        if isinstance(part, Star):
+            runs.append([])
+        else:
+            runs[-1].append(part)
+    head, *middle = [_expression(run) for run in runs]
+    if not middle:
+        return lambda value: head.fullmatch(value) is not None
+    tail = middle.pop()
+    shortest, length = _length(runs[0]), _length(runs[-1])
+
+    def test(value: str) -> bool:
+        at, end = shortest, len(value) - length
+        if at > end or not head.match(value) or not tail.match(value, end):
+            return False
+        for sought in middle:
+            found = sought.search(value, at, end)
+            if found is None:
+                return False
+            at = found.end()
+        return True
+
+    return test
+
+
+def _expression(run: Sequence[Token]) -> re.Pattern[str]:
+    written = [
+        re.escape(part) if isinstance(part, str) else _ANY[isinstance(part, One) and part.crosses]
+        for part in run
+    ]
+    return re.compile("".join(written), re.DOTALL)
+
+
+_ANY: Final = {True: ".", False: "[^:]"}
+
+
+def _length(run: Sequence[Token]) -> int:
+    return sum(len(part) if isinstance(part, str) else 1 for part in run)
 
 
 def _ends_matcher(head: str, tail: str) -> Matcher:

@@ -79,7 +79,7 @@ def number(text: str) -> Decimal | None:
         value = Decimal(text.strip())
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    return value if value.is_finite() and "_" not in text else None
 
 
 @lru_cache(maxsize=4096)

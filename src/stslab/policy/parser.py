@@ -41,7 +41,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     return found
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def _parse_text(text: str, kind: PolicyKind) -> Policy:
     document = load(text)
     return Policy(kind, document, read_policy(document, kind))

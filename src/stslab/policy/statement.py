@@ -56,7 +56,7 @@ class Element:
         self._exact = exact
         self._prefixes = tuple(prefixes)
         self._globs = globs
-        self.variables = any([pattern.variables for pattern in globs])
+        self.variables = any(pattern.variables for pattern in globs)
 
     def applies(self, value: str, lookup: Lookup) -> bool:
         """Whether the element applies to ``value``; ``lookup`` gives variables their values."""
