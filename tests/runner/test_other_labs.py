@@ -9,6 +9,7 @@ from stslab.runner.events import StepFinished, UndoFinished
 from stslab.runner.records import RunState
 
 from .conftest import Machine
+from .fake_world import Refused, no_entity
 from .fakes import LOST_AFTER, LOST_BEFORE
 from .test_faults import always
 
@@ -210,3 +211,36 @@ def test_a_lab_without_a_cleanup_stage_is_ended_by_cleanup(make):
     with machine.process() as process:
         assert process.journal.run("run00001").state is RunState.CLEANED
         assert process.runner.resume() is None
+
+
+GROUP = """
+      - title: Make a group
+        call: iam.CreateGroup
+        with: {GroupName: "${{ name }}"}
+        undo: iam.DeleteGroup
+"""
+
+
+def test_what_a_lost_call_made_is_adopted_although_it_showed_late(make):
+    """The lookup does not find the group yet; the second call says that it exists."""
+    machine = make(GROUP)
+    groups, looks = set(), iter([False])
+
+    def create(GroupName):  # noqa: N803 - AWS's name
+        if GroupName in groups:
+            raise Refused("EntityAlreadyExists", "it exists", 409)
+        groups.add(GroupName)
+        return {"Group": {"GroupName": GroupName}}
+
+    def get(GroupName):  # noqa: N803 - AWS's name
+        if GroupName not in groups or not next(looks, True):
+            raise no_entity("group")
+        return {"Group": {"GroupName": GroupName}, "Users": []}
+
+    machine.world.iam_create_group, machine.world.iam_get_group = create, get
+    machine.world.iam_delete_group = lambda GroupName: groups.discard(GroupName) or {}  # noqa: N803
+    lost = iter([LOST_AFTER])
+    run_one(machine, lambda _n, c: next(lost, None) if c == "iam.CreateGroup" else None)
+    assert groups == {"thing-run00001"}
+    clean_up(machine)
+    assert groups == set()

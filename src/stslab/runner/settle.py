@@ -7,7 +7,7 @@ from typing import Any
 from stslab.errors import RunError
 from stslab.runner.creations import is_repeatable
 from stslab.runner.kinds_table import KINDS
-from stslab.runner.look import Lookout, can_be_listed, complete, label, search, tag_in
+from stslab.runner.look import Lookout, can_be_listed, complete, label, search
 from stslab.runner.ports import Answer
 from stslab.runner.prepare import Prepared
 from stslab.runner.records import MADE, PERHAPS, Entry, EntryState, Intent, Result, Thing, UndoCall
@@ -47,17 +47,17 @@ class Settler:
             return self._taken_back(entry)
         return Settled()
 
-    def adopt_tagged(self, seq: int, prepared: Prepared) -> Mapping[str, Any] | None:
-        """The answer of a call that said that its thing exists, if the thing has our tag.
+    def adopt_existing(self, prepared: Prepared) -> Mapping[str, Any] | None:
+        """The answer of a call that said that its thing exists, if the thing is the run's own.
 
-        Only an earlier try of the same call, whose answer was lost, can have put it there.
+        Only an earlier try of the same call, whose answer was lost, can have made it.
         """
         thing = prepared.intent.thing
         if not (prepared.intent.replaces and thing and complete(thing)):
             return None
         sight = self._lookout.look(thing)
-        tag = tag_in(search(KINDS[thing.kind].tags, {"answer": sight.data, "thing": {}}))
-        return _adopted(prepared, sight.data) if tag == self._work.run.id and seq else None
+        ours = sight.there and self._lookout.is_ours(sight)
+        return _adopted(prepared, sight.data) if ours else None
 
     def written(self, prepared: Prepared) -> Intent:
         """The intent as it is journaled: without secrets, and with what was there before."""

@@ -68,6 +68,7 @@ class Steps:
             self._work.emit(StepSkipped(stage.id, step.title))
             return
         prepared = prepare(stage, number, self._scope(), self._work.account.target)
+        self._work.calls.learn(prepared.params)
         doing = Doing(stage, prepared, self._work.clock.monotonic())
         shown = self._shown(doing)
         of, why = len(stage.steps), step.why or ""
@@ -90,18 +91,12 @@ class Steps:
         prepared, stage = doing.prepared, doing.stage.id
         for _ in range(1 if is_repeatable(prepared.call) else _ROUNDS):
             settled = self._settler.settle(entry, prepared) if entry else Settled()
-            answered = self._adopted(prepared, settled) or self._called(prepared, settled)
+            answered = _adopted(settled) or self._called(prepared, settled)
             if answered:
                 self._answered(doing, *answered)
                 return
             entry = self._work.journal.latest(self._work.run.id, stage, prepared.intent.step)
         raise StepError("NoAnswer", "its answer was lost, again and again")
-
-    def _adopted(self, prepared: Prepared, settled: Settled) -> tuple[int, Answer] | None:
-        if settled.data is None:
-            return None
-        self._work.calls.learn(prepared.params)
-        return settled.entry, Answer(settled.data)
 
     def _called(self, prepared: Prepared, settled: Settled) -> tuple[int, Answer] | None:
         """Journal the intent and call. None where the answer was lost."""
@@ -144,7 +139,7 @@ class Steps:
     def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> tuple[int, Answer] | None:
         thing = prepared.intent.thing
         if refusal.code in EXISTS and thing:
-            adopted = self._settler.adopt_tagged(seq, prepared)
+            adopted = self._settler.adopt_existing(prepared)
             if adopted:
                 return seq, Answer(adopted)
             self._conclude(seq, Result(EntryState.NOT_OURS, _existed(thing), refusal.request_id))
@@ -280,6 +275,11 @@ class StepError(Exception):
         self.code = code
         self.message = message
         self.request_id = request_id
+
+
+def _adopted(settled: Settled) -> tuple[int, Answer] | None:
+    """The entry that an earlier process left half-done, and its answer, if it could be had."""
+    return None if settled.data is None else (settled.entry, Answer(settled.data))
 
 
 def _existed(thing: Thing) -> str:
