@@ -168,7 +168,6 @@ class _Process:
                 f"Port {wanted} can't be used: {_reason(error)}.",
                 "Choose another one, or none: stslab sandbox start",
             ) from error
-        write_private(self._places.port, str(server.port))
         return server
 
     def _answer(self, request: HttpRequest) -> ApiResponse:
@@ -208,6 +207,7 @@ class _Process:
         return self._facts()
 
     def _announce(self) -> None:
+        write_private(self._places.port, str(self._server.port))
         write_private(self._places.token, self._token)
         write_private(self._places.server, json.dumps(self._facts()))
 
