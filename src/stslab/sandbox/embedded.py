@@ -11,6 +11,7 @@ from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry, Verb
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
+from stslab.sandbox.log_control import add_verbs as log_verbs
 from stslab.sandbox.model import ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
 from stslab.sandbox.persistence.memory import Memory
@@ -89,6 +90,7 @@ class EmbeddedAccount:
         iam_verbs(verbs, lambda: self._world)
         oidc_verbs(verbs, lambda: self._world)
         sts_verbs(verbs, lambda: self._world)
+        log_verbs(registry, self._log)
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -13,12 +13,19 @@ _DICTIONARIES: dict[str, Any] = {"iam": iam_backends, "s3": s3_backends}
 
 def iam(account_id: str) -> Any:
     """Moto's IAM backend of the account, made the first time it is asked for."""
-    return iam_backends[account_id][PARTITION]
+    return _backend(iam_backends, account_id)
 
 
 def s3(account_id: str) -> Any:
     """Moto's S3 backend of the account, made the first time it is asked for."""
-    return s3_backends[account_id][PARTITION]
+    return _backend(s3_backends, account_id)
+
+
+def _backend(dictionary: Any, account_id: str) -> Any:
+    """The backend that is there, without the lock and the search of moto's own dictionary."""
+    held = dict.get(dictionary, account_id)
+    found = None if held is None else dict.get(held, PARTITION)
+    return dictionary[account_id][PARTITION] if found is None else found
 
 
 def bucket_owner(bucket: str) -> str | None:

@@ -16,9 +16,17 @@ from tests.sandbox.inside.furnished import EVERYTHING
 from stslab.sandbox.account import LEARNER, PARTNER
 from stslab.sandbox.keys import user_caller
 from stslab.sandbox.model import ApiFault, ApiResponse, HttpRequest
+from stslab.sandbox.s3 import address
 
 FORM = "application/x-www-form-urlencoded"
 IAM = "2010-05-08"
+CONTROLS = (
+    "/moto-api/reset",
+    "/moto-api/data.json",
+    "/moto-api/state-manager/set-transition",
+    "/moto-api/recorder/start-recording",
+    "/latest/meta-data/",
+)
 
 
 def signed(
@@ -55,30 +63,20 @@ def action(name: str, **params: str) -> bytes:
     return urlencode({"Action": name, "Version": IAM, **params}).encode()
 
 
-@pytest.mark.parametrize("header", ["x-moto-account-id", "X-Moto-Account-Id"])
-def test_no_header_chooses_the_account(direct: Direct, header: str) -> None:
+def test_no_header_chooses_the_account(direct: Direct) -> None:
     http = signed(direct, "iam", action("CreateUser", UserName="eve"))
-    http = replace(http, headers=(*http.headers, (header, PARTNER)))
+    http = replace(http, headers=(*http.headers, ("X-Moto-Account-Id", PARTNER)))
     direct.handle(http)
     assert "eve" not in direct.world.account(PARTNER).iam.users
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/moto-api/reset",
-        "/moto-api/data.json",
-        "/latest/meta-data/",
-        "/moto-api/state-manager/set-transition",
-        "/moto-api/recorder/start-recording",
-    ],
-)
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_moto_s_controls_are_just_names_of_buckets(direct: Direct, path: str, method: str) -> None:
+def test_moto_s_controls_are_just_names_of_buckets(direct: Direct) -> None:
     direct.user("ann")
-    response = direct.handle(HttpRequest(method, path, (), "", (("Host", "127.0.0.1"),), b""))
-    assert response.status in (403, 404, 405)
-    assert code_in(response) in ("AccessDenied", "NoSuchBucket", "MethodNotAllowed")
+    for path in CONTROLS:
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            http = HttpRequest(method, path, (), "", (("Host", "127.0.0.1"),), b"")
+            response = direct.handle(http)
+            assert code_in(response) in ("AccessDenied", "NoSuchBucket", "MethodNotAllowed")
     assert "ann" in direct.world.account(LEARNER).iam.users
 
 
@@ -114,20 +112,20 @@ def test_another_version_is_not_found(direct: Direct) -> None:
     assert code_in(response) == "InvalidAction"
 
 
-@pytest.mark.parametrize("service", ["ec2", "dynamodb", "lambda", "kms"])
-def test_a_service_that_is_not_here_is_refused_by_name(direct: Direct, service: str) -> None:
-    response = direct.handle(signed(direct, service, b"Action=DescribeRegions&Version=2016-11-15"))
-    assert response.status == 400
-    assert code_in(response) == "UnsupportedOperation"
-    assert f"does not implement the service {service}" in response.body.decode()
+def test_a_service_that_is_not_here_is_refused_by_name(direct: Direct) -> None:
+    for service in ("ec2", "dynamodb", "lambda", "kms"):
+        response = direct.handle(signed(direct, service, b"Action=Describe&Version=2016-11-15"))
+        assert response.status == 400
+        assert code_in(response) == "UnsupportedOperation"
+        assert f"does not implement the service {service}" in response.body.decode()
 
 
-@pytest.mark.parametrize("query", ["acl&policy", "tagging&acl", "uploads&policy", "delete&acl"])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_conflicting_subresources_are_refused(direct: Direct, method: str, query: str) -> None:
+def test_conflicting_subresources_are_refused(direct: Direct) -> None:
     direct.client("s3").create_bucket(Bucket="buck")
-    response = direct.handle(signed(direct, "s3", query=query, method=method, path="/buck"))
-    assert code_in(response) == "InvalidArgument"
+    for query in ("acl&policy", "tagging&acl", "uploads&policy", "delete&acl"):
+        for method in ("GET", "PUT", "DELETE"):
+            http = signed(direct, "s3", query=query, method=method, path="/buck")
+            assert code_in(direct.handle(http)) == "InvalidArgument"
     assert direct.world.owner_of_bucket("buck") == LEARNER
 
 
@@ -157,10 +155,11 @@ def test_a_browser_s_form_is_refused(direct: Direct) -> None:
     assert direct.client("s3").list_objects_v2(Bucket="buck")["KeyCount"] == 0
 
 
-@pytest.mark.parametrize("bucket", ["a%2Fb", "a*", "a%3A%3Ab", "%20", "%24%7Baws%7D"])
-def test_what_can_be_no_bucket_is_none(direct: Direct, bucket: str) -> None:
-    response = direct.handle(signed(direct, "s3", method="GET", path=f"/{bucket}"))
-    assert code_in(response) in ("InvalidBucketName", "SignatureDoesNotMatch")
+def test_what_can_be_no_bucket_is_none() -> None:
+    for path in ("/a%2Fb", "/a*", "/a%3A%3Ab", "/%20", "/%24%7Baws%7D", "//key"):
+        with pytest.raises(ApiFault) as refused:
+            address.address(HttpRequest("GET", path, (), "", (), b""))
+        assert refused.value.code == "InvalidBucketName"
 
 
 def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
