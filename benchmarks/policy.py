@@ -157,16 +157,16 @@ def _ours(asked: list[tuple[str, str, str]]) -> None:
     )
 
     alice = Principal.from_arn(f"arn:aws:iam::{_ACCOUNT}:user/alice")
-    for text, action, resource in asked:
+    for text, action, target in asked:
         policy = NamedPolicy("own", parse(text, PolicyKind.IDENTITY))
-        authorize(Request(alice, action, resource), Policies((policy,)))
+        authorize(Request(alice, action, target), Policies((policy,)))
 
 
 def _moto(asked: list[tuple[str, str, str]]) -> None:
     from moto.iam.access_control import IAMPolicy
 
-    for text, action, resource in asked:
-        IAMPolicy(text).is_action_permitted(action, resource)
+    for text, action, target in asked:
+        IAMPolicy(text).is_action_permitted(action, target)
 
 
 def _by_statements(runs: int) -> Row:

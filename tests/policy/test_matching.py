@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stslab.policy.glob import glob, no_value
+from stslab.policy.glob import glob
+from stslab.policy.tokens import no_value
 
 LETTERS = "ab:*?/"
 patterns = st.text("ab:/*?", max_size=12)

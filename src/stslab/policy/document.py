@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from stslab.policy.glob import no_value
 from stslab.policy.statement import Statement
+from stslab.policy.tokens import no_value
 from stslab.policy.vocabulary import LEGACY, PolicyKind
 
 _ACTIONS_REMEMBERED: Final = 64

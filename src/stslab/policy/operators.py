@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from stslab.policy.context import Context
-from stslab.policy.glob import arn_globs, glob, no_value
+from stslab.policy.glob import arn_globs, glob
+from stslab.policy.tokens import no_value
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from stslab.policy.conditions import Condition, compile_conditions
 from stslab.policy.context import Context, Request
-from stslab.policy.glob import Glob, Lookup, glob
+from stslab.policy.glob import Glob, glob
 from stslab.policy.matching import Level, PrincipalElement
+from stslab.policy.tokens import Lookup
 
 
 class Mismatch(IntEnum):
