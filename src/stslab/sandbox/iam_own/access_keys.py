@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stslab.sandbox.account import World
@@ -13,28 +13,51 @@ from stslab.sandbox.model import ApiRequest, Caller
 
 Answer = Mapping[str, Any]
 _KEYS_PER_USER = 2
+_MINUTE = timedelta(minutes=1)
 _NEVER = {"ServiceName": "N/A", "Region": "N/A"}
 
 
 def record_use(world: World, caller: Caller, service: str, region: str, now: datetime) -> None:
-    """Remember that the caller's key, or its role, was used; nothing is remembered of others.
+    """Remember that the caller's key, or its role, was used; to the minute, and of no other.
 
-    IAM User Guide, "Get access key last used information" and "View role access".
+    What is remembered is saved with the next change. IAM User Guide, "Get access key last used
+    information" and "View role access".
     """
     account = world.accounts.get(caller.account)
     if account is None:
         return
-    session = caller.session
+    session, at = caller.session, now.replace(tzinfo=None)
     if session is not None and session.role_id:
-        role = account.iam.roles.get(session.role_id)
-        if role is not None:
-            role.last_used, role.last_used_region = now.replace(tzinfo=None), region
-        return
-    key = account.iam.access_keys.get(caller.access_key_id)
-    if key is not None:
-        from moto.iam.models import AccessKeyLastUsed
+        _record_role(account.iam, session.role_id, region, at)
+    elif caller.kind == "IAMUser":
+        _record_key(account.iam, caller.access_key_id, service, region, at)
 
-        key.last_used = AccessKeyLastUsed(now.replace(tzinfo=None), service, region)
+
+def _record_role(iam: Any, role_id: str, region: str, at: datetime) -> None:
+    role = iam.roles.get(role_id)
+    if role is None or _is_recent(role.last_used, at):
+        return
+    role.last_used, role.last_used_region = at, region
+    iam.roles[role_id] = role
+
+
+def _record_key(iam: Any, key_id: str, service: str, region: str, at: datetime) -> None:
+    from moto.iam.models import AccessKeyLastUsed
+
+    key = iam.access_keys.get(key_id)
+    user = iam.users.get(key.user_name) if key is not None else None
+    if user is None:
+        return
+    before = key.last_used
+    same = before is not None and (before.service, before.region) == (service, region)
+    if same and _is_recent(before.timestamp, at):
+        return
+    key.last_used = AccessKeyLastUsed(at, service, region)
+    iam.users[user.name] = user
+
+
+def _is_recent(before: datetime | None, at: datetime) -> bool:
+    return before is not None and abs(at - before) < _MINUTE
 
 
 def create_access_key(world: World, request: ApiRequest) -> Answer:

@@ -47,11 +47,15 @@ class Wish:
     @property
     def keys(self) -> dict[str, str | Sequence[str]]:
         """The condition keys that only this call fills."""
-        transitive = {key: value for key, value in self.tags.all if key in self.tags.all_transitive}
         keys: dict[str, str | Sequence[str]] = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
-        return keys | self.target.tag_context(transitive) | self.tags.context() | dict(self.context)
+        return (
+            keys
+            | self.target.tag_context(self.tags.passing)
+            | self.tags.context()
+            | dict(self.context)
+        )
 
 
 class AssumeRole:

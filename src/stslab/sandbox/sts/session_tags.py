@@ -35,6 +35,12 @@ class SessionTags:
         """The keys of those that the next session in the chain inherits."""
         return tuple(key for key, _ in self.inherited) + self.transitive
 
+    @property
+    def passing(self) -> dict[str, str]:
+        """Those that the next session in the chain inherits."""
+        wanted = _folded(self.all_transitive)
+        return {key: value for key, value in self.all if key.lower() in wanted}
+
     def context(self) -> dict[str, str | Sequence[str]]:
         """The condition keys that the tags fill: aws:RequestTag, aws:TagKeys and STS's own."""
         keys: dict[str, str | Sequence[str]] = {
