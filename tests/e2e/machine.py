@@ -1,5 +1,6 @@
 """A learner's machine: a home of its own, the installed commands, real processes."""
 
+import configparser
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import botocore.session
 
 from stslab.resources import bundled
 
@@ -89,11 +92,12 @@ class Machine:
         files = self.state.glob("profiles/*/credentials")
         return {secret for file in files for secret in _SETTING.findall(file.read_text())}
 
-    def sh(self, script: str) -> Done:
+    def sh(self, script: str, seconds: float = SECONDS) -> Done:
         """Run a shell script as in `stslab shell`."""
         tools = str(Path(sys.executable).parent)
         environ = self.environ | self._env()
-        return self._run(["sh", "-c", script], {**environ, "PATH": f"{tools}:{environ['PATH']}"})
+        environ["PATH"] = f"{tools}:{environ['PATH']}"
+        return self._run(["sh", "-c", script], environ, seconds)
 
     def secrets_of(self, profile: str) -> set[str]:
         """The secrets of one profile, and of the default if that is the same."""
@@ -107,17 +111,30 @@ class Machine:
         }
 
     def leftovers(self, run: str) -> list[str]:
-        """What the account still has with the run's id in its name."""
+        """What the account still has with the run's id in its name, as boto3 lists it."""
+        iam, s3, stacks = (self._client(name) for name in ("iam", "s3", "cloudformation"))
         names = [
-            *(user["UserName"] for user in self.asks_aws("iam", "list-users")["Users"]),
-            *(role["RoleName"] for role in self.asks_aws("iam", "list-roles")["Roles"]),
-            *(one["Name"] for one in self.asks_aws("s3api", "list-buckets").get("Buckets", [])),
-            *(
-                stack["StackName"]
-                for stack in self.asks_aws("cloudformation", "describe-stacks")["Stacks"]
-            ),
+            *(user["UserName"] for user in iam.list_users()["Users"]),
+            *(role["RoleName"] for role in iam.list_roles()["Roles"]),
+            *(bucket["Name"] for bucket in s3.list_buckets()["Buckets"]),
+            *(stack["StackName"] for stack in stacks.describe_stacks()["Stacks"]),
         ]
         return [name for name in names if run in name]
+
+    def _client(self, service: str) -> Any:
+        """A client that signs as admin, made from what `stslab env` points the SDKs at."""
+        known = json.loads(self.stslab("sandbox", "status", "--json").out)
+        files = configparser.RawConfigParser()
+        files.read(self.state / "profiles" / "sandbox" / "credentials")
+        return botocore.session.Session(
+            session_vars={"profile": (None, None, None, None)}
+        ).create_client(
+            service,
+            region_name=known["region"],
+            endpoint_url=known["url"],
+            aws_access_key_id=files["admin"]["aws_access_key_id"],
+            aws_secret_access_key=files["admin"]["aws_secret_access_key"],
+        )
 
     def lab(self, *changes: tuple[str, str]) -> str:
         """A copy of the lab (its path), with texts replaced in whatever file has them."""
@@ -142,7 +159,9 @@ class Machine:
         exports = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line]
         return {name: value.strip("'") for name, value in exports}
 
-    def _run(self, command: list[str], environ: Mapping[str, str]) -> Done:
+    def _run(
+        self, command: list[str], environ: Mapping[str, str], seconds: float = SECONDS
+    ) -> Done:
         done = subprocess.run(
             command,
             env=dict(environ),
@@ -151,7 +170,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=seconds,
         )
         self.transcript += [done.stdout, done.stderr]
         return Done(done.returncode, done.stdout, done.stderr)

@@ -22,6 +22,13 @@ def test_a_run_that_asks_nothing_proves_everything_and_leaves_nothing(machine: M
     (run,) = machine.runs()
     assert run["state"] == "finished"
     assert run["run"] in done.out
+    listed = machine.sh(
+        "aws iam list-users && aws iam list-roles && aws s3 ls && aws cloudformation list-stacks"
+        " --stack-status-filter CREATE_COMPLETE DELETE_FAILED ROLLBACK_COMPLETE"
+    )
+    assert listed.code == 0, listed.said
+    assert '"UserName": "admin"' in listed.out
+    assert run["run"] not in listed.out
     assert machine.leftovers(run["run"]) == []
     assert machine.secrets() <= machine.secrets_of("admin")
 
@@ -154,10 +161,11 @@ def test_env_makes_the_aws_cli_work_and_unset_takes_it_back(machine: Machine):
     assert not (machine.root / ".aws").exists()
 
 
+@pytest.mark.soak
 def test_the_lab_as_a_script_of_aws_commands_does_the_same(machine: Machine):
     script = machine.root / "lab.sh"
     script.write_text(machine.stslab("show", "--shell").out)
-    done = machine.sh(f"sh {script}")
+    done = machine.sh(f"sh {script}", seconds=600)
     assert done.code == 0, done.said[-3000:]
     users = machine.asks_aws("iam", "list-users")["Users"]
     assert [user["UserName"] for user in users] == ["admin"]
