@@ -81,12 +81,21 @@ class Condition:
         """
         value = context.get(self._key, self.key)
         if self._null:
-            return ("true" if value is None else "false") in map(str.lower, self.values)
+            return self._holds_null(value)
         if value is None:
             return self._holds_absent()
         if self.test.quantifier is Quantifier.NONE:
             return self._holds_single(value, context)
         return self._holds_set(value, context)
+
+    def _holds_null(self, value: Value | None) -> bool:
+        """With a set operator it asks nothing: ForAllValues is true, and ForAnyValue false.
+
+        "IAM Access Analyzer policy check reference", "Error: Null with qualifier".
+        """
+        if self.test.quantifier is not Quantifier.NONE:
+            return self.test.quantifier is Quantifier.ALL
+        return ("true" if value is None else "false") in map(str.lower, self.values)
 
     def _holds_absent(self) -> bool:
         test = self.test

@@ -1,8 +1,6 @@
 """From the parts of a pattern to a test of texts: linear in the text, without backtracking."""
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from stslab.policy.tokens import One, Star, Token, merged
 
@@ -45,47 +43,72 @@ def _chunk_matcher(parts: Sequence[Token]) -> Matcher:
     return test
 
 
+class _Run:
+    """Literal texts and ``?`` between two stars: it has a length, and is sought by a literal."""
+
+    __slots__ = ("_anchor", "_offset", "_parts", "length")
+
+    def __init__(self, parts: Sequence[Token]) -> None:
+        self._parts = parts
+        self._anchor = ""
+        self._offset = 0
+        self.length = 0
+        for part in parts:
+            text = part if isinstance(part, str) else ""
+            if len(text) > len(self._anchor):
+                self._anchor, self._offset = text, self.length
+            self.length += len(text) or 1
+
+    def fits(self, value: str, at: int) -> bool:
+        """Whether it stands in ``value`` at ``at``, behind which there is room for it."""
+        for part in self._parts:
+            if isinstance(part, str):
+                if not value.startswith(part, at):
+                    return False
+                at += len(part)
+            else:
+                if isinstance(part, One) and not part.crosses and value[at] == ":":
+                    return False
+                at += 1
+        return True
+
+    def find(self, value: str, at: int, end: int) -> int:
+        """Where its first occurrence between ``at`` and ``end`` ends, or -1."""
+        while at + self.length <= end:
+            found = value.find(self._anchor, at + self._offset, end)
+            at = found - self._offset
+            if found < 0 or at + self.length > end:
+                return -1
+            if self.fits(value, at):
+                return at + self.length
+            at += 1
+        return -1
+
+
 def _run_matcher(parts: Sequence[Token]) -> Matcher:
-    """As ``_chunk_matcher``, with ``?``: what is sought has a length, and can't backtrack."""
-    runs: list[list[Token]] = [[]]
+    """As ``_chunk_matcher``, with ``?``."""
+    tokens: list[list[Token]] = [[]]
     for part in parts:
         if isinstance(part, Star):
-            runs.append([])
+            tokens.append([])
         else:
-            runs[-1].append(part)
-    head, *middle = [_expression(run) for run in runs]
+            tokens[-1].append(part)
+    head, *middle = map(_Run, tokens)
     if not middle:
-        return lambda value: head.fullmatch(value) is not None
+        return lambda value: len(value) == head.length and head.fits(value, 0)
     tail = middle.pop()
-    shortest, length = _length(runs[0]), _length(runs[-1])
 
     def test(value: str) -> bool:
-        at, end = shortest, len(value) - length
-        if at > end or not head.match(value) or not tail.match(value, end):
+        at, end = head.length, len(value) - tail.length
+        if at > end or not head.fits(value, 0) or not tail.fits(value, end):
             return False
-        for sought in middle:
-            found = sought.search(value, at, end)
-            if found is None:
+        for run in middle:
+            at = run.find(value, at, end)
+            if at < 0:
                 return False
-            at = found.end()
         return True
 
     return test
-
-
-def _expression(run: Sequence[Token]) -> re.Pattern[str]:
-    written = [
-        re.escape(part) if isinstance(part, str) else _ANY[isinstance(part, One) and part.crosses]
-        for part in run
-    ]
-    return re.compile("".join(written), re.DOTALL)
-
-
-_ANY: Final = {True: ".", False: "[^:]"}
-
-
-def _length(run: Sequence[Token]) -> int:
-    return sum(len(part) if isinstance(part, str) else 1 for part in run)
 
 
 def _ends_matcher(head: str, tail: str) -> Matcher:
