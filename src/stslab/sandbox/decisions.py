@@ -20,6 +20,7 @@ from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.redaction import redacted
 
 REMEMBERED = 2000
+MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
 _TYPES: Mapping[str, str] = {
     "SessionToken": "IAMUser",
@@ -61,7 +62,7 @@ class DecisionLog:
     ) -> None:
         """Log one request with its decisions, and the fault that it ended in, if any."""
         event = _event(now, seen, fault)
-        event["decisions"] = [_decision(one) for one in decisions]
+        event["decisions"] = [_decision(one) for one in _telling(decisions)]
         with self._lock:
             self._events.append(event)
             self._append(event)
@@ -105,6 +106,14 @@ class DecisionLog:
             path.replace(path.with_name(f"{path.name}.1"))
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._file).st_size
+
+
+def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
+    """The decisions to log: of very many (DeleteObjects makes 1,000), the first that refused."""
+    if len(decisions) <= MOST_DECISIONS:
+        return decisions
+    refused = [one for one in decisions if not one.allowed]
+    return (refused or decisions)[:MOST_DECISIONS]
 
 
 def is_denied(event: Event) -> bool:

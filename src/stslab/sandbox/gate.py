@@ -89,8 +89,13 @@ class Gate:
             _LOG.error("a request to %s failed\n%s", passage.service, where(error))
             fault = _failed()
         if fault is not None:
-            head = http.method == "HEAD"
-            response = serialize.fault(passage.service, fault, passage.request_id, head=head)
+            response = serialize.fault(
+                passage.service,
+                fault,
+                passage.request_id,
+                head=http.method == "HEAD",
+                in_json=naming.speaks_json(passage.service, http),
+            )
         seen = Seen(passage.service, passage.http, passage.api, passage.request_id)
         self._log.record(self._world.now(), seen, notes, fault)
         return response

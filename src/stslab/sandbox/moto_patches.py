@@ -119,9 +119,9 @@ def apply() -> None:
     _IAM.Group = AwsGroup
     _IAM.InstanceProfile = AwsInstanceProfile
     _IAM.ManagedPolicy = AwsManagedPolicy
-    for service in ("iam", "s3"):
-        for model in model_data[service].values():
-            made_by: Any = model
-            made_by.instances_tracked = _Forgetful()
+    own = (AwsUser, AwsGroup, AwsInstanceProfile, AwsManagedPolicy)
+    for model in (*model_data["iam"].values(), *model_data["s3"].values(), *own):
+        made_by: Any = model
+        made_by.instances_tracked = _Forgetful()
     # Without a reducer, a pickle keeps only the newest version of each object.
     copyreg.pickle(_VersionedKeyStore, _versions_reduced)

@@ -84,6 +84,14 @@ def name_s3(http: HttpRequest) -> Named:
     return operation, params.parse(operation, http, where)
 
 
+def speaks_json(service: str, http: HttpRequest) -> bool:
+    """Whether a request is to a service that the sandbox lacks, in a protocol of JSON's."""
+    if service in operations.SERVICES:
+        return False
+    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
+    return is_json or http.path != "/"
+
+
 def name(service: str, http: HttpRequest) -> Named:
     """The operation and parameters of a request that was signed for ``service``.
 

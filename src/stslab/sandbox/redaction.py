@@ -7,6 +7,7 @@ from typing import Any
 
 HIDDEN = "(hidden)"
 _LONGEST = 4096
+_MOST = 50  # items of a list
 _SECRET_PARTS = ("secret", "password", "token", "assertion", "ssecustomerkey", "privatekey", "seed")
 # Names that hold one of these words and no secret.
 _HARMLESS = frozenset(
@@ -19,7 +20,7 @@ def redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
         return {str(key): redacted(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redacted(inner, name) for inner in value]
+        return [redacted(inner, name) for inner in value[:_MOST]]
     if _is_secret(name):
         return HIDDEN
     if value is None or isinstance(value, (bool, int, float)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
@@ -76,15 +77,24 @@ def request_ids(service: str, request_id: str) -> Pairs:
     return (("x-amzn-RequestId", request_id),)
 
 
-def fault(service: str, problem: ApiFault, request_id: str, *, head: bool = False) -> ApiResponse:
+def fault(
+    service: str,
+    problem: ApiFault,
+    request_id: str,
+    *,
+    head: bool = False,
+    in_json: bool = False,
+) -> ApiResponse:
     """An error, in the body that the service's clients understand.
 
-    An answer to HEAD has no body. A service that the sandbox lacks gets the Query protocol's
-    error, which the ``aws`` command reads for most.
+    An answer to ``head`` has no body. ``in_json`` is for services that the sandbox lacks and
+    whose protocols are JSON's.
     """
     headers = (*problem.headers, *request_ids(service, request_id))
     if head or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
         return ApiResponse(problem.status, headers)
+    if in_json:
+        return _json_error(problem, headers)
     write = _s3_error if service == "s3" else _query_error
     kind = S3_XML if service == "s3" else XML
     body = write(service, problem, request_id)
@@ -104,6 +114,12 @@ def _query_error(service: str, problem: ApiFault, request_id: str) -> str:
         f"<ErrorResponse{_namespace(service)}><Error>{_elements({**members, **problem.extra})}"
         f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
+
+
+def _json_error(problem: ApiFault, headers: Pairs) -> ApiResponse:
+    body = json.dumps({"__type": problem.code, "message": problem.message}).encode()
+    named = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", problem.code))
+    return ApiResponse(problem.status, (*named, *headers), body)
 
 
 def _s3_error(_service: str, problem: ApiFault, request_id: str) -> str:

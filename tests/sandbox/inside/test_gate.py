@@ -20,6 +20,12 @@ from stslab.sandbox.s3 import address
 
 FORM = "application/x-www-form-urlencoded"
 IAM = "2010-05-08"
+JSON_CALLS = {
+    "dynamodb": "list_tables",
+    "lambda": "list_functions",
+    "kms": "list_keys",
+    "secretsmanager": "list_secrets",
+}
 CONTROLS = (
     "/moto-api/reset",
     "/moto-api/data.json",
@@ -118,6 +124,14 @@ def test_a_service_that_is_not_here_is_refused_by_name(direct: Direct) -> None:
         assert response.status == 400
         assert code_in(response) == "UnsupportedOperation"
         assert f"does not implement the service {service}" in response.body.decode()
+
+
+def test_a_service_that_speaks_json_is_refused_in_json(direct: Direct) -> None:
+    for service, call in JSON_CALLS.items():
+        with pytest.raises(ClientError) as refused:
+            getattr(direct.client(service), call)()
+        assert refused.value.response["Error"]["Code"] == "UnsupportedOperation"
+        assert service in refused.value.response["Error"]["Message"]
 
 
 def test_conflicting_subresources_are_refused(direct: Direct) -> None:
