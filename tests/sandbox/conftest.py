@@ -14,7 +14,10 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """A sandbox of its own: `account.client("iam", "admin")`, `account.keys["root"]`, ..."""
     running = Account.start(tmp_path_factory.mktemp("home") / "sandbox")
     yield running
+    # Whatever the tests did, all of it must have been saved when it was acknowledged.
+    forgotten = running.control("GET", "saved")["differences"]
     running.stop()
+    assert forgotten == []
 
 
 @pytest.fixture

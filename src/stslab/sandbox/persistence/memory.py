@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiRequest
-from stslab.sandbox.persistence import moto_things, pickles
-from stslab.sandbox.persistence.parts import Change, Parts
+from stslab.sandbox.persistence import audit, moto_things, pickles
+from stslab.sandbox.persistence.parts import Parts
 from stslab.sandbox.persistence.store import FORMAT, Address, Store
 
 
@@ -24,6 +24,7 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._store = Store(path, stamps())
         self._parts = Parts()
+        self._pending: dict[Address, bytes | None] = {}
 
     def open(self) -> World:
         """The world that was saved here, or a new one, saved.
@@ -55,16 +56,22 @@ class Memory:
             addresses.update(dict.fromkeys(moto_things.take_changed(account)))
         self._save(world, addresses)
 
+    def differences(self, world: World) -> list[str]:
+        """What is not saved as it is; nothing, or something was forgotten."""
+        return audit.differences(world, self._store)
+
     def close(self) -> None:
         """Bring everything into the one file and let go of it."""
         self._store.close()
 
     def _save(self, world: World, addresses: Iterable[Address]) -> None:
-        changes: list[Change] = [(address, _body(address)) for address in addresses]
+        """What can't be saved now (a full disk, say) stays to be saved with the next change."""
+        self._pending.update((address, _body(address)) for address in addresses)
         for name, part in world.parts().items():
-            changes += self._parts.changed(name, part)
-        if changes:
-            self._store.save(changes)
+            self._pending.update(self._parts.changed(name, part))
+        if self._pending:
+            self._store.save(self._pending.items())
+            self._pending.clear()
 
     def _load(self) -> World:
         parts = self._parts.load(self._store)

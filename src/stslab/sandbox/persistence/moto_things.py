@@ -67,13 +67,14 @@ def take_changed(account: str) -> Iterator[Address]:
 
 
 def everything(account: str) -> Iterator[Address]:
-    """The addresses of all that a new account holds, but for AWS's own policies."""
+    """The addresses of all of IAM in an account, but for AWS's own policies."""
     backend = moto_backends.iam(account)
     for name in IAM_TABLES[1:]:
         for key in getattr(backend, name):
             yield (f"iam.{name}", account, key)
     for arn in backend.tagger.tags:
         yield ("iam.tags", account, arn)
+    yield ("iam.settings", account, "")
     for arn, policy in backend.managed_policies.items():
         if policy.attachment_count or arn.split(":")[4] == account:
             yield ("iam.managed_policies", account, arn)

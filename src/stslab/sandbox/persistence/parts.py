@@ -35,7 +35,7 @@ class Parts:
         for attribute, table in tables.items():
             for key in table.take_changed():
                 row = pickles.dumps(table[key], refer) if key in table else None
-                yield (_rows(name, attribute), "", key), row
+                yield (table_kind(name, attribute), "", key), row
 
     def load(self, store: Store) -> dict[str, Any]:
         """Every part that was saved, by its name."""
@@ -46,12 +46,13 @@ class Parts:
             part = object.__new__(kind)
             vars(part).update(rest)
             for attribute in tables:
-                vars(part)[attribute] = _table(store, _rows(name, attribute))
+                vars(part)[attribute] = _table(store, table_kind(name, attribute))
             parts[name] = part
         return parts
 
 
-def _rows(name: str, attribute: str) -> str:
+def table_kind(name: str, attribute: str) -> str:
+    """The kind of the rows of one of a part's tables."""
     return f"{KIND}.{name}.{attribute}"
 
 

@@ -18,20 +18,8 @@ Reference = tuple[str, str, str]
 Refer = Callable[[Any], Reference | None]
 Find = Callable[[Reference], Any]
 
-_MODULES = frozenset(
-    {
-        "collections",
-        "datetime",
-        "moto.iam.models",
-        "moto.s3.models",
-        "moto.s3.utils",
-        "moto.moto_api._internal.managed_state_model",
-        "moto.utilities.tagging_service",
-        "moto.utilities.utils",
-        "moto.core.utils",
-    }
-)
-_OWN = "stslab.sandbox."
+_MODULES = frozenset({"collections", "datetime", "decimal", "requests.structures", "uuid"})
+_PACKAGES = ("moto.", "stslab.sandbox.")
 _BUILTINS = frozenset({"set", "frozenset", "bytearray", "complex", "object"})
 _FUNCTIONS = frozenset(
     {
@@ -63,7 +51,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _FUNCTIONS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
-        if "." not in name and (module in _MODULES or module.startswith(_OWN)):
+        if "." not in name and (module in _MODULES or module.startswith(_PACKAGES)):
             found = super().find_class(module, name)
             if isinstance(found, type):
                 return found

@@ -93,6 +93,11 @@ class Store:
         query = "SELECT account, name, body FROM thing WHERE kind = ? ORDER BY account, name"
         yield from self._connection.execute(query, (kind,))
 
+    def everything(self) -> Iterator[tuple[Address, bytes]]:
+        """All things by address."""
+        for kind, account, name, body in self._connection.execute("SELECT * FROM thing"):
+            yield (kind, account, name), body
+
     def is_empty(self) -> bool:
         """Whether nothing was ever saved here."""
         return self._connection.execute("SELECT 1 FROM thing LIMIT 1").fetchone() is None
