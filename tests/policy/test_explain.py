@@ -140,6 +140,12 @@ FOUND = [
         allow(Condition={"NumericEquals": {"s3:max-keys": "${aws:x}"}}),
         "variable-literal",
     ),
+    (
+        PolicyKind.IDENTITY,
+        deny(Condition={"ForAnyValue:Null": {"aws:TagKeys": "true"}}),
+        "null-with-set-operator",
+    ),
+    (PolicyKind.IDENTITY, deny(Condition={"Bool": {"aws:SecureTransport": []}}), "values-missing"),
     (PolicyKind.IDENTITY, allow("s3:GetObjekt"), "action-unknown"),
     (PolicyKind.IDENTITY, allow("nosuch:Get*"), "action-unknown"),
     (

@@ -139,6 +139,22 @@ def _asks_presence(condition: Condition) -> bool:
     return condition.test.operator.name == "Null"
 
 
+def _idle_null(statement: Statement, _policy: Policy) -> Iterator[str]:
+    """As "IAM Access Analyzer policy check reference" says, "Null with qualifier"."""
+    for condition in statement.conditions:
+        quantifier = condition.test.quantifier
+        if _asks_presence(condition) and quantifier is not Quantifier.NONE:
+            always = "true" if quantifier is Quantifier.ALL else "false"
+            yield f"{condition.test.written} is always {always}: Null needs no set operator."
+
+
+def _no_values(statement: Statement, _policy: Policy) -> Iterator[str]:
+    """As "IAM Access Analyzer policy check reference" says, "Empty array condition"."""
+    for condition in statement.conditions:
+        if not condition.values:
+            yield f"{condition.test.written} gives no values for {condition.key}: none matches."
+
+
 def _unreadable(statement: Statement, _policy: Policy) -> Iterator[str]:
     for condition in statement.conditions:
         for value in condition.unreadable:
@@ -199,6 +215,8 @@ _RULES: Final[dict[str, _Rule]] = {
     "if-exists-idle": _if_exists,
     "for-all-values-allow": _for_all_values,
     "set-operator-missing": _set_operator,
+    "null-with-set-operator": _idle_null,
+    "values-missing": _no_values,
     "value-unreadable": _unreadable,
     "variable-literal": _variables,
     "action-unknown": _unknown_actions,

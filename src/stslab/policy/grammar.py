@@ -224,13 +224,12 @@ def _condition(element: object, where: str) -> Mapping[str, Mapping[str, list[st
 
 
 def _condition_values(key: str, value: object, where: str) -> list[str]:
+    """The values; an empty list is one that IAM accepts, and that the key never matches."""
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f"{where}: condition key {key!r}")
     if isinstance(value, str):
         return _texts(value, where, key)
     values = value if isinstance(value, list) else [value]
-    if not values:
-        raise MalformedPolicy(SYNTAX, f"{where}: condition key {key!r} has no values.")
     return _texts([_value_text(each) for each in values], where, key)
 
 

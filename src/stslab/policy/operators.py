@@ -83,15 +83,26 @@ def number(text: str) -> Decimal | None:
     return value if value.is_finite() and "_" not in text else None
 
 
+_FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
+
+
+def _completed(text: str) -> str:
+    """A year, or a year and a month, as its first day."""
+    is_date = text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-")
+    return text + _FIRST.get(len(text), "") if is_date else text
+
+
 @lru_cache(maxsize=4096)
 def moment(text: str) -> datetime | None:
-    """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None."""
+    """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None.
+
+    Four digits are a year.
+    """
+    text = _completed(text)
     seconds = number(text) if text[:1].isdigit() or text[:1] == "-" else None
     try:
         if seconds is not None:
             return datetime.fromtimestamp(float(seconds), UTC)
-        if len(text) == len("2020-01"):
-            text += "-01"
         value = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         return None
