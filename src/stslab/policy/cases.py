@@ -147,18 +147,13 @@ def _request(case: Mapping[str, Any]) -> Request:
     linked = case.get("principal_is_service_linked", False)
     if not isinstance(linked, bool):
         raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
-    principal = read_principal(
-        _text(case, "principal"),
-        federated=action.lower() in _FEDERATED_ACTIONS,
-        service_linked=linked,
-    )
+    federated = action.lower() in _FEDERATED_ACTIONS
+    principal = read_principal(_text(case, "principal"), federated, linked)
     return Request(principal, action, _text(case, "resource"), _context(case), account)
 
 
-@lru_cache(maxsize=1024)
-def read_principal(
-    text: str, *, federated: bool = False, service_linked: bool = False
-) -> Principal:
+@lru_cache(maxsize=4096)
+def read_principal(text: str, federated: bool = False, service_linked: bool = False) -> Principal:
     """The principal that ``text`` names, as a case names it.
 
     A host is a service, or with ``federated`` an identity provider. A federated user's issuer
@@ -209,34 +204,30 @@ def _scalar(key: str, value: object) -> str:
 
 
 def _policies(case: Mapping[str, Any]) -> Policies:
-    resource = case.get("resource_policy")
+    """The policies; a list that is empty is none, as if it were not there."""
+    given = case.get
+    identity, resource = given("identity_policies"), given("resource_policy")
+    boundaries, session = given("permissions_boundaries"), given("session_policies")
+    scps, rcps = given("service_control_policies"), given("resource_control_policies")
     return Policies(
-        identity=_named_all(case, "identity_policies", PolicyKind.IDENTITY) or (),
-        resource=None if resource is None else _named(resource, PolicyKind.RESOURCE, 0),
-        boundaries=_named_all(case, "permissions_boundaries", PolicyKind.BOUNDARY),
-        session=_named_all(case, "session_policies", PolicyKind.SESSION),
-        scps=_levels(case, "service_control_policies", PolicyKind.SCP),
-        rcps=_levels(case, "resource_control_policies", PolicyKind.RCP),
+        _each_named(identity, "identity_policies", _IDENTITY) if identity else (),
+        None if resource is None else _named(resource, PolicyKind.RESOURCE, 0),
+        _each_named(boundaries, "permissions_boundaries", _BOUNDARY) if boundaries else None,
+        _each_named(session, "session_policies", _SESSION) if session else None,
+        _levels(scps, "service_control_policies", PolicyKind.SCP) if scps is not None else (),
+        _levels(rcps, "resource_control_policies", PolicyKind.RCP) if rcps is not None else (),
     )
 
 
-def _named_all(
-    case: Mapping[str, Any], field: str, kind: PolicyKind
-) -> tuple[NamedPolicy, ...] | None:
-    """The policies in ``field``; an empty list is none, as if it were not there."""
-    documents = case.get(field)
-    return _each_named(documents, field, kind) if documents else None
+_IDENTITY: Final = PolicyKind.IDENTITY
+_BOUNDARY: Final = PolicyKind.BOUNDARY
+_SESSION: Final = PolicyKind.SESSION
 
 
-def _levels(
-    case: Mapping[str, Any], field: str, kind: PolicyKind
-) -> tuple[tuple[NamedPolicy, ...], ...]:
-    levels = case.get(field)
-    if levels is None:
-        return ()
+def _levels(levels: object, field: str, kind: PolicyKind) -> tuple[tuple[NamedPolicy, ...], ...]:
     if not isinstance(levels, list):
         raise PolicyError(f"The case's {field!r} is a list, of lists of policies.")
-    return tuple(_each_named(level, field, kind) for level in levels)
+    return tuple([_each_named(level, field, kind) for level in levels])
 
 
 def _each_named(documents: object, field: str, kind: PolicyKind) -> tuple[NamedPolicy, ...]:
