@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from stslab.errors import SandboxError
 from stslab.sandbox.account import World
 from stslab.sandbox.control import ControlRequest
-from stslab.sandbox.iam_own import faults, lookups, mfa_devices, paging, shapes, tagging, totp
+from stslab.sandbox.iam_own import faults, lookups, mfa_devices, paging, qr, shapes, tagging, totp
 from stslab.sandbox.iam_own.mfa_devices import MfaDevice
 from stslab.sandbox.model import ApiRequest
 
@@ -17,7 +18,7 @@ _DEVICES_PER_USER = 8
 
 
 def create_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
-    """CreateVirtualMFADevice: its seed is shown this once; a picture of it is not made."""
+    """CreateVirtualMFADevice: its seed is shown this once, as text and as a QR code."""
     iam, params = lookups.backend(world, request), request.params
     serial = (
         f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}"
@@ -31,9 +32,19 @@ def create_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
     shown = {
         "SerialNumber": serial,
         "Base32StringSeed": device.seed.encode(),
+        "QRCodePNG": qr.png(_otpauth(params["VirtualMFADeviceName"], request.account, device.seed)),
         "Tags": device.tags or None,
     }
     return {"VirtualMFADevice": shapes.filled(shown)}
+
+
+def _otpauth(name: str, account: str, seed: str) -> bytes:
+    """The URL that an authenticator app reads; a name that is too long for it is cut."""
+    room = qr.CAPACITY - len(f"otpauth://totp/@{account}?secret={seed}")
+    label = name[:room]
+    while len(quote(label)) > room:
+        label = label[:-1]
+    return f"otpauth://totp/{quote(label)}@{account}?secret={seed}".encode()
 
 
 def delete_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
