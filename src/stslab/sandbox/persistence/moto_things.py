@@ -290,7 +290,7 @@ KINDS = (
 
 def refer(thing: Any) -> Reference | None:
     """How a thing that is saved by itself is named inside another one; None for the others."""
-    if isinstance(thing, iam.ManagedPolicy):
+    if isinstance(thing, iam.ManagedPolicy | iam.AWSManagedPolicy):
         return ("iam.managed_policies", thing.account_id, thing.arn)
     if isinstance(thing, iam.User):
         return ("iam.users", thing.account_id, thing.id)
