@@ -31,7 +31,7 @@ def denied_implicitly(kind: PolicyKind, action: str) -> str:
     return f"no {kind} allows the {action} action"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Decision:
     """What IAM decides of a request, and why.
 

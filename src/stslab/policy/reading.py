@@ -34,7 +34,7 @@ class Question(NamedTuple):
     bounded: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reading:
     """What one policy said: of its statements about the action, which element did not apply.
 
@@ -101,7 +101,7 @@ def _level(statement: Statement, question: Question) -> Level:
     return statement.level(question.request)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Layer:
     """What all policies of one type (at one level of an organization) said together.
 
