@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.policy import Principal
+from stslab.policy import Decision, PolicyKind, Principal
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import mfa_devices
 from stslab.sandbox.model import ApiRequest
@@ -20,6 +20,7 @@ from stslab.sandbox.sts.session_tags import SessionTags
 from stslab.sandbox.sts.sessions import Session, SessionStore
 
 _RESERVED = "aws:"
+_SET_SOURCE = "sts:SetSourceIdentity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Wish:
     @property
     def actions(self) -> tuple[str, ...]:
         """All that must be allowed."""
-        also = (("sts:TagSession", self.tags.all), ("sts:SetSourceIdentity", self.source_identity))
+        also = (("sts:TagSession", self.tags.all), (_SET_SOURCE, self.source_identity))
         return (f"sts:{self.operation}", *(action for action, used in also if used))
 
     @property
@@ -98,6 +99,8 @@ class AssumeRole:
             )
             if not decision.allowed:
                 raise faults.denied(decision)
+            if action == _SET_SOURCE and request.caller.session is not None:
+                _require_own_permission(request, action, wish, decision)
         if trust_policy is None:
             raise faults.access_denied(
                 f"User: {request.caller.principal.arn} is not authorized to perform: "
@@ -145,6 +148,22 @@ class AssumeRole:
         if not mfa_devices.verified(iam, user, serial, code, request.now):
             return {}
         return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
+
+
+def _require_own_permission(
+    request: ApiRequest, action: str, wish: Wish, decision: Decision
+) -> None:
+    """In a chain of roles the trust policy alone does not let a source identity pass.
+
+    IAM User Guide, "Monitor and control actions taken with assumed roles".
+    """
+    own = [layer for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
+    if own and not any(layer.allows for layer in own):
+        raise faults.access_denied(
+            f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
+            f"resource: {wish.target.arn} because no identity-based policy allows the {action} "
+            "action"
+        )
 
 
 def _answer(session: Session, grant: issuing.Grant) -> dict[str, Any]:
