@@ -68,7 +68,12 @@ class Account:
 
     @classmethod
     def start(cls, folder: Path) -> Account:
-        return cls(folder, client.ensure(folder))
+        endpoint = client.ensure(folder)
+        try:
+            return cls(folder, endpoint)
+        except BaseException:
+            client.stop(folder)
+            raise
 
     def stop(self) -> None:
         client.stop(self.folder)
