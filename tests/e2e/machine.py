@@ -121,19 +121,24 @@ class Machine:
         ]
         return [name for name in names if run in name]
 
-    def _client(self, service: str) -> Any:
-        """A client that signs as admin, made from what `stslab env` points the SDKs at."""
+    def reach(self) -> tuple[str, str, str]:
+        """The embedded account's URL, and admin's key id and secret."""
         known = json.loads(self.stslab("sandbox", "status", "--json").out)
         files = configparser.RawConfigParser()
         files.read(self.state / "profiles" / "sandbox" / "credentials")
-        return botocore.session.Session(
-            session_vars={"profile": (None, None, None, None)}
-        ).create_client(
+        admin = files["admin"]
+        return known["url"], admin["aws_access_key_id"], admin["aws_secret_access_key"]
+
+    def _client(self, service: str) -> Any:
+        """A client that signs as admin."""
+        url, key, secret = self.reach()
+        nobody = {"profile": (None, None, None, None)}
+        return botocore.session.Session(session_vars=nobody).create_client(
             service,
-            region_name=known["region"],
-            endpoint_url=known["url"],
-            aws_access_key_id=files["admin"]["aws_access_key_id"],
-            aws_secret_access_key=files["admin"]["aws_secret_access_key"],
+            region_name="us-east-1",
+            endpoint_url=url,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
         )
 
     def lab(self, *changes: tuple[str, str]) -> str:

@@ -1,0 +1,84 @@
+"""Bad input that only a real process meets: one clear message, its exit code, nothing hangs."""
+
+import socket
+import sqlite3
+
+import pytest
+from tests.e2e.machine import Machine
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_busy_port(machine: Machine):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = machine.stslab("sandbox", "start", "--port", str(port))
+    assert done.code == 1
+    assert str(port) in done.err
+    assert "→" in done.err
+    assert "Traceback" not in done.err
+    assert machine.stslab("sandbox", "start").code == 0
+
+
+def test_a_journal_that_is_damaged_while_a_run_is_open(machine: Machine):
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    for path in machine.state.glob("journal.sqlite-*"):
+        path.unlink()
+    journal = machine.state / "journal.sqlite"
+    journal.write_bytes(journal.read_bytes()[:2000] + b"\xff" * 4000)
+    for command in (["run", "--yes"], ["cleanup"], ["status"]):
+        done = machine.stslab(*command)
+        assert done.code == 1, done.said
+        assert "journal" in done.err
+        assert "Traceback" not in done.said
+
+
+def test_a_journal_of_a_newer_version(machine: Machine):
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    with sqlite3.connect(machine.state / "journal.sqlite") as database:
+        database.execute("PRAGMA user_version = 9999")
+    database.close()
+    done = machine.stslab("run", "--yes")
+    assert done.code == 1
+    assert "newer stslab" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--target", "aws"], 4, "credentials"),
+        (["--target", "http://127.0.0.1:9", "--yes"], 4, "credentials"),
+    ],
+)
+def test_a_real_account_without_credentials(machine: Machine, arguments, code, said):
+    done = machine.stslab("run", *arguments, AWS_EC2_METADATA_DISABLED="true")
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_another_endpoint_is_not_worked_on_unasked(machine: Machine):
+    """The embedded account, reached as any endpoint would be, with keys of one's own."""
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    url, key, secret = machine.reach()
+    own = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+    done = machine.stslab("run", "--target", url, **own)
+    assert done.code == 2
+    assert "--yes" in done.err
+    walked = machine.stslab("run", "--yes", "--target", url, **own)
+    assert walked.code == 0, walked.said
+    assert "20 of 20 claims proved" in walked.out
+
+
+def test_a_name_that_is_taken_is_never_adopted(machine: Machine):
+    lab = machine.lab(("sts-test-user-${{ run.id }}", "learner"))
+    assert machine.stslab("sandbox", "start").code == 0
+    machine.asks_aws("iam", "create-user", "--user-name", "learner")
+    done = machine.stslab("run", "--yes", lab)
+    assert done.code == 1
+    assert "EntityAlreadyExists" in done.out
+    assert machine.stslab("cleanup").code == 0
+    users = machine.asks_aws("iam", "list-users")["Users"]
+    assert "learner" in [user["UserName"] for user in users]
