@@ -70,7 +70,8 @@ REFUSED = [
         document(changed(GOOD, Action="s3:Get:Object")),
         "Actions/Condition can contain only one colon.",
     ),
-    (IDENTITY, document(changed(GOOD, Action="s*:GetObject")), "Vendor s* is not valid"),
+    (IDENTITY, document(changed(GOOD, Action="s_3:GetObject")), "Vendor s_3 is not valid"),
+    (IDENTITY, document(changed(GOOD, Action=":GetObject")), "Vendor  is not valid"),
     (IDENTITY, document(changed(GOOD, Resource=OMIT)), "Policy statement must contain resources."),
     (IDENTITY, document(changed(GOOD, Resource=[])), "Policy statement must contain resources."),
     (IDENTITY, document(changed(GOOD, NotResource="*")), SYNTAX),
@@ -171,7 +172,7 @@ ACCEPTED = [
     (IDENTITY, document(GOOD)),
     (IDENTITY, {"Statement": GOOD}),
     (IDENTITY, document(GOOD, Id="x", Version="2008-10-17")),
-    (IDENTITY, document(changed(GOOD, Action="*:*"))),
+    (IDENTITY, document(changed(GOOD, Action=["*:*", "Code*:List*"]))),
     (
         IDENTITY,
         document(

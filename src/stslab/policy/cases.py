@@ -148,12 +148,23 @@ def _request(case: Mapping[str, Any]) -> Request:
     if not isinstance(linked, bool):
         raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
     federated = action.lower() in _FEDERATED_ACTIONS
-    principal = read_principal(_text(case, "principal"), federated, linked)
-    return Request(principal, action, _text(case, "resource"), _context(case), account)
+    context = _context(case)
+    principal = read_principal(_text(case, "principal"), federated, linked, _user_id(context))
+    return Request(principal, action, _text(case, "resource"), context, account)
+
+
+def _user_id(context: Mapping[str, str | list[str]]) -> str:
+    """What the context says is the principal's unique id, by which policies may name it."""
+    for key, value in context.items():
+        if isinstance(value, str) and key.lower() == "aws:userid":
+            return value
+    return ""
 
 
 @lru_cache(maxsize=4096)
-def read_principal(text: str, federated: bool = False, service_linked: bool = False) -> Principal:
+def read_principal(
+    text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
+) -> Principal:
     """The principal that ``text`` names, as a case names it.
 
     A host is a service, or with ``federated`` an identity provider. A federated user's issuer
@@ -167,7 +178,9 @@ def read_principal(text: str, federated: bool = False, service_linked: bool = Fa
     if any(each in text for each in _PROVIDERS):
         return Principal.federated(text, arns.account_of(text) or "")
     if ":" in text or "." not in text:
-        return Principal.from_arn(text, service_linked=service_linked, issuer=_issuer(text))
+        return Principal.from_arn(
+            text, service_linked=service_linked, issuer=_issuer(text), user_id=user_id
+        )
     return Principal.federated(text) if federated else Principal.service(text)
 
 

@@ -190,7 +190,7 @@ def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
     patterns = statement.source[name]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         vendor = pattern.partition(":")[0]
-        if pattern in {"*", "*:*"} or catalogue.matching_actions(pattern):
+        if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
             continue
         if not catalogue.is_service(vendor):
             yield f"No service has the prefix {vendor!r}: {pattern} matches nothing."

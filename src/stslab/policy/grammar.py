@@ -16,8 +16,7 @@ from stslab.policy.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-_ACTION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:[^:]*|\*|\*:\*")
-_VENDOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
 _FOREIGN: Final = re.compile(r"[^\t\n\r\x20-\xff]")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
