@@ -295,6 +295,15 @@ ROWS = {
         ),
         NO,
     ),
+    "another partition": (
+        case(
+            resource="arn:aws-cn:s3:::shop/a",
+            identity=[allow()],
+            shared=[grant(aws(ALICE))],
+            resource_account=OTHER,
+        ),
+        NO,
+    ),
     # Resources
     "star asks for star": (
         case(ALICE, "s3:ListAllMyBuckets", "*", identity=[allow(resource="arn:aws:s3:::*")]),

@@ -115,7 +115,19 @@ def forbidden(question: Question) -> str:
     if question.action == "sts:assumerole" and request.principal.kind is PrincipalKind.ROOT:
         # "AssumeRole", AWS STS API reference.
         return "roles may not be assumed by root accounts"
+    if _other_partition(question):
+        # "How IAM roles differ from resource-based policies": only within one partition.
+        return f"{request.resource} is in another partition than {request.principal.arn}"
     for resource, actions in _RESERVED:
         if question.action in actions and resource.fullmatch(request.resource):
             return f"{request.resource} is managed by AWS"
     return ""
+
+
+def _other_partition(question: Question) -> bool:
+    principal, arn = question.request.principal, question.arn
+    return (
+        arn is not None
+        and principal.member
+        and not principal.arn.startswith(f"arn:{arn.partition}:")
+    )
