@@ -117,4 +117,4 @@ def test_another_process_at_work_is_named(stslab, state):
     with held(Home(state), "stslab run"):
         said = stslab("run", "--yes")
     assert said.code == 1
-    assert "`stslab run`" in said.err
+    assert "`stslab run`" in " ".join(said.err.split())
