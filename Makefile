@@ -37,11 +37,16 @@ check: $(VENV)/.tested  ## Lint, type-check, and check who imports whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.tested  ## Measure everything that should be fast, as ratios
+$(VENV)/.benched: $(VENV)/.tested
+	@echo 'Installing what is measured against ...' >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[test,bench]'
+	@touch $@
+
+bench: $(VENV)/.benched  ## Measure everything that should be fast, as ratios
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.tested  ## The exhaustive tests, which take long
-	@$(BIN)/python -m pytest -n auto -m soak --override-ini=addopts=-ra
+	@$(BIN)/python -m pytest -n auto -m soak
 
 wheel: $(VENV)/.installed  ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
