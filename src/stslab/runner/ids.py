@@ -1,5 +1,7 @@
-"""Run ids: what makes the names of a run's things its own."""
+"""Run ids: what makes the names of a run's things its own; and who runs it."""
 
+import getpass
+import platform
 import secrets
 import string
 
@@ -15,3 +17,12 @@ def new_run_id() -> str:
     """
     rest = (secrets.choice(_REST) for _ in range(LENGTH - 1))
     return secrets.choice(_FIRST) + "".join(rest)
+
+
+def person() -> str:
+    """The user and the machine, for reports; what can't be told is left out."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # no name in the environment, nor for this user's number
+        user = ""
+    return "@".join(filter(None, [user, platform.node()]))

@@ -29,23 +29,41 @@ from stslab.runner.records import (
     SavedProfile,
     StageRecord,
     Thing,
+    Told,
 )
 
 _BUSY_SECONDS = 10.0
 _RUN_COLUMNS = (
     'id, lab, title, path, sha256, target, kind, account, region, "partition", instance,'
-    " state, started, ended"
+    " state, started, ended, caller, person"
 )
 _ENTRY = """
 SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
   (SELECT thing FROM outcomes WHERE entry = e.seq AND thing IS NOT NULL
    ORDER BY seq DESC LIMIT 1),
   (SELECT undo FROM outcomes WHERE entry = e.seq AND undo IS NOT NULL
-   ORDER BY seq DESC LIMIT 1)
+   ORDER BY seq DESC LIMIT 1),
+  e.seal IN ('', seal(e.run, e.stage, e.step, e.intent, e.at)) AND NOT EXISTS (
+   SELECT 1 FROM outcomes WHERE entry = e.seq AND seal NOT IN (
+    '', seal(entry, state, detail, request_id, thing, undo, at)))
 FROM entries e
 LEFT JOIN outcomes o ON o.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
 """
-_OUTCOME_COLUMNS = "entry, state, detail, request_id, thing, undo, at"
+_INTEND = (
+    "INSERT INTO entries (run, stage, step, intent, at, seal)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))"
+)
+_CONCLUDE = (
+    "INSERT INTO outcomes (entry, state, detail, request_id, thing, undo, at, seal)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))"
+)
+_FIND = "INSERT INTO things (run, entry, thing, seal) VALUES (?1, ?2, ?3, seal(?1, ?2, ?3))"
+_TOLD = """
+SELECT e.at, f.at, f.state, f.request_id, l.at FROM entries e
+LEFT JOIN outcomes f ON f.seq = (SELECT min(seq) FROM outcomes WHERE entry = e.seq)
+LEFT JOIN outcomes l ON l.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
+WHERE e.run = ? ORDER BY e.seq
+"""
 _CHECK_COLUMNS = "stage, number, title, says, held, denied, code, proof, request_id, seconds, at"
 
 
@@ -119,7 +137,7 @@ class Journal:
         """Write down what is about to be called; the answer is the entry's number."""
         written = [
             (
-                "INSERT INTO entries (run, stage, step, intent, at) VALUES (?, ?, ?, ?, ?)",
+                _INTEND,
                 (run, intent.stage, intent.step, rows.pack_intent(intent), self._now()),
             )
         ]
@@ -162,10 +180,7 @@ class Journal:
         if new:
             self._write(
                 *(
-                    (
-                        "INSERT INTO things (run, entry, thing) VALUES (?, ?, ?)",
-                        (run, entry, rows.pack_thing(thing)),
-                    )
+                    (_FIND, (run, entry, rows.pack_thing(thing)))
                     for thing in new
                 )
             )
@@ -173,10 +188,18 @@ class Journal:
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""
         found = self._read(
-            "SELECT thing FROM things WHERE run = ? AND entry = ? ORDER BY seq", run, entry
+            "SELECT thing, seal IN ('', seal(run, entry, thing)) FROM things"
+            " WHERE run = ? AND entry = ? ORDER BY seq",
+            run,
+            entry,
         )
-        unpacked = self._each(lambda row: rows.unpack_thing(row[0]), found)
+        unpacked = self._each(rows.sealed_thing, found)
         return tuple(thing for thing in unpacked if thing)
+
+    def told(self, run: str) -> tuple[Told, ...]:
+        """All calls of the run with their times, in order: for reports."""
+        entries, found = self.entries(run), self._read(_TOLD, run)
+        return tuple(self._each(rows.told, list(zip(entries, found, strict=True))))
 
     # What the run knows
 
@@ -253,7 +276,7 @@ class Journal:
             rows.pack_undo(result.undo),
             self._now(),
         )
-        return f"INSERT INTO outcomes ({_OUTCOME_COLUMNS}) VALUES (?{', ?' * 6})", values  # noqa: S608 - our own columns
+        return _CONCLUDE, values
 
     def _write(self, *statements: tuple[str, Any]) -> int:
         """Run the statements in one transaction; the number of the first one's row."""
@@ -293,6 +316,7 @@ def _open(path: Path) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA foreign_keys = ON")
+            database.create_function("seal", -1, rows.seal, deterministic=True)
             schema.migrate(database)
     except BaseException:
         database.close()
@@ -357,5 +381,5 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> JournalError:
 def _mend(path: Path) -> str:
     return (
         f"Move it aside (mv {path} {path}.damaged) and begin again. What an unfinished run made"
-        " can still be found in the account by its tag stslab:run."
+        " is found in the account by its tag: stslab cleanup --sweep."
     )

@@ -46,8 +46,9 @@ class TargetInfo:
     """Where calls go.
 
     ``kind`` is sandbox, aws or endpoint. ``instance`` tells one embedded account from the
-    next (empty elsewhere). ``eventually_consistent``: IAM's changes take time to spread.
-    ``pace`` is the pause between tries, in seconds.
+    next; elsewhere it is the URL that stands for AWS itself, or empty. ``caller`` is the ARN
+    of who ``admin`` is, or empty. ``eventually_consistent``: IAM's changes take time to
+    spread. ``pace`` is the pause between tries, in seconds.
     """
 
     name: str
@@ -56,6 +57,7 @@ class TargetInfo:
     region: str
     partition: str = "aws"
     instance: str = ""
+    caller: str = ""
     eventually_consistent: bool = False
     pace: float = 1.0
 

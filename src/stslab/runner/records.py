@@ -57,7 +57,12 @@ MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One attempt at a lab on one target. Times are ISO 8601 in UTC."""
+    """One attempt at a lab on one target. Times are ISO 8601 in UTC.
+
+    ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
+    empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
+    stands for AWS itself, or empty.
+    """
 
     id: str
     lab: str
@@ -73,6 +78,8 @@ class RunRecord:
     state: RunState
     started: str
     ended: str = ""
+    caller: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,22 @@ class SavedProfile:
     name: str
     access_key_id: str
     expiration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One call of a run as a report tells it. ``ended`` is empty where no answer is known.
+
+    ``state`` is what became of it in the end: taken back or not; ``happened`` what came of
+    the call itself, and ``answered`` when. Times are ISO 8601 in UTC.
+    """
+
+    entry: Entry
+    started: str
+    answered: str
+    happened: EntryState
+    request_id: str
+    ended: str
 
 
 @dataclass(frozen=True, slots=True)

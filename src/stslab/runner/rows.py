@@ -7,6 +7,7 @@ the journal turns that into JournalCorrupt.
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from hashlib import blake2b
 from typing import Any
 
 from stslab.runner.records import (
@@ -17,6 +18,7 @@ from stslab.runner.records import (
     RunRecord,
     RunState,
     Thing,
+    Told,
     UndoCall,
 )
 
@@ -113,8 +115,9 @@ def unpack_intent(stage: str, step: int, text: str) -> Intent:
 
 
 def entry(row: tuple[Any, ...]) -> Entry:
-    """An entry from (seq, run, stage, step, intent, state, detail, thing, undo)."""
-    seq, run, stage, step, intent_text, state, detail, thing, undo = row
+    """An entry from (seq, run, stage, step, intent, state, detail, thing, undo, whole)."""
+    seq, run, stage, step, intent_text, state, detail, thing, undo, whole = row
+    _require_whole(whole)
     intent = unpack_intent(stage, step, intent_text)
     return Entry(
         seq=int(seq),
@@ -150,6 +153,37 @@ def check(row: tuple[Any, ...]) -> CheckRecord:
         float(seconds),
         _text(at),
     )
+
+
+def seal(*values: Any) -> str:
+    """What tells that a row is as it was written: a damaged one is never acted on."""
+    text = json.dumps(values, ensure_ascii=False, default=repr)
+    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+
+
+def sealed_thing(row: tuple[Any, ...]) -> Thing | None:
+    """A thing from (its JSON, whether its seal holds)."""
+    text, whole = row
+    _require_whole(whole)
+    return unpack_thing(text)
+
+
+def told(pair: tuple[Entry, tuple[Any, ...]]) -> Told:
+    """A call as a report tells it, from its entry and (at, first at, its state, its id, last at)."""
+    one, (at, answered, state, request_id, ended) = pair
+    return Told(
+        entry=one,
+        started=_text(at),
+        answered=_text(answered or ""),
+        happened=EntryState(state or EntryState.INTENDED),
+        request_id=_text(request_id or ""),
+        ended=_text(ended or ""),
+    )
+
+
+def _require_whole(whole: Any) -> None:
+    if whole != 1:
+        raise ValueError("a record is not as it was written")
 
 
 def _text(value: Any) -> str:

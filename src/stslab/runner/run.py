@@ -23,7 +23,7 @@ from stslab.runner.events import (
     StageShown,
     StageStarted,
 )
-from stslab.runner.ids import new_run_id
+from stslab.runner.ids import new_run_id, person
 from stslab.runner.journal import Journal
 from stslab.runner.pin import Pin, pinned
 from stslab.runner.plan import missing, stage_of
@@ -199,6 +199,8 @@ class Runner:
             instance=target.instance,
             state=RunState.ACTIVE,
             started=self._clock.now().isoformat(timespec="milliseconds"),
+            caller=target.caller,
+            person=person(),
         )
         self._journal.begin(run)
         return self._enter(run, resumed=False)

@@ -41,7 +41,17 @@ CREATE TABLE checks (
   at TEXT NOT NULL, PRIMARY KEY (run, stage, number)) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST,)
+# Who ran it, for reports; and a seal on each row that cleanup acts on, so that a damaged
+# journal is never acted on. Rows of before have no seal, and are believed as they were.
+_SECOND = """
+ALTER TABLE runs ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN person TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+ALTER TABLE outcomes ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+ALTER TABLE things ADD COLUMN seal TEXT NOT NULL DEFAULT ''
+"""
+
+MIGRATIONS = (_FIRST, _SECOND)
 """Scripts in order: the n-th brings version n to version n + 1. Never change one; add one."""
 
 VERSION = len(MIGRATIONS)
