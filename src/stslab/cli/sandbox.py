@@ -8,6 +8,8 @@ import click
 
 from stslab.home import home
 
+_OFF = "off"
+
 
 @click.group("sandbox")
 def command() -> None:
@@ -19,11 +21,24 @@ def command() -> None:
 
 @command.command("start")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
-def start(*, port: int) -> None:
-    """Start it, if it does not run yet."""
-    from stslab.sandbox import client
+@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
+              help="Behave as a real account can: slow to spread changes, with errors. "
+              "`off` ends that.")  # fmt: skip
+def start(*, port: int, spec: str | None) -> None:
+    """Start it, if it does not run yet.
 
+    With --rehearse alone it rehearses a real account in the usual measure. SPEC says more:
+    `seed=7,keys=3s,roles=2..6s,policies=4s,throttle=0.05,errors=0.02,reset-after=0.01,
+    slow-stacks=5s,fail-stacks=Bucket`. What it does not name does not happen.
+    """
+    from stslab.sandbox import client
+    from stslab.sandbox.rehearsal.spec import parse
+
+    if spec not in (None, _OFF):
+        parse(spec)
     endpoint = client.ensure(home().sandbox, port=port)
+    if spec is not None:
+        client.rehearse(home().sandbox, None if spec == _OFF else spec)
     click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
     click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
 

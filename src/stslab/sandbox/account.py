@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # read by moto when an account is made
 os.environ.pop("MOTO_ACCOUNT_ID", None)  # would send every request to that one account
@@ -21,6 +21,9 @@ from stslab.sandbox import moto_backends, moto_patches
 from stslab.sandbox.model import Caller
 from stslab.sandbox.sts import identifiers
 from stslab.sandbox.tables import Table
+
+if TYPE_CHECKING:
+    from stslab.sandbox.rehearsal.replica import Replica
 
 LEARNER = "111122223333"
 PARTNER = "444455556666"
@@ -89,6 +92,7 @@ class World:
 
     ``write_lock`` is held while a request is decided and carried out, so that a list never
     walks what another request changes, and no decision is older than what it allows.
+    ``replica`` is None but for a rehearsal, in which what changed in IAM takes time to spread.
     """
 
     def __init__(self) -> None:
@@ -97,6 +101,7 @@ class World:
         self._parts: dict[str, Any] = {}
         self._internal: Internal | None = None
         self._find_stack: StackFinder = _no_stack
+        self.replica: Replica | None = None
         self.write_lock = threading.RLock()
         moto_patches.apply()
         moto_patches.use_clock(self.now)

@@ -34,7 +34,10 @@ _TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running sandbox. ``instance`` changes with every new account; ``started`` is ISO 8601."""
+    """A running sandbox. ``instance`` changes with every new account; ``started`` is ISO 8601.
+
+    ``rehearsing`` describes how it rehearses a real account, and is empty where it does not.
+    """
 
     url: str
     account: str
@@ -43,6 +46,7 @@ class Endpoint:
     pid: int
     port: int
     started: str
+    rehearsing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,15 @@ def admin_keys(folder: Path, account: str = DEFAULT_ACCOUNT) -> AccessKey:
     return AccessKey(said["access_key_id"], said["secret_access_key"])
 
 
+def rehearse(folder: Path, spec: str | None) -> None:
+    """Let the sandbox rehearse a real account as ``spec`` says; empty: as usual; None: no more.
+
+    Raises:
+        SandboxError: it does not run, or can't read the spec.
+    """
+    control(folder, "POST", "rehearse", {"spec": spec})
+
+
 def control(
     folder: Path, method: str, path: str, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -187,7 +200,7 @@ def _ask(
 
 
 def _endpoint(said: Mapping[str, Any]) -> Endpoint:
-    names = ("url", "account", "region", "instance", "pid", "port", "started")
+    names = ("url", "account", "region", "instance", "pid", "port", "started", "rehearsing")
     return Endpoint(**{name: said[name] for name in names})
 
 

@@ -12,10 +12,13 @@ from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry, Verb
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.log_control import add_verbs as log_verbs
-from stslab.sandbox.model import ApiResponse, HttpRequest
+from stslab.sandbox.model import ApiRequest, ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
 from stslab.sandbox.persistence.memory import Memory
 from stslab.sandbox.process import Account
+from stslab.sandbox.rehearsal.control import add_verbs as rehearsal_verbs
+from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
+from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.sts.control import add_verbs as sts_verbs
 
 ACCOUNT_FILE = "account.sqlite"
@@ -90,17 +93,23 @@ class EmbeddedAccount:
         iam_verbs(verbs, lambda: self._world)
         oidc_verbs(verbs, lambda: self._world)
         sts_verbs(verbs, lambda: self._world)
+        rehearsal_verbs(verbs, lambda: self)
         log_verbs(registry, self._log)
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """The instance, and where a learner is in it."""
-        return {"instance": self._world.instance, "account": LEARNER, "region": REGION}
+        """The instance, where a learner is in it, and what it rehearses, if it does."""
+        return {
+            "instance": self._world.instance,
+            "account": LEARNER,
+            "region": REGION,
+            "rehearsing": self.rehearsal.text if self.rehearsal else "",
+        }
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer one request to an AWS service."""
         with self._passage.through():
-            return self._inside.handle(request)
+            return self._handle(request)
 
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""
@@ -115,8 +124,34 @@ class EmbeddedAccount:
 
     def _enter(self, world: World) -> None:
         self._world = world
-        self._inside = assemble(world, log=self._log, saved=self._memory.save)
+        self._inside = assemble(world, log=self._log, saved=self._changed)
+        self._handle = self._inside.handle
+        self.rehearsal: Rehearsal | None = None
+        settings = world.parts().get(PART)
+        if settings and settings.text:
+            self.rehearse(settings.text)
         self._inside.cloudformation.resume()
+
+    def rehearse(self, text: str | None) -> None:
+        """Begin the rehearsal that ``text`` describes, in place of any other; None: end it.
+
+        Raises:
+            UsageError: it does not describe one.
+        """
+        inside, before = self._inside, self.rehearsal
+        parse(text or "")
+        if before is not None:
+            before.end()
+            self.rehearsal, self._handle = None, inside.handle
+        if text is not None:
+            engine = inside.cloudformation.engine
+            self.rehearsal = Rehearsal(self._world, engine, inside.handle, text)
+            self._handle = self.rehearsal.handle
+
+    def _changed(self, world: World, request: ApiRequest | None = None) -> None:
+        self._memory.save(world, request)
+        if world.replica is not None:
+            world.replica.notice()
 
     def _save(self) -> None:
         with self._world.write_lock:

@@ -21,13 +21,14 @@ Named = tuple[NamedPolicy, ...]
 
 
 def policies_of(world: World, caller: Caller) -> Policies:
-    """The caller's identity-based policies, boundaries and session policies.
+    """The caller's identity-based policies, boundaries and session policies, as they are known.
 
     A user or role that is gone has no policies, and so no permissions.
     """
     account = world.accounts.get(caller.account)
     gatherer = _BY_KIND.get(caller.kind)
-    return Policies() if account is None or gatherer is None else gatherer(account, caller)
+    now = Policies() if account is None or gatherer is None else gatherer(account, caller)
+    return now if world.replica is None else world.replica.policies(caller, now)
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
@@ -76,7 +77,8 @@ def managed_text(account: Account, arn: str) -> str | None:
     return None
 
 
-def _user(account: Account, user: Any) -> Policies:
+def of_user(account: Account, user: Any) -> Policies:
+    """The policies of moto's user and its groups, as they are."""
     if user is None:
         return Policies()
     identity = [*_attached(account, user, f"user {user.name}")]
@@ -87,7 +89,8 @@ def _user(account: Account, user: Any) -> Policies:
     return Policies(identity=tuple(identity), boundaries=_boundary(account, boundary))
 
 
-def _role(account: Account, role: Any) -> Policies:
+def of_role(account: Account, role: Any) -> Policies:
+    """The policies of moto's role, as they are."""
     if role is None:
         return Policies()
     return Policies(
@@ -123,7 +126,7 @@ def _boundary(account: Account, arn: str | None) -> Named | None:
 
 
 def _of_user(account: Account, caller: Caller) -> Policies:
-    return _user(account, user_named(account, caller.user_name, caller.user_id))
+    return of_user(account, user_named(account, caller.user_name, caller.user_id))
 
 
 def _of_root(account: Account, _caller: Caller) -> Policies:
@@ -146,11 +149,11 @@ def _of_session(account: Account, caller: Caller) -> Policies:
 
 def _issuer(account: Account, session: Any) -> Policies:
     if session.role_id:
-        return _role(account, role_with_id(account, session.role_id))
+        return of_role(account, role_with_id(account, session.role_id))
     if session.issuer_arn == account.root_arn:
         return _root(account)
     name = session.issuer_arn.rsplit("/", 1)[-1]
-    return _user(account, user_named(account, name, session.issuer_id))
+    return of_user(account, user_named(account, name, session.issuer_id))
 
 
 def _session_policies(account: Account, session: Any) -> Iterable[NamedPolicy]:

@@ -29,7 +29,12 @@ class LongTermKeys:
         self._world = world
 
     def lookup(self, access_key_id: str) -> KeyRecord | None:
-        """The key of this id, active or not; None where there is none."""
+        """The key of this id, active or not, as it is known; None where there is none."""
+        now, replica = self.present(access_key_id), self._world.replica
+        return now if replica is None else replica.key(access_key_id, now)
+
+    def present(self, access_key_id: str) -> KeyRecord | None:
+        """The key of this id as it is, whether or not that has spread."""
         account = self._world.accounts.get(identifiers.account_of_key(access_key_id) or "")
         if account is None:
             return None

@@ -125,6 +125,10 @@ class ApiResponse:
     body: bytes = field(default=b"", repr=False)
 
 
+class Dropped(Exception):  # noqa: N818 - what happens to the connection; nobody made an error
+    """The connection is to be reset instead of an answer."""
+
+
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
     """An error as AWS answers it; becomes the error body of the service's own protocol.
 

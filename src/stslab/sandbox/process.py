@@ -45,7 +45,7 @@ class Account(Protocol):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """``instance`` (another one after each reset), ``account`` and ``region``."""
+        """``instance`` (another one after each reset), ``account``, ``region``, ``rehearsing``."""
         ...
 
     def handle(self, request: HttpRequest) -> ApiResponse:

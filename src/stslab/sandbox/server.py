@@ -12,6 +12,7 @@ import logging
 import re
 import secrets
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from cheroot.workers import threadpool
 
 from stslab.sandbox.failures import where
 from stslab.sandbox.http import MAX_BODY, Head, Malformed, read_body, read_head
-from stslab.sandbox.model import ApiResponse, HttpRequest
+from stslab.sandbox.model import ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.stream import stream
 
 HOST = "127.0.0.1"
@@ -38,6 +39,7 @@ _CONNECTIONS = 512
 _BACKLOG = 128
 _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
+_AT_ONCE = struct.pack("ii", 1, 0)  # linger, for no time
 
 Application = Callable[[HttpRequest], ApiResponse]
 log = logging.getLogger(__name__)
@@ -91,11 +93,17 @@ class SandboxServer(cheroot.HTTPServer):
             raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
 
     def answer(self, request: HttpRequest) -> ApiResponse:
-        """The application's answer, or InternalFailure where it fails."""
+        """The application's answer, or InternalFailure where it fails.
+
+        Raises:
+            Dropped: the application wants the connection reset.
+        """
         with self._counting:
             self._busy += 1
         try:
             return self._application(request)
+        except Dropped:
+            raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
             return _internal_failure(request, error)
         finally:
@@ -186,7 +194,10 @@ class _Request(cheroot.HTTPRequest):
             except Malformed as malformed:
                 self._refuse(malformed)
                 return
-            self._send(self.server.answer(self._request(body)))
+            try:
+                self._send(self.server.answer(self._request(body)))
+            except Dropped:
+                self._reset()
 
     def _request(self, body: bytes) -> HttpRequest:
         head = self.head
@@ -228,6 +239,12 @@ class _Request(cheroot.HTTPRequest):
             self.conn.wfile.write((head + body).encode())
             self._drain()
 
+    def _reset(self) -> None:
+        """Close the connection at once: what is not sent, or not read, is thrown away."""
+        self.close_connection = True
+        self.sent_headers = True
+        self.conn.reset()
+
     def _drain(self) -> None:
         with suppress(OSError):  # the client may have gone, or have stopped sending
             self.conn.socket.shutdown(socket.SHUT_WR)
@@ -239,6 +256,16 @@ class _Connection(cheroot.HTTPConnection):
 
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         super().__init__(server, sock, makefile=stream)
+        self._resetting = False
+
+    def reset(self) -> None:
+        """Let :meth:`close` reset the connection instead of ending it in good order."""
+        self._resetting = True
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+
+    def _close_kernel_socket(self) -> None:
+        if not self._resetting:
+            super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
 
 
 _BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from stslab.sandbox.cloudformation import creation, deletion, updating
 from stslab.sandbox.cloudformation.resources.work import Ground
 from stslab.sandbox.cloudformation.service_role import assume
-from stslab.sandbox.cloudformation.site import Interrupted, Site, Stopped
+from stslab.sandbox.cloudformation.site import Interrupted, Site, Stopped, Temper
 from stslab.sandbox.cloudformation.state import Stack, Stacks
 from stslab.sandbox.model import ApiFault, Caller, KeyStore
 
@@ -75,12 +75,16 @@ class Surroundings:
 
 
 class Engine:
-    """Works on stacks. ``step_seconds`` is how long a resource takes, twice over."""
+    """Works on stacks. ``step_seconds`` is how long a resource takes, twice over.
+
+    ``temper`` may be replaced at any time.
+    """
 
     def __init__(self, stacks: Stacks, around: Surroundings, step_seconds: float = 0.02) -> None:
         self.stacks = stacks
         self.around = around
         self.step_seconds = step_seconds
+        self.temper = Temper(lambda: self.step_seconds)
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._changes = 0  # how many are inside one another, guarded by the lock
@@ -163,10 +167,11 @@ class Engine:
             now=self.around.now,
             changing=self.changing,
             pause=self._pause,
+            hindrance=self.temper.hindrance,
         )
 
     def _pause(self) -> None:
-        if self._stopping.wait(self.step_seconds):
+        if self._stopping.wait(self.temper.pace()):
             raise Stopped
 
 

@@ -30,12 +30,30 @@ class Stopped(BaseException):
     """The sandbox is going down; the stack's work goes on when it is up again."""
 
 
+def nothing_hinders(_stack_id: str, _resource: str, _type: str, _verb: str) -> str:
+    """Whatever can be done is done."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Temper:
+    """How stacks behave. ``pace`` tells the seconds of the next pause, two for a resource.
+
+    ``hindrance`` is asked before a resource is worked on (stack id, logical id, type, and
+    CREATE, UPDATE or DELETE) and says why that fails, or nothing.
+    """
+
+    pace: Callable[[], float]
+    hindrance: Callable[[str, str, str, str], str] = nothing_hinders
+
+
 @dataclass
 class Site:
     """What the work on one stack needs.
 
     ``call`` acts in the name of whoever owns the work. ``changing`` guards and saves a
-    change of the stack. ``pause`` waits for as long as a resource takes here.
+    change of the stack. ``pause`` waits for as long as a resource takes here. ``hindrance``
+    is that of :class:`Temper`.
     """
 
     stack: Stack
@@ -45,6 +63,7 @@ class Site:
     now: Callable[[], datetime]
     changing: Callable[[Stack], AbstractContextManager[None]]
     pause: Callable[[], None]
+    hindrance: Callable[[str, str, str, str], str] = nothing_hinders
 
     def blueprint(self, config: Config | None = None) -> Blueprint:
         """What the stack is to be, or what another configuration makes of it."""

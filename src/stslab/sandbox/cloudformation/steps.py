@@ -69,6 +69,10 @@ def take(site: Site, steps: Iterable[Step]) -> list[str]:
 
 def attempt(site: Site, step: Step) -> str:
     """Do what a step does; returns why it failed, "" if it did not."""
+    resource = step.resource
+    hindered = site.hindrance(site.stack.stack_id, resource.logical_id, resource.type, step.verb)
+    if hindered:
+        return reasons.of_handler(hindered, "InternalFailure")
     try:
         step.act()
     except Unfit as problem:

@@ -82,6 +82,8 @@ def _by_arn(arn: str, world: World) -> Any:
     match = _ENTITY.fullmatch(arn)
     if match is None or match[1] not in world.accounts:
         return None
+    if world.replica is not None and world.replica.hides(arn):
+        return None
     account, kind, name = match.groups()
     backend = world.account(account).iam
     if kind == "user":

@@ -28,7 +28,12 @@ class Target:
     role: Any
 
     def trust_policy(self, world: World) -> NamedPolicy | None:
-        """The role's trust policy as it holds now, in which a deleted principal is nobody."""
+        """The role's trust policy as it is known, in which a deleted principal is nobody."""
+        now = self.present_trust(world)
+        return now if world.replica is None else world.replica.trust(self.arn, now)
+
+    def present_trust(self, world: World) -> NamedPolicy | None:
+        """The role's trust policy as it is, whether or not that has spread."""
         if self.role is None:
             return None
         text = trust.shown(self.role.assume_role_policy_document, world)
@@ -60,6 +65,8 @@ def find(world: World, arn: str) -> Target:
     if account in world.accounts:
         roles = world.account(account).iam.roles.values()
         role = next((one for one in list(roles) if one.arn == arn), None)
+    if world.replica is not None:
+        role = world.replica.role(arn, role)
     return Target(arn, account, name, role)
 
 

@@ -1,0 +1,118 @@
+"""Begins and ends a rehearsal of one world, and lets calls go wrong while it lasts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stslab.sandbox import naming, serialize
+from stslab.sandbox.account import World
+from stslab.sandbox.cloudformation.engine import Engine
+from stslab.sandbox.cloudformation.site import Temper
+from stslab.sandbox.model import ApiFault, ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.rehearsal import faults
+from stslab.sandbox.rehearsal.dice import share
+from stslab.sandbox.rehearsal.faults import Faults
+from stslab.sandbox.rehearsal.replica import Replica
+from stslab.sandbox.rehearsal.spec import Span, Spec, parse
+from stslab.sandbox.signature import addressed_service
+
+PART = "rehearsal"
+_PAUSES = 2  # in the work on each resource of a stack
+Handle = Callable[[HttpRequest], ApiResponse]
+
+
+@dataclass
+class Settings:
+    """What is saved of a rehearsal: the text that describes it, empty where there is none."""
+
+    text: str = ""
+
+
+class Rehearsal:
+    """A rehearsal that goes on. It begins when it is made; ``end`` puts everything back."""
+
+    def __init__(self, world: World, engine: Engine, handle: Handle, text: str) -> None:
+        self.text = text
+        self._world = world
+        self._engine = engine
+        self._handle = handle
+        spec = parse(text)
+        self.faults = Faults(spec)
+        with world.write_lock:
+            self.replica = world.replica = Replica(world, spec)
+            world.part(PART, Settings).text = text
+        self._temper = engine.temper
+        stacks = _Stacks(spec, self._temper)
+        engine.temper = Temper(stacks.pace, stacks.hindrance)
+
+    def end(self) -> None:
+        """Let the world answer at once again, and know everything."""
+        with self._world.write_lock:
+            self._world.replica = None
+            self._world.part(PART, Settings).text = ""
+        self._engine.temper = self._temper
+
+    def handle(self, request: HttpRequest) -> ApiResponse:
+        """Answer the request, unless a fault is to strike it.
+
+        Raises:
+            Dropped: the connection is to be closed without an answer.
+        """
+        service = addressed_service(request)
+        call = f"{service}.{_operation(service, request)}"
+        kind = self.faults.next(call)
+        if not kind:
+            return self._handle(request)
+        if kind in faults.AFTER:
+            self._handle(request)
+        if kind in (faults.RESET_BEFORE, faults.RESET_AFTER):
+            raise Dropped
+        return serialize.fault(
+            service,
+            faults.answer(service, kind, self.faults.struck[kind]),
+            str(uuid.uuid4()),
+            head=request.method == "HEAD",
+            in_json=naming.speaks_json(service, request),
+        )
+
+
+class _Stacks:
+    """How slow stacks are, and which of their resources fail."""
+
+    def __init__(self, spec: Spec, before: Temper) -> None:
+        self._spec = spec
+        self._before = before
+        self._paces = 0
+        self._failed: set[tuple[str, str]] = set()
+
+    def pace(self) -> float:
+        """Seconds of the next pause."""
+        if self._spec.slow_stacks == Span():
+            return self._before.pace()
+        self._paces += 1
+        whole = self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._paces))
+        return whole / _PAUSES
+
+    def hindrance(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
+        """Why the work on a resource fails; nothing where it does not.
+
+        A deletion fails once: another try succeeds, as it does on AWS when the cause is gone.
+        """
+        names = {resource, kind, kind.rpartition("::")[2]}
+        if verb == "CREATE" and names.intersection(self._spec.fail_stacks):
+            return "Rehearsed: it could not be created."
+        if verb == "DELETE" and names.intersection(self._spec.fail_deletes):
+            once = stack_id, resource
+            if once not in self._failed:
+                self._failed.add(once)
+                return "Rehearsed: it could not be deleted."
+        return ""
+
+
+def _operation(service: str, request: HttpRequest) -> str:
+    try:
+        return naming.name(service, request)[0]
+    except ApiFault:
+        return "Unknown"

@@ -1,0 +1,124 @@
+"""What is to be rehearsed, as it is written on the command line.
+
+``seed=7,keys=3s,roles=2..6s,throttle=0.05``: delays are seconds, or a range from which each
+change gets its own; rates are shares of calls; what is not named does not happen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from stslab.errors import UsageError
+
+BARE = (
+    "seed=1,keys=1..3s,users=1..3s,roles=1..4s,policies=1..4s,throttle=0.05,errors=0.02,"
+    "errors-after=0.01,reset-before=0.01,reset-after=0.01,slow-stacks=1s"
+)
+"""What a rehearsal is where nothing is said of it."""
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(ms|s)")
+_LONGEST = 600.0
+_MILLI = 0.001
+_NAMES = re.compile(r"[A-Za-z0-9:+]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``low`` to ``high`` seconds."""
+
+    low: float = 0.0
+    high: float = 0.0
+
+    def at(self, share: float) -> float:
+        """The seconds at this share (0 to 1) of the way."""
+        return self.low + (self.high - self.low) * share
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A rehearsal: delays in seconds, rates from 0 to 1, and stacks that are slow or fail.
+
+    ``keys``, ``users``, ``roles`` and ``policies`` are how long a change of one takes to
+    spread. ``fail_stacks`` and ``fail_deletes`` name logical ids or types of resources.
+    """
+
+    seed: int = 1
+    keys: Span = field(default_factory=Span)
+    users: Span = field(default_factory=Span)
+    roles: Span = field(default_factory=Span)
+    policies: Span = field(default_factory=Span)
+    throttle: float = 0.0
+    errors: float = 0.0
+    errors_after: float = 0.0
+    reset_before: float = 0.0
+    reset_after: float = 0.0
+    slow_stacks: Span = field(default_factory=Span)
+    fail_stacks: tuple[str, ...] = ()
+    fail_deletes: tuple[str, ...] = ()
+
+
+def parse(text: str) -> Spec:
+    """The rehearsal that ``text`` describes; nothing but blanks is :data:`BARE`.
+
+    Raises:
+        UsageError: it does not describe one.
+    """
+    values: dict[str, Any] = {}
+    for part in filter(None, re.split(r"[,\s]+", text.strip() or BARE)):
+        name, equals, value = part.partition("=")
+        read = _READERS.get(name)
+        if read is None or not equals:
+            raise UsageError(
+                f"A rehearsal has no {name!r}.", f"It has {', '.join(_READERS)}, each with a value."
+            )
+        values[name.replace("-", "_")] = read(name, value)
+    return Spec(**values)
+
+
+def _span(name: str, value: str) -> Span:
+    match = _SPAN.fullmatch(value)
+    if match is None:
+        raise UsageError(f"{name}={value} is no time.", f"Write {name}=3s, or {name}=2..6s.")
+    unit = _MILLI if match[3] == "ms" else 1.0
+    low = float(match[1]) * unit
+    high = float(match[2]) * unit if match[2] else low
+    if not low <= high <= _LONGEST:
+        raise UsageError(f"{name}={value} is not from less to more, or is over ten minutes.")
+    return Span(low, high)
+
+
+def _rate(name: str, value: str) -> float:
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 1:
+        raise UsageError(f"{name}={value} is no share of calls.", f"Write {name}=0.05 for 5 %.")
+    return rate
+
+
+def _number(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise UsageError(f"{name}={value} is no whole number.")
+    return int(value)
+
+
+def _names(name: str, value: str) -> tuple[str, ...]:
+    if not _NAMES.fullmatch(value):
+        raise UsageError(
+            f"{name}={value} names no resource.",
+            f"Write {name}=Bucket, {name}=AWS::S3::Bucket, or several: {name}=Bucket+Role.",
+        )
+    return tuple(filter(None, value.split("+")))
+
+
+_BY_TYPE: Mapping[str, Callable[[str, str], Any]] = {
+    "int": _number,
+    "Span": _span,
+    "float": _rate,
+    "tuple[str, ...]": _names,
+}
+_READERS = {part.name.replace("_", "-"): _BY_TYPE[str(part.type)] for part in fields(Spec)}
