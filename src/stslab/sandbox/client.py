@@ -200,8 +200,10 @@ def _ask(
 
 
 def _endpoint(said: Mapping[str, Any]) -> Endpoint:
-    names = ("url", "account", "region", "instance", "pid", "port", "started", "rehearsing")
-    return Endpoint(**{name: said[name] for name in names})
+    names = ("url", "account", "region", "instance", "pid", "port", "started")
+    return Endpoint(
+        **{name: said[name] for name in names}, rehearsing=str(said.get("rehearsing", ""))
+    )
 
 
 class _start_lock:  # noqa: N801 - used as a function

@@ -1,0 +1,79 @@
+"""Where a command can be ended: before and after each API call and each write of its state.
+
+Installed in a process that runs a command: everything is real but for a count, and a signal
+that the process sends to itself when the count is reached.
+"""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+JOURNAL_WRITES = (
+    "begin", "mark", "intend", "conclude", "found", "forget_profile", "staged", "checked",
+)  # fmt: skip
+
+
+class Points:
+    """Counts moments, writes each down in ``story``, and sends ``number`` at the ``at``-th."""
+
+    def __init__(self, story: Path, at: int, number: int) -> None:
+        self._story = os.open(story, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._at = at
+        self._number = number
+        self._count = 0
+        self._stage = "outside"
+
+    def moment(self, what: str) -> None:
+        self._count += 1
+        os.write(self._story, f"{self._stage}\t{what}\n".encode())
+        if self._count == self._at:
+            os.kill(os.getpid(), self._number)
+
+    def around(self, owner: type, name: str, say: Callable[..., str]) -> None:
+        """Let each call of a method be two moments."""
+        method = getattr(owner, name)
+
+        @wraps(method)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            said = say(*args, **kwargs)
+            self.moment(f"before\t{said}")
+            result = method(*args, **kwargs)
+            self.moment(f"after\t{said}")
+            return result
+
+        setattr(owner, name, counted)
+
+    def follow_stages(self, runner: type) -> None:
+        """Know in which stage each moment is."""
+        method = runner.run_stage
+
+        @wraps(method)
+        def followed(this: Any, stage_id: str) -> Any:
+            self._stage = stage_id
+            try:
+                return method(this, stage_id)
+            finally:
+                self._stage = "outside"
+
+        runner.run_stage = followed
+
+
+def install(story: Path, at: int, number: int) -> None:
+    """Count in this process from now on."""
+    from stslab.aws.account import Boto3Account
+    from stslab.aws.profiles import ProfileFiles
+    from stslab.runner.journal import Journal
+    from stslab.runner.run import Runner
+
+    points = Points(story, at, number)
+    points.follow_stages(Runner)
+    points.around(Boto3Account, "call", lambda _, __, service, name, ___: f"call\t{service}.{name}")
+    points.around(
+        Boto3Account, "probe", lambda _, __, service, name, ___: f"call\t{service} {name}"
+    )
+    for name in JOURNAL_WRITES:
+        points.around(Journal, name, lambda *_, said=name, **__: f"journal\t{said}")
+    for name in ("save", "remove"):
+        points.around(ProfileFiles, name, lambda *_, said=name: f"profiles\t{said}")
