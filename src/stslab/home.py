@@ -48,6 +48,19 @@ def home() -> Home:
     return Home(user_state_path("stslab", appauthor=False))
 
 
+def config_file() -> Path:
+    """The file of the user's own settings, which may not exist: stslab never writes it.
+
+    ``config.toml`` under the XDG config folder, or what ``STSLAB_CONFIG`` names.
+    """
+    named = os.environ.get("STSLAB_CONFIG")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_config_path
+
+    return user_config_path("stslab", appauthor=False) / "config.toml"
+
+
 def private_folder(path: Path) -> Path:
     """Make ``path`` (and its parents) if need be, readable by its owner alone.
 

@@ -152,6 +152,15 @@ def no_credentials(error: Exception) -> CredentialsError:
             "No AWS credentials were found.",
             "Name a profile with --profile, or set one up: aws configure (or aws configure sso).",
         )
+    if isinstance(error, boto.CredentialRetrievalError):
+        # What the process itself said is not repeated: it may hold a secret.
+        provider = str(getattr(error, "kwargs", {}).get("provider", "your settings"))
+        what = "credential_process" if provider == "custom-process" else provider
+        return CredentialsError(
+            f"Your AWS credentials could not be had from {what}.",
+            "Run it by itself and mend what it says: aws configure export-credentials"
+            " [--profile NAME]. Then run the same command: it goes on.",
+        )
     return CredentialsError(
         f"Your AWS credentials can't be used ({type(error).__name__}).",
         "Try them by themselves: aws sts get-caller-identity.",

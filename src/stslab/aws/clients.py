@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader
 
 from stslab.runner.ports import Credentials
@@ -40,6 +41,22 @@ def is_local(endpoint_url: str) -> bool:
 def is_read(operation: str) -> bool:
     """Whether an operation only reads, and so is safe to repeat: told by its first word."""
     return operation.startswith(_READS)
+
+
+def configured_endpoint(profile: str = "") -> str:
+    """The URL that the learner's own settings name in the place of AWS's endpoints, or nothing.
+
+    AWS SDKs and Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``,
+    else the profile's ``endpoint_url``. One for a single service is not followed.
+    """
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return ""
+    named = os.environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        session = botocore.session.Session(profile=profile or None)
+        return named or str(session.get_scoped_config().get("endpoint_url", ""))
+    except BotoCoreError:
+        return named
 
 
 class Clients:

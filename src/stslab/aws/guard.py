@@ -1,7 +1,8 @@
 """Who the learner is on a real account, and whether stslab may work there.
 
-Only sts:GetCallerIdentity is called: it needs no permission (AWS STS API Reference,
-"GetCallerIdentity").
+First only sts:GetCallerIdentity is called: it needs no permission (AWS STS API Reference,
+"GetCallerIdentity"). The root user and accounts on the deny list are refused there and
+then. Before a lab begins, the account is looked at (``stslab.aws.survey``).
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from typing import Any
 from botocore import exceptions as boto
 
 from stslab.aws import answers, target
-from stslab.aws.clients import Clients
+from stslab.aws.clients import Clients, configured_endpoint, is_local
+from stslab.aws.denied import denied_accounts
+from stslab.aws.survey import Survey, survey
 from stslab.errors import CredentialsError, RunError
+from stslab.runner.footprint import Footprint
 from stslab.runner.ports import Outcome
 
 _DEFAULT_REGION = "us-east-1"
@@ -30,16 +34,21 @@ class Identity:
 class Source:
     """Where the learner's credentials come from.
 
-    ``profile`` is empty for what botocore's chain finds. ``endpoint_url`` is empty for AWS.
+    ``profile`` is empty for what botocore's chain finds. ``endpoint_url`` is empty for AWS;
+    then ``instead`` is the URL that the learner's own settings put in its place, if any.
     """
 
     profile: str = ""
     region: str = ""
     endpoint_url: str = ""
+    instead: str = field(init=False, default="")
     clients: Clients = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        made = Clients(self.region or _DEFAULT_REGION, self.endpoint_url, self.profile)
+        instead = "" if self.endpoint_url else configured_endpoint(self.profile)
+        object.__setattr__(self, "instead", instead)
+        url = self.endpoint_url or instead
+        made = Clients(self.region or _DEFAULT_REGION, url, self.profile)
         object.__setattr__(self, "clients", made)
 
     def found_region(self) -> str:
@@ -72,13 +81,23 @@ def identify(source: Source) -> Identity:
         raise _unreached(answers.failure(error, local=False)) from error
 
 
-def require(identity: Identity, account: str = "") -> None:
-    """Refuse the account's root user, and any account but ``account``, if that is given.
+def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
+    """Refuse root, accounts on the user's deny list, and any but ``account``, if that is given.
+
+    ``root_may``: the endpoint is on this machine, where everybody is often root.
 
     Raises:
         CredentialsError: it is one of them.
+        UsageError: the deny list can't be understood.
     """
-    if identity.arn.endswith(":root"):
+    listed = denied_accounts().get(identity.account)
+    if listed:
+        raise CredentialsError(
+            f"Account {identity.account} is on your deny list ({listed}). Nothing was called there"
+            " but the question who you are.",
+            "Use the credentials (--profile) of an account that is meant for learning.",
+        )
+    if identity.arn.endswith(":root") and not root_may:
         raise CredentialsError(
             f"These are the credentials of account {identity.account}'s root user.",
             "Use an IAM user or role instead: a lab never needs what only root may do.",
@@ -98,18 +117,57 @@ def real_target(source: Source, account: str = "") -> tuple[target.Target, Ident
     Raises:
         CredentialsError: the guard refuses, or there are no usable credentials.
         RunError: AWS can't be reached.
+        UsageError: the deny list can't be understood.
     """
+    denied_accounts()
     identity, region = identify(source), source.found_region()
-    require(identity, account)
+    require(identity, account, root_may=is_local(source.endpoint_url))
+    own = source.profile
     if source.endpoint_url:
         made = target.endpoint(
-            source.endpoint_url, identity.account, region, own_profile=source.profile
+            source.endpoint_url, identity.account, region, own_profile=own, caller=identity.arn
         )
     else:
         made = target.aws(
-            identity.account, region, partition=identity.partition, own_profile=source.profile
+            identity.account,
+            region,
+            partition=identity.partition,
+            own_profile=own,
+            caller=identity.arn,
+            endpoint_url=source.instead,
         )
     return made, identity
+
+
+def surveyed(
+    source: Source, identity: Identity, footprint: Footprint, *, force: bool = False
+) -> Survey:
+    """Look at the account before a lab begins there, and refuse it where that would go wrong.
+
+    ``force`` goes on although the alias says production, or permissions seem to be missing.
+
+    Raises:
+        CredentialsError: the guard refuses.
+    """
+    seen = survey(source.clients, identity.arn, footprint)
+    if seen.says_production and not force:
+        raise CredentialsError(
+            f"The alias of account {identity.account} is “{seen.alias}”: that looks like production.",
+            "Use an account that is meant for learning; or, if it really is, add --force.",
+        )
+    if seen.denied and not force:
+        missing = "".join(f"\n  {one}" for one in seen.denied)
+        raise CredentialsError(
+            f"IAM says that you ({identity.arn}) may not do what the lab needs:{missing}",
+            "Get these permissions, or use another --profile. Nothing has been made."
+            " If IAM's simulation is wrong, add --force.",
+        )
+    if seen.short:
+        raise CredentialsError(
+            f"The account has no room for the lab: {'; '.join(seen.short)}.",
+            "Remove what is no longer needed, or use another account.",
+        )
+    return seen
 
 
 def _identity(response: dict[str, Any]) -> Identity:

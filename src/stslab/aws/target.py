@@ -64,6 +64,11 @@ def kind_of(name: str) -> str:
     )
 
 
+def name_of(target: str) -> str:
+    """What a target is called in the journal and in file names; ``target`` as ``--target`` says."""
+    return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
+
+
 def sandbox(
     url: str,
     account: str,
@@ -80,34 +85,51 @@ def sandbox(
         account=account,
         region=region,
         instance=instance,
+        caller=f"arn:aws:iam::{account}:user/{ADMIN}",
         eventually_consistent=eventually_consistent,
         pace=_SANDBOX_PACE,
     )
     return Target(info, url, admin)
 
 
-def aws(account: str, region: str, *, partition: str = "aws", own_profile: str = "") -> Target:
-    """A real account. Its id is what the guard found (``stslab.aws.guard``)."""
+def aws(
+    account: str,
+    region: str,
+    *,
+    partition: str = "aws",
+    own_profile: str = "",
+    caller: str = "",
+    endpoint_url: str = "",
+) -> Target:
+    """A real account. Its id and ``caller`` are what the guard found (``stslab.aws.guard``).
+
+    ``endpoint_url`` is what the learner's settings name in the place of AWS's own endpoints.
+    """
     info = TargetInfo(
         name=AWS,
         kind=AWS,
         account=account,
         region=region,
         partition=partition,
+        instance=endpoint_url,
+        caller=caller,
         eventually_consistent=True,
         pace=_FAR_PACE,
     )
-    return Target(info, own_profile=own_profile)
+    return Target(info, endpoint_url, own_profile=own_profile)
 
 
-def endpoint(url: str, account: str, region: str, *, own_profile: str = "") -> Target:
+def endpoint(
+    url: str, account: str, region: str, *, own_profile: str = "", caller: str = ""
+) -> Target:
     """Another endpoint that speaks AWS's protocols."""
     local = is_local(url)
     info = TargetInfo(
-        name=url.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-"),
+        name=name_of(url),
         kind="endpoint",
         account=account,
         region=region,
+        caller=caller,
         eventually_consistent=not local,
         pace=_SANDBOX_PACE if local else _FAR_PACE,
     )

@@ -9,9 +9,10 @@ from stslab.home import Home
 
 if TYPE_CHECKING:
     from stslab.aws.account import Boto3Account
-    from stslab.aws.guard import Identity
+    from stslab.aws.guard import Identity, Source
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
+    from stslab.runner.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,26 @@ class Open:
     account: "Boto3Account"
     profiles: "ProfileFiles" = field(repr=False)
     identity: "Identity | None" = None
+    source: "Source | None" = None
 
     @property
     def kind(self) -> str:
         """``sandbox``, ``aws`` or ``endpoint``."""
         return self.target.info.kind
+
+    def goes_on(self, run: "RunRecord") -> bool:
+        """Whether the run is of this very account (a run elsewhere is refused by its pin)."""
+        info = self.target.info
+        return (run.target, run.account, run.region) == (info.name, info.account, info.region)
+
+    @property
+    def wants_id(self) -> bool:
+        """Whether the account's id has to be said: anywhere but on this machine."""
+        from stslab.aws.clients import is_local
+
+        return self.kind == "aws" or (
+            self.kind == "endpoint" and not is_local(self.target.endpoint_url)
+        )
 
 
 def open_account(home: Home, where: Where) -> Open:
@@ -41,8 +57,8 @@ def open_account(home: Home, where: Where) -> Open:
 
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
-    made, identity = _real(where)
-    return _opened(home, made, identity)
+    made, identity, source = _real(where)
+    return _opened(home, made, identity, source)
 
 
 def sandbox_target(home: Home) -> "Target":
@@ -59,6 +75,7 @@ def sandbox_target(home: Home) -> "Target":
         endpoint.region,
         endpoint.instance,
         Credentials(keys.access_key_id, keys.secret_access_key),
+        eventually_consistent=bool(endpoint.rehearsing),
     )
 
 
@@ -71,7 +88,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
     if opened.kind == "sandbox" or interactive:
         return
     missing = [] if where.yes else ["--yes"]
-    if opened.kind == "aws" and not where.account:
+    if opened.wants_id and not where.account:
         missing.append(f"--account {opened.target.info.account}")
     if missing:
         raise UsageError(
@@ -82,17 +99,23 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
 
 def _named(opened: Open) -> str:
     info = opened.target.info
-    return f"account {info.account}" if info.kind == "aws" else info.name
+    return f"account {info.account}" if opened.wants_id else info.name
 
 
-def _real(where: Where) -> tuple["Target", "Identity"]:
+def _real(where: Where) -> tuple["Target", "Identity", "Source"]:
     from stslab.aws.guard import Source, real_target
     from stslab.aws.target import kind_of
 
     url = where.target if kind_of(where.target) == "endpoint" else ""
-    return real_target(Source(where.profile, where.region, url), where.account)
+    source = Source(where.profile, where.region, url)
+    return *real_target(source, where.account), source
 
 
-def _opened(home: Home, made: "Target", identity: "Identity | None" = None) -> Open:
+def _opened(
+    home: Home,
+    made: "Target",
+    identity: "Identity | None" = None,
+    source: "Source | None" = None,
+) -> Open:
     opened = made.open(home.profiles(made.info.name))
-    return Open(made, opened.account, opened.profiles, identity)
+    return Open(made, opened.account, opened.profiles, identity, source)

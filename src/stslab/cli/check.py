@@ -30,6 +30,7 @@ def command(
 
     It changes nothing. Exit code 3 if a claim does not hold.
     """
+    from stslab.aws.target import name_of
     from stslab.cli.bench import bench, load_lab
     from stslab.cli.walk import Walk, opened_for
     from stslab.runner.plan import stage_of
@@ -38,10 +39,13 @@ def command(
     chosen = [stage_of(loaded, stage).id] if stage else []
     where = Where(target, profile, region, account, yes)
     with bench("stslab check", as_json=as_json, yes=yes, lab=loaded.path) as laid:
-        runner = Walk(laid, opened_for(laid, where), loaded).runner
+        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
+        if not laid.journal.unfinished(name_of(target), loaded.id):
+            raise nothing
+        runner = Walk(laid, opened_for(laid, where, loaded), loaded).runner
         standing = runner.resume()
         if standing is None:
-            raise UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
+            raise nothing
         _prove(runner.check_stage, chosen or standing.done)
 
 

@@ -18,6 +18,7 @@ class Where:
     region: str = ""
     account: str = ""
     yes: bool = False
+    force: bool = False
 
 
 def where_options(command: _Decorated) -> _Decorated:
@@ -56,6 +57,15 @@ def consent_options(command: _Decorated) -> _Decorated:
     )
     yes = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
     return yes(account(command))
+
+
+def force_option(command: _Decorated) -> _Decorated:
+    """``--force``."""
+    return click.option(
+        "--force",
+        is_flag=True,
+        help="Go on although the account's alias says production, or permissions seem to lack.",
+    )(command)
 
 
 def json_option(command: _Decorated) -> _Decorated:

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import Where, consent_options, json_option, where_options
+from stslab.cli.options import (
+    Where,
+    consent_options,
+    force_option,
+    json_option,
+    where_options,
+)
 
 _EMBEDDED = "111122223333"
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would be called.")
 @json_option
 @consent_options
+@force_option
 @where_options
 def command(
     *,
@@ -36,6 +43,7 @@ def command(
     target: str,
     profile: str,
     region: str,
+    force: bool,
 ) -> None:
     """Walk through LAB (an id, or a lab file), or go on where it was stopped.
 
@@ -49,7 +57,7 @@ def command(
     kind_of(target)
     loaded = load_lab(lab)
     chosen = plan(loaded, first=first, last=last)
-    where = Where(target, profile, region, account, yes)
+    where = Where(target, profile, region, account, yes, force)
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
     else:
@@ -61,7 +69,7 @@ def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: b
     from stslab.cli.walk import Walk, opened_for
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab.path) as laid:
-        opened = opened_for(laid, where)
+        opened = opened_for(laid, where, lab)
         Walk(laid, opened, lab).go(chosen.stages, resuming=resuming)
 
 

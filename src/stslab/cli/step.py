@@ -3,7 +3,13 @@
 import click
 
 from stslab.cli.names import complete_stage
-from stslab.cli.options import Where, consent_options, json_option, where_options
+from stslab.cli.options import (
+    Where,
+    consent_options,
+    force_option,
+    json_option,
+    where_options,
+)
 
 
 @click.command("step")
@@ -12,6 +18,7 @@ from stslab.cli.options import Where, consent_options, json_option, where_option
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option
 @consent_options
+@force_option
 @where_options
 def command(
     *,
@@ -24,6 +31,7 @@ def command(
     target: str,
     profile: str,
     region: str,
+    force: bool,
 ) -> None:
     """Do STAGE of the current run, or begin a run with it.
 
@@ -35,9 +43,9 @@ def command(
 
     loaded = load_lab(lab)
     stage_of(loaded, stage)
-    where = Where(target, profile, region, account, yes)
+    where = Where(target, profile, region, account, yes, force)
     with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
-        walk = Walk(laid, opened_for(laid, where), loaded)
+        walk = Walk(laid, opened_for(laid, where, loaded), loaded)
         walk.runner.start_or_resume()
         for needed in walk.runner.missing_for(stage) if with_needed else ():
             walk.runner.run_stage(needed)

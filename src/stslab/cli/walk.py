@@ -15,18 +15,30 @@ if TYPE_CHECKING:
     from stslab.lab.model import Lab, Stage
 
 
-def opened_for(laid: "Bench", where: "Where") -> "Open":
+def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     """The account, once it is wanted in so many words: by flags, or by a person who is asked.
+
+    The guard says first what a run will make there. A run that goes on was agreed to when it
+    began, on this very account: then it is only said where.
 
     Raises:
         UsageError: nobody can be asked, and the flags do not say it.
-        CredentialsError: the person does not confirm.
+        CredentialsError: the guard refuses, or the person does not confirm.
     """
+    from stslab.cli.regions import placed
+
+    where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
     require_consent(where, opened, interactive=laid.asker is not None)
-    if opened.kind == "aws" and not where.account and laid.asker:
-        from stslab.cli.consent import confirm_account
+    if opened.kind == "sandbox":
+        return opened
+    from stslab.cli.consent import brief, confirm_account, say_where
 
+    if unfinished and opened.goes_on(unfinished):
+        say_where(laid.console, opened, f"Going on with run {unfinished.id}, on a real account")
+        return opened
+    brief(laid.console, opened, lab, force=where.force)
+    if laid.asker:
         confirm_account(laid.console, opened)
     return opened
 

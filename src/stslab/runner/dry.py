@@ -55,22 +55,9 @@ class DryRun:
                 dry=True,
             )
         )
-        known = self._scope()
+        known = known_beforehand(self._lab, target, self._run_id)
         for stage in plan.stages:
             self._stage(stage, known)
-
-    def _scope(self) -> Mapping[str, Any]:
-        steps = [step for stage in self._lab.stages for step in stage.steps]
-        saved = {name: f"<{name}>" for step in steps for name in step.save}
-        profiles = [
-            SavedProfile(step.profile.name, f"<access key of {step.profile.name}>", "")
-            for step in steps
-            if step.profile
-        ]
-        base = basis(
-            self._run_id, self._target.account, self._target.region, self._target.partition
-        )
-        return scope(self._lab, base, saved, profiles)
 
     def _stage(self, stage: Stage, known: Mapping[str, Any]) -> None:
         self._emit(
@@ -90,6 +77,19 @@ class DryRun:
             self._emit(StepStarted(stage.id, step.title, call, number + 1, of, why))
         for check in stage.checkpoint:
             self._emit(CheckStarted(stage.id, str(resolve(check.says, known)), _call(check, known)))
+
+
+def known_beforehand(lab: Lab, target: TargetInfo, run_id: str) -> Mapping[str, Any]:
+    """The scope of a run of the whole lab before it begins: what only answers tell is a name."""
+    steps = [step for stage in lab.stages for step in stage.steps]
+    saved = {name: f"<{name}>" for step in steps for name in step.save}
+    profiles = [
+        SavedProfile(step.profile.name, f"<access key of {step.profile.name}>", "")
+        for step in steps
+        if step.profile
+    ]
+    base = basis(run_id, target.account, target.region, target.partition)
+    return scope(lab, base, saved, profiles)
 
 
 def _call(check: Check, known: Mapping[str, Any]) -> CallShown | None:

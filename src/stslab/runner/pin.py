@@ -30,4 +30,21 @@ def pinned(run: RunRecord, target: TargetInfo) -> Pin:
             f" are now for account {target.account} ({target.name}). Nothing was called.",
             "Use the credentials (--profile) and the --target that the run began with.",
         )
+    _require_same_place(run, target)
     return Pin.SAME
+
+
+def _require_same_place(run: RunRecord, target: TargetInfo) -> None:
+    """Elsewhere a stack would seem to be gone that is not."""
+    if run.region != target.region:
+        raise CredentialsError(
+            f"The run {run.id} began in the region {run.region}, and this is {target.region}."
+            " Nothing was called.",
+            f"Name the region that it began in: --region {run.region}",
+        )
+    if run.kind != "sandbox" and run.instance != target.instance:
+        began, now = run.instance or "AWS itself", target.instance or "AWS itself"
+        raise CredentialsError(
+            f"The run {run.id} began at {began}, and calls now go to {now}. Nothing was called.",
+            "Set AWS_ENDPOINT_URL as it was when the run began.",
+        )
