@@ -1,0 +1,29 @@
+"""A run goes on in the region in which it began, whatever the settings of today say."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stslab.cli.options import Where
+    from stslab.runner.journal import Journal
+    from stslab.runner.records import RunRecord
+
+
+def placed(
+    journal: "Journal", where: "Where", lab: str = ""
+) -> "tuple[Where, RunRecord | None]":
+    """Where to work, and the unfinished run (of that lab) that goes on there, if there is one.
+
+    A region that is named by a flag stays: then the run's pin says that it is another one.
+    """
+    from stslab.aws.target import name_of
+
+    unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
+    return at_home(where, unfinished), unfinished
+
+
+def at_home(where: "Where", run: "RunRecord | None") -> "Where":
+    """``where`` in the region of the run, unless a flag names one."""
+    if run is None or where.region or run.kind == "sandbox":
+        return where
+    return replace(where, region=run.region)
