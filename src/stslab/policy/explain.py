@@ -1,26 +1,30 @@
-"""Decisions for people: what was decided, and what each policy contributed, as a tree of lines."""
+"""Decisions for people: what was decided, and what each policy contributed, as a tree of lines.
+
+The tree is told from what :meth:`Decision.as_dict` gives, so a decision that was logged is
+explained as well as one that was just made.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stslab.policy.decision import Decision
-from stslab.policy.reading import Layer, Question, Reading
-from stslab.policy.statement import Mismatch, Statement
 from stslab.policy.vocabulary import Outcome
 
-_WORDS: Final = {
+_WORDS: Final[Mapping[str, str]] = {
     Outcome.ALLOWED: "allows",
     Outcome.EXPLICITLY_DENIED: "denies",
     Outcome.IMPLICITLY_DENIED: "does not allow",
 }
-_VERDICTS: Final = {
+_VERDICTS: Final[Mapping[str, str]] = {
     Outcome.ALLOWED: "Allowed",
     Outcome.EXPLICITLY_DENIED: "Explicitly denied",
     Outcome.IMPLICITLY_DENIED: "Implicitly denied",
 }
 MARKS: Final[Mapping[bool | None, str]] = {True: "✔", False: "✘", None: "·"}
 """What stands before a line: it helped to allow, it refuses, or it neither did nor does."""
+
+_Said = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -34,15 +38,25 @@ class Node:
 
 def tree(decision: Decision) -> Node:
     """The whole explanation."""
-    verdict = _VERDICTS[decision.outcome]
-    root = Node(f"{verdict}: {decision.reason}", good=decision.allowed)
-    root.children = [_layer(layer, decision.question) for layer in decision.layers]
+    return retold(decision.as_dict())
+
+
+def retold(said: Mapping[str, Any]) -> Node:
+    """The explanation of a decision from what :meth:`Decision.as_dict` gave."""
+    verdict, allowed = said["decision"], said["decision"] == Outcome.ALLOWED
+    root = Node(f"{_VERDICTS[verdict]}: {said['reason']}", good=allowed)
+    root.children = [_layer(each) for each in said["layers"]]
     return root
 
 
 def lines(decision: Decision, marks: Mapping[bool | None, str] = MARKS) -> list[str]:
     """The tree as plain text, one line each, indented by two spaces a level."""
-    return list(_lines(tree(decision), 0, marks))
+    return list(node_lines(tree(decision), marks))
+
+
+def node_lines(node: Node, marks: Mapping[bool | None, str] = MARKS) -> Iterator[str]:
+    """A tree as plain text, one line each, indented by two spaces a level."""
+    yield from _lines(node, 0, marks)
 
 
 def _lines(node: Node, depth: int, marks: Mapping[bool | None, str]) -> Iterator[str]:
@@ -51,65 +65,47 @@ def _lines(node: Node, depth: int, marks: Mapping[bool | None, str]) -> Iterator
         yield from _lines(child, depth + 1, marks)
 
 
-def _layer(layer: Layer, question: Question) -> Node:
-    good = False if layer.blocks else (True if layer.allows else None)
-    level = f", level {layer.level}" if layer.level else ""
-    note = f" ({layer.note.rstrip('.')})" if layer.note else ""
-    says = _WORDS[layer.outcome]
-    if not layer.readings and not note:
-        return Node(f"{_capital(layer.kind)}{level}: there is none", good)
-    found = Node(f"{_capital(layer.kind)}{level}: {says}{note}", good)
-    found.children = [_reading(each, question) for each in layer.readings]
+def _layer(said: _Said) -> Node:
+    allows = said["decision"] == Outcome.ALLOWED
+    good = False if said["blocks"] else (True if allows else None)
+    level = f", level {said['level']}" if "level" in said else ""
+    note = f" ({said['note'].rstrip('.')})" if "note" in said else ""
+    kind = said["layer"][0].upper() + said["layer"][1:]
+    if not said["policies"] and not note:
+        return Node(f"{kind}{level}: there is none", good)
+    found = Node(f"{kind}{level}: {_WORDS[said['decision']]}{note}", good)
+    found.children = [_policy(each) for each in said["policies"]]
     return found
 
 
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+def _policy(said: _Said) -> Node:
+    return Node(said["policy"], children=[_statement(each) for each in said["statements"]])
 
 
-def _reading(reading: Reading, question: Question) -> Node:
-    found = Node(reading.policy.name)
-    statements = reading.policy.document.statements
-    found.children = [_statement(each, reading.mismatch(each), question) for each in statements]
-    return found
-
-
-def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> Node:
-    label = f"{statement.label} ({statement.effect})"
-    if not mismatch:
-        return Node(f"{label} applies", good=statement.allows)
-    if mismatch is Mismatch.CONDITION:
+def _statement(said: _Said) -> Node:
+    label = f"{said['statement']} ({said['effect']})"
+    if said["matches"]:
+        return Node(f"{label} applies", good=said["effect"] == "Allow")
+    differs = said["mismatch"]
+    if "conditions" in differs:
         found = Node(f"{label} does not apply, by its Condition:")
-        found.children = [_test(each.explain(question.context)) for each in statement.conditions]
+        found.children = [_test(each) for each in differs["conditions"]]
         return found
-    element, wanted, value = _MISMATCHES[mismatch](statement, question)
     return Node(
-        f"{label} does not apply: its {element} is {_texts(wanted)}, and the request has {value}"
+        f"{label} does not apply: its {differs['element']} is {_texts(_names(differs['wanted']))}, "
+        f"and the request has {differs['found']}"
     )
 
 
-_Compared = tuple[str, str | Sequence[str], str]
+def _names(wanted: Any) -> str | Sequence[str]:
+    """What an element wants; of a Principal, the names of whatever type."""
+    if not isinstance(wanted, Mapping):
+        return wanted  # type: ignore[no-any-return]
+    each = [[names] if isinstance(names, str) else names for names in wanted.values()]
+    return [name for names in each for name in names]
 
 
-def _action(statement: Statement, question: Question) -> _Compared:
-    name = statement.action.name
-    return name, statement.source[name], question.request.action
-
-
-def _resource(statement: Statement, question: Question) -> _Compared:
-    element = statement.resource
-    wanted = element.shown(question.context.single) if element else []
-    return element.name if element else "Resource", wanted, question.request.resource
-
-
-def _principal(statement: Statement, question: Question) -> _Compared:
-    principal = statement.principal
-    wanted = [each for _, each in (principal.names if principal and principal.names else ())]
-    name = principal.name if principal else "Principal"
-    return name, wanted or "*", question.request.principal.arn
-
-
-def _test(test: dict[str, Any]) -> Node:
+def _test(test: _Said) -> Node:
     found = "is not in the request" if test["found"] is None else f"is {_texts(test['found'])}"
     verb = "holds" if test["holds"] else "does not hold"
     text = f"{test['key']} {found}: {test['operator']} {_texts(test['wanted'])} {verb}"
@@ -125,8 +121,3 @@ def _texts(value: str | Sequence[str]) -> str:
 
 
 _SHOWN: Final = 4
-_MISMATCHES: Final = {
-    Mismatch.ACTION: _action,
-    Mismatch.RESOURCE: _resource,
-    Mismatch.PRINCIPAL: _principal,
-}
