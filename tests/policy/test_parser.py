@@ -45,7 +45,8 @@ REFUSED = [
     (IDENTITY, document(), SYNTAX),
     (IDENTITY, document(GOOD, Version="2012-10-18"), SYNTAX),
     (IDENTITY, document(GOOD, Version=["2012-10-17"]), SYNTAX),
-    (IDENTITY, document(GOOD, Id=1), SYNTAX),
+    (IDENTITY, document(GOOD, Id="x"), SYNTAX),
+    (TRUST, document(GOOD_TRUST, Id=1), SYNTAX),
     (IDENTITY, document(GOOD, Statements=[]), SYNTAX),
     (IDENTITY, document("x"), SYNTAX),
     (IDENTITY, document(changed(GOOD, Effect=OMIT)), SYNTAX),
@@ -171,7 +172,8 @@ def test_what_iam_refuses_is_refused_in_its_words(kind, given_document, message)
 ACCEPTED = [
     (IDENTITY, document(GOOD)),
     (IDENTITY, {"Statement": GOOD}),
-    (IDENTITY, document(GOOD, Id="x", Version="2008-10-17")),
+    (IDENTITY, document(GOOD, Version="2008-10-17")),
+    (TRUST, document(GOOD_TRUST, Id="x")),
     (IDENTITY, document(changed(GOOD, Action=["*:*", "Code*:List*"]))),
     (
         IDENTITY,

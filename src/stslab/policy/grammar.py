@@ -16,9 +16,13 @@ from stslab.policy.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+_NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
 _ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
 _FOREIGN: Final = re.compile(r"[^\t\n\r\x20-\xff]")
+_PROVIDER: Final = re.compile(
+    r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+)
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 
 _POLICY_ELEMENTS: Final = frozenset({"Version", "Id", "Statement"})
@@ -38,6 +42,8 @@ _STATEMENT_ELEMENTS: Final = frozenset(
 _NAMELESS: Final = frozenset(
     {PolicyKind.IDENTITY, PolicyKind.BOUNDARY, PolicyKind.SESSION, PolicyKind.SCP}
 )
+_WITH_ID: Final = frozenset({PolicyKind.RESOURCE, PolicyKind.TRUST})
+_RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
@@ -46,11 +52,14 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     Raises:
         MalformedPolicy: IAM would refuse the document.
     """
-    statements = _statements(document)
+    statements = _statements(document, kind)
     variables = isinstance(document, Mapping) and document.get("Version") == LATEST
     found = [
         _statement(index, each, kind, variables=variables) for index, each in enumerate(statements)
     ]
+    if kind is PolicyKind.RCP:
+        for each in found:
+            _check_rcp(each)
     if len(found) > 1:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
@@ -58,7 +67,16 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     return found
 
 
-def _statements(document: object) -> Sequence[object]:
+def _check_rcp(statement: Statement) -> None:
+    """What "RCP syntax" (AWS Organizations) leaves out of the language."""
+    source = {name: value for name, value in statement.source.items() if name != "Sid"}
+    if source["Effect"] == "Allow" and source != _RCP_FULL:
+        raise MalformedPolicy(SYNTAX, "Of resource control policies only RCPFullAWSAccess allows.")
+    if "NotAction" in source:
+        raise MalformedPolicy(SYNTAX, "A resource control policy has no NotAction.")
+
+
+def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(document, dict):
         raise MalformedPolicy(SYNTAX, "A policy is a JSON object.")
     if not document.keys() <= _POLICY_ELEMENTS:
@@ -66,14 +84,22 @@ def _statements(document: object) -> Sequence[object]:
         raise MalformedPolicy(SYNTAX, f"A policy has no element {unknown!r}.")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
         raise MalformedPolicy(SYNTAX, f"Version is {LATEST!r} or {LEGACY!r}.")
-    if not isinstance(document.get("Id", ""), str):
-        raise MalformedPolicy(SYNTAX, "Id is a text.")
+    if "Id" in document:
+        _check_id(document["Id"], kind)
     statements = document.get("Statement")
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
         raise MalformedPolicy(SYNTAX, "Statement is a statement, or a list of one or more.")
     return statements
+
+
+def _check_id(value: object, kind: PolicyKind) -> None:
+    """Allowed in resource-based policies only ("Policy grammar notes")."""
+    if kind not in _WITH_ID:
+        raise MalformedPolicy(SYNTAX, f"A {kind} has no Id.")
+    if not isinstance(value, str):
+        raise MalformedPolicy(SYNTAX, "Id is a text.")
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
@@ -203,6 +229,8 @@ def _principals(value: object, name: str, where: str, kind: PolicyKind) -> list[
         for each in _texts(names, where, name):
             if not each or (type_ == "AWS" and not is_aws_principal(each)):
                 raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"', where)
+            if type_ == "Federated" and not _PROVIDER.fullmatch(each):
+                raise MalformedPolicy(_NO_PROVIDER, f"{where}: {each!r}")
             principals.append((type_, each))
     return principals
 
