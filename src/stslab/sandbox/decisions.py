@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,18 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from stslab.policy import Decision
+from stslab.sandbox.log_file import NAME, Event, is_refused
 from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.redaction import redacted
 
 REMEMBERED = 2000
 MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
+MOST_POLICIES = 2**16
 _TYPES: Mapping[str, str] = {
     "SessionToken": "IAMUser",
     "WebIdentityUser": "AssumedRole",
     "Anonymous": "AWSAccount",
 }
-Event = Mapping[str, Any]
+_CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
+_CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class DecisionLog:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._events: deque[Event] = deque(maxlen=REMEMBERED)
-        self._path = folder / "decisions.jsonl" if folder else None
+        self._path = folder / NAME if folder else None
         self._lock = threading.Lock()
         self._file: int | None = None
         self._size = 0
@@ -72,7 +76,7 @@ class DecisionLog:
     ) -> list[Event]:
         """The last ``limit`` events, oldest first.
 
-        ``denied``: only those that a decision refused. ``after``: only those that came after
+        ``denied``: only those that were refused. ``after``: only those that came after
         the event of this id.
         """
         with self._lock:
@@ -81,7 +85,7 @@ class DecisionLog:
         if request_id:
             chosen = [one for one in chosen if one["requestID"] == request_id]
         if denied:
-            chosen = [one for one in chosen if is_denied(one)]
+            chosen = [one for one in chosen if is_refused(one)]
         return list(chosen)[-limit:]
 
     def close(self) -> None:
@@ -116,11 +120,6 @@ def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
     return (refused or decisions)[:MOST_DECISIONS]
 
 
-def is_denied(event: Event) -> bool:
-    """Whether a decision refused the request."""
-    return any(one["decision"] != "Allowed" for one in event["decisions"])
-
-
 def _after(events: list[Event], event_id: str) -> list[Event]:
     for place, event in enumerate(events):
         if event["eventID"] == event_id:
@@ -135,11 +134,11 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
         "eventSource": f"{seen.service}.amazonaws.com",
-        "eventName": api.operation if api else "",
+        "eventName": api.operation if api else _claimed_operation(http),
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
-        "userIdentity": _identity(caller, api.via if api else ()),
+        "userIdentity": _identity(caller, api.via) if api and caller else _claimed(http),
         "requestParameters": redacted(api.params) if api else {},
         "requestID": seen.request_id,
         "recipientAccountId": api.account if api else "",
@@ -149,9 +148,23 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
     return event
 
 
-def _identity(caller: Caller | None, via: tuple[str, ...]) -> dict[str, Any]:
-    if caller is None:
-        return {"type": "Unknown"}
+def _claimed(http: HttpRequest) -> dict[str, Any]:
+    """Of someone who was not believed: the key that the request names, which is no secret."""
+    credential = http.argument("X-Amz-Credential") or http.argument("AWSAccessKeyId")
+    claimed = f"Credential={credential}/" if credential else http.header("Authorization")
+    found = _CLAIMED_KEY.search(claimed)
+    return {"type": "Unknown", **({"accessKeyId": found[1]} if found else {})}
+
+
+def _claimed_operation(http: HttpRequest) -> str:
+    """What the request asks for, where that was not looked at: as the Query protocol says it."""
+    if http.path != "/":
+        return ""
+    found = _CLAIMED_ACTION.search(f"{http.raw_query}&{http.body[:8192].decode('latin-1')}")
+    return found[1] if found else ""
+
+
+def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
     identity = {
         "type": _TYPES.get(caller.kind, caller.kind),
         "principalId": caller.user_id,
@@ -166,7 +179,7 @@ def _identity(caller: Caller | None, via: tuple[str, ...]) -> dict[str, Any]:
 
 def _decision(decision: Decision) -> dict[str, Any]:
     request = decision.request
-    return {
+    told = {
         "action": request.action,
         "resource": request.resource,
         "principal": request.principal.arn,
@@ -175,4 +188,18 @@ def _decision(decision: Decision) -> dict[str, Any]:
             for key, value in request.context.items()
         },
         **decision.as_dict(),
+    }
+    return told if decision.allowed else told | _documents(decision)
+
+
+def _documents(decision: Decision) -> dict[str, Any]:
+    """What was gathered for a refusal, by which it can be decided again; not if it is very long."""
+    found = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
+    if sum(len(policy.document.text()) for _, policy in found) > MOST_POLICIES:
+        return {}
+    return {
+        "policies": [
+            {"layer": kind, "policy": policy.name, "document": policy.document.document}
+            for kind, policy in found
+        ]
     }

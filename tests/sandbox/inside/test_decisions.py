@@ -50,7 +50,9 @@ def test_a_request_that_nobody_signed_is_logged(direct: Direct) -> None:
         direct.client("iam", "eve").list_users()
     event = direct.inside.log.events()[-1]
     assert event["errorCode"] == "InvalidClientTokenId"
-    assert event["userIdentity"] == {"type": "Unknown"}
+    assert event["eventName"] == "ListUsers"
+    assert event["userIdentity"] == {"type": "Unknown", "accessKeyId": "AKIAEVEEVEEVEEVEEVE1"}
+    assert direct.inside.log.events(denied=True) == [event]
 
 
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
