@@ -18,7 +18,7 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # read by moto when an ac
 os.environ.pop("MOTO_ACCOUNT_ID", None)  # would send every request to that one account
 
 from stslab.sandbox import moto_backends, moto_patches
-from stslab.sandbox.model import Caller
+from stslab.sandbox.model import ApiRequest, Caller
 from stslab.sandbox.sts import identifiers
 from stslab.sandbox.tables import Table
 
@@ -35,7 +35,15 @@ ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 Part = TypeVar("Part")
 Internal = Callable[..., Mapping[str, Any]]
-StackFinder = Callable[[str, str], str | None]
+StackFinder = Callable[[ApiRequest], "StackFacts | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackFacts:
+    """What permissions on a stack depend on."""
+
+    arn: str
+    tags: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -166,12 +174,12 @@ class World:
         return moto_backends.bucket_owner(bucket)
 
     def find_stacks_with(self, find: StackFinder) -> None:
-        """Let ``find`` tell a live stack's ARN (CloudFormation does, when it is made)."""
+        """Let ``find`` tell the stack of a request (CloudFormation does, when it is made)."""
         self._find_stack = find
 
-    def stack_arn(self, account_id: str, name: str) -> str | None:
-        """The ARN of the account's live stack of this name, or None."""
-        return self._find_stack(account_id, name)
+    def stack_of(self, request: ApiRequest) -> StackFacts | None:
+        """The stack that the request names, by whatever it names it; or None."""
+        return self._find_stack(request)
 
     def bind(self, internal: Internal) -> None:
         """Let services make further calls through the gate that serves this world."""
@@ -191,7 +199,7 @@ class World:
         return self._internal(caller, service, operation, params, via)
 
 
-def _no_stack(_account_id: str, _name: str) -> None:
+def _no_stack(_request: ApiRequest) -> None:
     return None
 
 

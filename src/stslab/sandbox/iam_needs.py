@@ -14,10 +14,12 @@ from typing import Any
 from stslab.sandbox import context, gather, operations, reference
 from stslab.sandbox.account import Account, World
 from stslab.sandbox.context import Keys
-from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need, Needs
 
 OPERATIONS = operations.names("iam")
+_INSTANCES = "ec2.amazonaws.com"
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +40,33 @@ class _Kind:
 
 
 def of(request: ApiRequest, world: World) -> Needs:
-    """The one thing that the request needs."""
+    """The action on what the request names, and leave to hand a role to an instance profile."""
     account = world.account(request.account)
     target = _target(request, account)
     keys = {**_asked(request.params), **_there(account, target.entity)}
-    return (
-        Need(
-            f"iam:{request.operation}",
-            target.arn,
-            keys,
-            resource_account=request.account,
-            shown=target.shown,
-        ),
+    need = Need(
+        f"iam:{request.operation}",
+        target.arn,
+        keys,
+        resource_account=request.account,
+        shown=target.shown,
     )
+    if request.operation != "AddRoleToInstanceProfile":
+        return (need,)
+    role = gather.role_named(account, request.params["RoleName"])
+    return (need,) if role is None else (need, pass_role(account, role.arn, _INSTANCES))
 
 
 def pass_role(account: Account, role_arn: str, service: str) -> Need:
     """What whoever hands a role to ``service`` needs.
 
     IAM User Guide, "Granting a user permissions to pass a role to an AWS service".
+
+    Raises:
+        ApiFault: AccessDenied: the role is another account's, which nobody can pass.
     """
+    if role_arn.split(":")[4:5] != [account.account_id]:
+        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.", _FORBIDDEN)
     role = gather.role_named(account, role_arn.rsplit("/", 1)[-1])
     keys: Keys = {"iam:PassedToService": service, **_there(account, role)}
     return Need("iam:PassRole", role_arn, keys, resource_account=account.account_id)
@@ -70,6 +79,10 @@ def _target(request: ApiRequest, account: Account) -> Target:
         path = request.params.get("PathPrefix", "/")
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
+    if pointed := request.params.get("PolicySourceArn") or request.params.get("Arn"):
+        return Target(str(pointed), None, _with_arn(account, str(pointed)))
+    if request.operation == "GetAccessKeyLastUsed":
+        return _holder(account, request.params["AccessKeyId"])
     known = reference.actions("iam").get(request.operation)
     types = known.resource_types if known else frozenset()
     for type_name, known_by in _KINDS.items():
@@ -92,6 +105,19 @@ def _resolved(request: ApiRequest, account: Account, kind: str, entity: Any, nam
     path = request.params.get("Path") or "/"
     arn = f"arn:aws:iam::{account.account_id}:{kind}{path}{name}"
     return Target(arn, None if creating else f"{kind} {name}")
+
+
+def _with_arn(account: Account, arn: str) -> Any:
+    iam = account.iam
+    tables = (iam.users, iam.roles, iam.groups, iam.managed_policies)
+    return next((one for table in tables for one in list(table.values()) if one.arn == arn), None)
+
+
+def _holder(account: Account, key_id: str) -> Target:
+    """The user whose access key it is."""
+    key = account.iam.access_keys.get(key_id)
+    user = None if key is None else account.iam.users.get(key.user_name)
+    return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
 
 
 def _implied(request: ApiRequest, account: Account, types: frozenset[str]) -> Target:
@@ -144,6 +170,19 @@ def _policy(account: Account, arn: str) -> Any:
     return account.iam.managed_policies.get(arn)
 
 
+def _oidc_provider(account: Account, arn: str) -> Any:
+    return account.iam.open_id_providers.get(arn)
+
+
+def _saml_provider(account: Account, arn: str) -> Any:
+    providers = list(account.iam.saml_providers.values())
+    return next((one for one in providers if one.arn == arn), None)
+
+
+def _mfa_device(account: Account, serial: str) -> Any:
+    return account.iam.virtual_mfa_devices.get(serial)
+
+
 def _none(_account: Account, _name: str) -> None:
     return None
 
@@ -155,10 +194,10 @@ _KINDS: Mapping[str, _Kind] = {
     "group": _Kind(("GroupName",), _group),
     "instance-profile": _Kind(("InstanceProfileName",), _profile),
     "policy": _Kind(("PolicyArn", "PolicyName"), _policy),
-    "oidc-provider": _Kind(("OpenIDConnectProviderArn",), _none),
-    "saml-provider": _Kind(("SAMLProviderArn", "Name"), _none),
+    "oidc-provider": _Kind(("OpenIDConnectProviderArn",), _oidc_provider),
+    "saml-provider": _Kind(("SAMLProviderArn", "Name"), _saml_provider),
     "server-certificate": _Kind(("ServerCertificateName",), _none),
-    "mfa": _Kind(("SerialNumber", "VirtualMFADeviceName"), _none),
+    "mfa": _Kind(("SerialNumber", "VirtualMFADeviceName"), _mfa_device),
 }
 # These name what they make, which is not there yet.
 _CREATING = frozenset(

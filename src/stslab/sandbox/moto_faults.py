@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from werkzeug.exceptions import HTTPException
 
 from stslab.sandbox import operations
+from stslab.sandbox.failures import where
 from stslab.sandbox.model import ApiFault, ApiRequest
 
 _LOG = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ def carried_out(request: ApiRequest) -> Iterator[None]:
         name = getattr(error, "error_type", None) or error.name.replace(" ", "")
         message = getattr(error, "message", None) or error.description or ""
         raise ApiFault(name, str(message), error.code or 400) from None
-    except Exception:  # noqa: BLE001 - no input may make the sandbox fail, whatever moto trips over
-        _LOG.exception("%s:%s could not be carried out", request.service, request.operation)
+    except Exception as error:  # noqa: BLE001 - no input may make the sandbox fail, whatever moto trips over
+        named = f"{request.service}:{request.operation}"
+        _LOG.error("%s could not be carried out\n%s", named, where(error))
         raise _unreadable(request) from None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stslab.sandbox import context, iam_needs, operations
-from stslab.sandbox.account import World
+from stslab.sandbox.account import StackFacts, World
 from stslab.sandbox.context import Keys
 from stslab.sandbox.model import ApiRequest
 from stslab.sandbox.need import Need, Needs
@@ -44,10 +44,11 @@ def of_cloudformation(request: ApiRequest, world: World) -> Needs:
 
 
 def _cloudformation(request: ApiRequest, world: World) -> Iterator[Need]:
+    stack = world.stack_of(request)
     yield Need(
         f"cloudformation:{request.operation}",
-        _stack_arn(request, world),
-        _keys(request.params),
+        _stack_arn(request, stack),
+        {**_keys(request.params), **context.resource_tags(stack.tags if stack else {})},
         resource_account=request.account,
     )
     role = request.params.get("RoleARN")
@@ -63,14 +64,16 @@ def _keys(params: Mapping[str, Any]) -> Keys:
     return keys | context.request_tags(tags)
 
 
-def _stack_arn(request: ApiRequest, world: World) -> str:
+def _stack_arn(request: ApiRequest, stack: StackFacts | None) -> str:
+    if stack is not None:
+        return stack.arn
     name = str(request.params.get("StackName") or "")
     if name.startswith("arn:"):
         return name
     where = f"arn:aws:cloudformation:{request.region}:{request.account}:stack"
     if not name:
         return f"{where}/*/*" if request.operation in _ON_STACKS else "*"
-    return world.stack_arn(request.account, name) or f"{where}/{name}/*"
+    return f"{where}/{name}/*"
 
 
 # Without a stack's name, these are about all stacks.

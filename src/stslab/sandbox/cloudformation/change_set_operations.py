@@ -193,11 +193,11 @@ def find_change_set(
     """
     name, stack_name = request.params["ChangeSetName"], request.params.get("StackName")
     if name.startswith("arn:"):
-        for stack in desk.stacks.of(request.account, request.region):
-            for change_set in stack.change_sets.values():
-                if change_set.change_set_id == name:
-                    return stack, change_set
-        raise faults.no_such_change_set(name)
+        found = desk.stacks.with_change_set(request.account, request.region, name)
+        if found is None:
+            raise faults.no_such_change_set(name)
+        sets = found.change_sets.values()
+        return found, next(each for each in sets if each.change_set_id == name)
     if not stack_name:
         raise invalid(missing)
     stack = desk.living(request)

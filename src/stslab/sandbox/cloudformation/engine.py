@@ -19,6 +19,7 @@ from stslab.sandbox.cloudformation.resources.work import Ground
 from stslab.sandbox.cloudformation.service_role import assume
 from stslab.sandbox.cloudformation.site import Interrupted, Site, Stopped, Temper
 from stslab.sandbox.cloudformation.state import Stack, Stacks
+from stslab.sandbox.failures import where
 from stslab.sandbox.model import ApiFault, Caller, KeyStore
 
 SERVICE = "cloudformation.amazonaws.com"
@@ -154,8 +155,8 @@ class Engine:
             PHASES[status](site)
         except Interrupted:
             return
-        except Exception:
-            log.exception("Stack %s in %s", site.stack.stack_id, status)
+        except Exception as error:  # noqa: BLE001 - ends the stack's work, not the sandbox
+            log.error("Stack %s in %s\n%s", site.stack.stack_id, status, where(error))  # noqa: TRY400 - without values
             site.stack_becomes(FAILED[status], "Internal error in the sandbox")
 
     def _site(self, stack: Stack, caller: Caller | None) -> Site:

@@ -78,10 +78,10 @@ class ReadOperations:
         return {"StackResources": [resource_shown(stack, resource) for resource in found[:100]]}
 
     def _holding(self, request: ApiRequest, physical_id: str) -> Stack:
-        for stack in self._all(request):
-            if any(r.physical_id == physical_id for r in stack.resources.values()):
-                return stack
-        raise invalid(f"Stack for {physical_id} does not exist")
+        found = self._desk.stacks.holding(request.account, request.region, physical_id)
+        if found is None:
+            raise invalid(f"Stack for {physical_id} does not exist")
+        return found
 
     def describe_resource(self, request: ApiRequest) -> Answer:
         """One resource, with its metadata."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.account import REGION, World
+from stslab.sandbox.account import StackFacts, World
 from stslab.sandbox.cloudformation.change_set_operations import ChangeSetOperations
 from stslab.sandbox.cloudformation.engine import Engine, Surroundings
 from stslab.sandbox.cloudformation.ground import WorldGround
@@ -40,11 +40,11 @@ def part_of(
     )
     stacks = world.part("cloudformation", Stacks)
 
-    def arn(account_id: str, name: str) -> str | None:
-        found = stacks.find(account_id, REGION, name)
-        return found.stack_id if found else None
+    def facts(request: ApiRequest) -> StackFacts | None:
+        found = stacks.addressed(request.account, request.region, request.params)
+        return None if found is None else StackFacts(found.stack_id, found.config.tags)
 
-    world.find_stacks_with(arn)
+    world.find_stacks_with(facts)
     return CloudFormation(stacks, around, step_seconds)
 
 

@@ -5,7 +5,7 @@ All of it is plain data that pickles. Whoever changes it holds the world's write
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -199,6 +199,33 @@ class Stacks:
             return found if (found.account, found.region) == (account, region) else None
         named = (s for s in self.of(account, region) if s.name == name_or_id and s.exists)
         return next(named, None)
+
+    def addressed(self, account: str, region: str, params: Mapping[str, Any]) -> Stack | None:
+        """The stack that a request is about: its change set's, its resource's, or the named one.
+
+        The operations take them in this order too: what is permitted is what is done.
+        """
+        change_set = str(params.get("ChangeSetName") or "")
+        if change_set.startswith("arn:"):
+            return self.with_change_set(account, region, change_set)
+        if params.get("StackName"):
+            return self.find(account, region, str(params["StackName"]))
+        physical_id = params.get("PhysicalResourceId")
+        return self.holding(account, region, str(physical_id)) if physical_id else None
+
+    def with_change_set(self, account: str, region: str, change_set_id: str) -> Stack | None:
+        """The stack that has the change set of this id."""
+        for stack in self.of(account, region):
+            if any(each.change_set_id == change_set_id for each in stack.change_sets.values()):
+                return stack
+        return None
+
+    def holding(self, account: str, region: str, physical_id: str) -> Stack | None:
+        """The stack that has a resource of this physical id."""
+        for stack in self.of(account, region):
+            if any(each.physical_id == physical_id for each in stack.resources.values()):
+                return stack
+        return None
 
     def forget_long_deleted(self, account: str, region: str) -> None:
         """Forget the oldest deleted stacks, so that a long life needs no more memory."""

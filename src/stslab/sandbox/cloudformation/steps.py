@@ -18,6 +18,7 @@ from stslab.sandbox.cloudformation.resources.schema import Unfit, fitted
 from stslab.sandbox.cloudformation.resources.work import Work
 from stslab.sandbox.cloudformation.site import Site
 from stslab.sandbox.cloudformation.state import Remains, Resource, Snapshot
+from stslab.sandbox.failures import where
 from stslab.sandbox.model import ApiFault
 
 CANCELLED = {
@@ -79,8 +80,9 @@ def attempt(site: Site, step: Step) -> str:
         return str(problem)
     except ApiFault as fault:
         return _reason(step.resource, fault)
-    except Exception:
-        log.exception("%s of %s in %s", step.verb, step.resource.logical_id, site.stack.stack_id)
+    except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
+        what = f"{step.verb} of {step.resource.logical_id} in {site.stack.stack_id}"
+        log.error("%s\n%s", what, where(error))  # noqa: TRY400 - without values
         return reasons.of_handler("Internal error in the sandbox", "InternalFailure")
     return ""
 

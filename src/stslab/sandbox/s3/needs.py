@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
@@ -123,6 +123,13 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
         )
     version = parse_qs(f"v={query}").get("v", [None])[0]
     return checked(Address(bucket, key)), version
+
+
+def source_header(request: ApiRequest) -> str:
+    """The source of a copy, written so that it can be read in one way only."""
+    where, version = source(request)
+    path = f"{where.bucket}/{quote(where.key, safe='/')}"
+    return f"{path}?versionId={quote(version, safe='')}" if version else path
 
 
 def found(where: Address, version: str | None) -> Any:

@@ -21,7 +21,7 @@ from moto.s3.models import OWNER
 from stslab.sandbox import operations, serialize
 from stslab.sandbox.model import ApiRequest, ApiResponse
 from stslab.sandbox.moto_faults import carried_out
-from stslab.sandbox.s3 import errors
+from stslab.sandbox.s3 import errors, needs
 from stslab.sandbox.s3.response import Response
 
 _HOST = "s3.amazonaws.com"
@@ -116,6 +116,8 @@ def _rebuilt(request: ApiRequest) -> tuple[str, str, Mapping[str, str]]:
         for name, value in request.http.headers
         if name.lower() in accepted or name.lower().startswith(_METADATA)
     }
+    if "CopySource" in request.params:  # the object that was authorized, whatever else it could be
+        headers["x-amz-copy-source"] = needs.source_header(request)
     return path, urlencode(query), headers
 
 
