@@ -54,7 +54,8 @@ class Kind:
     takes. ``parent`` is the kind of what it hangs on, named by ``parent_names``: who owns
     that owns this. ``tags`` gives the lookup's list of tags; ``tagging`` is the operation
     that reads them where the lookup does not tell them. ``by_hand`` is the command that
-    removes one, where the removing operation alone would not do.
+    removes one, where the removing operation alone would not do. ``guarded`` tells whether
+    somebody protected it against removal, and ``unguard`` is the command that ends that.
     """
 
     id: str
@@ -71,6 +72,8 @@ class Kind:
     parent_names: tuple[str, ...] = ()
     resource_type: str = ""
     by_hand: str = ""
+    guarded: str = ""
+    unguard: str = ""
 
     @property
     def service(self) -> str:

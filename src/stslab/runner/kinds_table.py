@@ -179,6 +179,11 @@ _KINDS = (
         present="answer.Stacks[?StackStatus != 'DELETE_COMPLETE']",
         remove=Remove("DeleteStack", ("StackName",)),
         tags="answer.Stacks[0].Tags",
+        guarded="answer.Stacks[0].EnableTerminationProtection",
+        unguard=(
+            "aws cloudformation update-termination-protection --no-enable-termination-protection"
+            " --stack-name {StackName} --profile {identity}"
+        ),
     ),
     Kind(
         id="s3.bucket",

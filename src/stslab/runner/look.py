@@ -51,6 +51,12 @@ def can_be_listed(thing: Thing) -> bool:
     return set(KINDS[thing.kind].look_names) <= thing.names.keys()
 
 
+def is_guarded(sight: Sight) -> bool:
+    """Whether somebody protected what was seen against removal (a stack's termination)."""
+    kind = KINDS[sight.thing.kind]
+    return bool(kind.guarded and search(kind.guarded, {"answer": sight.data}))
+
+
 class Lookout:
     """Looks things up as ``admin``, for one run."""
 

@@ -9,7 +9,7 @@ from stslab.runner.calls import ADMIN
 from stslab.runner.children_of import Children
 from stslab.runner.kinds import BUSY, UNUSABLE, is_gone
 from stslab.runner.kinds_table import BY_REMOVAL, KINDS
-from stslab.runner.look import Lookout
+from stslab.runner.look import Lookout, is_guarded
 from stslab.runner.patience import Verdict
 from stslab.runner.ports import Answer, Outcome, Refusal
 from stslab.runner.records import Thing, UndoCall
@@ -21,6 +21,7 @@ _BUSY_SECONDS = 90.0
 _STACK = "cloudformation.stack"
 _STACK_WAITER = "stack_delete_complete"
 _STACK_TRIES = 3
+_PROTECTED = "its termination protection was switched on since: switch it off, and clean up again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,21 @@ class Remover:
         return self._work.calls.make(identity, call.service, call.operation, call.params)
 
     def _stack(self, call: UndoCall, thing: Thing, entry: int) -> Removed:
-        """Delete a stack; what keeps it from going is cleared, what it leaves is removed."""
+        """Delete a stack; what keeps it from going is cleared, what it leaves is removed.
+
+        One that somebody protected against deletion is not touched: that was meant.
+        """
+        if self._is_protected(thing):
+            return Removed("failed", _PROTECTED)
         inside = self._stacks.remember(thing, entry)
         removed = self._deleted(call, thing, inside)
         if removed.failed:
             return removed
         left = [self.thing(one) for one in inside if self._lookout.look(one).there]
         return next((one for one in left if one.failed), removed)
+
+    def _is_protected(self, stack: Thing) -> bool:
+        return is_guarded(self._lookout.look(stack))
 
     def _deleted(self, call: UndoCall, stack: Thing, inside: tuple[Thing, ...]) -> Removed:
         events = StackEvents(self._work, ADMIN, stack.names["StackName"])
@@ -122,7 +131,9 @@ class Remover:
                 self._children.clear(one)
 
     def _delete_once(self, call: UndoCall, events: StackEvents) -> Removed:
-        if not self._lookout.look(Thing(_STACK, {"StackName": call.params["StackName"]})).there:
+        stack = Thing(_STACK, {"StackName": call.params["StackName"]})
+        # What could not be looked up is not gone: the deletion itself tells.
+        if self._lookout.look(stack).there is False:
             return WAS_GONE
         removed = self._removal(call, None)
         if removed.failed:

@@ -95,8 +95,10 @@ class Settler:
         kind = KINDS[thing.kind]
         params = {name: thing.names[name] for name in kind.look_names}
         outcome = self._work.calls.read(kind.service, kind.look, params)
-        data = outcome.data if isinstance(outcome, Answer) else {}
-        return tuple(map(str, search(creation.discover, data) or []))
+        if not isinstance(outcome, Answer):
+            # Without it, somebody else's could be taken for the run's own later.
+            raise RunError(f"{kind.look} did not say what is there already.", "Try again.")
+        return tuple(map(str, search(creation.discover, outcome.data) or []))
 
     def _perhaps(self, entry: Entry, prepared: Prepared) -> Settled:
         creation, thing = prepared.creation, entry.thing
@@ -113,7 +115,10 @@ class Settler:
         return self._looked_up(entry, prepared, thing)
 
     def _looked_up(self, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
-        if not self._takeback.is_there(thing):
+        there = self._takeback.is_there(thing)
+        if there is None:
+            raise RunError(f"The {label(thing)} could not be looked up.", "Try again: stslab run")
+        if not there:
             return Settled(replaces=entry.seq)
         sight = self._lookout.look(thing)
         if not self._lookout.is_ours(sight):

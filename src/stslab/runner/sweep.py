@@ -22,6 +22,8 @@ class Row:
     """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``.
 
     ``tagging`` reads the tags where the listing does not tell them; ``tags`` finds them.
+    ``taggable`` is false where AWS has no tags for the kind: then only names tell.
+    ``named`` is false where a name can't hold a run's id: then only tags tell.
     """
 
     kind: str
@@ -31,9 +33,12 @@ class Row:
     params: Mapping[str, Any] = field(default_factory=dict)
     tagging: str = ""
     tags: str = "Tags"
+    taggable: bool = True
+    named: bool = True
 
 
 _MARKER = {"Marker": "Marker"}
+# In the order in which leftovers go: what holds others first.
 ROWS = (
     Row(
         "cloudformation.stack",
@@ -43,11 +48,33 @@ ROWS = (
         {"NextToken": "NextToken"},
     ),
     Row(
+        "s3.bucket",
+        "ListBuckets",
+        "Buckets[].{Bucket: Name, Created: CreationDate}",
+        {"ContinuationToken": "ContinuationToken"},
+        tagging="GetBucketTagging",
+        tags="TagSet",
+    ),
+    Row(
         "iam.user",
         "ListUsers",
         "Users[].{UserName: UserName, Created: CreateDate}",
         _MARKER,
         tagging="ListUserTags",
+    ),
+    Row(
+        "iam.group",
+        "ListGroups",
+        "Groups[].{GroupName: GroupName, Created: CreateDate}",
+        _MARKER,
+        taggable=False,
+    ),
+    Row(
+        "iam.instance_profile",
+        "ListInstanceProfiles",
+        "InstanceProfiles[].{InstanceProfileName: InstanceProfileName, Created: CreateDate}",
+        _MARKER,
+        tagging="ListInstanceProfileTags",
     ),
     Row(
         "iam.role",
@@ -65,12 +92,26 @@ ROWS = (
         tagging="ListPolicyTags",
     ),
     Row(
-        "s3.bucket",
-        "ListBuckets",
-        "Buckets[].{Bucket: Name, Created: CreationDate}",
-        {"ContinuationToken": "ContinuationToken"},
-        tagging="GetBucketTagging",
-        tags="TagSet",
+        "iam.mfa_device",
+        "ListVirtualMFADevices",
+        "VirtualMFADevices[].{SerialNumber: SerialNumber, Created: EnableDate}",
+        _MARKER,
+        tagging="ListMFADeviceTags",
+    ),
+    Row(
+        "iam.saml_provider",
+        "ListSAMLProviders",
+        "SAMLProviderList[].{SAMLProviderArn: Arn, Created: CreateDate}",
+        {},
+        tagging="ListSAMLProviderTags",
+    ),
+    Row(
+        "iam.oidc_provider",
+        "ListOpenIDConnectProviders",
+        "OpenIDConnectProviderList[].{OpenIDConnectProviderArn: Arn}",
+        {},
+        tagging="ListOpenIDConnectProviderTags",
+        named=False,
     ),
 )
 
@@ -114,7 +155,7 @@ class Sweep:
             return True
 
     def _tag(self, row: Row, item: Mapping[str, Any], thing: Thing, *, named: bool) -> str | None:
-        if not row.tagging:
+        if not row.tagging:  # a group has no tags at all
             return tag_in(item.get("Tags"))
         if self._tags_read >= _MOST_TAGS_READ and not named:
             return None
@@ -129,6 +170,6 @@ class Sweep:
                 "warning",
                 f"{KINDS[row.kind].service}.{row.listing} was refused ({refusal.code}): what"
                 " carries the run's tag could not be listed everywhere.",
-                "Allow admin to list users, roles, policies, stacks and buckets.",
+                "Allow admin to list what IAM, CloudFormation and S3 have in the account.",
             )
         )

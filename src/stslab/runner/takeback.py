@@ -4,14 +4,18 @@ A call whose answer is known is undone as the journal says. One that is perhaps 
 looked for first, and only what is recognised as the run's own is removed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from stslab.errors import RunError
 from stslab.runner.creations import CREATIONS
 from stslab.runner.events import CallShown
+from stslab.runner.kinds import is_gone
 from stslab.runner.kinds_table import KINDS
 from stslab.runner.look import Lookout, can_be_listed, complete, label, search
 from stslab.runner.patience import Verdict
-from stslab.runner.ports import Answer
+from stslab.runner.ports import Answer, Lost, Outcome, Refusal
 from stslab.runner.prepare import is_resolved
 from stslab.runner.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.remove import Remover, removal_of
@@ -53,8 +57,8 @@ class TakeBack:
             self._work.journal.conclude(self._work.run.id, entry.seq, Result(state, detail))
         return taken
 
-    def is_there(self, thing: Thing) -> bool:
-        """Whether a thing is there that was perhaps made just now.
+    def is_there(self, thing: Thing) -> bool | None:
+        """Whether a thing is there that was perhaps made just now; None where it can't be told.
 
         Where changes take time to show, it is looked for more than once.
         """
@@ -65,18 +69,21 @@ class TakeBack:
             return Verdict(0.0 if there else limit, f"{label(thing)} to show")
 
         look = self._work.calls.patience.until
-        return bool(look(lambda: self._lookout.look(thing).there, judge))
+        return look(lambda: self._lookout.look(thing).there, judge)
 
     def discovered(self, entry: Entry) -> tuple[Thing, ...]:
         """The things that a perhaps-done call may have made, where only its answer names them.
 
         They are what is there now and was neither there before nor made by another call.
+
+        Raises:
+            RunError: what is there can't be listed.
         """
         creation, thing = CREATIONS.get(entry.call), entry.thing
         if not (creation and creation.discover and thing and can_be_listed(thing)):
             return ()
         outcome = self._work.calls.read(entry.intent.service, *_listing(thing))
-        listed = outcome.data if isinstance(outcome, Answer) else {}
+        listed = _listed(thing, outcome)
         ids = search(creation.discover, listed) or []
         known = {*entry.intent.before, *self._ids_made(creation.discovered, entry)}
         return tuple(
@@ -100,7 +107,10 @@ class TakeBack:
         return self._unknown(entry)
 
     def _if_ours(self, entry: Entry, thing: Thing) -> Taken:
-        if not self.is_there(thing):
+        there = self.is_there(thing)
+        if there is None:
+            return Taken("failed", "it could not be looked up")
+        if not there:
             return Taken("never made", "it is not there")
         if not self._lookout.is_ours(self._lookout.look(thing)):
             return Taken("not ours", "it does not carry this run's tag or id")
@@ -128,6 +138,16 @@ class TakeBack:
 
     def _shown(self, call: UndoCall) -> CallShown:
         return self._work.calls.shown(call.identity, call.service, call.operation, call.params)
+
+
+def _listed(thing: Thing, outcome: Outcome) -> Mapping[str, Any]:
+    """What a listing answered; nothing where what it hangs on is gone."""
+    if isinstance(outcome, Answer):
+        return outcome.data
+    if isinstance(outcome, Refusal) and is_gone(KINDS[thing.kind].service, outcome):
+        return {}
+    reason = outcome.reason if isinstance(outcome, Lost) else outcome.code
+    raise RunError(f"What is there could not be listed ({reason}).", "Try again.")
 
 
 def _listing(thing: Thing) -> tuple[str, dict[str, str]]:

@@ -18,7 +18,7 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal import Journal
 from stslab.runner.kinds_table import KINDS
-from stslab.runner.look import Lookout, Sight, complete, label
+from stslab.runner.look import Lookout, Sight, complete, is_guarded, label
 from stslab.runner.patience import Verdict
 from stslab.runner.pin import Pin, pinned
 from stslab.runner.ports import Account, Profiles
@@ -204,7 +204,7 @@ class Cleanup:
             if one.outcome in ("failed", "kept")
         }
         things = [*self._looked_up(work), *self._swept(work)]
-        return tuple({**left, **{label(one): self._command(one) for one in things}}.items())
+        return tuple({**left, **{label(one): self._command(one, work) for one in things}}.items())
 
     def _looked_up(self, work: Work) -> list[Thing]:
         """Look each thing up; those that are there, or could not be looked up."""
@@ -245,8 +245,13 @@ class Cleanup:
         )
         return "; ".join(map(self._describe, calls))
 
-    def _command(self, thing: Thing) -> str:
-        return by_hand(thing, self._describe)
+    def _command(self, thing: Thing, work: Work | None = None) -> str:
+        """What removes it by hand; first what ends its protection, where it has one."""
+        command = by_hand(thing, self._describe)
+        unguard = KINDS[thing.kind].unguard
+        if work and unguard and is_guarded(Lookout(work).look(thing)):
+            return f"{unguard.format(identity='admin', **thing.names)} && {command}"
+        return command
 
 
 def by_hand(thing: Thing, describe: Describe) -> str:
