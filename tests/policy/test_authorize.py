@@ -156,7 +156,12 @@ ROWS = {
     "a level denies": (case(identity=[allow()], scps=[[allow(), deny("s3:Get*")]]), NEVER),
     "the root user too": (case(ROOT, scps=[[allow(), deny()]]), NEVER),
     "but no service-linked role": (
-        case(SERVICE_ROLE, identity=[allow()], scps=[[deny()]], rcps=[[refuse("*", Resource="*")]]),
+        case(
+            SERVICE_ROLE,
+            identity=[allow()],
+            scps=[[deny()]],
+            rcps=[[refuse("*", "s3:*", Resource="*")]],
+        ),
         YES,
     ),
     "nor one said to be": (
@@ -176,7 +181,7 @@ ROWS = {
         YES,
     ),
     "resource control policies do": (
-        case("anonymous", shared=[grant("*")], rcps=[[refuse("*", Resource="*")]]),
+        case("anonymous", shared=[grant("*")], rcps=[[refuse("*", "s3:*", Resource="*")]]),
         NEVER,
     ),
     # Everyone and nobody
@@ -364,7 +369,7 @@ REASONS = [
     (case(scps=[NOTHING]), "no service control policy allows the s3:GetObject action"),
     (case(scps=[[deny()]]), "with an explicit deny in a service control policy"),
     (
-        case(rcps=[[refuse("*", Resource="*")]]),
+        case(rcps=[[refuse("*", "s3:*", Resource="*")]]),
         "with an explicit deny in a resource control policy",
     ),
     (

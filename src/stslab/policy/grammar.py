@@ -74,6 +74,9 @@ def _check_rcp(statement: Statement) -> None:
         raise MalformedPolicy(SYNTAX, "Of resource control policies only RCPFullAWSAccess allows.")
     if "NotAction" in source:
         raise MalformedPolicy(SYNTAX, "A resource control policy has no NotAction.")
+    actions = source["Action"]
+    if source["Effect"] == "Deny" and "*" in ([actions] if isinstance(actions, str) else actions):
+        raise MalformedPolicy(SYNTAX, "A resource control policy names the service of its actions.")
 
 
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:

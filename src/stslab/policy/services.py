@@ -20,6 +20,18 @@ _ROOT_RECOVERS: Final = frozenset(
     {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
 )
 
+# "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
+_SERVICES_WITH_RCPS: Final = """
+    aoss appconfig appstream autoscaling autoscaling-plans budgets clouddirectory cloudfront
+    cloudsearch cloudtrail-data codeartifact codebuild codecommit codepipeline cognito-identity
+    cognito-idp comprehend comprehendmedical compute-optimizer cost-optimization-hub dax dsql
+    dynamodb ecr ecr-public events firehose fis fms gamelift health inspector-scan kendra
+    kinesisvideo kms logs memorydb networkmonitor notifications opensearch pca-connector-ad
+    personalize polly pricing resource-groups rolesanywhere s3 secretsmanager servicediscovery
+    signin sqs sts support swf textract timestream-influxdb transcribe transfer translate wafv2
+    workspaces xray
+"""
+_RESOURCE_CONTROLLED: Final = frozenset(_SERVICES_WITH_RCPS.split())
 
 _RESERVED: Final = (
     # "Managed policies and inline policies": only AWS changes the policies that it manages.
@@ -104,9 +116,18 @@ def root_overrides(question: Question) -> bool:
 
 
 def exempt_from_resource_control(question: Question) -> bool:
-    """What resource control policies can't restrict ("Resource control policies (RCPs)")."""
-    linked = question.request.principal.service_linked
-    return linked or question.action == "kms:retiregrant"
+    """What resource control policies can't restrict ("Resource control policies (RCPs)").
+
+    They apply to the resources that are authorized, so not to actions without one.
+    """
+    request = question.request
+    service = question.action.partition(":")[0]
+    return (
+        request.principal.service_linked
+        or request.resource == "*"
+        or service not in _RESOURCE_CONTROLLED
+        or question.action == "kms:retiregrant"
+    )
 
 
 def forbidden(question: Question) -> str:
