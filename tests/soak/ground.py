@@ -127,6 +127,11 @@ class Ground:
             body["faults"] = faults
         client.control(self.sandbox, "POST", "rehearse", body)
 
+    def struck(self) -> dict[str, int]:
+        """How many faults of each kind the rehearsal has had."""
+        told: dict[str, int] = client.control(self.sandbox, "GET", "rehearse")["struck"]
+        return told
+
     def runs(self) -> list[tuple[str, str]]:
         """Every run's id and state, the newest first."""
         path = self.home / "journal.sqlite"

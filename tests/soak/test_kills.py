@@ -16,7 +16,7 @@ from tests.soak.ground import Ended, Ground, difference
 pytestmark = pytest.mark.slow
 
 SHARDS = 2
-EVERY = 23  # in the part of the points that runs in every suite
+EVERY = 33  # in the part of the points that runs in every suite
 ANEW = 8  # every so many cleanups are by an interpreter that shares nothing with the run's
 
 

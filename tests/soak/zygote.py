@@ -10,9 +10,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import cache, partialmethod
 from pathlib import Path
 from typing import Any
-
 
 # What commands import; it only saves time here, as a command imports what is missing.
 _MODULES = (
@@ -21,6 +22,19 @@ _MODULES = (
     "stslab.cli.cleanup", "stslab.cli.main", "stslab.cli.run", "stslab.cli.walk", "stslab.lab",
     "stslab.render.terminal", "stslab.sandbox.client", "yaml",
 )  # fmt: skip
+
+
+def _read_models_once() -> None:
+    """Let each child find AWS's models read: they are the same in all of them."""
+    from botocore.loaders import JSONFileLoader, Loader
+
+    JSONFileLoader.load_file = partialmethod(_read, cache(JSONFileLoader().load_file))  # type: ignore[method-assign]
+    for service in ("iam", "sts", "s3", "cloudformation"):
+        Loader().load_service_model(service, "service-2")
+
+
+def _read(_loader: Any, once: Callable[[str], Any], path: str) -> Any:
+    return once(path)
 
 
 def _child(wanted: dict[str, Any]) -> None:
@@ -45,6 +59,7 @@ def _child(wanted: dict[str, Any]) -> None:
 def main() -> None:
     for module in _MODULES:
         importlib.import_module(module)
+    _read_models_once()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in iter(sys.stdin.readline, ""):
         pid = os.fork()
