@@ -82,7 +82,7 @@ def _no_keys(on: Ground, user: str) -> None:
 
 def _role(on: Ground, stack: str) -> str:
     found = on.stacks.describe_stack_resource(StackName=stack, LogicalResourceId="StsRole")
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    return str(found["StackResourceDetail"].get("PhysicalResourceId", "none-yet"))
 
 
 class Schedule(RuleBasedStateMachine):
