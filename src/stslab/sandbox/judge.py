@@ -94,7 +94,8 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
     "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
     """
-    if request.service == "s3" and need.resource_account != request.caller.account:
+    stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
+    if request.service == "s3" and stranger:
         return ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
     return ApiFault("AccessDenied", message(need, decision), FORBIDDEN)
 

@@ -30,6 +30,11 @@ from stslab.sandbox.stream import stream
 
 HOST = "127.0.0.1"
 THREADS = 32
+# More are started while slow clients hold these, up to so many.
+_MOST_THREADS = 256
+# How long a request's head may take altogether; and what its body may, beside its bytes.
+_HEAD_SECONDS, _BODY_SECONDS = 5, 20
+_SLOWEST = 1024 * 1024  # bytes a second
 # At most so many bodies of more than so many bytes are in memory at once.
 _LARGE = 8 * 1024 * 1024
 _LARGE_AT_ONCE = 4
@@ -58,7 +63,7 @@ class SandboxServer(cheroot.HTTPServer):
 
     def __init__(self, application: Application, port: int = 0, threads: int = THREADS) -> None:
         super().__init__((HOST, port), gateway=None, minthreads=threads)
-        self.requests = _Workers(self, min=threads)
+        self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
         self.ConnectionClass = _Connection
         self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self._application = application
@@ -124,8 +129,9 @@ class SandboxServer(cheroot.HTTPServer):
         """
         if conn.last_used is None:
             self.put_conn(conn)
-        else:
-            super().process_conn(conn)
+            return
+        self.requests.make_room()
+        super().process_conn(conn)
 
     def stop(self) -> None:
         """Stop listening, let running requests end, and end the workers."""
@@ -154,7 +160,13 @@ class _Workers(threadpool.ThreadPool):
     _spawn_worker: Callable[[], threadpool.WorkerThread]
 
     def grow(self, amount: int) -> None:
-        self._threads.extend(self._spawn_worker() for _ in range(amount))
+        room = min(amount, self.max - len(self._threads))
+        self._threads.extend(self._spawn_worker() for _ in range(room))
+
+    def make_room(self) -> None:
+        """Start one more worker where none is free: slow clients hold up nobody else."""
+        if self.idle <= self.qsize:
+            self.grow(1)
 
 
 class _Request(cheroot.HTTPRequest):
@@ -165,6 +177,7 @@ class _Request(cheroot.HTTPRequest):
     def parse_request(self) -> None:
         """Read the request line and headers, or refuse them."""
         self.started_request = True
+        self.conn.rfile.within(_HEAD_SECONDS)
         try:
             head = read_head(self.conn.rfile)
             if head is None:
@@ -190,6 +203,7 @@ class _Request(cheroot.HTTPRequest):
             try:
                 if head.expects_continue:
                     self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.conn.rfile.within(_BODY_SECONDS + (head.length or MAX_BODY) / _SLOWEST)
                 body = read_body(self.conn.rfile, head.length)
             except Malformed as malformed:
                 self._refuse(malformed)

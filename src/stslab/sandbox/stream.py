@@ -3,7 +3,9 @@
 In place of cheroot's, which read byte by byte in Python and copy an answer once a packet.
 """
 
+import math
 import socket
+import time
 
 _RECEIVE = 64 * 1024
 _SEND = 1024 * 1024
@@ -15,7 +17,16 @@ class SocketReader:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = bytearray()
+        self._patience = sock.gettimeout() or math.inf
+        self._end = math.inf
         self.bytes_read = 0
+
+    def within(self, seconds: float) -> None:
+        """Let all that is read from now to the next such call take so long, however it comes.
+
+        Otherwise a client that sends a byte now and then would hold a worker for ever.
+        """
+        self._end = time.monotonic() + seconds
 
     def has_data(self) -> bool:
         """Whether something of a next request is here already."""
@@ -51,6 +62,11 @@ class SocketReader:
         self._buffer.clear()
 
     def _receive(self, size: int = _RECEIVE) -> bool:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")  # in the words that cheroot answers with 408
+        if self._end < math.inf:
+            self._sock.settimeout(min(left, self._patience))
         received = self._sock.recv(max(size, _RECEIVE))
         self._buffer += received
         return bool(received)
@@ -68,10 +84,12 @@ class SocketWriter:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._patience = sock.gettimeout()
         self.bytes_written = 0
 
     def write(self, content: bytes) -> None:
         """Send all of it; each megabyte may take as long as the socket's timeout."""
+        self._sock.settimeout(self._patience)
         with memoryview(content) as view:
             for start in range(0, len(content), _SEND):
                 self._sock.sendall(view[start : start + _SEND])

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -249,6 +249,49 @@ def test_silent_connections_hold_nobody_up(server):
     finally:
         for connection in silent:
             connection.close()
+
+
+@contextmanager
+def held(server, count, sent):
+    """So many clients that send this, and then only a byte now and then."""
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
+    ended = threading.Event()
+
+    def drip():
+        while not ended.wait(0.2):
+            for one in slow:
+                with suppress(OSError):
+                    one.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    try:
+        for one in slow:
+            one.sendall(sent)
+        dripping.start()
+        yield slow
+    finally:
+        ended.set()
+        dripping.join()
+        for one in slow:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["GET / HTTP/1.1\r\nHost: ", "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 9999\r\n\r\n"],
+)
+def test_slow_clients_hold_nobody_up(server, sent):
+    with held(server, 80, sent.format(f"127.0.0.1:{server.port}").encode()):
+        time.sleep(0.3)
+        before = time.monotonic()
+        assert said(server)["method"] == "GET"
+        assert time.monotonic() - before < 2
+
+
+def test_a_head_that_never_ends_is_refused(server):
+    with held(server, 1, b"GET / HTTP/1.1\r\nX-Slow: ") as (slow,):
+        slow.settimeout(10)
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
 def test_running_requests_end_before_the_server_does():
