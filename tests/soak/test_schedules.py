@@ -202,5 +202,5 @@ def test_some_schedules(ground: Ground, table):
 @pytest.mark.soak
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_many_schedules(ground: Ground, shard: int, table):
-    told = schedules(ground, SCHEDULES, 6, 100 + shard)
+    told = schedules(ground, SCHEDULES, 5, 100 + shard)
     table(f"Random schedules, part {shard + 1} of {SHARDS}: {told}")
