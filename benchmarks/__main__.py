@@ -7,6 +7,7 @@ import argparse
 import datetime as dt
 import importlib
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -19,6 +20,9 @@ GROUPS = ("startup", "walkthrough", "sandbox", "policy", "growth", "persistence"
 def main() -> int:
     """Measure the groups named, or all of them."""
     options = _options()
+    # Whoever installs stslab has its bytecode; every process that is measured shall have it too.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     rows: list[Row] = []
     failed: list[str] = []
     for group in options.group or GROUPS:

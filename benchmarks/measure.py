@@ -4,8 +4,10 @@ Absolute times drift with the machine; a ratio of medians from runs that alterna
 does not. So a row always has something that it is compared with.
 """
 
+import math
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import time
@@ -52,11 +54,17 @@ def _judged(row: Row, aim: str, holds: bool) -> Row:
     return Row(row.what, row.against, row.unit, row.ours, row.theirs, aim, holds, row.note)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call of ``work`` takes, in seconds."""
-    start = time.perf_counter()
+def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """How long one call of ``work`` takes, in seconds of ``clock``."""
+    start = clock()
     work()
-    return time.perf_counter() - start
+    return clock() - start
+
+
+def processor_clock() -> float:
+    """Processor time so far, of this process and of its children that have ended, in seconds."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def in_turn(
@@ -68,6 +76,24 @@ def in_turn(
         theirs()
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
+
+
+def each_in_turn(
+    works: Sequence[Callable[[], object]],
+    *,
+    runs: int = RUNS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """The median seconds of each of many, which take turns, after one run of each."""
+    rounds = [[seconds(work, clock) for work in works] for _ in range(runs + 1)][1:]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """How times grow with sizes: the slope between logarithms. 0 not at all, 1 linear."""
+    return statistics.linear_regression(
+        [math.log(size) for size in sizes], [math.log(max(one, 1e-9)) for one in times]
+    ).slope
 
 
 def process(

@@ -1,6 +1,5 @@
 """How long a command takes that only says something: against starting click."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -31,11 +30,9 @@ def rows(runs: int) -> list[Row]:
     click = process([sys.executable, "-c", "import click"])
     result = []
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["STSLAB_HOME"] = folder
         for what, arguments, env, limit in _COMMANDS:
-            ours, theirs = in_turn(
-                process([stslab(), *arguments], env=env), click, runs=max(runs, 15), warm=2
-            )
+            command = process([stslab(), *arguments], env={"STSLAB_HOME": folder, **env})
+            ours, theirs = in_turn(command, click, runs=max(runs, 15), warm=2)
             row = Row(what, 'python -c "import click"', "ms", ours * 1000, theirs * 1000)
             result.append(at_most(row, limit))
     return result

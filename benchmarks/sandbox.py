@@ -1,0 +1,105 @@
+"""The sandbox as a server: start, requests through the gate, requests from many clients."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.accounts import Account, sandbox, started_moto
+from benchmarks.measure import Row, at_least, at_most, in_turn, seconds
+from benchmarks.signed import Connection, Requests, prepared, storm
+from stslab.sandbox import client
+
+_BATCH = 50
+_STORM = 640
+
+
+def rows(runs: int) -> list[Row]:
+    """Start-up against moto_server; requests against moto behind the same server."""
+    with sandbox() as ours, moto_alone() as theirs:
+        requests = prepared(ours), prepared(theirs)
+        return [
+            _start(runs),
+            *_requests(ours, theirs, requests, max(runs, 15)),
+            *_throughput(ours, theirs, requests, runs),
+        ]
+
+
+@contextmanager
+def moto_alone() -> Iterator[Account]:
+    """moto behind the sandbox's own HTTP server, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.moto_alone"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("no pipes")
+        port = int(process.stdout.readline())
+        try:
+            yield Account(f"http://127.0.0.1:{port}", process.pid)
+        finally:
+            process.stdin.close()
+
+
+def _start(runs: int) -> Row:
+    pairs = [(_ours_started(), _theirs_started()) for _ in range(runs + 1)][1:]
+    ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    row = Row("sandbox: start to first answer, new account", "moto_server", "s", ours, theirs)
+    return at_most(row, 1)
+
+
+def _ours_started() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "sandbox"
+        try:
+            return seconds(lambda: client.ensure(place))
+        finally:
+            client.stop(place)
+
+
+def _theirs_started() -> float:
+    with ExitStack() as stack:
+        return seconds(lambda: stack.enter_context(started_moto()))
+
+
+def _requests(
+    ours: Account, theirs: Account, requests: tuple[Requests, Requests], runs: int
+) -> list[Row]:
+    our_line, their_line = Connection(ours), Connection(theirs)
+    rows = []
+    for name in requests[0]:
+
+        def ask(line: Connection, request: bytes) -> None:
+            for _ in range(_BATCH):
+                line.send(request)
+
+        mine, other = requests[0][name], requests[1][name]
+        pair = in_turn(lambda: ask(our_line, mine), lambda: ask(their_line, other), runs=runs)  # noqa: B023
+        ms = [one / _BATCH * 1000 for one in pair]
+        row = Row(f"request: {name}", "moto alone, same server", "ms", *ms, note=_GATE)
+        rows.append(at_most(row, 1.3))
+    return rows
+
+
+_GATE = "authenticated, decided, logged; a write saved: moto alone does none of these"
+
+
+def _throughput(
+    ours: Account, theirs: Account, requests: tuple[Requests, Requests], runs: int
+) -> list[Row]:
+    mine, others = (list(named.values()) for named in requests)
+    rows = []
+    for clients in (1, 8, 32):
+        each = _STORM // clients
+        taken = in_turn(
+            lambda: storm(ours, mine, clients, each),  # noqa: B023
+            lambda: storm(theirs, others, clients, each),  # noqa: B023
+            runs=runs,
+        )
+        rates = [clients * each / one for one in taken]
+        what = f"the four calls, {clients} client{'s' if clients > 1 else ''}"
+        row = Row(what, "moto alone, same server", "requests/s", *rates)
+        rows.append(replace(at_least(row, 0.8), note="an error would fail the measurement"))
+    return rows
