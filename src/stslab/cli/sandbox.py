@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stslab.cli import sandbox_clock, sandbox_log
 from stslab.home import home
 
 _OFF = "off"
@@ -77,3 +78,7 @@ def status(as_json: bool) -> None:
     widest = max((len(name) for name in known), default=0)
     for name, value in known.items():
         click.echo(f"{name:<{widest}}  {value}")
+
+
+for _member in (sandbox_log.command, sandbox_clock.command):
+    command.add_command(_member)

@@ -20,6 +20,7 @@ from stslab.home import private_folder
 from stslab.sandbox import files, spawn
 
 DEFAULT_ACCOUNT = "111122223333"
+PARTNER_ACCOUNT = "444455556666"
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
 _ANSWER_SECONDS = 120.0

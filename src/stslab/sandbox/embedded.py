@@ -11,6 +11,7 @@ from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry, Verb
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
+from stslab.sandbox.key_control import add_verbs as key_verbs
 from stslab.sandbox.log_control import add_verbs as log_verbs
 from stslab.sandbox.model import ApiRequest, ApiResponse, HttpRequest
 from stslab.sandbox.oidc.control import add_verbs as oidc_verbs
@@ -94,6 +95,7 @@ class EmbeddedAccount:
         oidc_verbs(verbs, lambda: self._world)
         sts_verbs(verbs, lambda: self._world)
         rehearsal_verbs(verbs, lambda: self)
+        key_verbs(verbs, lambda: self._inside.keys)
         log_verbs(registry, self._log)
 
     @property

@@ -1,0 +1,109 @@
+"""Draws requests to the embedded account: a line for each, and for refusals why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from stslab.render.paper import Paper
+from stslab.render.safe import one_line
+
+Event = Mapping[str, Any]
+_CALL, _WHO = 24, 20
+_DAY, _TIME = slice(0, 10), slice(11, 19)
+_INDENT = 11
+_SHOWN = 8  # characters of a request's id
+_OWN_ACCOUNT = "111122223333"
+_LOCAL = ("127.0.0.1", "")
+
+
+def call_name(event: Event) -> str:
+    """What was called, as policies write actions: ``sts:AssumeRole``."""
+    service = str(event.get("eventSource", "")).partition(".")[0]
+    return f"{service}:{event.get('eventName') or '?'}"
+
+
+def who(event: Event) -> str:
+    """Who called, in a word or two: ``user/bob``, ``root``, ``assumed-role/lab/session``."""
+    identity = event.get("userIdentity", {})
+    if identity.get("arn"):
+        return short_arn(identity["arn"]).removeprefix("assumed-role/")
+    return str(identity.get("accessKeyId") or "not signed")
+
+
+def short_arn(arn: str) -> str:
+    """An ARN without what goes without saying: the partition, the learner's account."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6:  # noqa: PLR2004 - arn, partition, service, region, account, resource
+        return arn
+    account = "" if parts[4] in ("", _OWN_ACCOUNT) else f"{parts[4]}:"
+    return account + parts[5]
+
+
+class RequestTable:
+    """A table that grows by a request at a time; in a pipe nothing of it is cut."""
+
+    def __init__(self, console: Console) -> None:
+        self._paper = Paper(console)
+        self._cuts = console.is_terminal
+        self._day = ""
+
+    def show(self, event: Event) -> None:
+        """Draw one request."""
+        self._begin_day(str(event.get("eventTime", ""))[_DAY])
+        code = str(event.get("errorCode", ""))
+        denied = any(one["decision"] != "Allowed" for one in event["decisions"])
+        good = not code and not denied
+        signs = self._paper.symbols
+        sign, style = (signs.done, "green") if good else (signs.failed, "red")
+        line = Text(f"{str(event.get('eventTime', ''))[_TIME]} ", style="dim")
+        line.append(f"{sign} ", style=f"not dim {style}")
+        line.append(self._row(event, line.cell_len), style="not dim")
+        self._paper.console.print(line, soft_wrap=True)
+        for text in filter(None, (_source(event), "" if good else _reason(event))):
+            self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else style)
+
+    def _begin_day(self, day: str) -> None:
+        if day != self._day:
+            self._day = day
+            self._paper.whole(
+                f"{one_line(day):<{_INDENT}}{'who':<{_WHO}} {'called':<{_CALL}} on", "bold"
+            )
+
+    def _row(self, event: Event, used: int) -> str:
+        resource = _resource(event)
+        if not self._cuts:
+            return (
+                f"{one_line(who(event)):<{_WHO}} {one_line(call_name(event)):<{_CALL}} {resource}"
+            )
+        room = self._paper.width - used - _WHO - _CALL - 2
+        columns = ((who(event), _WHO), (call_name(event), _CALL), (resource, room))
+        return " ".join(_fitted(one_line(text), width) for text, width in columns).rstrip()
+
+
+def _fitted(text: str, width: int) -> str:
+    """The text in exactly so many columns, cut in the middle where it is longer."""
+    if cell_len(text) > width:
+        kept = max(width - 1, 2)
+        text = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
+    return text + " " * (width - cell_len(text))
+
+
+def _resource(event: Event) -> str:
+    decisions = event["decisions"]
+    telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
+    return one_line(short_arn(telling[0]["resource"])) if telling else ""
+
+
+def _source(event: Event) -> str:
+    source = str(event.get("sourceIPAddress", ""))
+    return "" if source in _LOCAL else f"from {source}"
+
+
+def _reason(event: Event) -> str:
+    refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
+    code = str(event.get("errorCode") or "AccessDenied")
+    why = refused[0]["reason"] if refused else str(event.get("errorMessage", ""))
+    return f"{code}: {why} (stslab why {str(event['requestID'])[:_SHOWN]})"

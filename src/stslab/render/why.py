@@ -1,0 +1,104 @@
+"""Draws the explanation of one request: who asked for what, why it went so, what to change."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from stslab.policy import explain
+from stslab.policy.explain import Node
+from stslab.render.paper import Paper
+from stslab.render.requests import call_name
+from stslab.render.safe import one_line
+from stslab.render.symbols import is_unicode
+
+_ASCII_MARKS: Mapping[bool | None, str] = {True: "+", False: "x", None: "-"}
+_STYLES = {True: "green", False: "red", None: ""}
+_Told = Mapping[str, Any]
+
+
+def show(console: Console, told: _Told) -> None:
+    """Draw the explanation; in a pipe its tree is plain lines, each whole."""
+    paper = Paper(console)
+    request = told["request"]
+    _headline(paper, request)
+    paper.fields(_facts(request, told["decision"]), indent=2)
+    paper.blank()
+    paper.prose("Why", style="bold")
+    paper.prose(told["why"], indent=2)
+    if told["decision"]:
+        _show_tree(paper, explain.retold(told["decision"]))
+    if told["changes"]:
+        _show_changes(paper, told)
+
+
+def _headline(paper: Paper, request: _Told) -> None:
+    code = request.get("errorCode")
+    signs = paper.symbols
+    sign, style = (signs.failed, "bold red") if code else (signs.done, "bold green")
+    when = str(request.get("eventTime", ""))[:19].replace("T", " ")
+    paper.line(sign, style, f"{call_name(request)}: {code or 'answered'}", aside=f"{when} UTC")
+
+
+def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
+    identity = request.get("userIdentity", {})
+    key = identity.get("accessKeyId", "")
+    facts = [
+        ("who", identity.get("arn") or ("not proved" if key else "nobody: it is not signed")),
+        ("with the key", key),
+        ("through", identity.get("invokedBy", "")),
+        ("asked for", decision["action"] if decision else call_name(request)),
+        ("on", decision["resource"] if decision else ""),
+        ("request id", request.get("requestID", "")),
+        ("AWS said", request.get("errorMessage", "")),
+    ]
+    return [(label, one_line(str(value))) for label, value in facts if value]
+
+
+def _show_tree(paper: Paper, root: Node) -> None:
+    marks = explain.MARKS if is_unicode(paper.console.encoding) else _ASCII_MARKS
+    paper.blank()
+    if paper.console.is_terminal:
+        paper.put(_drawn(root, marks))
+        return
+    for line in explain.node_lines(root, marks):
+        paper.whole("  " + one_line(line) if not line.startswith(" ") else "  " + line)
+
+
+def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
+    text = f"{marks[node.good]} {one_line(node.text)}"
+    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
+    drawn.children.extend(_drawn(child, marks) for child in node.children)
+    return drawn
+
+
+def _show_changes(paper: Paper, told: _Told) -> None:
+    paper.blank()
+    paper.prose("What to change", style="bold")
+    several = len(told["changes"]) > 1
+    for number, change in enumerate(told["changes"], 1):
+        if several:
+            paper.prose(f"{number}. The {change['layer']}", indent=2, style="bold")
+        for option in change["options"]:
+            _show_option(paper, option)
+    if told["complete"] is False:
+        paper.prose("That may not be all: more of what decides this can't be seen here.", indent=2)
+
+
+def _show_option(paper: Paper, option: _Told) -> None:
+    paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
+    if option["statement"]:
+        for line in json.dumps(option["statement"], indent=2, ensure_ascii=False).split("\n"):
+            paper.whole("      " + one_line_kept(line))
+    if option["command"]:
+        paper.prose("With the aws CLI:", indent=4, style="dim")
+        paper.command(option["command"], indent=4)
+
+
+def one_line_kept(line: str) -> str:
+    """A line of indented JSON, its indent kept."""
+    body = line.lstrip(" ")
+    return " " * (len(line) - len(body)) + one_line(body)

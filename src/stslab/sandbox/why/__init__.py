@@ -1,0 +1,1 @@
+"""Explains a request that was logged: who asked, what was decided and why, what to change."""

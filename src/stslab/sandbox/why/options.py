@@ -1,0 +1,242 @@
+"""What could be changed so that a layer of policies no longer refuses a request.
+
+Each option is an idea; whether it helps is found out by deciding again (:mod:`.plan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.policy import Outcome, PolicyKind, Request
+from stslab.policy.reading import Layer
+from stslab.policy.statement import Mismatch
+from stslab.policy.statement import Statement as Read
+from stslab.sandbox.why import asking
+from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
+from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
+
+_THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
+_TITLES: Mapping[PolicyKind, str] = {
+    PolicyKind.TRUST: "trust policy of role",
+    PolicyKind.RESOURCE: "bucket policy of",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing to do: ``what`` in a sentence, and the situation ``after`` it.
+
+    ``statement`` is the policy statement that it is about, ``command`` an aws command line
+    that does it; either may be missing. ``after`` is None where it can't be foreseen.
+    """
+
+    what: str
+    after: Situation | None
+    statement: Statement | None = None
+    command: str = ""
+
+
+def options(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """What might be done about a layer that refuses, the likeliest first."""
+    if layer.outcome is Outcome.EXPLICITLY_DENIED:
+        yield from _about_denies(situation, layer)
+        return
+    if situation.request.principal.arn == "anonymous":
+        yield Option("Sign the request: call it with credentials, not --no-sign-request.", None)
+    for name, statement in _found(layer, Mismatch.CONDITION):
+        yield from _about_condition(situation, layer.kind, name, statement)
+
+
+def _found(layer: Layer, mismatch: Mismatch, *, allows: bool = True) -> Iterator[tuple[str, Read]]:
+    for reading in layer.readings:
+        for statement in reading.policy.document.statements:
+            if statement.allows is allows and reading.mismatch(statement) is mismatch:
+                yield reading.policy.name, statement
+
+
+# -- a Deny that applies -------------------------------------------------------------------
+
+
+def _about_denies(situation: Situation, layer: Layer) -> Iterator[Option]:
+    for name, statement in _found(layer, Mismatch.NONE, allows=False):
+        yield from _asked_otherwise(situation, statement, holding=False)
+        yield _without(situation, layer.kind, name, statement)
+
+
+def _without(situation: Situation, kind: PolicyKind, name: str, statement: Read) -> Option:
+    document = situation.document(kind, name) or {}
+    kept = [each for at, each in enumerate(statements_of(document)) if at != statement.index]
+    what = f"Take {statement.label} out of the {name}, or narrow what it denies:"
+    if not kept:
+        after = situation.without_policy(kind, name)
+        return Option(what, after, statement.source)
+    changed = {**document, "Statement": kept}
+    return _with_policy(situation, kind, name, changed, what=what, statement=statement.source)
+
+
+# -- an Allow whose condition does not hold ------------------------------------------------
+
+
+def _about_condition(
+    situation: Situation, kind: PolicyKind, name: str, statement: Read
+) -> Iterator[Option]:
+    yield from _asked_otherwise(situation, statement, holding=True)
+    context = situation.decide().question.context
+    tests = [each.explain(context) for each in statement.conditions]
+    failing = [test for test in tests if not test["holds"]]
+    if any(asking.is_time(test["key"]) for test in failing):
+        yield Option(
+            "Ask at a time that its Condition allows: stslab sandbox clock shows it.", None
+        )
+    document = situation.document(kind, name)
+    if document is None:
+        return
+    changed = _fitting(statement.source, failing)
+    listed = [
+        changed if at == statement.index else each
+        for at, each in enumerate(statements_of(document))
+    ]
+    keys = " and ".join(dict.fromkeys(test["key"] for test in failing))
+    what = f"Or let the Condition on {keys} in the {name} take this request:"
+    yield _with_policy(
+        situation, kind, name, {**document, "Statement": listed}, what=what, statement=changed
+    )
+
+
+def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) -> Iterator[Option]:
+    context = situation.decide().question.context
+    tests = [each.explain(context) for each in statement.conditions]
+    chosen = [test for test in tests if test["holds"] is not holding]
+    values = asking.wanted_values(chosen, holding=holding)
+    if values:
+        ways = " and ".join(asking.how(key, value) for key, value in values.items())
+        yield Option(f"Call it {ways}.", situation.asked_with(values))
+
+
+def _fitting(source: Statement, failing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The statement whose failing conditions also take what the request has, or are left out."""
+    condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
+    for test in failing:
+        keys, found = condition[test["operator"]], test["found"]
+        taken = isinstance(found, str) and "not" not in test["operator"].lower()
+        if taken and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
+            before = keys[test["key"]]
+            keys[test["key"]] = [*([before] if isinstance(before, str) else before), found]
+        else:
+            del keys[test["key"]]
+    kept = {operator: keys for operator, keys in condition.items() if keys}
+    changed = {key: value for key, value in source.items() if key != "Condition"}
+    return {**changed, "Condition": kept} if kept else changed
+
+
+# -- nothing that allows -------------------------------------------------------------------
+
+
+def allows_more(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """What might be added to a layer that says nothing of the request, or to no purpose."""
+    maker = _MAKERS.get(layer.kind)
+    if maker is not None:
+        yield from maker(situation, layer)
+
+
+def _identity(situation: Situation, _layer: Layer) -> Iterator[Option]:
+    request = situation.request
+    name = new_policy_name(request)
+    who = own_arn(request).rpartition(":")[2].replace("/", " ", 1)
+    statement = _allowing(request)
+    if name:
+        what = f"Let {who} do it: add this statement to its policies, or as a policy of its own:"
+        document = added_to(None, statement)
+        yield _with_policy(
+            situation, PolicyKind.IDENTITY, name, document, what=what, statement=statement
+        )
+    else:
+        what = "Add this statement to the policies of the user who called GetFederationToken:"
+        after = situation.with_policy(PolicyKind.IDENTITY, "new", added_to(None, statement))
+        yield Option(what, after, statement)
+
+
+def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """A boundary: what its policy leaves out nobody can be granted."""
+    statement = _allowing(situation.request)
+    for reading in layer.readings:
+        name = reading.policy.name
+        document = added_to(situation.document(layer.kind, name), statement)
+        what = f"Add this statement to the {name}:"
+        if Home(name, "").fixed:
+            what = f"Nobody can change the {name}: choose another boundary, that has this too:"
+        yield _with_policy(situation, layer.kind, name, document, what=what, statement=statement)
+        return
+    what = "Its permissions boundary is gone: set another one, that allows this:"
+    after = situation.with_policy(layer.kind, "new", added_to(None, statement))
+    yield Option(what, after, statement)
+
+
+def _session(situation: Situation, _layer: Layer) -> Iterator[Option]:
+    statement = _allowing(situation.request)
+    what = (
+        "A session policy can't be changed any more: get a new session, without one, or with "
+        "one that has this statement too:"
+    )
+    after = situation.with_policy(PolicyKind.SESSION, "new", added_to(None, statement))
+    yield Option(what, after, statement)
+
+
+def _theirs(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """A trust policy, or a bucket's: it must name whoever asks."""
+    request, kind = situation.request, layer.kind
+    statement = {"Effect": "Allow", "Principal": _principal(request), "Action": request.action}
+    if kind is PolicyKind.RESOURCE:
+        statement["Resource"] = request.resource
+    name = layer.readings[0].policy.name if layer.readings else _title(kind, request.resource)
+    if not name:
+        return
+    document = added_to(situation.document(kind, name), statement)
+    what = f"Add this statement to the {name}:"
+    yield _with_policy(situation, kind, name, document, what=what, statement=statement)
+
+
+def _title(kind: PolicyKind, resource: str) -> str:
+    """How the policy of a resource without one would be called; a role always has its trust."""
+    if kind is not PolicyKind.RESOURCE or not resource.startswith("arn:aws:s3:::"):
+        return ""
+    return f"{_TITLES[kind]} {resource.removeprefix('arn:aws:s3:::').partition('/')[0]}"
+
+
+def _principal(request: Request) -> Any:
+    principal = request.principal
+    if principal.arn == "anonymous":
+        return "*"
+    if not principal.member:
+        return {"Federated": principal.arn}
+    return {"AWS": own_arn(request)}
+
+
+def _allowing(request: Request) -> Statement:
+    return {"Effect": "Allow", "Action": request.action, "Resource": request.resource}
+
+
+def _with_policy(
+    situation: Situation,
+    kind: PolicyKind,
+    name: str,
+    document: Document,
+    *,
+    what: str,
+    statement: Statement,
+) -> Option:
+    request = situation.request
+    account = request.resource_account if kind in _THEIRS else request.principal.account
+    command = Home(name, account or "").command(document)
+    return Option(what, situation.with_policy(kind, name, document), statement, command)
+
+
+_MAKERS: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]] = {
+    PolicyKind.IDENTITY: _identity,
+    PolicyKind.BOUNDARY: _limit,
+    PolicyKind.SESSION: _session,
+    PolicyKind.TRUST: _theirs,
+    PolicyKind.RESOURCE: _theirs,
+}

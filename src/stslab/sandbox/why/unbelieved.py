@@ -1,0 +1,88 @@
+"""What is behind the codes with which AWS answers whom it does not believe, or let in at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+_SIGNED = (
+    "The request was signed with another secret than that of its access key, or was changed "
+    "after it was signed."
+)
+_RENEW = "Get a new session: assume the role again, or call get-session-token again."
+
+
+class Reason(NamedTuple):
+    """Why, and what to do."""
+
+    why: str
+    mends: tuple[str, ...]
+
+
+_MISMATCHED = Reason(
+    _SIGNED,
+    (
+        "Compare the secret in your profile with the one that came with the access key.",
+        "A secret is shown only once; if it is lost, make a new key: aws iam create-access-key.",
+        "If the clock of your machine is wrong, set it: a signature holds for 15 minutes.",
+    ),
+)
+_UNKNOWN_KEY = Reason(
+    "There is no active access key of this id, or the session token that came with it is not its "
+    "own.",
+    (
+        "Take the key's id, its secret and, of a session, its token all from one answer.",
+        'After stslab sandbox reset or import all keys are others: eval "$(stslab env)".',
+    ),
+)
+_SKEWED = Reason(
+    "The request's time is more than 15 minutes from the real time, by which signatures are "
+    "judged whatever stslab sandbox clock says.",
+    ("Set the clock of the machine that signs.",),
+)
+_REASONS: Mapping[str, Reason] = {
+    "SignatureDoesNotMatch": _MISMATCHED,
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "InvalidAccessKeyId": _UNKNOWN_KEY,
+    "InvalidToken": _UNKNOWN_KEY,
+    "ExpiredToken": Reason(
+        "The session's credentials were right, and have expired by the sandbox's clock.",
+        (_RENEW, "If you moved the clock forward, it can go back: stslab sandbox clock real."),
+    ),
+    "RequestExpired": _SKEWED,
+    "RequestTimeTooSkewed": _SKEWED,
+    "MissingAuthenticationToken": Reason(
+        "The request is not signed, and this call needs a signature.",
+        ("Call it with a profile, and without --no-sign-request.",),
+    ),
+    "IncompleteSignature": Reason(
+        "The request's signature is not of the form that AWS wants.",
+        ("Let the aws CLI or an SDK sign it.",),
+    ),
+}
+_ELSE = Reason("What AWS answered says it.", ())
+
+
+def reason(code: str, message: str, key: Mapping[str, Any] | None) -> Reason:
+    """Why the code was answered; ``key`` is what the sandbox knows now of the key, if asked."""
+    if code == "SignatureDoesNotMatch" and message.startswith("Signature "):
+        return _SKEWED
+    found = _REASONS.get(code, _ELSE)
+    special = _of_key(key) if found is _UNKNOWN_KEY and key is not None else ""
+    return Reason(special, found.mends) if special else found
+
+
+def _of_key(key: Mapping[str, Any]) -> str:
+    if not key["known"]:
+        return "The sandbox has no access key of this id: it was deleted, or never was in it."
+    if not key["active"]:
+        return f"The access key is {key['owner']}'s, and Inactive."
+    if key["temporary"]:
+        return (
+            f"The access key is {key['owner']}'s, of a session: the session token that came with "
+            "it is missing, or is another one."
+        )
+    return (
+        f"The access key is {key['owner']}'s, and a long-term one: a session token that does not "
+        "belong to it was sent with it."
+    )
