@@ -73,8 +73,9 @@ def _shower(*, as_json: bool) -> Show:
         return _show_json
     from stslab.render.console import make_console
     from stslab.render.requests import RequestTable
+    from stslab.sandbox.log_file import is_refused
 
-    return RequestTable(make_console(sys.stdout)).show
+    return RequestTable(make_console(sys.stdout), is_refused).show
 
 
 def _show_json(event: Any) -> None:

@@ -1,6 +1,6 @@
 """Draws requests to the embedded account: a line for each, and for refusals why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.cells import cell_len
@@ -45,8 +45,9 @@ def short_arn(arn: str) -> str:
 class RequestTable:
     """A table that grows by a request at a time; in a pipe nothing of it is cut."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, is_refused: Callable[[Event], bool]) -> None:
         self._paper = Paper(console)
+        self._is_refused = is_refused
         self._cuts = console.is_terminal
         self._day = ""
 
@@ -62,7 +63,10 @@ class RequestTable:
         line.append(f"{sign} ", style=f"not dim {style}")
         line.append(self._row(event, line.cell_len), style="not dim")
         self._paper.console.print(line, soft_wrap=True)
-        for text in filter(None, (_source(event), "" if good else _reason(event))):
+        reason = "" if good else _reason(event)
+        if self._is_refused(event):
+            reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
+        for text in filter(None, (_source(event), reason)):
             self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else style)
 
     def _begin_day(self, day: str) -> None:
@@ -106,4 +110,4 @@ def _reason(event: Event) -> str:
     refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
     code = str(event.get("errorCode") or "AccessDenied")
     why = refused[0]["reason"] if refused else str(event.get("errorMessage", ""))
-    return f"{code}: {why} (stslab why {str(event['requestID'])[:_SHOWN]})"
+    return f"{code}: {why}"
