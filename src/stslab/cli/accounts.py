@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
 from stslab.errors import UsageError
 from stslab.home import Home
@@ -57,6 +58,7 @@ def open_account(home: Home, where: Where) -> Open:
 
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
+    goes_on_with(where.flags)
     made, identity, source = _real(where)
     return _opened(home, made, identity, source)
 

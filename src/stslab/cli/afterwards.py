@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from stslab.cli.failures import with_flags
 from stslab.render.paper import Paper
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def say_what_to_try(console: Console, opened: "Open", scope: Mapping[str, Any]) 
     paper = Paper(console)
     paper.blank()
     paper.prose("Look around with the aws CLI:", style="bold")
-    paper.command('eval "$(stslab env)"')
+    paper.command(with_flags('eval "$(stslab env)"'))
     for name in opened.profiles.names():
         paper.command(f"aws sts get-caller-identity --profile {name}")
     bucket = scope.get("bucket_name")
@@ -30,5 +31,5 @@ def say_how_to_go_on(console: Console) -> None:
     """How a run that stands still goes on, or is taken back."""
     paper = Paper(console)
     paper.blank()
-    paper.prose("Go on:      stslab run", lead=paper.symbols.hint)
-    paper.prose("Clean up:   stslab cleanup", lead=paper.symbols.hint)
+    paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)
+    paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)

@@ -13,7 +13,8 @@ COMMANDS = {
     "lint": Entry("stslab.cli.lint:command", "Find what is wrong in a lab file."),
     "env": Entry("stslab.cli.env:command", "Print what points the aws CLI at the account."),
     "shell": Entry("stslab.cli.shell:command", "Open a shell in which the aws CLI is set up."),
-    "sandbox": Entry("stslab.cli.sandbox:command", "Start, stop or reset the embedded account."),
+    "sandbox": Entry("stslab.cli.sandbox:command", "The embedded account: start, stop, log, clock, ..."),
+    "why": Entry("stslab.cli.why:command", "Explain a refusal, and say what to change."),
     "simulate": Entry("stslab.cli.simulate:command", "Evaluate policies offline, and explain."),
     "completion": Entry("stslab.cli.completion:command", "Print a shell's completion script."),
 }

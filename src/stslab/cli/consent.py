@@ -38,6 +38,7 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
         " taken back at the end, or at any time with `stslab cleanup`. Nothing else is touched.",
         indent=2,
     )
+    paper.blank()
 
 
 def say_where(console: Console, opened: "Open", why: str) -> None:
@@ -46,6 +47,7 @@ def say_where(console: Console, opened: "Open", why: str) -> None:
     paper = Paper(console)
     paper.line(paper.symbols.warning, "yellow", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
+    paper.blank()
 
 
 def confirm_account(console: Console, opened: "Open") -> None:

@@ -1,6 +1,7 @@
 """How errors are said: the message, then what to do, on stderr; a bug goes to a log file."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,10 @@ from stslab.render.safe import visible
 from stslab.render.symbols import symbols_for
 
 _NARROWEST = 20
+_COMMANDS = re.compile(
+    r"\bstslab (?:run|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
+)
+_FLAGS: list[str] = []
 
 
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
@@ -39,6 +44,17 @@ def interruptible() -> Iterator[None]:
         ) from None
 
 
+def goes_on_with(flags: str) -> None:
+    """The flags that lead the next command to the same account, for all hints from now on."""
+    _FLAGS[:] = [flags] if flags else []
+
+
+def with_flags(text: str) -> str:
+    """The text; its stslab commands that work on an account, with the flags that lead there."""
+    flags = "".join(f" {one}" for one in _FLAGS)
+    return _COMMANDS.sub(lambda found: f"{found[0]}{flags}", text) if flags else text
+
+
 def tell(error: StslabError) -> None:
     """Say what is wrong, where, and what to do about it."""
     signs = symbols_for(sys.stderr.encoding)
@@ -52,7 +68,7 @@ def tell(error: StslabError) -> None:
         click.echo(f"  {_laid_out(note, 2)}", err=True)
     if error.hint:
         indent = len(signs.hint) + 3
-        click.echo(f"  {signs.hint} {_laid_out(error.hint, indent)}", err=True)
+        click.echo(f"  {signs.hint} {_laid_out(with_flags(error.hint), indent)}", err=True)
 
 
 def tell_bug(error: BaseException) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stslab.errors import InvalidLab
+from stslab.render.safe import visible
 
 
 @click.command("lint")
@@ -25,7 +26,7 @@ def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
     chosen = paths or bundled_paths()
     found = [problem for path in chosen for problem in _problems(path, catalogue)]
     for problem in found:
-        click.echo(json.dumps(_fields(problem)) if as_json else f"{problem}\n")
+        click.echo(json.dumps(_fields(problem)) if as_json else visible(f"{problem}\n"))
     if found:
         raise InvalidLab(f"{_count(len(found), 'problem')} in {_count(len(chosen), 'lab')}.")
     click.echo(f"{_count(len(chosen), 'lab')} checked, nothing to mend.", err=as_json)

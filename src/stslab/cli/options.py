@@ -1,7 +1,8 @@
 """Options that several commands share."""
 
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -19,6 +20,16 @@ class Where:
     account: str = ""
     yes: bool = False
     force: bool = False
+
+    @property
+    def flags(self) -> str:
+        """What leads another command to the same account."""
+        pairs = (("--target", self.target), ("--profile", self.profile))
+        return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
+
+    def at(self, region: str) -> "Where":
+        """The same in this region, unless a flag names one."""
+        return self if self.region or not region else replace(self, region=region)
 
 
 def where_options(command: _Decorated) -> _Decorated:

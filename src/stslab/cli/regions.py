@@ -1,6 +1,5 @@
 """A run goes on in the region in which it began, whatever the settings of today say."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,9 +8,7 @@ if TYPE_CHECKING:
     from stslab.runner.records import RunRecord
 
 
-def placed(
-    journal: "Journal", where: "Where", lab: str = ""
-) -> "tuple[Where, RunRecord | None]":
+def placed(journal: "Journal", where: "Where", lab: str = "") -> "tuple[Where, RunRecord | None]":
     """Where to work, and the unfinished run (of that lab) that goes on there, if there is one.
 
     A region that is named by a flag stays: then the run's pin says that it is another one.
@@ -19,11 +16,5 @@ def placed(
     from stslab.aws.target import name_of
 
     unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
-    return at_home(where, unfinished), unfinished
-
-
-def at_home(where: "Where", run: "RunRecord | None") -> "Where":
-    """``where`` in the region of the run, unless a flag names one."""
-    if run is None or where.region or run.kind == "sandbox":
-        return where
-    return replace(where, region=run.region)
+    region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
+    return where.at(region), unfinished

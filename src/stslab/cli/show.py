@@ -25,8 +25,9 @@ def command(*, lab: str, way: str) -> None:
         click.echo(script_of(loaded, aws_command), nl=False)
     elif way == "markdown":
         from stslab.render.lab import markdown_of
+        from stslab.render.safe import visible
 
-        click.echo(markdown_of(loaded), nl=False)
+        click.echo(visible(markdown_of(loaded)), nl=False)
     else:
         from stslab.render.console import make_console
         from stslab.render.lab import show_table

@@ -1,0 +1,60 @@
+"""Draws what a sweep of an account found, before anything is taken back."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stslab.render.durations import counted
+from stslab.render.interface import Describe
+from stslab.render.paper import Paper
+from stslab.runner.look import label
+from stslab.runner.ports import TargetInfo
+from stslab.runner.undo import by_hand
+
+if TYPE_CHECKING:
+    from stslab.runner.recover import Found, FoundRun
+
+
+def show_found(
+    console: Console,
+    target: TargetInfo,
+    found: "Found",
+    chosen: "tuple[FoundRun, ...]",
+    describe: Describe,
+) -> None:
+    """The runs, what is left of each with the command that removes it, and what is left alone."""
+    paper = Paper(console)
+    paper.prose(
+        f"Swept account {target.account} for things with the tag stslab:run."
+        f" Stacks were looked for in {target.region} only.",
+        style="bold",
+    )
+    if not chosen:
+        paper.line(paper.symbols.done, "green", "There is nothing to take back.")
+    for run in chosen:
+        _run(paper, run, describe)
+    for run in found.runs:
+        if run not in chosen:
+            _left_alone(paper, run)
+    for thing, tag in found.doubtful:
+        why = f"it carries the tag of run {tag!r}, but not that id in its name: left alone"
+        paper.line(paper.symbols.warning, "yellow", label(thing), aside=why)
+        paper.command(by_hand(thing, describe))
+
+
+def _run(paper: Paper, run: "FoundRun", describe: Describe) -> None:
+    paper.blank()
+    known = f"{run.known.state} on this machine" if run.known else "not a run of this machine"
+    since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
+    paper.prose(f"Run {run.id}: {counted(len(run.things), 'thing')}{since}; {known}", style="bold")
+    for thing in run.things:
+        paper.line(paper.symbols.pending, "dim", label(thing), indent=2)
+        paper.command(by_hand(thing, describe))
+
+
+def _left_alone(paper: Paper, run: "FoundRun") -> None:
+    if run.unfinished:
+        text = f"Run {run.id} goes on on this machine, and is left to: stslab cleanup {run.id}"
+    else:
+        text = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
+    paper.line(paper.symbols.hint, "", text)
