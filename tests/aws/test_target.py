@@ -23,9 +23,14 @@ def test_kinds_of_targets(name, kind):
     assert target.kind_of(name) == kind
 
 
-def test_no_such_target():
-    with pytest.raises(UsageError, match="no target 'moon'"):
-        target.kind_of("moon")
+@pytest.mark.parametrize(
+    "name",
+    ["moon", "", "ftp://host", "http://", "https://:80", "http://[::1", "http://host:0",
+     "http://host:99999", "http://host:x", "http://me:secret@host", "http://a b", "http://host/\x1b[31m"],
+)  # fmt: skip
+def test_no_such_target(name):
+    with pytest.raises(UsageError, match="no target"):
+        target.kind_of(name)
 
 
 def test_the_sandbox_has_its_admin_and_answers_at_once(tmp_path):

@@ -48,6 +48,21 @@ def test_lint_points_at_each_problem(stslab, tmp_path):
     assert all(one["line"] > 0 and one["column"] > 0 for one in problems)
 
 
+def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):
+    lab = tmp_path / "lab.yaml"
+    text = (labs_folder() / "steps.yaml").read_text()
+    lab.write_text(text.replace("title: Assume a role with", r'title: "\x1b]0;x\x07" #', 1))
+    page = stslab("show", "--markdown", str(lab))
+    assert page.code == 0
+    assert "\x1b" not in page.out
+    assert r"\x1b]0;x\x07" in page.out
+    lab.write_text(text + r'"\x1b[31mred\u202e": 1')
+    said = stslab("lint", str(lab))
+    assert said.code == 2
+    assert "\x1b" not in said.out
+    assert r"\u202e" in said.out
+
+
 @pytest.mark.parametrize(
     "arguments", [["lint", "no/such.yaml"], ["show", "no-such"], ["show", "./no.yaml"]]
 )

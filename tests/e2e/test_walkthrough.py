@@ -84,8 +84,11 @@ def test_one_stage_at_a_time(machine: Machine):
     assert len(machine.runs()) == 1
     checked = machine.stslab("check", "attach-policy")
     assert checked.code == 0, checked.said
+    last = machine.stslab("check")
+    assert last.code == 0, last.said
+    assert "The assumed profile is that session of that role" in last.out
     # Some claims of the earlier stages are true only until the policy is there.
-    every = machine.stslab("check")
+    every = machine.stslab("check", "--all")
     assert every.code == 3
     assert "The user may not assume the role yet" in every.out
     assert machine.stslab("cleanup", "--all").code == 0

@@ -62,7 +62,7 @@ def test_find_by_id_and_by_path(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "says", "hint"),
     [
-        ("assume-rol", "There is no lab assume-rol.", "Did you mean assume-role?"),
+        ("assume-rol", "There is no lab 'assume-rol'.", "Did you mean assume-role?"),
         ("", "There is no lab", "assume-role"),
         ("some/where", "There is no lab file some/where.", "stslab labs"),
         ("steps.yml", "There is no lab file steps.yml.", "stslab labs"),

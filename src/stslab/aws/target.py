@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
@@ -56,7 +57,7 @@ def kind_of(name: str) -> str:
     """
     if name in (SANDBOX, AWS):
         return name
-    if name.startswith(("http://", "https://")):
+    if name.startswith(("http://", "https://")) and _is_url(name):
         return "endpoint"
     raise UsageError(
         f"There is no target {name!r}.",
@@ -64,8 +65,23 @@ def kind_of(name: str) -> str:
     )
 
 
+def _is_url(text: str) -> bool:
+    """Whether it names a host, with a port that there can be, no password, and nothing odd."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        return named and text.isprintable() and " " not in text
+    except ValueError:
+        return False
+
+
 def name_of(target: str) -> str:
-    """What a target is called in the journal and in file names; ``target`` as ``--target`` says."""
+    """What a target is called in the journal and in file names; ``target`` as ``--target`` says.
+
+    Raises:
+        UsageError: there is no such target.
+    """
+    kind_of(target)
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
 
 

@@ -42,13 +42,21 @@ class Asker:
         self._console.print(Text(one_line(question), style="bold"))
         while True:
             self._console.print(_menu(options), end="")
-            answer = self._answers.readline()
+            answer = self._read()
             if not answer:
                 self._console.print()
                 return options[-1]
             chosen = _chosen(answer, by_letter)
             if chosen:
                 return chosen
+
+    def _read(self) -> str:
+        """The next line; after Ctrl-C whatever is said next begins on a line of its own."""
+        try:
+            return self._answers.readline()
+        except KeyboardInterrupt:
+            self._console.print()
+            raise
 
 
 def _chosen(answer: str, by_letter: Mapping[str, Option]) -> Option | None:

@@ -56,7 +56,7 @@ def find(name_or_path: str | Path) -> Path:
     known = {one.id: one.path for one in headers(resources.labs_folder())}
     if named in known:
         return known[named]
-    raise LabError(f"There is no lab {named}.", did_you_mean(named, known, "See `stslab labs`."))
+    raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
 
 
 def _stages(root: Node) -> Iterator[tuple[str, str]]:
