@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from botocore.loaders import Loader
+
 from stslab.aws.catalogue import BotocoreCatalogue
 
 
@@ -148,3 +150,7 @@ def test_neither_boto3_nor_a_session_is_needed():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_services_are_those_that_botocore_lists(catalogue: BotocoreCatalogue):
+    assert list(catalogue.services()) == Loader().list_available_services("service-2")

@@ -10,9 +10,10 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
-from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.model import Shape as BotocoreShape
+
+from stslab.aws import models
 
 _KINDS = {
     "long": "integer",
@@ -138,9 +139,7 @@ class BotocoreCatalogue:
     """AWS's services as botocore's models describe them."""
 
     def __init__(self) -> None:
-        # Unlike a session's, this loader reads no models from the user's ~/.aws.
-        self._loader = Loader(include_default_search_paths=False)
-        self._loader.search_paths.append(Loader.BUILTIN_DATA_PATH)
+        self._loader = models.loader()
         self._models: dict[str, ServiceModel | None] = {}
         self._operations: dict[tuple[str, str], ModelOperation | None] = {}
         self._waiters: dict[str, Mapping[str, str]] = {}

@@ -13,8 +13,8 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from botocore.loaders import Loader
 
+from stslab.aws import models
 from stslab.runner.ports import Credentials
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -78,7 +78,6 @@ class Clients:
         self._region = region
         self._own_profile = own_profile
         self._read_seconds = read_seconds
-        self._loader = Loader()
         self._sessions: dict[bool, Any] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
 
@@ -133,7 +132,7 @@ class Clients:
                 if own
                 else botocore.session.Session(session_vars=dict(_OWN))
             )
-            session.register_component("data_loader", self._loader)
+            session.register_component("data_loader", models.loader())
             self._sessions[own] = session
         return self._sessions[own]
 

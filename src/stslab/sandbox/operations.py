@@ -5,7 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from moto.core.utils import get_service_model
+import moto.core.utils
+
+# moto makes a new loader for each model, and each of them lists all services of botocore.
+_MOTO: Any = moto.core.utils
+_MOTO.create_loader = functools.cache(_MOTO.create_loader)
 
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 
@@ -17,7 +21,7 @@ _WRITING = frozenset({"GetSessionToken", "GetFederationToken"})
 @functools.cache
 def model(service: str) -> Any:
     """The service's model, with moto's shapes, which its parsers and serializers need."""
-    return get_service_model(service)
+    return _MOTO.get_service_model(service)
 
 
 @functools.cache
