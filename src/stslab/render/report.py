@@ -90,9 +90,7 @@ def _verdict(report: "Report") -> str:
 def _show_claim(paper: Paper, claim: "ClaimTold") -> None:
     held = claim.verdict != "not proved"
     sign = paper.symbols.done if held else paper.symbols.failed
-    paper.line(
-        sign, "green" if held else "red", claim.says, indent=2, aside=_mark(claim)
-    )
+    paper.line(sign, "green" if held else "red", claim.says, indent=2, aside=_mark(claim))
     if claim.proof:
         paper.prose(one_line(claim.proof), indent=4, style="dim")
 

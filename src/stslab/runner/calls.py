@@ -35,6 +35,7 @@ class Calls:
         self._account = account
         self._profiles = profiles
         self._secrets: set[str] = set()
+        self._unknown: set[str] = set()
         self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
         self.made = 0
 
@@ -104,6 +105,9 @@ class Calls:
         outcome = self.patience.until(
             lambda: self.once(identity, service, operation, params), judge
         )
+        if _is_spreading(outcome):
+            # It had its minute: a key that is still unknown is not new, but gone.
+            self._unknown.add(self._key_of(identity))
         return _in_doubt(outcome, repeatable=repeatable)
 
     def read(self, service: str, operation: str, params: Mapping[str, Any]) -> Outcome:
@@ -138,8 +142,16 @@ class Calls:
             return _TRANSIENT_SECONDS if harmless else 0.0
         if not self.target.eventually_consistent or outcome.code in EXISTS:
             return 0.0
-        spreading = outcome.code in _SPREADING and identity != ADMIN
-        return max(within, _SPREADING_SECONDS if spreading else 0.0)
+        spreading = _is_spreading(outcome) and self._key_of(identity) not in self._unknown
+        return max(within, _SPREADING_SECONDS if spreading and identity != ADMIN else 0.0)
+
+    def _key_of(self, identity: str) -> str:
+        found = self._profiles.get(identity)
+        return found.access_key_id if found else ""
+
+
+def _is_spreading(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refusal) and outcome.code in _SPREADING
 
 
 def _reason(outcome: Outcome) -> str:

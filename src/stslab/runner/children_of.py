@@ -9,7 +9,7 @@ from stslab.runner.kinds import Child, is_gone
 from stslab.runner.kinds_table import BY_REMOVAL, KINDS
 from stslab.runner.look import search
 from stslab.runner.ports import Answer, Refusal
-from stslab.runner.records import Thing
+from stslab.runner.records import Thing, UndoCall
 from stslab.runner.work import Work
 
 _ROUNDS = 100
@@ -29,6 +29,13 @@ class Extra:
         """What people call it."""
         what = self.child.what.format_map(self.names)
         return f"{what} ({self.count})" if self.count > 1 else what
+
+    def calls(self) -> Iterator[UndoCall]:
+        """What takes it away, in order."""
+        service, every = KINDS[self.parent.kind].service, {**self.parent.names, **self.names}
+        for removal in self.child.removals:
+            params = {name: every[name] for name in removal.names}
+            yield UndoCall(ADMIN, service, removal.operation, params)
 
     @property
     def thing(self) -> Thing | None:
@@ -69,13 +76,10 @@ class Children:
         return f"{child.what} keep coming back"
 
     def _remove(self, extra: Extra) -> str:
-        service = KINDS[extra.parent.kind].service
-        every = {**extra.parent.names, **extra.names}
-        for removal in extra.child.removals:
-            params = {name: every[name] for name in removal.names}
-            outcome = self._work.calls.make(ADMIN, service, removal.operation, params)
-            problem = _problem(service, outcome)
-            if problem and removal is extra.child.removals[0]:
+        for number, call in enumerate(extra.calls()):
+            outcome = self._work.calls.make(ADMIN, call.service, call.operation, call.params)
+            problem = _problem(call.service, outcome)
+            if problem and number == 0:
                 return f"{extra.text}: {problem}"
         return ""
 

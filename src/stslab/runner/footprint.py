@@ -17,7 +17,6 @@ from stslab.runner.calls import ADMIN
 from stslab.runner.creations import CREATIONS
 from stslab.runner.dry import known_beforehand
 from stslab.runner.kinds_table import BY_RESOURCE_TYPE, KINDS
-from stslab.runner.look import label
 from stslab.runner.ports import TargetInfo
 from stslab.runner.prepare import prepare
 from stslab.runner.records import Intent, UndoCall
@@ -120,10 +119,11 @@ def _things(intents: Iterable[Intent]) -> Iterator[str]:
 
 
 def _label(intent: Intent) -> str:
-    creation = CREATIONS.get(f"{intent.service}.{intent.operation}")
-    if intent.thing and creation and not creation.discover:
-        return label(intent.thing)
-    return intent.title
+    """What people call it; without the id that only the answer tells (a key's)."""
+    if intent.thing is None:
+        return intent.title
+    names = {**dict.fromkeys(KINDS[intent.thing.kind].names, ""), **intent.thing.names}
+    return " ".join(KINDS[intent.thing.kind].label(names).split())
 
 
 def _types(intent: Intent) -> tuple[str, ...]:

@@ -178,12 +178,7 @@ class Journal:
         known = self.things(run, entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
-            self._write(
-                *(
-                    (_FIND, (run, entry, rows.pack_thing(thing)))
-                    for thing in new
-                )
-            )
+            self._write(*((_FIND, (run, entry, rows.pack_thing(thing))) for thing in new))
 
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""

@@ -169,7 +169,10 @@ def sealed_thing(row: tuple[Any, ...]) -> Thing | None:
 
 
 def told(pair: tuple[Entry, tuple[Any, ...]]) -> Told:
-    """A call as a report tells it, from its entry and (at, first at, its state, its id, last at)."""
+    """A call as a report tells it, from its entry and its times.
+
+    They are (at, the first outcome's at, state and request id, the last outcome's at).
+    """
     one, (at, answered, state, request_id, ended) = pair
     return Told(
         entry=one,

@@ -203,33 +203,44 @@ class Cleanup:
             for entry, one in taken
             if one.outcome in ("failed", "kept")
         }
-        things = [*self._looked_up(work), *self._swept(work)]
+        stays = [thing for entry, one in taken if one.outcome == "failed"
+                 for thing in work.things_of(entry)]  # fmt: skip
+        things = self._looked_up(work, stays)
+        things += self._swept(work, things)
         return tuple({**left, **{label(one): self._command(one, work) for one in things}}.items())
 
-    def _looked_up(self, work: Work) -> list[Thing]:
-        """Look each thing up; those that are there, or could not be looked up."""
-        left = []
+    def _looked_up(self, work: Work, stays: list[Thing]) -> list[Thing]:
+        """Look each thing up; those that are there, or could not be looked up.
+
+        ``stays`` could not be removed: there is nothing to wait for. Once a wait was in vain,
+        the others have had that time too.
+        """
+        left: list[Thing] = []
         for thing in _to_look_up(work):
-            sight = self._until_gone(work, thing)
+            in_vain = any(not _among(one, stays) for one in left)
+            patient = not in_vain and not _among(thing, stays)
+            sight = self._until_gone(work, thing, patient=patient)
             self._emit(ThingLookedUp(label(thing), sight.call, sight.there is False, sight.proof))
             if sight.there is not False:
                 left.append(thing)
         return left
 
-    def _swept(self, work: Work) -> list[Thing]:
-        left, others = [], _not_ours(work)
+    def _swept(self, work: Work, left: list[Thing]) -> list[Thing]:
+        """What else carries the run's tag or id; ``left`` is known to be there."""
+        more, others = [], [*_not_ours(work), *left]
         for thing in Sweep(work).leftovers():
-            if any(thing.same(other) for other in others):
+            if _among(thing, others):
                 continue
-            sight = self._until_gone(work, thing)
+            sight = self._until_gone(work, thing, patient=not left)
             if sight.there is not False:
                 self._emit(ThingLookedUp(label(thing), sight.call, gone=False, proof=sight.proof))
-                left.append(thing)
-        return left
+                more.append(thing)
+        return more
 
-    def _until_gone(self, work: Work, thing: Thing) -> Sight:
+    def _until_gone(self, work: Work, thing: Thing, *, patient: bool) -> Sight:
         """Look a thing up; more than once, where deletions take time to show."""
-        limit = _GONE_SECONDS if self._account.target.eventually_consistent else 0.0
+        waits = patient and self._account.target.eventually_consistent
+        limit = _GONE_SECONDS if waits else 0.0
 
         def judge(sight: Sight) -> Verdict:
             return Verdict(limit if sight.there else 0.0, f"{label(thing)} to be gone")
@@ -246,12 +257,21 @@ class Cleanup:
         return "; ".join(map(self._describe, calls))
 
     def _command(self, thing: Thing, work: Work | None = None) -> str:
-        """What removes it by hand; first what ends its protection, where it has one."""
-        command = by_hand(thing, self._describe)
-        unguard = KINDS[thing.kind].unguard
-        if work and unguard and is_guarded(Lookout(work).look(thing)):
-            return f"{unguard.format(identity='admin', **thing.names)} && {command}"
-        return command
+        """What removes it by hand; first what ends its protection, and what hangs on it."""
+        command, kind = by_hand(thing, self._describe), KINDS[thing.kind]
+        if work is None:
+            return command
+        before = [] if kind.by_hand else [self._describe(one) for one in _calls_before(work, thing)]
+        if kind.unguard and is_guarded(Lookout(work).look(thing)):
+            before.append(kind.unguard.format(identity="admin", **thing.names))
+        return " && ".join([*before, command])
+
+
+def _calls_before(work: Work, thing: Thing) -> Iterable[CallShown]:
+    """What removes all that hangs on a thing."""
+    for extra in Children(work).of(thing):
+        for call in extra.calls():
+            yield CallShown(call.identity, call.service, call.operation, call.params)
 
 
 def by_hand(thing: Thing, describe: Describe) -> str:
@@ -285,6 +305,10 @@ def _not_ours(work: Work) -> list[Thing]:
     return [one.thing for one in entries if one.thing and one.state is EntryState.NOT_OURS]
 
 
+def _among(thing: Thing, others: Iterable[Thing]) -> bool:
+    return any(thing.same(other) for other in others)
+
+
 def _extras(work: Work, entry: Entry, owned: list[Thing]) -> Iterable[str]:
     for thing in work.things_of(entry):
         if not complete(thing):
@@ -306,8 +330,8 @@ def _incomplete(remaining: tuple[tuple[str, str], ...]) -> UndoIncomplete:
     return UndoIncomplete(
         f"{some} left in the account: {'; '.join(thing for thing, _ in remaining)}.",
         remaining,
-        "Run `stslab cleanup` again, or remove it by hand: "
-        + "; ".join(command for _, command in remaining),
+        "Mend what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
+        ' above; `eval "$(stslab env)"` sets up the profile that they use.',
     )
 
 
