@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from tests.sandbox.cases import Account
 from tests.sandbox.clients.lab import BotoLab
 
+log = logging.getLogger(__name__)
 CLIENTS = 16
 SECONDS = 120
 MEGABYTE = 1024
@@ -63,9 +65,7 @@ def there(account: Account) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.soak
-def test_sixteen_clients_for_two_minutes(
-    own: Account, record_property: pytest.RecordProperty
-) -> None:
+def test_sixteen_clients_for_two_minutes(own: Account) -> None:
     own.client("s3", "admin").create_bucket(Bucket="kept")
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -75,8 +75,7 @@ def test_sixteen_clients_for_two_minutes(
         kept = {name for one in running for name in one.result()}
     ended = resident(own.endpoint.pid)
     numbers = {"labs": len(kept), "kB halfway": halfway, "kB at the end": ended}
-    for name, value in numbers.items():
-        record_property(name, value)
+    log.info("%s", numbers)  # shown by --log-cli-level=info
     users = {"admin", *(f"kept-{name}" for name in kept)}
     assert there(own) == (users, kept)
     assert own.control("GET", "saved")["differences"] == []
