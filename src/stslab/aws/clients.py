@@ -59,6 +59,15 @@ def configured_endpoint(profile: str = "") -> str:
         return named
 
 
+def configured_region(profile: str = "") -> str:
+    """The region that the learner's own settings name, or nothing. It also tells the partition."""
+    try:
+        session = botocore.session.Session(profile=profile or None)
+        return str(session.get_config_variable("region") or "")
+    except BotoCoreError:
+        return ""
+
+
 class Clients:
     """Makes and keeps the clients for one target.
 

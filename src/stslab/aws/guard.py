@@ -11,7 +11,7 @@ from typing import Any
 from botocore import exceptions as boto
 
 from stslab.aws import answers, target
-from stslab.aws.clients import Clients, configured_endpoint, is_local
+from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
 from stslab.aws.denied import denied_accounts
 from stslab.aws.survey import Survey, survey
 from stslab.errors import CredentialsError, RunError
@@ -48,7 +48,8 @@ class Source:
         instead = "" if self.endpoint_url else configured_endpoint(self.profile)
         object.__setattr__(self, "instead", instead)
         url = self.endpoint_url or instead
-        made = Clients(self.region or _DEFAULT_REGION, url, self.profile)
+        region = self.region or configured_region(self.profile) or _DEFAULT_REGION
+        made = Clients(region, url, self.profile)
         object.__setattr__(self, "clients", made)
 
     def found_region(self) -> str:
@@ -152,7 +153,7 @@ def surveyed(
     seen = survey(source.clients, identity.arn, footprint)
     if seen.says_production and not force:
         raise CredentialsError(
-            f"The alias of account {identity.account} is “{seen.alias}”: that looks like production.",
+            f"The alias of account {identity.account} is “{seen.alias}”: that says production.",
             "Use an account that is meant for learning; or, if it really is, add --force.",
         )
     if seen.denied and not force:

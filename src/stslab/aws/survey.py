@@ -44,7 +44,12 @@ class Survey:
     @property
     def says_production(self) -> bool:
         """Whether the account's alias says that it is one of production."""
-        return bool(self.alias and _PRODUCTION.search(self.alias.lower()))
+        return says_production(self.alias or "")
+
+
+def says_production(alias: str) -> bool:
+    """Whether an account's alias has a word for production in it."""
+    return bool(_PRODUCTION.search(alias.lower()))
 
 
 def survey(clients: Clients, arn: str, footprint: Footprint) -> Survey:

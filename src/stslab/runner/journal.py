@@ -257,6 +257,21 @@ class Journal:
 
     # The file
 
+    def verify(self) -> None:
+        """Read all of it.
+
+        Raises:
+            JournalCorrupt: something in it is not as it was written.
+        """
+        said = self._read("PRAGMA quick_check(1)")[0][0]
+        if said != "ok":
+            raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _mend(self.path))
+        for run in self.runs():
+            for entry in self.entries(run.id):
+                self.things(run.id, entry.seq)
+            for read in (self.saved, self.profiles, self.stages, self.checks):
+                read(run.id)
+
     def _state(self, run: str, state: RunState) -> tuple[str, Any]:
         ended = "" if state in UNFINISHED else self._now()
         return "UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, ended, run)

@@ -40,6 +40,20 @@ def held(home: Home, command: str = "") -> Iterator[None]:
         os.close(handle)
 
 
+def holder(home: Home) -> str:
+    """Who holds the state folder's lock, in words; nothing where nobody does. Takes nothing."""
+    if not home.lock.is_file():
+        return ""
+    handle = _open(home.lock)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _holder(handle)
+    finally:
+        os.close(handle)
+    return ""
+
+
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

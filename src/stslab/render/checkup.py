@@ -1,0 +1,53 @@
+"""What a doctor's check is, and how the checks look on a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from stslab.render.durations import counted
+from stslab.render.paper import Paper
+
+GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was looked at. ``state``: good, note, warning or wrong; ``mend``: what to do.
+
+    ``exit_code`` is that of the command, where it is wrong.
+    """
+
+    name: str
+    state: str
+    says: str
+    mend: str = ""
+    exit_code: int = 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether one can work with it."""
+        return self.state != WRONG
+
+
+def show_checks(console: Console, checks: Sequence[Checked]) -> None:
+    """A line for each, its mend below, and the sum at the end."""
+    paper = Paper(console)
+    signs = {
+        GOOD: (paper.symbols.done, "green"),
+        NOTE: (paper.symbols.dot, "dim"),
+        WARNING: (paper.symbols.warning, "yellow"),
+        WRONG: (paper.symbols.failed, "red"),
+    }
+    for one in checks:
+        paper.line(*signs[one.state], one.name, aside=one.says)
+        if one.mend:
+            paper.prose(one.mend, lead=paper.symbols.hint, indent=4)
+    paper.blank()
+    wrong, warned = (sum(one.state == state for one in checks) for state in (WRONG, WARNING))
+    if wrong:
+        paper.prose(f"{counted(wrong, 'thing')} to mend.", style="bold")
+    elif warned:
+        paper.prose(f"All works; {counted(warned, 'thing')} to look at.", style="bold")
+    else:
+        paper.prose("All is well.", style="bold")
