@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
 @click.command("test")
 @click.argument("labs", nargs=-1, shell_complete=complete_lab)
-@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
-              help="In an account that behaves as a real one can; see `stslab sandbox start`.")  # fmt: skip
+@click.option(
+    "--rehearse",
+    "spec",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[SPEC]",
+    help="In an account that behaves as a real one can; see `stslab sandbox start`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a lab, on stdout.")
 def command(*, labs: tuple[str, ...], spec: str | None, as_json: bool) -> int:
     """Run each of LABS (ids or files; all bundled ones without any) in a throw-away account.

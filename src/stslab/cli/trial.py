@@ -21,7 +21,7 @@ from stslab.runner.run import Runner
 from stslab.runner.undo import Cleanup
 
 if TYPE_CHECKING:
-    from stslab.lab import Catalogue
+    from stslab.lab.catalogue import Catalogue
     from stslab.lab.model import Lab
 
 
