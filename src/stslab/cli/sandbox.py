@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stslab.cli import sandbox_clock, sandbox_log
+from stslab.cli import sandbox_clock, sandbox_exchange, sandbox_lending, sandbox_log
 from stslab.home import home
 
 _OFF = "off"
@@ -80,5 +80,12 @@ def status(as_json: bool) -> None:
         click.echo(f"{name:<{widest}}  {value}")
 
 
-for _member in (sandbox_log.command, sandbox_clock.command):
+for _member in (
+    sandbox_log.command,
+    sandbox_clock.command,
+    sandbox_exchange.export_command,
+    sandbox_exchange.import_command,
+    sandbox_lending.token_command,
+    sandbox_lending.mfa_command,
+):
     command.add_command(_member)

@@ -207,7 +207,7 @@ def _endpoint(said: Mapping[str, Any]) -> Endpoint:
     )
 
 
-class _start_lock:  # noqa: N801 - used as a function
+class starting:  # noqa: N801 - used as a function
     """Hold the lock under which sandboxes are started, one at a time."""
 
     def __init__(self, folder: Path) -> None:
@@ -230,7 +230,7 @@ class _start_lock:  # noqa: N801 - used as a function
 
 def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> Endpoint:
     private_folder(folder)
-    with _start_lock(folder):
+    with starting(folder):
         return find(folder) or _started(folder, port, fresh=fresh)
 
 

@@ -10,6 +10,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry, Verb
+from stslab.sandbox.files import ACCOUNT_FILE
 from stslab.sandbox.iam_own.control import add_verbs as iam_verbs
 from stslab.sandbox.key_control import add_verbs as key_verbs
 from stslab.sandbox.log_control import add_verbs as log_verbs
@@ -21,8 +22,6 @@ from stslab.sandbox.rehearsal.control import add_verbs as rehearsal_verbs
 from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.sts.control import add_verbs as sts_verbs
-
-ACCOUNT_FILE = "account.sqlite"
 
 
 class _Passage:

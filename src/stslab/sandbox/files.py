@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ACCOUNT_FILE = "account.sqlite"
 _PAUSE = 0.02
 
 
@@ -24,6 +25,7 @@ class Files:
         self.server_lock = folder / "server.lock"
         # Locked by whoever is starting or stopping a server.
         self.start_lock = folder / "start.lock"
+        self.account = folder / ACCOUNT_FILE
         self.server = folder / "server.json"
         self.token = folder / "control.token"
         self.log = folder / "server.log"

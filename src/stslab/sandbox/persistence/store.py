@@ -17,11 +17,12 @@ from stslab.errors import SandboxError
 
 APPLICATION = 0x53545341  # "STSA"
 FORMAT = 1
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS thing (kind TEXT NOT NULL, account TEXT NOT NULL,"
+_THINGS = (
+    "CREATE TABLE thing (kind TEXT NOT NULL, account TEXT NOT NULL,"
     " name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, account, name))"
 )
-_STAMPS = "CREATE TABLE IF NOT EXISTS stamp (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+_STAMPS = "CREATE TABLE stamp (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+SCHEMA = (_THINGS, _STAMPS)
 _RESET = "`stslab sandbox reset` makes a new account in its place."
 
 Address = tuple[str, str, str]
@@ -71,8 +72,8 @@ class Store:
     def _found(self, connection: sqlite3.Connection) -> None:
         with _transaction(connection):
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(_SCHEMA)
-            connection.execute(_STAMPS)
+            for table in SCHEMA:
+                connection.execute(table)
             connection.executemany("INSERT INTO stamp VALUES (?, ?)", self._stamps.items())
 
     def _check_stamps(self, connection: sqlite3.Connection) -> None:
