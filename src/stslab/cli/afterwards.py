@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from stslab.cli.failures import with_flags
+from stslab.cli.identities import LENT
 from stslab.render.paper import Paper
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def say_what_to_try(console: Console, opened: "Open", scope: Mapping[str, Any]) 
     paper.prose("Look around with the aws CLI:", style="bold")
     paper.command(with_flags('eval "$(stslab env)"'))
     for name in opened.profiles.names():
+        if name in LENT:
+            continue
         paper.command(f"aws sts get-caller-identity --profile {name}")
     bucket = scope.get("bucket_name")
     if bucket:

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from stslab.cli.identities import as_option, become
 from stslab.cli.options import Where, where_options
 
 _SHELLS = ("sh", "bash", "zsh", "fish")
@@ -13,12 +14,17 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 @click.command("env")
 @click.option("--shell", type=click.Choice(_SHELLS), help="Whose syntax; else that of $SHELL.")
 @click.option("--unset", is_flag=True, help="Print what takes it back.")
+@as_option
 @where_options
-def command(*, shell: str | None, unset: bool, target: str, profile: str, region: str) -> None:
+def command(
+    *, shell: str | None, unset: bool, name: str, target: str, profile: str, region: str
+) -> None:
     """Print variables for: eval "$(stslab env)".
 
     Afterwards `aws` and any SDK talk to the account that the lab runs on, with the profiles
-    admin (the default), sts and assumed. Your own ~/.aws is neither used nor changed.
+    admin (the default, or whom --as names), sts and assumed; in the embedded account also
+    root, and partner and partner-root of a second account. Your own ~/.aws is neither used
+    nor changed.
     """
     from stslab.aws import environment
 
@@ -26,7 +32,7 @@ def command(*, shell: str | None, unset: bool, target: str, profile: str, region
     if unset:
         click.echo(environment.script(dict.fromkeys(_OURS), syntax), nl=False)
         return
-    changes = _changes(Where(target, profile, region))
+    changes = _changes(Where(target, profile, region), name)
     click.echo(environment.script(changes, syntax), nl=False)
     if sys.stdout.isatty():
         click.echo(f"# Run this to set them: {_how(syntax)}", err=True)
@@ -42,13 +48,11 @@ _OURS = (
 )
 
 
-def _changes(where: Where) -> dict[str, str | None]:
-    from stslab.aws import environment
+def _changes(where: Where, name: str) -> dict[str, str | None]:
     from stslab.cli.accounts import open_account
     from stslab.home import home
 
-    opened = open_account(home(), where)
-    return environment.variables(opened.profiles, opened.target.info.region)
+    return become(open_account(home(), where), name)
 
 
 def _likely() -> str:

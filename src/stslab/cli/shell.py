@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stslab.cli.identities import as_option, become
 from stslab.cli.options import Where, where_options
 from stslab.errors import UsageError
 
@@ -16,12 +17,14 @@ _HINT = "(stslab)"
 
 
 @click.command("shell")
+@as_option
 @where_options
 @click.pass_context
-def command(ctx: click.Context, *, target: str, profile: str, region: str) -> None:
+def command(ctx: click.Context, *, name: str, target: str, profile: str, region: str) -> None:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
 
-    The profiles are admin (the default), sts and assumed. Leave it with `exit`.
+    The profiles are admin (the default, or whom --as names), sts and assumed; in the embedded
+    account also root, and partner and partner-root of a second account. Leave it with `exit`.
     """
     from stslab.aws import environment
     from stslab.cli.accounts import open_account
@@ -30,7 +33,7 @@ def command(ctx: click.Context, *, target: str, profile: str, region: str) -> No
     if os.environ.get(_INSIDE):
         raise UsageError("This is already a shell of stslab's.", "Leave it first: exit")
     opened = open_account(home(), Where(target, profile, region))
-    changes = environment.variables(opened.profiles, opened.target.info.region)
+    changes = become(opened, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     ctx.exit(_opened(environment.applied(changes) | {_INSIDE: "1"}))

@@ -1,0 +1,84 @@
+"""Who the ordinary aws CLI may be: stslab's profiles, and those that the sandbox lends."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from stslab.errors import SandboxError, UsageError
+from stslab.home import Home, home
+
+if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+
+_Decorated = Any
+
+
+class _Key(NamedTuple):
+    """The control verb that gives a key, and whose account it is of."""
+
+    verb: str
+    account: str
+
+
+LENT: Mapping[str, _Key] = {
+    "root": _Key("root-key", "111122223333"),
+    "partner": _Key("admin-key", "444455556666"),
+    "partner-root": _Key("root-key", "444455556666"),
+}
+"""The sandbox's users beside ``admin``: root users, and the other account's administrator."""
+
+_ADMIN = "admin"
+
+
+def as_option(command: _Decorated) -> _Decorated:
+    """``--as``."""
+    return click.option(
+        "--as",
+        "name",
+        default=_ADMIN,
+        show_default=True,
+        metavar="NAME",
+        shell_complete=_complete,
+        help="Who to be: admin, sts, assumed; in the embedded account also root, partner, "
+        "partner-root.",
+    )(command)
+
+
+def become(opened: "Open", name: str) -> dict[str, str | None]:
+    """The variables that make the aws CLI be the profile of this name; all others are there too.
+
+    Raises:
+        UsageError: there is no such profile.
+    """
+    from stslab.aws import environment
+
+    if opened.kind == "sandbox":
+        _lend(home(), opened, name)
+    known = dict.fromkeys([_ADMIN, *opened.profiles.names()])
+    if name not in known:
+        more = " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
+        raise UsageError(f"There is no profile {name!r}.", f"There are {', '.join(known)}.{more}")
+    changes = environment.variables(opened.profiles, opened.target.info.region)
+    return {**changes, "AWS_PROFILE": name}
+
+
+def _lend(place: Home, opened: "Open", wanted: str) -> None:
+    """Write a profile for each of the sandbox's users; one that has no key has none."""
+    from stslab.runner.ports import Credentials
+    from stslab.sandbox import client
+
+    for name, (verb, account) in LENT.items():
+        try:
+            key = client.control(place.sandbox, "POST", verb, {"account": account})
+        except SandboxError:
+            opened.profiles.remove(name)
+            if name == wanted:
+                raise
+            continue
+        credentials = Credentials(key["access_key_id"], key["secret_access_key"])
+        opened.profiles.save(name, credentials)
+
+
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in (_ADMIN, "sts", "assumed", *LENT) if name.startswith(incomplete)]
