@@ -267,10 +267,18 @@ class Journal:
         if said != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _mend(self.path))
         for run in self.runs():
-            for entry in self.entries(run.id):
-                self.things(run.id, entry.seq)
+            self.verify_run(run.id)
             for read in (self.saved, self.profiles, self.stages, self.checks):
                 read(run.id)
+
+    def verify_run(self, run: str) -> None:
+        """Read all that cleanup acts on, before it acts on any of it.
+
+        Raises:
+            JournalCorrupt: something in it is not as it was written.
+        """
+        for entry in self.entries(run):
+            self.things(run, entry.seq)
 
     def _state(self, run: str, state: RunState) -> tuple[str, Any]:
         ended = "" if state in UNFINISHED else self._now()

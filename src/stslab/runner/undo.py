@@ -111,6 +111,7 @@ class Cleanup:
         if self._is_lost(work.run):
             return CleanupReport(run_id, (), ())
         started = self._clock.monotonic()
+        self._journal.verify_run(run_id)
         self._journal.mark(run_id, RunState.UNDOING)
         entries = _undoable(self._journal.entries(run_id))
         self._emit(UndoStarted(run_id, tuple(_label(entry) for entry in entries)))
