@@ -1,0 +1,155 @@
+"""Writes the tables of docs/sandbox.md, and docs/sandbox-cases.md, from what the tests show.
+
+`tests/cases/sandbox/table.yaml` says what the embedded account does, row by row, and which cases
+show it. Run `python -m tests.sandbox.fidelity` after a case or a row has changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "sandbox"
+TESTS = ROOT / "tests" / "sandbox"
+PAGE = ROOT / "docs" / "sandbox.md"
+LIST = ROOT / "docs" / "sandbox-cases.md"
+TABLE = "table"
+_BLOCK = re.compile(r"(<!-- cases: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+_ABOUT = (
+    "The cases and tests behind the tables of [the embedded account](sandbox.md). Each case is a "
+    "row of `tests/cases/sandbox/`; beside it is the page of AWS's documentation that says so. "
+    "Written by `python -m tests.sandbox.fidelity`."
+)
+_PAGES = {
+    "common": "Common errors",
+    "sigv4": "Create a signed AWS API request",
+    "trouble": "Troubleshoot signed requests for AWS APIs",
+    "errors": "Error responses (S3)",
+    "header": "Authenticating Requests: Using the Authorization Header",
+    "query": "Authenticating Requests: Using Query Parameters",
+    "v2": "Signing and authenticating REST requests",
+    "integrity": "Checking object integrity in Amazon S3",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a file of cases: its file, what it shows, the page that says so."""
+
+    file: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table, with what shows it."""
+
+    group: str
+    number: int
+    does: str
+    cases: tuple[Case, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.group.lower().replace(' ', '-')}-{self.number}"
+
+
+@functools.cache
+def all_cases() -> tuple[Case, ...]:
+    """Every case of every file, in their order."""
+    files = sorted(path for path in CASES.glob("*.yaml") if path.stem != TABLE)
+    return tuple(case for path in files for case in _cases(path))
+
+
+def _cases(path: Path) -> Iterator[Case]:
+    content = yaml.safe_load(path.read_text())
+    for row in content["cases"] if isinstance(content, dict) else content:
+        name = row.get("case") or row.get("name") or _called(row)
+        page = row.get("source") or _PAGES[row["page"]]
+        yield Case(path.stem, name, page)
+
+
+def _called(row: Mapping[str, Any]) -> str:
+    given = row.get("with", {})
+    shown = ", ".join(name for name in given if name not in ("Bucket", "Key"))
+    return f"{row['call']} with {shown}" if shown else str(row["call"])
+
+
+def rows() -> list[Row]:
+    """The rows of all tables; each case is in the first that names it."""
+    left = list(all_cases())
+    found = []
+    for group in yaml.safe_load((CASES / f"{TABLE}.yaml").read_text()):
+        for number, row in enumerate(group["rows"], start=1):
+            patterns = row.get("cases", {})
+            mine = tuple(case for case in left if _named(case, patterns))
+            left = [case for case in left if case not in mine]
+            tests = tuple(row.get("tests", ()))
+            found.append(Row(group["group"], number, row["does"], mine, tests))
+    return found
+
+
+def _named(case: Case, patterns: Mapping[str, list[str]]) -> bool:
+    return any(re.match(pattern, case.name) for pattern in patterns.get(case.file, ()))
+
+
+def page(text: str, table: list[Row]) -> str:
+    """docs/sandbox.md with its tables as they are to be."""
+
+    def block(found: re.Match[str]) -> str:
+        name = found["name"]
+        content = _count(table) if name == "count" else _table(name, table)
+        return f"{found[1]}{content}{found[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def _table(group: str, table: list[Row]) -> str:
+    lines = [f"| {row.does} | {_shown(row)} |" for row in table if row.group == group]
+    return "\n".join(["| it does | shown by |", "| --- | --- |", *lines, ""])
+
+
+def _shown(row: Row) -> str:
+    counts = ((len(row.cases), "case"), (len(row.tests), "test"))
+    words = [f"{number} {word}{'s' * (number > 1)}" for number, word in counts if number]
+    return f"[{', '.join(words)}](sandbox-cases.md#{row.anchor})"
+
+
+def _count(table: list[Row]) -> str:
+    cases = sum(len(row.cases) for row in table)
+    tests = len({test for row in table for test in row.tests})
+    return (
+        f"**{cases} documented behaviours** are probed, each a row of data that names the page of "
+        f"AWS's documentation that says so, and {tests} further tests show what no row can.\n"
+    )
+
+
+def listing(table: list[Row]) -> str:
+    """docs/sandbox-cases.md: every row of the tables with all that shows it."""
+    lines = [
+        "# What shows each row",
+        "",
+        _ABOUT,
+    ]
+    group = ""
+    for row in table:
+        lines += ["", f"## {row.group}"] if row.group != group else []
+        group = row.group
+        lines += ["", f'<a id="{row.anchor}"></a>**{row.does}**', ""]
+        lines += [f"- {case.name} ({case.source})" for case in row.cases]
+        lines += [f"- `tests/sandbox/{test}`" for test in row.tests]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(), rows()))
+    LIST.write_text(listing(rows()))

@@ -1,0 +1,36 @@
+"""docs/sandbox.md says what the tests show: all of it, and nothing else."""
+
+import pytest
+from tests.sandbox import fidelity
+
+TABLE = fidelity.rows()
+
+
+def test_every_case_is_in_the_tables():
+    shown = [case for row in TABLE for case in row.cases]
+    assert sorted(map(str, shown)) == sorted(map(str, fidelity.all_cases()))
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.anchor)
+def test_every_row_is_shown_by_something_that_exists(row):
+    assert row.cases or row.tests
+    for test in row.tests:
+        file, name = test.split("::")
+        assert f"\ndef {name}(" in (fidelity.TESTS / file).read_text(), test
+
+
+def test_every_pattern_finds_something():
+    for group in fidelity.yaml.safe_load((fidelity.CASES / "table.yaml").read_text()):
+        for row in group["rows"]:
+            for file, patterns in row.get("cases", {}).items():
+                named = [case.name for case in fidelity.all_cases() if case.file == file]
+                for pattern in patterns:
+                    assert any(fidelity.re.match(pattern, name) for name in named), pattern
+
+
+def test_the_pages_are_up_to_date():
+    text = fidelity.PAGE.read_text()
+    assert text == fidelity.page(text, TABLE), "python -m tests.sandbox.fidelity"
+    assert fidelity.LIST.read_text() == fidelity.listing(TABLE), "python -m tests.sandbox.fidelity"
+    for group in {row.group for row in TABLE}:
+        assert f"<!-- cases: {group} -->" in text
