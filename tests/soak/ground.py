@@ -58,6 +58,7 @@ class Ground:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.haste = 1
         self.home = folder / "state"
         self.sandbox = self.home / "sandbox"
         self.endpoint = client.ensure(self.sandbox)
@@ -92,7 +93,7 @@ class Ground:
             "arguments": arguments,
             "environ": self._environ(),
             "out": str(out),
-            "points": {"story": str(story), "at": at, "signal": int(number)},
+            "points": {"story": str(story), "at": at, "signal": int(number), "haste": self.haste},
         }
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None

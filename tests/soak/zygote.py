@@ -46,8 +46,9 @@ def _child(wanted: dict[str, Any]) -> None:
     os.environ.update(wanted["environ"])
     points = wanted.get("points")
     if points:
-        from tests.soak.points import install
+        from tests.soak.points import hasten, install
 
+        hasten(points["haste"])
         install(Path(points["story"]), points["at"], points["signal"])
     from stslab.cli.main import exit_code
 
