@@ -3,7 +3,9 @@
 ``STSLAB_HOME`` names it; otherwise it is ``stslab`` under the XDG state folder.
 """
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,24 @@ class Home:
     def journal(self) -> Path:
         """The SQLite file that remembers every run."""
         return self.root / "journal.sqlite"
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether there is a journal.
+
+        Raises:
+            StateFolderError: the state folder is none, or can't be entered.
+        """
+        try:
+            mode = self.root.stat().st_mode
+            if not stat.S_ISDIR(mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            self.journal.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise unusable(self.root, error) from error
+        return True
 
     @property
     def lock(self) -> Path:
@@ -68,12 +88,19 @@ def private_folder(path: Path) -> Path:
         StateFolderError: it can't be made or entered.
     """
     try:
-        path.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        for missing in [one for one in reversed(path.parents) if not one.exists()]:
+            missing.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+        path.mkdir(mode=_OWNER_ONLY, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(_OWNER_ONLY)
     except OSError as error:
-        raise StateFolderError(
-            f"The state folder {path} can't be used: {error.strerror or error}.",
-            "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
-        ) from error
+        raise unusable(path, error) from error
     return path
+
+
+def unusable(path: Path, error: OSError) -> StateFolderError:
+    """What to say when the state folder, or something in it, can't be read or written."""
+    return StateFolderError(
+        f"The state folder {path} can't be used: {error.strerror or error}.",
+        "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+    )

@@ -1,5 +1,7 @@
 """Help, exit codes and errors: what one place owns for all commands."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +160,18 @@ def test_a_bug_is_one_message_and_its_traceback_goes_to_a_private_file(stslab, s
         assert hidden not in text + said.err
 
 
+@pytest.mark.parametrize(
+    ("number", "inside"), [(errno.EACCES, True), (errno.EROFS, True), (errno.ENOSPC, False)]
+)
+def test_a_state_folder_that_fails_is_no_bug(number, inside, stslab, state, monkeypatch):
+    file = str(state / "sandbox" / "server.lock") if inside else None
+    _failing(monkeypatch, OSError(number, os.strerror(number), file))
+    said = stslab("fail")
+    assert said.code == 1
+    assert f"The state folder {state} can't be used" in " ".join(said.err.split())
+    assert not state.exists()
+
+
 def test_a_bug_is_told_even_if_the_state_folder_can_not_be_written(stslab, state, monkeypatch):
     state.parent.mkdir(exist_ok=True)
     state.write_text("a file, not a folder")
@@ -179,8 +193,6 @@ def test_a_reader_that_goes_away_is_no_error():
 
 
 def test_no_color_works_after_any_command(stslab, monkeypatch):
-    import os
-
     monkeypatch.setenv("NO_COLOR", "")
     assert stslab("labs", "--no-color").code == 0
     assert os.environ["NO_COLOR"] == "1"

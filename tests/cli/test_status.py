@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stslab.home import private_folder
 from stslab.runner.journal import Journal
 from stslab.runner.records import RunRecord, RunState
 
@@ -71,6 +72,24 @@ def test_a_corrupt_journal_is_one_clear_message(command, stslab, state):
     assert "journal" in said.err
     assert "→" in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["report"], ["cleanup"], ["run", "--yes"]])
+def test_a_state_folder_that_is_none_is_one_clear_message(command, stslab, state, monkeypatch):
+    state.write_text("a file")
+    for folder in (state, state / "below", state.parent / ("a" * 300)):
+        monkeypatch.setenv("STSLAB_HOME", str(folder))
+        said = stslab(*command)
+        assert said.code == 1
+        assert "state folder" in said.err
+        assert "→" in said.err
+        assert "bug" not in said.err
+
+
+def test_folders_that_are_made_are_for_their_owner_alone(tmp_path):
+    made = private_folder(tmp_path / "a" / "b" / "c")
+    for folder in (made, *made.parents[:2]):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_journal_from_the_future_is_refused_unharmed(stslab, state):

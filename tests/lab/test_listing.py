@@ -65,6 +65,7 @@ def test_find_by_id_and_by_path(tmp_path: Path):
         ("assume-rol", "There is no lab 'assume-rol'.", "Did you mean assume-role?"),
         ("", "There is no lab", "assume-role"),
         ("some/where", "There is no lab file some/where.", "stslab labs"),
+        ("/tmp/", "/tmp is a folder.", "stslab labs"),
         ("steps.yml", "There is no lab file steps.yml.", "stslab labs"),
     ],
 )

@@ -39,10 +39,12 @@ def command(
     """
     from stslab.aws.target import name_of
     from stslab.cli.bench import bench, load_lab
+    from stslab.cli.failures import goes_on_in
     from stslab.cli.walk import Walk, opened_for
     from stslab.runner.plan import stage_of
 
     loaded = load_lab(lab)
+    goes_on_in(lab)
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []

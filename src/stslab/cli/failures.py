@@ -1,7 +1,9 @@
 """How errors are said: the message, then what to do, on stderr; a bug goes to a log file."""
 
+import errno
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -19,11 +21,16 @@ from stslab.errors import StslabError
 from stslab.render.safe import visible
 from stslab.render.symbols import symbols_for
 
+USUAL_LAB = "assume-role"
 _NARROWEST = 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
     r"\bstslab (?:run|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
 )
 _FLAGS: list[str] = []
+# Of the commands that work on one lab, those that take it as an argument, and as an option.
+_LAB: dict[str, str] = {}
 
 
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
@@ -49,10 +56,18 @@ def goes_on_with(flags: str) -> None:
     _FLAGS[:] = [flags] if flags else []
 
 
+def goes_on_in(lab: str) -> None:
+    """The lab (its id, or a file) that the next command is to name, for all hints from now on."""
+    word = shlex.quote(lab)
+    usual = {"stslab run": f" {word}"} | dict.fromkeys(_NAMED_BY_OPTION, f" --lab {word}")
+    _LAB.clear()
+    _LAB.update(usual if lab != USUAL_LAB else {})
+
+
 def with_flags(text: str) -> str:
-    """The text; its stslab commands that work on an account, with the flags that lead there."""
+    """The text; its stslab commands with the lab and the flags that lead to the same run."""
     flags = "".join(f" {one}" for one in _FLAGS)
-    return _COMMANDS.sub(lambda found: f"{found[0]}{flags}", text) if flags else text
+    return _COMMANDS.sub(lambda found: f"{found[0]}{_LAB.get(found[0], '')}{flags}", text)
 
 
 def tell(error: StslabError) -> None:
@@ -71,7 +86,22 @@ def tell(error: StslabError) -> None:
         click.echo(f"  {signs.hint} {_laid_out(with_flags(error.hint), indent)}", err=True)
 
 
-def tell_bug(error: BaseException) -> None:
+def tell_unexpected(error: BaseException) -> None:
+    """Say that the state folder failed; or else that this is a bug, whose traceback is kept."""
+    from stslab.home import home, unusable
+
+    root = home().root
+    if isinstance(error, OSError) and (_is_in(root, error.filename) or error.errno in _FULL):
+        tell(unusable(root, error))
+    else:
+        _tell_bug(error)
+
+
+def _is_in(folder: Path, name: object) -> bool:
+    return isinstance(name, str | Path) and Path(name).is_relative_to(folder)
+
+
+def _tell_bug(error: BaseException) -> None:
     """Write the traceback to a log file, without secrets, and say where it is."""
     from stslab.home import home
 

@@ -55,9 +55,9 @@ def exit_code(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _quiet_pipe()
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
-        from stslab.cli.failures import tell_bug
+        from stslab.cli.failures import tell_unexpected
 
-        tell_bug(error)
+        tell_unexpected(error)
         return _UNEXPECTED
     return code if isinstance(code, int) else 0
 

@@ -21,10 +21,10 @@ def command(*, run: str, form: str | None) -> None:
     from stslab.runner.journal import Journal
     from stslab.runner.report import report
 
-    path = home().journal
-    if not path.exists():
+    place = home()
+    if not place.has_journal:
         raise UsageError("There are no runs yet.", "Begin with: stslab run")
-    with Journal(path) as journal:
+    with Journal(place.journal) as journal:
         told = report(journal, _known([one.id for one in journal.runs()], run))
     if form == "json":
         click.echo(json.dumps(told.as_dict(), indent=2, ensure_ascii=False))

@@ -52,10 +52,12 @@ def command(
     """
     from stslab.aws.target import kind_of
     from stslab.cli.bench import load_lab
+    from stslab.cli.failures import goes_on_in
     from stslab.runner.plan import plan
 
     kind_of(target)
     loaded = load_lab(lab)
+    goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)
     where = Where(target, profile, region, account, yes, force)
     if dry_run:

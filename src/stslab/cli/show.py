@@ -32,4 +32,4 @@ def command(*, lab: str, way: str) -> None:
         from stslab.render.console import make_console
         from stslab.render.lab import show_table
 
-        show_table(make_console(sys.stdout), loaded)
+        show_table(make_console(sys.stdout), loaded, lab)

@@ -34,10 +34,10 @@ def command(*, every: bool, as_json: bool) -> None:
 def _runs(most: int | None) -> list[dict[str, Any]]:
     from stslab.runner.journal import Journal
 
-    path = home().journal
-    if not path.exists():
+    place = home()
+    if not place.has_journal:
         return []
-    with Journal(path) as journal:
+    with Journal(place.journal) as journal:
         return [_fields(run, journal) for run in journal.runs()[:most]]
 
 

@@ -38,10 +38,12 @@ def command(
     What it needs of earlier stages and does not find is named; --with-needed does it first.
     """
     from stslab.cli.bench import bench, load_lab
+    from stslab.cli.failures import goes_on_in
     from stslab.cli.walk import Walk, opened_for
     from stslab.runner.plan import stage_of
 
     loaded = load_lab(lab)
+    goes_on_in(lab)
     stage_of(loaded, stage)
     where = Where(target, profile, region, account, yes, force)
     with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:

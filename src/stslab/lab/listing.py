@@ -50,13 +50,23 @@ def find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     named = str(name_or_path)
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        if path.is_file():
-            return path
-        raise LabError(f"There is no lab file {path}.", "`stslab labs` lists the labs there are.")
+        return _file(path)
     known = {one.id: one.path for one in headers(resources.labs_folder())}
     if named in known:
         return known[named]
     raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
+
+
+def _file(path: Path) -> Path:
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise LabError(
+            f"The lab {path} can't be read: {error.strerror}.", "Name a file that you may read."
+        ) from error
+    what = f"{path} is a folder" if path.is_dir() else f"There is no lab file {path}"
+    raise LabError(f"{what}.", "`stslab labs` lists the labs there are.")
 
 
 def _stages(root: Node) -> Iterator[tuple[str, str]]:

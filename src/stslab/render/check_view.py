@@ -77,6 +77,3 @@ def _refusal(code: str) -> str:
 
 def _what_now(paper: Paper, event: CheckFinished) -> None:
     paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
-    paper.prose(
-        f"Prove it again: stslab check {event.stage}", indent=_PROOF, lead=paper.symbols.hint
-    )

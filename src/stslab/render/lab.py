@@ -1,5 +1,6 @@
 """Draws a lab itself, before any run: as a table, or as Markdown for a page."""
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step
 
 
-def show_table(console: Console, lab: "Lab") -> None:
-    """The lab's stages, each with what it does and what it proves."""
+def show_table(console: Console, lab: "Lab", name: str) -> None:
+    """The lab's stages, each with what it does and what it proves; ``name`` is how it is run."""
     paper = Paper(console)
     paper.put(Text(visible(lab.title), style="bold"))
     if lab.summary:
         paper.markdown(lab.summary)
     paper.blank()
     paper.put(_table(lab, paper))
-    paper.prose(f"stslab run {lab.id}", lead=paper.symbols.hint)
+    paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint)
 
 
 def markdown_of(lab: "Lab") -> str:
