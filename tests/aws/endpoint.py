@@ -32,6 +32,7 @@ class Endpoint:
     script: list[tuple[int | str, bytes]] = field(default_factory=list)
     asked: list[tuple[str, str, bytes]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    headers_of_next: dict[str, str] = field(default_factory=dict)
 
     def then(self, status: int | str, body: bytes = b"") -> "Endpoint":
         self.script.append((status, body))
@@ -53,6 +54,9 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(status)
             self.send_header("Content-Type", "text/xml")
+            for name, value in endpoint.headers_of_next.items():
+                self.send_header(name, value)
+            endpoint.headers_of_next = {}
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":

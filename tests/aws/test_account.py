@@ -216,7 +216,7 @@ def test_every_error_of_botocores_is_a_value_or_about_credentials(error):
         ("UnauthorizedSSOTokenError", "aws sso login"),
         ("NoCredentialsError", "aws configure"),
         ("ProfileNotFound", "list-profiles"),
-        ("CredentialRetrievalError", "get-caller-identity"),
+        ("CredentialRetrievalError", "aws configure export-credentials"),
     ],
 )
 def test_what_a_person_without_credentials_is_told(name, words):

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from botocore.loaders import Loader
 
 from stslab.aws.catalogue import BotocoreCatalogue

@@ -3,6 +3,7 @@
 import pytest
 
 from stslab.aws import guard, target
+from stslab.aws.survey import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
 
 from .conftest import ADMIN
@@ -74,18 +75,74 @@ def test_the_guard_says_who_the_learner_is(endpoint, signed_in, monkeypatch):
     assert (made.info.account, made.info.region) == ("111122223333", "eu-west-1")
 
 
+def test_the_guard_refuses_another_account(endpoint, signed_in):
+    endpoint.then(200, CALLER.format(arn=ME).encode())
+    with pytest.raises(CredentialsError, match="not for 999999999999") as caught:
+        guard.real_target(guard.Source(endpoint_url=endpoint.url), "999999999999")
+    assert caught.value.exit_code == 4
+
+
+def test_the_guard_refuses_root_but_where_everybody_is_root(endpoint, signed_in):
+    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", "aws")
+    with pytest.raises(CredentialsError, match="root user") as caught:
+        guard.require(root)
+    assert caught.value.exit_code == 4
+    endpoint.then(200, CALLER.format(arn=root.arn).encode())
+    made, _ = guard.real_target(guard.Source(endpoint_url=endpoint.url))
+    assert made.info.caller == root.arn
+
+
+def test_the_target_aws_goes_where_the_learners_settings_lead(endpoint, signed_in, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
+    endpoint.then(200, CALLER.format(arn=ME).encode())
+    made, _ = guard.real_target(guard.Source())
+    assert (made.info.kind, made.endpoint_url) == ("aws", endpoint.url)
+    assert made.info.instance == endpoint.url
+    assert made.info.eventually_consistent
+    # Root is refused there, though the endpoint is on this machine: the target says AWS.
+    endpoint.then(200, CALLER.format(arn="arn:aws:iam::111122223333:root").encode())
+    with pytest.raises(CredentialsError, match="root user"):
+        guard.real_target(guard.Source())
+
+
 @pytest.mark.parametrize(
-    ("arn", "account", "words"),
+    "case",
     [
-        ("arn:aws:iam::111122223333:root", "", "root user"),
-        (ME, "999999999999", "not for 999999999999"),
+        ("[guard", "can't be understood"),
+        ("[guard]\ndeny_accounts = 1", "is not a list"),
+        ("[guard]\ndeny_accounts = [1]", "is not the id of an account"),
+        ("[guard]\ndeny_accounts = ['12']", "is not the id of an account"),
+        ("[guard]\ndeny = []", "no setting guard.deny"),
+        ("deny_accounts = []", "no setting deny_accounts"),
     ],
 )
-def test_the_guard_refuses(endpoint, signed_in, arn, account, words):
-    endpoint.then(200, CALLER.format(arn=arn).encode())
-    with pytest.raises(CredentialsError, match=words) as caught:
-        guard.real_target(guard.Source(endpoint_url=endpoint.url), account)
-    assert caught.value.exit_code == 4
+def test_a_deny_list_that_can_not_be_read_stops_before_any_call(
+    endpoint, signed_in, monkeypatch, tmp_path, case
+):
+    text, words = case
+    (tmp_path / "config.toml").write_text(text)
+    monkeypatch.setenv("STSLAB_CONFIG", str(tmp_path / "config.toml"))
+    with pytest.raises(UsageError, match=words):
+        guard.real_target(guard.Source(endpoint_url=endpoint.url))
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize(
+    ("alias", "production"),
+    [
+        ("acme-prod", True),
+        ("prod1", True),
+        ("production-eu", True),
+        ("acme-prd-1", True),
+        ("live", True),
+        ("acme-product-dev", False),
+        ("sandbox-7", False),
+        ("deliverance", False),
+        ("", False),
+    ],
+)
+def test_aliases_that_say_production(alias, production):
+    assert says_production(alias) == production
 
 
 def test_credentials_that_ended(endpoint, signed_in):

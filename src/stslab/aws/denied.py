@@ -22,7 +22,7 @@ from stslab.home import config_file
 
 VARIABLE = "STSLAB_DENY_ACCOUNTS"
 _ACCOUNT = re.compile(r"\d{12}")
-_KNOWN = {"guard": {"deny_accounts"}}
+_KNOWN = frozenset({("guard", "deny_accounts")})
 
 
 def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -41,9 +41,10 @@ def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 def _in_file(path: Path) -> list[Any]:
     settings = _settings(path)
     for table, keys in settings.items():
-        known = _KNOWN.get(table)
-        if known is None or not isinstance(keys, dict) or not set(keys) <= known:
-            raise _senseless(path, f"the only setting is deny_accounts under [guard], not {table}")
+        names = keys if isinstance(keys, dict) else [""]
+        unknown = [f"{table}.{name}".rstrip(".") for name in names if (table, name) not in _KNOWN]
+        if unknown:
+            raise _senseless(path, f"there is no setting {unknown[0]}")
     listed = settings.get("guard", {}).get("deny_accounts", [])
     if not isinstance(listed, list):
         raise _senseless(path, "deny_accounts is not a list")

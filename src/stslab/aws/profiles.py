@@ -40,6 +40,7 @@ class ProfileFiles:
         self.config_file = folder / "config"
         self._settings = _settings(region, endpoint_url)
         self._admin_process = admin_process
+        self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
         """Write the profile, at once and whole, in files that only their owner reads.
@@ -74,6 +75,19 @@ class ProfileFiles:
         self._write(self._read())
 
     def _read(self) -> dict[str, Credentials]:
+        """What the file says now; it is parsed again only when it is another one."""
+        try:
+            now = self.credentials_file.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+        stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        if self._read_last is None or self._read_last[0] != stamp:
+            self._read_last = stamp, self._parsed()
+        return dict(self._read_last[1])
+
+    def _parsed(self) -> dict[str, Credentials]:
         parser = configparser.RawConfigParser(default_section="")
         try:
             parser.read_string(self.credentials_file.read_text(encoding="utf-8"))

@@ -1,0 +1,124 @@
+"""What a real account does to calls: faults over real connections, met as far as is safe."""
+
+import pytest
+
+from stslab.aws.account import Boto3Account
+from stslab.aws.target import aws
+from stslab.runner.calls import Calls
+from stslab.runner.clock import SystemClock
+from stslab.runner.events import Waiting
+from stslab.runner.ports import Answer, Lost, Refusal
+
+from .endpoint import USER, Endpoint, error
+
+CREATED = USER.replace(b"GetUser", b"CreateUser")
+
+
+class Quick(SystemClock):
+    """Time that passes when it is slept away."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+@pytest.fixture
+def real(endpoint: Endpoint, profiles, monkeypatch) -> Boto3Account:
+    """An account that is treated as one of AWS's, at the endpoint."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAME")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
+    info = aws("111122223333", "us-east-1", endpoint_url=endpoint.url).info
+    return Boto3Account(info, profiles, endpoint_url=endpoint.url, read_seconds=0.3)
+
+
+@pytest.fixture
+def said() -> list:
+    return []
+
+
+@pytest.fixture
+def calls(real, profiles, said) -> Calls:
+    return Calls(real, profiles, said.append, Quick())
+
+
+FAULTS = [
+    (503, error("ServiceUnavailable")),
+    (500, error("InternalFailure")),
+    (400, error("Throttling", "Rate exceeded")),
+    ("reset", b""),
+    ("hang", b""),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault[0]))
+def test_a_question_is_asked_again_until_it_is_answered(endpoint, calls, fault):
+    endpoint.then(*fault).then(*fault).then(200, USER)
+    outcome = calls.make("admin", "iam", "GetUser", {"UserName": "u"})
+    assert isinstance(outcome, Answer)
+    assert len(endpoint.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "fault", [FAULTS[0], FAULTS[1], FAULTS[3], FAULTS[4]], ids=lambda f: str(f[0])
+)
+def test_what_may_have_been_made_is_not_made_again(endpoint, calls, fault):
+    endpoint.then(*fault).then(200, CREATED)
+    outcome = calls.make("admin", "iam", "CreateUser", {"UserName": "u"})
+    assert isinstance(outcome, Lost)
+    assert len(endpoint.asked) == 1
+
+
+def test_what_was_throttled_was_not_made_and_is_made_again_and_shown(endpoint, calls, said):
+    for _ in range(3):
+        endpoint.then(400, error("Throttling", "Rate exceeded"))
+    endpoint.then(200, CREATED)
+    outcome = calls.make("admin", "iam", "CreateUser", {"UserName": "u"})
+    assert isinstance(outcome, Answer)
+    waits = [event for event in said if isinstance(event, Waiting)]
+    assert waits[0].what == "CreateUser: Throttling"
+    assert waits[0].limit == 60.0
+
+
+@pytest.mark.parametrize("spread", [("InvalidClientTokenId", 0.0), ("AccessDenied", 60.0)])
+def test_iam_still_spreads_a_new_key_or_policy(endpoint, calls, profiles, said, spread):
+    code, within = spread
+    for _ in range(4):
+        endpoint.then(403, error(code))
+    endpoint.then(200, USER)
+    profiles.save("sts", profiles.get("admin"))
+    outcome = calls.make("sts", "iam", "GetUser", {"UserName": "u"}, within=within)
+    assert isinstance(outcome, Answer)
+    assert any(isinstance(event, Waiting) and code in event.what for event in said)
+
+
+def test_a_refusal_that_was_to_be_is_not_tried_again(endpoint, calls, profiles):
+    endpoint.then(403, error("AccessDenied"))
+    profiles.save("sts", profiles.get("admin"))
+    outcome = calls.make("sts", "iam", "GetUser", {}, within=60.0, expected=["AccessDenied"])
+    assert isinstance(outcome, Refusal)
+    assert len(endpoint.asked) == 1
+
+
+def test_every_wait_ends(endpoint, calls, profiles):
+    for _ in range(60):
+        endpoint.then(403, error("InvalidClientTokenId"))
+    profiles.save("sts", profiles.get("admin"))
+    outcome = calls.make("sts", "iam", "GetUser", {"UserName": "u"})
+    assert isinstance(outcome, Refusal)
+    assert 10 < len(endpoint.asked) < 30
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_bucket_in_another_region_is_found_there(endpoint, calls, status):
+    """Amazon S3 User Guide, "Making requests": a redirect names the bucket's region."""
+    body = error("PermanentRedirect" if status == 301 else "TemporaryRedirect")
+    endpoint.then(status, body).headers_of_next = {"x-amz-bucket-region": "eu-west-1"}
+    endpoint.then(200, b"").then(200, b"<ListBucketResult/>")
+    outcome = calls.make("admin", "s3", "ListObjectsV2", {"Bucket": "elsewhere"})
+    assert isinstance(outcome, Answer), outcome
+    assert "eu-west-1" in endpoint.headers[-1]["Authorization"]
