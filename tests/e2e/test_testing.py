@@ -85,7 +85,7 @@ def test_a_lab_without_a_cleanup_stage_is_cleaned_up(tester: Machine):
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        (("iam.CreateUser", "iam.CreateUsr"), 2, "no operation CreateUsr"),
+        (("iam.CreateUser", "iam.CreateUsr"), 2, "Did you mean CreateUser?"),
         (("== '${{ user }}'", "== 'somebody'"), 3, "It is there"),
         (('{UserName: "${{ user }}", Tags', '{UserName: "a user", Tags'), 1, "ValidationError"),
         (("    checkpoint:\n", GROUP + "    checkpoint:\n"), 5, "IAM group small-group is left"),
