@@ -1,0 +1,87 @@
+"""What a run did, from its journal alone."""
+
+import json
+
+import pytest
+
+from stslab.errors import JournalError
+from stslab.render.report import as_markdown
+from stslab.runner.journal import Journal
+from stslab.runner.report import Report, report
+
+from .conftest import STAGES, Machine
+from .fakes import REFUSE
+
+
+def told(machine: Machine, run: str) -> Report:
+    with Journal(machine.folder / "journal.sqlite") as journal:
+        return report(journal, run)
+
+
+def test_a_whole_run(machine: Machine):
+    with machine.process() as process:
+        run = process.run()
+    whole = told(machine, run)
+    assert whole.clean
+    assert whole.proved == len(whole.claims) == 20
+    assert whole.remaining == ()
+    assert {one.stage for one in whole.stages} == set(STAGES)
+    things = [one.thing for one in whole.removed]
+    assert things[-1] == f"IAM user sts-test-user-{run}"
+    assert f"CloudFormation stack my-sts-stack-{run}" in things
+    assert any(one.startswith("S3 bucket") for one in things)
+    verdicts = {one.says: (one.verdict, one.code) for one in whole.claims}
+    assert verdicts["It may not list your buckets"] == ("denied", "AccessDenied")
+    assert verdicts["The sts profile is the new user"] == ("allowed", "")
+
+
+def test_a_run_that_stopped_tells_what_is_left(machine: Machine):
+    with machine.process() as process:
+        run = process.run(last="deploy-role")
+    stopped = told(machine, run)
+    assert not stopped.clean
+    assert f"IAM user sts-test-user-{run}" in stopped.remaining
+    assert stopped.removed == ()
+    assert stopped.seconds is None
+
+
+def test_a_claim_that_does_not_hold_is_not_proved(machine: Machine):
+    machine.world.iam_get_user_policy = lambda **_: {"PolicyDocument": {}}
+    with machine.process() as process, pytest.raises(Exception, match="does not hold"):
+        process.run()
+    (run,) = (one.id for one in runs(machine))
+    (claim,) = (one for one in told(machine, run).claims if one.stage == "attach-policy")
+    assert claim.verdict == "not proved"
+
+
+def test_a_refused_call_is_told_as_such(machine: Machine):
+    fault = lambda _n, name: REFUSE if name == "cloudformation.CreateStack" else None  # noqa: E731
+    with machine.process(fault=fault) as process, pytest.raises(Exception, match="AccessDenied"):
+        process.run()
+    (run,) = (one.id for one in runs(machine))
+    (call,) = (one for one in told(machine, run).calls if one.call == "cloudformation.CreateStack")
+    assert call.outcome == "refused"
+    assert not any("stack" in one for one in told(machine, run).remaining)
+
+
+def test_it_is_json_and_markdown_and_holds_no_secret(machine: Machine):
+    with machine.process() as process:
+        run = process.run(last="verify-access")
+    secrets = {one.secret_access_key for one in machine.profiles.kept.values()}
+    whole = told(machine, run)
+    texts = json.dumps(whole.as_dict()), as_markdown(whole)
+    assert json.loads(texts[0])["run"]["id"] == run
+    assert all(secret not in text for secret in secrets for text in texts)
+    table = [line for line in texts[1].splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in table)
+    assert "denied, as it should be" in texts[1]
+
+
+def test_no_such_run(machine: Machine):
+    with pytest.raises(JournalError, match="no run nothere0"):
+        told(machine, "nothere0")
+
+
+def runs(machine: Machine):
+    with Journal(machine.folder / "journal.sqlite") as journal:
+        return journal.runs()
