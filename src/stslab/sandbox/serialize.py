@@ -71,9 +71,10 @@ def result(
 
 
 def request_ids(service: str, request_id: str) -> Pairs:
-    """The headers in which the service names the request."""
+    """The headers in which the service names the request, and S3 itself."""
     if service == "s3":
-        return (("x-amz-request-id", request_id), ("x-amz-id-2", S3Serializer.DEFAULT_HOST_ID))
+        host = ("x-amz-id-2", S3Serializer.DEFAULT_HOST_ID)
+        return (("x-amz-request-id", request_id), host, ("Server", "AmazonS3"))
     return (("x-amzn-RequestId", request_id),)
 
 

@@ -58,9 +58,14 @@ class Keys:
         return self.known.get(access_key_id)
 
 
-def authenticator(clock_offset: timedelta = timedelta(0)) -> Authenticator:
-    now = datetime.now(UTC)
-    return Authenticator(Keys(records(now)), lambda: now, lambda: datetime.now(UTC) + clock_offset)
+def authenticator(
+    clock_offset: timedelta = timedelta(0), at: datetime | None = None
+) -> Authenticator:
+    """Who judges by real time, with an offset; or always by the time ``at``."""
+    now = at or datetime.now(UTC)
+    return Authenticator(
+        Keys(records(now)), lambda: now, lambda: (at or datetime.now(UTC)) + clock_offset
+    )
 
 
 SIGNERS = {

@@ -24,6 +24,7 @@ from stslab.sandbox.cloudformation.resources import KNOWN_ELSEWHERE, TYPES
 from stslab.sandbox.cloudformation.template import Declared, Template
 
 TYPE_PATTERN = re.compile(r"(AWS|Alexa)::[A-Za-z0-9]+::[A-Za-z0-9]+|Custom::[\w@-]+")
+DYNAMIC_REFERENCE = "{{resolve:"
 COVERED = ("AWS::IAM::", "AWS::S3::")
 
 
@@ -58,6 +59,8 @@ def _check_functions(value: Any) -> None:
     function = function_of(value)
     if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
         raise unsupported_function(function[0])
+    if isinstance(value, str) and DYNAMIC_REFERENCE in value:
+        raise invalid("Dynamic references are not supported by the sandbox")
     children = value.values() if isinstance(value, dict) else value
     for child in children if isinstance(value, dict | list) else ():
         _check_functions(child)
