@@ -1,5 +1,22 @@
-"""``python -m stslab`` is ``stslab``."""
+"""The command's entry: ``stslab``, or ``python -m stslab``.
 
-from stslab.cli.main import main
+Ctrl-C ends it without a word as long as nothing has begun: while everything is imported.
+"""
 
-main()
+import signal
+
+
+def main() -> None:
+    """Import the command line, and run it."""
+    listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if listens:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from stslab.cli import main as cli
+
+    if listens:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,28 @@ def test_an_error_can_not_drive_the_terminal(stslab, monkeypatch):
 def test_ctrl_c_is_130(stslab, monkeypatch):
     _failing(monkeypatch, KeyboardInterrupt())
     assert stslab("fail").code == 130
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+runpy.run_module("stslab", run_name="__main__")
+"""
+
+
+def test_ctrl_c_before_anything_has_begun_is_quiet():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, "labs"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert done.stdout + done.stderr == b""
 
 
 def test_a_bug_is_one_message_and_its_traceback_goes_to_a_private_file(stslab, state, monkeypatch):
