@@ -110,18 +110,19 @@ def test_every_point(ground: Ground, shard: int, table):
 
 
 @pytest.mark.soak
-def test_every_point_of_the_cleanup(ground: Ground, table):
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_point_of_the_cleanup(ground: Ground, shard: int, table):
     """Cleanup itself is killed at each of its points, and then run again."""
-    tally, before, at = Tally(), ground.inventory(), 0
+    tally, before, at = Tally(), ground.inventory(), shard - 1
     while True:
-        at += 2
+        at += SHARDS
         assert ground.stslab("run", "--yes", "--to", "verify-access").code == 0
         ended = ground.stslab("cleanup", at=at)
         if ended.code == 0:
             break
         assert ended.code == -9, ended.said
         tally.add(ended.last, problems_after(ground, before, anew=False))
-    table(tally.text("Cleanup killed at every other of its points"))
+    table(tally.text(f"Cleanup killed at every point, part {shard + 1} of {SHARDS}"))
     assert tally.bad == []
 
 
