@@ -10,6 +10,8 @@ user=sts-test-user-$run stack=my-sts-stack-$run bucket=sts-example-$run
 aws iam create-user --user-name "$user" >/dev/null
 key=$(aws iam create-access-key --user-name "$user" --query 'AccessKey.[AccessKeyId,SecretAccessKey]' --output text)
 sts_id=$(echo "$key" | cut -f1) sts_secret=$(echo "$key" | cut -f2)
+printf '%s\n' "$sts_id" "$sts_secret" "$AWS_DEFAULT_REGION" json |
+  AWS_CONFIG_FILE=$(mktemp) AWS_SHARED_CREDENTIALS_FILE=$(mktemp) aws configure >/dev/null
 as_sts() { AWS_ACCESS_KEY_ID=$sts_id AWS_SECRET_ACCESS_KEY=$sts_secret "$@"; }
 as_sts aws sts get-caller-identity >/dev/null
 as_sts aws s3 ls "s3://$bucket" >/dev/null 2>&1 || true

@@ -1,5 +1,6 @@
-"""Requests that were signed once by boto3 and are sent many times: what a client costs, left out."""
+"""Requests that boto3 signed once and that are sent many times: without what a client costs."""
 
+import json
 import socket
 import threading
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ def prepared(account: Account) -> Requests:
     """The four calls by name, as bytes, for a user and a bucket that are made here."""
     user, bucket = fresh("bench-user"), fresh("bench-bucket")
     caught: list[bytes] = []
-    iam, sts, s3 = (_client(account, name, caught) for name in ("iam", "sts", "s3"))
+    iam, sts, s3 = (client(account, name, caught) for name in ("iam", "sts", "s3"))
     iam.create_user(UserName=user)
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="first", Body=_ONE_KB)
@@ -30,16 +31,29 @@ def prepared(account: Account) -> Requests:
     return {name: _caught(call, caught) for name, call in calls.items()}
 
 
-def _client(account: Account, service: str, caught: list[bytes]):
-    client = boto3.client(
+def one_write(account: Account) -> bytes:
+    """A call that changes one thing, and may be made again and again: PutUserPolicy."""
+    user, caught = fresh("bench-user"), list[bytes]()
+    iam = client(account, "iam", caught)
+    iam.create_user(UserName=user)
+    allowed = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    iam.put_user_policy(UserName=user, PolicyName="bench", PolicyDocument=document)
+    return caught[-1]
+
+
+def client(account: Account, service: str, caught: list[bytes] | None = None):
+    """A boto3 client; what it sends is put into ``caught``."""
+    caught = [] if caught is None else caught
+    made = boto3.client(
         service,
         endpoint_url=account.url,
         region_name="us-east-1",
         aws_access_key_id=account.access_key_id,
         aws_secret_access_key=account.secret_access_key,
     )
-    client.meta.events.register("before-send", lambda request, **_: caught.append(_raw(request)))
-    return client
+    made.meta.events.register("before-send", lambda request, **_: caught.append(_raw(request)))
+    return made
 
 
 def _caught(call, caught: list[bytes]) -> bytes:
@@ -84,6 +98,11 @@ class Connection:
             got += len(self._more())
         if head[9:12] != b"200":
             raise RuntimeError(f"answered {head[:40]!r} {body[:200]!r}")
+
+    def send_many(self, request: bytes, times: int) -> None:
+        """Send the same request so many times, one after the other."""
+        for _ in range(times):
+            self.send(request)
 
     def close(self) -> None:
         self._socket.close()
