@@ -8,7 +8,7 @@ Access Management".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stslab.sandbox import context, gather, operations, reference
@@ -40,7 +40,11 @@ class _Kind:
 
 
 def of(request: ApiRequest, world: World) -> Needs:
-    """The action on what the request names, and leave to hand a role to an instance profile."""
+    """The action on what the request names, and what two operations need beside it.
+
+    What is renamed is needed by both names, and a role that goes into an instance profile is
+    passed to EC2.
+    """
     account = world.account(request.account)
     target = _target(request, account)
     keys = {**_asked(request.params), **_there(account, target.entity)}
@@ -51,10 +55,25 @@ def of(request: ApiRequest, world: World) -> Needs:
         resource_account=request.account,
         shown=target.shown,
     )
-    if request.operation != "AddRoleToInstanceProfile":
-        return (need,)
-    role = gather.role_named(account, request.params["RoleName"])
-    return (need,) if role is None else (need, pass_role(account, role.arn, _INSTANCES))
+    return (need, *_further(request, account, target, need))
+
+
+def _further(request: ApiRequest, account: Account, target: Target, need: Need) -> Needs:
+    if request.operation in _RENAMES:
+        renamed = _renamed(request, account, target)
+        return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
+    if request.operation == "AddRoleToInstanceProfile":
+        role = gather.role_named(account, request.params["RoleName"])
+        return () if role is None else (pass_role(account, role.arn, _INSTANCES),)
+    return ()
+
+
+def _renamed(request: ApiRequest, account: Account, target: Target) -> str:
+    """The ARN that the entity is to have (IAM API Reference, "UpdateUser", "UpdateGroup")."""
+    kind, old, new = _RENAMES[request.operation]
+    path = request.params.get("NewPath") or getattr(target.entity, "path", None) or "/"
+    name = request.params.get(new) or request.params[old]
+    return f"arn:aws:iam::{account.account_id}:{kind}{path}{name}"
 
 
 def pass_role(account: Account, role_arn: str, service: str) -> Need:
@@ -219,6 +238,16 @@ _LISTS: Mapping[str, str] = {
     "ListGroups": "group",
     "ListPolicies": "policy",
     "ListInstanceProfiles": "instance-profile",
+}
+# The type of what is renamed, and the parameters that have its old and its new name.
+_RENAMES: Mapping[str, tuple[str, str, str]] = {
+    "UpdateGroup": ("group", "GroupName", "NewGroupName"),
+    "UpdateServerCertificate": (
+        "server-certificate",
+        "ServerCertificateName",
+        "NewServerCertificateName",
+    ),
+    "UpdateUser": ("user", "UserName", "NewUserName"),
 }
 # Parameter of the request -> the condition key that has its value.
 _OF_PARAMETERS: Mapping[str, str] = {

@@ -113,6 +113,22 @@ def test_no_header_opens_it(intruder, header):
         assert HIDDEN not in said.body
 
 
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    "<Delete><Object><Key>{}</Key></Object></Delete>"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("key", ["&b;", "plain"])
+def test_xml_declares_nothing(intruder, encoding, key):
+    body = BOMB.format(key).encode(encoding)
+    if encoding == "utf-16":
+        body = '<?xml version="1.0" encoding="UTF-16"?>'.encode(encoding) + body[2:]
+    said = intruder.send("POST", "/{b}?delete", body=body)
+    assert (said.status, said.code) == (400, "MalformedXML")
+
+
 def test_headers_that_are_added_after_signing(intruder):
     source = f"{intruder.bucket}/secret"
     copied = intruder.send("PUT", "/{b}/x", unsigned=[("x-amz-copy-source", source)])

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from xml.parsers import expat
 
 from botocore.utils import parse_timestamp
 from moto.core.parse import RequestParserError, RestXMLParser
@@ -83,6 +84,7 @@ def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
         return {layout.payload: http.body.decode("utf-8", errors="replace")}
     if layout.payload_type == "blob":
         return {}
+    _refuse_declarations(http.body)
     try:
         parser: Any = RestXMLParser(operations.operation("s3", name))
         shape = operations.operation("s3", name).input_shape.members[layout.payload]
@@ -90,6 +92,20 @@ def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
     except (RequestParserError, ValueError, TypeError, AttributeError, RecursionError):
         raise malformed() from None
     return {layout.payload: value}
+
+
+def _refuse_declarations(body: bytes) -> None:
+    """Refuse a document type in XML, with which little text could be made to mean much."""
+    parser = expat.ParserCreate()
+
+    def declared(*_: Any) -> None:
+        raise malformed()
+
+    parser.StartDoctypeDeclHandler = declared
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError:
+        raise malformed() from None
 
 
 def malformed() -> ApiFault:

@@ -13,7 +13,9 @@ from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import trust
 from stslab.sandbox.sts import faults
 
-_ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})")
+_ROLE_ARN = re.compile(
+    r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII
+)
 _DEFAULT_SECONDS = 3600
 _CHAINED_SECONDS = 3600
 
