@@ -130,7 +130,7 @@ def aws(
         instance=endpoint_url,
         caller=caller,
         eventually_consistent=True,
-        pace=_FAR_PACE,
+        pace=_SANDBOX_PACE if is_local(endpoint_url) else _FAR_PACE,
     )
     return Target(info, endpoint_url, own_profile=own_profile)
 

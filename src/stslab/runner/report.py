@@ -145,7 +145,7 @@ def _call(told: Told) -> CallTold:
 def _removed(journal: Journal, told: tuple[Told, ...]) -> Iterator[RemovedTold]:
     """What was taken back, in that order; what a stack had made goes with it."""
     undone = [one for one in told if one.entry.undo and one.entry.state is EntryState.UNDONE]
-    for one in sorted(undone, key=lambda one: one.ended):
+    for one in sorted(undone, key=lambda one: (one.ended, -one.entry.seq)):
         yield RemovedTold(_name(one), one.ended)
         for thing in journal.things(one.entry.run, one.entry.seq):
             yield RemovedTold(label(thing), one.ended)
