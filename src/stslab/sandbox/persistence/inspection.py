@@ -17,36 +17,18 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from stslab.errors import SandboxError
-from stslab.sandbox.persistence import moto_things
+from stslab.sandbox.persistence import classes, moto_things
 from stslab.sandbox.persistence.parts import KIND
 from stslab.sandbox.persistence.store import APPLICATION, SCHEMA, Address
 
 MOST_BYTES = 2**30
 _MOST_ROWS = 2**20
 _MAGIC = b"SQLite format 3\0"
-_CLASSES: Mapping[str, frozenset[str]] = {
-    "collections": frozenset({"OrderedDict", "defaultdict"}),
-    "datetime": frozenset({"date", "datetime", "timedelta", "timezone"}),
-    "moto.utilities.utils": frozenset({"LowercaseDict"}),
-    "requests.structures": frozenset({"CaseInsensitiveDict"}),
-    "stslab.sandbox.account": frozenset({"Account", "Header", "RootKey"}),
-    "stslab.sandbox.cloudformation.state": frozenset(
-        {"ChangeSet", "Config", "Event", "Resource", "Stack", "Stacks"}
-    ),
-    "stslab.sandbox.iam_own.mfa_devices": frozenset({"MfaDevice"}),
-    "stslab.sandbox.moto_patches": frozenset(
-        {"AwsGroup", "AwsInstanceProfile", "AwsManagedPolicy", "AwsUser"}
-    ),
-    "stslab.sandbox.oidc.issuers": frozenset({"Issuer", "Issuers", "SigningKey"}),
-    "stslab.sandbox.rehearsal.rehearsal": frozenset({"Settings"}),
-    "stslab.sandbox.sts.sessions": frozenset({"Session", "SessionPolicy", "SessionStore"}),
-    "stslab.sandbox.tables": frozenset({"Table"}),
-}
-_MOTO_MODELS = frozenset({"moto.iam.models", "moto.s3.models"})
 _CALLED = frozenset(
     {
         ("stslab.sandbox.moto_patches", "_versions_restored"),
-        *((module, name) for module in ("datetime", "collections") for name in _CLASSES[module]),
+        *(("datetime", name) for name in ("date", "datetime", "timedelta", "timezone")),
+        *(("collections", name) for name in ("OrderedDict", "defaultdict")),
     }
 )
 # No account has these: they call by other ways, or take memory for more than they bring.
@@ -88,16 +70,14 @@ class _Inspector(_Python):  # type: ignore[misc] # typed by nobody
 
     def find_class(self, module: str, name: str) -> Any:
         """A class that accounts have, or one of the functions that make them again."""
-        model = module in _MOTO_MODELS and not name.endswith("Backend")
         called = (module, name) in _CALLED
-        if "." in name or not (called or model or name in _CLASSES.get(module, ())):
+        if not (called or classes.is_known(module, name)):
             raise pickle.UnpicklingError(f"{module}.{name} has no place in an account")
         found = super().find_class(module, name)
-        is_model = isinstance(found, type) and found.__module__ == module
-        if not (called or is_model):
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in an account")
         if called:
             self._callable.add(id(found))
+        elif not isinstance(found, type) or found.__module__ != module:
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in an account")
         return found
 
     def _reduce(self) -> None:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from stslab.errors import SandboxError
+from stslab.sandbox.persistence import classes
 
 Reference = tuple[str, str, str]
 Refer = Callable[[Any], Reference | None]
 Find = Callable[[Reference], Any]
 
-_MODULES = frozenset({"collections", "datetime", "decimal", "requests.structures", "uuid"})
-_PACKAGES = ("moto.", "stslab.sandbox.")
+_MODULES = frozenset({"collections", "datetime", "decimal", "uuid"})
 _BUILTINS = frozenset({"set", "frozenset", "bytearray", "complex", "object"})
 _FUNCTIONS = frozenset(
     {
@@ -51,7 +51,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _FUNCTIONS or (module == "builtins" and name in _BUILTINS):
             return super().find_class(module, name)
-        if "." not in name and (module in _MODULES or module.startswith(_PACKAGES)):
+        if classes.is_known(module, name) or (module in _MODULES and "." not in name):
             found = super().find_class(module, name)
             if isinstance(found, type):
                 return found

@@ -1,0 +1,35 @@
+"""Which classes an account is made of: what is read from its file can be of no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_WHOLE = frozenset(
+    {
+        "moto.iam.models",
+        "moto.s3.models",
+        "stslab.sandbox.cloudformation.state",
+        "stslab.sandbox.iam_own.mfa_devices",
+        "stslab.sandbox.oidc.issuers",
+        "stslab.sandbox.sts.sessions",
+        "stslab.sandbox.tables",
+    }
+)
+"""Modules of records: making one has no effect outside it. A backend is no record."""
+
+_SOME: Mapping[str, frozenset[str]] = {
+    "moto.utilities.utils": frozenset({"LowercaseDict"}),
+    "requests.structures": frozenset({"CaseInsensitiveDict"}),
+    "stslab.sandbox.account": frozenset({"Account", "Header", "RootKey"}),
+    "stslab.sandbox.moto_patches": frozenset(
+        {"AwsGroup", "AwsInstanceProfile", "AwsManagedPolicy", "AwsUser"}
+    ),
+    "stslab.sandbox.rehearsal.rehearsal": frozenset({"Settings"}),
+}
+
+
+def is_known(module: str, name: str) -> bool:
+    """Whether an account may have things of the class ``module.name`` in it."""
+    if module in _WHOLE:
+        return "." not in name and not name.endswith("Backend")
+    return name in _SOME.get(module, ())

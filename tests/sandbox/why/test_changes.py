@@ -1,0 +1,269 @@
+"""What `stslab why` says to change is true: done as it says, the refused call goes through."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.sandbox.cases import LEARNER, Account, Keys
+
+from stslab.sandbox.log_file import newest_first
+from stslab.sandbox.why.explanation import explain
+
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+Call = Callable[[], Any]
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def user(account: Account, name: str, *statements: dict[str, Any], whose: str = "admin") -> Keys:
+    iam = account.client("iam", whose)
+    iam.create_user(UserName=name)
+    if statements:
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
+    return Keys.of(iam.create_access_key(UserName=name)["AccessKey"])
+
+
+def role(account: Account, name: str, principal: Any, *actions: str, **more: Any) -> str:
+    trust = {"Effect": "Allow", "Principal": principal, "Action": list(actions) or "sts:AssumeRole"}
+    made = account.client("iam", "admin").create_role(
+        RoleName=name, AssumeRolePolicyDocument=document({**trust, **more})
+    )
+    return made["Role"]["Arn"]
+
+
+def nothing_allows(account: Account, name: str) -> Call:
+    keys = user(account, name)
+    return account.client("iam", keys).list_users
+
+
+def another_resource(account: Account, name: str) -> Call:
+    keys = user(account, name, {**EVERYTHING, "Resource": "arn:aws:iam::111122223333:user/else"})
+    return lambda: account.client("iam", keys).get_user(UserName="admin")
+
+
+def explicit_deny(account: Account, name: str) -> Call:
+    deny = {"Sid": "No", "Effect": "Deny", "Action": "iam:List*", "Resource": "*"}
+    keys = user(account, name, EVERYTHING, deny)
+    return account.client("iam", keys).list_users
+
+
+def group_policy(account: Account, name: str) -> Call:
+    keys, iam = user(account, name, EVERYTHING), account.client("iam", "admin")
+    iam.create_group(GroupName=name)
+    iam.add_user_to_group(GroupName=name, UserName=name)
+    deny = {"Effect": "Deny", "Action": "iam:ListRoles", "Resource": "*"}
+    iam.put_group_policy(
+        GroupName=name, PolicyName="limits", PolicyDocument=document(EVERYTHING, deny)
+    )
+    return account.client("iam", keys).list_roles
+
+
+def trust_names_another(account: Account, name: str) -> Call:
+    keys = user(account, name, EVERYTHING)
+    arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:user/admin"})
+    return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
+def trust_condition(account: Account, name: str) -> Call:
+    keys = user(account, name)
+    mine = {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}
+    condition = {"StringEquals": {"sts:ExternalId": "abc"}}
+    arn = role(account, name, mine, Condition=condition)
+    return lambda: account.client("sts", keys).assume_role(
+        RoleArn=arn, RoleSessionName="ss", ExternalId="xyz"
+    )
+
+
+def no_tags_trusted(account: Account, name: str) -> Call:
+    keys = user(account, name)
+    arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"})
+    return lambda: account.client("sts", keys).assume_role(
+        RoleArn=arn, RoleSessionName="ss", Tags=[{"Key": "team", "Value": "a"}]
+    )
+
+
+def across_accounts(account: Account, name: str) -> Call:
+    keys = user(account, name, whose="partner")
+    arn = role(account, name, {"AWS": LEARNER})
+    return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
+def boundary(account: Account, name: str) -> Call:
+    keys, iam = user(account, name, EVERYTHING), account.client("iam", "admin")
+    limit = {**EVERYTHING, "Action": "s3:*"}
+    made = iam.create_policy(PolicyName=name, PolicyDocument=document(limit))["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=made)
+    return account.client("iam", keys).list_users
+
+
+def bucket_policy(account: Account, name: str) -> Call:
+    s3, keys = account.client("s3", "admin"), user(account, name, EVERYTHING)
+    s3.create_bucket(Bucket=f"b-{name}")
+    s3.put_object(Bucket=f"b-{name}", Key="a.txt", Body=b"a")
+    everything = [f"arn:aws:s3:::b-{name}", f"arn:aws:s3:::b-{name}/*"]
+    deny = {"Effect": "Deny", "Principal": {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}}
+    open_to_me = {"Effect": "Allow", "Principal": {"AWS": LEARNER}, "Action": "s3:ListBucket"}
+    s3.put_bucket_policy(
+        Bucket=f"b-{name}",
+        Policy=document(
+            {**open_to_me, "Resource": everything[0]},
+            {**deny, "Action": "s3:GetObject", "Resource": everything},
+        ),
+    )
+    return lambda: account.client("s3", keys).get_object(Bucket=f"b-{name}", Key="a.txt")
+
+
+def bucket_of_another(account: Account, name: str) -> Call:
+    s3, keys = account.client("s3", "admin"), user(account, name, whose="partner")
+    s3.create_bucket(Bucket=f"b-{name}")
+    return lambda: account.client("s3", keys).list_objects_v2(Bucket=f"b-{name}")
+
+
+def role_session(account: Account, name: str) -> Call:
+    arn = role(account, name, {"AWS": LEARNER})
+    given = account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
+    keys = Keys.of(given["Credentials"])
+    return account.client("iam", keys).list_users
+
+
+SCENES = [
+    nothing_allows,
+    another_resource,
+    explicit_deny,
+    group_policy,
+    trust_names_another,
+    trust_condition,
+    no_tags_trusted,
+    across_accounts,
+    boundary,
+    bucket_policy,
+    bucket_of_another,
+    role_session,
+]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Where what is said to people can be done as it is said."""
+
+    environ: dict[str, str]
+
+    def run(self, command: str) -> None:
+        words = shlex.split(command)
+        words[0] = str(Path(sys.executable).with_name(words[0]))
+        done = subprocess.run(
+            words, env=self.environ, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def shell(account: Account) -> Shell:
+    environ = {**os.environ, "STSLAB_HOME": str(account.folder.parent)}
+    said = subprocess.run(
+        [sys.executable, "-m", "stslab", "env", "--shell", "sh"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    exports = [line.removeprefix("export ").split("=", 1) for line in said.splitlines()]
+    return Shell(environ | {each[0]: each[1].strip("'") for each in exports if len(each) == 2})
+
+
+def refused(account: Account, call: Call) -> dict[str, Any]:
+    """The explanation of the call, which must be refused; found by the id that boto3 shows."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    wanted = caught.value.response["ResponseMetadata"]["RequestId"]
+    event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
+    return explain(event, lambda _: None)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_done_as_it_says_the_call_goes_through(account, shell, fresh, scene):
+    call = scene(account, f"why-{fresh}")
+    told = refused(account, call)
+    assert told["complete"] is True
+    for change in told["changes"]:
+        commands = [one["command"] for one in change["options"] if one["command"]]
+        shell.run(commands[0])
+    call()
+
+
+def test_both_sides_of_two_accounts_are_named(account, fresh):
+    told = refused(account, across_accounts(account, f"why-{fresh}"))
+    layers = sorted(one["layer"] for one in told["changes"])
+    assert layers == ["identity-based policy", "role trust policy"]
+    (ours,) = [
+        one["options"][0] for one in told["changes"] if one["layer"] == "identity-based policy"
+    ]
+    assert "--profile partner" in ours["command"]
+
+
+def test_a_condition_of_the_trust_is_met_as_it_says(account, fresh):
+    name = f"why-{fresh}"
+    told = refused(account, trust_condition(account, name))
+    (change,) = told["changes"]
+    assert change["options"][0]["what"] == "Call it with --external-id abc."
+    (test,) = told["decision"]["layers"][0]["policies"][0]["statements"][0]["mismatch"][
+        "conditions"
+    ]
+    assert (test["key"], test["wanted"], test["found"]) == ("sts:ExternalId", ["abc"], "xyz")
+
+
+def test_a_session_policy_is_for_the_next_session(account, fresh):
+    name = f"why-{fresh}"
+    arn = role(account, name, {"AWS": LEARNER})
+    iam = account.client("iam", "admin")
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(EVERYTHING))
+    narrow = document({**EVERYTHING, "Action": "s3:*"})
+    sts = account.client("sts", "admin")
+    given = sts.assume_role(RoleArn=arn, RoleSessionName="ss", Policy=narrow)["Credentials"]
+    told = refused(account, account.client("iam", Keys.of(given)).list_users)
+    (change,) = told["changes"]
+    (option,) = change["options"]
+    assert change["layer"] == "session policy"
+    assert option["command"] == ""
+    wider = document(json.loads(narrow)["Statement"][0], option["statement"])
+    given = sts.assume_role(RoleArn=arn, RoleSessionName="ss", Policy=wider)["Credentials"]
+    account.client("iam", Keys.of(given)).list_users()
+
+
+def test_a_role_that_does_not_exist_is_called_so(account, fresh):
+    sts = account.client("sts", "admin")
+    arn = f"arn:aws:iam::{LEARNER}:role/none-{fresh}"
+    told = refused(account, lambda: sts.assume_role(RoleArn=arn, RoleSessionName="ss"))
+    assert told["why"].startswith("There is no role of this ARN.")
+
+
+def test_an_anonymous_request_is_told_to_sign(account, fresh):
+    account.client("s3", "admin").create_bucket(Bucket=f"b-{fresh}")
+    anonymous = account.client("s3", "anonymous")
+    told = refused(account, lambda: anonymous.list_objects_v2(Bucket=f"b-{fresh}"))
+    assert "--no-sign-request" in told["changes"][0]["options"][0]["what"]
+
+
+def test_what_was_allowed_is_explained_too(account):
+    answer = account.client("iam", "admin").list_users()
+    wanted = answer["ResponseMetadata"]["RequestId"]
+    event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
+    told = explain(event, lambda _: None)
+    assert told["why"] == (
+        "It was allowed: an identity-based policy allows the iam:ListUsers action."
+    )
+    assert told["changes"] == []
