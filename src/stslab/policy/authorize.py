@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from stslab.policy import arn as arns
 from stslab.policy import services
 from stslab.policy.context import Context, Request
-from stslab.policy.decision import Decision, denied_explicitly, denied_implicitly, with_article
+from stslab.policy.decision import Decision, allowed, denied_explicitly, denied_implicitly
 from stslab.policy.document import NamedPolicy
 from stslab.policy.matching import Level
 from stslab.policy.principal import PrincipalKind
@@ -210,5 +210,4 @@ def _grant(layers: _Layers, must_allow: bool, action: str) -> str:
     granting = [layers.identity.kind] if layers.identity and layers.identity.allows else []
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
-    verb = "allows" if len(granting) == 1 else "allow"
-    return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"
+    return allowed(tuple(granting), action)

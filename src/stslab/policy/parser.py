@@ -28,10 +28,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     """
     if isinstance(source, str):
         return _parse_text(source, kind)
-    try:
-        key = kind, marshal.dumps(source, _WITHOUT_SHARED)  # type: ignore[arg-type]  # JSON values
-    except (TypeError, ValueError) as error:
-        raise MalformedPolicy(SYNTAX, "It has values that JSON does not know.") from error
+    key = kind, fingerprint(source)
     found = _remembered.get(key)
     if found is None:
         found = Policy(kind, source, read_policy(source, kind))
@@ -39,6 +36,18 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
             _remembered.clear()
         _remembered[key] = found
     return found
+
+
+def fingerprint(value: object) -> bytes:
+    """What is the same for JSON values that are, and differs where they do.
+
+    Raises:
+        MalformedPolicy: there are values that JSON does not know, or it is nested too deeply.
+    """
+    try:
+        return marshal.dumps(value, _WITHOUT_SHARED)  # type: ignore[arg-type]  # JSON values
+    except (TypeError, ValueError) as error:
+        raise MalformedPolicy(SYNTAX, "It has values that JSON does not know.") from error
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -38,6 +38,8 @@ class Principal:
     ``issuer`` is the ARN of the role that a session assumed, or of the user that asked for
     a federated session. ``user_id`` is what ``aws:userid`` holds: ``AIDA…`` for a user,
     ``AROA…:session`` for a session. ``canonical_id`` is the account's canonical user id.
+    ``member``: it belongs to an AWS account, which has policies for it. ``unlimited``: it has
+    full access to its account, as the root user, and who that federates.
     """
 
     kind: PrincipalKind
@@ -49,9 +51,14 @@ class Principal:
     canonical_id: str = ""
     service_linked: bool = False
     context: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    member: bool = field(init=False, repr=False, compare=False)
+    unlimited: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        """What follows is told once: principals are asked for it with every request."""
         object.__setattr__(self, "context", derived_context(self))
+        object.__setattr__(self, "member", self.kind not in _ACCOUNTLESS)
+        object.__setattr__(self, "unlimited", _is_unlimited(self))
 
     @classmethod
     def from_arn(
@@ -95,16 +102,11 @@ class Principal:
         """
         return cls(PrincipalKind.PROVIDER, provider, account)
 
-    @property
-    def member(self) -> bool:
-        """Whether the principal belongs to an AWS account, which has policies for it."""
-        return self.kind not in _ACCOUNTLESS
 
-    @property
-    def unlimited(self) -> bool:
-        """Whether it has full access to its account: the root user, and who it federates."""
-        federated = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
-        return federated or self.kind is PrincipalKind.ROOT
+def _is_unlimited(principal: Principal) -> bool:
+    federated = principal.kind is PrincipalKind.FEDERATED_USER
+    by_root = federated and principal.issuer.endswith(":root")
+    return by_root or principal.kind is PrincipalKind.ROOT
 
 
 @lru_cache(maxsize=4096)

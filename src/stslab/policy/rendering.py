@@ -6,6 +6,7 @@ decision costs far less than making a structure of it and serializing that.
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
@@ -14,6 +15,7 @@ from stslab.policy.context import Context
 from stslab.policy.document import Policy
 from stslab.policy.reading import Layer, Question, Reading
 from stslab.policy.statement import Mismatch, Statement
+from stslab.policy.vocabulary import Outcome, PolicyKind
 
 text: Final = json.JSONEncoder().encode
 """A JSON value as text."""
@@ -21,16 +23,22 @@ text: Final = json.JSONEncoder().encode
 
 def layers_as_json(layers: Sequence[Layer], question: Question) -> str:
     """A list of layers; docs/policy.md has its shape."""
-    return f"[{', '.join([_layer(layer, question) for layer in layers])}]"
+    written = []
+    for layer in layers:
+        opening = _layer(layer.kind, layer.level, layer.outcome, layer.blocks, layer.note)
+        policies = [_reading(reading, question) for reading in layer.readings]
+        written.append(f"{opening}{', '.join(policies)}]}}")
+    return f"[{', '.join(written)}]"
 
 
-def _layer(layer: Layer, question: Question) -> str:
-    level = f', "level": {layer.level}' if layer.level else ""
-    note = f', "note": {quoted(layer.note)}' if layer.note else ""
-    policies = ", ".join([_reading(reading, question) for reading in layer.readings])
+@lru_cache(maxsize=1024)
+def _layer(kind: PolicyKind, level: int, outcome: Outcome, blocks: bool, note: str) -> str:
+    """What stands before the policies of a layer."""
+    numbered = f', "level": {level}' if level else ""
+    noted = f', "note": {quoted(note)}' if note else ""
     return (
-        f'{{"layer": "{layer.kind}"{level}, "decision": "{layer.outcome}", '
-        f'"blocks": {"true" if layer.blocks else "false"}{note}, "policies": [{policies}]}}'
+        f'{{"layer": "{kind}"{numbered}, "decision": "{outcome}", '
+        f'"blocks": {"true" if blocks else "false"}{noted}, "policies": ['
     )
 
 

@@ -81,6 +81,11 @@ _RESERVED: Final = (
 )
 
 
+_RESERVED_BY_ACTION: Final = {
+    action: resource for resource, actions in _RESERVED for action in actions
+}
+
+
 def needs_no_permission(question: Question) -> bool:
     """Whether no policy can allow or deny the action."""
     kinds = _UNCONTROLLED.get(question.action)
@@ -89,13 +94,10 @@ def needs_no_permission(question: Question) -> bool:
 
 def is_trust(question: Question) -> bool:
     """Whether the resource is a role, and its resource-based policy the role's trust policy."""
+    if not question.action.startswith("sts:"):
+        return False
     arn = question.arn
-    return (
-        arn is not None
-        and arn.service == "iam"
-        and question.action.startswith("sts:")
-        and arn.resource.startswith("role/")
-    )
+    return arn is not None and arn.service == "iam" and arn.resource.startswith("role/")
 
 
 def resource_policy_must_allow(question: Question) -> bool:
@@ -139,9 +141,9 @@ def forbidden(question: Question) -> str:
     if _other_partition(question):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {request.principal.arn}"
-    for resource, actions in _RESERVED:
-        if question.action in actions and resource.fullmatch(request.resource):
-            return f"{request.resource} is managed by AWS"
+    reserved = _RESERVED_BY_ACTION.get(question.action)
+    if reserved is not None and reserved.fullmatch(request.resource):
+        return f"{request.resource} is managed by AWS"
     return ""
 
 

@@ -24,6 +24,8 @@ class Mismatch(IntEnum):
     RESOURCE = 3
     CONDITION = 4
 
+    __hash__ = int.__hash__  # Enum's own is a Python function, and what is written is kept by it
+
 
 _APPLIES: Final = Mismatch.NONE
 _RESOURCE: Final = Mismatch.RESOURCE
@@ -149,7 +151,10 @@ class Statement:
         resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
             return _RESOURCE
-        for condition in self._conditions or self.conditions:
+        conditions = self._conditions
+        if conditions is None:
+            conditions = self.conditions
+        for condition in conditions:
             if not condition.holds(context):
                 return _CONDITION
         return _APPLIES

@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     EXPLICITLY_DENIED = "ExplicitlyDenied"
     IMPLICITLY_DENIED = "ImplicitlyDenied"
 
+    __hash__ = str.__hash__
+
 
 LATEST: Final = "2012-10-17"
 """The version of the policy language that has policy variables."""
