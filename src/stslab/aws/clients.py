@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 
 from stslab.aws import models
 from stslab.runner.ports import Credentials
@@ -108,6 +108,7 @@ class Clients:
         """A client that signs as the learner, with what botocore's own chain finds."""
         key = (service, None, patient)
         if key not in self._clients:
+            self.own_credentials()
             self._clients[key] = self._make(self._session(own=True), service, patient=patient)
         return self._clients[key]
 
@@ -132,7 +133,13 @@ class Clients:
 
     def own_credentials(self) -> Any:
         """Botocore's credentials of the learner, or None. May raise what botocore raises."""
-        return self._session(own=True).get_credentials()
+        try:
+            return self._session(own=True).get_credentials()
+        except ValueError:
+            # A credential_process that prints no JSON. Its text may be a secret: it is not told.
+            raise CredentialRetrievalError(
+                provider="custom-process", error_msg="it printed no JSON"
+            ) from None
 
     def _session(self, *, own: bool) -> Any:
         if own not in self._sessions:

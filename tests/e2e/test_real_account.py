@@ -1,0 +1,344 @@
+"""A real account, as far as it can be had: the target aws, at an account that is another's."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+from tests.e2e.learner import ACCOUNT, CONSENT, REGION, Learner, a_learner
+from tests.e2e.machine import Machine
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    made = Machine(tmp_path_factory.mktemp("cloud"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def learner(tmp_path: Path, cloud: Machine) -> Iterator[Learner]:
+    made = a_learner(tmp_path / "learner", cloud)
+    before = made.names()
+    own = made.own_files()
+    yield made
+    assert made.names() == before
+    assert made.own_files() == own or made.transcript[-1] == "own files changed by the test"
+
+
+def test_the_whole_lab_and_nothing_is_left_and_the_learners_files_are_as_they_were(
+    learner: Learner,
+):
+    done = learner.on_aws("run")
+    assert done.code == 0, done.said
+    assert "This works on a real AWS account" in done.out
+    assert f"arn:aws:iam::{ACCOUNT}:user/admin" in done.out
+    assert REGION in done.out
+    assert "costs" in done.out
+    assert "nothing (IAM, STS and CloudFormation are free" in done.out
+    assert "IAM user sts-test-user-<run>" in done.out
+    assert "CloudFormation stack my-sts-stack-<run> with S3 bucket, IAM role" in done.out
+    assert "yes: IAM's policy simulator allows" in done.out
+    report = json.loads(learner.stslab("report", "--json").out)
+    assert (report["proved"], report["clean"]) == (20, True)
+    assert report["run"]["caller"] == f"arn:aws:iam::{ACCOUNT}:user/admin"
+    assert report["run"]["region"] == REGION
+
+
+@pytest.mark.parametrize(
+    ("flags", "missing"),
+    [
+        ([], "--yes --account 111122223333"),
+        (["--yes"], "--account 111122223333"),
+        (["--account", ACCOUNT], "--yes"),
+    ],
+)
+def test_without_a_terminal_it_wants_both_in_so_many_words(learner: Learner, flags, missing):
+    done = learner.stslab("run", "--target", "aws", *flags)
+    assert done.code == 2
+    assert f"add {missing}." in done.err
+    assert not (learner.state / "profiles" / "aws" / "credentials").exists()
+
+
+def test_another_account_than_the_one_named(learner: Learner):
+    done = learner.stslab("run", "--target", "aws", "--yes", "--account", "999999999999")
+    assert done.code == 4
+    assert f"for account {ACCOUNT}, not for 999999999999" in done.err
+
+
+def test_an_account_on_the_deny_list(learner: Learner):
+    done = learner.on_aws("run", STSLAB_DENY_ACCOUNTS=f"999999999999, {ACCOUNT}")
+    assert done.code == 4
+    assert "on your deny list ($STSLAB_DENY_ACCOUNTS)" in done.err
+    folder = learner.root / ".config" / "stslab"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('[guard]\ndeny_accounts = ["1111-2222-3333"]\n')
+    done = learner.on_aws("run")
+    assert done.code == 4
+    assert "on your deny list" in done.err
+    (folder / "config.toml").write_text("[guard]\ndeny_acounts = []\n")
+    done = learner.on_aws("run")
+    assert done.code == 2
+    assert "there is no setting guard.deny_acounts" in " ".join(done.err.split())
+    assert "config.toml can't be understood" in " ".join(done.err.split())
+
+
+@pytest.fixture
+def alias(learner: Learner) -> Iterator[str]:
+    iam = learner.client("iam")
+    iam.create_account_alias(AccountAlias="acme-prod-eu")
+    yield "acme-prod-eu"
+    iam.delete_account_alias(AccountAlias="acme-prod-eu")
+
+
+def test_an_alias_that_says_production(learner: Learner, alias):
+    done = learner.on_aws("run")
+    assert done.code == 4
+    assert alias in done.err
+    assert "--force" in done.err
+    forced = learner.on_aws("run", "--force", "--to", "create-user")
+    assert forced.code == 0, forced.said
+    assert learner.on_aws("cleanup").code == 0
+
+
+@pytest.fixture
+def poor(learner: Learner) -> Iterator[Learner]:
+    """The learner signs in as a user who may do all that the lab needs but for one thing."""
+    iam = learner.client("iam")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "cloudformation:CreateStack", "Resource": "*"},
+        ],
+    }
+    iam.create_user(UserName="poor")
+    iam.put_user_policy(UserName="poor", PolicyName="p", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="poor")["AccessKey"]
+    learner.sign_in(key["AccessKeyId"], key["SecretAccessKey"])
+    yield learner
+    iam.delete_access_key(UserName="poor", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="poor", PolicyName="p")
+    iam.delete_user(UserName="poor")
+    learner.sign_in()
+
+
+def test_a_missing_permission_is_found_before_anything_is_made(poor: Learner):
+    done = poor.on_aws("run")
+    assert done.code == 4
+    assert "cloudformation:CreateStack on arn:aws:cloudformation" in done.err
+    assert poor.runs() == []
+    forced = poor.on_aws("run", "--force")
+    assert forced.code == 1
+    assert "AccessDenied" in forced.said
+    assert poor.on_aws("cleanup").code == 0
+
+
+def test_a_run_is_pinned_to_its_account_and_region(learner: Learner):
+    assert learner.on_aws("run", "--to", "deploy-role").code == 0
+    # The settings now name another region: the run goes on in its own.
+    elsewhere = learner.on_aws("cleanup", "--region", "us-west-2")
+    assert elsewhere.code == 4
+    assert f"began in the region {REGION}" in elsewhere.err
+    there = learner.stslab("cleanup", "--target", "sandbox")
+    assert "is not ended" in there.out
+    assert "--target aws" in there.out
+    done = learner.on_aws("cleanup", AWS_REGION="us-west-2")
+    assert done.code == 0, done.said
+
+
+SSO = """[default]
+sso_session = s
+sso_account_id = 1
+sso_role_name = r
+[sso-session s]
+sso_region = us-east-1
+sso_start_url = https://x.awsapps.com/start
+"""
+UNKNOWN = """[default]
+aws_access_key_id = AKIAXXXXXXXXXXXXXXXX
+aws_secret_access_key = x
+"""
+SIGN_INS = [
+    (UNKNOWN, "", "did not take your credentials"),
+    ("", "[default]\ncredential_process = false\n", "could not be had from credential_process"),
+    ("", "[default]\ncredential_process = echo not-json\n", "credentials"),
+    ("", SSO, "sign-in (SSO) session has ended"),
+    ("", "", "No AWS credentials were found"),
+]
+
+
+@pytest.mark.parametrize(("credentials", "config", "words"), SIGN_INS)
+def test_credentials_that_fail_stop_with_4_and_the_run_goes_on_afterwards(
+    learner: Learner, credentials, config, words
+):
+    assert learner.on_aws("run", "--to", "create-user").code == 0
+    (run,) = learner.runs()
+    learner.write("credentials", credentials)
+    learner.write("config", config)
+    for command in ("run", "cleanup"):
+        done = learner.on_aws(command)
+        assert done.code == 4, done.said
+        assert words in " ".join(done.err.split())
+        assert "Traceback" not in done.said
+    learner.sign_in()
+    done = learner.on_aws("run")
+    assert done.code == 0, done.said
+    assert f"Going on with run {run['run']}" in done.out
+
+
+def test_a_session_that_ends_in_the_middle_of_a_run(learner: Learner):
+    """The session's key is deleted from under it: as when it ends."""
+    iam = learner.client("iam")
+    iam.create_user(UserName="brief")
+    try:
+        iam.attach_user_policy(
+            UserName="brief", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+        )
+        key = iam.create_access_key(UserName="brief")["AccessKey"]
+        learner.sign_in(key["AccessKeyId"], key["SecretAccessKey"])
+        assert learner.on_aws("run", "--to", "create-user").code == 0
+        iam.delete_access_key(UserName="brief", AccessKeyId=key["AccessKeyId"])
+        done = learner.on_aws("run")
+        assert done.code == 4
+        learner.sign_in()
+        assert learner.on_aws("run").code == 0
+    finally:
+        iam.detach_user_policy(
+            UserName="brief", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+        )
+        iam.delete_user(UserName="brief")
+
+
+def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
+    def spawned(command: str) -> pexpect.spawn:
+        words = learner.command(*command.split(), "--target", "aws")
+        return pexpect.spawn(
+            words[0], words[1:], env=learner.environ | {"TERM": "dumb"}, cwd=str(learner.root),
+            timeout=60, encoding="utf-8", dimensions=(50, 100),
+        )  # fmt: skip
+
+    refused = spawned("run")
+    refused.expect("to go on, anything else to stop: ")
+    refused.sendline("yes")
+    refused.expect("That is not the account's id. Nothing was made.")
+    refused.expect(pexpect.EOF)
+    refused.close()
+    assert refused.exitstatus == 4
+    assert learner.runs() == []
+
+    agreed = spawned("run --to create-user")
+    agreed.expect("to go on, anything else to stop: ")
+    agreed.sendline(ACCOUNT)
+    agreed.expect("stslab cleanup --target aws")
+    agreed.expect(pexpect.EOF)
+    agreed.close()
+    assert agreed.exitstatus == 0
+
+    cleaned = spawned("cleanup")
+    cleaned.expect("Take this back in account 111122223333")
+    cleaned.sendline("c")
+    cleaned.expect("is left")
+    cleaned.expect(pexpect.EOF)
+    cleaned.close()
+    assert cleaned.exitstatus == 0
+
+
+@pytest.fixture
+def strangers(learner: Learner) -> Iterator[None]:
+    """What looks like stslab's and is not: no tag, or a tag and another name."""
+    iam, s3 = learner.client("iam"), learner.client("s3")
+    iam.create_user(UserName="sts-test-user-abcd1234")
+    iam.create_user(
+        UserName="sts-test-user-efgh5678", Tags=[{"Key": "stslab:run", "Value": "ijkl9012"}]
+    )
+    iam.create_group(GroupName="sts-group-abcd1234")
+    s3.create_bucket(Bucket="sts-example-abcd1234")
+    yield
+    iam.delete_user(UserName="sts-test-user-abcd1234")
+    iam.delete_user(UserName="sts-test-user-efgh5678")
+    iam.delete_group(GroupName="sts-group-abcd1234")
+    s3.delete_bucket(Bucket="sts-example-abcd1234")
+
+
+def test_a_sweep_finds_what_a_lost_journal_forgot_and_touches_nothing_else(
+    learner: Learner, strangers
+):
+    foreign = learner.names()
+    assert learner.on_aws("run", "--to", "verify-access").code == 0
+    (run,) = (one["run"] for one in learner.runs())
+    iam, s3 = learner.client("iam"), learner.client("s3")
+    iam.create_group(GroupName=f"team-{run}")
+    iam.add_user_to_group(GroupName=f"team-{run}", UserName=f"sts-test-user-{run}")
+    s3.put_object(Bucket=f"sts-example-{run}", Key="mine", Body=b"x")
+
+    kept = learner.stslab("cleanup", "--sweep", "--dry-run", "--target", "aws")
+    assert f"is left to: stslab cleanup {run}" in " ".join(kept.out.split())
+
+    for file in learner.state.glob("journal.sqlite*"):
+        file.unlink()
+    before = learner.names()
+    dry = learner.stslab("cleanup", "--sweep", "--dry-run", "--target", "aws")
+    assert dry.code == 0, dry.said
+    assert f"aws s3 rb s3://sts-example-{run} --force" in dry.out
+    assert learner.names() == before
+
+    done = learner.on_aws("cleanup", "--sweep")
+    assert done.code == 5  # what carries a tag and another name is told, and left alone
+    assert "IAM user sts-test-user-efgh5678" in done.out
+    assert f"Nothing of run {run} is left" in done.out
+    assert learner.names() == foreign
+    assert [one["state"] for one in learner.runs()] == ["cleaned"]
+
+
+def test_a_sweep_wants_a_run_that_is_there(learner: Learner):
+    done = learner.on_aws("cleanup", "--sweep", "zzzz9999")
+    assert done.code == 2
+    assert "zzzz9999" in done.err
+
+
+def test_a_protected_stack_is_told_and_not_touched(learner: Learner):
+    assert learner.on_aws("run", "--to", "deploy-role").code == 0
+    (run,) = (one["run"] for one in learner.runs())
+    s3 = learner.client("s3")
+    s3.put_object(Bucket=f"sts-example-{run}", Key="mine", Body=b"x")
+    protect = {"StackName": f"my-sts-stack-{run}"}
+    learner.stacks().update_termination_protection(**protect, EnableTerminationProtection=True)
+    done = learner.on_aws("cleanup")
+    assert done.code == 5
+    assert "termination protection" in " ".join(done.out.split())
+    assert "--no-enable-termination-protection" in done.out
+    assert s3.list_objects_v2(Bucket=f"sts-example-{run}")["KeyCount"] == 1
+    learner.stacks().update_termination_protection(**protect, EnableTerminationProtection=False)
+    again = learner.on_aws("cleanup")
+    assert again.code == 0, again.said
+
+
+def test_all_cleans_every_run_of_the_target(learner: Learner):
+    assert learner.on_aws("run", "--to", "create-user").code == 0
+    other = learner.lab(("id: assume-role\n", "id: other-lab\n"))
+    assert learner.stslab("run", other, *CONSENT, "--to", "create-user").code == 0
+    assert learner.stslab("run", "--yes", "--to", "create-user").code == 0
+    done = learner.on_aws("cleanup", "--all")
+    assert done.code == 0, done.said
+    states = {(one["target"], one["state"]) for one in learner.runs()}
+    assert states == {("aws", "cleaned"), ("sandbox", "active")}
+    learner.stop()
+
+
+def test_the_doctor_looks_at_a_real_account_too(learner: Learner):
+    done = learner.stslab("doctor", "--target", "aws", "--json")
+    assert done.code == 0, done.said
+    states = {one["name"]: one["state"] for one in json.loads(done.out)["checks"]}
+    assert {states[name] for name in ("network", "clock", "credentials", "you are")} == {"good"}
+    learner.write("credentials", "")
+    ended = learner.stslab("doctor", "--target", "aws")
+    assert ended.code == 4
+    assert "No AWS credentials were found" in ended.out
+    learner.sign_in()
+    away = learner.stslab("doctor", "--target", "aws", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert away.code == 1
+    assert "offline?" in away.out
