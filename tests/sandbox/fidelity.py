@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "sandbox"
-TESTS = ROOT / "tests" / "sandbox"
+TESTS = ROOT / "tests"
 PAGE = ROOT / "docs" / "sandbox.md"
 LIST = ROOT / "docs" / "sandbox-cases.md"
 TABLE = "table"
@@ -146,7 +146,7 @@ def listing(table: list[Row]) -> str:
         group = row.group
         lines += ["", f'<a id="{row.anchor}"></a>**{row.does}**', ""]
         lines += [f"- {case.name} ({case.source})" for case in row.cases]
-        lines += [f"- `tests/sandbox/{test}`" for test in row.tests]
+        lines += [f"- `tests/{test}`" for test in row.tests]
     return "\n".join(lines) + "\n"
 
 
