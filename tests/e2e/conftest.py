@@ -7,6 +7,14 @@ import pytest
 from tests.e2e.machine import Machine
 
 
+@pytest.fixture(scope="session")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine for tests to which it is all the same what was done on it before."""
+    made = Machine(tmp_path_factory.mktemp("used"))
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)

@@ -16,9 +16,12 @@ from typing import Any
 import botocore.session
 
 from stslab.resources import bundled
+from stslab.runner.journal import Journal
+from stslab.sandbox import client
 
 SECONDS = 120
 _SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)
+_SECTION = re.compile(r"^\[(.+)\]$", re.MULTILINE)
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_START")
 
 
@@ -42,6 +45,7 @@ class Machine:
     root: Path
     python: str = sys.executable
     transcript: list[str] = field(default_factory=list)
+    _exports: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def state(self) -> Path:
@@ -85,7 +89,22 @@ class Machine:
         return json.loads(done.out or "null")
 
     def runs(self) -> list[dict[str, Any]]:
-        return json.loads(self.stslab("status", "--json").out)
+        """The runs in the journal, the newest first, and their stages in the order of the doing."""
+        if not (self.state / "journal.sqlite").exists():
+            return []
+        with Journal(self.state / "journal.sqlite") as journal:
+            return [
+                {
+                    "run": one.id,
+                    "target": one.target,
+                    "state": str(one.state),
+                    "stages": [
+                        {"stage": stage.stage, "held": stage.held}
+                        for stage in sorted(journal.stages(one.id), key=lambda each: each.at)
+                    ],
+                }
+                for one in journal.runs()
+            ]
 
     def secrets(self) -> set[str]:
         """The secret keys and session tokens that are in the profile files now."""
@@ -99,16 +118,10 @@ class Machine:
         environ["PATH"] = f"{tools}:{environ['PATH']}"
         return self._run(["sh", "-c", script], environ, seconds)
 
-    def secrets_of(self, profile: str) -> set[str]:
-        """The secrets of one profile, and of the default if that is the same."""
+    def profiles(self) -> set[str]:
+        """The names of the profiles that have credentials."""
         files = self.state.glob("profiles/*/credentials")
-        sections = [part for file in files for part in file.read_text().split("[")]
-        return {
-            secret
-            for part in sections
-            if part.startswith((f"{profile}]", "default]"))
-            for secret in _SETTING.findall(part)
-        }
+        return {name for file in files for name in _SECTION.findall(file.read_text())}
 
     def leftovers(self, run: str) -> list[str]:
         """What the account still has with the run's id in its name, as boto3 lists it."""
@@ -123,11 +136,12 @@ class Machine:
 
     def reach(self) -> tuple[str, str, str]:
         """The embedded account's URL, and admin's key id and secret."""
-        known = json.loads(self.stslab("sandbox", "status", "--json").out)
+        running = client.find(self.state / "sandbox")
+        assert running
         files = configparser.RawConfigParser()
         files.read(self.state / "profiles" / "sandbox" / "credentials")
         admin = files["admin"]
-        return known["url"], admin["aws_access_key_id"], admin["aws_secret_access_key"]
+        return running.url, admin["aws_access_key_id"], admin["aws_secret_access_key"]
 
     def _client(self, service: str) -> Any:
         """A client that signs as admin."""
@@ -157,12 +171,15 @@ class Machine:
 
     def stop(self) -> None:
         """End the machine's sandbox."""
-        self.stslab("sandbox", "stop")
+        client.stop(self.state / "sandbox")
 
     def _env(self) -> dict[str, str]:
-        lines = self.stslab("env", "--shell", "sh").out.splitlines()
-        exports = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line]
-        return {name: value.strip("'") for name, value in exports}
+        """What `stslab env` says. It names files, and so stays the same."""
+        if not self._exports:
+            lines = self.stslab("env", "--shell", "sh").out.splitlines()
+            exports = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line]
+            self._exports.update((name, value.strip("'")) for name, value in exports)
+        return self._exports
 
     def _run(
         self, command: list[str], environ: Mapping[str, str], seconds: float = SECONDS

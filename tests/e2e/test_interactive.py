@@ -19,6 +19,14 @@ def terminal(machine: Machine) -> Iterator["Terminal"]:
     opened.close()
 
 
+@pytest.fixture
+def used_terminal(used: Machine) -> Iterator["Terminal"]:
+    """A terminal of a machine on which there may be an unfinished run."""
+    opened = Terminal(used)
+    yield opened
+    opened.close()
+
+
 class Terminal:
     """Starts commands on an 80 by 24 terminal."""
 
@@ -120,33 +128,33 @@ def test_a_failure_offers_cleanup(terminal, machine):
     assert machine.runs()[0]["state"] == "cleaned"
 
 
-def test_ctrl_c_at_a_prompt(terminal):
-    child = terminal.run("run")
+def test_ctrl_c_at_a_prompt(used_terminal):
+    child = used_terminal.run("run")
     child.expect_exact(PROMPT)
     child.sendintr()
     child.expect_exact("Stopped.")
     assert ended(child) == 130
 
 
-def test_the_end_of_input_at_a_prompt_leaves(terminal):
-    child = terminal.run("run")
+def test_the_end_of_input_at_a_prompt_leaves(used_terminal):
+    child = used_terminal.run("run")
     child.expect_exact(PROMPT)
     child.sendeof()
     child.expect_exact("stslab cleanup")
     assert ended(child) == 0
 
 
-def test_a_dumb_terminal_gets_no_escape_sequences(terminal):
-    child = terminal.run("run", "--yes", "--to", "create-user", TERM="dumb")
+def test_a_dumb_terminal_gets_no_escape_sequences(used_terminal):
+    child = used_terminal.run("run", "--yes", "--to", "create-user", TERM="dumb")
     child.expect(pexpect.EOF)
     assert "\x1b" not in child.before
     assert "✔" in child.before
 
 
-def test_the_shell_has_the_profiles_and_a_hint_in_its_prompt(terminal, machine):
-    child = terminal.run("shell", SHELL="/bin/bash")
+def test_the_shell_has_the_profiles_and_a_hint_in_its_prompt(used_terminal, used):
+    child = used_terminal.run("shell", SHELL="/bin/bash")
     child.expect_exact("(stslab) ")
     child.sendline("echo profile=$AWS_PROFILE file=$AWS_CONFIG_FILE")
-    child.expect_exact(f"profile=admin file={machine.state}")
+    child.expect_exact(f"profile=admin file={used.state}")
     child.sendline("exit 7")
     assert ended(child) == 7

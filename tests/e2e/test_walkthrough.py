@@ -30,13 +30,14 @@ def test_a_run_that_asks_nothing_proves_everything_and_leaves_nothing(machine: M
     assert '"UserName": "admin"' in listed.out
     assert run["run"] not in listed.out
     assert machine.leftovers(run["run"]) == []
-    assert machine.secrets() <= machine.secrets_of("admin")
+    assert "admin" in machine.profiles()
+    assert not machine.profiles() & {"sts", "assumed"}
 
 
-def test_without_a_terminal_nothing_is_asked_on_the_embedded_account(machine: Machine):
-    done = machine.stslab("run")
+def test_without_a_terminal_nothing_is_asked_on_the_embedded_account(used: Machine):
+    done = used.stslab("run")
     assert done.code == 0, done.said
-    assert machine.runs()[0]["state"] == "finished"
+    assert used.runs()[0]["state"] == "finished"
 
 
 def test_stopping_before_cleanup_leaves_a_lab_to_look_at(machine: Machine):
@@ -101,8 +102,8 @@ def test_check_without_a_run(machine: Machine):
     assert "stslab run" in done.err
 
 
-def test_events_as_json_lines_and_people_on_stderr(machine: Machine):
-    done = machine.stslab("run", "--json", "--yes")
+def test_events_as_json_lines_and_people_on_stderr(used: Machine):
+    done = used.stslab("run", "--json", "--yes")
     assert done.code == 0, done.said
     events = [json.loads(line) for line in done.out.splitlines()]
     kinds = [event["event"] for event in events]
@@ -151,17 +152,17 @@ def test_the_state_folder_is_for_its_owner_alone(machine: Machine):
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_env_makes_the_aws_cli_work_and_unset_takes_it_back(machine: Machine):
-    said = machine.stslab("env", "--shell", "sh").out
+def test_env_makes_the_aws_cli_work_and_unset_takes_it_back(used: Machine):
+    said = used.stslab("env", "--shell", "sh").out
     assert "AWS_CONFIG_FILE" in said
-    fish = machine.stslab("env", "--shell", "fish").out
+    fish = used.stslab("env", "--shell", "fish").out
     assert re.search(r"^set -gx AWS_CONFIG_FILE '", fish, re.MULTILINE)
-    unset = machine.stslab("env", "--unset", "--shell", "sh").out
+    unset = used.stslab("env", "--unset", "--shell", "sh").out
     for name in re.findall(r"^export (\w+)=", said, re.MULTILINE):
         assert f"unset {name}" in unset
-    identity = machine.asks_aws("sts", "get-caller-identity")
+    identity = used.asks_aws("sts", "get-caller-identity")
     assert identity["Arn"].endswith(":user/admin")
-    assert not (machine.root / ".aws").exists()
+    assert not (used.root / ".aws").exists()
 
 
 @pytest.mark.soak
