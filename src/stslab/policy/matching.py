@@ -85,10 +85,16 @@ def _is_account(name: str, principal: Principal) -> bool:
 
 
 def _names_issuer(name: str, principal: Principal) -> bool:
-    """A session's ARN has its role's name without the path, which is unique in an account."""
+    """A session's ARN has its role's name without the path, which is unique in an account.
+
+    Where the issuer has a path it is known, and a role's ARN with another names no such role
+    ("IAM identifiers", "IAM ARNs": role-name-with-path).
+    """
     if name == principal.issuer:
         return True
     if principal.kind is not PrincipalKind.SESSION or ":role/" not in name:
+        return False
+    if not principal.issuer.endswith(f":role/{principal.name}"):
         return False
     arn = arns.split(name)
     return (
