@@ -77,6 +77,9 @@ UNREADABLE = [
     (case(context={"aws:x": [None]}), "'aws:x' has neither"),
     (case(principal_is_service_linked="yes"), "true or false"),
     (case(identity_policies={}) | {"identity_policies": {"a": 1}}, "no list of policies"),
+    (case(identity_policies={}), "no list of policies"),
+    (case(session_policies=""), "no list of policies"),
+    (case(permissions_boundaries=False), "no list of policies"),
     (case(identity_policies=[1]), "is no JSON object"),
     (case(service_control_policies={}), "a list, of lists"),
     (case(service_control_policies=[policy(allow())]), "no list of policies"),
@@ -169,3 +172,42 @@ def test_names_with_quotation_marks_stay_json():
     (layer,) = found["layers"]
     (statement,) = layer["policies"][0]["statements"]
     assert statement["mismatch"]["found"] == f'{BUCKET}"\\\u20ac'
+
+
+WRITTEN = json.dumps(case(id=1))
+NO_JSON = [
+    (WRITTEN.replace('"id": 1', '"id": NaN'), "NaN is no JSON value."),
+    (WRITTEN.replace('"id": 1', '"id": [-Infinity]'), "-Infinity is no JSON value."),
+    (WRITTEN.replace('"id": 1', '"id": 1e999'), "a number is too large."),
+    (WRITTEN.replace('"id": 1', f'"id": {"9" * 5000}'), "a number has too many digits."),
+    (WRITTEN.replace('"id": 1', f'"id": {"[" * 100_000}'), "it is nested too deeply."),
+    (WRITTEN.replace("shop", "sh\udcf6p"), "it is not UTF-8."),
+    (WRITTEN.encode("utf-16").decode(errors="surrogateescape"), "it is UTF-16; save it as UTF-8."),
+    (WRITTEN.replace("shop", "sh\0p"), "Invalid control character at column 118."),
+    ("\0", "Expecting value at column 1."),
+    (WRITTEN * 2, "Extra data at column 124."),
+]
+
+
+@pytest.mark.parametrize(("line", "problem"), NO_JSON, ids=[each for _, each in NO_JSON])
+def test_what_is_no_json_is_said_in_plain_words_and_the_next_line_goes_on(line, problem):
+    (found, readable), (_, next_readable) = answers(line, WRITTEN)
+    assert found == {"id": None, "error": f"Line 1 is no JSON: {problem}"}
+    assert (readable, next_readable) == (False, True)
+
+
+@pytest.mark.parametrize("number", ["9" * 4000, "-0", "1.5", "1e300", "0.1e-999"])
+def test_ids_that_are_numbers_come_back_as_json(number):
+    (text, readable) = next(decide_lines([WRITTEN.replace('"id": 1', f'"id": {number}')]))
+    assert readable
+    assert json.loads(text)["id"] == json.loads(number)
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\ud83d\\ude00", "\\u0000", "\\u001b[2J", "\u2028"])
+def test_whatever_a_text_holds_the_answer_is_ascii_on_one_line(text):
+    line = WRITTEN.replace('"id": 1', f'"id": "{text}"').replace("shop", text)
+    (found, readable) = next(decide_lines([line]))
+    assert readable
+    assert found.isascii()
+    assert found.isprintable()
+    assert json.loads(found)["id"] == json.loads(f'"{text}"')

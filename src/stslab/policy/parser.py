@@ -1,12 +1,12 @@
 """From a policy's text, or its JSON object, to a :class:`Policy`."""
 
-import json
 import marshal
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
+from stslab.policy import jsontext
 from stslab.policy.document import Policy
 from stslab.policy.grammar import SYNTAX, read_policy
 from stslab.policy.vocabulary import PolicyKind
@@ -63,11 +63,10 @@ def load(text: str) -> Any:
         MalformedPolicy: it is no JSON, or an object in it has a key twice.
     """
     try:
-        return json.loads(text, object_pairs_hook=_without_twins)
-    except ValueError as error:
-        raise MalformedPolicy(_INVALID_JSON, str(error)) from error
-    except RecursionError as error:
-        raise MalformedPolicy(_INVALID_JSON, "It is nested too deeply.") from error
+        return _careful.decode(text)
+    except (ValueError, RecursionError) as error:
+        problem = jsontext.problem(text, error)
+        raise MalformedPolicy(_INVALID_JSON, f"{problem[0].upper()}{problem[1:]}.") from error
 
 
 def _without_twins(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -78,3 +77,6 @@ def _without_twins(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twin = next(key for key in keys if keys.count(key) > 1)
         raise MalformedPolicy(SYNTAX, f"The element {twin!r} is there twice.")
     return found
+
+
+_careful: Final = jsontext.decoder(_without_twins)
