@@ -4,17 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stslab.policy import Principal, Request
-from stslab.policy.conditions import compile_conditions, read_test
+from stslab.policy import Principal, Request, elements
+from stslab.policy.conditions import Condition, read_test
 from stslab.policy.context import Context
 from stslab.policy.operators import OPERATORS, moment, number
 
 ALICE = Principal.from_arn("arn:aws:iam::111122223333:user/alice")
 
 
+def compiled(element):
+    return [Condition(*test, variables=True) for test in elements.tests(element)]
+
+
 def holds(operator, wanted, context, *, key="x:k", variables=True):
     values = [wanted] if isinstance(wanted, str) else wanted
-    (condition,) = compile_conditions({operator: {key: values}}, variables=variables)
+    condition = Condition(read_test(operator), key, values, variables=variables)
     return condition.holds(Context(Request(ALICE, "s3:GetObject", "*", context)))
 
 
@@ -166,9 +170,7 @@ def test_every_operator_has_a_row_that_holds_and_one_that_does_not():
 
 
 def test_several_keys_must_all_hold():
-    conditions = compile_conditions(
-        {"StringEquals": {"x:a": ["1"], "x:b": ["2"]}, "Bool": {"x:c": ["true"]}}, variables=True
-    )
+    conditions = compiled({"StringEquals": {"x:a": ["1"], "x:b": ["2"]}, "Bool": {"x:c": ["true"]}})
     context = Context(Request(ALICE, "s3:Get", "*", {"x:a": "1", "x:b": "2", "x:c": "false"}))
     assert [condition.holds(context) for condition in conditions] == [True, True, False]
 
@@ -201,9 +203,7 @@ def test_unknown_operators_are_not_read(written):
 
 
 def test_a_condition_explains_what_it_compared():
-    (condition,) = compile_conditions(
-        {"StringLike": {"s3:prefix": ["home/${aws:username}/*", "x"]}}, variables=True
-    )
+    (condition,) = compiled({"StringLike": {"s3:prefix": ["home/${aws:username}/*", "x"]}})
     context = Context(Request(ALICE, "s3:ListBucket", "*", {"S3:Prefix": "home/bob/"}))
     assert condition.explain(context) == {
         "operator": "StringLike",

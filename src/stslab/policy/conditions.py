@@ -1,6 +1,6 @@
 """Conditions: an operator, a key and its values, put to a request's context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -69,9 +69,9 @@ class Condition:
         self.written = ""
         self._key = key.lower()
         self._null = test.operator.name == "Null"
-        self._comparisons: tuple[Comparison | None, ...] = tuple(
+        self._comparisons: Sequence[Comparison | None] = [
             comparison_for(test.operator, value, self.variables) for value in values
-        )
+        ]
 
     def holds(self, context: Context) -> bool:
         """Whether the condition is true of the request.
@@ -169,15 +169,3 @@ class Condition:
 def comparison_for(operator: Operator, value: str, variables: bool) -> Comparison | None:
     """The comparison with one value, read once whatever the policies that have it."""
     return operator.reads(value, variables)
-
-
-def compile_conditions(
-    element: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool
-) -> tuple[Condition, ...]:
-    """The conditions of a validated ``Condition`` element, in its order."""
-    compiled = []
-    for written, keys in element.items():
-        test = read_test(written)
-        if test is not None:
-            compiled += [Condition(test, key, keys[key], variables=variables) for key in keys]
-    return tuple(compiled)

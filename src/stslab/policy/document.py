@@ -14,12 +14,11 @@ _ACTIONS_REMEMBERED: Final = 64
 class Policy:
     """What :func:`stslab.policy.parse` gives: a valid policy. It does not change.
 
-    ``document`` is the policy's JSON object, with all lists and values as they were given, and
-    ``keys`` how many keys it has, those of the objects in it included. Two policies are equal
-    when their kinds and documents are.
+    ``document`` is the policy's JSON object, with all lists and values as they were given. Two
+    policies are equal when their kinds and documents are.
     """
 
-    __slots__ = ("_about", "document", "keys", "kind", "statements", "written")
+    __slots__ = ("_about", "document", "kind", "statements", "written")
 
     def __init__(
         self, kind: PolicyKind, document: Mapping[str, Any], statements: Sequence[Statement]
@@ -27,9 +26,13 @@ class Policy:
         self.kind = kind
         self.document = document
         self.statements = statements
-        self.keys = count_keys(document)
         self._about: dict[str, list[Statement]] = {}
         self.written: dict[str, list[str]] = {}
+
+    @property
+    def keys(self) -> int:
+        """How many keys the policy has in JSON, those of the objects in it included."""
+        return len(self.document) + sum([each.keys for each in self.statements])
 
     @property
     def version(self) -> str:
@@ -71,20 +74,6 @@ def _remember(kept: dict[str, Any], action: str, value: object) -> None:
     if len(kept) >= _ACTIONS_REMEMBERED:
         kept.clear()
     kept[action] = value
-
-
-def count_keys(value: object) -> int:
-    """How many keys ``value`` and the JSON objects in it have together."""
-    count = 0
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            count += len(each)
-            waiting += [inner for inner in each.values() if not isinstance(inner, str)]
-        elif isinstance(each, list):
-            waiting += [inner for inner in each if not isinstance(inner, str)]
-    return count
 
 
 class NamedPolicy(NamedTuple):

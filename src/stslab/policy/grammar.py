@@ -2,28 +2,21 @@
 
 "Grammar of the IAM JSON policy language", "IAM JSON policy elements reference", and for the
 messages "Troubleshoot IAM policies". The message is IAM's; the hint says where.
+:mod:`stslab.policy.elements` reads what the elements of a statement hold.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final, NamedTuple, NoReturn
 
 from stslab.errors import MalformedPolicy
-from stslab.policy.conditions import read_test
-from stslab.policy.matching import TYPES, PrincipalElement, is_aws_principal
+from stslab.policy import elements
+from stslab.policy.elements import SYNTAX
 from stslab.policy.statement import Statement
 from stslab.policy.vocabulary import LATEST, LEGACY, PolicyKind
 
-SYNTAX: Final = "Syntax errors in policy."
-_NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-_NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
-_ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
-_FOREIGN: Final = re.compile(r"[^\t\n\r\x20-\xff]")
-_PROVIDER: Final = re.compile(
-    r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
-)
-_CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 
 _POLICY_ELEMENTS: Final = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS: Final = frozenset(
@@ -106,165 +99,97 @@ def _check_id(value: object, kind: PolicyKind) -> None:
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
-    where = f"Statement {index + 1}"
+    """One statement; what is wrong with it is told with its place, here."""
+    try:
+        return _read_statement(index, source, kind, variables=variables)
+    except MalformedPolicy as error:
+        where = f"Statement {index + 1}"
+        raise MalformedPolicy(error.message, where + error.hint) from None
+
+
+def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
     if not isinstance(source, dict):
-        raise MalformedPolicy(SYNTAX, f"{where} is no JSON object.")
-    if not source.keys() <= _STATEMENT_ELEMENTS:
-        unknown = min(source.keys() - _STATEMENT_ELEMENTS, key=str)
-        raise MalformedPolicy(SYNTAX, f"{where} has an unknown element {unknown!r}.")
+        raise MalformedPolicy(SYNTAX, " is no JSON object.")
+    names = _names(tuple(source), kind)
     effect = source.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
-        raise MalformedPolicy(SYNTAX, f"{where} {problem}: it is 'Allow' or 'Deny'.")
+        raise MalformedPolicy(SYNTAX, f" {problem}: it is 'Allow' or 'Deny'.")
     if "Sid" in source:
-        _check_sid(source["Sid"], where, kind)
+        _check_sid(source["Sid"], kind)
+    resource = names.resource
     return Statement(
         index,
         source,
-        principal=_principal(source, where, kind),
-        actions=_actions(source, where, kind),
-        resources=_resources(source, where, kind),
-        condition=_condition(source["Condition"], where) if "Condition" in source else None,
+        principal=elements.principal(names.principal, source[names.principal], kind)
+        if names.principal
+        else None,
+        action=elements.action(names.action, source[names.action], kind),
+        resources=(resource, elements.resources(resource, source[resource], kind))
+        if resource
+        else None,
+        tests=elements.tests(source["Condition"]) if "Condition" in source else (),
         variables=variables,
     )
 
 
-def _check_sid(sid: object, where: str, kind: PolicyKind) -> None:
-    if not isinstance(sid, str):
-        raise MalformedPolicy(SYNTAX, f"{where}: Sid is a text.")
-    if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
-        raise MalformedPolicy(
-            f"The following Statement Ids are invalid: {sid}", "A Sid has letters and digits only."
-        )
+class _Names(NamedTuple):
+    """Which element of each pair a statement has; ``""`` where it has, and needs, neither."""
+
+    principal: str
+    action: str
+    resource: str
 
 
-def _either(source: Mapping[str, Any], name: str, negated: str, where: str) -> str:
+@lru_cache(maxsize=1024)
+def _names(given: tuple[str, ...], kind: PolicyKind) -> _Names:
+    """What can be told from the elements' names alone: most statements have the same."""
+    unknown = set(given) - _STATEMENT_ELEMENTS
+    if unknown:
+        raise MalformedPolicy(SYNTAX, f" has an unknown element {min(unknown, key=str)!r}.")
+    return _Names(
+        _principal_name(given, kind),
+        _either(given, "Action", "NotAction") or _missing("actions"),
+        _resource_name(given, kind),
+    )
+
+
+def _either(given: tuple[str, ...], name: str, negated: str) -> str:
     """Which of the two elements the statement has, or ``""``."""
-    if name not in source:
-        return negated if negated in source else ""
-    if negated in source:
-        raise MalformedPolicy(SYNTAX, f"{where} has both {name} and {negated}.")
+    if name in given and negated in given:
+        raise MalformedPolicy(SYNTAX, f" has both {name} and {negated}.")
+    return name if name in given else negated if negated in given else ""
+
+
+def _missing(what: str) -> NoReturn:
+    raise MalformedPolicy(f"Policy statement must contain {what}.")
+
+
+def _principal_name(given: tuple[str, ...], kind: PolicyKind) -> str:
+    name = _either(given, "Principal", "NotPrincipal")
+    if kind in _NAMELESS and name:
+        raise MalformedPolicy("Policy document should not specify a principal.")
+    if kind not in _NAMELESS and not name:
+        raise MalformedPolicy("Missing required field Principal")
+    if name == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
+        raise MalformedPolicy("Has prohibited field NotPrincipal")
     return name
 
 
-def _texts(value: object, where: str, name: str) -> list[str]:
-    """One text, or a list of texts, as a list."""
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list):
-        raise MalformedPolicy(SYNTAX, f"{where}: {name} is a text or a list of texts.")
-    for each in found:
-        if not isinstance(each, str):
-            raise MalformedPolicy(SYNTAX, f"{where}: {name} has {each!r}, which is no text.")
-        if not each.isascii() and _FOREIGN.search(each):
-            raise MalformedPolicy(SYNTAX, f"{where}: {name} has a character beyond U+00FF.")
-    return found
-
-
-def _actions(source: Mapping[str, Any], where: str, kind: PolicyKind) -> tuple[str, list[str]]:
-    name = _either(source, "Action", "NotAction", where)
-    actions = _texts(source[name], where, name) if name else None
-    if not actions:
-        raise MalformedPolicy("Policy statement must contain actions.", where)
-    for action in actions:
-        if not _ACTION.fullmatch(action):
-            raise MalformedPolicy(_problem_of_action(action), f"{where}: {action!r}")
-    if kind is PolicyKind.TRUST and not all(each.lower().startswith("sts:") for each in actions):
-        raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.", where)
-    return name, actions
-
-
-def _problem_of_action(action: str) -> str:
-    vendor, colon, name = action.partition(":")
-    if not colon:
-        return _NO_VENDOR
-    if ":" in name:
-        return "Actions/Condition can contain only one colon."
-    return f"Vendor {vendor} is not valid"
-
-
-def _resources(
-    source: Mapping[str, Any], where: str, kind: PolicyKind
-) -> tuple[str, list[str]] | None:
+def _resource_name(given: tuple[str, ...], kind: PolicyKind) -> str:
     """A trust policy has no Resource; other resource-based policies need none."""
-    name = _either(source, "Resource", "NotResource", where)
+    name = _either(given, "Resource", "NotResource")
     if kind is PolicyKind.TRUST and name:
-        raise MalformedPolicy(f"Has prohibited field {name}", where)
-    if not name and kind in {PolicyKind.TRUST, PolicyKind.RESOURCE}:
-        return None
-    resources = _texts(source[name], where, name) if name else None
-    if not resources:
-        raise MalformedPolicy("Policy statement must contain resources.", where)
-    if kind is not PolicyKind.RESOURCE:
-        for resource in resources:
-            if not resource.startswith("arn:") and resource.strip("*"):
-                raise MalformedPolicy(f'Resource {resource} must be in ARN format or "*".', where)
-    return name, resources
+        raise MalformedPolicy(f"Has prohibited field {name}")
+    optional = kind in {PolicyKind.TRUST, PolicyKind.RESOURCE}
+    return name or ("" if optional else _missing("resources"))
 
 
-def _principal(source: Mapping[str, Any], where: str, kind: PolicyKind) -> PrincipalElement | None:
-    name = _either(source, "Principal", "NotPrincipal", where)
-    if kind in _NAMELESS:
-        if name:
-            raise MalformedPolicy("Policy document should not specify a principal.", where)
-        return None
-    if not name:
-        raise MalformedPolicy("Missing required field Principal", where)
-    if name == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
-        raise MalformedPolicy("Has prohibited field NotPrincipal", where)
-    value = source[name]
-    if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
+def _check_sid(sid: object, kind: PolicyKind) -> None:
+    if not isinstance(sid, str):
+        raise MalformedPolicy(SYNTAX, ": Sid is a text.")
+    if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
         raise MalformedPolicy(
-            SYNTAX, f"{where}: the Principal of a resource control policy is '*'."
+            f"The following Statement Ids are invalid: {sid}",
+            ": A Sid has letters and digits only.",
         )
-    if value == "*":
-        return PrincipalElement(name, None)
-    return PrincipalElement(name, _principals(value, name, where, kind))
-
-
-def _principals(value: object, name: str, where: str, kind: PolicyKind) -> list[tuple[str, str]]:
-    """(type, name) of each principal in the element."""
-    if not isinstance(value, dict) or not value:
-        raise MalformedPolicy(f"Invalid principal in policy: {value!r}", f"{where}: {name}")
-    principals = []
-    for type_, names in value.items():
-        if type_ not in TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
-            raise MalformedPolicy(f"Invalid principal in policy: {type_!r}", f"{where}: {name}")
-        for each in _texts(names, where, name):
-            if not each or (type_ == "AWS" and not is_aws_principal(each)):
-                raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"', where)
-            if type_ == "Federated" and not _PROVIDER.fullmatch(each):
-                raise MalformedPolicy(_NO_PROVIDER, f"{where}: {each!r}")
-            principals.append((type_, each))
-    return principals
-
-
-def _condition(element: object, where: str) -> Mapping[str, Mapping[str, list[str]]]:
-    if not isinstance(element, dict):
-        raise MalformedPolicy(SYNTAX, f"{where}: Condition is a JSON object.")
-    condition = {}
-    for written, keys in element.items():
-        if read_test(written) is None:
-            raise MalformedPolicy(f"Invalid Condition type : {written}.", where)
-        if not isinstance(keys, dict):
-            raise MalformedPolicy(SYNTAX, f"{where}: {written} is a JSON object.")
-        condition[written] = {
-            key: _condition_values(key, value, where) for key, value in keys.items()
-        }
-    return condition
-
-
-def _condition_values(key: str, value: object, where: str) -> list[str]:
-    """The values; an empty list is one that IAM accepts, and that the key never matches."""
-    if not _CONDITION_KEY.fullmatch(key):
-        raise MalformedPolicy(_NO_VENDOR, f"{where}: condition key {key!r}")
-    if isinstance(value, str):
-        return _texts(value, where, key)
-    values = value if isinstance(value, list) else [value]
-    return _texts([_value_text(each) for each in values], where, key)
-
-
-def _value_text(value: object) -> object:
-    """Quotation marks are optional for numbers and Booleans ("The policy language and JSON")."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value

@@ -8,7 +8,8 @@ from typing import Any, Final
 from stslab.errors import MalformedPolicy
 from stslab.policy import jsontext
 from stslab.policy.document import Policy
-from stslab.policy.grammar import SYNTAX, read_policy
+from stslab.policy.elements import SYNTAX
+from stslab.policy.grammar import read_policy
 from stslab.policy.vocabulary import PolicyKind
 
 _INVALID_JSON: Final = "This policy contains invalid Json"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
-from stslab.policy.conditions import Condition, compile_conditions
+from stslab.policy.conditions import Condition, Test
 from stslab.policy.context import Context, Request
 from stslab.policy.glob import Glob, glob
 from stslab.policy.matching import Level, PrincipalElement
@@ -59,7 +59,7 @@ class Element:
         self._exact = exact
         self._prefixes = tuple(prefixes)
         self._globs = globs
-        self.variables = any(pattern.variables for pattern in globs)
+        self.variables = variables and any(pattern.variables for pattern in globs)
 
     def applies(self, value: str, lookup: Lookup) -> bool:
         """Whether the element applies to ``value``; ``lookup`` gives variables their values."""
@@ -79,16 +79,16 @@ class Element:
 class Statement:
     """One statement, valid. ``source`` is its JSON object; ``index`` its place, from 0.
 
-    ``action`` has its patterns in lower case: actions are compared so ("IAM JSON policy
-    elements: Action"). ``variables``: the policy's version has policy variables. ``written``
-    is where :mod:`stslab.policy.rendering` keeps what it wrote of the statement.
+    ``variables``: the policy's version has policy variables. ``written`` is where
+    :mod:`stslab.policy.rendering` keeps what it wrote of the statement. Resources and
+    conditions are compiled when a request first gets as far as to them.
     """
 
     __slots__ = (
-        "_condition",
         "_conditions",
         "_resource",
         "_resources",
+        "_tests",
         "action",
         "allows",
         "effect",
@@ -105,10 +105,10 @@ class Statement:
         index: int,
         source: Mapping[str, Any],
         *,
-        actions: tuple[str, Sequence[str]],
+        action: Element,
         resources: tuple[str, Sequence[str]] | None,
         principal: PrincipalElement | None,
-        condition: Mapping[str, Mapping[str, Sequence[str]]] | None,
+        tests: Sequence[tuple[Test, str, Sequence[str]]],
         variables: bool,
     ) -> None:
         self.index = index
@@ -117,16 +117,24 @@ class Statement:
         self.allows = self.effect == "Allow"
         self.label: str = source.get("Sid") or f"statement {index + 1}"
         self.variables = variables
-        name, patterns = actions
-        self.action = Element(
-            name, [pattern.lower() for pattern in patterns], variables=False, arn=False
-        )
+        self.action = action
         self.principal = principal
         self._resources = resources
         self._resource: Element | None = None
-        self._condition = condition
-        self._conditions: tuple[Condition, ...] | None = None if condition else ()
+        self._tests = tests
+        self._conditions: tuple[Condition, ...] | None = None if tests else ()
         self.written: dict[Mismatch, str] = {}
+
+    @property
+    def keys(self) -> int:
+        """How many keys its JSON object has, those of the objects in it included."""
+        number = len(self.source)
+        for name, value in self.source.items():
+            if isinstance(value, dict):
+                number += len(value)
+                if name == "Condition":
+                    number += sum(map(len, value.values()))
+        return number
 
     @property
     def resource(self) -> Element | None:
@@ -140,7 +148,9 @@ class Statement:
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions, all of which must hold."""
         if self._conditions is None:
-            self._conditions = compile_conditions(self._condition or {}, variables=self.variables)
+            self._conditions = tuple(
+                [Condition(*each, variables=self.variables) for each in self._tests]
+            )
         return self._conditions
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
