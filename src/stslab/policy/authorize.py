@@ -50,19 +50,16 @@ class Policies(NamedTuple):
 
 
 class _Layers(NamedTuple):
-    """What each type of policy said; None where the type does not apply."""
+    """What each type of policy said, in the order in which they are considered.
 
-    controls: list[Layer]
+    ``identity`` is empty for a principal that belongs to no account; ``limits`` has the
+    permissions boundary and the session policies, where there are any.
+    """
+
+    controls: Sequence[Layer]
     resource: Layer
-    identity: Layer | None
-    boundary: Layer | None
-    session: Layer | None
-
-    def all(self) -> list[Layer]:
-        """In the order in which they are considered."""
-        found = [*self.controls, self.resource]
-        found += [each for each in self[2:] if each is not None]
-        return found
+    identity: Sequence[Layer]
+    limits: Sequence[Layer]
 
 
 def authorize(request: Request, policies: Policies) -> Decision:
@@ -75,11 +72,11 @@ def authorize(request: Request, policies: Policies) -> Decision:
         return Decision(Outcome.ALLOWED, reason, (), question)
     same_account = _same_account(request, arn)
     layers = _read_layers(question, policies, same_account=same_account)
-    considered = layers.all()
-    outcome, reason = _decide(question, layers, considered, same_account=same_account)
-    if policies.resource is None and not layers.resource.blocks:
-        considered.remove(layers.resource)
-    return Decision(outcome, reason, considered, question)
+    controls, resource, identity, limits = layers
+    outcome, reason = _decide(question, layers, same_account=same_account)
+    if policies.resource is None and not resource.blocks:
+        return Decision(outcome, reason, [*controls, *identity, *limits], question)
+    return Decision(outcome, reason, [*controls, resource, *identity, *limits], question)
 
 
 def _same_account(request: Request, arn: arns.Arn | None) -> bool:
@@ -93,9 +90,9 @@ def _same_account(request: Request, arn: arns.Arn | None) -> bool:
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> _Layers:
     principal = question.request.principal
     resource = _read_resource(question, policies.resource, same_account=same_account)
-    controls = _read_controls(question, policies) if policies.scps or policies.rcps else []
+    controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
-        return _Layers(controls, resource, None, None, None)
+        return _Layers(controls, resource, (), ())
     identity = _read_all(PolicyKind.IDENTITY, policies.identity, question)
     if principal.unlimited and not identity.denies:
         identity.outcome = Outcome.ALLOWED
@@ -103,13 +100,12 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     session = policies.session
     if session is None and principal.kind is PrincipalKind.FEDERATED_USER:
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
-    return _Layers(
-        controls,
-        resource,
-        identity,
-        _read_limit(PolicyKind.BOUNDARY, policies.boundaries, question),
-        _read_limit(PolicyKind.SESSION, session, question),
-    )
+    limits = []
+    if policies.boundaries is not None:
+        limits.append(_read_all(PolicyKind.BOUNDARY, policies.boundaries, question))
+    if session is not None:
+        limits.append(_read_all(PolicyKind.SESSION, session, question))
+    return _Layers(controls, resource, (identity,), limits)
 
 
 def _read_resource(question: Question, policy: NamedPolicy | None, *, same_account: bool) -> Layer:
@@ -158,22 +154,16 @@ def _read_all(
     return layer(kind, [read(policy, question) for policy in policies], level)
 
 
-def _read_limit(
-    kind: PolicyKind, policies: Sequence[NamedPolicy] | None, question: Question
-) -> Layer | None:
-    return None if policies is None else _read_all(kind, policies, question)
-
-
-def _decide(
-    question: Question, layers: _Layers, considered: Sequence[Layer], *, same_account: bool
-) -> tuple[Outcome, str]:
+def _decide(question: Question, layers: _Layers, *, same_account: bool) -> tuple[Outcome, str]:
+    controls, resource, identity, limits = layers
+    considered = (*controls, resource, *identity, *limits)
     denying = [each for each in considered if each.outcome is _DENIED]
     if denying:
         for each in denying:
             each.blocks = True
         return _DENIED, denied_explicitly(denying[0].kind)
     must_allow = not same_account or services.resource_policy_must_allow(question)
-    closest = layers.resource.closest if same_account else Level.NONE
+    closest = resource.closest if same_account else Level.NONE
     missing = [
         each for each in _needed(layers, closest, must_allow) if each.outcome is not _ALLOWED
     ]
@@ -193,21 +183,21 @@ def _needed(layers: _Layers, closest: Level, must_allow: bool) -> list[Layer]:
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
     policy types (same account)"; ``closest`` is how closely such a grant names the principal.
     """
-    controls, resource, identity, boundary, session = layers
-    if identity is None:
+    controls, resource, identity, limits = layers
+    if not identity:
         return [*controls, resource]
-    needed: list[Layer | None] = [*controls]
+    needed = [*controls]
     if closest < Level.ISSUER:
-        needed.append(identity)
+        needed += identity
         if must_allow:
             needed.append(resource)
     if closest < Level.DIRECT:
-        needed += boundary, session
-    return [each for each in needed if each is not None]
+        needed += limits
+    return needed
 
 
 def _grant(layers: _Layers, must_allow: bool, action: str) -> str:
-    granting = [layers.identity.kind] if layers.identity and layers.identity.allows else []
+    granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
     return allowed(tuple(granting), action)

@@ -4,20 +4,24 @@ One without variables becomes a test at once; one with variables is completed by
 context, whose values are always literal text.
 """
 
+from functools import lru_cache
+from typing import Final
+
 from stslab.policy.matchers import matcher
 from stslab.policy.tokens import ARN_SEPARATORS, Lookup, Star, Token, Variable, tokens, within_arn
 
 
 class Glob:
-    """A compiled pattern. ``text`` is how the policy writes it."""
+    """A compiled pattern. ``text`` is how the policy writes it; ``variables`` are those in it."""
 
-    __slots__ = ("_parts", "_test", "text")
+    __slots__ = ("_head", "_parts", "_test", "text", "variables")
 
     def __init__(self, text: str, parts: tuple[Token, ...]) -> None:
         self.text = text
         self._parts = parts
-        dynamic = any(isinstance(part, Variable) for part in parts)
-        self._test = None if dynamic else matcher(parts)
+        self._head = parts[0] if parts and isinstance(parts[0], str) else ""
+        self.variables = tuple([part for part in parts if isinstance(part, Variable)])
+        self._test = None if self.variables else matcher(parts)
 
     def matches(self, value: str, lookup: Lookup) -> bool:
         """Whether the pattern, completed by ``lookup``, matches the whole of ``value``.
@@ -26,6 +30,8 @@ class Glob:
         """
         if self._test is not None:
             return self._test(value)
+        if not value.startswith(self._head):
+            return False  # and need not be completed
         parts = self._resolved(lookup)
         return parts is not None and matcher(parts)(value)
 
@@ -37,11 +43,6 @@ class Glob:
                 return None
             parts.append(resolved)
         return tuple(parts)
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The variables in the pattern."""
-        return tuple(part for part in self._parts if isinstance(part, Variable))
 
     @property
     def everything(self) -> bool:
@@ -66,8 +67,17 @@ def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool
     """Compile ``text``; ``arn``: by the rules of ARN segments."""
     if "*" not in text and "?" not in text and "${" not in text:
         return Glob(text, (text,) if text else ())
+    compiled = _kept if len(text) < _SHORT else _compiled
+    return compiled(text, variables, wildcards, arn)
+
+
+def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
     parts = tokens(text, variables=variables, wildcards=wildcards)
     return Glob(text, within_arn(parts) if arn else parts)
+
+
+_SHORT: Final = 256  # characters: what is kept must not fill the memory
+_kept: Final = lru_cache(maxsize=1024)(_compiled)
 
 
 def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
