@@ -11,7 +11,7 @@ from stslab.policy.authorize import Policies, authorize
 from stslab.policy.context import Request
 from stslab.policy.decision import Decision
 from stslab.policy.document import NamedPolicy
-from stslab.policy.parser import fingerprint, load, parse
+from stslab.policy.parser import fingerprint, load, may_have_twins, parse
 from stslab.policy.principal import Principal
 from stslab.policy.rendering import text
 from stslab.policy.vocabulary import PolicyKind
@@ -122,14 +122,8 @@ def _sentence(error: PolicyError) -> str:
 
 
 def _check_twins(line: str, case: Mapping[str, Any], keys: int) -> None:
-    """Refuse an object with a key twice, of which JSON readers keep the last only.
-
-    Where the line has as many colons behind quotation marks as there are keys (``keys`` of
-    them in the policies), there is none; only where it has not (which may have other causes)
-    is it read again, with care.
-    """
-    expected = keys + len(case) + len(case.get("context") or ())
-    if line.count('":') != expected or " :" in line or "\t:" in line:
+    """Refuse an object with a key twice; there are ``keys`` of them in the policies."""
+    if may_have_twins(line, keys + len(case) + len(case.get("context") or ())):
         try:
             load(line)
         except MalformedPolicy as error:

@@ -21,13 +21,17 @@ from stslab.policy.vocabulary import PolicyKind
 SYNTAX: Final = "Syntax errors in policy."
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 _NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
-_ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
+_BETWEEN: Final = "\0"
+_AN_ACTION: Final = r"(?:[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:\0]*|\*)"
+_ACTION: Final = re.compile(_AN_ACTION)
+_ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
 _FOREIGN: Final = re.compile(r"[^\t\n\r\x20-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 _REMEMBERED: Final = 512
+_FEW: Final = 20
 _SHORT: Final = 2048  # characters: what is kept must not fill the memory
 
 
@@ -40,16 +44,18 @@ def action(name: str, value: object, kind: PolicyKind) -> Element:
         MalformedPolicy: it holds no actions, or what is none.
     """
     actions = tuple(texts(value, name))
-    return (_kept_action if sum(map(len, actions)) < _SHORT else _action)(name, actions, kind)
+    short = len(actions) < _FEW and sum(map(len, actions)) < _SHORT
+    return (_kept_action if short else _action)(name, actions, kind)
 
 
 def _action(name: str, actions: tuple[str, ...], kind: PolicyKind) -> Element:
     if not actions:
         raise MalformedPolicy("Policy statement must contain actions.")
-    for each in actions:
-        if not _ACTION.fullmatch(each):
-            raise MalformedPolicy(_problem_of_action(each), f": {each!r}")
-    lower = [each.lower() for each in actions]
+    together = _BETWEEN.join(actions)
+    lower = together.lower().split(_BETWEEN)
+    if not _ACTIONS.fullmatch(together) or len(lower) != len(actions):
+        wrong = next((each for each in actions if not _ACTION.fullmatch(each)), "")
+        raise MalformedPolicy(_problem_of_action(wrong), f": {wrong!r}")
     if kind is PolicyKind.TRUST and not all(each.startswith("sts:") for each in lower):
         raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
     return Element(name, lower, variables=False, arn=False)

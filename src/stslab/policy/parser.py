@@ -1,8 +1,10 @@
 """From a policy's text, or its JSON object, to a :class:`Policy`."""
 
 import marshal
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from json import JSONDecoder
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
@@ -39,6 +41,12 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     return found
 
 
+def forget() -> None:
+    """Read every policy anew from now on."""
+    _remembered.clear()
+    _parse_text.cache_clear()
+
+
 def fingerprint(value: object) -> bytes:
     """What is the same for JSON values that are, and differs where they do.
 
@@ -53,8 +61,23 @@ def fingerprint(value: object) -> bytes:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _parse_text(text: str, kind: PolicyKind) -> Policy:
-    document = load(text)
-    return Policy(kind, document, read_policy(document, kind))
+    document = _decoded(_plain, text)
+    policy = Policy(kind, document, read_policy(document, kind))
+    if may_have_twins(text, policy.keys):
+        load(text)
+    return policy
+
+
+def may_have_twins(text: str, keys: int) -> bool:
+    """Whether an object in ``text`` may have a key twice, of which readers keep the last only.
+
+    Where it has as many colons behind quotation marks as there are ``keys`` in what was read
+    of it, there is none. Where it has not, there may be other causes: :func:`load` tells.
+    """
+    return text.count('":') != keys or _SPACED.search(text) is not None
+
+
+_SPACED: Final = re.compile(r'"\s+:')
 
 
 def load(text: str) -> Any:
@@ -63,8 +86,12 @@ def load(text: str) -> Any:
     Raises:
         MalformedPolicy: it is no JSON, or an object in it has a key twice.
     """
+    return _decoded(_careful, text)
+
+
+def _decoded(decoder: JSONDecoder, text: str) -> Any:
     try:
-        return _careful.decode(text)
+        return decoder.decode(text)
     except (ValueError, RecursionError) as error:
         problem = jsontext.problem(text, error)
         raise MalformedPolicy(_INVALID_JSON, f"{problem[0].upper()}{problem[1:]}.") from error
@@ -81,3 +108,4 @@ def _without_twins(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _careful: Final = jsontext.decoder(_without_twins)
+_plain: Final = jsontext.decoder()

@@ -49,13 +49,12 @@ class Element:
         prefixes: list[str] = []
         globs: list[Glob] = []
         for pattern in patterns:
-            star = pattern.find("*")
-            if "?" in pattern or "${" in pattern or 0 <= star < len(pattern) - 1:
+            if "?" in pattern or "${" in pattern or "*" in pattern[:-1]:
                 globs.append(glob(pattern, variables=variables, arn=arn))
-            elif star < 0:
-                exact.append(pattern)
-            else:
+            elif pattern[-1:] == "*":
                 prefixes.append(pattern[:-1])
+            else:
+                exact.append(pattern)
         self._exact = exact
         self._prefixes = tuple(prefixes)
         self._globs = globs
@@ -129,11 +128,12 @@ class Statement:
     def keys(self) -> int:
         """How many keys its JSON object has, those of the objects in it included."""
         number = len(self.source)
-        for name, value in self.source.items():
-            if isinstance(value, dict):
-                number += len(value)
-                if name == "Condition":
-                    number += sum(map(len, value.values()))
+        if self._tests:
+            condition = self.source["Condition"]
+            number += len(condition) + sum(map(len, condition.values()))
+        if self.principal is not None:
+            named = self.source[self.principal.name]
+            number += len(named) if isinstance(named, dict) else 0
         return number
 
     @property
