@@ -1,9 +1,16 @@
 """``stslab simulate``, for people and for programs."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -96,6 +103,27 @@ def test_notes_follow_the_decision(simulate):
         ([*ASKED, "--policy", "bad.json"], "MalformedPolicyDocument: Syntax errors in policy."),
         ([*ASKED, "--trust", "bad.json", "--resource-policy", "bad.json"], "not both"),
         (["--cases", "none.jsonl"], "none.jsonl can't be read"),
+        (["--cases", "."], ". can't be read"),
+        (["--cases", "-", "--principal", ALICE], "--principal is not for --cases"),
+        (["--cases", "-", "--session-policy", "bad.json"], "--session-policy is not for --cases"),
+        (["--cases", "-", "--service-linked"], "--service-linked is not for --cases"),
+        ([*ASKED, "--action", "GetObject"], "'GetObject' is not an action"),
+        ([*ASKED, "--action", "s3:Get*"], "'s3:Get*' is not an action"),
+        ([*ASKED, "--action", "s3:"], "'s3:' is not an action"),
+        ([*ASKED, "--action", "s3:Get:x"], "'s3:Get:x' is not an action"),
+        ([*ASKED, "--resource", "shop"], "'shop' is not an ARN"),
+        ([*ASKED, "--resource", ""], "'' is not an ARN"),
+        ([*ASKED, "--resource-account", "1"], "'1' is not an account's id"),
+        ([*ASKED, "--trust", "bad.json"], "--trust is for an action of sts on a role"),
+        (
+            [*ASKED, "--action", "sts:AssumeRole", "--resource", "*", "--trust", "bad.json"],
+            "--trust is for an action of sts on a role",
+        ),
+        (
+            ["--principal", "anonymous", "--action", "s3:GetObject", "--boundary", "bad.json"],
+            "--boundary is not for anonymous",
+        ),
+        ([*ASKED, "--service-linked"], "--service-linked is for a role"),
     ],
 )
 def test_what_cannot_be_used_is_said(simulate, arguments, message):
@@ -185,3 +213,135 @@ def test_moto_and_boto_are_not_imported(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
+
+
+HOSTILE = "\x1b[31m\x1b]0;title\x07[red]\x9b2J[/blink]\r\x08[link=x]"
+
+
+def hostile():
+    """A policy that has hostile text wherever IAM lets it be."""
+    return policy(
+        allow("s3:Get*", Condition={"StringEquals": {f"aws:PrincipalTag/{HOSTILE}": [HOSTILE]}}),
+        allow("s3:Get*", Condition={"NumericLessThan": {f"aws:RequestTag/{HOSTILE}": HOSTILE}}),
+        allow("s3:Get*", f"arn:aws:s3:::{HOSTILE}/${{{HOSTILE}}}"),
+        allow(f"s3:{HOSTILE}"),
+        {"Effect": "Deny", "NotAction": [f"s3:{HOSTILE}", "s3:*"], "Resource": "*"},
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_hostile_policies_move_no_cursor_and_are_no_markup(width, settings, tmp_path):
+    """On a terminal too: the only escapes there are our own colours."""
+    (tmp_path / "own.json").write_text(json.dumps(hostile()))
+    context = f"aws:PrincipalTag/{HOSTILE}={HOSTILE}x"
+    shown = on_terminal(
+        [*ASKED, "--resource", f"arn:aws:s3:::{HOSTILE}", "--context", context],
+        {"STSLAB_HOME": str(tmp_path), "TERM": "xterm-256color", **settings},
+        width,
+        "--policy",
+        str(tmp_path / "own.json"),
+    )
+    colours = re.compile(r"\x1b\[[0-9;]*m")
+    plain = colours.sub("", shown)
+    assert re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", plain) is None
+    assert "\x1b[31m\x1b]" not in shown
+    for markup in ("[red]", "[/blink]", "[link=x]", "\\x1b[31m"):
+        assert markup in "".join(plain.split())
+    if settings:
+        assert not re.search(r"\x1b\[(3[0-7]|9[0-7])m", shown)
+
+
+def on_terminal(arguments, settings, width, *more):
+    """What ``stslab simulate`` writes to a terminal of that many columns."""
+    own, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environ = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "stslab", "simulate", *arguments, *more],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env={**environ, **settings},
+    ) as process:
+        os.close(other)
+        found = b"".join(iter(partial(read_terminal, own), b""))
+        assert process.wait(timeout=30) == 0
+    os.close(own)
+    return found.decode()
+
+
+def read_terminal(number):
+    try:
+        return os.read(number, 65536)
+    except OSError:  # whoever wrote has gone
+        return b""
+
+
+def test_a_closed_pipe_a_full_disk_and_closed_streams_are_no_bug(tmp_path):
+    file = tmp_path / "cases.jsonl"
+    file.write_text(f"{json.dumps(case())}\n" * 2000)
+    environ = {**os.environ, "STSLAB_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": ""}
+    said = {}
+    for end in ("| head -1 | wc -c | sed 's/.*/piped/'", ">/dev/full", ">&-", "<&-", ">&- 2>&-"):
+        command = f"{sys.executable} -m stslab simulate --cases {file} {end}; echo $? >&2"
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, check=False, env=environ
+        )
+        said[end] = done.stderr
+        assert "piped" in done.stdout or "head" not in end
+    full = "stdout can't be written: No space left on device."
+    assert [each.replace("✘ ", "").split("\n")[:-1] for each in said.values()] == [
+        ["0"],
+        [full, "1"],
+        ["0"],
+        ["0"],
+        ["0"],
+    ]
+    assert not (tmp_path / "home" / "bugs").exists()
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_passed_over(tmp_path):
+    line = json.dumps(case(identity=[allow()])).encode()
+    done = stslab("--cases", "-", stdin=b"\xef\xbb\xbf%b\r\n%b" % (line, line), tmp_path=tmp_path)
+    assert [json.loads(each)["decision"] for each in done.stdout.splitlines()] == ["Allowed"] * 2
+    assert done.returncode == 0
+    document = b"\xef\xbb\xbf" + json.dumps(policy(allow())).encode()
+    done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)
+    assert done.stdout.decode().startswith("✔ Allowed")
+
+
+def test_policies_that_are_no_json_are_said_in_plain_words(tmp_path):
+    for document, problem in (
+        (b"", "It is empty."),
+        (json.dumps(policy(allow())).encode("utf-16"), "It is UTF-16; save it as UTF-8."),
+        (b"[" * 100_000, "It is nested too deeply."),
+        (b'{"Statement": NaN}', "NaN is no JSON value."),
+        (b"[\n1,\n2 3]", "Expecting ',' delimiter at line 3, column 3."),
+    ):
+        done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)
+        assert problem in done.stderr.decode()
+        assert done.returncode == 2
+
+
+def test_an_error_does_not_quote_megabytes(tmp_path):
+    document = json.dumps(policy(allow(resource="x" * 3_000_000))).encode()
+    done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)
+    assert b"2,996,0" in done.stderr
+    assert len(done.stderr) < 10_000
+
+
+def test_ctrl_c_ends_a_stream_with_130_and_without_a_word(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "stslab", "simulate", "--cases", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "STSLAB_HOME": str(tmp_path)},
+    ) as process:
+        process.stdin.write(json.dumps(case()).encode() + b"\n")
+        process.stdin.flush()
+        assert b'"decision"' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read().strip() == b""

@@ -23,6 +23,7 @@ from stslab.render.symbols import symbols_for
 
 USUAL_LAB = "assume-role"
 _NARROWEST = 20
+_LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
@@ -117,6 +118,7 @@ def _tell_bug(error: BaseException) -> None:
 
 def _laid_out(text: str, indent: int) -> str:
     """Text wrapped between words for the terminal's width; lines that are laid out stay so."""
+    text = _clipped(text)
     width = max(shutil.get_terminal_size().columns - indent, _NARROWEST)
     words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     lines: list[str] = []
@@ -124,6 +126,15 @@ def _laid_out(text: str, indent: int) -> str:
         laid_out = line.startswith(" ") or not line
         lines += [line] if laid_out else words.wrap(line)
     return ("\n" + " " * indent).join(lines)
+
+
+def _clipped(text: str) -> str:
+    """A text that a person can read: a message may quote what was given, however long."""
+    if len(text) <= _LONGEST:
+        return text
+    left_out = len(text) - _LONGEST
+    head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
+    return f"{head} ... ({left_out:,} characters left out) ... {tail}"
 
 
 def _color() -> bool | None:

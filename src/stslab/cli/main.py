@@ -1,6 +1,8 @@
 """The command line's entry: it alone formats errors, answers Ctrl-C, and sets the exit code."""
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -39,6 +41,7 @@ def main() -> None:
 
 def exit_code(arguments: list[str]) -> int:
     """Run one command; whatever goes wrong is said on stderr and becomes an exit code."""
+    _open_the_closed()
     try:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
         sys.stdout.flush()
@@ -55,16 +58,42 @@ def exit_code(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _quiet_pipe()
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
-        from stslab.cli.failures import tell_unexpected
-
-        tell_unexpected(error)
-        return _UNEXPECTED
+        return _unexpected(error)
     return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    from stslab.cli.failures import tell, tell_unexpected
+
+    full = _unwritable() if isinstance(error, OSError) else None
+    if full is not None:
+        tell(full)
+        return _quiet_pipe()
+    tell_unexpected(error)
+    return _UNEXPECTED
+
+
+def _open_the_closed() -> None:
+    """Of stdin, stdout and stderr, those that were closed (``>&-``) lead nowhere instead.
+
+    Python has None for them, and the files that are opened next would get their numbers: in
+    the order of these, as each opened file gets the lowest number that is free.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _unwritable() -> StslabError | None:
+    """Why stdout can't be written, such as a full disk: what it still holds says so again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return StslabError(f"stdout can't be written: {error.strerror or error}.")
+    return None
 
 
 def _quiet_pipe() -> int:
     """Whoever read our output has gone: nothing more is to be said, at exit neither."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _UNEXPECTED

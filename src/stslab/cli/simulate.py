@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +12,28 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from stslab.errors import MalformedPolicy, PolicyError, UsageError
+from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from stslab.policy import Decision, NamedPolicy, Policies, Policy, PolicyKind
+    from stslab.policy import (
+        Decision,
+        NamedPolicy,
+        Policies,
+        Policy,
+        PolicyKind,
+        Principal,
+        Request,
+    )
     from stslab.policy.explain import Node
 
 _UNREADABLE_CASES = 2
 _File = click.Path(path_type=Path, allow_dash=True)
 _ASCII_MARKS = {True: "+", False: "x", None: "-"}
+_NO_RESOURCE = ("resource", "*")
+_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9-]+")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _STYLES = {True: "green", False: "red", None: "dim"}
 
 
@@ -49,6 +61,7 @@ def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
     to decide, and one a line says what was decided; exit code 2 if a case can't be read.
     """
     if cases is not None:
+        _check_alone(asked)
         return _simulate_cases(cases)
     decision, policies = _decide(asked)
     if as_json:
@@ -61,6 +74,17 @@ def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
     return 0
 
 
+def _check_alone(asked: Mapping[str, Any]) -> None:
+    """A case says all that options say: none of them would be heeded."""
+    given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
+    if given:
+        flag = given[0].replace("_", "-")
+        raise UsageError(
+            f"--{flag} is not for --cases: each case says its own.",
+            "Write it into the cases, or decide one request without --cases.",
+        )
+
+
 def _simulate_cases(path: Path) -> int:
     """Stream: each case is answered before the next is read."""
     from stslab.policy.cases import decide_lines
@@ -68,12 +92,21 @@ def _simulate_cases(path: Path) -> int:
     all_readable = True
     with _opened(path) as lines, _seldom_collected():
         at_once = not _is_file(lines)
-        for line, readable in decide_lines(lines):
-            sys.stdout.write(f"{line}\n")
-            if at_once:
-                sys.stdout.flush()
+        for line, readable in decide_lines(_read_from(lines, path)):
+            _write(line, at_once)
             all_readable = all_readable and readable
     return 0 if all_readable else _UNREADABLE_CASES
+
+
+def _write(line: str, at_once: bool) -> None:
+    try:
+        sys.stdout.write(f"{line}\n")
+        if at_once:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StslabError(f"stdout can't be written: {error.strerror or error}.") from error
 
 
 def _is_file(stream: TextIO) -> bool:
@@ -99,12 +132,28 @@ def _seldom_collected() -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
-    """The file, or stdin. Bytes that are no UTF-8 are left to what reads the text."""
+    """The file, or stdin. Bytes that are no UTF-8 are left to what reads the text.
+
+    A byte order mark is passed over, as RFC 8259 lets a reader of JSON do.
+    """
     try:
-        with click.open_file(str(path), encoding="utf-8", errors="surrogateescape") as stream:
-            yield cast("TextIO", stream)
+        opened = click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
+    with opened as stream:
+        yield cast("TextIO", stream)
+
+
+def _read_from(stream: TextIO, path: Path) -> Iterator[str]:
+    """Its lines. What goes wrong while they are written elsewhere is not the file's fault."""
+    try:
+        yield from stream
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} can't be read: {error.strerror or error}.")
 
 
 def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
@@ -115,7 +164,6 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
         if not asked[name]:
             raise UsageError(f"Say --{name}, or give --cases.")
     action = asked["action"]
-    policies = _policies(asked)
     principal = read_principal(
         asked["principal"],
         federated=action.lower().startswith("sts:assumerolewith"),
@@ -124,7 +172,50 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
     request = Request(
         principal, action, asked["resource"], _context(asked["context"]), asked["resource_account"]
     )
+    _check_request(request, asked)
+    policies = _policies(asked)
     return authorize(request, policies), policies
+
+
+def _check_request(request: "Request", asked: Mapping[str, Any]) -> None:
+    """Refuse what no request can ask."""
+    if not _ACTION.fullmatch(request.action):
+        raise UsageError(
+            f"{request.action!r} is not an action: --action is of the form service:Operation.",
+            "A request asks for one action, without wildcards, such as s3:GetObject.",
+        )
+    if request.resource != "*" and not request.resource.startswith("arn:"):
+        raise UsageError(
+            f"{request.resource!r} is not an ARN.",
+            "--resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
+        )
+    account = request.resource_account
+    if account is not None and not _ACCOUNT.fullmatch(account):
+        raise UsageError(f"--resource-account {account!r} is not an account's id of 12 digits.")
+    if asked["trust"] and asked["resource_policy"]:
+        raise UsageError("Give --trust or --resource-policy, not both: a role has its trust.")
+    if asked["trust"] and not _is_assumption(request):
+        raise UsageError(
+            "--trust is for an action of sts on a role.",
+            "Give the role as --resource, such as arn:aws:iam::111122223333:role/lab; "
+            "other resources have a --resource-policy.",
+        )
+    _check_principal(request.principal, asked)
+
+
+def _check_principal(principal: "Principal", asked: Mapping[str, Any]) -> None:
+    """Refuse what such a principal has not, and what would not be heeded."""
+    own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
+    if own and not principal.member:
+        flag = own[0].replace("_", "-")
+        raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
+    if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
+        raise UsageError(f"--service-linked is for a role, and {asked['principal']} is none.")
+
+
+def _is_assumption(request: "Request") -> bool:
+    on_role = ":iam::" in request.resource and ":role/" in request.resource
+    return on_role and request.action.lower().startswith("sts:")
 
 
 def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
@@ -140,8 +231,6 @@ def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
 def _policies(asked: dict[str, Any]) -> "Policies":
     from stslab.policy import Policies, PolicyKind
 
-    if asked["trust"] and asked["resource_policy"]:
-        raise UsageError("Give --trust or --resource-policy, not both: a role has its trust.")
     kind = PolicyKind.TRUST if asked["trust"] else PolicyKind.RESOURCE
     resource = asked["trust"] or asked["resource_policy"]
     return Policies(
@@ -168,7 +257,7 @@ def _parsed(path: Path, kind: "PolicyKind") -> "Policy":
     from stslab.policy import parse
 
     with _opened(path) as stream:
-        text = stream.read()
+        text = "".join(_read_from(stream, path))
     try:
         return parse(text, kind)
     except MalformedPolicy as error:

@@ -25,7 +25,7 @@ _BETWEEN: Final = "\0"
 _AN_ACTION: Final = r"(?:[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:\0]*|\*)"
 _ACTION: Final = re.compile(_AN_ACTION)
 _ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
-_FOREIGN: Final = re.compile(r"[^\t\n\r\x20-\xff]")
+_FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 from stslab.policy import catalogue
 from stslab.policy.conditions import Condition, Quantifier
+from stslab.policy.decision import with_article
 from stslab.policy.document import Policy
 from stslab.policy.statement import Statement
 from stslab.policy.vocabulary import LATEST, PolicyKind
@@ -63,7 +64,8 @@ def _size(policy: Policy) -> Iterator[Finding]:
     if limit and characters > limit:
         yield Finding(
             "too-long",
-            f"The policy has {characters:,} characters; a {policy.kind} may have {limit:,}.",
+            f"The policy has {characters:,} characters; "
+            f"{with_article(policy.kind)} may have {limit:,}.",
         )
 
 
