@@ -10,6 +10,8 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
     {mfa: serial, save: codes}                            # the codes of a virtual MFA device
+    {issuer: "https://…", certificate: new-ca, save: shown}  # what an issuer's server shows now;
+                                                          # `thumbprint`, in capitals `shouted`
 
 `${{ ... }}` is JMESPath over what is known: `n` (fresh), `account`, `partner`, `now`, and what
 was saved. A mapping given for a parameter that is text is sent as JSON. Without `fails`, a call
@@ -151,7 +153,7 @@ class _Run:
                 raise
 
     def _step(self, step: Mapping[str, Any]) -> None:
-        for kind in ("call", "clock", "token", "mfa"):
+        for kind in ("call", "clock", "token", "mfa", "issuer"):
             if kind in step:
                 getattr(self, f"_{kind}")(step)
                 return
@@ -169,6 +171,11 @@ class _Run:
         serial = resolve(step["mfa"], self._scope)
         found = self._account.control("GET", f"mfa/code?serial={serial}")
         self._scope[step["save"]] = found["codes"]
+
+    def _issuer(self, step: Mapping[str, Any]) -> None:
+        asked = _filled({k: v for k, v in step.items() if k != "save"}, self._scope)
+        shown = self._account.control("POST", "oidc/issuer", asked)
+        self._scope[step["save"]] = shown | {"shouted": shown["thumbprint"].upper()}
 
     def _call(self, step: Mapping[str, Any]) -> None:
         unknown = set(step) - _KEYS

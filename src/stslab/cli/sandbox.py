@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from stslab.cli import sandbox_clock, sandbox_exchange, sandbox_lending, sandbox_log
+from stslab.cli import (
+    sandbox_clock,
+    sandbox_exchange,
+    sandbox_issuer,
+    sandbox_lending,
+    sandbox_log,
+)
 from stslab.home import home
 
 _OFF = "off"
@@ -85,6 +91,7 @@ for _member in (
     sandbox_clock.command,
     sandbox_exchange.export_command,
     sandbox_exchange.import_command,
+    sandbox_issuer.command,
     sandbox_lending.token_command,
     sandbox_lending.mfa_command,
 ):

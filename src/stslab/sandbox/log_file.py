@@ -29,7 +29,13 @@ UNAUTHENTICATED = frozenset(
 )
 """The codes with which requests are answered whose sender was not believed."""
 
-_REFUSALS = UNAUTHENTICATED | {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+UNVERIFIED = frozenset({"ExpiredTokenException", "InvalidIdentityToken"})
+"""The codes with which AWS refuses what an identity provider is said to have issued."""
+_REFUSALS = (
+    UNAUTHENTICATED
+    | UNVERIFIED
+    | {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+)
 
 
 def is_refused(event: Event) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account, Keys
 
-from stslab.sandbox.log_file import newest_first
+from stslab.sandbox.log_file import is_refused, newest_first
 from stslab.sandbox.why.explanation import explain
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -189,9 +189,13 @@ def refused(account: Account, call: Call) -> dict[str, Any]:
     with pytest.raises(ClientError) as caught:
         call()
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
-    wanted = caught.value.response["ResponseMetadata"]["RequestId"]
-    event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
-    return explain(event, lambda _: None)
+    return explain(found(account, caught.value), lambda _: None)
+
+
+def found(account: Account, error: ClientError) -> Any:
+    """The event of the request that was answered with this error."""
+    wanted = error.response["ResponseMetadata"]["RequestId"]
+    return next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
@@ -256,6 +260,48 @@ def test_an_anonymous_request_is_told_to_sign(account, fresh):
     anonymous = account.client("s3", "anonymous")
     told = refused(account, lambda: anonymous.list_objects_v2(Bucket=f"b-{fresh}"))
     assert "--no-sign-request" in told["changes"][0]["options"][0]["what"]
+
+
+def test_what_is_said_of_a_token_that_is_refused_mends_it(account, fresh):
+    url = f"https://why-{fresh}.example.com"
+    anyone, iam = account.client("sts", "anonymous"), account.client("iam", "admin")
+    arn = f"arn:aws:iam::{LEARNER}:oidc-provider/{url[8:]}"
+    name = role(account, f"why-{fresh}", {"Federated": arn}, "sts:AssumeRoleWithWebIdentity")
+
+    def token(audience: str = "app", seconds: int = 3600) -> str:
+        claims = {"sub": "me", "aud": audience}
+        asked = {"issuer": url, "claims": claims, "seconds": seconds}
+        return account.control("POST", "oidc/token", asked)["token"]
+
+    def told(given: str) -> str:
+        """What is to be changed; nothing where the token is taken."""
+        try:
+            anyone.assume_role_with_web_identity(
+                RoleArn=name, RoleSessionName="me", WebIdentityToken=given
+            )
+        except ClientError as error:
+            event = found(account, error)
+            assert is_refused(event)
+            why = explain(event, lambda _: None)
+            assert [one["layer"] for one in why["changes"]] == ["identity provider"]
+            assert given not in json.dumps(why)
+            return " ".join(option["what"] for option in why["changes"][0]["options"])
+        return ""
+
+    assert "aws iam create-open-id-connect-provider" in told(token())
+    iam.create_open_id_connect_provider(Url=url, ThumbprintList=["0" * 40])
+    assert "update-open-id-connect-provider-thumbprint" in told(token())
+    shown = account.control("POST", "oidc/issuer", {"issuer": url})
+    iam.update_open_id_connect_provider_thumbprint(
+        OpenIDConnectProviderArn=arn, ThumbprintList=[shown["thumbprint"]]
+    )
+    assert "add-client-id-to-open-id-connect-provider" in told(token())
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="app")
+    assert "stslab sandbox token" in told(token(seconds=-5))
+    account.control("POST", "oidc/issuer", {"issuer": url, "certificate": "wrong-host"})
+    assert "stslab sandbox issuer URL --certificate renewed" in told(token())
+    account.control("POST", "oidc/issuer", {"issuer": url, "certificate": "renewed"})
+    assert told(token()) == ""
 
 
 def test_what_was_allowed_is_explained_too(account):

@@ -53,6 +53,14 @@ def invalid(message: str) -> ApiFault:
     return ApiFault("ValidationError", message)
 
 
+def no_communication(url: str) -> ApiFault:
+    """OpenIdIdpCommunicationError: IAM can't connect to the provider, to take its thumbprint."""
+    return ApiFault(
+        "OpenIdIdpCommunicationError",
+        f"IAM cannot connect to the OpenID Connect identity provider URL {url}.",
+    )
+
+
 def unmodifiable(message: str) -> ApiFault:
     """UnmodifiableEntity: only the service that made it may change it."""
     return ApiFault("UnmodifiableEntity", message)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from stslab.errors import SandboxError
 from stslab.sandbox.account import REGION, World
 from stslab.sandbox.iam_own import faults, lookups, shapes, tagging
 from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.oidc import servers
 
 Answer = Mapping[str, Any]
 
@@ -20,7 +22,7 @@ _SAML_PROVIDERS = 100
 
 
 def create_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
-    """CreateOpenIDConnectProvider; AWS fetches a thumbprint itself where none is given."""
+    """CreateOpenIDConnectProvider; IAM retrieves a thumbprint itself where none is given."""
     iam, params = lookups.backend(world, request), request.params
     url = _checked_url(params["Url"])
     arn = f"arn:aws:iam::{request.account}:oidc-provider/{url.removeprefix('https://')}"
@@ -28,13 +30,13 @@ def create_open_id_connect_provider(world: World, request: ApiRequest) -> Answer
         raise faults.exists(f"Provider with url {url} already exists.")
     there_are = len(iam.open_id_providers)
     faults.check_quota("OpenIdConnectProvidersPerAccount", _OIDC_PROVIDERS, there_are)
-    clients, thumbprints = params.get("ClientIDList", []), params.get("ThumbprintList", [])
+    clients = params.get("ClientIDList", [])
     if len(clients) > _CLIENTS:
         raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
     tags = tagging.checked(params.get("Tags", ()))
-    provider = iam.create_open_id_connect_provider(
-        url, _checked_thumbprints(thumbprints), list(clients), tags
-    )
+    given = params.get("ThumbprintList")
+    thumbprints = _checked_thumbprints(given) if given else _retrieved(world, url)
+    provider = iam.create_open_id_connect_provider(url, thumbprints, list(clients), tags)
     return shapes.filled({"OpenIDConnectProviderArn": provider.arn, "Tags": tags or None})
 
 
@@ -44,12 +46,24 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _retrieved(world: World, url: str) -> list[str]:
+    try:
+        return [servers.retrieved_thumbprint(world, url)]
+    except SandboxError as error:
+        raise faults.no_communication(url) from error
+
+
 def _checked_thumbprints(thumbprints: list[str]) -> list[str]:
-    if len(thumbprints) > _THUMBPRINTS:
-        raise faults.invalid_input(f"Thumbprint list must contain at most {_THUMBPRINTS} entries.")
+    """The thumbprints as IAM keeps them, in lower case."""
+    if not thumbprints:
+        raise faults.invalid_input("Thumbprint list must contain at least one entry.")
+    if len(thumbprints) > _THUMBPRINTS:  # in AWS's words, which mean that five are taken
+        raise faults.invalid_input(
+            f"Thumbprint list must contain fewer than {_THUMBPRINTS} entries."
+        )
     if not all(_THUMBPRINT.fullmatch(thumbprint) for thumbprint in thumbprints):
         raise faults.invalid_input("A thumbprint consists of 40 hexadecimal characters.")
-    return list(thumbprints)
+    return [thumbprint.lower() for thumbprint in thumbprints]
 
 
 def get_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
@@ -58,7 +72,7 @@ def get_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
     return {
         "Url": provider.url,
         "ClientIDList": list(provider.client_id_list),
-        "ThumbprintList": list(provider.thumbprint_list),
+        "ThumbprintList": servers.thumbprints(world, request.account, provider),
         "CreateDate": shapes.moment(provider.create_date),
         "Tags": tagging.of(iam, "OIDC provider", provider),
     }
@@ -99,7 +113,7 @@ def remove_client_id(world: World, request: ApiRequest) -> Answer:
 def update_thumbprint(world: World, request: ApiRequest) -> Answer:
     """UpdateOpenIDConnectProviderThumbprint."""
     _, provider = _oidc(world, request)
-    provider.thumbprint_list = _checked_thumbprints(request.params["ThumbprintList"])
+    provider.thumbprint_list = _checked_thumbprints(request.params.get("ThumbprintList", []))
     return {}
 
 

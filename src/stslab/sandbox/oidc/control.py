@@ -8,9 +8,12 @@ from typing import Any
 from stslab.errors import SandboxError
 from stslab.sandbox.account import World
 from stslab.sandbox.control import ControlRequest, Registry
+from stslab.sandbox.oidc import certificates, hosts, servers
 from stslab.sandbox.oidc.issuers import OWN_ISSUER, Issuers
+from stslab.sandbox.oidc.x509_making import described, thumbprint
 
 _MOST_SECONDS = 86400
+_ROLES = ("server", "CA", "trusted root")
 
 
 def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
@@ -29,6 +32,7 @@ def _mint(world: World, asked: ControlRequest) -> Mapping[str, Any]:
         raise SandboxError(f"A token is valid for {_MOST_SECONDS} seconds at most.")
     issuer = str(body.get("issuer", OWN_ISSUER))
     with world.write_lock:
+        servers.reach(world, issuer)
         token = world.part("oidc", Issuers).mint(
             claims,
             world.now(),
@@ -40,8 +44,28 @@ def _mint(world: World, asked: ControlRequest) -> Mapping[str, Any]:
 
 
 def _issuer(world: World, asked: ControlRequest) -> Mapping[str, Any]:
-    """Show the configuration and the public keys of an issuer (the sandbox's own by default)."""
-    url = asked.arguments.get("issuer", OWN_ISSUER)
+    """Show an issuer (the sandbox's own by default): configuration, public keys, certificates.
+
+    POST ``{"issuer": …, "certificate": …}`` lets its server show another certificate first;
+    see :data:`stslab.sandbox.oidc.certificates.KINDS`.
+    """
+    url = str(asked.body.get("issuer") or asked.arguments.get("issuer", OWN_ISSUER))
     with world.write_lock:
+        shown = servers.reach(world, url)
+        kind = asked.body.get("certificate")
+        if asked.method == "POST" and kind:
+            shown = certificates.of(world).change(hosts.of(url), str(kind), world.now())
         issuer = world.part("oidc", Issuers).get(url)
-        return {"configuration": issuer.configuration(), "jwks": issuer.jwks()}
+        trusted = servers.trusted_root(world, shown)
+        return {
+            "issuer": url,
+            "host": hosts.of(url),
+            "configuration": issuer.configuration(),
+            "jwks": issuer.jwks(),
+            "trusted": bool(trusted),
+            "thumbprint": thumbprint(shown.chain[-1]),
+            "certificates": [
+                {"role": role, **described(pem), "pem": pem.decode()}
+                for role, pem in zip(_ROLES, (*shown.chain, *trusted), strict=False)
+            ],
+        }

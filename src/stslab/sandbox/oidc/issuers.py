@@ -17,15 +17,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from stslab.errors import SandboxError
-from stslab.sandbox.oidc import tokens
+from stslab.sandbox.oidc import hosts, tokens
 from stslab.sandbox.tables import Table
 
+CONFIGURATION_PATH, JWKS_PATH = "/.well-known/openid-configuration", "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
 _RSA_BITS = 2048
 _RSA_EXPONENT = 65537
 _ALGORITHMS = ("RS256", "ES256")
-_MOST_ISSUERS = 100
+_MOST_ISSUERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ class Issuer:
 
     def jwks(self) -> dict[str, Any]:
         """Its JSON Web Key Set (RFC 7517)."""
-        return {"keys": [key.jwk for key in self.keys.values()]}
+        return {"keys": [key.jwk for key in list(self.keys.values())]}
 
     def configuration(self) -> dict[str, Any]:
         """What ``/.well-known/openid-configuration`` says of it (OpenID Connect Discovery)."""
         return {
             "issuer": self.url,
-            "jwks_uri": f"{self.url}/.well-known/jwks",
+            "jwks_uri": f"{self.url.rstrip('/')}{JWKS_PATH}",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": list(_ALGORITHMS),
@@ -90,14 +91,21 @@ class Issuer:
 
 
 class Issuers:
-    """Every issuer that tokens were minted for; part of what the account saves."""
+    """Every issuer that somebody needed; part of what the account saves."""
 
     def __init__(self) -> None:
         self._issuers: Table[str, Issuer] = Table()
 
     def find(self, url: str) -> Issuer | None:
-        """The issuer of exactly this URL, or None where it has minted nothing."""
+        """The issuer of exactly this URL, or None where nobody needed it yet."""
         return self._issuers.get(url)
+
+    def at(self, host: str, path: str) -> Issuer | None:
+        """The issuer of this host name and path, which has no slash at its end; or None."""
+        for issuer in list(self._issuers.values()):
+            if hosts.of(issuer.url) == host and hosts.path_of(issuer.url) == path:
+                return issuer
+        return None
 
     def get(self, url: str) -> Issuer:
         """The issuer of this URL, made if need be.

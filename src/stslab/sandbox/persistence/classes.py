@@ -10,6 +10,7 @@ _WHOLE = frozenset(
         "moto.s3.models",
         "stslab.sandbox.cloudformation.state",
         "stslab.sandbox.iam_own.mfa_devices",
+        "stslab.sandbox.oidc.certificates",
         "stslab.sandbox.oidc.issuers",
         "stslab.sandbox.sts.sessions",
         "stslab.sandbox.tables",
@@ -24,6 +25,7 @@ _SOME: Mapping[str, frozenset[str]] = {
     "stslab.sandbox.moto_patches": frozenset(
         {"AwsGroup", "AwsInstanceProfile", "AwsManagedPolicy", "AwsUser"}
     ),
+    "stslab.sandbox.oidc.x509_making": frozenset({"Certified"}),
     "stslab.sandbox.rehearsal.rehearsal": frozenset({"Settings"}),
 }
 

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stslab.errors import SandboxError
 from stslab.policy import Principal
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.oidc import tokens
+from stslab.sandbox.oidc import servers, tokens
 from stslab.sandbox.oidc.issuers import Issuers
+from stslab.sandbox.oidc.verification import NotVerified, UnknownAuthority
 from stslab.sandbox.sts import faults, roles, session_tags
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
 
@@ -38,6 +40,7 @@ _UNVERIFIABLE = (
     "Couldn't retrieve verification key from your identity provider,  please reference "
     "AssumeRoleWithWebIdentity documentation for requirements"
 )
+_MISMATCHED = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 _NO_JWT = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 )
@@ -100,7 +103,9 @@ class AssumeRoleWithWebIdentity:
         token = _read(text)
         issuer = str(token.claims.get("iss", ""))
         provider = self._provider(issuer, account)
-        self._verify(token, issuer)
+        thumbprints = servers.thumbprints(self._world, account, provider)
+        key = self._key(token, issuer, thumbprints)
+        _verify(token, key)
         _check_times(token.claims, request)
         if not token.claims.get("sub"):
             raise faults.invalid_token("Missing a required claim: sub")
@@ -119,17 +124,32 @@ class AssumeRoleWithWebIdentity:
                 return provider
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
 
-    def _verify(self, token: tokens.Token, issuer: str) -> None:
+    def _key(
+        self, token: tokens.Token, issuer: str, configured: Sequence[str]
+    ) -> Mapping[str, Any]:
+        """The key that signed the token, from the issuer's server, if that is believed."""
         known = self._world.part("oidc", Issuers).find(issuer)
-        key = known.key_for(token.header.get("kid")) if known is not None else None
-        if key is None:
+        if known is None:
             raise faults.invalid_token(_UNVERIFIABLE)
         try:
-            tokens.verify(token, key)
-        except tokens.InvalidToken as error:
-            raise faults.invalid_token(
-                "The ID Token provided is not valid: its signature is not the identity provider's"
-            ) from error
+            servers.verify(self._world, issuer, configured)
+        except UnknownAuthority as error:
+            raise faults.invalid_token(_MISMATCHED) from error
+        except (NotVerified, SandboxError) as error:
+            raise faults.invalid_token(_UNVERIFIABLE) from error
+        key = known.key_for(token.header.get("kid"))
+        if key is None:
+            raise faults.invalid_token(_UNVERIFIABLE)
+        return key
+
+
+def _verify(token: tokens.Token, key: Mapping[str, Any]) -> None:
+    try:
+        tokens.verify(token, key)
+    except tokens.InvalidToken as error:
+        raise faults.invalid_token(
+            "The ID Token provided is not valid: its signature is not the identity provider's"
+        ) from error
 
 
 def _wish(params: Mapping[str, Any], target: roles.Target, identity: WebIdentity) -> Wish:

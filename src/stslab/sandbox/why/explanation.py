@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.log_file import UNAUTHENTICATED, Event, is_refused
-from stslab.sandbox.why import unbelieved
+from stslab.sandbox.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
+from stslab.sandbox.why import unbelieved, unverified
 from stslab.sandbox.why.options import Option
 from stslab.sandbox.why.plan import plan
 from stslab.sandbox.why.situation import Situation
@@ -39,6 +39,11 @@ def explain(event: Event, key_facts: KeyFacts) -> dict[str, Any]:
         found = unbelieved.reason(code, event.get("errorMessage", ""), key_facts(key))
         changes = [{"layer": "authentication", "options": [_told(what) for what in found.mends]}]
         return _explanation(event, None, found.why, changes if found.mends else [])
+    if code in UNVERIFIED and decision is None:
+        said = unverified.reason(event.get("errorMessage", ""))
+        mends = [_told(what) for what in said.mends]
+        changes = [{"layer": "identity provider", "options": mends}] if mends else []
+        return _explanation(event, None, said.why, changes)
     if decision is None or decision["decision"] == "Allowed":
         return _explanation(event, decision, _beside(event, decision), [])
     if _is_no_role(decision):
