@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stslab.errors import SandboxError
+from stslab.sandbox import operations
 from stslab.sandbox.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.assembly import assemble, log_in
 from stslab.sandbox.control import ControlRequest, Registry, Verb
@@ -21,6 +22,7 @@ from stslab.sandbox.process import Account
 from stslab.sandbox.rehearsal.control import add_verbs as rehearsal_verbs
 from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
+from stslab.sandbox.s3 import address
 from stslab.sandbox.sts.control import add_verbs as sts_verbs
 
 
@@ -111,6 +113,12 @@ class EmbeddedAccount:
         """Answer one request to an AWS service."""
         with self._passage.through():
             return self._handle(request)
+
+    def warm_up(self) -> None:
+        """Read AWS's models of the services, and how S3's requests look."""
+        for service in operations.SERVICES:
+            operations.names(service)
+        address.warm_up()
 
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stslab.sandbox import context, gather, operations, reference
+from stslab.sandbox import context, gather, reference
 from stslab.sandbox.account import Account, World
 from stslab.sandbox.context import Keys
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need, Needs
 
-OPERATIONS = operations.names("iam")
 _INSTANCES = "ec2.amazonaws.com"
 _FORBIDDEN = 403
 

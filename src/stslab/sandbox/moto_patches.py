@@ -8,8 +8,6 @@ no setting for.
 from __future__ import annotations
 
 import copyreg
-import functools
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +18,8 @@ from moto.core.model_instances import model_data
 from moto.iam.access_control import PermissionResult
 from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.s3.utils import _VersionedKeyStore
+
+from stslab.sandbox import aws_policies
 
 ID_LENGTH = 21
 # As modules whose names are to be set, which no type checker lets a typed module have.
@@ -101,22 +101,8 @@ def _versions_reduced(store: _VersionedKeyStore) -> tuple[Any, ...]:
     return _versions_restored, ({key: store.getlist(key) for key in store},)
 
 
-@functools.cache
-def _aws_policies_read() -> list[Any]:
-    data = json.loads(_IAM.aws_managed_policies_data)
-    read = _IAM.AWSManagedPolicy.from_data
-    return [read(name, "aws", "us-east-1", policy) for name, policy in data.items()]
-
-
-def _own_aws_policies(backend: Any) -> list[Any]:
-    """AWS's own policies as one account counts their uses; what they say is shared by all."""
-    return [_of_account(policy, backend.account_id) for policy in _aws_policies_read()]
-
-
-def _of_account(policy: Any, account_id: str) -> Any:
-    own = object.__new__(type(policy))
-    vars(own).update(vars(policy), account_id=account_id)
-    return own
+def _own_aws_policies(backend: Any) -> list[aws_policies.AwsPolicy]:
+    return aws_policies.of_account(backend.account_id)
 
 
 def _close_quietly(key: Any) -> None:
@@ -139,7 +125,6 @@ def apply() -> None:
     _IAM.Group = AwsGroup
     _IAM.InstanceProfile = AwsInstanceProfile
     _IAM.ManagedPolicy = AwsManagedPolicy
-    # moto reads them anew for each account, which is most of what making one costs.
     _IAM.IAMBackend._init_aws_policies = _own_aws_policies  # noqa: SLF001 - no setting for it
     own = (AwsUser, AwsGroup, AwsInstanceProfile, AwsManagedPolicy)
     for model in (*model_data["iam"].values(), *model_data["s3"].values(), *own):

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stslab.sandbox import context, iam_needs, operations
+from stslab.sandbox import context, iam_needs
 from stslab.sandbox.account import StackFacts, World
 from stslab.sandbox.context import Keys
 from stslab.sandbox.model import ApiRequest
 from stslab.sandbox.need import Need, Needs
 
-CLOUDFORMATION_OPERATIONS = operations.names("cloudformation")
-STS_OPERATIONS = operations.names("sts")
 CLOUDFORMATION = "cloudformation.amazonaws.com"
 
 # Parameter of the request -> the condition key that has its value.

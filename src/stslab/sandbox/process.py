@@ -52,6 +52,10 @@ class Account(Protocol):
         """Answer one request to an AWS service."""
         ...
 
+    def warm_up(self) -> None:
+        """Make what the first request of each service would else wait for. Requests may come."""
+        ...
+
     def reset(self) -> None:
         """Begin anew, with an empty account."""
         ...
@@ -149,6 +153,7 @@ class _Process:
             self._announce()
             log.info("serving %s, process %d", self._server.url, os.getpid())
             tell({"port": self._server.port})
+            self._account.warm_up()
             self._wait()
         finally:
             self._places.server.unlink(missing_ok=True)

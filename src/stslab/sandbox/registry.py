@@ -18,12 +18,18 @@ Backend = Callable[[ApiRequest], ApiResponse]
 
 NOT_IMPLEMENTED = 501
 
-_NEEDS: Mapping[str, tuple[frozenset[str], NeedsOf]] = {
-    "iam": (iam_needs.OPERATIONS, iam_needs.of),
-    "sts": (other_needs.STS_OPERATIONS, other_needs.of_sts),
-    "cloudformation": (other_needs.CLOUDFORMATION_OPERATIONS, other_needs.of_cloudformation),
-    "s3": (s3_needs.OPERATIONS, s3_needs.of),
+Names = Callable[[], frozenset[str]]
+"""Tells names of operations when asked: AWS's models are read when the first request comes."""
+
+_NEEDS: Mapping[str, tuple[Names, NeedsOf]] = {
+    "iam": (lambda: operations.names("iam"), iam_needs.of),
+    "sts": (lambda: operations.names("sts"), other_needs.of_sts),
+    "cloudformation": (lambda: operations.names("cloudformation"), other_needs.of_cloudformation),
+    "s3": (lambda: s3_needs.OPERATIONS, s3_needs.of),
 }
+
+
+_NONE: tuple[Names, None] = (frozenset, None)
 
 
 class Service(Protocol):
@@ -43,19 +49,16 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
-        self._backends: dict[tuple[str, str], Backend] = {}
+        self._backends: dict[str, tuple[Names, Backend]] = {}
 
     def register(self, service: str, own: Service) -> None:
         """Let ``own`` carry out its operations of ``service``, before any backend."""
         for operation, handler in own.handlers.items():
-            operations.operation(service, operation)
             self._handlers[service, operation] = handler
 
-    def register_backend(self, service: str, names: frozenset[str], backend: Backend) -> None:
+    def register_backend(self, service: str, names: Names, backend: Backend) -> None:
         """Let ``backend`` carry out these operations where no handler does."""
-        for operation in names:
-            operations.operation(service, operation)
-            self._backends[service, operation] = backend
+        self._backends[service] = names, backend
 
     def handler(self, service: str, operation: str) -> Handler | None:
         """The handler of an operation, or None."""
@@ -63,17 +66,20 @@ class Registry:
 
     def backend(self, service: str, operation: str) -> Backend | None:
         """The backend of an operation, or None."""
-        return self._backends.get((service, operation))
+        names, backend = self._backends.get(service, _NONE)
+        return backend if operation in names() else None
 
     def knows(self, service: str, operation: str) -> bool:
         """Whether something carries the operation out."""
-        key = service, operation
-        return key in self._handlers or key in self._backends
+        return (service, operation) in self._handlers or (
+            self.backend(service, operation) is not None
+        )
 
     def implemented(self, service: str) -> frozenset[str]:
         """The operations of a service that something carries out."""
-        known = {*self._handlers, *self._backends}
-        return frozenset(operation for owner, operation in known if owner == service)
+        own = {operation for owner, operation in self._handlers if owner == service}
+        names, _ = self._backends.get(service, _NONE)
+        return names() | own
 
 
 def needs_of(service: str, operation: str) -> NeedsOf:
@@ -82,8 +88,8 @@ def needs_of(service: str, operation: str) -> NeedsOf:
     Raises:
         ApiFault: the operation is not mapped to any action, and is refused.
     """
-    known, needs = _NEEDS.get(service, (frozenset(), None))
-    if needs is None or operation not in known:
+    mapped, needs = _NEEDS.get(service, _NONE)
+    if needs is None or operation not in mapped():
         raise unsupported(service, operation)
     return needs
 

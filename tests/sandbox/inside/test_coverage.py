@@ -60,6 +60,7 @@ def example(shape: Any, depth: int = 0) -> Any:
 @pytest.mark.parametrize("service", operations.SERVICES)
 def test_an_operation_is_mapped_or_refused(furnished: Direct, service: str) -> None:
     implemented = furnished.inside.registry.implemented(service)
+    assert implemented <= operations.names(service)
     for name in sorted(operations.names(service) - NOT_NAMED):
         registry.needs_of(service, name)
         code = code_of(furnished, service, name)

@@ -22,6 +22,7 @@ _SOME: Mapping[str, frozenset[str]] = {
     "moto.utilities.utils": frozenset({"LowercaseDict"}),
     "requests.structures": frozenset({"CaseInsensitiveDict"}),
     "stslab.sandbox.account": frozenset({"Account", "Header", "RootKey"}),
+    "stslab.sandbox.aws_policies": frozenset({"AwsPolicy"}),
     "stslab.sandbox.moto_patches": frozenset(
         {"AwsGroup", "AwsInstanceProfile", "AwsManagedPolicy", "AwsUser"}
     ),

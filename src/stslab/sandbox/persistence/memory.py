@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
+
+import moto
 
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiRequest
@@ -15,7 +16,7 @@ from stslab.sandbox.persistence.store import FORMAT, Address, Store
 
 def stamps() -> dict[str, str]:
     """Which versions wrote an account, all of which must be the same to read it."""
-    return {"format": str(FORMAT), "moto": version("moto")}
+    return {"format": str(FORMAT), "moto": moto.__version__}
 
 
 class Memory:

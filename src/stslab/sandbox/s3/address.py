@@ -188,6 +188,11 @@ def _no_such(method: str, where: Address) -> ApiFault:
     )
 
 
+def warm_up() -> None:
+    """Sort the operations by what their requests look like, which the first request needs."""
+    _candidates()
+
+
 @functools.cache
 def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     table: dict[tuple[str, str], list[Candidate]] = {}
