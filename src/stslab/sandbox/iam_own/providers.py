@@ -1,4 +1,4 @@
-"""Identity providers: OpenID Connect and SAML (IAM User Guide, "Identity providers")."""
+"""OpenID Connect identity providers (IAM User Guide, "Identity providers")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.errors import SandboxError
-from stslab.sandbox.account import REGION, World
+from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import faults, lookups, shapes, tagging
 from stslab.sandbox.model import ApiRequest
 from stslab.sandbox.oidc import servers
@@ -18,7 +18,6 @@ _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _OIDC_PROVIDERS = 100
 _CLIENTS = 100
 _THUMBPRINTS = 5
-_SAML_PROVIDERS = 100
 
 
 def create_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
@@ -122,69 +121,6 @@ def _oidc(world: World, request: ApiRequest) -> tuple[Any, Any]:
     return iam, tagging.oidc_provider(iam, request.params["OpenIDConnectProviderArn"])
 
 
-def create_saml_provider(world: World, request: ApiRequest) -> Answer:
-    """CreateSAMLProvider."""
-    iam, params = lookups.backend(world, request), request.params
-    name = params["Name"]
-    if lookups.taken(iam.saml_providers, name):
-        raise faults.exists(f"Provider with name {name} already exists.")
-    faults.check_quota("SAMLProvidersPerAccount", _SAML_PROVIDERS, len(iam.saml_providers))
-    provider = iam.create_saml_provider(name, _checked_metadata(params["SAMLMetadataDocument"]))
-    provider.region_name = REGION
-    provider.tags = tagging.checked(params.get("Tags", ()))
-    return shapes.filled({"SAMLProviderArn": provider.arn, "Tags": provider.tags or None})
-
-
-def update_saml_provider(world: World, request: ApiRequest) -> Answer:
-    """UpdateSAMLProvider: another metadata document."""
-    params = request.params
-    provider = tagging.saml_provider(lookups.backend(world, request), params["SAMLProviderArn"])
-    if "SAMLMetadataDocument" in params:
-        provider.saml_metadata_document = _checked_metadata(params["SAMLMetadataDocument"])
-    return {"SAMLProviderArn": provider.arn}
-
-
-def get_saml_provider(world: World, request: ApiRequest) -> Answer:
-    """GetSAMLProvider."""
-    iam = lookups.backend(world, request)
-    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
-    return {
-        "SAMLMetadataDocument": provider.saml_metadata_document,
-        "CreateDate": shapes.moment(provider.create_date),
-        "ValidUntil": shapes.moment(provider.valid_until),
-        "Tags": tagging.of(iam, "SAML provider", provider),
-    }
-
-
-def list_saml_providers(world: World, request: ApiRequest) -> Answer:
-    """ListSAMLProviders."""
-    providers = lookups.backend(world, request).saml_providers
-    return {
-        "SAMLProviderList": [
-            {
-                "Arn": provider.arn,
-                "ValidUntil": shapes.moment(provider.valid_until),
-                "CreateDate": shapes.moment(provider.create_date),
-            }
-            for _, provider in sorted(providers.items())
-        ]
-    }
-
-
-def delete_saml_provider(world: World, request: ApiRequest) -> Answer:
-    """DeleteSAMLProvider."""
-    iam = lookups.backend(world, request)
-    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
-    del iam.saml_providers[provider.name]
-    return {}
-
-
-def _checked_metadata(text: str) -> str:
-    if "EntityDescriptor" not in text:
-        raise faults.invalid_input("Could not parse metadata")
-    return text
-
-
 HANDLERS = {
     "CreateOpenIDConnectProvider": create_open_id_connect_provider,
     "GetOpenIDConnectProvider": get_open_id_connect_provider,
@@ -193,9 +129,4 @@ HANDLERS = {
     "AddClientIDToOpenIDConnectProvider": add_client_id,
     "RemoveClientIDFromOpenIDConnectProvider": remove_client_id,
     "UpdateOpenIDConnectProviderThumbprint": update_thumbprint,
-    "CreateSAMLProvider": create_saml_provider,
-    "UpdateSAMLProvider": update_saml_provider,
-    "GetSAMLProvider": get_saml_provider,
-    "ListSAMLProviders": list_saml_providers,
-    "DeleteSAMLProvider": delete_saml_provider,
 }

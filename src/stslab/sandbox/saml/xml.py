@@ -1,0 +1,119 @@
+"""Reads XML that strangers wrote: no document type, no entity, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from lxml import etree
+
+Element = Any
+"""lxml's element, which publishes no types."""
+
+_DOCUMENT_TYPE = "<!DOCTYPE"
+_OPTIONS: dict[str, Any] = {
+    "encoding": "utf-8",  # whatever the document says of itself: bytes are read in one way
+    "resolve_entities": False,
+    "load_dtd": False,
+    "no_network": True,
+    "huge_tree": False,
+}
+
+
+class BadXml(Exception):  # noqa: N818 - the name says what happened
+    """A text that is no XML, or holds what is not read here."""
+
+
+def parse(data: bytes) -> Element:
+    """The root of a document in UTF-8, comments included: they are part of what is signed.
+
+    Raises:
+        BadXml: it is not well formed, not UTF-8, or declares a document type, without which
+            there are no entities.
+    """
+    return _parse(data, etree.XMLParser(**_OPTIONS))
+
+
+def parse_plain(data: bytes) -> Element:
+    """Like :func:`parse`, less comments and processing instructions: no text is broken up."""
+    return _parse(data, etree.XMLParser(remove_comments=True, remove_pis=True, **_OPTIONS))
+
+
+def _parse(data: bytes, parser: Any) -> Element:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadXml("it is not UTF-8") from error
+    if text.startswith("\ufeff"):
+        raise BadXml("it begins with a byte order mark")
+    if _DOCUMENT_TYPE in text:
+        raise BadXml("it declares a document type")
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise BadXml("it is not well-formed XML") from error
+    if root is None or next(root.iter(etree.Entity), None) is not None:
+        raise BadXml("it refers to an entity")
+    return root
+
+
+def alone(element: Element) -> bytes:
+    """The element as a document of its own, in the namespaces that it stands in."""
+    data: bytes = etree.tostring(element, with_tail=False)
+    return data
+
+
+def children(element: Element, namespace: str, name: str) -> list[Element]:
+    """The children of this name, in their order."""
+    return list(element.findall(f"{{{namespace}}}{name}"))
+
+
+def child(element: Element, namespace: str, name: str) -> Element | None:
+    """The only child of this name, or None.
+
+    Raises:
+        BadXml: there are several, so that readers could differ in which they take.
+    """
+    found = children(element, namespace, name)
+    if len(found) > 1:
+        raise BadXml(f"it has more than one {name}")
+    return found[0] if found else None
+
+
+def everywhere(element: Element, namespace: str, name: str) -> Iterator[Element]:
+    """The element itself and all below it that have this name."""
+    yield from element.iter(f"{{{namespace}}}{name}")
+
+
+def text(element: Element | None) -> str:
+    """The text of an element that holds nothing else, without the space around it.
+
+    Raises:
+        BadXml: it holds elements.
+    """
+    if element is None:
+        return ""
+    if len(element):
+        raise BadXml("it has elements where text is expected")
+    return (element.text or "").strip()
+
+
+def all_text(element: Element) -> str:
+    """The text of an element and of all below it, without the space around it."""
+    return "".join(element.itertext()).strip()
+
+
+def moment(value: str | None) -> datetime | None:
+    """A time of XML Schema (xs:dateTime), aware; None where there is none.
+
+    Raises:
+        BadXml: it is no such time. SAML's times are UTC, so one without a zone is too.
+    """
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value.strip())
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadXml("it has a time that is none") from error
