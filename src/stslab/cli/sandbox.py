@@ -12,6 +12,7 @@ from stslab.cli import (
     sandbox_issuer,
     sandbox_lending,
     sandbox_log,
+    sandbox_saml,
 )
 from stslab.home import home
 
@@ -94,5 +95,6 @@ for _member in (
     sandbox_issuer.command,
     sandbox_lending.token_command,
     sandbox_lending.mfa_command,
+    sandbox_saml.group,
 ):
     command.add_command(_member)

@@ -23,6 +23,7 @@ from stslab.sandbox.rehearsal.control import add_verbs as rehearsal_verbs
 from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3 import address
+from stslab.sandbox.saml.control import add_verbs as saml_verbs
 from stslab.sandbox.sts.control import add_verbs as sts_verbs
 
 
@@ -94,6 +95,7 @@ class EmbeddedAccount:
         verbs.add("saved", self._saved)
         iam_verbs(verbs, lambda: self._world)
         oidc_verbs(verbs, lambda: self._world)
+        saml_verbs(verbs, lambda: self._world)
         sts_verbs(verbs, lambda: self._world)
         rehearsal_verbs(verbs, lambda: self)
         key_verbs(verbs, lambda: self._inside.keys)

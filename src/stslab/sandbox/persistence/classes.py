@@ -12,6 +12,7 @@ _WHOLE = frozenset(
         "stslab.sandbox.iam_own.mfa_devices",
         "stslab.sandbox.oidc.certificates",
         "stslab.sandbox.oidc.issuers",
+        "stslab.sandbox.saml.identity_providers",
         "stslab.sandbox.sts.sessions",
         "stslab.sandbox.tables",
     }

@@ -108,13 +108,23 @@ class AssumeRole:
             )
 
     def issue(
-        self, request: ApiRequest, wish: Wish, *, chained: bool = False, **provider: Any
+        self,
+        request: ApiRequest,
+        wish: Wish,
+        *,
+        chained: bool = False,
+        at_most: int | None = None,
+        **provider: Any,
     ) -> dict[str, Any]:
-        """The session of the role, and the answer; ``provider`` are fields of the Session."""
+        """The session of the role, and the answer; ``provider`` are fields of the Session.
+
+        ``at_most``: the seconds beyond which it does not last, whatever was asked for.
+        """
         params, role = request.params, wish.target.role
         account = wish.target.account
+        seconds = roles.duration(params, role, chained=chained)
         grant = issuing.Grant(
-            roles.duration(params, role, chained=chained),
+            seconds if at_most is None else min(seconds, at_most),
             session_policies.from_params(params, self._world.account(account).iam.managed_policies),
             wish.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),

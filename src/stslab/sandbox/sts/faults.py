@@ -1,7 +1,7 @@
 """The faults that STS answers with, each with AWS's code and status."""
 
 from stslab.policy import Decision
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.model import ApiFault, ApiRequest
 
 _FORBIDDEN = 403
 
@@ -29,6 +29,14 @@ def malformed_policy(message: str) -> ApiFault:
 def invalid_token(message: str) -> ApiFault:
     """InvalidIdentityToken: what an identity provider is said to have issued is not valid."""
     return ApiFault("InvalidIdentityToken", message)
+
+
+def rejected_assertion(request: ApiRequest, message: str, code: str) -> ApiFault:
+    """InvalidIdentityToken as STS hands it on from the service that keeps SAML providers."""
+    return invalid_token(
+        f"{message} (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: {code}; "
+        f"Request ID: {request.request_id}; Proxy: null)"
+    )
 
 
 def not_offered(operation: str) -> ApiFault:

@@ -1,52 +1,105 @@
-"""AssumeRoleWithSAML: refuses what is not a valid assertion.
+"""AssumeRoleWithSAML: an assertion of a SAML identity provider in place of a signature.
 
-The sandbox has no SAML identity provider to sign one, so no assertion is valid in it. What is
-wrong is said in AWS's order: the encoding, the provider, the signature (IAM User Guide,
-"Troubleshooting SAML 2.0 federation with AWS").
+STS API Reference, "AssumeRoleWithSAML"; IAM User Guide, "Configure SAML assertions for the
+authentication response", "Troubleshoot SAML federation with IAM" and "Available keys for
+SAML-based AWS STS federation".
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from stslab.policy import Principal
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.sts import faults, roles
+from stslab.sandbox.sts.assume_role import AssumeRole, Wish
 
-_RESPONSE = b"Response"
+if TYPE_CHECKING:
+    from stslab.sandbox.sts.saml_claims import Claims
+
+_OPERATION = "AssumeRoleWithSAML"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The SAML provider in IAM that a request names.
+
+    ``own_url`` is the end of the sign-in address that is this provider's alone.
+    """
+
+    arn: str
+    account: str
+    name: str
+    metadata: str
+    own_url: str
 
 
 class AssumeRoleWithSaml:
-    """The operation; nobody signs it, and in the sandbox nobody can succeed with it."""
+    """The operation; nobody signs it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, assume: AssumeRole) -> None:
         self._world = world
+        self._assume = assume
 
-    def __call__(self, request: ApiRequest) -> NoReturn:
-        """Refuse AssumeRoleWithSAML with the first thing that is wrong."""
+    def __call__(self, request: ApiRequest) -> dict[str, Any]:
+        """Carry out AssumeRoleWithSAML."""
+        from stslab.sandbox.sts import saml_claims, saml_response
+
         params = request.params
         target = roles.find(self._world, params["RoleArn"])
-        _check_encoding(params)
-        self._check_provider(params["PrincipalArn"], target.account)
-        raise faults.invalid_token("Response signature invalid")
-
-    def _check_provider(self, arn: str, account: str) -> None:
-        providers = (
-            self._world.account(account).iam.saml_providers.values()
-            if account in self._world.accounts
-            else ()
+        text = saml_response.decoded(params["SAMLAssertion"])
+        provider = self._provider(params["PrincipalArn"], request)
+        assertion = saml_response.verified(text, provider, request)
+        claims = saml_claims.of(assertion, provider, target.arn)
+        self._authorize(request, wish := _wish(target, provider, claims))
+        answer = self._assume.issue(
+            request,
+            wish,
+            at_most=claims.seconds(request.now),
+            federated_provider=provider.arn,
+            provider_keys=claims.lasting_keys,
         )
-        if all(provider.arn != arn for provider in list(providers)):
-            raise ApiFault("AuthSamlManifestNotFoundException", "Specified provider doesn't exist")
+        return {**answer, **claims.answer}
+
+    def _provider(self, arn: str, request: ApiRequest) -> Provider:
+        for account in self._world.accounts.values():
+            for one in list(account.iam.saml_providers.values()):
+                if one.arn == arn:
+                    return Provider(
+                        arn, account.account_id, one.name, one.saml_metadata_document, one.uuid
+                    )
+        raise faults.rejected_assertion(
+            request, "Specified provider doesn't exist", "AuthSamlManifestNotFoundException"
+        )
+
+    def _authorize(self, request: ApiRequest, wish: Wish) -> None:
+        """What the trust policy does not let pass, and why is nobody's business.
+
+        A provider of another account than the role's is trusted by no policy ("Create a SAML
+        identity provider in IAM").
+        """
+        principal = wish.principal
+        try:
+            if not wish.context["saml:sub"] or principal is None:
+                raise faults.access_denied("The assertion names nobody")
+            if principal.account != wish.target.account:
+                raise faults.access_denied("The provider is in another account")
+            self._assume.authorize(request, wish)
+        except ApiFault as fault:
+            raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}") from fault
 
 
-def _check_encoding(params: Mapping[str, Any]) -> None:
-    try:
-        text = base64.b64decode(params["SAMLAssertion"], validate=True)
-    except binascii.Error as error:
-        raise faults.invalid_token("Invalid base64 SAMLResponse") from error
-    if _RESPONSE not in text:
-        raise faults.invalid_token("Invalid assertion")
+def _wish(target: roles.Target, provider: Provider, claims: Claims) -> Wish:
+    keys: Mapping[str, str | Sequence[str]] = {"aws:FederatedProvider": provider.arn, **claims.keys}
+    return Wish(
+        _OPERATION,
+        target,
+        claims.session_name,
+        claims.tags,
+        claims.source_identity,
+        keys,
+        Principal.federated(provider.arn, provider.account),
+    )

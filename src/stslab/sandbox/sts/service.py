@@ -40,7 +40,7 @@ class StsService:
         self.keys = SessionKeys(world, store)
         operations: dict[str, Handler] = {
             "AssumeRole": assume,
-            "AssumeRoleWithSAML": AssumeRoleWithSaml(world),
+            "AssumeRoleWithSAML": AssumeRoleWithSaml(world, assume),
             "AssumeRoleWithWebIdentity": AssumeRoleWithWebIdentity(world, assume),
             "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": identity.decode_authorization_message,
