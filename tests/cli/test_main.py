@@ -22,7 +22,9 @@ from stslab.errors import (
     UsageError,
 )
 
-HEAVY = ("boto3", "botocore", "moto", "rich", "yaml", "pydantic", "sqlite3", "platformdirs")
+HEAVY = (
+    "boto3", "botocore", "moto", "rich", "yaml", "pydantic", "sqlite3", "platformdirs", "lxml", "signxml",
+)  # fmt: skip
 
 
 def imported(*arguments: str, **environ: str) -> set[str]:

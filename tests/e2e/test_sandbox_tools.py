@@ -319,6 +319,48 @@ def test_a_server_moves_to_another_authority(machine):
     assert machine.stslab("sandbox", "issuer", "--pem", "--json").code == 2
 
 
+def test_an_assertion_gets_a_session(machine):
+    provider, role = (
+        f"arn:aws:iam::{LEARNER}:saml-provider/corp",
+        f"arn:aws:iam::{LEARNER}:role/web",
+    )
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
+        "Condition": {"StringEquals": {"saml:edupersonaffiliation": "staff"}},
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    made = machine.sh(
+        "stslab sandbox saml metadata > metadata.xml && aws iam create-saml-provider --name corp"
+        " --saml-metadata-document file://metadata.xml &&"
+        f" aws iam create-role --role-name web --assume-role-policy-document '{trust}'"
+    )
+    assert made.code == 0, made.err
+    assert f"{provider}" in made.out
+    for affiliation, works in (("staff", True), ("student", False)):
+        asked = ("--role", "web", "--provider", provider, "--name", "ana")
+        more = (
+            "--attribute",
+            f"eduPersonAffiliation={affiliation}",
+            "--attribute",
+            "PrincipalTag:A=b",
+        )
+        assertion = machine.stslab("sandbox", "saml", "assertion", *asked, *more).out.strip()
+        machine.transcript.clear()
+        done = machine.sh(
+            f"aws sts assume-role-with-saml --role-arn {role} --principal-arn {provider}"
+            f" --saml-assertion {assertion} --query AssumedRoleUser.Arn"
+        )
+        assert (done.code == 0) is works, done.err
+    told = why(machine)
+    assert told["changes"][0]["layer"] == "role trust policy"
+    assert "saml:eduPersonAffiliation".lower() in told["changes"][0]["options"][0]["what"].lower()
+    assert assertion not in machine.stslab("sandbox", "log", "--json").out
+    wrong = ("--role", "web", "--provider", "corp", "--name", "ana", "--attribute", "c")
+    assert machine.stslab("sandbox", "saml", "assertion", *wrong).code == 2
+
+
 def test_codes_enable_a_device(machine):
     machine.sh(
         "aws iam create-virtual-mfa-device --virtual-mfa-device-name phone"

@@ -9,6 +9,8 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
+    {metadata: {issuer: url}, save: document}             # of the sandbox's SAML providers
+    {assertion: {role: arn, provider: arn, session_name: a}, save: response}
     {mfa: serial, save: codes}                            # the codes of a virtual MFA device
     {issuer: "https://…", certificate: new-ca, save: shown}  # what an issuer's server shows now;
                                                           # `thumbprint`, in capitals `shouted`
@@ -153,7 +155,7 @@ class _Run:
                 raise
 
     def _step(self, step: Mapping[str, Any]) -> None:
-        for kind in ("call", "clock", "token", "mfa", "issuer"):
+        for kind in ("call", "clock", "token", "metadata", "assertion", "mfa", "issuer"):
             if kind in step:
                 getattr(self, f"_{kind}")(step)
                 return
@@ -166,6 +168,17 @@ class _Run:
     def _token(self, step: Mapping[str, Any]) -> None:
         asked = _filled(step["token"], self._scope)
         self._scope[step["save"]] = self._account.control("POST", "oidc/token", asked)["token"]
+
+    def _metadata(self, step: Mapping[str, Any]) -> None:
+        asked = _filled(step["metadata"], self._scope)
+        self._scope[step["save"]] = self._account.control("POST", "saml/metadata", asked)[
+            "metadata"
+        ]
+
+    def _assertion(self, step: Mapping[str, Any]) -> None:
+        asked = _filled(step["assertion"], self._scope)
+        minted = self._account.control("POST", "saml/assertion", asked)
+        self._scope[step["save"]] = minted["assertion"]
 
     def _mfa(self, step: Mapping[str, Any]) -> None:
         serial = resolve(step["mfa"], self._scope)

@@ -174,3 +174,44 @@ def test_a_web_identity(aws: Command, account: Account, fresh: str) -> None:
     assert who["Arn"].endswith(f":assumed-role/web-{fresh}/job")
     token("repo:else/app")
     aws.refused("AccessDenied", "sts", "get-caller-identity", profile="web")
+
+
+def test_a_saml_assertion(aws: Command, account: Account, fresh: str) -> None:
+    """A user of a company's directory takes a role on, with an assertion and no key at all."""
+    issuer = f"https://saml-{fresh}.example.com"
+    described = account.control("POST", "saml/metadata", {"issuer": issuer})
+    (aws.home / "metadata.xml").write_text(described["metadata"])
+    made = aws.answer(
+        "iam", "create-saml-provider", "--name", f"corp-{fresh}",
+        "--saml-metadata-document", f"file://{aws.home}/metadata.xml",
+    )  # fmt: skip
+    provider = made["SAMLProviderArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithSAML",
+        "Condition": {"StringEquals": {"saml:sub": "ana"}},
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    named = ("--role-name", f"saml-{fresh}")
+    role = aws.answer("iam", "create-role", *named, "--assume-role-policy-document", trust)["Role"]
+    assume = (
+        "sts", "assume-role-with-saml", "--role-arn", role["Arn"], "--principal-arn", provider,
+        "--saml-assertion", f"file://{aws.home}/response",
+    )  # fmt: skip
+
+    def respond(name: str) -> None:
+        asked = {"issuer": issuer, "role": role["Arn"], "provider": provider, "session_name": name}
+        minted = account.control("POST", "saml/assertion", asked)["assertion"]
+        (aws.home / "response").write_text(minted + "\n")
+
+    respond("ana")
+    answer = aws.answer(*assume)
+    assert answer["Subject"] == "ana"
+    aws.profile("web", Keys.of(answer["Credentials"]))
+    who = aws.answer("sts", "get-caller-identity", profile="web")
+    assert who["Arn"].endswith(f":assumed-role/saml-{fresh}/ana")
+    respond("ben")
+    aws.refused("AccessDenied", *assume, profile="admin")
+    (aws.home / "response").write_text("PHg+")
+    aws.refused("InvalidIdentityToken", *assume, profile="admin")

@@ -320,6 +320,16 @@ def test_the_client_is_quick_to_import():
     assert found.stdout == b"[]\n"
 
 
+def test_starting_imports_no_xml_library():
+    """They are for SAML, and imported when a request has to do with it."""
+    program = (
+        "import sys; import stslab.sandbox.__main__, stslab.sandbox.embedded;"
+        "print([m for m in ('lxml', 'signxml') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout == b"[]\n"
+
+
 def test_the_log_is_bounded(tmp_path):
     from stslab.sandbox.process import _Log
 

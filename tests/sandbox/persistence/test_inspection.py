@@ -20,6 +20,7 @@ from stslab.sandbox.assembly import assemble
 from stslab.sandbox.oidc.issuers import Issuers
 from stslab.sandbox.persistence import inspection
 from stslab.sandbox.persistence.memory import Memory, stamps
+from stslab.sandbox.saml.identity_providers import IdentityProviders
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     direct.inside = assemble(world, saved=memory.save)
     furnish(direct)
     world.part("oidc", Issuers).mint({"sub": "a", "aud": "b"}, world.now())
+    world.part("saml", IdentityProviders).get("https://idp.example.com", world.now())
     memory.save(world)
     direct.stop()
     memory.close()
