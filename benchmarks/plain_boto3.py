@@ -1,6 +1,9 @@
 """The lab as a plain boto3 script: the same calls with the same waits, and nothing else.
 
-    python benchmarks/plain_boto3.py ENDPOINT ACCESS_KEY_ID SECRET_ACCESS_KEY
+    python benchmarks/plain_boto3.py ENDPOINT ACCESS_KEY_ID SECRET_ACCESS_KEY [--unproved]
+
+With ``--unproved`` it leaves out what the lab asks in order to take nothing back that others
+need, and to prove that nothing is left: what remains is the lab's own calls.
 
 Where a call must be refused, it is made and its refusal is taken; an account without
 enforcement (moto alone) lets it pass, which is taken too.
@@ -8,6 +11,7 @@ enforcement (moto alone) lets it pass, which is taken too.
 
 import json
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -15,7 +19,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 TOP = Path(__file__).resolve().parent.parent
-PACE = {"Delay": 0.05}  # as the lab polls an account on the same machine
+PACE = 0.05  # seconds: as the lab polls an account on the same machine
 RUN = "b" + uuid.uuid4().hex[:7]
 USER, STACK, BUCKET = f"sts-test-user-{RUN}", f"my-sts-stack-{RUN}", f"sts-example-{RUN}"
 TAGS = [{"Key": "stslab:run", "Value": RUN}]
@@ -32,7 +36,8 @@ def refused(call, **parameters) -> None:
         return
 
 
-def main(endpoint: str, key: str, secret: str) -> None:
+def main(endpoint: str, key: str, secret: str, *options: str) -> None:
+    proved = "--unproved" not in options
     admin = session(key, secret)
     iam, cloudformation, s3 = (
         admin.client(name, endpoint_url=endpoint) for name in ("iam", "cloudformation", "s3")
@@ -44,7 +49,7 @@ def main(endpoint: str, key: str, secret: str) -> None:
     assert user_sts.get_caller_identity()["Arn"].endswith(f":user/{USER}")
     refused(user_s3.list_buckets)
 
-    role_arn, role_name, bucket = deploy(cloudformation)
+    role_arn, role_name, bucket = deploy(cloudformation, proved=proved)
     refused(user_s3.list_objects_v2, Bucket=bucket)
     refused(user_sts.assume_role, RoleArn=role_arn, RoleSessionName="too-early")
 
@@ -70,10 +75,20 @@ def main(endpoint: str, key: str, secret: str) -> None:
 
     s3.delete_object(Bucket=bucket, Key="hello.txt")
     iam.delete_user_policy(UserName=USER, PolicyName="StsAssumePolicy")
+    if proved:
+        look_at_stack(cloudformation, s3, bucket)
     cloudformation.delete_stack(StackName=STACK)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig=PACE)
+    wait(cloudformation, "DELETE_COMPLETE", proved=proved)
+    if proved:
+        refused(s3.head_bucket, Bucket=bucket)
+        refused(iam.get_role, RoleName=role_name)
     iam.delete_access_key(UserName=USER, AccessKeyId=access["AccessKeyId"])
+    if proved:
+        look_at_user(iam)
     iam.delete_user(UserName=USER)
+    if proved:
+        look_for_remains(iam, cloudformation, s3, role_name, bucket)
+        list_everything(iam, cloudformation, s3)
     refused(iam.get_user, UserName=USER)
     refused(iam.list_access_keys, UserName=USER)
     refused(iam.get_user_policy, UserName=USER, PolicyName="StsAssumePolicy")
@@ -83,7 +98,59 @@ def main(endpoint: str, key: str, secret: str) -> None:
     refused(user_sts.get_caller_identity)
 
 
-def deploy(cloudformation) -> tuple[str, str, str]:
+def look_at_stack(cloudformation, s3, bucket: str) -> None:
+    """Whether the stack is the run's, and nothing of others is in its bucket."""
+    cloudformation.describe_stacks(StackName=STACK)
+    cloudformation.describe_stack_resources(StackName=STACK)
+    cloudformation.describe_stack_events(StackName=STACK)
+    s3.list_object_versions(Bucket=bucket)
+    s3.list_multipart_uploads(Bucket=bucket)
+    cloudformation.describe_stacks(StackName=STACK)
+
+
+def look_at_user(iam) -> None:
+    """What others may have hung on the user meanwhile."""
+    for ask in (
+        iam.list_access_keys,
+        iam.list_user_policies,
+        iam.list_attached_user_policies,
+        iam.list_groups_for_user,
+        iam.get_login_profile,
+        iam.list_mfa_devices,
+        iam.list_ssh_public_keys,
+        iam.list_signing_certificates,
+        iam.list_service_specific_credentials,
+    ):
+        refused(ask, UserName=USER)
+
+
+def look_for_remains(iam, cloudformation, s3, role_name: str, bucket: str) -> None:
+    """Whether each thing that was made is gone."""
+    refused(iam.get_user, UserName=USER)
+    refused(iam.list_access_keys, UserName=USER)
+    refused(cloudformation.describe_stacks, StackName=STACK)
+    refused(s3.head_bucket, Bucket=bucket)
+    refused(iam.get_role, RoleName=role_name)
+    refused(iam.get_user_policy, UserName=USER, PolicyName="StsAssumePolicy")
+    refused(s3.head_object, Bucket=bucket, Key="hello.txt")
+
+
+def list_everything(iam, cloudformation, s3) -> None:
+    """Whether anything in the account has the run's tag."""
+    cloudformation.describe_stacks()
+    s3.list_buckets()
+    iam.list_users()
+    refused(iam.list_user_tags, UserName="admin")
+    iam.list_groups()
+    iam.list_instance_profiles()
+    iam.list_roles()
+    iam.list_policies(Scope="Local")
+    iam.list_virtual_mfa_devices()
+    iam.list_saml_providers()
+    iam.list_open_id_connect_providers()
+
+
+def deploy(cloudformation, *, proved: bool) -> tuple[str, str, str]:
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=(TOP / "templates/sts-role.yaml").read_text(),
@@ -94,12 +161,28 @@ def deploy(cloudformation) -> tuple[str, str, str]:
         Capabilities=["CAPABILITY_IAM"],
         Tags=TAGS,
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig=PACE)
+    wait(cloudformation, "CREATE_COMPLETE", proved=proved)
+    if proved:
+        cloudformation.describe_stack_resources(StackName=STACK)
     for _ in range(2):
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     return outputs["RoleArn"], outputs["RoleName"], outputs["BucketName"]
 
 
+def wait(cloudformation, wanted: str, *, proved: bool) -> None:
+    """As the lab waits: at its pace, and with a look at the events each time."""
+    while True:
+        try:
+            status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        except ClientError:
+            status = "DELETE_COMPLETE"
+        if proved:
+            refused(cloudformation.describe_stack_events, StackName=STACK)
+        if status == wanted:
+            return
+        time.sleep(PACE)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:])

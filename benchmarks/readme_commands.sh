@@ -1,7 +1,8 @@
 #!/bin/sh
 # The README that the lab replaces, as the aws CLI makes it: one process a command.
 # Needs AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION;
-# the first argument is the folder of the project.
+# the first argument is the folder of the project. With "poll" as the second, the stack is asked
+# for each second, in place of the waits of `aws cloudformation deploy`.
 set -eu
 top=$1
 run=c$(date +%s%N | cut -c6-15)
@@ -16,10 +17,15 @@ as_sts() { AWS_ACCESS_KEY_ID=$sts_id AWS_SECRET_ACCESS_KEY=$sts_secret "$@"; }
 as_sts aws sts get-caller-identity >/dev/null
 as_sts aws s3 ls "s3://$bucket" >/dev/null 2>&1 || true
 
-aws cloudformation create-stack --stack-name "$stack" --template-body "file://$top/templates/sts-role.yaml" \
-  --parameters "ParameterKey=UserName,ParameterValue=$user" "ParameterKey=BucketName,ParameterValue=$bucket" \
-  --capabilities CAPABILITY_IAM >/dev/null
-until [ "$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text)" = CREATE_COMPLETE ]; do sleep 1; done
+if [ "${2:-deploy}" = deploy ]; then  # as the README's bin/deploy
+  aws cloudformation deploy --stack-name "$stack" --template-file "$top/templates/sts-role.yaml" \
+    --parameter-overrides "UserName=$user" "BucketName=$bucket" --capabilities CAPABILITY_IAM >/dev/null
+else
+  aws cloudformation create-stack --stack-name "$stack" --template-body "file://$top/templates/sts-role.yaml" \
+    --parameters "ParameterKey=UserName,ParameterValue=$user" "ParameterKey=BucketName,ParameterValue=$bucket" \
+    --capabilities CAPABILITY_IAM >/dev/null
+  until [ "$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text)" = CREATE_COMPLETE ]; do sleep 1; done
+fi
 role=$(aws cloudformation describe-stacks --stack-name "$stack" --query "Stacks[0].Outputs[?OutputKey=='RoleArn'].OutputValue" --output text)
 
 document=$(sed "s|\${{ role_arn }}|$role|" "$top/policy.json")

@@ -1,13 +1,17 @@
 """The whole lab: against a plain boto3 script, the aws CLI, and moto's server."""
 
+import json
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from benchmarks.accounts import Account, moto_server, sandbox, started_moto
-from benchmarks.measure import Row, at_least, at_most, in_turn, process, seconds
+from benchmarks.measure import Row, at_least, at_most, each_in_turn, process, seconds
 from benchmarks.startup import stslab
 
 HERE = Path(__file__).resolve().parent
@@ -17,7 +21,8 @@ SCRIPT, COMMANDS = HERE / "plain_boto3.py", HERE / "readme_commands.sh"
 def rows(runs: int) -> list[Row]:
     """The lab with the sandbox up, and the first run on a machine without one."""
     with sandbox() as account:
-        found = [_against_boto3(account, runs), _against_commands(account, runs)]
+        _check_same_calls(account)
+        found = [*_against_boto3(account, runs), *_against_commands(account, runs)]
     return [*found, _first_run(runs), _memory()]
 
 
@@ -26,23 +31,66 @@ def lab(home: Path):
     return process([stslab(), "run", "--yes"], env={"STSLAB_HOME": str(home)})
 
 
-def script(account: Account):
+def script(account: Account, *options: str):
     """The plain boto3 script, in its own process."""
     keys = [account.url, account.access_key_id, account.secret_access_key]
-    return process([sys.executable, SCRIPT, *keys])
+    return process([sys.executable, SCRIPT, *keys, *options])
 
 
-def _against_boto3(account: Account, runs: int) -> Row:
-    ours, theirs = in_turn(lab(account.home), script(account), runs=runs)
-    row = Row("whole lab, sandbox up", "plain boto3 script, same calls", "s", ours, theirs)
-    return at_most(row, 1.3)
+def _check_same_calls(account: Account) -> None:
+    """The script makes the lab's calls, or there is nothing to measure."""
+    lab(account.home)()
+    script(account)()
+    ours, theirs = (_calls(account, once) for once in (lab(account.home), script(account)))
+    differing = {name for name in ours | theirs if ours[name] != theirs[name]} - _POLLED
+    if differing:
+        raise RuntimeError(f"the script and the lab differ in {', '.join(sorted(differing))}")
 
 
-def _against_commands(account: Account, runs: int) -> Row:
-    commands = process([COMMANDS, HERE.parent], env=account.environment)
-    theirs, ours = in_turn(commands, lab(account.home), runs=min(runs, 5))
-    row = Row("the README's commands, aws CLI", "whole lab, sandbox up", "s", theirs, ours)
-    return at_least(row, 10)
+_POLLED = {"DescribeStacks", "DescribeStackEvents"}
+
+
+def _calls(account: Account, once) -> Counter[str]:
+    """How often each operation was called meanwhile."""
+    before = sum(_logged(account).values())
+    once()
+    return _logged(account, skip=before)
+
+
+def _logged(account: Account, skip: int = 0) -> Counter[str]:
+    command = [stslab(), "sandbox", "log", "--json", "--limit", "100000"]
+    home = {**os.environ, "STSLAB_HOME": str(account.home)}
+    lines = subprocess.run(command, env=home, check=True, capture_output=True).stdout.splitlines()
+    return Counter(json.loads(line)["eventName"] for line in lines[skip:])
+
+
+def _against_boto3(account: Account, runs: int) -> list[Row]:
+    ours, proved, unproved = each_in_turn(
+        [lab(account.home), script(account), script(account, "--unproved")], runs=runs
+    )
+    return [
+        at_most(
+            Row("whole lab, sandbox up", "plain boto3 script, same calls", "s", ours, proved), 1.3
+        ),
+        Row("the same", "plain boto3 script that proves nothing", "s", ours, unproved),
+    ]
+
+
+def _against_commands(account: Account, runs: int) -> list[Row]:
+    ours, polled = each_in_turn(
+        [lab(account.home), process([COMMANDS, HERE.parent, "poll"], env=account.environment)],
+        runs=runs,
+    )
+    deployed = seconds(process([COMMANDS, HERE.parent, "deploy"], env=account.environment))
+    return [
+        at_least(
+            Row("the README's commands, aws CLI", "whole lab", "s", deployed, ours, note=_CLI), 10
+        ),
+        Row("the same, the stack asked for each second", "whole lab", "s", polled, ours),
+    ]
+
+
+_CLI = "one run: most of it is what `aws cloudformation deploy` waits between its questions"
 
 
 def _first_run(runs: int) -> Row:
@@ -67,7 +115,7 @@ def _first_lab() -> None:
 
 def _first_script() -> None:
     with started_moto() as (server, url):
-        script(Account(url, server.pid))()
+        script(Account(url, server.pid), "--unproved")()
 
 
 def _memory() -> Row:
@@ -75,7 +123,7 @@ def _memory() -> Row:
 
     with sandbox() as ours, moto_server() as theirs:
         lab(ours.home)()
-        script(theirs)()
+        script(theirs, "--unproved")()
         row = Row(
             "sandbox: memory after the lab",
             "moto_server after the script",
