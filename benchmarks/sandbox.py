@@ -3,16 +3,14 @@
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from benchmarks.accounts import Account, sandbox, started_moto
+from benchmarks.accounts import Account, moto_server, sandbox
 from benchmarks.measure import Row, at_least, at_most, in_turn, seconds
 from benchmarks.signed import Connection, Requests, prepared, storm
-from stslab.sandbox import client
+from benchmarks.signed import client as signed_by
 
 _BATCH = 50
 _STORM = 640
@@ -23,7 +21,7 @@ def rows(runs: int) -> list[Row]:
     with sandbox() as ours, moto_alone() as theirs:
         requests = prepared(ours), prepared(theirs)
         return [
-            _start(runs),
+            *_starts(runs),
             *_requests(ours, theirs, requests, max(runs, 15)),
             *_throughput(ours, theirs, requests, runs),
         ]
@@ -43,25 +41,26 @@ def moto_alone() -> Iterator[Account]:
             process.stdin.close()
 
 
-def _start(runs: int) -> Row:
-    pairs = [(_ours_started(), _theirs_started()) for _ in range(runs + 1)][1:]
+def _starts(runs: int) -> list[Row]:
+    """From nothing to the first answer of AWS: each server loads what it needs for it."""
+    return [
+        _start("GetCallerIdentity", lambda to: signed_by(to, "sts").get_caller_identity(), runs),
+        _start("ListUsers", lambda to: signed_by(to, "iam").list_users(), runs),
+    ]
+
+
+def _start(call: str, make: Callable[[Account], object], runs: int) -> Row:
+    pairs = [(_started(sandbox, make), _started(moto_server, make)) for _ in range(runs + 1)][1:]
     ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    row = Row("sandbox: start to first answer, new account", "moto_server", "s", ours, theirs)
+    row = Row(f"sandbox: start to the answer of {call}", "moto_server", "s", ours, theirs)
     return at_most(row, 1)
 
 
-def _ours_started() -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "sandbox"
-        try:
-            return seconds(lambda: client.ensure(place))
-        finally:
-            client.stop(place)
-
-
-def _theirs_started() -> float:
+def _started(
+    server: Callable[[], AbstractContextManager[Account]], make: Callable[[Account], object]
+) -> float:
     with ExitStack() as stack:
-        return seconds(lambda: stack.enter_context(started_moto()))
+        return seconds(lambda: make(stack.enter_context(server())))
 
 
 def _requests(

@@ -55,6 +55,13 @@ def test_a_request_that_nobody_signed_is_logged(direct: Direct) -> None:
     assert direct.inside.log.events(denied=True) == [event]
 
 
+def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> None:
+    with pytest.raises(ClientError) as refused:
+        direct.client("s3").head_bucket(Bucket="there-is-none")
+    assert refused.value.response["Error"]["Code"] == "404"
+    assert direct.inside.log.events()[-1]["errorCode"] == "NoSuchBucket"
+
+
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     direct = Direct(World.new())
     log = DecisionLog(tmp_path)

@@ -16,10 +16,10 @@ from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need
 from stslab.sandbox.s3 import needs, port
 from stslab.sandbox.s3.address import Address
+from stslab.sandbox.s3.errors import no_such_bucket
 from stslab.sandbox.s3.params import malformed
 
 MOST = 1000
-_NOT_FOUND = 404
 
 
 def delete_objects(world: World, judge: Judge, request: ApiRequest) -> Mapping[str, Any]:
@@ -33,12 +33,7 @@ def delete_objects(world: World, judge: Judge, request: ApiRequest) -> Mapping[s
     if not 0 < len(listed) <= MOST or not all(one.get("Key") for one in listed):
         raise malformed()
     if moto_backends.bucket(request.params["Bucket"]) is None:
-        raise ApiFault(
-            "NoSuchBucket",
-            "The specified bucket does not exist",
-            _NOT_FOUND,
-            extra={"BucketName": request.params["Bucket"]},
-        )
+        raise no_such_bucket(request)
     deleted, errors = [], []
     for one in listed:
         try:

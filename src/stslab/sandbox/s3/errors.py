@@ -65,6 +65,15 @@ def of_moto(request: ApiRequest, error: Any) -> ApiFault:
     return ApiFault(error.code, error.message, status_of(error.code), extra=extra)
 
 
+NOT_FOUND = 404
+
+
+def no_such_bucket(request: ApiRequest) -> ApiFault:
+    """What S3 answers for a bucket that is in no account."""
+    extra = {"BucketName": request.params.get("Bucket", "")}
+    return ApiFault("NoSuchBucket", "The specified bucket does not exist", NOT_FOUND, extra=extra)
+
+
 def status_of(code: str) -> int:
     """The HTTP status of an error code of S3."""
     shapes = {shape.name: shape for shape in operations.model("s3").error_shapes}

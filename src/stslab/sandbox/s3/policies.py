@@ -15,7 +15,7 @@ from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import trust
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.s3 import bucket_policy, public
+from stslab.sandbox.s3 import bucket_policy, errors, public
 
 MAX_SIZE = 20 * 1024
 _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 403, 404, 405
@@ -67,12 +67,7 @@ def _bucket(request: ApiRequest) -> Any:
     name = request.params["Bucket"]
     bucket = moto_backends.bucket(name)
     if bucket is None:
-        raise ApiFault(
-            "NoSuchBucket",
-            "The specified bucket does not exist",
-            _NOT_FOUND,
-            extra={"BucketName": name},
-        )
+        raise errors.no_such_bucket(request)
     if bucket.account_id != request.caller.account:
         raise ApiFault(
             "MethodNotAllowed",

@@ -60,6 +60,8 @@ def answer(request: ApiRequest) -> ApiResponse:
     """
     with carried_out(request):
         status, headers, body = _answered(request)
+    if status == errors.NOT_FOUND and request.operation == "HeadBucket":
+        raise errors.no_such_bucket(request)  # moto says so without its name, which the log tells
     content = body.encode() if isinstance(body, str) else bytes(body or b"")
     kept = _headers(headers, head=request.http.method == "HEAD")
     if content and not any(name.lower() == "content-type" for name, _ in kept):
