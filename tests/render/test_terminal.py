@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from tests.render.drawing import as_a_shell_reads, drawn
@@ -104,6 +105,17 @@ def test_what_is_copied_from_the_screen_is_the_same_command(columns, call):
 
 
 HOSTILE = "red \x1b[31mtext\x1b]0;title\x07 \u202emirrored [bold]markup[/bold] :smile: \r\x08 end"
+
+
+@pytest.mark.parametrize("target", ["sandbox", "aws"])
+def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target):
+    failed = events.StepFailed("s", "Assume it", ASSUME, "AccessDenied", "no", "0123456789ab", 0.2)
+    begun = replace(story()[0], target=target)
+    explains = target == "sandbox"
+    for event, request in ((failed, "01234567"), (failed_check(), "r-2")):
+        text = " ".join(drawn([begun, event]).split())
+        assert (f"stslab why {request} explains how it was decided" in text) is explains
+        assert ("stslab why" in text) is explains
 
 
 @pytest.mark.parametrize(

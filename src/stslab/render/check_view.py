@@ -77,3 +77,4 @@ def _refusal(code: str) -> str:
 
 def _what_now(paper: Paper, event: CheckFinished) -> None:
     paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
+    paper.explanation(event.request_id, indent=_PROOF)

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from stslab.render.safe import value_text, visible
+from stslab.render.safe import one_line, value_text, visible
 from stslab.render.shellwords import wrapped
 from stslab.render.symbols import Symbols, symbols_for
 from stslab.render.waits import WaitLine
@@ -19,16 +19,21 @@ _GAP = 2
 _WIDEST_LABEL = 18
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
+_SHOWN_OF_ID = 8  # characters: `stslab why` asks for no more
 
 
 class Paper:
-    """A console with stslab's ways of laying things out. ``over``: a line may be drawn over."""
+    """A console with stslab's ways of laying things out. ``over``: a line may be drawn over.
+
+    ``explained``: the account can explain how it decided of a request.
+    """
 
     def __init__(self, console: Console, *, over: bool = False) -> None:
         self.console = console
         self.symbols: Symbols = symbols_for(console.encoding)
         self.wait = WaitLine(console, over=over)
         self.over = over
+        self.explained = False
 
     @property
     def width(self) -> int:
@@ -55,6 +60,12 @@ class Paper:
     def prose(self, text: str, *, indent: int = 0, style: str = "", lead: str = "") -> None:
         """Plain text, wrapped between words; ``lead`` stands before its first line."""
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
+
+    def explanation(self, request_id: str, *, indent: int = 0) -> None:
+        """How to have it explained why a request was refused, or not, where that is possible."""
+        if self.explained and request_id:
+            told = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]} explains how it was decided"
+            self.prose(told, indent=indent, style="dim")
 
     def command(self, command: str, *, indent: int = 4) -> None:
         """A command line that may be copied as it stands: never cut, never framed."""

@@ -56,6 +56,7 @@ def step_failed(paper: Paper, event: StepFailed) -> None:
     paper.prose(event.message, indent=_RESULT)
     if event.request_id:
         paper.fields([("request id", event.request_id)], indent=_RESULT)
+        paper.explanation(event.request_id, indent=_RESULT)
 
 
 def waiting(paper: Paper, event: Waiting) -> None:
