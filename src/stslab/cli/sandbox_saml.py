@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -45,9 +45,21 @@ def metadata_command(*, issuer: str) -> None:
               "eduPersonAffiliation; the same name again adds a value.")  # fmt: skip
 @click.option("--seconds", type=click.IntRange(-86400, 86400), default=300, show_default=True,
               help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
+@click.option("--recipient", default="", metavar="URL",
+              help="The sign-in address that it is for; else the one of no region.")  # fmt: skip
+@click.option("--encrypt-for", type=click.File(), metavar="FILE",
+              help="A public key (PEM): only who has its private key can read it.")  # fmt: skip
 @_issuer
 def assertion_command(
-    *, role: str, provider: str, name: str, attributes: tuple[str, ...], seconds: int, issuer: str
+    *,
+    role: str,
+    provider: str,
+    name: str,
+    attributes: tuple[str, ...],
+    seconds: int,
+    recipient: str,
+    encrypt_for: TextIO | None,
+    issuer: str,
 ) -> None:
     """Print a signed response for `aws sts assume-role-with-saml`, in base64.
 
@@ -64,10 +76,21 @@ def assertion_command(
         "attributes": _values(attributes),
         "seconds": seconds,
     }
+    if recipient:
+        body["recipient"] = recipient
+    if encrypt_for is not None:
+        body["encrypt_for"] = _text(encrypt_for)
     minted = client.control(home().sandbox, "POST", "saml/assertion", body)
     click.echo(minted["assertion"])
     if sys.stdout.isatty():
         click.echo(f"The issuer is {minted['issuer']}", err=True)
+
+
+def _text(file: TextIO) -> str:
+    try:
+        return file.read()
+    except ValueError as error:
+        raise UsageError(f"{file.name} is no text, and no public key in a PEM file.") from error
 
 
 def _arn(given: str, form: str, account: str) -> str:

@@ -163,13 +163,13 @@ def test_a_failed_authentication(federation: Federation) -> None:
     assert "reported that authentication failed" in answer["Message"]
 
 
-def test_an_encrypted_assertion_is_refused(federation: Federation) -> None:
+def test_an_encrypted_assertion_without_a_key_for_it(federation: Federation) -> None:
     root = federation.response()
     root.replace(
         root.find("a:Assertion", forging.NS),
         etree.Element(f"{{{names.ASSERTION}}}EncryptedAssertion"),
     )
-    assert "does not decrypt" in federation.refused(forging.written(root))
+    assert "can't be decrypted" in federation.refused(forging.written(root))
 
 
 def resigned(federation: Federation, change: str) -> str:

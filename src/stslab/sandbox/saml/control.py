@@ -12,7 +12,7 @@ from stslab.sandbox.saml import names
 from stslab.sandbox.saml.identity_providers import OWN, IdentityProvider, IdentityProviders
 
 _MOST_SECONDS = 86400
-_TEXTS = ("subject", "subject_format", "recipient", "audience")
+_TEXTS = ("subject", "subject_format", "recipient", "audience", "encrypt_for")
 _NUMBERS = ("seconds", "session_seconds")
 
 
@@ -34,10 +34,11 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
     ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
-    valid) and ``session_seconds`` may be said too. An attribute goes by its whole name or, as
-    ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
+    valid), ``session_seconds`` and ``encrypt_for`` (a public key, PEM) may be said too. An
+    attribute goes by its whole name or, as ``PrincipalTag:Team`` and ``eduPersonAffiliation``,
+    by its short one.
     """
-    from stslab.sandbox.saml import minting
+    from stslab.sandbox.saml import encryption, minting
 
     said = _said(asked.body)
     provider = _provider(world, asked)
@@ -45,6 +46,8 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
         minted = minting.response(provider, minting.Wanted(**said), world.now())
     except ValueError as error:
         raise SandboxError("XML has no place for a character in what it is to say.") from error
+    except encryption.BadKey as error:
+        raise SandboxError(f"An assertion can't be encrypted for that: {error}.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
 
 

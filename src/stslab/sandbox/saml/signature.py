@@ -8,7 +8,7 @@ be wrapped, and what comes back was read anew from the very bytes that were veri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography import x509
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
@@ -24,6 +24,7 @@ _METHODS = frozenset(
     {SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512}
 )
 _DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
+Decrypt = Callable[[xml.Element], xml.Element]
 _RESPONSE = f"{{{names.PROTOCOL}}}Response"
 _ASSERTION = f"{{{names.ASSERTION}}}Assertion"
 
@@ -33,45 +34,60 @@ class BadSignature(Exception):  # noqa: N818 - the name says what happened
 
 
 def signed_assertion(
-    response: xml.Element, certificates: Sequence[x509.Certificate]
+    response: xml.Element, certificates: Sequence[x509.Certificate], decrypt: Decrypt
 ) -> xml.Element:
     """The one assertion of a response that the response's or its own signature covers.
 
-    Where both are signed, both must be right.
+    Where both are signed, both must be right. ``decrypt`` opens an assertion that is encrypted.
 
     Raises:
         BadSignature: no signature of one of the certificates covers an assertion.
         BadXml: the response does not have one assertion.
     """
-    _check_places(response)
+    _check_response(response)
     signed = bool(_signatures(response))
     if signed:
         response = _verified(response, certificates)
     assertion = xml.child(response, names.ASSERTION, "Assertion")
     if assertion is None:
-        raise xml.BadXml("it has no assertion")
+        assertion = decrypt(xml.child(response, names.ASSERTION, "EncryptedAssertion"))
+        _check_decrypted(assertion)
     if _signatures(assertion):
         return _verified(assertion, certificates)
     if not signed:
         raise BadSignature("neither the response nor its assertion is signed")
-    return assertion
+    return xml.parse_plain(xml.alone(assertion))
 
 
-def _check_places(response: xml.Element) -> None:
+def _check_response(response: xml.Element) -> None:
     """One assertion in a response, each with at most one signature, and none elsewhere."""
-    assertions = list(xml.everywhere(response, names.ASSERTION, "Assertion"))
-    if response.tag != _RESPONSE or assertions != xml.children(
-        response, names.ASSERTION, "Assertion"
-    ):
+    assertions = _assertions(response)
+    if response.tag != _RESPONSE or not assertions:
         raise xml.BadXml("it is no Response with an assertion in it")
-    if len(assertions) > 1 or list(xml.everywhere(response, names.PROTOCOL, "Response")) != [
-        response
-    ]:
-        raise xml.BadXml("it has more than one assertion")
-    placed = [*_signatures(response), *(each for one in assertions for each in _signatures(one))]
-    if len(placed) != len(list(xml.everywhere(response, names.SIGNATURE, "Signature"))):
+    responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
+    if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
+        raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
+    _check_signatures(response, assertions[0])
+
+
+def _check_decrypted(assertion: xml.Element) -> None:
+    if assertion.tag != _ASSERTION or _assertions(assertion) != [assertion]:
+        raise xml.BadXml("what is encrypted is not one assertion")
+    _check_signatures(assertion)
+
+
+def _assertions(element: xml.Element) -> list[xml.Element]:
+    """All assertions in an element, the encrypted ones too."""
+    kinds = ("Assertion", "EncryptedAssertion")
+    return [each for kind in kinds for each in xml.everywhere(element, names.ASSERTION, kind)]
+
+
+def _check_signatures(*signed: xml.Element) -> None:
+    """In the first element there are only signatures of it and of the others; no ID is double."""
+    placed = sum(len(_signatures(each)) for each in signed)
+    if placed != len(list(xml.everywhere(signed[0], names.SIGNATURE, "Signature"))):
         raise BadSignature("a signature does not stand in what it signs")
-    identities = [each.get("ID") for each in response.iter("*") if each.get("ID") is not None]
+    identities = [each.get("ID") for each in signed[0].iter("*") if each.get("ID") is not None]
     if len(set(identities)) < len(identities):
         raise BadSignature("an ID is given twice")
 

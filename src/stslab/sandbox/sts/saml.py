@@ -8,7 +8,7 @@ SAML-based AWS STS federation".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stslab.policy import Principal
@@ -21,20 +21,24 @@ if TYPE_CHECKING:
     from stslab.sandbox.sts.saml_claims import Claims
 
 _OPERATION = "AssumeRoleWithSAML"
+_IDENTITY_CENTER = "AWSReservedSSO_"
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """The SAML provider in IAM that a request names.
 
-    ``own_url`` is the end of the sign-in address that is this provider's alone.
+    ``identity`` is the end of the sign-in address that is this provider's alone.
+    ``private_keys`` are PEM, the newest first; ``encrypted_only``: nothing else is taken.
     """
 
     arn: str
     account: str
     name: str
     metadata: str
-    own_url: str
+    identity: str
+    encrypted_only: bool = False
+    private_keys: tuple[str, ...] = field(repr=False, default=())
 
 
 class AssumeRoleWithSaml:
@@ -68,9 +72,7 @@ class AssumeRoleWithSaml:
         for account in self._world.accounts.values():
             for one in list(account.iam.saml_providers.values()):
                 if one.arn == arn:
-                    return Provider(
-                        arn, account.account_id, one.name, one.saml_metadata_document, one.uuid
-                    )
+                    return _provider(account.account_id, one)
         raise faults.rejected_assertion(
             request, "Specified provider doesn't exist", "AuthSamlManifestNotFoundException"
         )
@@ -83,6 +85,8 @@ class AssumeRoleWithSaml:
         """
         principal = wish.principal
         try:
+            if wish.target.name.startswith(_IDENTITY_CENTER):
+                raise faults.access_denied("The role is one of IAM Identity Center")
             if not wish.context["saml:sub"] or principal is None:
                 raise faults.access_denied("The assertion names nobody")
             if principal.account != wish.target.account:
@@ -90,6 +94,18 @@ class AssumeRoleWithSaml:
             self._assume.authorize(request, wish)
         except ApiFault as fault:
             raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}") from fault
+
+
+def _provider(account: str, kept: Any) -> Provider:
+    return Provider(
+        kept.arn,
+        account,
+        kept.name,
+        kept.saml_metadata_document,
+        kept.uuid,
+        encrypted_only=kept.encryption_mode == "Required",
+        private_keys=tuple(key["Pem"] for key in reversed(kept.private_keys)),
+    )
 
 
 def _wish(target: roles.Target, provider: Provider, claims: Claims) -> Wish:

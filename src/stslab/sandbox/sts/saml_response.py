@@ -64,25 +64,45 @@ def _signed(root: xml.Element, provider: Provider, request: ApiRequest) -> Asser
             "The identity provider (IdP) reported that authentication failed.",
             _FORBIDDEN,
         )
-    if xml.children(root, names.ASSERTION, "EncryptedAssertion"):
-        raise faults.invalid_token(
-            "The sandbox does not decrypt assertions, and this one is encrypted."
-        )
     issuers = metadata.read(provider.metadata)
-    claimed = xml.child(root, names.ASSERTION, "Assertion")
-    issuer = "" if claimed is None else assertions.issuer(claimed)
-    if claimed is not None and issuer not in issuers:
+    issuer = _claimed_issuer(root, provider)
+    if issuer not in issuers:
         raise faults.rejected_assertion(
             request, "Issuer not present in specified provider", _RESPONSE_CODE
         )
     try:
-        found = signature.signed_assertion(root, issuers.get(issuer, ()))
+        found = signature.signed_assertion(root, issuers[issuer], _opener(provider))
     except signature.BadSignature as error:
         raise faults.invalid_token("Response signature invalid") from error
     read = assertions.read(found)
     if read.issuer != issuer:  # what chose the keys was not what they signed
         raise faults.invalid_token("Response signature invalid")
     return read
+
+
+def _claimed_issuer(root: xml.Element, provider: Provider) -> str:
+    """Whose keys are to be tried: by the assertion's word, or the response's where it is closed."""
+    assertion = xml.child(root, names.ASSERTION, "Assertion")
+    if assertion is None and xml.child(root, names.ASSERTION, "EncryptedAssertion") is None:
+        raise xml.BadXml("it is no Response with an assertion in it")
+    if assertion is not None and provider.encrypted_only:
+        raise faults.invalid_token("The SAML assertion is not encrypted, and has to be")
+    return assertions.issuer(root if assertion is None else assertion)
+
+
+def _opener(provider: Provider) -> signature.Decrypt:
+    def opened(encrypted: xml.Element) -> xml.Element:
+        from stslab.sandbox.saml import encryption
+
+        keys = [encryption.private_key(pem) for pem in provider.private_keys]
+        try:
+            return encryption.decrypt(encrypted, keys)
+        except encryption.Undecryptable as error:
+            raise faults.invalid_token(
+                "The SAML assertion can't be decrypted with a private key of the provider"
+            ) from error
+
+    return opened
 
 
 def _check_times(found: Assertion, now: datetime) -> None:
@@ -105,8 +125,10 @@ def _check_times(found: Assertion, now: datetime) -> None:
 
 
 def _check_addressee(found: Assertion, provider: Provider) -> None:
+    """Where an assertion has to be encrypted, only the provider's own address will do."""
     address = _SIGN_IN.fullmatch(found.recipient)
-    if address is None or address["provider"] not in (None, provider.own_url):
+    rightful = (provider.identity,) if provider.encrypted_only else (None, provider.identity)
+    if address is None or address["provider"] not in rightful:
         raise faults.invalid_token(
             "The Recipient of the SubjectConfirmationData is no AWS sign-in endpoint, such as "
             f"{names.SIGN_IN}"
