@@ -13,6 +13,7 @@ from stslab.policy.decision import Decision
 from stslab.policy.document import NamedPolicy
 from stslab.policy.parser import fingerprint, load, may_have_twins, parse
 from stslab.policy.principal import Principal
+from stslab.policy.remembered import SHORT, Remembered
 from stslab.policy.rendering import text
 from stslab.policy.vocabulary import PolicyKind
 
@@ -147,15 +148,19 @@ def _text(case: Mapping[str, Any], field: str) -> str:
 
 def _request(case: Mapping[str, Any]) -> Request:
     action = _text(case, "action")
-    federated = _is_federated(action)
+    federated = (_is_federated if len(action) < SHORT else _is_federated.__wrapped__)(action)
     account = case.get("resource_account")
-    if account is not None and not (isinstance(account, str) and _is_account(account)):
+    if account is not None and not (
+        isinstance(account, str) and len(account) < SHORT and _is_account(account)
+    ):
         raise PolicyError("The case's 'resource_account' is a text of 12 digits.")
     linked = case.get("principal_is_service_linked", False)
     if not isinstance(linked, bool):
         raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
     context, user_id = _context(case)
-    principal = read_principal(_text(case, "principal"), federated, linked, user_id)
+    named = _text(case, "principal")
+    reads = _kept_principal if len(named) + len(user_id) < SHORT else read_principal
+    principal = reads(named, federated, linked, user_id)
     return Request(principal, action, _text(case, "resource"), context, account)
 
 
@@ -173,7 +178,6 @@ def _is_account(account: str) -> bool:
     return arns.ACCOUNT.fullmatch(account) is not None
 
 
-@lru_cache(maxsize=4096)
 def read_principal(
     text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
 ) -> Principal:
@@ -194,6 +198,9 @@ def read_principal(
             text, service_linked=service_linked, issuer=_issuer(text), user_id=user_id
         )
     return Principal.federated(text) if federated else Principal.service(text)
+
+
+_kept_principal: Final = lru_cache(maxsize=4096)(read_principal)
 
 
 def _issuer(text: str) -> str:
@@ -246,8 +253,7 @@ class _Given(NamedTuple):
     keys: int
 
 
-_REMEMBERED: Final = 1024
-_remembered: dict[bytes, _Given] = {}
+_remembered: Final = Remembered[bytes, _Given](1024)
 
 
 def _given(case: Mapping[str, Any]) -> _Given:
@@ -257,9 +263,7 @@ def _given(case: Mapping[str, Any]) -> _Given:
     if found is None:
         policies = _policies(case)
         found = _Given(policies, sum(each.document.keys for each in policies.all()))
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
-        _remembered[key] = found
+        _remembered.keep(key, found, len(key))
     return found
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from stslab.policy.remembered import SHORT
 from stslab.policy.statement import Statement
 from stslab.policy.tokens import no_value
 from stslab.policy.vocabulary import LEGACY, PolicyKind
@@ -71,6 +72,8 @@ class Policy:
 
 def _remember(kept: dict[str, Any], action: str, value: object) -> None:
     """Keep a value for a few actions: a policy meets few, and strangers must not fill memory."""
+    if len(action) > SHORT:
+        return
     if len(kept) >= _ACTIONS_REMEMBERED:
         kept.clear()
     kept[action] = value

@@ -15,6 +15,7 @@ from typing import Any, Final
 from stslab.errors import MalformedPolicy
 from stslab.policy.conditions import Test, read_test
 from stslab.policy.matching import TYPES, PrincipalElement, is_aws_principal
+from stslab.policy.remembered import SHORT
 from stslab.policy.statement import Element
 from stslab.policy.vocabulary import PolicyKind
 
@@ -151,7 +152,7 @@ def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
         raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
     found = []
     for written, keys in element.items():
-        test = read_test(written)
+        test = read_test(written) if len(written) < SHORT else None
         if test is None:
             raise MalformedPolicy(f"Invalid Condition type : {written}.")
         if not isinstance(keys, dict):

@@ -96,17 +96,19 @@ def _listed(key: str, names: dict[str, str]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)
 def _names(vendor: str) -> dict[str, str] | None:
     """The vendor's keys, each with what comes before the part that is chosen, if one is.
 
     None: nothing is known of the vendor.
     """
+    return _listed_names(vendor) if vendor == _ALL or catalogue.is_service(vendor) else None
+
+
+@lru_cache(maxsize=256)
+def _listed_names(vendor: str) -> dict[str, str]:
     if vendor == _ALL:
         keys = [f"{_ALL}:{name}" for name in _GLOBAL.split()]
         return {key: key if key.endswith("/") else "" for key in [*keys, *_UNLISTED]}
-    if not catalogue.is_service(vendor):
-        return None
     listed = (*catalogue.key_types(vendor), *_UNLISTED)
     return {key: _stem(key) for key in listed if key.lower().startswith(f"{vendor}:")}
 

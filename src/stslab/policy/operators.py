@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, Final
 
 from stslab.policy.context import Context
 from stslab.policy.glob import arn_globs, glob
+from stslab.policy.remembered import for_short_texts
 from stslab.policy.tokens import no_value
 
 Comparison = Callable[[str, Context], bool | None]
@@ -73,7 +73,7 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
     return reads
 
 
-@lru_cache(maxsize=4096)
+@for_short_texts(4096)
 def number(text: str) -> Decimal | None:
     """An integer or decimal number, or None."""
     try:
@@ -92,7 +92,7 @@ def _completed(text: str) -> str:
     return text + _FIRST.get(len(text), "") if is_date else text
 
 
-@lru_cache(maxsize=4096)
+@for_short_texts(4096)
 def moment(text: str) -> datetime | None:
     """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None.
 
@@ -109,7 +109,7 @@ def moment(text: str) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-@lru_cache(maxsize=4096)
+@for_short_texts(4096)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)

@@ -3,7 +3,6 @@
 import marshal
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from json import JSONDecoder
 from typing import Any, Final
 
@@ -12,12 +11,14 @@ from stslab.policy import jsontext
 from stslab.policy.document import Policy
 from stslab.policy.elements import SYNTAX
 from stslab.policy.grammar import read_policy
+from stslab.policy.remembered import Remembered
 from stslab.policy.vocabulary import PolicyKind
 
 _INVALID_JSON: Final = "This policy contains invalid Json"
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
-_REMEMBERED: Final = 1024
-_remembered: dict[tuple[PolicyKind, bytes], Policy] = {}
+_MOST: Final = 1024
+_remembered: Final = Remembered[tuple[PolicyKind, bytes], Policy](_MOST)
+_by_text: Final = Remembered[tuple[PolicyKind, str], Policy](_MOST)
 
 
 def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
@@ -35,16 +36,14 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     found = _remembered.get(key)
     if found is None:
         found = Policy(kind, source, read_policy(source, kind))
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
-        _remembered[key] = found
+        _remembered.keep(key, found, len(key[1]))
     return found
 
 
 def forget() -> None:
     """Read every policy anew from now on."""
     _remembered.clear()
-    _parse_text.cache_clear()
+    _by_text.clear()
 
 
 def fingerprint(value: object) -> bytes:
@@ -59,8 +58,15 @@ def fingerprint(value: object) -> bytes:
         raise MalformedPolicy(SYNTAX, "It has values that JSON does not know.") from error
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _parse_text(text: str, kind: PolicyKind) -> Policy:
+    found = _by_text.get((kind, text))
+    if found is None:
+        found = _read_text(text, kind)
+        _by_text.keep((kind, text), found, len(text))
+    return found
+
+
+def _read_text(text: str, kind: PolicyKind) -> Policy:
     document = _decoded(_plain, text)
     policy = Policy(kind, document, read_policy(document, kind))
     if may_have_twins(text, policy.keys):
