@@ -92,6 +92,8 @@ def public_key(pem: str) -> rsa.RSAPublicKey:
 def decrypt(encrypted: xml.Element, keys: Sequence[rsa.RSAPrivateKey]) -> xml.Element:
     """The element in an ``EncryptedAssertion``; the keys are tried in their order.
 
+    It is read in the namespaces that it is encrypted in.
+
     Raises:
         Undecryptable: none of the keys opens it, or it is encrypted in another way.
     """
@@ -101,9 +103,9 @@ def decrypt(encrypted: xml.Element, keys: Sequence[rsa.RSAPrivateKey]) -> xml.El
         sealed = _value(transported)
         scheme = _scheme(_required(transported, XENC, "EncryptionMethod"))
         for key in keys:
-            opened = _opened(key, sealed, scheme, data)
-            if opened is not None:
-                return opened
+            plain = _plain(key, sealed, scheme, data)
+            if plain is not None:
+                return xml.parse_within(plain, encrypted)
     except (xml.BadXml, KeyError, ValueError, binascii.Error) as error:
         raise Undecryptable from error
     raise Undecryptable
@@ -140,18 +142,17 @@ def _cipher(data: bytes) -> xml.Element:
     return _MADE.CipherData(_MADE.CipherValue(base64.b64encode(data).decode()))
 
 
-def _opened(
+def _plain(
     key: rsa.RSAPrivateKey, sealed: bytes, scheme: padding.OAEP, data: xml.Element
-) -> xml.Element | None:
+) -> bytes | None:
     size, gcm = _CIPHERS[_required(data, XENC, "EncryptionMethod").get("Algorithm")]
+    content = _value(data)
     try:
         secret = key.decrypt(sealed, scheme)
         if len(secret) != size:
             return None
-        content = _value(data)
-        plain = _gcm(secret, content) if gcm else _cbc(secret, content)
-        return xml.parse(plain)
-    except (ValueError, InvalidTag, xml.BadXml):
+        return _gcm(secret, content) if gcm else _cbc(secret, content)
+    except (ValueError, InvalidTag):
         return None
 
 

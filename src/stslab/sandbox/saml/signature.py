@@ -45,18 +45,25 @@ def signed_assertion(
         BadXml: the response does not have one assertion.
     """
     _check_response(response)
-    signed = bool(_signatures(response))
-    if signed:
-        response = _verified(response, certificates)
-    assertion = xml.child(response, names.ASSERTION, "Assertion")
-    if assertion is None:
-        assertion = decrypt(xml.child(response, names.ASSERTION, "EncryptedAssertion"))
-        _check_decrypted(assertion)
+    whole = _verified(response, certificates) if _signatures(response) else None
+    # Its own signature may count namespaces that the response's does not: it is verified where
+    # it stands, and not in what was read of the response.
+    assertion = _opened(_assertions(response)[0], decrypt)
     if _signatures(assertion):
         return _verified(assertion, certificates)
-    if not signed:
+    if whole is None:
         raise BadSignature("neither the response nor its assertion is signed")
-    return xml.parse_plain(xml.alone(assertion))
+    return xml.parse_plain(xml.alone(_opened(_assertions(whole)[0], decrypt)))
+
+
+def _opened(assertion: xml.Element, decrypt: Decrypt) -> xml.Element:
+    if assertion.tag == _ASSERTION:
+        return assertion
+    opened = decrypt(assertion)
+    if opened.tag != _ASSERTION or _assertions(opened) != [opened]:
+        raise xml.BadXml("what is encrypted is not one assertion")
+    _check_signatures(opened)
+    return opened
 
 
 def _check_response(response: xml.Element) -> None:
@@ -68,12 +75,6 @@ def _check_response(response: xml.Element) -> None:
     if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
         raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
     _check_signatures(response, assertions[0])
-
-
-def _check_decrypted(assertion: xml.Element) -> None:
-    if assertion.tag != _ASSERTION or _assertions(assertion) != [assertion]:
-        raise xml.BadXml("what is encrypted is not one assertion")
-    _check_signatures(assertion)
 
 
 def _assertions(element: xml.Element) -> list[xml.Element]:
