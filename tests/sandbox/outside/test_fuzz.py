@@ -209,7 +209,7 @@ _header = st.sampled_from(
 _latin = st.text(st.characters(max_codepoint=255), max_size=20)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(["GET", "POST", "PUT"]),
     st.sampled_from(["/", "/b", "/b/k", "/%00"]),
