@@ -5,7 +5,8 @@ share one loader, and each (credentials, service) has one client.
 """
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -89,37 +90,47 @@ class Clients:
         self._read_seconds = read_seconds
         self._sessions: dict[bool, Any] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
+        # Clients may be used by several threads at once; making them from one session may not
+        # (Boto3 documentation, "Multithreading or multiprocessing with clients").
+        self._making = threading.RLock()
 
     def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Any:
         """A client that signs with these credentials. ``patient``: botocore may try again."""
-        key = (service, credentials, patient)
-        if key not in self._clients:
-            self._clients[key] = self._make(
+        return self._kept(
+            (service, credentials, patient),
+            lambda: self._make(
                 self._session(own=False),
                 service,
                 patient=patient,
                 aws_access_key_id=credentials.access_key_id,
                 aws_secret_access_key=credentials.secret_access_key,
                 aws_session_token=credentials.session_token or None,
-            )
-        return self._clients[key]
+            ),
+        )
 
     def with_own(self, service: str, *, patient: bool) -> Any:
         """A client that signs as the learner, with what botocore's own chain finds."""
-        key = (service, None, patient)
-        if key not in self._clients:
+
+        def make() -> Any:
             self.own_credentials()
-            self._clients[key] = self._make(self._session(own=True), service, patient=patient)
-        return self._clients[key]
+            return self._make(self._session(own=True), service, patient=patient)
+
+        return self._kept((service, None, patient), make)
 
     def unsigned(self, service: str) -> Any:
         """A client that signs nothing, for what is called without credentials."""
-        key = (service, UNSIGNED, False)
-        if key not in self._clients:
-            self._clients[key] = self._make(
+        return self._kept(
+            (service, UNSIGNED, False),
+            lambda: self._make(
                 self._session(own=False), service, patient=False, signature_version=UNSIGNED
-            )
-        return self._clients[key]
+            ),
+        )
+
+    def _kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        with self._making:
+            if key not in self._clients:
+                self._clients[key] = make()
+            return self._clients[key]
 
     def waiter(self, service: str, name: str) -> Any:
         """Botocore's description of a waiter; ``name`` is in snake case."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stslab.runner.ahead import Read
 from stslab.runner.calls import ADMIN
 from stslab.runner.kinds import Child, is_gone
 from stslab.runner.kinds_table import BY_REMOVAL, KINDS
@@ -56,12 +57,12 @@ class Children:
 
     def of(self, thing: Thing) -> Iterator[Extra]:
         """All that must go before the thing. What can't be listed is left out."""
-        for child in KINDS[thing.kind].children:
+        for child in self._children(thing):
             yield from self._listed(thing, child)
 
     def clear(self, thing: Thing) -> str:
         """Take all of it away; the answer is why something could not be, or nothing."""
-        problems = [self._clear(thing, child) for child in KINDS[thing.kind].children]
+        problems = [self._clear(thing, child) for child in self._children(thing)]
         return "; ".join(filter(None, problems))
 
     def _clear(self, thing: Thing, child: Child) -> str:
@@ -87,10 +88,14 @@ class Children:
         for page in self._pages(thing, child):
             yield from page
 
+    def _children(self, thing: Thing) -> Iterator[Child]:
+        """The kinds of what may hang on the thing; they do not wait for each other."""
+        return self._work.calls.ahead(
+            KINDS[thing.kind].children, lambda child: _listing(thing, child)
+        )
+
     def _pages(self, thing: Thing, child: Child) -> Iterator[list[Extra]]:
-        service = KINDS[thing.kind].service
-        params = {name: thing.names[name] for name in child.names}
-        for outcome in self._work.calls.pages(service, child.listing, params, child.pages):
+        for outcome in self._work.calls.pages(*_listing(thing, child), child.pages):
             data = outcome.data if isinstance(outcome, Answer) else {}
             found = search(child.each, data) or []
             yield [
@@ -98,6 +103,11 @@ class Children:
                 for names in found
                 if isinstance(names, Mapping)
             ]
+
+
+def _listing(thing: Thing, child: Child) -> Read:
+    params = {name: thing.names[name] for name in child.names}
+    return Read(KINDS[thing.kind].service, child.listing, params)
 
 
 def _problem(service: str, outcome: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from stslab.runner.ahead import Read
 from stslab.runner.events import CallShown
 from stslab.runner.kinds import RUN_TAG, Kind, is_gone
 from stslab.runner.kinds_table import KINDS
@@ -57,6 +58,12 @@ def is_guarded(sight: Sight) -> bool:
     return bool(kind.guarded and search(kind.guarded, {"answer": sight.data}))
 
 
+def read_of(thing: Thing) -> Read:
+    """The lookup that shows the thing. Its kind is known and its names are complete."""
+    kind = KINDS[thing.kind]
+    return Read(kind.service, kind.look, {name: thing.names[name] for name in kind.look_names})
+
+
 class Lookout:
     """Looks things up as ``admin``, for one run."""
 
@@ -65,15 +72,14 @@ class Lookout:
 
     def look(self, thing: Thing) -> Sight:
         """Look the thing up once. Its kind is known and its names are complete."""
-        kind = KINDS[thing.kind]
-        params = {name: thing.names[name] for name in kind.look_names}
-        outcome = self._work.calls.read(kind.service, kind.look, params)
+        kind, read = KINDS[thing.kind], read_of(thing)
+        outcome = self._work.calls.read(*read)
         there, proof = _seen(kind, thing, outcome)
         return Sight(
             thing,
             there,
             self._work.calls.clean_text(proof),
-            self._work.calls.shown("admin", kind.service, kind.look, params),
+            self._work.calls.shown("admin", *read),
             outcome.data if isinstance(outcome, Answer) else {},
         )
 

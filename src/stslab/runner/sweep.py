@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from stslab.runner.ahead import Read
 from stslab.runner.events import Notice
 from stslab.runner.kinds_table import KINDS
 from stslab.runner.look import search, tag_in
@@ -116,6 +117,10 @@ ROWS = (
 )
 
 
+def _listing(row: Row) -> Read:
+    return Read(KINDS[row.kind].service, row.listing, row.params)
+
+
 class Sweep:
     """Sweeps the account for what one run left."""
 
@@ -125,15 +130,14 @@ class Sweep:
 
     def leftovers(self) -> Iterator[Thing]:
         """What carries the run's tag, or its id in its name and no other run's tag."""
-        for row in ROWS:
+        for row in self._work.calls.ahead(ROWS, _listing):
             for item in self._items(row):
                 thing = Thing(row.kind, {name: str(item[name]) for name in KINDS[row.kind].names})
                 if self._is_of_run(row, item, thing):
                     yield thing
 
     def _items(self, row: Row) -> Iterator[Mapping[str, Any]]:
-        service = KINDS[row.kind].service
-        for page in self._work.calls.pages(service, row.listing, row.params, row.pages):
+        for page in self._work.calls.pages(*_listing(row), row.pages):
             if isinstance(page, Refusal):
                 self._tell_refused(row, page)
             data = page.data if isinstance(page, Answer) else {}

@@ -18,7 +18,7 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal import Journal
 from stslab.runner.kinds_table import KINDS
-from stslab.runner.look import Lookout, Sight, complete, is_guarded, label
+from stslab.runner.look import Lookout, Sight, complete, is_guarded, label, read_of
 from stslab.runner.patience import Verdict
 from stslab.runner.pin import Pin, pinned
 from stslab.runner.ports import Account, Profiles
@@ -217,7 +217,7 @@ class Cleanup:
         the others have had that time too.
         """
         left: list[Thing] = []
-        for thing in _to_look_up(work):
+        for thing in self._calls.ahead(_to_look_up(work), read_of):
             in_vain = any(not _among(one, stays) for one in left)
             patient = not in_vain and not _among(thing, stays)
             sight = self._until_gone(work, thing, patient=patient)

@@ -1,0 +1,93 @@
+"""Lookups that do not wait for each other: begun together, each answer taken when it is its turn.
+
+What the run shows and decides keeps its order; only the waiting overlaps. An answer that was
+begun before the run changed anything is not used after it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
+
+from stslab.runner.ports import Outcome
+
+T = TypeVar("T")
+
+_LOOKS = ("Describe", "Get", "Head", "List")
+AT_ONCE = 8
+"""How many lookups are under way together: few enough for IAM's request rates."""
+
+
+class Read(NamedTuple):
+    """A lookup: its service, its operation, and its parameters."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+
+
+class _Lookup(Thread):
+    """One lookup under way. A daemon: a process that is to end does not wait for it."""
+
+    def __init__(self, make: Callable[[], Outcome]) -> None:
+        super().__init__(daemon=True)
+        self._make = make
+        self._outcome: Outcome | None = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._outcome = self._make()
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
+            self._error = error
+
+    def answer(self) -> Outcome:
+        self.join()
+        if self._error is not None:
+            raise self._error
+        if self._outcome is None:
+            raise RuntimeError("a lookup ended without an outcome")
+        return self._outcome
+
+
+class Ahead:
+    """Lookups that were begun and whose answers nobody has taken yet."""
+
+    def __init__(self, look: Callable[[Read], Outcome]) -> None:
+        self._look = look
+        self._begun: list[tuple[Read, _Lookup]] = []
+
+    def over(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Iterator[T]:
+        """The items, one after the other, each when the lookups of the next are under way."""
+        window: deque[T] = deque()
+        try:
+            for item in items:
+                self._begin(read_of(item))
+                window.append(item)
+                if len(window) == AT_ONCE:
+                    yield window.popleft()
+            while window:
+                yield window.popleft()
+        finally:
+            self.forget()
+
+    def take(self, read: Read) -> Outcome | None:
+        """The answer to this lookup, or None where it was not begun. It is there once."""
+        for number, (begun, lookup) in enumerate(self._begun):
+            if begun == read:
+                del self._begun[number]
+                return lookup.answer()
+        return None
+
+    def forget(self) -> None:
+        """Take no answer any more: something changes, or nobody asks for the rest."""
+        self._begun = []
+
+    def _begin(self, read: Read) -> None:
+        self._begun.append((read, _Lookup(lambda: self._look(read))))
+
+
+def only_looks(operation: str) -> bool:
+    """Whether an operation changes nothing, as its first word tells."""
+    return operation.startswith(_LOOKS)
