@@ -1,9 +1,10 @@
-"""The control verbs of the issuers: mint a token, show an issuer's keys."""
+"""The control verbs of the issuers: mint a token, show an issuer, let issuers be servers."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stslab.errors import SandboxError
 from stslab.sandbox.account import World
@@ -12,14 +13,51 @@ from stslab.sandbox.oidc import certificates, hosts, servers
 from stslab.sandbox.oidc.issuers import OWN_ISSUER, Issuers
 from stslab.sandbox.oidc.x509_making import described, thumbprint
 
+if TYPE_CHECKING:
+    from stslab.sandbox.oidc.listener import IssuerListener
+
 _MOST_SECONDS = 86400
 _ROLES = ("server", "CA", "trusted root")
 
 
-def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
-    """Answer ``oidc/token`` and ``oidc/issuer`` for the world that there is at the time."""
+def add_verbs(registry: Registry, world: Callable[[], World]) -> Callable[[], None]:
+    """Answer ``oidc/token``, ``oidc/issuer`` and ``oidc/serve`` for the world at the time.
+
+    Returns what stops the servers that ``oidc/serve`` started, if it did.
+    """
+    serving = _Serving(world)
     registry.add("oidc/token", lambda asked: _mint(world(), asked))
     registry.add("oidc/issuer", lambda asked: _issuer(world(), asked))
+    registry.add("oidc/serve", lambda _: {"address": "127.0.0.1", "port": serving.start()})
+    return serving.stop
+
+
+class _Serving:
+    """The servers of all issuers, which are there once somebody has asked for them."""
+
+    def __init__(self, world: Callable[[], World]) -> None:
+        self._world = world
+        self._lock = threading.Lock()
+        self._listener: IssuerListener | None = None
+        self._port = 0
+
+    def start(self) -> int:
+        """The port on which they listen."""
+        from stslab.sandbox.oidc.listener import IssuerListener
+
+        with self._lock:
+            if self._listener is None:
+                listener = IssuerListener(self._world)
+                self._port = listener.start()
+                self._listener = listener
+            return self._port
+
+    def stop(self) -> None:
+        """Let them go."""
+        with self._lock:
+            if self._listener is not None:
+                self._listener.stop()
+                self._listener = None
 
 
 def _mint(world: World, asked: ControlRequest) -> Mapping[str, Any]:

@@ -101,11 +101,17 @@ class Issuers:
         return self._issuers.get(url)
 
     def at(self, host: str, path: str) -> Issuer | None:
-        """The issuer of this host name and path, which has no slash at its end; or None."""
-        for issuer in list(self._issuers.values()):
-            if hosts.of(issuer.url) == host and hosts.path_of(issuer.url) == path:
-                return issuer
-        return None
+        """The issuer of this host name and path, which has no slash at its end; or None.
+
+        IAM keeps URLs without a slash at their end. Of two issuers that differ in that, the one
+        that signs is meant.
+        """
+        found = [
+            issuer
+            for issuer in list(self._issuers.values())
+            if hosts.of(issuer.url) == host and hosts.path_of(issuer.url) == path
+        ]
+        return next((one for one in found if one.keys), found[0] if found else None)
 
     def get(self, url: str) -> Issuer:
         """The issuer of this URL, made if need be.

@@ -39,11 +39,12 @@ def verify(
         UnknownAuthority: nothing vouches for them.
         NotVerified: something does, and they are not what it vouches for.
     """
+    shown = _read(chain)
     trusted = [root for root in roots if is_over(root, chain[-1])]
     wanted = {one.lower() for one in thumbprints}
     if not trusted and not wanted.intersection(map(thumbprint, chain)):
         raise UnknownAuthority
-    _verify(host, _read(chain), _read(trusted or chain[-1:]), now)
+    _verify(host, shown, _read(trusted) or shown[-1:], now)
 
 
 def is_over(root: bytes, authority: bytes) -> bool:
@@ -57,7 +58,10 @@ def is_over(root: bytes, authority: bytes) -> bool:
 
 
 def _read(chain: Sequence[bytes]) -> list[x509.Certificate]:
-    return [x509.load_pem_x509_certificate(pem) for pem in chain]
+    try:
+        return [x509.load_pem_x509_certificate(pem) for pem in chain]
+    except ValueError as error:  # somebody changed the account's file
+        raise NotVerified(str(error)) from error
 
 
 def _verify(
