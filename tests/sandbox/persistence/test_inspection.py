@@ -17,7 +17,8 @@ from tests.sandbox.inside.furnished import furnish
 from stslab.errors import SandboxError
 from stslab.sandbox import exchange, moto_patches
 from stslab.sandbox.assembly import assemble
-from stslab.sandbox.oidc.issuers import Issuers
+from stslab.sandbox.oidc import servers
+from stslab.sandbox.oidc.issuers import OWN_ISSUER, Issuers
 from stslab.sandbox.persistence import inspection
 from stslab.sandbox.persistence.memory import Memory, stamps
 from stslab.sandbox.saml.identity_providers import IdentityProviders
@@ -33,6 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     direct.inside = assemble(world, saved=memory.save)
     furnish(direct)
     world.part("oidc", Issuers).mint({"sub": "a", "aud": "b"}, world.now())
+    for url in (OWN_ISSUER, "https://gitlab.com"):
+        servers.reach(world, url)
     world.part("saml", IdentityProviders).get("https://idp.example.com", world.now())
     memory.save(world)
     direct.stop()

@@ -78,7 +78,7 @@ class Certificates:
     def trusted(self, host: str, now: datetime) -> Server:
         """What it would show if the public authority vouched for it."""
         if not _holds(self._public.get(_ROOT), now):
-            self._public[_ROOT] = making.authority(_ROOT_NAME, now, making.ROOT_DAYS)
+            self._public[_ROOT] = making.authority(_ROOT_NAME, now, making.ROOT_DAYS, below=1)
             self._public.pop(_PUBLIC, None)
         if not _holds(self._public.get(_PUBLIC), now):
             self._public[_PUBLIC] = making.authority(

@@ -47,16 +47,20 @@ class _Signer:
     key: Any = field(repr=False)
 
 
-def authority(name: str, now: datetime, days: int, signed_by: Certified | None = None) -> Certified:
-    """An authority's certificate, self-signed unless another authority signs it."""
+def authority(
+    name: str, now: datetime, days: int, signed_by: Certified | None = None, below: int = 0
+) -> Certified:
+    """An authority's certificate, self-signed unless another authority signs it.
+
+    ``below`` is how many authorities there may be between it and a server.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
     signer = _signer(signed_by) if signed_by else _Signer(subject, key.public_key(), key)
-    depth = 0 if signed_by or days < ROOT_DAYS else 1
     usage = x509.KeyUsage(**{**_NO_USAGE, "key_cert_sign": True, "crl_sign": True})
     builder = (
         _builder(subject, key, signer, now, days)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=depth), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=below), critical=True)
         .add_extension(usage, critical=True)
     )
     return _signed(builder, key, signer)
