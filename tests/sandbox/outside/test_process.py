@@ -39,7 +39,15 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it has ended, and whoever adopted it has not looked yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False  # no such file system, or gone meanwhile
 
 
 def _gone(pid: int, seconds: float = 10) -> bool:
@@ -123,8 +131,9 @@ def test_signals_end_it_cleanly(folder, number):
     assert files.Files(folder).log.read_text().rstrip().endswith("ended")
 
 
-@pytest.mark.slow
-def test_one_that_hangs_is_killed(folder):
+def test_one_that_hangs_is_killed(folder, monkeypatch):
+    for patience in ("_HEALTH_SECONDS", "_STOP_SECONDS", "_KILL_SECONDS"):
+        monkeypatch.setattr(client, patience, 0.5)
     found = client.ensure(folder)
     os.kill(found.pid, signal.SIGSTOP)
     assert client.stop(folder) is True
