@@ -29,7 +29,7 @@ run: $(VENV)/.installed  ## Walk through the lab on the embedded account
 	@$(BIN)/stslab run
 
 test: $(VENV)/.tested  ## Run every test
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.tested  ## Lint, type-check, and check who imports whom
 	@$(BIN)/ruff check .
