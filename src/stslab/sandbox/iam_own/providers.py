@@ -10,7 +10,6 @@ from stslab.errors import SandboxError
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import faults, lookups, shapes, tagging
 from stslab.sandbox.model import ApiRequest
-from stslab.sandbox.oidc import servers
 
 Answer = Mapping[str, Any]
 
@@ -46,6 +45,8 @@ def _checked_url(url: str) -> str:
 
 
 def _retrieved(world: World, url: str) -> list[str]:
+    from stslab.sandbox.oidc import servers
+
     try:
         return [servers.retrieved_thumbprint(world, url)]
     except SandboxError as error:
@@ -67,6 +68,8 @@ def _checked_thumbprints(thumbprints: list[str]) -> list[str]:
 
 def get_open_id_connect_provider(world: World, request: ApiRequest) -> Answer:
     """GetOpenIDConnectProvider."""
+    from stslab.sandbox.oidc import servers
+
     iam, provider = _oidc(world, request)
     return {
         "Url": provider.url,

@@ -11,9 +11,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from stslab.sandbox.model import ApiFault
 
 _NONCE = 12
@@ -22,6 +19,8 @@ _BOUND_TO = b"stslab authorization message"
 
 def encode(key: bytes, message: Mapping[str, Any]) -> str:
     """The message, unreadable, as URL-safe text."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     nonce = secrets.token_bytes(_NONCE)
     text = json.dumps(message, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, text, _BOUND_TO)).decode()
@@ -33,6 +32,9 @@ def decode(key: bytes, encoded: str) -> str:
     Raises:
         ApiFault: InvalidAuthorizationMessageException.
     """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         raw = base64.urlsafe_b64decode(encoded)
         return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], _BOUND_TO).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -15,7 +16,6 @@ from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.saml import AssumeRoleWithSaml
 from stslab.sandbox.sts.sessions import SessionStore
 from stslab.sandbox.sts.tokens import Tokens
-from stslab.sandbox.sts.web_identity import AssumeRoleWithWebIdentity
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 
@@ -41,7 +41,7 @@ class StsService:
         operations: dict[str, Handler] = {
             "AssumeRole": assume,
             "AssumeRoleWithSAML": AssumeRoleWithSaml(world, assume),
-            "AssumeRoleWithWebIdentity": AssumeRoleWithWebIdentity(world, assume),
+            "AssumeRoleWithWebIdentity": functools.partial(_with_web_identity, world, assume),
             "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": identity.decode_authorization_message,
             "GetAccessKeyInfo": identity.get_access_key_info,
@@ -53,6 +53,13 @@ class StsService:
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
         self.handlers: Mapping[str, Handler] = operations
+
+
+def _with_web_identity(world: World, assume: AssumeRole, request: ApiRequest) -> Mapping[str, Any]:
+    """Few ask for it, and it needs certificates: its modules are imported when somebody does."""
+    from stslab.sandbox.sts.web_identity import AssumeRoleWithWebIdentity
+
+    return AssumeRoleWithWebIdentity(world, assume)(request)
 
 
 def _assume_root(request: ApiRequest) -> NoReturn:
