@@ -33,6 +33,7 @@ TWO_HOURS = 2 * 60 * 60
 _OTHER_SECONDS = 0.5
 _LOG_BYTES = 1024 * 1024
 _LONGEST_PAUSE = 60.0
+_SECONDS_UNTIL_WARM = 1.0
 _STDERR = 2
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class _Process:
             self._announce()
             log.info("serving %s, process %d", self._server.url, os.getpid())
             tell({"port": self._server.port})
-            self._account.warm_up()
+            self._warm_up()
             self._wait()
         finally:
             self._places.server.unlink(missing_ok=True)
@@ -215,6 +216,11 @@ class _Process:
         write_private(self._places.port, str(self._server.port))
         write_private(self._places.token, self._token)
         write_private(self._places.server, json.dumps(self._facts()))
+
+    def _warm_up(self) -> None:
+        """When the first requests are over: whoever sends them at once does not wait for it."""
+        if not self._end.wait(_SECONDS_UNTIL_WARM):
+            self._account.warm_up()
 
     def _wait(self) -> None:
         while not self._end.is_set():
