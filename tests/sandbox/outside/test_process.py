@@ -132,9 +132,9 @@ def test_signals_end_it_cleanly(folder, number):
 
 
 def test_one_that_hangs_is_killed(folder, monkeypatch):
-    for patience in ("_HEALTH_SECONDS", "_STOP_SECONDS", "_KILL_SECONDS"):
-        monkeypatch.setattr(client, patience, 0.5)
     found = client.ensure(folder)
+    for patience in ("_HEALTH_SECONDS", "_STOP_SECONDS", "_KILL_SECONDS"):
+        monkeypatch.setattr(client, patience, 1.0)
     os.kill(found.pid, signal.SIGSTOP)
     assert client.stop(folder) is True
     assert _gone(found.pid)
