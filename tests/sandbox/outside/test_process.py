@@ -42,10 +42,14 @@ def _alive(pid: int) -> bool:
     return not _is_zombie(pid)
 
 
+_THREADS = 17  # proc(5), "/proc/[pid]/stat": the 20th field, counted from the 3rd
+
+
 def _is_zombie(pid: int) -> bool:
-    """Whether it has ended, and whoever adopted it has not looked yet."""
+    """Whether it has ended, with all its threads, and whoever adopted it has not looked yet."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] == "Z" and fields[_THREADS] == "1"
     except OSError:
         return False  # no such file system, or gone meanwhile
 
