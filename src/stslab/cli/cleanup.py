@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stslab.cli.cleaning import clean, cleaner
 from stslab.cli.options import Where, consent_options, json_option, where_options
-from stslab.errors import UndoIncomplete, UsageError
+from stslab.errors import UsageError
 
 if TYPE_CHECKING:
     from stslab.cli.accounts import Open
@@ -61,37 +62,6 @@ def command(
             _say_nothing(laid, where)
         for place, runs in places.items():
             _clean_up(laid, where.at(place), runs, dry_run=dry_run)
-
-
-def cleaner(laid: "Bench", opened: "Open") -> "Cleanup":
-    """What takes runs back on this account."""
-    from stslab.runner.undo import Cleanup
-
-    return Cleanup(
-        laid.journal, opened.account, opened.profiles, laid.render, describe=laid.describe
-    )
-
-
-def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
-    """Clean up each run (their ids), past the failures of others.
-
-    Raises:
-        UndoIncomplete: something is left, of all of them together.
-    """
-    left: list[object] = []
-    errors: list[UndoIncomplete] = []
-    for run in runs:
-        try:
-            cleanup.run(run)
-        except UndoIncomplete as error:
-            errors.append(error)
-            left += error.remaining
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise UndoIncomplete(
-            f"{len(left)} things of {len(errors)} runs are left.", left, errors[0].hint
-        )
 
 
 def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: bool) -> None:

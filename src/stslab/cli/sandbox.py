@@ -60,7 +60,7 @@ def stop() -> None:
     click.echo("Stopped." if stopped else "It was not running.")
 
 
-@command.command("reset")
+@command.command("reset", short_help="Throw the account away, and begin anew.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 def reset(yes: bool) -> None:
     """Throw the account away, with everything in it, and begin with a new one."""

@@ -17,7 +17,7 @@ from stslab.home import home
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 
 
-@click.command("issuer")
+@click.command("issuer", short_help="Show an OIDC issuer, its keys and certificates.")
 @click.argument("url", default="", metavar="[URL]")
 @click.option("--certificate", "kind", type=click.Choice(KINDS),
               help="Let its server show another certificate from now on.")  # fmt: skip

@@ -52,7 +52,7 @@ def _claims(given: Iterable[str]) -> dict[str, str | list[str]]:
     return {name: each if len(each) > 1 else each[0] for name, each in values.items()}
 
 
-@click.command("mfa")
+@click.command("mfa", short_help="Print the codes of a virtual MFA device.")
 @click.argument("serial")
 def mfa_command(*, serial: str) -> None:
     """Print what the virtual MFA device shows now, and what it shows next, a line each.

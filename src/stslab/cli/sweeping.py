@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from stslab.cli.cleaning import clean, cleaner
 from stslab.errors import UndoIncomplete, UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     if dry_run:
         return
     if chosen and _wanted(laid, opened, chosen):
-        from stslab.cli.cleanup import clean, cleaner
-
         clean(cleaner(laid, opened), [recovery.adopt(one) for one in chosen])
     _require_all_told(laid, found)
 

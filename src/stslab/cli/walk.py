@@ -129,7 +129,7 @@ class Walk:
         return chosen is retry and all(self._done(stage_of(self._lab, one)) for one in missing)
 
     def _clean_up(self) -> None:
-        from stslab.cli.cleanup import cleaner
+        from stslab.cli.cleaning import cleaner
 
         cleaner(self._laid, self._opened).run(self.runner.standing.run.id)
 

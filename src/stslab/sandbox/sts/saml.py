@@ -8,7 +8,6 @@ SAML-based AWS STS federation".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stslab.policy import Principal
@@ -16,29 +15,13 @@ from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.sts import faults, roles
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
+from stslab.sandbox.sts.saml_provider import Provider
 
 if TYPE_CHECKING:
     from stslab.sandbox.sts.saml_claims import Claims
 
 _OPERATION = "AssumeRoleWithSAML"
 _IDENTITY_CENTER = "AWSReservedSSO_"
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """The SAML provider in IAM that a request names.
-
-    ``identity`` is the end of the sign-in address that is this provider's alone.
-    ``private_keys`` are PEM, the newest first; ``encrypted_only``: nothing else is taken.
-    """
-
-    arn: str
-    account: str
-    name: str
-    metadata: str
-    identity: str
-    encrypted_only: bool = False
-    private_keys: tuple[str, ...] = field(repr=False, default=())
 
 
 class AssumeRoleWithSaml:

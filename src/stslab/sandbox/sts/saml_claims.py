@@ -17,7 +17,7 @@ from typing import Any
 from stslab.sandbox.saml import names
 from stslab.sandbox.saml.assertion import Assertion
 from stslab.sandbox.sts import constraints, faults, session_tags
-from stslab.sandbox.sts.saml import Provider
+from stslab.sandbox.sts.saml_provider import Provider
 
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _NAME = re.compile(_PATTERN)

@@ -16,7 +16,7 @@ from stslab.sandbox.saml import assertion as assertions
 from stslab.sandbox.saml import metadata, names, signature, xml
 from stslab.sandbox.saml.assertion import Assertion
 from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.saml import Provider
+from stslab.sandbox.sts.saml_provider import Provider
 
 _FORBIDDEN = 403
 _REDEEMED_WITHIN = timedelta(minutes=5)
