@@ -67,3 +67,13 @@ def key_types(service: str) -> dict[str, str]:
         key: str(conditions.get_condition_key_details(service, key).get("type", ""))
         for key in conditions.get_condition_keys_for_service(service)
     }
+
+
+def resource_types(action: str) -> frozenset[str]:
+    """The types of resources (``bucket``, ``object``) that an action can be allowed on.
+
+    ``action`` is one of :func:`matching_actions`. Service Authorization Reference.
+    """
+    service, _, name = action.partition(":")
+    details = _data().actions.get_action_details(service, name)
+    return frozenset(str(each["name"]) for each in details["resourceTypes"])

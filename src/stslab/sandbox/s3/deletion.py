@@ -14,7 +14,7 @@ from stslab.sandbox.account import World
 from stslab.sandbox.judge import Judge, denial
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need
-from stslab.sandbox.s3 import needs, port
+from stslab.sandbox.s3 import needs, versions
 from stslab.sandbox.s3.address import Address
 from stslab.sandbox.s3.errors import no_such_bucket
 from stslab.sandbox.s3.params import malformed
@@ -58,7 +58,7 @@ def _delete(
         decision = judge.decide_need(single, need)
         if not decision.allowed:
             raise denial(single, need, decision)
-    return _reported(one, dict(port.answer(single).headers))
+    return _reported(one, dict(versions.answer(single).headers))
 
 
 def _needs(world: World, single: ApiRequest, where: Address, version: str | None) -> Iterator[Need]:

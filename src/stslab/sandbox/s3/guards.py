@@ -11,7 +11,7 @@ from typing import Any
 
 from stslab.sandbox import moto_backends
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.s3 import bucket_policy, public
+from stslab.sandbox.s3 import bucket_names, bucket_policy, public
 
 FORBIDDEN = 403
 _OWNERS = "bucket-owner-full-control"
@@ -23,8 +23,9 @@ def check(request: ApiRequest) -> None:
     """Refuse what the bucket's settings forbid.
 
     Raises:
-        ApiFault: AccessControlListNotSupported, InvalidBucketAclWithObjectOwnership, or
-            AccessDenied for a public list where Block Public Access blocks it.
+        ApiFault: InvalidBucketName, AccessControlListNotSupported,
+            InvalidBucketAclWithObjectOwnership, or AccessDenied for a public list where Block
+            Public Access blocks it.
     """
     guard = _GUARDS.get(request.operation)
     if guard is not None:
@@ -32,6 +33,7 @@ def check(request: ApiRequest) -> None:
 
 
 def _creating(request: ApiRequest) -> None:
+    bucket_names.check(request.params["Bucket"])
     enforced = request.params.get("ObjectOwnership", bucket_policy.ENFORCED)
     if enforced == bucket_policy.ENFORCED and (_lists(request) or _canned(request)):
         raise ApiFault(

@@ -10,7 +10,7 @@ from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need, Needs
-from stslab.sandbox.s3 import actions, bucket_policy, keys
+from stslab.sandbox.s3 import actions, bucket_policy, errors, keys
 from stslab.sandbox.s3.address import Address, checked
 
 ARN = "arn:aws:s3:::"
@@ -22,10 +22,16 @@ _READING = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObje
 def of(request: ApiRequest, world: World) -> Needs:
     """All that the request needs.
 
+    Whether a bucket exists is no secret: its name is everybody's (S3 API Reference, "Error
+    responses", NoSuchBucket), so that is said before permissions are asked for.
+
     Raises:
-        ApiFault: the bucket is not of the account that the request expects, or the source of
-            a copy can't be read.
+        ApiFault: there is no such bucket, it is not of the account that the request expects,
+            or the source of a copy can't be read.
     """
+    name = request.params.get("Bucket", "")
+    if name and request.operation != "CreateBucket" and world.owner_of_bucket(name) is None:
+        raise errors.no_such_bucket(request)
     _expected(request, world, "Bucket", "ExpectedBucketOwner")
     return tuple(_OF[request.operation](request, world))
 

@@ -5,19 +5,15 @@ S3 User Guide, "Bucket policies for Amazon S3"; S3 API Reference, "PutBucketPoli
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from stslab.errors import MalformedPolicy
-from stslab.policy import PolicyKind, parse
 from stslab.sandbox import moto_backends
 from stslab.sandbox.account import World
 from stslab.sandbox.iam_own import trust
 from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.s3 import bucket_policy, errors, public
+from stslab.sandbox.s3 import bucket_policy, errors, policy_check, public
 
-MAX_SIZE = 20 * 1024
 _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 403, 404, 405
 
 
@@ -29,7 +25,7 @@ def put(world: World, request: ApiRequest) -> Mapping[str, Any]:
     """
     bucket = _bucket(request)
     text = str(request.params.get("Policy", ""))
-    _check(text, bucket.name)
+    policy_check.check(text, bucket.name)
     if bucket_policy.blocks(bucket, "block_public_policy") and public.policy_is_public(text):
         raise _blocked(request, bucket.name)
     bucket.policy = _kept(text, world).encode()
@@ -77,35 +73,11 @@ def _bucket(request: ApiRequest) -> Any:
     return bucket
 
 
-def _check(text: str, bucket: str) -> None:
-    if len(text.encode()) > MAX_SIZE:
-        raise ApiFault("PolicyTooLarge", "The policy is larger than 20 KB.")
-    try:
-        parse(text, PolicyKind.RESOURCE)
-    except MalformedPolicy as error:
-        raise _malformed(error.message) from None
-    arn = f"arn:aws:s3:::{bucket}"
-    for resource in _resources(text):
-        if resource != arn and not resource.startswith((f"{arn}/", f"{arn}*")):
-            raise _malformed("Policy has invalid resource")
-
-
-def _resources(text: str) -> Iterator[str]:
-    statements = json.loads(text)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        named = statement.get("Resource", statement.get("NotResource", []))
-        yield from (named if isinstance(named, list) else [named])
-
-
 def _kept(text: str, world: World) -> str:
     try:
         return trust.kept(text, world)
     except ApiFault:
-        raise _malformed("Invalid principal in policy") from None
-
-
-def _malformed(message: str) -> ApiFault:
-    return ApiFault("MalformedPolicy", message)
+        raise policy_check.malformed("Invalid principal in policy") from None
 
 
 def _blocked(request: ApiRequest, bucket: str) -> ApiFault:

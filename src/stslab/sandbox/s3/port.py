@@ -150,7 +150,7 @@ def _request(request: ApiRequest, path: str, query: str, headers: Mapping[str, s
 
 def _headers(answered: Mapping[str, Any], *, head: bool) -> list[tuple[str, str]]:
     """Those that go back; the length is the body's, except to HEAD, which has none."""
-    dropped = {"date", "server", "status", "x-amzn-requestid"}
+    dropped = {"date", "server", "status", "x-amzn-requestid", "x-amz-sdk-checksum-algorithm"}
     dropped |= set() if head else {"content-length"}
     return [
         (name, str(value))

@@ -15,6 +15,7 @@ from stslab.sandbox.account import World
 from stslab.sandbox.judge import Judge
 from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
 from stslab.sandbox.s3 import (
+    arguments,
     bucket_policy,
     deletion,
     guards,
@@ -23,6 +24,7 @@ from stslab.sandbox.s3 import (
     policies,
     port,
     uploads,
+    versions,
 )
 from stslab.sandbox.s3.address import Address
 
@@ -59,10 +61,12 @@ class S3Service:
         """
         guards.check(request)
         uploads.check(request)
+        arguments.check(request)
+        versions.check(request)
         _require_object(request)
         name = request.params.get("Bucket", "")
         is_new = moto_backends.bucket(name) is None
-        response = port.answer(request)
+        response = versions.answer(request)
         if request.operation == "CreateBucket" and is_new:
             _set_defaults(moto_backends.bucket(name))
         account = self._world.accounts.get(request.account)
