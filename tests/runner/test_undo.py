@@ -1,10 +1,11 @@
 """Cleanup: what the learner added goes too, what others own stays, what is left is told."""
 
+import contextlib
 import dataclasses
 
 import pytest
 
-from stslab.errors import CredentialsError, JournalError, UndoIncomplete
+from stslab.errors import CredentialsError, JournalError, RunError, UndoIncomplete
 from stslab.runner.events import CallShown, CleanupFinished, Notice, ThingLookedUp, UndoFinished
 from stslab.runner.records import EntryState, Result, RunState
 
@@ -141,6 +142,31 @@ def test_what_was_there_before_is_neither_adopted_nor_deleted(machine, stage):
             process.run()
         process.clean_up()
     assert machine.world.inventory() == before
+
+
+@pytest.mark.parametrize("call", ["iam.CreateUser", "cloudformation.CreateStack"])
+@pytest.mark.parametrize("resumed", [True, False])
+def test_what_somebody_made_after_the_process_died_is_neither_adopted_nor_deleted(
+    machine, call, resumed
+):
+    """The intent is journaled; the call was never made. The name alone proves nothing."""
+    with machine.process(fault=always(call, "lost before")) as process, pytest.raises(RunError):
+        process.run()
+    bucket = {"ParameterKey": "BucketName", "ParameterValue": "old"}
+    if call == "iam.CreateUser":
+        machine.world.iam_create_user(USER)
+    else:
+        machine.world.cloudformation_create_stack(STACK, [bucket], [])
+    with machine.process() as process:
+        if resumed:
+            with pytest.raises(RunError, match="left alone"):
+                process.run()
+        with contextlib.suppress(UndoIncomplete):  # the sweep tells what has the run's id
+            process.clean_up()
+    there = machine.world.users if call == "iam.CreateUser" else machine.world.stacks
+    assert (USER if call == "iam.CreateUser" else STACK) in there
+    if call != "iam.CreateUser":
+        assert "old" in machine.world.buckets
 
 
 def test_a_thing_that_a_put_would_overwrite_stops_the_run(machine):

@@ -8,12 +8,15 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from stslab.runner.ahead import Read
+from stslab.runner.creations import CREATIONS
 from stslab.runner.events import CallShown
 from stslab.runner.kinds import RUN_TAG, Kind, is_gone
 from stslab.runner.kinds_table import KINDS
 from stslab.runner.ports import Answer, Lost, Outcome
 from stslab.runner.records import Thing
 from stslab.runner.work import Work
+
+_MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,11 @@ class Lookout:
     def is_ours(self, sight: Sight) -> bool:
         """Whether this run made what was seen: by its tag; else by what it hangs on, or its name.
 
-        A thing with another run's tag is never ours, whatever its name.
+        A thing with another run's tag is never ours, whatever its name; nor is one without a
+        tag whose kind is made with one: the call that made it was not the run's.
         """
-        tag = self._tag(sight)
-        if tag is not None:
+        read, tag = self._tag(sight)
+        if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
             return tag == self._work.run.id
         kind = KINDS[sight.thing.kind]
         if kind.parent:
@@ -107,14 +111,17 @@ class Lookout:
         sight = self.look(parent)
         return bool(sight.there) and self.is_ours(sight)
 
-    def _tag(self, sight: Sight) -> str | None:
+    def _tag(self, sight: Sight) -> tuple[bool, str | None]:
+        """Whether its tags could be read, and the run that they name."""
         kind = KINDS[sight.thing.kind]
-        data = sight.data
+        data, read = sight.data, bool(sight.there)
         if kind.tagging:
             params = {name: sight.thing.names[name] for name in kind.look_names}
             outcome = self._work.calls.read(kind.service, kind.tagging, params)
+            read = isinstance(outcome, Answer)
             data = outcome.data if isinstance(outcome, Answer) else {}
-        return tag_in(search(kind.tags, {"answer": data, "thing": dict(sight.thing.names)}))
+        found = search(kind.tags, {"answer": data, "thing": dict(sight.thing.names)})
+        return read, tag_in(found)
 
 
 def tag_in(tags: Any) -> str | None:
