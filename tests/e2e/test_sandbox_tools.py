@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.e2e.machine import Done, Machine, interrupt
 
+from stslab.sandbox.oidc.issuers import OWN_ISSUER
+
 pytestmark = pytest.mark.slow
 LEARNER, PARTNER = "111122223333", "444455556666"
 BOB = f"arn:aws:iam::{LEARNER}:user/bob"
@@ -273,6 +275,7 @@ def test_a_token_gets_a_session(machine):
     assert "oidc.example.test:sub" in told["changes"][0]["options"][0]["what"]
     assert token not in machine.stslab("sandbox", "log", "--json").out
     assert machine.stslab("sandbox", "token", "--sub", "a", "--aud", "b", "--claim", "c").code == 2
+    assert OWN_ISSUER in machine.stslab("sandbox", "token", "--help").out
 
 
 def test_an_assertion_gets_a_session(machine):

@@ -18,7 +18,12 @@ _ARN = "arn:aws:iam::{account}:mfa/{name}"
 @click.command("token")
 @click.option("--sub", required=True, help="The subject: who the token is about.")
 @click.option("--aud", required=True, help="The audience: a client id that the provider lists.")
-@click.option("--issuer", default="", metavar="URL", help="The issuer; else the sandbox's own.")
+@click.option(
+    "--issuer",
+    default="",
+    metavar="URL",
+    help="The issuer; else the sandbox's own, https://oidc.stslab.example.",
+)
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE",
               help="A further claim; the same name again makes a list.")  # fmt: skip
 @click.option("--seconds", type=click.IntRange(-86400, 86400), default=3600, show_default=True,
