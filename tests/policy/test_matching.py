@@ -133,3 +133,59 @@ def test_hostile_patterns_cost_no_more_than_the_length_of_the_text(pattern):
         return best
 
     assert seconds(4000) < 40 * max(seconds(400), 1e-5)
+
+
+LONG = 60_000  # characters
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*" + "a?" * 3000 + "b*",
+        "*" + "??a?" * 1500 + "b*",
+        "*" + "a" * 3000 + "?b*",
+        "*" + "".join(chr(0x4E00 + each) + "?" for each in range(3000)) + "b*",
+        "arn:aws:s3:::*" + "a?" * 3000 + "b*",
+    ],
+)
+def test_long_patterns_are_not_sought_anew_at_each_place(pattern):
+    """They took twenty seconds so."""
+    compiled = glob(pattern, arn=True)
+    start = time.perf_counter()
+    assert not compiled.matches("arn:aws:s3:::" + "a" * LONG, no_value)
+    assert time.perf_counter() - start < 5
+
+
+def test_many_variables_with_a_long_value_are_not_written_out():
+    """Together they would be three gigabytes, and took minutes to join."""
+    value = "a" * LONG
+    compiled = glob("${x:y}" * 50_000)
+    start = time.perf_counter()
+    assert not compiled.matches(value, lambda _key: value)
+    assert not compiled.matches_ignoring_case(value, lambda _key: value)
+    assert compiled.shown(lambda _key: value) == compiled.text
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "matches"),
+    [
+        ("*" + "a?" * 20 + "b*", "x" + "ay" * 20 + "bz", True),
+        ("*" + "a?" * 20 + "b*", "x" + "ay" * 19 + "bz", False),
+        ("h?" + "*" + "a?" * 20 + "*" + "t?", "hx" + "ay" * 20 + "tx", True),
+        ("?" * 40, "a:" * 20, True),
+        ("?" * 40, "a" * 39, False),
+        ("*" + "?:" * 20 + "*", "é:" * 20, True),
+        ("${x:y}${x:y}", "abab", True),
+        ("${x:y}*${x:y}", "abab", True),
+        ("${x:y}${x:y}", "aba", False),
+    ],
+)
+def test_long_runs_and_several_variables(pattern, value, matches):
+    assert glob(pattern).matches(value, {"x:y": "ab"}.get) is matches
+
+
+@pytest.mark.parametrize(("value", "matches"), [("STRASSE-ab", True), ("İ-AB", False), ("", False)])
+def test_variables_ignoring_case(value, matches):
+    assert glob("strasse-${x:y}").matches_ignoring_case(value, {"x:y": "AB"}.get) is matches
+    assert glob("İ-${x:y}").matches_ignoring_case("i̇-ab", {"x:y": "AB"}.get)

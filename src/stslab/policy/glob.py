@@ -4,6 +4,7 @@ One without variables becomes a test at once; one with variables is completed by
 context, whose values are always literal text.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -32,15 +33,34 @@ class Glob:
             return self._test(value)
         if not value.startswith(self._head):
             return False  # and need not be completed
-        parts = self._resolved(lookup)
+        parts = self._resolved(lookup, len(value))
         return parts is not None and matcher(parts)(value)
 
-    def _resolved(self, lookup: Lookup) -> tuple[Token, ...] | None:
+    def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
+        """The same of a pattern without wildcards, whatever the case of its letters.
+
+        ``str.lower`` makes no text shorter, so what is too long before is too long after.
+        """
+        folded = value.lower()
+        parts = self._resolved(lookup, len(folded))
+        return parts is not None and _joined(parts).lower() == folded
+
+    def _resolved(self, lookup: Lookup, longest: int) -> tuple[Token, ...] | None:
+        """The parts with the values of variables.
+
+        None where one has no value, or where their texts are longer together than the
+        ``longest`` text that they might match: else many variables with a long value would
+        take the product of both to write out.
+        """
         parts: list[Token] = []
         for part in self._parts:
             resolved = part.value(lookup) if isinstance(part, Variable) else part
             if resolved is None:
                 return None
+            if isinstance(resolved, str):
+                longest -= len(resolved)
+                if longest < 0:
+                    return None
             parts.append(resolved)
         return tuple(parts)
 
@@ -50,8 +70,25 @@ class Glob:
         return self._parts == (Star(),)
 
     def shown(self, lookup: Lookup) -> str:
-        """The pattern as a person should read it, with the values of its variables."""
-        return "".join(_shown(part, lookup) for part in self._parts)
+        """The pattern as a person should read it, with the values of its variables.
+
+        Nobody reads one that they would make too long: it is as the policy writes it.
+        """
+        texts: list[str] = []
+        length = 0
+        for part in self._parts:
+            texts.append(_shown(part, lookup))
+            length += len(texts[-1])
+            if length > len(self.text) + _READABLE:
+                return self.text
+        return "".join(texts)
+
+
+_READABLE: Final = 4096  # characters
+
+
+def _joined(parts: Sequence[Token]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 def _shown(part: Token, lookup: Lookup) -> str:

@@ -1,6 +1,8 @@
 """From the parts of a pattern to a test of texts: linear in the text, without backtracking."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final
 
 from stslab.policy.tokens import One, Star, Token, merged
 
@@ -13,8 +15,19 @@ def matcher(parts: tuple[Token, ...]) -> Matcher:
     if any(isinstance(part, Star) and not part.crosses for part in joined):
         return _automaton(joined)
     if any(isinstance(part, One) for part in joined):
-        return _run_matcher(joined)
+        return _run_matcher(joined) if _longest_run(joined) < _LONG_RUN else _automaton(joined)
     return _chunk_matcher(joined)
+
+
+_LONG_RUN: Final = 16
+"""Texts and ``?`` between two stars, from which on looking for them anew at each place of a text
+costs more than following all ways at once."""
+
+
+def _longest_run(parts: Sequence[Token]) -> int:
+    """Of those between two stars: the first and the last stand at one place each."""
+    stars = [index for index, part in enumerate(parts) if isinstance(part, Star)]
+    return max((after - star - 1 for star, after in pairwise(stars)), default=0)
 
 
 def _chunk_matcher(parts: Sequence[Token]) -> Matcher:
@@ -123,10 +136,14 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
     items: list[Token] = []
     for part in parts:
         items += part if isinstance(part, str) else (part,)
-    characters = {item for item in items if isinstance(item, str)}
-    accepts = {each: _bits(items, frozenset((each,)).__contains__) for each in characters}
+    accepts: dict[str, int] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            accepts[item] = accepts.get(item, 0) | 1 << index
     ones = _bits(items, lambda item: isinstance(item, One))
     ones_crossing = _bits(items, lambda item: isinstance(item, One) and item.crosses)
+    for character in accepts:
+        accepts[character] |= ones_crossing if character == ":" else ones
     stars = _bits(items, lambda item: isinstance(item, Star))
     stars_crossing = _bits(items, lambda item: isinstance(item, Star) and item.crosses)
     final = 1 << len(items)
@@ -135,7 +152,7 @@ def _automaton(parts: Sequence[Token]) -> Matcher:
         state = 1 | (stars & 1) << 1
         for character in value:
             colon = character == ":"
-            moving = accepts.get(character, 0) | (ones_crossing if colon else ones)
+            moving = accepts.get(character, ones_crossing if colon else ones)
             state = (state & moving) << 1 | state & (stars_crossing if colon else stars)
             state |= (state & stars) << 1
             if not state:

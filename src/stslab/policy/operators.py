@@ -44,13 +44,7 @@ def _text_ignoring_case(value: str, variables: bool) -> Comparison:
     if not pattern.variables:
         folded = pattern.shown(no_value).lower()
         return lambda found, _context: found.lower() == folded
-
-    def compare(found: str, context: Context) -> bool:
-        if any(variable.value(context.single) is None for variable in pattern.variables):
-            return False
-        return pattern.shown(context.single).lower() == found.lower()
-
-    return compare
+    return lambda found, context: pattern.matches_ignoring_case(found, context.single)
 
 
 def _pattern(value: str, variables: bool) -> Comparison:

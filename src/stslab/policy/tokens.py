@@ -119,12 +119,17 @@ def _ends_segment(parts: Sequence[Token], index: int) -> bool:
 def merged(parts: Sequence[Token]) -> list[Token]:
     """Join neighbouring literals, and neighbouring stars."""
     found: list[Token] = []
+    texts: list[str] = []
     for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if texts:
+            found.append("".join(texts))
+            texts = []
         last = found[-1] if found else None
-        if isinstance(part, str) and isinstance(last, str):
-            found[-1] = last + part
-        elif isinstance(part, Star) and isinstance(last, Star):
+        if isinstance(part, Star) and isinstance(last, Star):
             found[-1] = Star(part.crosses or last.crosses)
         else:
             found.append(part)
-    return found
+    return [*found, "".join(texts)] if texts else found
