@@ -82,7 +82,11 @@ UNREADABLE = [
     (case(permissions_boundaries=False), "no list of policies"),
     (case(identity_policies=[1]), "is no JSON object"),
     (case(service_control_policies={}), "a list, of lists"),
-    (case(service_control_policies=[policy(allow())]), "no list of policies"),
+    (case(service_control_policies=[policy(allow())]), "Each level of"),
+    (case(resource_control_policies=[[], "x"]), "Each level of"),
+    (case(resource="shop/a"), "'resource' is an ARN, or *"),
+    (case(action="s3:*"), "has wildcards"),
+    (case(action="s3:Get?bject"), "has wildcards"),
     (case(colour="red"), "no field 'colour'"),
     (case(identity=[{"Effect": "Allow", "Action": "*"}]), "must contain resources"),
     (case(identity=[allow(Principal="*")]), "should not specify a principal"),
@@ -120,6 +124,13 @@ def test_texts_that_look_like_keys_are_no_error(value):
     asked = case(identity=[allow()], context={"aws:x": value})
     ((found, readable),) = answers(json.dumps(asked))
     assert (found["decision"], readable) == ("Allowed", True)
+
+
+def test_what_is_null_is_as_what_is_not_there():
+    fields = ["principal_is_service_linked", "resource_account", "context", "resource_policy"]
+    lists = ["permissions_boundaries", "session_policies", "service_control_policies"]
+    asked = case(identity=[allow()]) | dict.fromkeys([*fields, *lists])
+    assert decide(asked)["decision"] == "Allowed"
 
 
 def test_context_values_may_be_numbers_and_booleans():

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-ACCOUNT: Final = re.compile(r"\d{12}")
+ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _COLONS: Final = 5
 
 

@@ -154,14 +154,19 @@ def _request(case: Mapping[str, Any]) -> Request:
         isinstance(account, str) and len(account) < SHORT and _is_account(account)
     ):
         raise PolicyError("The case's 'resource_account' is a text of 12 digits.")
-    linked = case.get("principal_is_service_linked", False)
-    if not isinstance(linked, bool):
+    linked = case.get("principal_is_service_linked")
+    if linked is None:
+        linked = False
+    elif not isinstance(linked, bool):
         raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
     context, user_id = _context(case)
     named = _text(case, "principal")
     reads = _kept_principal if len(named) + len(user_id) < SHORT else read_principal
     principal = reads(named, federated, linked, user_id)
-    return Request(principal, action, _text(case, "resource"), context, account)
+    resource = _text(case, "resource")
+    if resource != "*" and not resource.startswith("arn:"):
+        raise PolicyError("The case's 'resource' is an ARN, or * where there is none.")
+    return Request(principal, action, resource, context, account)
 
 
 @lru_cache(maxsize=1024)
@@ -170,6 +175,8 @@ def _is_federated(action: str) -> bool:
     service, _, operation = action.partition(":")
     if not service or not operation or ":" in operation:
         raise PolicyError(f"The action {action!r} is not of the form service:Operation.")
+    if "*" in action or "?" in action:
+        raise PolicyError(f"The action {action!r} has wildcards: a request asks for one action.")
     return action.lower() in _FEDERATED_ACTIONS
 
 
@@ -305,6 +312,8 @@ def _if_any(documents: object, field: str, kind: PolicyKind) -> tuple[NamedPolic
 def _levels(levels: object, field: str, kind: PolicyKind) -> tuple[tuple[NamedPolicy, ...], ...]:
     if not isinstance(levels, list):
         raise PolicyError(f"The case's {field!r} is a list, of lists of policies.")
+    if not all(isinstance(level, list) for level in levels):
+        raise PolicyError(f"Each level of the case's {field!r} is a list of policies.")
     return tuple([_each_named(level, field, kind) for level in levels])
 
 

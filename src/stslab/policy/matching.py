@@ -144,7 +144,7 @@ TYPES: Final = tuple(_LEVELS)
 
 _ENTITY: Final = re.compile(
     r"arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
-    r"|sts::\d{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
+    r"|sts::[0-9]{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
 )
 
 

@@ -120,15 +120,26 @@ def root_overrides(question: Question) -> bool:
 def exempt_from_resource_control(question: Question) -> bool:
     """What resource control policies can't restrict ("Resource control policies (RCPs)").
 
-    They apply to the resources that are authorized, so not to actions without one.
+    Actions without a resource are not among "Resources and entities not restricted by RCPs", and
+    "Resource control policy examples" denies such as sts:GetAccessKeyInfo.
     """
-    request = question.request
     service = question.action.partition(":")[0]
     return (
-        request.principal.service_linked
-        or request.resource == "*"
+        question.request.principal.service_linked
         or service not in _RESOURCE_CONTROLLED
         or question.action == "kms:retiregrant"
+        or _assumes_service_linked_role(question)
+    )
+
+
+def _assumes_service_linked_role(question: Question) -> bool:
+    """RCPs have no part in a service-linked role's trust policy, by which its service has it."""
+    arn = question.arn
+    return (
+        question.request.principal.kind is PrincipalKind.SERVICE
+        and is_trust(question)
+        and arn is not None
+        and arn.resource.startswith("role/aws-service-role/")
     )
 
 
