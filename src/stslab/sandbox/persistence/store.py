@@ -16,7 +16,7 @@ from pathlib import Path
 from stslab.errors import SandboxError
 
 APPLICATION = 0x53545341  # "STSA"
-FORMAT = 1
+FORMAT = 2
 _THINGS = (
     "CREATE TABLE thing (kind TEXT NOT NULL, account TEXT NOT NULL,"
     " name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, account, name))"
