@@ -46,6 +46,9 @@ def _starts(runs: int) -> list[Row]:
     return [
         _start("GetCallerIdentity", lambda to: signed_by(to, "sts").get_caller_identity(), runs),
         _start("ListUsers", lambda to: signed_by(to, "iam").list_users(), runs),
+        _start(
+            "DescribeStacks", lambda to: signed_by(to, "cloudformation").describe_stacks(), runs
+        ),
     ]
 
 
