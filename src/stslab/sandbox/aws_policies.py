@@ -21,7 +21,7 @@ from stslab.sandbox.moto_backends import PARTITION
 # As a module with names that it does not export.
 _IAM: Any = moto.iam.models
 _ID_PREFIX, _ID_LENGTH = "ANPA", 21
-_MADE_WHEN_ASKED_FOR = ("_data", "versions")
+_NOT_KEPT = ("_data", "id", "versions")
 
 
 class AwsPolicy(moto.iam.models.AWSManagedPolicy):
@@ -45,7 +45,12 @@ class AwsPolicy(moto.iam.models.AWSManagedPolicy):
         self.next_version_num = int(data["DefaultVersionId"].removeprefix("v")) + 1
         self.create_date = datetime.fromisoformat(data["CreateDate"])
         self.update_date = datetime.fromisoformat(data["UpdateDate"])
-        self.id = _id(name)
+
+    @functools.cached_property
+    def id(self) -> str:  # type: ignore[override]  # moto sets it, here nobody does
+        """ANPA and what follows from the name."""
+        digest = base64.b32encode(hashlib.sha256(self.name.encode()).digest()).decode()
+        return (_ID_PREFIX + digest)[:_ID_LENGTH]
 
     @functools.cached_property
     def versions(self) -> list[Any]:  # type: ignore[override]  # moto sets it, here nobody does
@@ -57,15 +62,7 @@ class AwsPolicy(moto.iam.models.AWSManagedPolicy):
 
     def __getstate__(self) -> dict[str, Any]:
         """What an account's file keeps: not what AWS's policies say, which is here anyway."""
-        return {
-            name: value for name, value in vars(self).items() if name not in _MADE_WHEN_ASKED_FOR
-        }
-
-
-@functools.cache
-def _id(name: str) -> str:
-    digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
-    return (_ID_PREFIX + digest)[:_ID_LENGTH]
+        return {name: value for name, value in vars(self).items() if name not in _NOT_KEPT}
 
 
 @functools.cache
