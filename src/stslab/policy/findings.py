@@ -3,6 +3,7 @@
 Each finding is a row: a function that looks at a statement and says what it found.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -182,6 +183,71 @@ def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
             yield f"{condition.test.written} has no policy variables: they are literal text."
 
 
+def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
+    """As "IAM Access Analyzer policy check reference" says: "Missing brace", "Empty variable"."""
+    if policy.version != LATEST:
+        return
+    values = [value for each in statement.conditions for value in each.values]
+    for text in (*_resources(statement), *values):
+        if "${" in _VARIABLE.sub("", text):
+            yield f"In {text} a variable has no closing brace: it is literal text."
+        elif _EMPTY_VARIABLE.search(text):
+            yield f"In {text} a variable names no key: it has no value."
+
+
+_VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
+_EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
+
+
+def _literal_wildcards(statement: Statement, _policy: Policy) -> Iterator[str]:
+    """As "IAM Access Analyzer policy check reference" says, "Wildcard without like operator"."""
+    for condition in statement.conditions:
+        like = _LIKE.get(condition.test.operator.name)
+        for value in condition.values if like else ():
+            if set("*?") & set(_VARIABLE.sub("", value)):
+                yield (f"{condition.test.written} compares {value} as it is: {like} has wildcards.")
+
+
+_LIKE: Final = {
+    "StringEquals": "StringLike",
+    "StringEqualsIgnoreCase": "StringLike",
+    "StringNotEquals": "StringNotLike",
+    "StringNotEqualsIgnoreCase": "StringNotLike",
+}
+
+
+def _any_subject(statement: Statement, policy: Policy) -> Iterator[str]:
+    """Of OpenID Connect: as the "IAM Access Analyzer policy check reference" warns.
+
+    "Missing condition key for oidc principal", "Missing github repo condition key".
+    """
+    if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
+        return
+    limited = {each.key.lower() for each in statement.conditions if _limits(each)}
+    for kind, name in statement.principal.names or ():
+        if kind != "Federated" or ":saml-provider/" in name:
+            continue
+        host = name.rpartition(":oidc-provider/")[2].lower()
+        if host == _GITHUB and f"{host}:sub" not in limited:
+            yield (
+                f"No condition limits {host}:sub: workflows of anybody's repositories may "
+                "assume the role."
+            )
+        elif not any(key.startswith(f"{host}:") for key in limited):
+            yield f"No condition limits whom of {host}: all its users may assume the role."
+
+
+def _limits(condition: Condition) -> bool:
+    """Whether it is false of all but some values: of none too."""
+    test = condition.test
+    true_without = test.if_exists or test.quantifier is Quantifier.ALL
+    everything = condition.values == ("*",) and test.operator.name == "StringLike"
+    return not (true_without or everything or test.operator.negated or _asks_presence(condition))
+
+
+_GITHUB: Final = "token.actions.githubusercontent.com"
+
+
 def _resources(statement: Statement) -> Sequence[str]:
     return statement.resource.patterns if statement.resource else ()
 
@@ -224,6 +290,9 @@ _RULES: Final[dict[str, _Rule]] = {
     "values-missing": _no_values,
     "value-unreadable": _unreadable,
     "variable-literal": _variables,
+    "variable-broken": _broken_variables,
+    "wildcard-literal": _literal_wildcards,
+    "any-subject": _any_subject,
     "action-unknown": _unknown_actions,
     "key-unknown": _unknown_keys,
 }
