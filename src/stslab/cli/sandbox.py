@@ -70,6 +70,7 @@ def reset(yes: bool) -> None:
         click.confirm("Throw away the embedded account with everything in it?", abort=True)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
+    click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
 
 
 @command.command("status")

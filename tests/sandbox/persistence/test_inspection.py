@@ -225,3 +225,26 @@ def test_the_exported_file_is_not_changed_by_looking(exported):
     inspection.things(exported, stamps())
     assert exported.read_bytes() == before
     assert sorted(file.name for file in exported.parent.iterdir()) == ["copy", "exported"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "part",
+        "part.account 111122223333.root_keys",
+        "part.oidc._issuers",
+        "iam.users",
+        "iam.managed_policies",
+        "iam.settings",
+        "iam.tags",
+        "s3.bucket",
+    ],
+)
+def test_a_thing_that_is_none_of_its_kind(exported, kind):
+    change(exported, "UPDATE thing SET body = ? WHERE kind = ?", pickle.dumps("text", 5), kind)
+    assert "it is none of its kind" in refusal(exported)
+
+
+def test_a_thing_that_ends_too_early(exported):
+    change(exported, "UPDATE thing SET body = x'8005' WHERE kind = 'iam.tags'")
+    assert "it ends too early" in refusal(exported)

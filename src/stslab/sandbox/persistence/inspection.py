@@ -45,6 +45,16 @@ _UNUSED = (
     pickle.BYTEARRAY8,
     pickle.NEXT_BUFFER,
 )
+# What the things are that have no class of their own; a part is its class, state and tables.
+_PLAIN: Mapping[str, type] = {
+    "iam.settings": dict,
+    "iam.tags": dict,
+    "s3.bucket": dict,
+    "s3.object": list,
+    "s3.tags": dict,
+}
+_PARTED = (type, dict, tuple)
+_TEXTS = ".user_boundaries"
 Thing = tuple[Address, bytes]
 
 
@@ -184,13 +194,30 @@ def _rows(connection: sqlite3.Connection) -> Iterator[Thing]:
 
 def _inspect(path: Path, address: Address, body: bytes) -> None:
     try:
-        pickle.dumps(_Inspector(body).load(), protocol=5)  # it must be possible to save it again
+        thing = _Inspector(body).load()
+        _require_shape(address[0], thing)
+        pickle.dumps(thing, protocol=5)  # it must be possible to save it again
     except Exception as error:
         kind, _, name = address
+        why = str(error) or "it ends too early"
         raise SandboxError(
-            f"{path} is damaged, or was made to do harm: {kind} {name[:60]!r}: {error}.",
+            f"{path} is damaged, or was made to do harm: {kind} {name[:60]!r}: {why}.",
             "Nothing of it was used.",
         ) from error
+
+
+def _require_shape(kind: str, thing: Any) -> None:
+    """Refuse a thing that is none of its kind, over which the account would stumble later."""
+    if kind == KIND:
+        fits = type(thing) is tuple and tuple(map(type, thing)) == _PARTED
+    elif kind in _PLAIN:
+        fits = type(thing) is _PLAIN[kind]
+    elif kind.endswith(_TEXTS):
+        fits = type(thing) is str
+    else:
+        fits = type(thing).__module__ != "builtins"
+    if not fits:
+        raise pickle.UnpicklingError("it is none of its kind")
 
 
 def _require_whole(path: Path, addresses: set[Address]) -> None:
