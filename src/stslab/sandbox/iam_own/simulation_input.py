@@ -61,6 +61,7 @@ class Simulation:
 def custom(request: ApiRequest) -> Simulation:
     """The input of SimulateCustomPolicy."""
     params = request.params
+    _require_caller(params)
     nobody = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
     return _simulation(params, params.get("CallerArn", nobody), [], ())
 
@@ -71,11 +72,23 @@ def of_principal(world: World, request: ApiRequest) -> Simulation:
     if params.get("PolicyExclusionList"):
         raise faults.invalid_input("The sandbox does not support PolicyExclusionList.")
     arn = params["PolicySourceArn"]
+    if ":user/" not in arn:
+        _require_caller(params)
     sources, boundary = attached_to(world, request, arn)
     caller = params.get("CallerArn", arn)
     if ":group/" in caller:
         caller = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
     return _simulation(params, caller, sources, boundary)
+
+
+def _require_caller(params: Mapping[str, Any]) -> None:
+    """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn").
+
+    Raises:
+        ApiFault: InvalidInput.
+    """
+    if params.get("ResourcePolicy") and not params.get("CallerArn"):
+        raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
 
 
 def given(texts: Sequence[str], name: str, kind: PolicyKind) -> list[Source]:

@@ -16,7 +16,7 @@ from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.need import Need
 from stslab.sandbox.s3 import needs, versions
 from stslab.sandbox.s3.address import Address
-from stslab.sandbox.s3.errors import no_such_bucket
+from stslab.sandbox.s3.errors import NOT_FOUND, no_such_bucket
 from stslab.sandbox.s3.params import malformed
 
 MOST = 1000
@@ -58,6 +58,8 @@ def _delete(
         decision = judge.decide_need(single, need)
         if not decision.allowed:
             raise denial(single, need, decision)
+    if version and not versions.is_id(version):
+        raise ApiFault("NoSuchVersion", "The specified version does not exist.", NOT_FOUND)
     return _reported(one, dict(versions.answer(single).headers))
 
 

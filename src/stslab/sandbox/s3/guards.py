@@ -6,10 +6,11 @@ S3 User Guide, "Controlling ownership of objects and disabling ACLs for your buc
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox import moto_backends
+from stslab.sandbox import moto_backends, operations
 from stslab.sandbox.model import ApiFault, ApiRequest
 from stslab.sandbox.s3 import bucket_names, bucket_policy, public
 
@@ -23,7 +24,7 @@ def check(request: ApiRequest) -> None:
     """Refuse what the bucket's settings forbid.
 
     Raises:
-        ApiFault: InvalidBucketName, AccessControlListNotSupported,
+        ApiFault: InvalidBucketName, InvalidLocationConstraint, AccessControlListNotSupported,
             InvalidBucketAclWithObjectOwnership, or AccessDenied for a public list where Block
             Public Access blocks it.
     """
@@ -34,6 +35,7 @@ def check(request: ApiRequest) -> None:
 
 def _creating(request: ApiRequest) -> None:
     bucket_names.check(request.params["Bucket"])
+    _check_location(request)
     enforced = request.params.get("ObjectOwnership", bucket_policy.ENFORCED)
     if enforced == bucket_policy.ENFORCED and (_lists(request) or _canned(request)):
         raise ApiFault(
@@ -42,6 +44,24 @@ def _creating(request: ApiRequest) -> None:
         )
     if _is_public(request):
         raise ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
+
+
+def _check_location(request: ApiRequest) -> None:
+    """Refuse a location that no bucket can have (S3 API Reference, "CreateBucket")."""
+    asked = (request.params.get("CreateBucketConfiguration") or {}).get("LocationConstraint")
+    if asked and asked not in _locations():
+        raise ApiFault(
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+            extra={"LocationConstraint": asked},
+        )
+
+
+@functools.cache
+def _locations() -> frozenset[str]:
+    shape = operations.operation("s3", "CreateBucket").input_shape
+    configuration = shape.members["CreateBucketConfiguration"]
+    return frozenset(configuration.members["LocationConstraint"].enum)
 
 
 def _storing(request: ApiRequest) -> None:
@@ -61,6 +81,24 @@ def _changing(request: ApiRequest) -> None:
     if not bucket_policy.acls_enabled(bucket):
         raise _not_supported()
     _refuse_public(request, bucket)
+
+
+def _owning(request: ApiRequest) -> None:
+    """Lists can be disabled only where the bucket's gives nothing to anybody else."""
+    controls = request.params.get("OwnershipControls") or {}
+    rules = [rule.get("ObjectOwnership") for rule in controls.get("Rules") or ()]
+    bucket = _bucket(request)
+    if bucket is not None and bucket_policy.ENFORCED in rules and _gives(bucket):
+        raise ApiFault(
+            "InvalidBucketAclWithObjectOwnership",
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+        )
+
+
+def _gives(bucket: Any) -> bool:
+    held = getattr(bucket, "acl", None)
+    grants = held.grants if held is not None else ()
+    return any(grantee.uri for grant in grants for grantee in grant.grantees)
 
 
 def _refuse_public(request: ApiRequest, bucket: Any) -> None:
@@ -100,6 +138,7 @@ _GUARDS: Mapping[str, Callable[[ApiRequest], None]] = {
     "PutObject": _storing,
     "CopyObject": _storing,
     "CreateMultipartUpload": _storing,
+    "PutBucketOwnershipControls": _owning,
     "PutBucketAcl": _changing,
     "PutObjectAcl": _changing,
 }

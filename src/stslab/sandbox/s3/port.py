@@ -23,6 +23,7 @@ from stslab.sandbox.model import ApiRequest, ApiResponse
 from stslab.sandbox.moto_faults import carried_out
 from stslab.sandbox.s3 import errors, needs
 from stslab.sandbox.s3.response import Response
+from stslab.sandbox.signing import checksums
 
 _HOST = "s3.amazonaws.com"
 # Headers that the operations' models do not list, and that S3 takes all the same.
@@ -46,6 +47,7 @@ _ALSO = frozenset(
     }
 )
 _METADATA = "x-amz-meta-"
+_STORING = frozenset({"PutObject", "UploadPart"})
 _XML = b"<?xml"
 # S3 API Reference, "Owner": S3 gives no display names any more.
 _NO_NAME = b"<DisplayName>webfile</DisplayName>"
@@ -118,9 +120,21 @@ def _rebuilt(request: ApiRequest) -> tuple[str, str, Mapping[str, str]]:
         for name, value in request.http.headers
         if name.lower() in accepted or name.lower().startswith(_METADATA)
     }
+    algorithm = _algorithm(headers) if request.operation in _STORING else ""
+    if algorithm:
+        headers.setdefault("x-amz-sdk-checksum-algorithm", algorithm)
     if "CopySource" in request.params:  # the object that was authorized, whatever else it could be
         headers["x-amz-copy-source"] = needs.source_header(request)
     return path, urlencode(query), headers
+
+
+def _algorithm(headers: Mapping[str, str]) -> str:
+    """The algorithm of the checksum that came along, which was verified, for moto to keep it.
+
+    S3 User Guide, "Checking object integrity in Amazon S3": a header or a trailer brings it.
+    """
+    found = (name.removeprefix(checksums.PREFIX) for name in headers)
+    return next((name.upper() for name in found if name in checksums.ALGORITHMS), "")
 
 
 def _request(request: ApiRequest, path: str, query: str, headers: Mapping[str, str]) -> Request:

@@ -50,7 +50,7 @@ def answer(request: ApiRequest) -> ApiResponse:
 
 
 def _check_id(version: str | None) -> None:
-    if version is None or version == _NULL or _is_id(version):
+    if version is None or is_id(version):
         return
     empty = "Version id cannot be the empty string"
     raise ApiFault(
@@ -60,10 +60,10 @@ def _check_id(version: str | None) -> None:
     )
 
 
-def _is_id(version: str) -> bool:
-    """Whether it is written as the ids are that objects have here."""
+def is_id(version: str) -> bool:
+    """Whether it is ``null``, or written as the ids are that objects have here."""
     try:
-        return str(UUID(version)) == version
+        return version == _NULL or str(UUID(version)) == version
     except ValueError:
         return False
 
