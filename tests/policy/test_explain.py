@@ -1,5 +1,7 @@
 """The explanation for people, and what they would want to know of their policies."""
 
+import json
+
 import pytest
 from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy
 
@@ -206,3 +208,19 @@ def test_size_is_counted_without_white_space_and_has_limits():
     session = parse(policy(*long), PolicyKind.SESSION)
     assert size(session) == len("".join(session.text().split()))
     assert findings(session)[0].code == "too-long"
+
+
+@pytest.mark.parametrize(
+    ("version", "resource"),
+    [
+        ("2008-10-17", "arn:aws:iam::*:user/${aws:username}"),
+        ("2012-10-17", "arn:aws:iam::*:user/${aws:PrincipalTag/none}"),
+    ],
+)
+def test_a_variable_that_stays_as_it_is_is_told(version, resource):
+    statement = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": resource}
+    text = json.dumps({"Version": version, "Statement": statement})
+    found = NamedPolicy("p", parse(text, PolicyKind.IDENTITY))
+    request = Request(Principal.from_arn(ALICE), "iam:GetUser", ALICE, {"aws:username": "alice"})
+    told = "\n".join(lines(authorize(request, Policies(identity=[found]))))
+    assert f"its Resource is {resource}, and the request has {ALICE} (a variable stays" in told

@@ -93,8 +93,19 @@ def _statement(said: _Said) -> Node:
         return found
     return Node(
         f"{label} does not apply: its {differs['element']} is {_texts(_names(differs['wanted']))}, "
-        f"and the request has {differs['found']}"
+        f"and the request has {differs['found']}{_as_written(differs['wanted'])}"
     )
+
+
+def _as_written(wanted: Any) -> str:
+    """Why a policy variable stands there as it was written, if one does.
+
+    IAM User Guide, "IAM policy elements: Variables and tags".
+    """
+    names = _names(wanted)
+    if not any("${" in each for each in ([names] if isinstance(names, str) else names)):
+        return ""
+    return " (a variable stays as it is without a value, or unless the Version is 2012-10-17)"
 
 
 def _names(wanted: Any) -> str | Sequence[str]:
