@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
-from tests.policy.cases import ALICE, BUCKET, LAB_ROLE, allow, aws, case, grant, policy
+from tests.policy.cases import ALICE, BUCKET, LAB_ROLE, allow, aws, case, deny, grant, policy
 
 from stslab.cli.main import cli
 
@@ -345,3 +345,41 @@ def test_ctrl_c_ends_a_stream_with_130_and_without_a_word(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
         assert process.stderr.read().strip() == b""
+
+
+def test_a_level_may_have_several_policies(simulate):
+    """As in cases: FullAWSAccess beside a Deny, and a level of one policy."""
+    files = {
+        "own": policy(allow()),
+        "top": [policy(allow()), policy(deny("ec2:*"))],
+        "unit": policy(allow()),
+        "rcps": [policy({**grant("*", "s3:Put*", Resource="*"), "Effect": "Deny"})],
+    }
+    levels = ("--scp", "top.json", "--scp", "unit.json", "--rcp", "rcps.json")
+    found = simulate(*ASKED, "--policy", "own.json", *levels, "--json", **files)
+    layers = [
+        (each["layer"], each.get("level"), len(each["policies"]))
+        for each in json.loads(found.output)["layers"]
+    ]
+    assert layers == [
+        ("service control policy", 1, 2),
+        ("service control policy", 2, 1),
+        ("resource control policy", 1, 1),
+        ("identity-based policy", None, 1),
+    ]
+    denied = simulate(*ASKED, "--policy", "own.json", "--scp", "none.json", none=[], **files)
+    assert "no service control policy allows the s3:GetObject action" in denied.output
+
+
+@pytest.mark.parametrize(
+    ("level", "blamed"),
+    [
+        ([policy(allow()), policy(allow(Principal="*"))], "scps.json, policy 2"),
+        ([1], "scps.json, policy 1"),
+        ([[]], "scps.json, policy 1"),
+    ],
+)
+def test_the_malformed_policy_of_a_level_is_named(simulate, level, blamed):
+    found = simulate(*ASKED, "--scp", "scps.json", scps=level)
+    assert found.exception.exit_code == 2
+    assert str(found.exception).startswith(f"{blamed}: MalformedPolicyDocument: ")

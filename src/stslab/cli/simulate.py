@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         Decision,
         NamedPolicy,
         Policies,
-        Policy,
         PolicyKind,
         Principal,
         Request,
@@ -48,8 +47,8 @@ _STYLES = {True: "green", False: "red", None: "dim"}
 @click.option("--trust", type=_File, help="The role's trust policy, for sts:AssumeRole.")
 @click.option("--boundary", type=_File, multiple=True, help="The permissions boundary.")
 @click.option("--session-policy", type=_File, multiple=True, help="A session policy.")
-@click.option("--scp", type=_File, multiple=True, help="A service control policy; a level each.")
-@click.option("--rcp", type=_File, multiple=True, help="A resource control policy; a level each.")
+@click.option("--scp", type=_File, multiple=True, help="A level's SCP, or a list of its SCPs.")
+@click.option("--rcp", type=_File, multiple=True, help="A level's RCP, or a list of its RCPs.")
 @click.option("--service-linked", is_flag=True, help="The principal is a service-linked role.")
 @click.option("--json", "as_json", is_flag=True, help="The decision as JSON.")
 @click.option("--cases", type=_File, help="Decide many cases: a file of JSON Lines, or -.")
@@ -238,8 +237,8 @@ def _policies(asked: dict[str, Any]) -> "Policies":
         resource=_named(resource, kind) if resource else None,
         boundaries=_all_named(asked["boundary"], PolicyKind.BOUNDARY) or None,
         session=_all_named(asked["session_policy"], PolicyKind.SESSION) or None,
-        scps=[(each,) for each in _all_named(asked["scp"], PolicyKind.SCP)],
-        rcps=[(each,) for each in _all_named(asked["rcp"], PolicyKind.RCP)],
+        scps=[_level(each, PolicyKind.SCP) for each in asked["scp"]],
+        rcps=[_level(each, PolicyKind.RCP) for each in asked["rcp"]],
     )
 
 
@@ -247,21 +246,51 @@ def _all_named(paths: Sequence[Path], kind: "PolicyKind") -> "tuple[NamedPolicy,
     return tuple(_named(path, kind) for path in paths)
 
 
-def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
-    from stslab.policy import NamedPolicy
+def _named(path: Path, kind: "PolicyKind", text: str | None = None) -> "NamedPolicy":
+    """The policy in the file, or in its ``text`` where that was read already."""
+    from stslab.policy import NamedPolicy, parse
 
-    return NamedPolicy("stdin" if str(path) == "-" else str(path), _parsed(path, kind))
+    text = _text(path) if text is None else text
+    with _blaming(str(path)):
+        return NamedPolicy(_name(path), parse(text, kind))
 
 
-def _parsed(path: Path, kind: "PolicyKind") -> "Policy":
-    from stslab.policy import parse
+def _name(path: Path) -> str:
+    return "stdin" if str(path) == "-" else str(path)
 
+
+def _level(path: Path, kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
+    """A level of the organization: its policy, or all of them, as a JSON list."""
+    from stslab.policy import NamedPolicy, parse
+    from stslab.policy.parser import load
+
+    text, name = _text(path), _name(path)
+    if not text.lstrip().startswith("["):
+        return (_named(path, kind, text),)
+    with _blaming(name):
+        documents = load(text)
+    found = []
+    for number, document in enumerate(documents, 1):
+        each = f"{name}, policy {number}"
+        with _blaming(each):
+            if not isinstance(document, dict):
+                raise MalformedPolicy("Syntax errors in policy.", "A policy is a JSON object.")
+            found.append(NamedPolicy(each, parse(document, kind)))
+    return tuple(found)
+
+
+def _text(path: Path) -> str:
     with _opened(path) as stream:
-        text = "".join(_read_from(stream, path))
+        return "".join(_read_from(stream, path))
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Say of a malformed policy which it is."""
     try:
-        return parse(text, kind)
+        yield
     except MalformedPolicy as error:
-        message = f"{path}: MalformedPolicyDocument: {error.message}"
+        message = f"{name}: MalformedPolicyDocument: {error.message}"
         raise PolicyError(message, error.hint) from error
 
 
