@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,8 @@ _ALSO = frozenset(
     }
 )
 _METADATA = "x-amz-meta-"
+_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+_MOST_KEYS = 1000
 _STORING = frozenset({"PutObject", "UploadPart"})
 _XML = b"<?xml"
 # S3 API Reference, "Owner": S3 gives no display names any more.
@@ -114,18 +117,26 @@ def _rebuilt(request: ApiRequest) -> tuple[str, str, Mapping[str, str]]:
     bucket, key = request.params.get("Bucket", ""), request.params.get("Key", "")
     path = f"/{quote(bucket, safe='')}/{quote(key, safe='/')}" if key else f"/{quote(bucket)}"
     query = [*literals.items()]
-    query += [pair for pair in request.http.query if pair[0] in arguments]
+    query += [_capped(pair) for pair in request.http.query if pair[0] in arguments]
     headers = {
         name.lower(): value
         for name, value in request.http.headers
         if name.lower() in accepted or name.lower().startswith(_METADATA)
     }
+    if not _RANGE.fullmatch(headers.get("range", "bytes=0-")):
+        del headers["range"]  # S3 answers with the whole object (RFC 9110, "Range")
     algorithm = _algorithm(headers) if request.operation in _STORING else ""
     if algorithm:
         headers.setdefault("x-amz-sdk-checksum-algorithm", algorithm)
     if "CopySource" in request.params:  # the object that was authorized, whatever else it could be
         headers["x-amz-copy-source"] = needs.source_header(request)
     return path, urlencode(query), headers
+
+
+def _capped(pair: tuple[str, str]) -> tuple[str, str]:
+    """An argument; a page has 1,000 keys at most (S3 API Reference, "ListObjectsV2")."""
+    name, value = pair
+    return (name, str(min(int(value), _MOST_KEYS))) if name == "max-keys" and value else pair
 
 
 def _algorithm(headers: Mapping[str, str]) -> str:
