@@ -81,6 +81,22 @@ REFUSED = [
         document(changed(GOOD, Resource="bucket/x")),
         'Resource bucket/x must be in ARN format or "*".',
     ),
+    *(
+        (IDENTITY, document(changed(GOOD, Resource=resource)), message)
+        for resource, message in (
+            ("arn:aws:s3", 'Resource arn:aws:s3 must be in ARN format or "*".'),
+            ("arn::s3:::b", 'Partition "" is not valid for resource "arn::s3:::b".'),
+            ("arn:asw:s3:::b", 'Partition "asw" is not valid for resource "arn:asw:s3:::b".'),
+            ("arn:${p}:s3:::b", 'Partition "${p}" is not valid for resource "arn:${p}:s3:::b".'),
+            (
+                "arn:aws:iam:us-east-1:111122223333:user/u",
+                (
+                    "IAM resource arn:aws:iam:us-east-1:111122223333:user/u"
+                    " cannot contain region information."
+                ),
+            ),
+        )
+    ),
     (IDENTITY, document(changed(GOOD, Resource="arn:aws:s3:::\u20ac")), SYNTAX),
     (
         IDENTITY,
@@ -183,7 +199,18 @@ ACCEPTED = [
     ),
     (IDENTITY, document(changed(GOOD, Condition={}))),
     (IDENTITY, document(changed(GOOD, Condition={"Bool": {"aws:x": []}}))),
-    (IDENTITY, document(changed(GOOD, Resource="arn:aws:s3*"))),
+    *(
+        (IDENTITY, document(changed(GOOD, Resource=resource)))
+        for resource in (
+            "arn:aws:s3*",
+            "arn:*",
+            "arn:aws-us-gov:s3:::b",
+            "arn:*:s3:::b",
+            "arn:aws:iam::111122223333:role/r",
+            "arn:aws:iam:*:111122223333:role/r",
+            "arn:aws:iam::${aws:PrincipalAccount}:role/r",
+        )
+    ),
     (IDENTITY, document(changed(GOOD, Resource="arn:aws:s3:::\u00e9"))),
     (TRUST, document(GOOD_TRUST)),
     (TRUST, document(changed(GOOD_TRUST, Action=["sts:AssumeRole", "sts:TagSession"]))),

@@ -17,6 +17,7 @@ from stslab.policy.conditions import Test, read_test
 from stslab.policy.matching import TYPES, PrincipalElement, is_aws_principal
 from stslab.policy.remembered import SHORT
 from stslab.policy.statement import Element
+from stslab.policy.tokens import ARN_SEPARATORS
 from stslab.policy.vocabulary import PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
@@ -30,6 +31,10 @@ _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
+_SERVICE, _REGION = 2, 3
+_PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
+# The usual: whatever does not look so is looked at more closely.
+_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:]*:[^:]*:[^:]*:.*", re.DOTALL)
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 _REMEMBERED: Final = 512
 _FEW: Final = 20
@@ -107,9 +112,26 @@ def resources(name: str, value: object, kind: PolicyKind) -> Sequence[str]:
         raise MalformedPolicy("Policy statement must contain resources.")
     if kind is not PolicyKind.RESOURCE:
         for each in found:
-            if not each.startswith("arn:") and each.strip("*"):
-                raise MalformedPolicy(f'Resource {each} must be in ARN format or "*".')
+            if not _ARN.fullmatch(each):
+                _refuse_arn(each)
     return found
+
+
+def _refuse_arn(text: str) -> None:
+    """What is wrong with a resource that is no ARN as it should be; ``*`` is one.
+
+    The messages are those that users of IAM report. A ``*`` at the end may stand for the parts
+    that are missing ("IAM JSON policy elements: Resource").
+    """
+    if not text.strip("*"):
+        return
+    parts = text.split(":", ARN_SEPARATORS)
+    if parts[0] != "arn" or (len(parts) <= ARN_SEPARATORS and not text.endswith("*")):
+        raise MalformedPolicy(f'Resource {text} must be in ARN format or "*".')
+    if len(parts) > _REGION and parts[_SERVICE] == "iam" and parts[_REGION].strip("*"):
+        raise MalformedPolicy(f"IAM resource {text} cannot contain region information.")
+    if not _PARTITION.fullmatch(parts[1]):
+        raise MalformedPolicy(f'Partition "{parts[1]}" is not valid for resource "{text}".')
 
 
 def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:

@@ -127,10 +127,16 @@ def _after(events: list[Event], event_id: str) -> list[Event]:
     return events
 
 
+# "CloudTrail record contents for management, data, and network activity events" (2026).
+_EVENT_VERSION = "1.11"
+
+
 def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
     api, http = seen.api, seen.http
     caller = api.caller if api else None
     event: dict[str, Any] = {
+        "eventVersion": _EVENT_VERSION,
+        "eventType": "AwsApiCall",
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
         "eventSource": f"{seen.service}.amazonaws.com",

@@ -21,6 +21,8 @@ def test_a_denied_call_is_logged_with_its_decision(direct: Direct) -> None:
     with pytest.raises(ClientError) as refused:
         direct.client("iam", "ann").list_users()
     event = direct.inside.log.events(denied=True)[-1]
+    assert event["eventVersion"].startswith("1.")
+    assert event["eventType"] == "AwsApiCall"
     assert event["eventName"] == "ListUsers"
     assert event["eventSource"] == "iam.amazonaws.com"
     assert event["userIdentity"]["arn"] == arn
