@@ -35,6 +35,10 @@ def as_(machine: Machine, keys: tuple[str, ...], command: str) -> Done:
     return machine.sh(f"env -u AWS_PROFILE {given} {command}")
 
 
+def last_event(machine: Machine) -> dict:
+    return json.loads(machine.stslab("sandbox", "log", "--json", "--limit", "1").out)
+
+
 def why(machine: Machine, *arguments: str) -> dict:
     return json.loads(machine.stslab("why", *arguments, "--json").out)
 
@@ -270,6 +274,14 @@ def test_a_token_gets_a_session(machine):
             f" --web-identity-token {token} --query AssumedRoleUser.Arn"
         )
         assert (done.code == 0) is works, done.err
+        provider = f"arn:aws:iam::{LEARNER}:oidc-provider/oidc.example.test"
+        assert last_event(machine)["userIdentity"] == {
+            "type": "WebIdentityUser",
+            "principalId": f"{provider}:app:{subject}",
+            "userName": subject,
+            "identityProvider": provider,
+        }
+    assert f"{subject} (web identity)" in machine.stslab("sandbox", "log").out
     told = why(machine)
     assert told["changes"][0]["layer"] == "role trust policy"
     assert "oidc.example.test:sub" in told["changes"][0]["options"][0]["what"]
@@ -312,6 +324,10 @@ def test_an_assertion_gets_a_session(machine):
             f" --saml-assertion {assertion} --query AssumedRoleUser.Arn"
         )
         assert (done.code == 0) is works, done.err
+        identity = last_event(machine)["userIdentity"]
+        assert (identity["type"], identity["userName"]) == ("SAMLUser", "ana")
+        assert identity["principalId"] == f"{identity['identityProvider']}:ana"
+    assert "ana (SAML)" in machine.stslab("sandbox", "log").out
     told = why(machine)
     assert told["changes"][0]["layer"] == "role trust policy"
     assert "saml:eduPersonAffiliation".lower() in told["changes"][0]["options"][0]["what"].lower()

@@ -30,7 +30,16 @@ def who(event: Event) -> str:
     identity = event.get("userIdentity", {})
     if identity.get("arn"):
         return short_arn(identity["arn"]).removeprefix("assumed-role/")
-    return str(identity.get("accessKeyId") or "not signed")
+    return vouched_for(identity) or str(identity.get("accessKeyId") or "not signed")
+
+
+def vouched_for(identity: Event) -> str:
+    """Whom an identity provider vouched for, and how: ``ana (SAML)``; or nothing."""
+    how = _VOUCHED.get(str(identity.get("type", "")))
+    return f"{identity.get('userName') or '?'} ({how})" if how else ""
+
+
+_VOUCHED = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
 
 
 def short_arn(arn: str) -> str:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 from stslab.policy import explain
 from stslab.policy.explain import Node
 from stslab.render.paper import Paper
-from stslab.render.requests import call_name
+from stslab.render.requests import call_name, vouched_for
 from stslab.render.safe import one_line
 from stslab.render.symbols import is_unicode
 
@@ -43,11 +43,15 @@ def _headline(paper: Paper, request: _Told) -> None:
     paper.line(sign, style, f"{call_name(request)}: {code or 'answered'}", aside=f"{when} UTC")
 
 
+def _unproved(key: str) -> str:
+    return "not proved" if key else "nobody: it is not signed"
+
+
 def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
     identity = request.get("userIdentity", {})
     key = identity.get("accessKeyId", "")
     facts = [
-        ("who", identity.get("arn") or ("not proved" if key else "nobody: it is not signed")),
+        ("who", identity.get("arn") or vouched_for(identity) or _unproved(key)),
         ("with the key", key),
         ("through", identity.get("invokedBy", "")),
         ("asked for", decision["action"] if decision else call_name(request)),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stslab.policy import Decision
+from stslab.policy.principal import PrincipalKind
 from stslab.sandbox.log_file import NAME, Event, is_refused
 from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.redaction import redacted
@@ -30,6 +31,7 @@ _TYPES: Mapping[str, str] = {
     "WebIdentityUser": "AssumedRole",
     "Anonymous": "AWSAccount",
 }
+_PROVIDER = PrincipalKind.PROVIDER
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
@@ -66,6 +68,7 @@ class DecisionLog:
     ) -> None:
         """Log one request with its decisions, and the fault that it ended in, if any."""
         event = _event(now, seen, fault)
+        event["userIdentity"] = _vouched_for(decisions) or event["userIdentity"]
         event["decisions"] = [_decision(one) for one in _telling(decisions)]
         with self._lock:
             self._events.append(event)
@@ -181,6 +184,26 @@ def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
         "invokedBy": via[-1] if via else "",
     }
     return {name: value for name, value in identity.items() if value}
+
+
+def _vouched_for(decisions: Sequence[Decision]) -> dict[str, Any]:
+    """Whom an identity provider vouched for, as the role's trust policy was asked about it.
+
+    "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
+    federation". A token or an assertion that was not believed names nobody.
+    """
+    asked = [one.request for one in decisions if one.request.principal.kind == _PROVIDER]
+    if not asked:
+        return {}
+    provider, context = asked[0].principal.arn, asked[0].context
+    if "saml:sub" in context:
+        subject, qualifier = context["saml:sub"], context.get("saml:namequalifier", "")
+        named = {"principalId": f"{qualifier}:{subject}", "identityProvider": qualifier}
+        return {"type": "SAMLUser", **named, "userName": subject}
+    keys = {key.rpartition(":")[2]: value for key, value in context.items() if "aws:" not in key}
+    subject = keys.get("sub", "")
+    named = {"principalId": f"{provider}:{keys.get('aud', '')}:{subject}"}
+    return {"type": "WebIdentityUser", **named, "userName": subject, "identityProvider": provider}
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
