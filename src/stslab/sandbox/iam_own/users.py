@@ -202,6 +202,13 @@ def remove_user_from_group(world: World, request: ApiRequest) -> Answer:
     return {}
 
 
+def list_service_specific_credentials(world: World, request: ApiRequest) -> Answer:
+    """ListServiceSpecificCredentials: none, since none can be made here."""
+    if not request.params.get("AllUsers"):
+        lookups.own_user(world, request)
+    return {"ServiceSpecificCredentials": []}
+
+
 HANDLERS = {
     "CreateUser": create_user,
     "GetUser": get_user,
@@ -212,6 +219,7 @@ HANDLERS = {
     "GetGroup": get_group,
     "ListGroups": list_groups,
     "ListGroupsForUser": list_groups_for_user,
+    "ListServiceSpecificCredentials": list_service_specific_credentials,
     "UpdateGroup": update_group,
     "DeleteGroup": delete_group,
     "AddUserToGroup": add_user_to_group,
