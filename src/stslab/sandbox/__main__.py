@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from stslab.sandbox.process import TWO_HOURS, Options, serve
+from stslab.sandbox.without_clients import leave_out_clients
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The starter waits for this process only; the server is its own session's.
         os._exit(0)
     gc.disable()  # until the account is open: what starting makes is there to stay
+    leave_out_clients()
     from stslab.sandbox.embedded import open_account
 
     return serve(options, partial(open_account, fresh=given.fresh))

@@ -343,6 +343,37 @@ def test_starting_imports_no_xml_library():
     assert found.stdout == b"[]\n"
 
 
+def _imported(program: str) -> set[str]:
+    code = f"{program}; import sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    return set(found.stdout.decode().split())
+
+
+def test_the_server_leaves_out_what_mocks_clients():
+    leave_out = "from stslab.sandbox.without_clients import *; leave_out_clients()"
+    left_out = {"responses", "s3transfer", "boto3.session", "unittest.mock", "asyncio"}
+    whole = _imported("import stslab.sandbox.embedded")
+    assert left_out <= whole
+    assert not left_out & _imported(f"{leave_out}; import stslab.sandbox.embedded")
+
+
+def test_what_is_imported_already_is_not_replaced():
+    program = (
+        "import boto3; from stslab.sandbox.without_clients import *; leave_out_clients();"
+        "import moto.core.models; assert boto3.Session and moto.core.models.MockAWS.start"
+    )
+    assert "responses" in _imported(program)
+
+
+def test_what_was_left_out_says_so_when_it_is_used():
+    program = (
+        "from stslab.sandbox.without_clients import *; leave_out_clients(); import moto;"
+        "moto.mock_aws()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert b"MockAWS was left out of the sandbox" in done.stderr
+
+
 def test_the_log_is_bounded(tmp_path):
     from stslab.sandbox.process import _Log
 
