@@ -111,6 +111,8 @@ def test_a_case_that_cannot_be_read_says_why(asked, problem):
         '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": [{"Statement": {"Effect" : "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}]}',
         '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": [{"Statement": {"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}]}',
         '{"id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "context": {"aws:x": "1", "aws:x": "2"}}',
+        # As many colons behind quotation marks as keys: an escape hides one.
+        '{"id": 1, "id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": ["{\\"Version\\"\\n:\\"2012-10-17\\",\\"Statement\\":{\\"Effect\\":\\"Allow\\",\\"Action\\":\\"*\\",\\"Resource\\":\\"*\\"}}"]}',
     ],
 )
 def test_a_key_that_is_there_twice_is_an_error(line):

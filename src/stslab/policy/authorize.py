@@ -15,7 +15,7 @@ from stslab.policy.document import NamedPolicy
 from stslab.policy.matching import Level
 from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Layer, Question, layer, read, read_naming
-from stslab.policy.remembered import SHORT
+from stslab.policy.remembered import unless_long
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -172,8 +172,7 @@ def _decide(question: Question, layers: _Layers, *, same_account: bool) -> tuple
         for each in missing:
             each.blocks = True
         action = question.request.action
-        says = denied_implicitly if len(action) < SHORT else denied_implicitly.__wrapped__
-        return _NOT_ALLOWED, says(missing[0].kind, action)
+        return _NOT_ALLOWED, unless_long(denied_implicitly, action)(missing[0].kind, action)
     forbidden = services.forbidden(question)
     if forbidden:
         return _NOT_ALLOWED, forbidden
@@ -203,5 +202,4 @@ def _grant(layers: _Layers, must_allow: bool, action: str) -> str:
     granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
-    says = allowed if len(action) < SHORT else allowed.__wrapped__
-    return says(tuple(granting), action)
+    return unless_long(allowed, action)(tuple(granting), action)

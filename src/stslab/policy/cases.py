@@ -13,7 +13,7 @@ from stslab.policy.decision import Decision
 from stslab.policy.document import NamedPolicy
 from stslab.policy.parser import fingerprint, load, may_have_twins, parse
 from stslab.policy.principal import Principal
-from stslab.policy.remembered import SHORT, Remembered
+from stslab.policy.remembered import SHORT, Remembered, unless_long
 from stslab.policy.rendering import text
 from stslab.policy.vocabulary import PolicyKind
 
@@ -148,7 +148,7 @@ def _text(case: Mapping[str, Any], field: str) -> str:
 
 def _request(case: Mapping[str, Any]) -> Request:
     action = _text(case, "action")
-    federated = (_is_federated if len(action) < SHORT else _is_federated.__wrapped__)(action)
+    federated = unless_long(_is_federated, action)(action)
     account = case.get("resource_account")
     if account is not None and not (
         isinstance(account, str) and len(account) < SHORT and _is_account(account)

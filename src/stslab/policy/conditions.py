@@ -9,7 +9,7 @@ from typing import Any, Final
 from stslab.policy.context import Context, Value
 from stslab.policy.glob import glob
 from stslab.policy.operators import OPERATORS, Comparison, Operator
-from stslab.policy.remembered import SHORT
+from stslab.policy.remembered import unless_long
 
 _IF_EXISTS: Final = "ifexists"
 
@@ -71,9 +71,7 @@ class Condition:
         self._key = key.lower()
         self._null = test.operator.name == "Null"
         self._comparisons: Sequence[Comparison | None] = [
-            (comparison_for if len(value) < SHORT else comparison_for.__wrapped__)(
-                test.operator, value, self.variables
-            )
+            unless_long(comparison_for, value)(test.operator, value, self.variables)
             for value in values
         ]
 

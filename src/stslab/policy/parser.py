@@ -78,9 +78,10 @@ def may_have_twins(text: str, keys: int) -> bool:
     """Whether an object in ``text`` may have a key twice, of which readers keep the last only.
 
     Where it has as many colons behind quotation marks as there are ``keys`` in what was read
-    of it, there is none. Where it has not, there may be other causes: :func:`load` tells.
+    of it, there is none, unless escapes hide some of them. Where it has not, there may be other
+    causes: :func:`load` tells.
     """
-    return text.count('":') != keys or _SPACED.search(text) is not None
+    return text.count('":') != keys or "\\" in text or _SPACED.search(text) is not None
 
 
 _SPACED: Final = re.compile(r'"\s+:')

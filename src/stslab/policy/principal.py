@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from stslab.errors import PolicyError
 from stslab.policy import arn as arns
-from stslab.policy.remembered import SHORT
+from stslab.policy.remembered import unless_long
 
 
 class PrincipalKind(StrEnum):
@@ -79,7 +79,7 @@ class Principal:
         Raises:
             PolicyError: ``arn`` names no principal.
         """
-        kind, account, name, role = (_read if len(arn) < SHORT else _read.__wrapped__)(arn)
+        kind, account, name, role = unless_long(_read, arn)(arn)
         issuer = issuer or role
         linked = service_linked or f":{_SERVICE_LINKED_PATH}" in (issuer or arn)
         return cls(kind, arn, account, name, issuer, user_id, canonical_id, linked)

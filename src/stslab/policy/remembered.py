@@ -6,8 +6,9 @@ megabyte each are a gigabyte.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -16,6 +17,12 @@ SHORT: Final = 512
 
 _ROOM: Final = 8_000_000
 _SHARE: Final = 8
+
+
+def unless_long(kept: Callable[P, V], text: str) -> Callable[P, V]:
+    """A function with an ``lru_cache``; for a long text the one without, which keeps nothing."""
+    plain: Callable[P, V] = kept.__wrapped__  # type: ignore[attr-defined]  # what it caches
+    return kept if len(text) < SHORT else plain
 
 
 def for_short_texts(most: int) -> Callable[[Callable[[str], V]], Callable[[str], V]]:
