@@ -1,0 +1,173 @@
+"""Users, groups, roles, and what they sign in with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from stslab.sandbox.state.record import Record
+
+
+class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's console password."""
+
+    password: str
+    created: datetime
+    reset_required: bool = False
+
+    def __repr__(self) -> str:
+        """Show no password."""
+        return "<login profile>"
+
+
+class LastUsed(msgspec.Struct, frozen=True):
+    """When, where and for which service something was used last."""
+
+    at: datetime
+    region: str
+    service: str = ""
+
+
+class Identity(Record, frozen=True, kw_only=True):
+    """What users, groups and roles share.
+
+    ``unique_id`` stays when the name changes, and never comes again. ``inline`` are the texts
+    of inline policies by name, ``attached`` the ARNs of managed policies in the order in which
+    they were attached. Names differ by more than case, so the key is the name in lower case.
+    """
+
+    name: str
+    path: str = "/"
+    unique_id: str
+    created: datetime
+    inline: Mapping[str, str] = {}
+    attached: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+
+class User(Identity, frozen=True, kw_only=True):
+    """An IAM user.
+
+    ``groups`` are the keys of its groups, ``access_keys`` the ids of its keys, the oldest
+    first, ``mfa_devices`` the serial numbers of its devices, ``boundary`` a policy's ARN.
+    """
+
+    table: ClassVar[str] = "user"
+
+    tags: Mapping[str, str] = {}
+    boundary: str = ""
+    groups: tuple[str, ...] = ()
+    access_keys: tuple[str, ...] = ()
+    mfa_devices: tuple[str, ...] = ()
+    login: LoginProfile | None = None
+
+    @property
+    def arn(self) -> str:
+        """The user's ARN."""
+        return f"arn:aws:iam::{self.account}:user{self.path}{self.name}"
+
+
+class Group(Identity, frozen=True, kw_only=True):
+    """An IAM group. Its users name it."""
+
+    table: ClassVar[str] = "group"
+
+    @property
+    def arn(self) -> str:
+        """The group's ARN."""
+        return f"arn:aws:iam::{self.account}:group{self.path}{self.name}"
+
+
+class Role(Identity, frozen=True, kw_only=True):
+    """An IAM role. ``trust`` is the text of its trust policy, ``max_session`` seconds."""
+
+    table: ClassVar[str] = "role"
+
+    trust: str
+    description: str = ""
+    max_session: int = 3600
+    tags: Mapping[str, str] = {}
+    boundary: str = ""
+    last_used: LastUsed | None = None
+
+    @property
+    def arn(self) -> str:
+        """The role's ARN."""
+        return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
+
+
+class InstanceProfile(Record, frozen=True, kw_only=True):
+    """An instance profile. ``role`` is the key of its role, or empty."""
+
+    table: ClassVar[str] = "instance-profile"
+
+    name: str
+    path: str = "/"
+    unique_id: str
+    created: datetime
+    role: str = ""
+    tags: Mapping[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+    @property
+    def arn(self) -> str:
+        """The profile's ARN."""
+        return f"arn:aws:iam::{self.account}:instance-profile{self.path}{self.name}"
+
+
+class AccessKey(Record, frozen=True, kw_only=True):
+    """A long-term access key. ``owner`` is the user's unique id, or the account's id for root.
+
+    ``user`` is the key of the user's record, empty for root.
+    """
+
+    table: ClassVar[str] = "access-key"
+
+    access_key_id: str
+    secret_access_key: str
+    owner: str
+    user: str = ""
+    created: datetime
+    active: bool = True
+    last_used: LastUsed | None = None
+
+    @property
+    def key(self) -> str:
+        """The access key id."""
+        return self.access_key_id
+
+
+class MfaDevice(Record, frozen=True, kw_only=True):
+    """A virtual MFA device.
+
+    ``user`` (the key of the user's record) and ``enabled`` are empty until a user has it.
+    ``last_step`` is the newest time step whose code was used: a code works once. ``drift`` is
+    how many steps the device's clock runs ahead, as found when it was last synchronised.
+    """
+
+    table: ClassVar[str] = "mfa-device"
+
+    serial: str
+    seed: str
+    created: datetime
+    user: str = ""
+    enabled: datetime | None = None
+    last_step: int = 0
+    drift: int = 0
+    tags: Mapping[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """The serial number, which is the device's ARN."""
+        return self.serial

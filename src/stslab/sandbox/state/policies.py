@@ -1,0 +1,55 @@
+"""Customer managed policies. AWS's own are the same in every account, and no records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from stslab.sandbox.state.record import Record
+
+
+class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a managed policy (``v1``) with its document's text."""
+
+    version_id: str
+    document: str
+    created: datetime
+
+
+class ManagedPolicy(Record, frozen=True, kw_only=True):
+    """A managed policy: a customer's, or, as a value that is in no account, one of AWS's.
+
+    ``versions`` stand in the order in which they were made. ``newest`` is the number of the
+    last one that ever was, since a number is not used again.
+    """
+
+    table: ClassVar[str] = "managed-policy"
+
+    name: str
+    path: str = "/"
+    unique_id: str
+    created: datetime
+    updated: datetime
+    description: str = ""
+    tags: Mapping[str, str] = {}
+    versions: tuple[PolicyVersion, ...]
+    default: str = "v1"
+    newest: int = 1
+
+    @property
+    def key(self) -> str:
+        """The name in lower case: names differ by more than case, and by more than the path."""
+        return self.name.lower()
+
+    @property
+    def arn(self) -> str:
+        """The policy's ARN."""
+        return f"arn:aws:iam::{self.account}:policy{self.path}{self.name}"
+
+    @property
+    def document(self) -> str:
+        """The text of the default version."""
+        return next(one.document for one in self.versions if one.version_id == self.default)

@@ -1,0 +1,42 @@
+"""What every record of the account has in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+TABLES: dict[str, type[Record]] = {}
+"""Every kind of record by the name that its rows have."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing in one account: a value that never changes. A change is another record.
+
+    A subclass names its ``table``, which is the name of its rows, and a ``key`` that tells its
+    records in one account apart. ``account`` is the account's id, or empty for what belongs to
+    no account. Members with a default may be added later: a row without them can still be read.
+    Mappings in a record are read, never changed.
+    """
+
+    account: str
+    table: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.table:
+            TABLES[cls.table] = cls
+
+    @property
+    def key(self) -> str:
+        """What tells this record from the others of its table and account."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Name the record and nothing in it, which may be secret."""
+        return f"<{self.table} {self.account}/{self.key}>"
+
+    def __rich_repr__(self) -> Any:
+        """As ``__repr__``."""
+        yield self.account
+        yield self.key

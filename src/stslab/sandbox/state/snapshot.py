@@ -1,0 +1,156 @@
+"""Everything that the account knows at one moment, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol, TypeVar, cast
+
+from immutables import Map
+
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.settings import Settings
+
+R = TypeVar("R", bound=Record)
+_Rows = Map[str, Record]
+_Tables = Map[str, Map[str, _Rows]]
+_NO_ROWS: _Rows = Map()
+_NO_ACCOUNTS: Map[str, _Rows] = Map()
+
+
+class View(Protocol):
+    """What can be read of the account: a snapshot, or a transaction with what it changed."""
+
+    def get(self, kind: type[R], account: str, key: str) -> R | None:
+        """The record of this kind and key in the account, or None."""
+        ...
+
+    def all(self, kind: type[R], account: str) -> Iterable[R]:
+        """The records of this kind in the account, in no order."""
+        ...
+
+    def everywhere(self, kind: type[R]) -> Iterator[R]:
+        """The records of this kind in all accounts, in no order."""
+        ...
+
+    def count(self, kind: type[Record], account: str) -> int:
+        """How many records of this kind the account has."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What belongs to no account."""
+        ...
+
+    def now(self) -> datetime:
+        """The account's clock: aware, UTC."""
+        ...
+
+
+class Difference(NamedTuple):
+    """One record that two snapshots have differently; None where there is no such record."""
+
+    before: Record | None
+    after: Record | None
+
+
+class Snapshot:
+    """All records at one moment. It never changes, so it may be read from any thread.
+
+    Putting a record gives another snapshot, which shares with this one all that is the same:
+    it costs a few microseconds, whatever the size of the account.
+    """
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: _Tables | None = None) -> None:
+        self._tables: _Tables = Map() if tables is None else tables
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Snapshot:
+        """The snapshot that holds these records."""
+        grouped: dict[str, dict[str, dict[str, Record]]] = {}
+        for record in records:
+            accounts = grouped.setdefault(record.table, {})
+            accounts.setdefault(record.account, {})[record.key] = record
+        return cls(
+            Map(
+                {
+                    table: Map({account: Map(rows) for account, rows in accounts.items()})
+                    for table, accounts in grouped.items()
+                }
+            )
+        )
+
+    def get(self, kind: type[R], account: str, key: str) -> R | None:
+        """The record of this kind and key in the account, or None."""
+        return cast("R | None", self._rows(kind.table, account).get(key))
+
+    def all(self, kind: type[R], account: str) -> Iterable[R]:
+        """The records of this kind in the account, in no order."""
+        return cast("Iterable[R]", self._rows(kind.table, account).values())
+
+    def everywhere(self, kind: type[R]) -> Iterator[R]:
+        """The records of this kind in all accounts, in no order."""
+        for rows in self._tables.get(kind.table, _NO_ACCOUNTS).values():
+            yield from cast("Iterable[R]", rows.values())
+
+    def count(self, kind: type[Record], account: str) -> int:
+        """How many records of this kind the account has."""
+        return len(self._rows(kind.table, account))
+
+    @property
+    def settings(self) -> Settings:
+        """What belongs to no account."""
+        return self.get(Settings, "", "") or Settings()
+
+    def now(self) -> datetime:
+        """The account's clock: aware, UTC."""
+        return datetime.now(UTC) + timedelta(seconds=self.settings.clock_offset)
+
+    def records(self) -> Iterator[Record]:
+        """Every record, table by table."""
+        for accounts in self._tables.values():
+            for rows in accounts.values():
+                yield from rows.values()
+
+    def with_record(self, record: Record) -> Snapshot:
+        """This snapshot with the record in it, in place of any with its key."""
+        rows = self._rows(record.table, record.account).set(record.key, record)
+        return self._with_rows(record, rows)
+
+    def without(self, record: Record) -> Snapshot:
+        """This snapshot without the record of this one's table, account and key."""
+        rows = self._rows(record.table, record.account)
+        return self._with_rows(record, rows.delete(record.key)) if record.key in rows else self
+
+    def differences(self, later: Snapshot) -> Iterator[Difference]:
+        """The records that differ between this snapshot and ``later``.
+
+        What both share is not looked at, so that two snapshots near to each other are compared
+        in a time that depends on the tables that changed.
+        """
+        ours, theirs = self._tables, later._tables
+        for table in {*ours, *theirs}:
+            before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
+            for account in {*before, *after} if before is not after else ():
+                yield from _differing(before.get(account, _NO_ROWS), after.get(account, _NO_ROWS))
+
+    def _rows(self, table: str, account: str) -> _Rows:
+        return self._tables.get(table, _NO_ACCOUNTS).get(account, _NO_ROWS)
+
+    def _with_rows(self, record: Record, rows: _Rows) -> Snapshot:
+        accounts = self._tables.get(record.table, _NO_ACCOUNTS).set(record.account, rows)
+        return Snapshot(self._tables.set(record.table, accounts))
+
+
+def _differing(before: _Rows, after: _Rows) -> Iterator[Difference]:
+    if before is after:
+        return
+    for key, was in before.items():
+        now = after.get(key)
+        if now is not was and now != was:
+            yield Difference(was, now)
+    for key, now in after.items():
+        if key not in before:
+            yield Difference(None, now)

@@ -1,0 +1,72 @@
+"""The account's state as it is now, and the one way to change it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.store import Store
+from stslab.sandbox.state.transaction import Transaction
+
+Watcher = Callable[[Snapshot, Snapshot], None]
+
+
+class State:
+    """The newest snapshot, and the store that keeps it.
+
+    Reading takes no lock: whoever reads ``snapshot`` once has all of one moment. Transactions
+    follow one another. What one changed is in the store before it ends, and then in the
+    snapshot; where the store can't save it, neither has it.
+    """
+
+    def __init__(self, start: Snapshot, store: Store | None = None) -> None:
+        self._snapshot = start
+        self._store = store
+        self._turn = threading.RLock()
+        self._open = False
+        self._watchers: list[Watcher] = []
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now."""
+        return self._snapshot
+
+    def now(self) -> datetime:
+        """The account's clock: aware, UTC."""
+        return self._snapshot.now()
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call ``watcher`` after each change, in its turn; call the answer to end that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction, which is committed where the block ends without an exception.
+
+        Raises:
+            RuntimeError: this thread is in a transaction already.
+            OSError, sqlite3.Error: it can't be saved, and so has not happened.
+        """
+        with self._turn:
+            if self._open:
+                raise RuntimeError("a transaction inside a transaction")
+            self._open = True
+            try:
+                changing = Transaction(self._snapshot)
+                yield changing
+                self._commit(changing)
+            finally:
+                self._open = False
+
+    def _commit(self, changing: Transaction) -> None:
+        if not changing.changes:
+            return
+        if self._store is not None:
+            self._store.save(changing.changes, changing.blobs)
+        before, self._snapshot = self._snapshot, changing.snapshot
+        for watcher in tuple(self._watchers):
+            watcher(before, self._snapshot)

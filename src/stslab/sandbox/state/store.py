@@ -1,0 +1,168 @@
+"""The rows on disk: one for each record, written before a change is answered.
+
+The file is an SQLite database with three tables: ``meta`` (name, value), of which ``format``
+is the version of what this page describes; ``record`` (kind, account, key, body), whose body
+is the record as JSON, as the classes in this folder describe it; and ``blob`` (name, body)
+with the bodies of S3's objects. A member that a class has and a row lacks takes its default;
+one that a row has and the class lacks is ignored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from stslab.errors import SandboxError
+from stslab.sandbox.state import identities, policies, sessions, settings
+from stslab.sandbox.state.record import TABLES, Record
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.transaction import Address
+
+FORMAT = 1
+RECORDS = (identities, policies, sessions, settings)
+"""Where the kinds of records are; a module that is not imported has told of none."""
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS record (kind TEXT, account TEXT, key TEXT, body BLOB NOT NULL,
+    PRIMARY KEY (kind, account, key)) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS blob (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
+)
+_PUT = "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)"
+_DELETE = "DELETE FROM record WHERE kind = ? AND account = ? AND key = ?"
+_PUT_BLOB = "INSERT OR IGNORE INTO blob VALUES (?, ?)"
+
+
+class Store:
+    """One file with the rows of an account. ``path`` is private to its owner (0600)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._encode = msgspec.json.Encoder().encode
+        new = not path.exists()
+        if new:
+            path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare(new=new)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _damaged(path, str(error)) from error
+        except SandboxError:
+            self._db.close()
+            raise
+
+    def _prepare(self, *, new: bool) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A power cut may lose the last changes, never the file; a killed process loses none.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if new or not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            with self._db:
+                for table in _TABLES:
+                    self._db.execute(table)
+                self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        self._check_format()
+
+    def _check_format(self) -> None:
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        written = row[0] if row else "no version"
+        if not (row and written.isdigit() and 1 <= int(written) <= FORMAT):
+            raise SandboxError(
+                f"The account in {self.path} has the format {written}; this stslab reads "
+                f"formats up to {FORMAT}.",
+                "Use the stslab that wrote it, or begin with a new account: `stslab sandbox reset`",
+            )
+
+    def save(self, changes: Mapping[Address, Record | None], blobs: Mapping[str, bytes]) -> None:
+        """Write what changed, all or nothing. None deletes the row of the address.
+
+        Raises:
+            sqlite3.Error: it can't be written, and is as it was.
+        """
+        puts = [(*at, self._encode(one)) for at, one in changes.items() if one is not None]
+        gone = [at for at, one in changes.items() if one is None]
+        with self._lock, _all_or_nothing(self._db):
+            self._db.executemany(_PUT_BLOB, blobs.items())
+            self._db.executemany(_PUT, puts)
+            self._db.executemany(_DELETE, gone)
+
+    def load(self) -> Snapshot:
+        """Everything that was saved; empty where nothing was.
+
+        Raises:
+            SandboxError: a row can't be read.
+        """
+        with self._lock:
+            try:
+                return Snapshot.of(self._records())
+            except sqlite3.DatabaseError as error:
+                raise _damaged(self.path, str(error)) from error
+
+    def _records(self) -> Iterator[Record]:
+        decoders = {name: msgspec.json.Decoder(kind) for name, kind in TABLES.items()}
+        for kind, account, key, body in self._db.execute("SELECT * FROM record"):
+            if kind not in decoders or len(body) > _MOST_BYTES:
+                raise _damaged(self.path, f"it holds {kind!r} {key!r}, which no account has")
+            try:
+                record = decoders[kind].decode(body)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                raise _damaged(self.path, f"{kind} {key}: {error}") from error
+            if (record.account, record.key) != (account, key):
+                raise _damaged(self.path, f"{kind} {key} is filed in another's place")
+            yield record
+
+    def blob(self, name: str) -> bytes:
+        """The body of this name.
+
+        Raises:
+            SandboxError: the file has none.
+        """
+        with self._lock:
+            row = self._db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise _damaged(self.path, f"it lacks the body {name}")
+        return bytes(row[0])
+
+    def drop_blobs_but(self, used: Iterable[str]) -> None:
+        """Delete the bodies that no object has any more."""
+        with self._lock, _all_or_nothing(self._db):
+            kept = set(used)
+            names = [name for (name,) in self._db.execute("SELECT name FROM blob")]
+            gone = [(name,) for name in names if name not in kept]
+            self._db.executemany("DELETE FROM blob WHERE name = ?", gone)
+
+    def clear(self) -> None:
+        """Delete every row and every body."""
+        with self._lock, _all_or_nothing(self._db):
+            self._db.execute("DELETE FROM record")
+            self._db.execute("DELETE FROM blob")
+
+    def close(self) -> None:
+        """Bring everything into the one file, and let go of it."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+
+
+class _all_or_nothing:  # noqa: N801 - reads as the statement that it is
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _damaged(path: Path, how: str) -> SandboxError:
+    return SandboxError(
+        f"The account in {path} can't be read: {how}.",
+        "Begin with a new account: `stslab sandbox reset`",
+    )
