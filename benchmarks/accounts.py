@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stslab.sandbox import client
+from stslab.sandbox.server import client
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 
-from stslab.sandbox.model import ApiResponse, HttpRequest
-from stslab.sandbox.server import HOST, SandboxServer
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.server.server import HOST, SandboxServer
 
 
 class Moto:

@@ -3,7 +3,7 @@
 from benchmarks.accounts import Account, fresh, sandbox
 from benchmarks.measure import Row, at_most, in_turn, seconds
 from benchmarks.signed import Connection, client, one_write, prepared
-from stslab.sandbox import client as sandboxes
+from stslab.sandbox.server import client as sandboxes
 
 _BATCH = 20
 _MEGABYTE = 1024 * 1024

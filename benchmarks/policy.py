@@ -24,7 +24,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from benchmarks.measure import Row, at_least, at_most, process
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 from stslab.policy.cases import decide
-from stslab.policy.parser import forget
+from stslab.policy.documents.parser import forget
 
 CASES = 100_000
 AIM = 20_000

@@ -107,7 +107,7 @@ def _first_lab() -> None:
     try:
         lab(folder)()
     finally:
-        from stslab.sandbox import client
+        from stslab.sandbox.server import client
 
         client.stop(folder / "sandbox")
         shutil.rmtree(folder)

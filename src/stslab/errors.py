@@ -38,7 +38,7 @@ class LabError(StslabError):
 class InvalidLab(LabError):
     """A lab file has problems, all of them listed.
 
-    ``problems`` holds ``stslab.lab.problems.Problem`` values, in file order.
+    ``problems`` holds ``stslab.lab.reading.problems.Problem`` values, in file order.
     """
 
     def __init__(self, message: str, problems: Sequence[object] = (), hint: str = "") -> None:

@@ -3,13 +3,12 @@
 import os
 
 import pytest
+from tests.aws.endpoint import Endpoint, serving
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import sandbox
 from stslab.runner.ports import Credentials
-
-from .endpoint import Endpoint, serving
 
 ADMIN = Credentials("AKIAADMIN00000000000", "ADMINSECRET0123456789")
 

@@ -3,15 +3,14 @@
 import socket
 
 import pytest
+from tests.aws.conftest import ADMIN
+from tests.aws.endpoint import STACKS, USER, error
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.answers import UNREACHABLE, failure, no_credentials, plain
 from stslab.aws.target import aws, sandbox
 from stslab.errors import CredentialsError, RunError
 from stslab.runner.ports import Answer, Credentials, Lost, Refusal
-
-from .conftest import ADMIN
-from .endpoint import STACKS, USER, error
 
 
 def get_user(account, identity="admin"):

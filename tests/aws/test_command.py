@@ -8,10 +8,10 @@ from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command, kebab
 from stslab.aws.profiles import ProfileFiles
-from stslab.runner.dry import DryRun
 from stslab.runner.events import CallShown, CheckStarted, StepStarted
-from stslab.runner.plan import plan
 from stslab.runner.ports import Credentials, TargetInfo
+from stslab.runner.run.dry import DryRun
+from stslab.runner.run.plan import plan
 
 
 def calls_of_the_labs() -> list[CallShown]:

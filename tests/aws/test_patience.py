@@ -1,15 +1,14 @@
 """What a real account does to calls: faults over real connections, met as far as is safe."""
 
 import pytest
+from tests.aws.endpoint import USER, Endpoint, error
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.target import aws
-from stslab.runner.calls import Calls
+from stslab.runner.calls.calls import Calls
 from stslab.runner.clock import SystemClock
 from stslab.runner.events import Waiting
 from stslab.runner.ports import Answer, Lost, Refusal
-
-from .endpoint import USER, Endpoint, error
 
 CREATED = USER.replace(b"GetUser", b"CreateUser")
 

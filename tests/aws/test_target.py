@@ -1,13 +1,12 @@
 """Targets, and the guard before a real account."""
 
 import pytest
+from tests.aws.conftest import ADMIN
+from tests.aws.endpoint import error
 
 from stslab.aws import guard, target
 from stslab.aws.survey import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
-
-from .conftest import ADMIN
-from .endpoint import error
 
 CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Arn>{arn}</Arn><UserId>A</UserId><Account>111122223333</Account>

@@ -6,7 +6,7 @@ import pytest
 from tests.render.drawing import Screen
 
 from stslab.cli.prompts import AGAIN, CLEAN_UP, CONTINUE, EXPLAIN, QUIT, SKIP, Asker
-from stslab.render.console import make_console
+from stslab.render.terminal.console import make_console
 
 BETWEEN = [CONTINUE, SKIP, EXPLAIN, QUIT]
 

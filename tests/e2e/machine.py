@@ -16,8 +16,8 @@ from typing import Any
 import botocore.session
 
 from stslab.resources import bundled
-from stslab.runner.journal import Journal
-from stslab.sandbox import client
+from stslab.runner.journal.store import Journal
+from stslab.sandbox.server import client
 
 SECONDS = 120
 _SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)

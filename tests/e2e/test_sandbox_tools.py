@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.e2e.machine import Done, Machine, interrupt
 
-from stslab.sandbox.oidc.issuers import OWN_ISSUER
+from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER
 
 pytestmark = pytest.mark.slow
 LEARNER, PARTNER = "111122223333", "444455556666"

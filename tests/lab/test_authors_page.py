@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stslab.errors import InvalidLab
+from stslab.lab.checking.scope import RESERVED
 from stslab.lab.model import Check, Lab, LabFile, Part, Profile, Stage, Step, Undo, Wait
-from stslab.lab.scope import RESERVED
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "authors.md").read_text(encoding="utf-8")
 NOT_IN_FILES = {"line"}

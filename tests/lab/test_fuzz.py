@@ -14,7 +14,7 @@ from stslab import lab, resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab
 from stslab.lab.model import Lab
-from stslab.lab.problems import Problem
+from stslab.lab.reading.problems import Problem
 
 # A lab that has something of everything, and is small.
 SMALL = """\

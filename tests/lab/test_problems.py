@@ -11,7 +11,7 @@ import yaml
 from stslab.errors import InvalidLab
 from stslab.lab.loader import MOST_PROBLEMS
 from stslab.lab.model import Lab
-from stslab.lab.problems import Problem
+from stslab.lab.reading.problems import Problem
 
 CASES = Path(__file__).parent.parent / "cases" / "lab"
 HEAD = "stslab: 1\nid: some\ntitle: Some\n"

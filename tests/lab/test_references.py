@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stslab.errors import UnresolvedReference
-from stslab.lab.expressions import DEEPEST, LONGEST
+from stslab.lab.reading.expressions import DEEPEST, LONGEST
 from stslab.lab.references import evaluate, names_used, resolve, resolve_vars, truthy
 
 SCOPE: dict[str, Any] = {

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Iterable
 
 from stslab.aws.command import aws_command
-from stslab.render.console import make_console
-from stslab.render.terminal import TerminalRenderer
+from stslab.render.terminal.console import make_console
+from stslab.render.terminal.terminal import TerminalRenderer
 from stslab.runner.events import Event
 
 

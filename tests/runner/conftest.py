@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from tests.runner.fake_world import World
+from tests.runner.fakes import FakeAccount, FakeClock, FakeProfiles, TickingJournal
 
 from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.model import Lab
 from stslab.runner.events import Event
-from stslab.runner.run import Runner
-from stslab.runner.undo import Cleanup
-
-from .fake_world import World
-from .fakes import FakeAccount, FakeClock, FakeProfiles, TickingJournal
+from stslab.runner.run.run import Runner
+from stslab.runner.undo.cleanup import Cleanup
 
 STAGES = (
     "create-user",

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.runner.fake_world import ACCOUNT, Refused, World, operation
+
 from stslab.errors import CredentialsError
-from stslab.runner.journal import Journal
+from stslab.runner.journal.store import Journal
 from stslab.runner.ports import (
     Answer,
     Credentials,
@@ -17,8 +19,6 @@ from stslab.runner.ports import (
     WaiterPace,
     WaiterProbe,
 )
-
-from .fake_world import ACCOUNT, Refused, World, operation
 
 REFUSE, LOST_BEFORE, LOST_AFTER, THROTTLE, SERVER_ERROR = (
     "refuse",

@@ -3,14 +3,13 @@
 import json
 
 import pytest
+from tests.runner.conftest import STAGES, Machine
+from tests.runner.fakes import REFUSE
 
 from stslab.errors import JournalError
 from stslab.render.report import as_markdown
-from stslab.runner.journal import Journal
+from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report
-
-from .conftest import STAGES, Machine
-from .fakes import REFUSE
 
 
 def told(machine: Machine, run: str) -> Report:

@@ -37,7 +37,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stslab.lab.references import evaluate, resolve
-from stslab.sandbox import client
+from stslab.sandbox.server import client
 
 LEARNER, PARTNER = "111122223333", "444455556666"
 CASES = Path(__file__).parents[1] / "cases" / "sandbox"

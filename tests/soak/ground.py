@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 from stslab.resources import bundled
-from stslab.sandbox import client
+from stslab.sandbox.server import client
 
 OTHERS = [{"Key": "stslab:run", "Value": "u0000000"}]
 SERVICES = ("iam", "s3", "cloudformation", "sts")

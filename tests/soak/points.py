@@ -73,8 +73,8 @@ def install(story: Path, at: int, number: int) -> None:
     """Count in this process from now on."""
     from stslab.aws.account import Boto3Account
     from stslab.aws.profiles import ProfileFiles
-    from stslab.runner.journal import Journal
-    from stslab.runner.run import Runner
+    from stslab.runner.journal.store import Journal
+    from stslab.runner.run.run import Runner
 
     points = Points(story, at, number)
     points.follow_stages(Runner)

@@ -19,8 +19,8 @@ from typing import Any
 _MODULES = (
     "boto3", "botocore.handlers", "botocore.retries.adaptive", "botocore.retries.standard",
     "rich.markdown", "stslab.aws.account", "stslab.aws.catalogue", "stslab.cli.bench",
-    "stslab.cli.cleanup", "stslab.cli.main", "stslab.cli.run", "stslab.cli.walk", "stslab.lab",
-    "stslab.render.terminal", "stslab.sandbox.client", "yaml",
+    "stslab.cli.run.cleanup", "stslab.cli.main", "stslab.cli.run.run", "stslab.cli.run.walk", "stslab.lab",
+    "stslab.render.terminal.terminal", "stslab.sandbox.server.client", "yaml",
 )  # fmt: skip
 
 

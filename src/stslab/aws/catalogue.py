@@ -54,7 +54,7 @@ class ModelShape:
 
     @cached_property
     def kind(self) -> str:
-        """Which of the kinds of ``stslab.lab.catalogue.Shape`` it is."""
+        """Which of the kinds of ``stslab.lab.checking.catalogue.Shape`` it is."""
         kind: str = self._shape.type_name
         decoded = self._output and self._shape.name in _DECODED.get(self._service, ())
         if decoded or getattr(self._shape, "is_document_type", False):

@@ -15,8 +15,8 @@ from stslab.aws.clients import Clients, configured_endpoint, configured_region, 
 from stslab.aws.denied import denied_accounts
 from stslab.aws.survey import Survey, survey
 from stslab.errors import CredentialsError, RunError
-from stslab.runner.footprint import Footprint
 from stslab.runner.ports import Outcome
+from stslab.runner.run.footprint import Footprint
 
 _DEFAULT_REGION = "us-east-1"
 

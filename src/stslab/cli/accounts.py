@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
-    from stslab.runner.records import RunRecord
+    from stslab.runner.journal.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def sandbox_target(home: Home) -> "Target":
     """The embedded account as a target, started if it does not run."""
     from stslab.aws import target
     from stslab.runner.ports import Credentials
-    from stslab.sandbox.client import admin_keys, ensure
+    from stslab.sandbox.server.client import admin_keys, ensure
 
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)

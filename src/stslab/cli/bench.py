@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stslab.lab.model import Lab
     from stslab.render.interface import Renderer
     from stslab.runner.events import CallShown
-    from stslab.runner.journal import Journal
+    from stslab.runner.journal.store import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def bench(
         StateFolderError: the state folder can't be used.
     """
     from stslab.cli.describing import describer
-    from stslab.render.console import make_console
-    from stslab.runner.journal import Journal
-    from stslab.runner.lock import held
+    from stslab.render.terminal.console import make_console
+    from stslab.runner.journal.lock import held
+    from stslab.runner.journal.store import Journal
 
     place = home()
     console = make_console(sys.stderr if as_json else sys.stdout)
@@ -86,7 +86,7 @@ def renderer(
         from stslab.render.jsonl import JsonRenderer
 
         return JsonRenderer(sys.stdout)
-    from stslab.render.terminal import TerminalRenderer
+    from stslab.render.terminal.terminal import TerminalRenderer
 
     return TerminalRenderer(console, describe)
 

@@ -18,8 +18,8 @@ from typing import ClassVar
 import click
 
 from stslab.errors import StslabError
-from stslab.render.safe import visible
-from stslab.render.symbols import symbols_for
+from stslab.render.text.safe import visible
+from stslab.render.text.symbols import symbols_for
 
 USUAL_LAB = "assume-role"
 _NARROWEST = 20

@@ -66,7 +66,7 @@ def become(opened: "Open", name: str) -> dict[str, str | None]:
 def _lend(place: Home, opened: "Open", wanted: str) -> None:
     """Write a profile for each of the sandbox's users; one that has no key has none."""
     from stslab.runner.ports import Credentials
-    from stslab.sandbox import client
+    from stslab.sandbox.server import client
 
     for name, (verb, account) in LENT.items():
         try:

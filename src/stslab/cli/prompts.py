@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from stslab.render.safe import one_line
+from stslab.render.text.safe import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stslab.lab.catalogue import Catalogue
-    from stslab.lab.listing import LabHeader
+    from stslab.lab.checking.catalogue import Catalogue
     from stslab.lab.model import Lab
+    from stslab.lab.reading.listing import LabHeader
 
 __all__ = ["find", "headers", "load"]
 
@@ -33,7 +33,7 @@ def headers(folder: Path) -> "list[LabHeader]":
 
     A file that is no lab is listed too, with what is wrong with it.
     """
-    from stslab.lab import listing
+    from stslab.lab.reading import listing
 
     return listing.headers(folder)
 
@@ -44,6 +44,6 @@ def find(name_or_path: str | Path) -> Path:
     Raises:
         LabError: there is no such lab.
     """
-    from stslab.lab import listing
+    from stslab.lab.reading import listing
 
     return listing.find(name_or_path)

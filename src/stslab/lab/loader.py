@@ -4,12 +4,13 @@ import hashlib
 from pathlib import Path
 
 from stslab.errors import InvalidLab
-from stslab.lab import document, meaning, structure
-from stslab.lab.catalogue import Catalogue
-from stslab.lab.document import Report, Unreadable
-from stslab.lab.include import Includes
+from stslab.lab.checking import meaning
+from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.model import Lab, LabFile
-from stslab.lab.problems import Problem, invalid
+from stslab.lab.reading import document, structure
+from stslab.lab.reading.document import Report, Unreadable
+from stslab.lab.reading.include import Includes
+from stslab.lab.reading.problems import Problem, invalid
 
 MOST_PROBLEMS = 200
 

@@ -12,8 +12,8 @@ from jmespath.exceptions import JMESPathError
 from jmespath.visitor import TreeInterpreter
 
 from stslab.errors import UnresolvedReference
-from stslab.lab import expressions
-from stslab.lab.expressions import BadExpression, Embedded, Tree
+from stslab.lab.reading import expressions
+from stslab.lab.reading.expressions import BadExpression, Embedded, Tree
 
 Scope = Mapping[str, Any]
 

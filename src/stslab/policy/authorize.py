@@ -11,8 +11,8 @@ from stslab.policy import arn as arns
 from stslab.policy import services
 from stslab.policy.context import Context, Request
 from stslab.policy.decision import Decision, allowed, denied_explicitly, denied_implicitly
-from stslab.policy.document import NamedPolicy
-from stslab.policy.matching import Level
+from stslab.policy.documents.document import NamedPolicy
+from stslab.policy.documents.matching import Level
 from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Layer, Question, layer, read, read_naming
 from stslab.policy.remembered import unless_long

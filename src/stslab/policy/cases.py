@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import arn as arns
-from stslab.policy import jsontext
 from stslab.policy.authorize import Policies, authorize
 from stslab.policy.context import Request
 from stslab.policy.decision import Decision
-from stslab.policy.document import NamedPolicy
-from stslab.policy.parser import fingerprint, load, may_have_twins, parse
+from stslab.policy.documents import jsontext
+from stslab.policy.documents.document import NamedPolicy
+from stslab.policy.documents.parser import fingerprint, load, may_have_twins, parse
 from stslab.policy.principal import Principal
 from stslab.policy.remembered import SHORT, Remembered, unless_long
 from stslab.policy.rendering import text

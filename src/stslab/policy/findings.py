@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from stslab.policy import catalogue, keys
-from stslab.policy.conditions import Condition, Quantifier
+from stslab.policy import catalogue
+from stslab.policy.conditions import keys
+from stslab.policy.conditions.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
-from stslab.policy.document import Policy
-from stslab.policy.statement import Statement
+from stslab.policy.documents.document import Policy
+from stslab.policy.documents.statement import Statement
 from stslab.policy.vocabulary import LATEST, PolicyKind
 
 _ARN_COLONS: Final = 5

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from stslab.policy.arn import Arn
 from stslab.policy.context import Context, Request
-from stslab.policy.document import NamedPolicy
-from stslab.policy.matching import Level
-from stslab.policy.statement import Mismatch, Statement
+from stslab.policy.documents.document import NamedPolicy
+from stslab.policy.documents.matching import Level
+from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 # Looked up here once: these are read for every statement of every request.

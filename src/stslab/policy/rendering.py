@@ -10,11 +10,11 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
-from stslab.policy.conditions import Condition
+from stslab.policy.conditions.conditions import Condition
 from stslab.policy.context import Context
-from stslab.policy.document import Policy
+from stslab.policy.documents.document import Policy
+from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.policy.reading import Layer, Question, Reading
-from stslab.policy.statement import Mismatch, Statement
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 text: Final = json.JSONEncoder().encode

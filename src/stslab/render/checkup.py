@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from stslab.render.durations import counted
-from stslab.render.paper import Paper
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted
 
 GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stslab.render.paper import Paper
-from stslab.render.safe import one_line, visible
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line, visible
 
 if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stslab.render.durations import counted
 from stslab.render.interface import Describe
-from stslab.render.paper import Paper
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted
 
 if TYPE_CHECKING:
-    from stslab.runner.undo import Planned
+    from stslab.runner.undo.cleanup import Planned
 
 
 def show_cleanup(

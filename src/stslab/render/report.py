@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stslab.render.durations import counted, spoken
-from stslab.render.paper import Paper
-from stslab.render.safe import one_line
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted, spoken
+from stslab.render.text.safe import one_line
 
 if TYPE_CHECKING:
     from stslab.runner.report import ClaimTold, Report

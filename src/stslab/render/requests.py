@@ -7,8 +7,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from stslab.render.paper import Paper
-from stslab.render.safe import one_line
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line
 
 Event = Mapping[str, Any]
 _CALL, _WHO = 24, 20

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from stslab.errors import UnresolvedReference
 from stslab.lab.references import resolve
 from stslab.render.interface import Describe
-from stslab.render.safe import one_line
-from stslab.render.shellwords import wrapped
+from stslab.render.text.safe import one_line
+from stslab.render.text.shellwords import wrapped
 from stslab.runner.events import CallShown
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stslab.render.durations import counted
 from stslab.render.interface import Describe
-from stslab.render.paper import Paper
-from stslab.runner.look import label
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted
+from stslab.runner.calls.look import label
 from stslab.runner.ports import TargetInfo
-from stslab.runner.undo import by_hand
+from stslab.runner.undo.cleanup import by_hand
 
 if TYPE_CHECKING:
-    from stslab.runner.recover import Found, FoundRun
+    from stslab.runner.undo.recover import Found, FoundRun
 
 
 def show_found(

@@ -10,10 +10,10 @@ from rich.tree import Tree
 
 from stslab.policy import explain
 from stslab.policy.explain import Node
-from stslab.render.paper import Paper
 from stslab.render.requests import call_name, vouched_for
-from stslab.render.safe import one_line
-from stslab.render.symbols import is_unicode
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line
+from stslab.render.text.symbols import is_unicode
 
 _ASCII_MARKS: Mapping[bool | None, str] = {True: "+", False: "x", None: "-"}
 _STYLES = {True: "green", False: "red", None: ""}

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from stslab.errors import JournalError
-from stslab.runner.journal import Journal
-from stslab.runner.look import complete, label
-from stslab.runner.records import CheckRecord, EntryState, RunRecord, RunState, Told
+from stslab.runner.calls.look import complete, label
+from stslab.runner.journal.records import CheckRecord, EntryState, RunRecord, RunState, Told
+from stslab.runner.journal.store import Journal
 
 _GONE = (EntryState.UNDONE, EntryState.NEVER_MADE)
 _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)

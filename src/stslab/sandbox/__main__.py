@@ -7,8 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from stslab.sandbox.process import TWO_HOURS, Options, serve
-from stslab.sandbox.without_clients import leave_out_clients
+from stslab.sandbox.saved.without_clients import leave_out_clients
+from stslab.sandbox.server.process import TWO_HOURS, Options, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         os._exit(0)
     gc.disable()  # until the account is open: what starting makes is there to stay
     leave_out_clients()
-    from stslab.sandbox.embedded import open_account
+    from stslab.sandbox.server.embedded import open_account
 
     return serve(options, partial(open_account, fresh=given.fresh))
 

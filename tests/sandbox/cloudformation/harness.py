@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from stslab.policy import Principal
-from stslab.sandbox.cloudformation.engine import Surroundings
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest, KeyRecord
 from stslab.sandbox.cloudformation.service import CloudFormation
-from stslab.sandbox.cloudformation.state import Stack, Stacks
-from stslab.sandbox.model import ApiFault, ApiRequest, Caller, HttpRequest, KeyRecord
+from stslab.sandbox.cloudformation.stacks.engine import Surroundings
+from stslab.sandbox.cloudformation.stacks.state import Stack, Stacks
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ALICE = Caller(

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.sandbox.cloudformation.templates import ROLE_AND_BUCKET
 
-from stslab.sandbox.account import LEARNER, World
-from stslab.sandbox.assembly import Inside, assemble
-from stslab.sandbox.keys import user_caller
-from stslab.sandbox.persistence.memory import Memory
+from stslab.sandbox.pipeline.keys import user_caller
+from stslab.sandbox.saved.account import LEARNER, World
+from stslab.sandbox.saved.persistence.memory import Memory
+from stslab.sandbox.server.assembly import Inside, assemble
 
 
 class Process:

@@ -5,8 +5,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import Account
 
-from stslab.sandbox import operations
-from stslab.sandbox.iam_own.service import OPERATIONS
+from stslab.sandbox.api import operations
+from stslab.sandbox.iam.service import OPERATIONS
 
 WORDS_FOR_A_LACK = {"ValidationError", "InvalidInput"}
 WORDS_FOR_WHAT_IS_NOT_THERE = {"NoSuchEntity", "ReportNotPresent"}

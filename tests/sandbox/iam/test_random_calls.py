@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stslab.sandbox import operations
-from stslab.sandbox.account import LEARNER, World
-from stslab.sandbox.assembly import Inside, assemble
-from stslab.sandbox.iam_own.service import OPERATIONS
-from stslab.sandbox.keys import root_caller, user_caller
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.iam.service import OPERATIONS
+from stslab.sandbox.pipeline.keys import root_caller, user_caller
+from stslab.sandbox.saved.account import LEARNER, World
+from stslab.sandbox.server.assembly import Inside, assemble
 
 ADMIN = "arn:aws:iam::111122223333:user/admin"
 POLICY = json.dumps(

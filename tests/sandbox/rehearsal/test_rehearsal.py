@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 from tests.sandbox.cases import LEARNER, Account, Keys
 
 from stslab.errors import SandboxError
-from stslab.sandbox import client as sandbox
+from stslab.sandbox.server import client as sandbox
 
 SPREAD = 100
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.sts import messages
 
 KEY, OTHER = bytes(32), bytes([1] * 32)

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account, Keys
 
-from stslab.sandbox.log_file import is_refused, newest_first
+from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 from stslab.sandbox.why.explanation import explain
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}

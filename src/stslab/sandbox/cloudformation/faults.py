@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 
 NOT_FOUND = 404
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.account import StackFacts, World
-from stslab.sandbox.cloudformation.change_set_operations import ChangeSetOperations
-from stslab.sandbox.cloudformation.engine import Engine, Surroundings
-from stslab.sandbox.cloudformation.ground import WorldGround
-from stslab.sandbox.cloudformation.read_operations import ReadOperations
-from stslab.sandbox.cloudformation.requests import Desk
-from stslab.sandbox.cloudformation.stack_operations import StackOperations
-from stslab.sandbox.cloudformation.state import Stacks
-from stslab.sandbox.cloudformation.template_operations import TemplateOperations
-from stslab.sandbox.model import ApiRequest, KeyStore
-from stslab.sandbox.sts import constraints
+from stslab.sandbox.api import constraints
+from stslab.sandbox.api.model import ApiRequest, KeyStore
+from stslab.sandbox.cloudformation.operations.change_sets import ChangeSetOperations
+from stslab.sandbox.cloudformation.operations.reading import ReadOperations
+from stslab.sandbox.cloudformation.operations.requests import Desk
+from stslab.sandbox.cloudformation.operations.stacks import StackOperations
+from stslab.sandbox.cloudformation.operations.templates import TemplateOperations
+from stslab.sandbox.cloudformation.stacks.engine import Engine, Surroundings
+from stslab.sandbox.cloudformation.stacks.ground import WorldGround
+from stslab.sandbox.cloudformation.stacks.state import Stacks
+from stslab.sandbox.saved.account import StackFacts, World
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 

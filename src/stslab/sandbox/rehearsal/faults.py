@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.spec import Spec
 

@@ -6,17 +6,18 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stslab.sandbox import naming, serialize
-from stslab.sandbox.account import World
-from stslab.sandbox.cloudformation.engine import Engine
-from stslab.sandbox.cloudformation.site import Temper
-from stslab.sandbox.model import ApiFault, ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.api import serialize
+from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.cloudformation.stacks.engine import Engine
+from stslab.sandbox.cloudformation.stacks.site import Temper
+from stslab.sandbox.pipeline import naming
 from stslab.sandbox.rehearsal import faults
 from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.faults import Faults
 from stslab.sandbox.rehearsal.replica import Replica
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse
-from stslab.sandbox.signature import addressed_service
+from stslab.sandbox.saved.account import World
+from stslab.sandbox.signing.signature import addressed_service
 
 PART = "rehearsal"
 _PAUSES = 2  # in the work on each resource of a stack

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stslab.policy import NamedPolicy, Policies
-from stslab.sandbox import gather, keys
-from stslab.sandbox.account import Account, World
-from stslab.sandbox.model import Caller, KeyRecord
+from stslab.sandbox.api.model import Caller, KeyRecord
+from stslab.sandbox.pipeline import gather, keys
 from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.spec import Span, Spec
+from stslab.sandbox.saved.account import Account, World
 from stslab.sandbox.sts import roles
 
 Name = tuple[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 
 _ALLOWED = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from stslab.sandbox import moto_backends
-from stslab.sandbox.account import World
-from stslab.sandbox.judge import Judge, denial
-from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.need import Need
-from stslab.sandbox.s3 import needs, versions
-from stslab.sandbox.s3.address import Address
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.api.need import Need
+from stslab.sandbox.pipeline.judge import Judge, denial
+from stslab.sandbox.s3 import versions
 from stslab.sandbox.s3.errors import NOT_FOUND, no_such_bucket
-from stslab.sandbox.s3.params import malformed
+from stslab.sandbox.s3.requests import needs
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.s3.requests.params import malformed
+from stslab.sandbox.saved import moto_backends
+from stslab.sandbox.saved.account import World
 
 MOST = 1000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stslab.sandbox import operations
-from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import ApiFault, ApiRequest
 
 # HTTP statuses other than 400 (S3 API Reference, "Error responses").
 _STATUSES: Mapping[str, int] = {

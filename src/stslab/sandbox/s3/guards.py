@@ -10,9 +10,11 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox import moto_backends, operations
-from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.s3 import bucket_names, bucket_policy, public
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.s3 import bucket_names
+from stslab.sandbox.s3.access import bucket_policy, public
+from stslab.sandbox.saved import moto_backends
 
 FORBIDDEN = 403
 _OWNERS = "bucket-owner-full-control"

@@ -19,11 +19,12 @@ from moto.core.exceptions import ServiceException
 from moto.core.request import Request
 from moto.s3.models import OWNER
 
-from stslab.sandbox import operations, serialize
-from stslab.sandbox.model import ApiRequest, ApiResponse
-from stslab.sandbox.moto_faults import carried_out
-from stslab.sandbox.s3 import errors, needs
+from stslab.sandbox.api import operations, serialize
+from stslab.sandbox.api.model import ApiRequest, ApiResponse
+from stslab.sandbox.s3 import errors
+from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.response import Response
+from stslab.sandbox.saved.moto_faults import carried_out
 from stslab.sandbox.signing import checksums
 
 _HOST = "s3.amazonaws.com"

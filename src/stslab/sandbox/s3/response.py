@@ -12,7 +12,7 @@ from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.s3.responses import S3Response
 
-from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest
 
 _OK = 200
 Answered = tuple[int, Mapping[str, Any], Any]

@@ -10,23 +10,14 @@ from typing import Any
 from botocore.utils import parse_timestamp
 from moto.s3.models import PublicAccessBlock
 
-from stslab.sandbox import moto_backends
-from stslab.sandbox.account import World
-from stslab.sandbox.judge import Judge
-from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
-from stslab.sandbox.s3 import (
-    arguments,
-    bucket_policy,
-    deletion,
-    guards,
-    lacking,
-    needs,
-    policies,
-    port,
-    uploads,
-    versions,
-)
-from stslab.sandbox.s3.address import Address
+from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse
+from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.s3 import deletion, guards, lacking, port, uploads, versions
+from stslab.sandbox.s3.access import bucket_policy, policies
+from stslab.sandbox.s3.requests import arguments, needs
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.saved import moto_backends
+from stslab.sandbox.saved.account import World
 
 Handler = Callable[[ApiRequest], Mapping[str, Any]]
 _NOT_FOUND = 404

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stslab.sandbox import moto_backends
-from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.saved import moto_backends
 
 _NOT_FOUND = 404
 _ON_UPLOADS = frozenset(

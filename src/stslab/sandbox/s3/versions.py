@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from stslab.sandbox import moto_backends
-from stslab.sandbox.model import ApiFault, ApiRequest, ApiResponse
-from stslab.sandbox.s3 import needs, port
-from stslab.sandbox.s3.address import Address
+from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse
+from stslab.sandbox.s3 import port
+from stslab.sandbox.s3.requests import needs
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.saved import moto_backends
 
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _NULL = "null"

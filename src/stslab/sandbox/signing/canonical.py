@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
-from stslab.sandbox.model import HttpRequest, Pairs
+from stslab.sandbox.api.model import HttpRequest, Pairs
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 
 PREFIX = "x-amz-checksum-"
 # These names begin like a checksum and are none.

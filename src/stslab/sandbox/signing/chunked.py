@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.signing.canonical import EMPTY_SHA256, same
 
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

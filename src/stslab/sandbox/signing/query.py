@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from stslab.sandbox.model import ApiFault, HttpRequest, KeyRecord
+from stslab.sandbox.api.model import ApiFault, HttpRequest, KeyRecord
 from stslab.sandbox.signing import canonical
 from stslab.sandbox.signing.trust import (
     MAX_SKEW,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from stslab.sandbox.model import ApiFault, KeyRecord
+from stslab.sandbox.api.model import ApiFault, KeyRecord
 from stslab.sandbox.signing import canonical
 from stslab.sandbox.signing.trust import MAX_SKEW, Circle, basic_time, credential, expired, shown
 

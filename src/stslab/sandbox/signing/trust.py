@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
 
-from stslab.sandbox.model import Caller, HttpRequest, KeyRecord, KeyStore
+from stslab.sandbox.api.model import Caller, HttpRequest, KeyRecord, KeyStore
 
 Clock = Callable[[], datetime]
 MAX_SKEW = timedelta(minutes=15)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stslab.policy import Principal
-from stslab.sandbox.account import World
-from stslab.sandbox.model import Caller, KeyRecord
+from stslab.sandbox.api.model import Caller, KeyRecord
+from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts.sessions import Session, SessionStore
 
 

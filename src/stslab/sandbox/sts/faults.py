@@ -1,7 +1,7 @@
 """The faults that STS answers with, each with AWS's code and status."""
 
 from stslab.policy import Decision
-from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest
 
 _FORBIDDEN = 403
 

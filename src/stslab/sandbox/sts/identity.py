@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stslab.sandbox.model import ApiFault, ApiRequest
-from stslab.sandbox.sts import faults, identifiers, messages
+from stslab.sandbox.api import identifiers
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.sts import faults, messages
 from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.sessions import SessionStore
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.sts import session_policies
 from stslab.sandbox.sts.sessions import Session, SessionPolicy, SessionStore, new_credentials
 

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 
 _NONCE = 12
 _BOUND_TO = b"stslab authorization message"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
-from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest
 
 Context = Mapping[str, str | Sequence[str]]
 

@@ -3,7 +3,7 @@
 IAM User Guide, "Comparing AWS STS credentials" (Requesting temporary security credentials).
 """
 
-from stslab.sandbox.model import ApiFault, Caller
+from stslab.sandbox.api.model import ApiFault, Caller
 from stslab.sandbox.sts import faults
 
 _TOKEN_MAKERS = frozenset({"GetSessionToken", "GetFederationToken"})

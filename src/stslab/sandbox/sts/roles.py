@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import NamedPolicy, PolicyKind
-from stslab.sandbox import gather
-from stslab.sandbox.account import World
-from stslab.sandbox.iam_own import trust
+from stslab.sandbox.iam.policies import trust
+from stslab.sandbox.pipeline import gather
+from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts import faults
 
 _ROLE_ARN = re.compile(

@@ -6,14 +6,14 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from stslab.sandbox.account import World
-from stslab.sandbox.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.callers import SessionKeys
+from stslab.sandbox.sts.federated.saml import AssumeRoleWithSaml
 from stslab.sandbox.sts.identity import Identity
 from stslab.sandbox.sts.ports import Judge
-from stslab.sandbox.sts.saml import AssumeRoleWithSaml
 from stslab.sandbox.sts.sessions import SessionStore
 from stslab.sandbox.sts.tokens import Tokens
 
@@ -57,7 +57,7 @@ class StsService:
 
 def _with_web_identity(world: World, assume: AssumeRole, request: ApiRequest) -> Mapping[str, Any]:
     """Few ask for it, and it needs certificates: its modules are imported when somebody does."""
-    from stslab.sandbox.sts.web_identity import AssumeRoleWithWebIdentity
+    from stslab.sandbox.sts.federated.web_identity import AssumeRoleWithWebIdentity
 
     return AssumeRoleWithWebIdentity(world, assume)(request)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.sessions import SessionPolicy
 

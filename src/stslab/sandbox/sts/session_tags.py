@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.sessions import Session
 

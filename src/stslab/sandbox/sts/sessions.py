@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from stslab.sandbox.sts import identifiers
-from stslab.sandbox.tables import Table
+from stslab.sandbox.api import identifiers
+from stslab.sandbox.saved.tables import Table
 
 _REMEMBERED = timedelta(hours=36)
 _PRUNE_FROM = 1024

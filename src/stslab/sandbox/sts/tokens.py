@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stslab.sandbox.account import World
-from stslab.sandbox.iam_own import mfa_devices
-from stslab.sandbox.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.iam.mfa import devices as mfa_devices
+from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts import faults, issuing, session_policies, session_tags
 from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.sessions import SessionStore

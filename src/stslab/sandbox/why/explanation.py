@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
+from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
 from stslab.sandbox.why import unbelieved, unverified
 from stslab.sandbox.why.options import Option
 from stslab.sandbox.why.plan import plan

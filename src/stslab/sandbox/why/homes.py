@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Request
-from stslab.sandbox.client import PARTNER_ACCOUNT
+from stslab.sandbox.server.client import PARTNER_ACCOUNT
 
 Words = tuple[str, ...]
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (

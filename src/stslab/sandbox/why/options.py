@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Outcome, PolicyKind, Request
+from stslab.policy.documents.statement import Mismatch
+from stslab.policy.documents.statement import Statement as Read
 from stslab.policy.reading import Layer
-from stslab.policy.statement import Mismatch
-from stslab.policy.statement import Statement as Read
 from stslab.sandbox.why import asking
 from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of

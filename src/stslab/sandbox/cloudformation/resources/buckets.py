@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.policies import document
 from stslab.sandbox.cloudformation.resources.work import Work
-from stslab.sandbox.model import ApiFault
 
 Properties = Mapping[str, Any]
 HOME_REGION = "us-east-1"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import uuid
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.names import request_token
-from stslab.sandbox.model import ApiFault
 
 GENERAL = "GeneralServiceException"
 CODES = {

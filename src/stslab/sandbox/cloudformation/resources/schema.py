@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.cloudformation.functions import as_text
 from stslab.sandbox.cloudformation.resources.kinds import Property, ResourceType
+from stslab.sandbox.cloudformation.template.functions import as_text
 
 
 class Unfit(Exception):  # noqa: N818 - what the properties are, not what went wrong in here

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stslab.sandbox.model import ApiFault
+from stslab.sandbox.api.model import ApiFault
 
 Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""

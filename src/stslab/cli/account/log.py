@@ -1,0 +1,116 @@
+"""``stslab sandbox log``: what was asked of the embedded account, and what came of it."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stslab.cli.account.moments import moment, since
+from stslab.home import home
+
+if TYPE_CHECKING:
+    from stslab.sandbox.pipeline.log_file import Event, Tail
+
+_PAUSE = 0.2
+_FEW = 20
+Show = Callable[["Event"], None]
+Wanted = Callable[["Event"], bool]
+
+
+@click.command("log", short_help="Show every request, and how it was decided.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--denied", is_flag=True, help="Only what was refused.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=_FEW, show_default=True,
+              help="How many, the last ones.")  # fmt: skip
+@click.option("--since", "start", default="", metavar="SPAN|TIME",
+              help="Only what came after: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, as CloudTrail records.")
+def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool) -> None:
+    """Show every request to the account: when, who, what, on what, and how it was decided.
+
+    A refusal shows the reason, and the id by which `stslab why` explains it. --json prints
+    CloudTrail's records, each with its `decisions`.
+    """
+    from stslab.sandbox.pipeline.log_file import is_refused
+
+    folder = home().sandbox
+    now, running = _sandbox_time(folder)
+    begin = since(start, now) if start else None
+
+    def wanted(event: "Event") -> bool:
+        return (not denied or is_refused(event)) and (begin is None or _time(event) >= begin)
+
+    if not running:
+        click.echo("The sandbox does not run; this is what its log holds.", err=True)
+    show = _shower(as_json=as_json)
+    if follow:
+        _follow(folder, wanted, limit, show)
+    elif not _show_last(folder, wanted, limit, show) and not as_json:
+        click.echo("Nothing of the kind is in the log.", err=True)
+
+
+def _sandbox_time(folder: Path) -> tuple[datetime, bool]:
+    """The time by the sandbox's clock, and whether it runs; the real time if it does not."""
+    from stslab.sandbox.server import client
+
+    if client.find(folder) is None:
+        return datetime.now(UTC), False
+    return datetime.fromisoformat(client.control(folder, "GET", "clock")["now"]), True
+
+
+def _time(event: "Event") -> datetime:
+    return moment(str(event.get("eventTime", ""))) or datetime.min.replace(tzinfo=UTC)
+
+
+def _shower(*, as_json: bool) -> Show:
+    if as_json:
+        return _show_json
+    from stslab.render.requests import RequestTable
+    from stslab.render.terminal.console import make_console
+    from stslab.sandbox.pipeline.log_file import is_refused
+
+    return RequestTable(make_console(sys.stdout), is_refused).show
+
+
+def _show_json(event: Any) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def _show_last(folder: Path, wanted: Wanted, limit: int, show: Show) -> int:
+    from stslab.sandbox.pipeline.log_file import newest_first
+
+    found = list(islice(filter(wanted, newest_first(folder)), limit))
+    _show_all(reversed(found), show)
+    return len(found)
+
+
+def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
+    """Show the last ones and what comes. Ctrl-C is how this ends, so it is no error."""
+    from stslab.sandbox.pipeline.log_file import Tail
+
+    tail = Tail(folder)
+    try:
+        _show_all([one for one in tail.read() if wanted(one)][-limit:], show)
+        _go_on(tail, wanted, show)
+    except KeyboardInterrupt:
+        return
+    finally:
+        tail.close()
+
+
+def _go_on(tail: "Tail", wanted: Wanted, show: Show) -> None:
+    while True:
+        _show_all(filter(wanted, tail.read()), show)
+        time.sleep(_PAUSE)
+
+
+def _show_all(events: "Iterable[Event]", show: Show) -> None:
+    for event in events:
+        show(event)

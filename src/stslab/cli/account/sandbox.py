@@ -1,0 +1,99 @@
+"""``stslab sandbox``: the embedded account as a background process."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from stslab.cli.account import clock as sandbox_clock
+from stslab.cli.account import exchange as sandbox_exchange
+from stslab.cli.account import issuer as sandbox_issuer
+from stslab.cli.account import lending as sandbox_lending
+from stslab.cli.account import log as sandbox_log
+from stslab.cli.account import saml as sandbox_saml
+from stslab.home import home
+
+_OFF = "off"
+
+
+@click.group("sandbox")
+def command() -> None:
+    """Start, stop, look at or reset the embedded AWS account.
+
+    Commands that need it start it by themselves, and it ends itself after two idle hours.
+    """
+
+
+@command.command("start")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
+@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
+              help="Behave as a real account can: slow to spread changes, with errors. "
+              "`off` ends that.")  # fmt: skip
+def start(*, port: int, spec: str | None) -> None:
+    """Start it, if it does not run yet.
+
+    With --rehearse alone it rehearses a real account in the usual measure. SPEC says more:
+    `seed=7,keys=3s,roles=2..6s,policies=4s,throttle=0.05,errors=0.02,reset-after=0.01,
+    slow-stacks=5s,fail-stacks=Bucket`. What it does not name does not happen.
+    """
+    from stslab.sandbox.rehearsal.spec import parse
+    from stslab.sandbox.server import client
+
+    if spec not in (None, _OFF):
+        parse(spec)
+    endpoint = client.ensure(home().sandbox, port=port)
+    if spec is not None:
+        client.rehearse(home().sandbox, None if spec == _OFF else spec)
+    click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
+    click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
+
+
+@command.command("stop")
+def stop() -> None:
+    """Stop it. Its account is kept for the next start."""
+    from stslab.sandbox.server import client
+
+    stopped = client.stop(home().sandbox)
+    click.echo("Stopped." if stopped else "It was not running.")
+
+
+@command.command("reset", short_help="Throw the account away, and begin anew.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+def reset(yes: bool) -> None:
+    """Throw the account away, with everything in it, and begin with a new one."""
+    from stslab.sandbox.server import client
+
+    if not yes and sys.stdin.isatty():
+        click.confirm("Throw away the embedded account with everything in it?", abort=True)
+    endpoint = client.reset(home().sandbox)
+    click.echo(f"A new embedded account is at {endpoint.url}")
+    click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+def status(as_json: bool) -> None:
+    """Show whether it runs, where, and since when."""
+    from stslab.sandbox.server import client
+
+    known: dict[str, Any] = client.status(home().sandbox)
+    if as_json:
+        click.echo(json.dumps(known, indent=2, default=str))
+        return
+    widest = max((len(name) for name in known), default=0)
+    for name, value in known.items():
+        click.echo(f"{name:<{widest}}  {value}")
+
+
+for _member in (
+    sandbox_log.command,
+    sandbox_clock.command,
+    sandbox_exchange.export_command,
+    sandbox_exchange.import_command,
+    sandbox_issuer.command,
+    sandbox_lending.token_command,
+    sandbox_lending.mfa_command,
+    sandbox_saml.group,
+):
+    command.add_command(_member)

@@ -1,0 +1,52 @@
+"""``stslab lint``: what is wrong in lab files, all at once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stslab.errors import InvalidLab
+from stslab.render.text.safe import visible
+
+
+@click.command("lint")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, on stdout.")
+def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Check the lab files PATHS (all bundled labs without any) offline.
+
+    Each problem comes with its file, line and column, and what to write instead. Exit code 2
+    if there is any.
+    """
+    from stslab.aws.catalogue import BotocoreCatalogue
+    from stslab.cli.labs.labs import bundled_paths
+
+    catalogue = BotocoreCatalogue()
+    chosen = paths or bundled_paths()
+    found = [problem for path in chosen for problem in _problems(path, catalogue)]
+    for problem in found:
+        click.echo(json.dumps(_fields(problem)) if as_json else visible(f"{problem}\n"))
+    if found:
+        raise InvalidLab(f"{_count(len(found), 'problem')} in {_count(len(chosen), 'lab')}.")
+    click.echo(f"{_count(len(chosen), 'lab')} checked, nothing to mend.", err=as_json)
+
+
+def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
+    from stslab.lab import load
+
+    try:
+        load(path, catalogue=catalogue)
+    except InvalidLab as invalid:
+        if not invalid.problems:
+            raise
+        return invalid.problems
+    return ()
+
+
+def _fields(problem: Any) -> dict[str, Any]:
+    return {name: getattr(problem, name) for name in ("file", "line", "column", "message", "mend")}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,152 @@
+"""Tries labs out, each from its first stage to its last, in an account that is thrown away."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stslab.cli.accounts import Open, sandbox_target
+from stslab.errors import InvalidLab, StslabError, UndoIncomplete
+from stslab.home import Home
+from stslab.runner.calls.calls import Calls
+from stslab.runner.clock import SystemClock
+from stslab.runner.events import Event
+from stslab.runner.journal.records import UNFINISHED
+from stslab.runner.journal.store import Journal
+from stslab.runner.run.run import Runner
+from stslab.runner.undo.cleanup import Cleanup
+from stslab.runner.undo.inventory import Inventory, differences, inventory
+
+if TYPE_CHECKING:
+    from stslab.lab.checking.catalogue import Catalogue
+    from stslab.lab.model import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a lab did. ``error`` is what stopped it, ``left`` what it left in the account.
+
+    ``events`` are all that happened, in order.
+    """
+
+    lab: str
+    file: str
+    error: StslabError | None = None
+    left: tuple[str, ...] = ()
+    claims: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    events: tuple[Event, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """That of what is worst: 0 where the lab ran, proved all, and left nothing."""
+        if self.left:
+            return UndoIncomplete.exit_code
+        return self.error.exit_code if self.error else 0
+
+
+class Trials:
+    """Tries labs in one throw-away sandbox; ``spec`` lets it rehearse a real account."""
+
+    def __init__(self, home: Home, catalogue: "Catalogue", spec: str | None) -> None:
+        self._home = home
+        self._catalogue = catalogue
+        self._spec = spec
+
+    def verdict(self, path: Path) -> Verdict:
+        """Try the lab in this file."""
+        from stslab.lab import load
+
+        try:
+            lab = load(path, catalogue=self._catalogue)
+        except InvalidLab as invalid:
+            return Verdict(path.stem, str(path), invalid)
+        before = self._contents()
+        events: list[Event] = []
+        with self._rehearsing():
+            verdict = self._run(lab, events)
+        left = (*differences(before, self._contents()), *self._profiles_left())
+        return replace(verdict, left=left, events=tuple(events))
+
+    def _run(self, lab: "Lab", events: list[Event]) -> Verdict:
+        opened, clock, error = self._open(), SystemClock(), None
+        began = clock.monotonic()
+        with Journal(self._home.journal) as journal:
+            runner = Runner(lab, opened.account, opened.profiles, journal, events.append)
+            run = runner.start_or_resume().run.id
+            try:
+                for stage in lab.stages:
+                    runner.run_stage(stage.id)
+            except StslabError as stopped:
+                error = stopped
+            if runner.standing.run.state in UNFINISHED:
+                cleanup = Cleanup(journal, opened.account, opened.profiles, events.append)
+                error = _cleaned(cleanup, run) or error
+            finished = runner.finish()
+        return Verdict(
+            lab.id,
+            str(lab.path),
+            error,
+            claims=sum(held for _, _, held in finished.proved),
+            calls=finished.calls,
+            seconds=clock.monotonic() - began,
+        )
+
+    def _open(self) -> Open:
+        made = sandbox_target(self._home)
+        opened = made.open(self._home.profiles(made.info.name))
+        return Open(made, opened.account, opened.profiles)
+
+    def _contents(self) -> Inventory:
+        opened = self._open()
+        return inventory(Calls(opened.account, opened.profiles, _unheard, SystemClock()))
+
+    def _profiles_left(self) -> tuple[str, ...]:
+        names = self._open().profiles.names()
+        return tuple(f"profile {name} is left" for name in names if name not in _ADMINS)
+
+    @contextmanager
+    def _rehearsing(self) -> Iterator[None]:
+        """From its beginning for each lab, so that one has no influence on the next."""
+        from stslab.sandbox.server import client
+
+        if self._spec is None:
+            yield
+            return
+        client.rehearse(self._home.sandbox, self._spec)
+        try:
+            yield
+        finally:
+            client.rehearse(self._home.sandbox, None)
+
+
+_ADMINS = frozenset({"admin", "default"})
+
+
+@contextmanager
+def throw_away_home() -> Iterator[Home]:
+    """A state folder, and the sandbox in it, that are gone afterwards."""
+    from stslab.sandbox.server import client
+
+    home = Home(Path(tempfile.mkdtemp(prefix="stslab-test-")))
+    try:
+        yield home
+    finally:
+        client.stop(home.sandbox)
+        shutil.rmtree(home.root, ignore_errors=True)
+
+
+def _cleaned(cleanup: Cleanup, run: str) -> StslabError | None:
+    try:
+        cleanup.run(run)
+    except StslabError as error:
+        return error
+    return None
+
+
+def _unheard(_event: Event) -> None:
+    """Nobody is told of the looking before and after."""

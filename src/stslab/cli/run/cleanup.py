@@ -1,0 +1,134 @@
+"""``stslab cleanup``: takes everything back, and proves it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from stslab.cli.options import Where, consent_options, json_option, where_options
+from stslab.cli.run.cleaning import clean, cleaner
+from stslab.errors import UsageError
+
+if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
+    from stslab.runner.journal.records import RunRecord
+    from stslab.runner.undo.cleanup import Cleanup
+
+
+@click.command("cleanup")
+@click.argument("run", default="")
+@click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
+@click.option(
+    "--sweep",
+    is_flag=True,
+    help="Without any journal: find what stslab left in the account, by its tag.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be taken back.")
+@json_option
+@consent_options
+@where_options
+def command(
+    *,
+    run: str,
+    every: bool,
+    sweep: bool,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+    account: str,
+    target: str,
+    profile: str,
+    region: str,
+) -> None:
+    """Take back all that RUN (the current run) has made, in reverse, and prove that it is gone.
+
+    What is taken back comes from the run's journal alone. Exit code 5 if anything is left.
+    With --sweep it comes from the account: what carries the tag stslab:run, and that run's id
+    in its name. Runs of others may be among it; RUN names one.
+    """
+    from stslab.cli.bench import bench
+
+    if sweep and every:
+        raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
+    where = Where(target, profile, region, account, yes)
+    with bench("stslab cleanup", as_json=as_json, yes=yes) as laid:
+        if sweep:
+            from stslab.cli.run.sweeping import sweep_account
+
+            sweep_account(laid, where, run, dry_run=dry_run)
+            return
+        places = _by_region(_chosen(laid, where, run, every=every))
+        if not places:
+            _say_nothing(laid, where)
+        for place, runs in places.items():
+            _clean_up(laid, where.at(place), runs, dry_run=dry_run)
+
+
+def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: bool) -> None:
+    from stslab.cli.accounts import open_account, require_consent
+
+    opened = open_account(laid.home, where)
+    cleanup = cleaner(laid, opened)
+    if dry_run:
+        _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
+        return
+    require_consent(where, opened, interactive=laid.asker is not None)
+    if _wanted(laid, opened, cleanup, runs):
+        clean(cleanup, [one.id for one in runs])
+
+
+def _chosen(laid: "Bench", where: Where, run: str, *, every: bool) -> "list[RunRecord]":
+    from stslab.aws.target import name_of
+
+    if run:
+        found = [one for one in laid.journal.runs() if one.id == run]
+        if not found:
+            raise UsageError(f"There is no run {run!r}.", "See which there are: stslab status")
+        return found
+    unfinished = list(laid.journal.unfinished(name_of(where.target)))
+    return unfinished if every else unfinished[:1]
+
+
+def _by_region(runs: "list[RunRecord]") -> "dict[str, list[RunRecord]]":
+    """Each run is taken back where it began: a stack is found in its own region alone."""
+    places: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        places.setdefault("" if run.kind == "sandbox" else run.region, []).append(run)
+    return places
+
+
+def _say_nothing(laid: "Bench", where: Where) -> None:
+    """That there is nothing here; and where there is something, so that it is not forgotten."""
+    from stslab.aws.target import name_of
+    from stslab.render.terminal.paper import Paper
+
+    paper = Paper(laid.console)
+    paper.prose("There is nothing to clean up.")
+    for other in laid.journal.unfinished():
+        if other.target != name_of(where.target):
+            target = other.target if other.kind == "aws" else "URL"
+            paper.line(
+                paper.symbols.warning,
+                "yellow",
+                f"Run {other.id} on account {other.account} ({other.target}) is not ended:",
+            )
+            paper.command(f"stslab cleanup {other.id} --target {target}")
+
+
+def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRecord]") -> bool:
+    """On a real account a person sees the plan, and is asked."""
+    if opened.kind == "sandbox" or laid.asker is None:
+        return True
+    from stslab.cli.prompts import CLEAN_UP, QUIT
+
+    _say_plans(laid, cleanup, runs, extras=True)
+    info = opened.target.info
+    asked = f"Take this back in account {info.account} ({info.region}), as {info.caller}?"
+    return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
+
+
+def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, extras: bool) -> None:
+    from stslab.render.plans import show_cleanup
+
+    for run in runs:
+        show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)

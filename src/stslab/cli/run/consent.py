@@ -1,0 +1,94 @@
+"""The guard's part at the terminal: who, where, what and what for; then the account's id typed."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stslab.errors import CredentialsError
+from stslab.render.terminal.paper import Paper
+
+if TYPE_CHECKING:
+    from stslab.aws.survey import Survey
+    from stslab.cli.accounts import Open
+    from stslab.lab.model import Lab
+    from stslab.runner.run.footprint import Footprint
+
+
+def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
+    """Look at the account, and say who and where the learner is, and what a run will make there.
+
+    Raises:
+        CredentialsError: the guard refuses.
+    """
+    from stslab.aws.guard import surveyed
+    from stslab.runner.run.footprint import footprint
+
+    if opened.source is None or opened.identity is None:
+        return
+    makes = footprint(lab, opened.target.info)
+    seen = surveyed(opened.source, opened.identity, makes, force=force)
+    paper = Paper(console)
+    where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
+    paper.line(paper.symbols.warning, "yellow", f"This works on {where}")
+    paper.fields([*_where(opened, seen), ("costs", makes.costs)], indent=2)
+    _say_what(paper, makes)
+    paper.prose(
+        "Each carries the run's id in its name, and its tag stslab:run where AWS has tags. All is"
+        " taken back at the end, or at any time with `stslab cleanup`. Nothing else is touched.",
+        indent=2,
+    )
+    paper.blank()
+
+
+def say_where(console: Console, opened: "Open", why: str) -> None:
+    """In two lines: on which account and as whom."""
+    info = opened.target.info
+    paper = Paper(console)
+    paper.line(paper.symbols.warning, "yellow", why)
+    paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
+    paper.blank()
+
+
+def confirm_account(console: Console, opened: "Open") -> None:
+    """The person types the account's id to go on.
+
+    Raises:
+        CredentialsError: they type something else.
+    """
+    account = opened.target.info.account
+    console.print()
+    console.print(f"Type the account's id ({account}) to go on, anything else to stop: ", end="")
+    if sys.stdin.readline().strip().replace("-", "") != account:
+        raise CredentialsError(
+            "That is not the account's id. Nothing was made.",
+            "Without --target, the lab runs on the embedded account.",
+        )
+
+
+def _where(opened: "Open", seen: "Survey") -> list[tuple[str, str]]:
+    info = opened.target.info
+    alias = "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
+    pairs = [
+        ("you are", info.caller),
+        ("account", info.account),
+        ("alias", alias),
+        ("region", info.region),
+        ("calls go to", opened.target.endpoint_url),
+        ("may you?", _permissions(seen)),
+    ]
+    return [(label, value) for label, value in pairs if value]
+
+
+def _permissions(seen: "Survey") -> str:
+    if seen.denied is None:
+        return "not known (IAM would not simulate it): the first call tells"
+    if seen.denied:
+        return f"IAM says no to {len(seen.denied)} of the actions; you said --force"
+    return "yes: IAM's policy simulator allows each action that the lab needs"
+
+
+def _say_what(paper: Paper, makes: "Footprint") -> None:
+    paper.prose("makes", indent=2, style="dim")
+    for thing in makes.things:
+        paper.line(paper.symbols.dot, "", thing, indent=4)

@@ -1,0 +1,93 @@
+"""``stslab run``: the walkthrough."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from stslab.cli.names import complete_lab, complete_stage
+from stslab.cli.options import (
+    Where,
+    consent_options,
+    force_option,
+    json_option,
+    where_options,
+)
+
+_EMBEDDED = "111122223333"
+
+if TYPE_CHECKING:
+    from stslab.lab.model import Lab
+    from stslab.runner.run.plan import Plan
+
+
+@click.command("run")
+@click.argument("lab", default="assume-role", shell_complete=complete_lab)
+@click.option("--from", "first", default="", metavar="STAGE", shell_complete=complete_stage,
+              help="Begin with this stage.")  # fmt: skip
+@click.option("--to", "last", default="", metavar="STAGE", shell_complete=complete_stage,
+              help="Stop after this stage.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only show what would be called.")
+@json_option
+@consent_options
+@force_option
+@where_options
+def command(
+    *,
+    lab: str,
+    first: str,
+    last: str,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+    account: str,
+    target: str,
+    profile: str,
+    region: str,
+    force: bool,
+) -> None:
+    """Walk through LAB (an id, or a lab file), or go on where it was stopped.
+
+    At a terminal it waits for you between stages. What it made is taken back in its last
+    stage; `stslab cleanup` does that at any time.
+    """
+    from stslab.aws.target import kind_of
+    from stslab.cli.bench import load_lab
+    from stslab.cli.failures import goes_on_in
+    from stslab.runner.run.plan import plan
+
+    kind_of(target)
+    loaded = load_lab(lab)
+    goes_on_in(lab)
+    chosen = plan(loaded, first=first, last=last)
+    where = Where(target, profile, region, account, yes, force)
+    if dry_run:
+        _dry(loaded, chosen, where, as_json=as_json)
+    else:
+        _run(loaded, chosen, where, as_json=as_json, resuming=not first)
+
+
+def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: bool) -> None:
+    from stslab.cli.bench import bench
+    from stslab.cli.run.walk import Walk, opened_for
+
+    with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab.path) as laid:
+        opened = opened_for(laid, where, lab)
+        Walk(laid, opened, lab).go(chosen.stages, resuming=resuming)
+
+
+def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
+    """A dry run opens no account: the embedded one need not even run."""
+    import sys
+
+    from stslab.cli.bench import renderer
+    from stslab.cli.describing import describer
+    from stslab.render.terminal.console import make_console
+    from stslab.runner.ports import TargetInfo
+    from stslab.runner.run.dry import DryRun
+
+    console = make_console(sys.stderr if as_json else sys.stdout)
+    render = renderer(console, describer(lab.path), as_json=as_json)
+    account = where.account or (_EMBEDDED if where.target == "sandbox" else "<account>")
+    info = TargetInfo(where.target, where.target, account, where.region or "us-east-1")
+    DryRun(lab, info, render).run(chosen)
+    render.close()

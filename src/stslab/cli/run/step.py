@@ -1,0 +1,55 @@
+"""``stslab step``: one stage of the current run."""
+
+import click
+
+from stslab.cli.names import complete_stage
+from stslab.cli.options import (
+    Where,
+    consent_options,
+    force_option,
+    json_option,
+    where_options,
+)
+
+
+@click.command("step")
+@click.argument("stage", shell_complete=complete_stage)
+@click.option("--lab", default="assume-role", help="The lab: an id, or a file.")
+@click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
+@json_option
+@consent_options
+@force_option
+@where_options
+def command(
+    *,
+    stage: str,
+    lab: str,
+    with_needed: bool,
+    as_json: bool,
+    yes: bool,
+    account: str,
+    target: str,
+    profile: str,
+    region: str,
+    force: bool,
+) -> None:
+    """Do STAGE of the current run, or begin a run with it.
+
+    What it needs of earlier stages and does not find is named; --with-needed does it first.
+    """
+    from stslab.cli.bench import bench, load_lab
+    from stslab.cli.failures import goes_on_in
+    from stslab.cli.run.walk import Walk, opened_for
+    from stslab.runner.run.plan import stage_of
+
+    loaded = load_lab(lab)
+    goes_on_in(lab)
+    stage_of(loaded, stage)
+    where = Where(target, profile, region, account, yes, force)
+    with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
+        walk = Walk(laid, opened_for(laid, where, loaded), loaded)
+        walk.runner.start_or_resume()
+        for needed in walk.runner.missing_for(stage) if with_needed else ():
+            walk.runner.run_stage(needed)
+        walk.runner.run_stage(stage)
+        walk.runner.finish()

@@ -1,0 +1,155 @@
+"""Walks through a lab's stages: what comes next, what is asked in between, how it ends."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stslab.cli.accounts import open_account, require_consent
+from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.runner.run.plan import stage_of
+from stslab.runner.run.run import Runner
+
+if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
+    from stslab.cli.options import Where
+    from stslab.lab.model import Lab, Stage
+
+
+def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
+    """The account, once it is wanted in so many words: by flags, or by a person who is asked.
+
+    The guard says first what a run will make there. A run that goes on was agreed to when it
+    began, on this very account: then it is only said where.
+
+    Raises:
+        UsageError: nobody can be asked, and the flags do not say it.
+        CredentialsError: the guard refuses, or the person does not confirm.
+    """
+    from stslab.cli.run.regions import placed
+
+    where, unfinished = placed(laid.journal, where, lab.id)
+    opened = open_account(laid.home, where)
+    require_consent(where, opened, interactive=laid.asker is not None)
+    if opened.kind == "sandbox":
+        return opened
+    from stslab.cli.run.consent import brief, confirm_account, say_where
+
+    if unfinished and opened.goes_on(unfinished):
+        say_where(laid.console, opened, f"Going on with run {unfinished.id}, on a real account")
+        return opened
+    brief(laid.console, opened, lab, force=where.force)
+    if laid.asker:
+        confirm_account(laid.console, opened)
+    return opened
+
+
+class Walk:
+    """One walk through a lab on an open account."""
+
+    def __init__(self, laid: "Bench", opened: "Open", lab: "Lab") -> None:
+        self._laid = laid
+        self._opened = opened
+        self._lab = lab
+        self.runner = Runner(
+            lab,
+            opened.account,
+            opened.profiles,
+            laid.journal,
+            laid.render,
+            describe=laid.describe,
+        )
+
+    def go(self, stages: "Iterable[Stage]", *, resuming: bool) -> None:
+        """Do these stages, in order; ``resuming`` leaves out those that are done.
+
+        Raises:
+            RunError: a step failed, or a stage lacks what it needs.
+            CheckFailed: a checkpoint does not hold.
+            UndoIncomplete: something could not be taken back.
+        """
+        standing = self.runner.start_or_resume()
+        before: Stage | None = None
+        for stage in stages:
+            if resuming and stage.id in standing.done:
+                continue
+            if not self._wanted(stage, before):
+                return
+            before = stage
+        self._end()
+
+    def _wanted(self, stage: "Stage", before: "Stage | None") -> bool:
+        """Do the stage, unless the person skips it; False where they leave."""
+        answer = self._asked(stage, before)
+        if answer == "quit":
+            self._leave()
+            return False
+        if answer == "go":
+            return self._done(stage)
+        return True
+
+    def _asked(self, stage: "Stage", before: "Stage | None") -> str:
+        asker = self._laid.asker
+        if asker is None or before is None:
+            return "go"
+        from stslab.cli import prompts
+
+        options = [prompts.CONTINUE, prompts.SKIP, prompts.EXPLAIN, prompts.QUIT]
+        while True:
+            chosen = asker.choose(f"Next: {stage.title}", options)
+            if chosen is not prompts.EXPLAIN:
+                return {prompts.SKIP: "skip", prompts.QUIT: "quit"}.get(chosen, "go")
+            self._laid.render.explain(before.explain or before.intro)
+
+    def _done(self, stage: "Stage") -> bool:
+        """Do one stage; where it fails, a person may try again, clean up or leave."""
+        while True:
+            try:
+                self.runner.run_stage(stage.id)
+            except (RunError, CheckFailed) as error:
+                if not self._again(error, stage):
+                    raise _briefly(error, stage) from error
+            else:
+                return True
+
+    def _again(self, error: StslabError, stage: "Stage") -> bool:
+        """Whether to try the stage again, once a person has said so, or what it needs is done."""
+        asker = self._laid.asker
+        if asker is None:
+            return False
+        from stslab.cli import prompts
+        from stslab.cli.failures import tell
+
+        tell(_briefly(error, stage))
+        missing = self.runner.missing_for(stage.id)
+        retry = prompts.NEEDED if missing else prompts.AGAIN
+        chosen = asker.choose("What now?", [retry, prompts.CLEAN_UP, prompts.QUIT])
+        if chosen is prompts.CLEAN_UP:
+            self._clean_up()
+            raise type(error)(f"The run stopped at the stage {stage.id}; it was taken back.")
+        return chosen is retry and all(self._done(stage_of(self._lab, one)) for one in missing)
+
+    def _clean_up(self) -> None:
+        from stslab.cli.run.cleaning import cleaner
+
+        cleaner(self._laid, self._opened).run(self.runner.standing.run.id)
+
+    def _leave(self) -> None:
+        from stslab.cli.run.afterwards import say_how_to_go_on
+
+        say_how_to_go_on(self._laid.console)
+
+    def _end(self) -> None:
+        """The stages are through: what was proved; and if things are still there, what to try."""
+        told = self.runner.finish()
+        if told.outcome == "open":
+            from stslab.cli.run.afterwards import say_what_to_try
+
+            say_what_to_try(self._laid.console, self._opened, self.runner.scope())
+
+
+def _briefly(error: StslabError, stage: "Stage") -> StslabError:
+    """The error without what has been drawn already: a call that failed, claims that don't hold."""
+    drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
+    if not drawn:
+        return error
+    return type(error)(f"The run stopped at the stage {stage.id}.", error.hint)

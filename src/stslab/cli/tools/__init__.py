@@ -1,0 +1,1 @@
+"""The commands that explain, decide and look, outside any run."""

@@ -1,0 +1,41 @@
+"""``stslab doctor``: what stslab needs of this machine and account, each with its mend."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from stslab.cli.options import Where, where_options
+from stslab.home import home
+
+if TYPE_CHECKING:
+    from stslab.render.checkup import Checked
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+@where_options
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, region: str) -> None:
+    """Look at Python, packages, state, journal, sandbox and leftovers; each with its mend.
+
+    With `--target aws` also at your credentials, the account, the network and the clock.
+    It changes nothing. Exit code 1 if something is wrong, 4 if that is your credentials.
+    """
+    from stslab.cli.tools.checkup import checkup
+
+    checks = checkup(home(), Where(target, profile, region))
+    if as_json:
+        listed = [_fields(one) for one in checks]
+        click.echo(json.dumps({"ok": all(one.ok for one in checks), "checks": listed}, indent=2))
+    else:
+        from stslab.render.checkup import show_checks
+        from stslab.render.terminal.console import make_console
+
+        show_checks(make_console(sys.stdout), checks)
+    ctx.exit(max((one.exit_code for one in checks if not one.ok), default=0))
+
+
+def _fields(one: "Checked") -> dict[str, str]:
+    return {"name": one.name, "state": one.state, "says": one.says, "mend": one.mend}

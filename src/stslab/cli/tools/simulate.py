@@ -1,0 +1,335 @@
+"""``stslab simulate``: what policies decide, offline, for a person or for a program."""
+
+import gc
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import click
+
+from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from stslab.policy import (
+        Decision,
+        NamedPolicy,
+        Policies,
+        PolicyKind,
+        Principal,
+        Request,
+    )
+    from stslab.policy.explain import Node
+
+_UNREADABLE_CASES = 2
+_File = click.Path(path_type=Path, allow_dash=True)
+_ASCII_MARKS = {True: "+", False: "x", None: "-"}
+_NO_RESOURCE = ("resource", "*")
+_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9-]+")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_STYLES = {True: "green", False: "red", None: "dim"}
+
+
+@click.command("simulate", epilog="The engine and its rules: docs/policy.md.")
+@click.option("--principal", metavar="ARN", help="Who asks; also 'anonymous', or a service.")
+@click.option("--action", metavar="SERVICE:ACTION", help="What it asks for: s3:GetObject.")
+@click.option("--resource", metavar="ARN", default="*", help="Of which resource.  [default: *]")
+@click.option("--resource-account", metavar="ID", help="Whose it is, if the ARN does not say.")
+@click.option("--context", metavar="KEY=VALUE", multiple=True, help="A condition key's value.")
+@click.option("--policy", type=_File, multiple=True, help="An identity-based policy.")
+@click.option("--resource-policy", type=_File, help="The resource's own policy.")
+@click.option("--trust", type=_File, help="The role's trust policy, for sts:AssumeRole.")
+@click.option("--boundary", type=_File, multiple=True, help="The permissions boundary.")
+@click.option("--session-policy", type=_File, multiple=True, help="A session policy.")
+@click.option("--scp", type=_File, multiple=True, help="A level's SCP, or a list of its SCPs.")
+@click.option("--rcp", type=_File, multiple=True, help="A level's RCP, or a list of its RCPs.")
+@click.option("--service-linked", is_flag=True, help="The principal is a service-linked role.")
+@click.option("--json", "as_json", is_flag=True, help="The decision as JSON.")
+@click.option("--cases", type=_File, help="Decide many cases: a file of JSON Lines, or -.")
+def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
+    """Decide whether policies allow a request, offline, and explain the decision.
+
+    A FILE is a policy's JSON, or - for stdin. Give --context several times for several keys;
+    the same key twice makes a multivalued key. With --cases one JSON object a line says what
+    to decide, and one a line says what was decided; exit code 2 if a case can't be read.
+    """
+    if cases is not None:
+        _check_alone(asked)
+        return _simulate_cases(cases)
+    decision, policies = _decide(asked)
+    if as_json:
+        import json
+
+        found = [each.as_dict() for each in _findings(policies)]
+        click.echo(json.dumps({**decision.as_dict(), "findings": found}))
+    else:
+        _show(decision, policies)
+    return 0
+
+
+def _check_alone(asked: Mapping[str, Any]) -> None:
+    """A case says all that options say: none of them would be heeded."""
+    given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
+    if given:
+        flag = given[0].replace("_", "-")
+        raise UsageError(
+            f"--{flag} is not for --cases: each case says its own.",
+            "Write it into the cases, or decide one request without --cases.",
+        )
+
+
+def _simulate_cases(path: Path) -> int:
+    """Stream: each case is answered before the next is read."""
+    from stslab.policy.cases import decide_lines
+
+    all_readable = True
+    with _opened(path) as lines, _seldom_collected():
+        at_once = not _is_file(lines)
+        for line, readable in decide_lines(_read_from(lines, path)):
+            _write(line, at_once)
+            all_readable = all_readable and readable
+    return 0 if all_readable else _UNREADABLE_CASES
+
+
+def _write(line: str, at_once: bool) -> None:
+    try:
+        sys.stdout.write(f"{line}\n")
+        if at_once:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StslabError(f"stdout can't be written: {error.strerror or error}.") from error
+
+
+def _is_file(stream: TextIO) -> bool:
+    """Whether all of the input is there, and nobody waits for the answer to a line."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Decisions make no reference cycles: looking for them takes a third of the time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The file, or stdin. Bytes that are no UTF-8 are left to what reads the text.
+
+    A byte order mark is passed over, as RFC 8259 lets a reader of JSON do.
+    """
+    try:
+        opened = click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with opened as stream:
+        yield cast("TextIO", stream)
+
+
+def _read_from(stream: TextIO, path: Path) -> Iterator[str]:
+    """Its lines. What goes wrong while they are written elsewhere is not the file's fault."""
+    try:
+        yield from stream
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} can't be read: {error.strerror or error}.")
+
+
+def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
+    from stslab.policy import Request, authorize
+    from stslab.policy.cases import read_principal
+
+    for name in ("principal", "action"):
+        if not asked[name]:
+            raise UsageError(f"Say --{name}, or give --cases.")
+    action = asked["action"]
+    principal = read_principal(
+        asked["principal"],
+        federated=action.lower().startswith("sts:assumerolewith"),
+        service_linked=asked["service_linked"],
+    )
+    request = Request(
+        principal, action, asked["resource"], _context(asked["context"]), asked["resource_account"]
+    )
+    _check_request(request, asked)
+    policies = _policies(asked)
+    return authorize(request, policies), policies
+
+
+def _check_request(request: "Request", asked: Mapping[str, Any]) -> None:
+    """Refuse what no request can ask."""
+    if not _ACTION.fullmatch(request.action):
+        raise UsageError(
+            f"{request.action!r} is not an action: --action is of the form service:Operation.",
+            "A request asks for one action, without wildcards, such as s3:GetObject.",
+        )
+    if request.resource != "*" and not request.resource.startswith("arn:"):
+        raise UsageError(
+            f"{request.resource!r} is not an ARN.",
+            "--resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
+        )
+    account = request.resource_account
+    if account is not None and not _ACCOUNT.fullmatch(account):
+        raise UsageError(f"--resource-account {account!r} is not an account's id of 12 digits.")
+    if asked["trust"] and asked["resource_policy"]:
+        raise UsageError("Give --trust or --resource-policy, not both: a role has its trust.")
+    if asked["trust"] and not _is_assumption(request):
+        raise UsageError(
+            "--trust is for an action of sts on a role.",
+            "Give the role as --resource, such as arn:aws:iam::111122223333:role/lab; "
+            "other resources have a --resource-policy.",
+        )
+    _check_principal(request.principal, asked)
+
+
+def _check_principal(principal: "Principal", asked: Mapping[str, Any]) -> None:
+    """Refuse what such a principal has not, and what would not be heeded."""
+    own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
+    if own and not principal.member:
+        flag = own[0].replace("_", "-")
+        raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
+    if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
+        raise UsageError(f"--service-linked is for a role, and {asked['principal']} is none.")
+
+
+def _is_assumption(request: "Request") -> bool:
+    on_role = ":iam::" in request.resource and ":role/" in request.resource
+    return on_role and request.action.lower().startswith("sts:")
+
+
+def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
+    values: dict[str, list[str]] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--context {each!r} is not of the form KEY=VALUE.")
+        values.setdefault(key, []).append(value)
+    return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
+
+
+def _policies(asked: dict[str, Any]) -> "Policies":
+    from stslab.policy import Policies, PolicyKind
+
+    kind = PolicyKind.TRUST if asked["trust"] else PolicyKind.RESOURCE
+    resource = asked["trust"] or asked["resource_policy"]
+    return Policies(
+        identity=_all_named(asked["policy"], PolicyKind.IDENTITY),
+        resource=_named(resource, kind) if resource else None,
+        boundaries=_all_named(asked["boundary"], PolicyKind.BOUNDARY) or None,
+        session=_all_named(asked["session_policy"], PolicyKind.SESSION) or None,
+        scps=[_level(each, PolicyKind.SCP) for each in asked["scp"]],
+        rcps=[_level(each, PolicyKind.RCP) for each in asked["rcp"]],
+    )
+
+
+def _all_named(paths: Sequence[Path], kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
+    return tuple(_named(path, kind) for path in paths)
+
+
+def _named(path: Path, kind: "PolicyKind", text: str | None = None) -> "NamedPolicy":
+    """The policy in the file, or in its ``text`` where that was read already."""
+    from stslab.policy import NamedPolicy, parse
+
+    text = _text(path) if text is None else text
+    with _blaming(str(path)):
+        return NamedPolicy(_name(path), parse(text, kind))
+
+
+def _name(path: Path) -> str:
+    return "stdin" if str(path) == "-" else str(path)
+
+
+def _level(path: Path, kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
+    """A level of the organization: its policy, or all of them, as a JSON list."""
+    from stslab.policy import NamedPolicy, parse
+    from stslab.policy.documents.parser import load
+
+    text, name = _text(path), _name(path)
+    if not text.lstrip().startswith("["):
+        return (_named(path, kind, text),)
+    with _blaming(name):
+        documents = load(text)
+    found = []
+    for number, document in enumerate(documents, 1):
+        each = f"{name}, policy {number}"
+        with _blaming(each):
+            if not isinstance(document, dict):
+                raise MalformedPolicy("Syntax errors in policy.", "A policy is a JSON object.")
+            found.append(NamedPolicy(each, parse(document, kind)))
+    return tuple(found)
+
+
+def _text(path: Path) -> str:
+    with _opened(path) as stream:
+        return "".join(_read_from(stream, path))
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Say of a malformed policy which it is."""
+    try:
+        yield
+    except MalformedPolicy as error:
+        message = f"{name}: MalformedPolicyDocument: {error.message}"
+        raise PolicyError(message, error.hint) from error
+
+
+def _findings(policies: "Policies") -> Iterator[Any]:
+    from stslab.policy.findings import findings
+
+    for each in policies.all():
+        yield from findings(each.document)
+
+
+def _show(decision: "Decision", policies: "Policies") -> None:
+    """The tree; in a pipe unwrapped, so that ARNs stay whole and lines can be sought."""
+    from stslab.policy import explain
+    from stslab.render.terminal.console import make_console
+    from stslab.render.text.safe import one_line, visible
+    from stslab.render.text.symbols import is_unicode
+
+    console = make_console(sys.stdout)
+    marks = explain.MARKS if is_unicode(sys.stdout.encoding) else _ASCII_MARKS
+    wraps = console.is_terminal
+    if wraps:
+        console.print(_drawn(explain.tree(decision), marks))
+    else:
+        for line in explain.lines(decision, marks):
+            console.print(visible(line), soft_wrap=True)
+    if decision.message:
+        console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
+    for finding in _findings(policies):
+        where = f"{finding.statement}: " if finding.statement else ""
+        console.print(one_line(f"note: {where}{finding.message}"), soft_wrap=not wraps)
+
+
+def _drawn(node: "Node", marks: Mapping[bool | None, str]) -> "Tree":
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from stslab.render.text.safe import one_line
+
+    text = f"{marks[node.good]} {one_line(node.text)}"
+    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
+    drawn.children.extend(_drawn(child, marks) for child in node.children)
+    return drawn

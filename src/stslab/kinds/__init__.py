@@ -1,0 +1,1 @@
+"""The kinds of AWS things: how each is found, listed, recognised and removed. Pure."""

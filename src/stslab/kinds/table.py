@@ -1,0 +1,228 @@
+"""The rows of :mod:`stslab.kinds.kind`: each kind of thing."""
+
+from collections.abc import Mapping
+
+from stslab.kinds import children
+from stslab.kinds.kind import Child, Kind, Remove
+
+_TAGS_OF = "answer.{0}.Tags"
+
+
+def _entity(word: str, what: str, before: tuple[Child, ...], resource_type: str) -> Kind:
+    """An IAM user, role, group or instance profile."""
+    entity = "".join(part.capitalize() for part in word.split("_"))
+    name = f"{entity}Name"
+    return Kind(
+        id=f"iam.{word}",
+        what=f"{what} {{{name}}}",
+        names=(name,),
+        look=f"Get{entity}",
+        look_names=(name,),
+        present=f"answer.{entity}",
+        remove=Remove(f"Delete{entity}", (name,)),
+        tags=_TAGS_OF.format(entity),
+        children=before,
+        resource_type=resource_type,
+    )
+
+
+def _inline_kind(owner: str) -> Kind:
+    name = f"{owner}Name"
+    return Kind(
+        id=f"iam.{owner.lower()}_policy",
+        what=f"inline policy {{PolicyName}} of {owner.lower()} {{{name}}}",
+        names=(name, "PolicyName"),
+        look=f"Get{owner}Policy",
+        look_names=(name, "PolicyName"),
+        present="answer.PolicyName",
+        remove=Remove(f"Delete{owner}Policy", (name, "PolicyName")),
+        parent=f"iam.{owner.lower()}",
+        parent_names=(name,),
+    )
+
+
+def _attachment_kind(owner: str) -> Kind:
+    name = f"{owner}Name"
+    return Kind(
+        id=f"iam.{owner.lower()}_attachment",
+        what=f"attachment of {{PolicyArn}} to {owner.lower()} {{{name}}}",
+        names=(name, "PolicyArn"),
+        look=f"ListAttached{owner}Policies",
+        look_names=(name,),
+        present="contains(answer.AttachedPolicies[].PolicyArn, thing.PolicyArn)",
+        remove=Remove(f"Detach{owner}Policy", (name, "PolicyArn")),
+        parent=f"iam.{owner.lower()}",
+        parent_names=(name,),
+    )
+
+
+def _boundary_kind(owner: str) -> Kind:
+    name = f"{owner}Name"
+    return Kind(
+        id=f"iam.{owner.lower()}_boundary",
+        what=f"permissions boundary of {owner.lower()} {{{name}}}",
+        names=(name,),
+        look=f"Get{owner}",
+        look_names=(name,),
+        present=f"answer.{owner}.PermissionsBoundary",
+        remove=Remove(f"Delete{owner}PermissionsBoundary", (name,)),
+        parent=f"iam.{owner.lower()}",
+        parent_names=(name,),
+    )
+
+
+_OWNERS = ("User", "Role", "Group")
+_KINDS = (
+    _entity("user", "IAM user", children.USER, "AWS::IAM::User"),
+    _entity("role", "IAM role", children.ROLE, "AWS::IAM::Role"),
+    _entity("group", "IAM group", children.GROUP, "AWS::IAM::Group"),
+    _entity(
+        "instance_profile",
+        "instance profile",
+        children.INSTANCE_PROFILE,
+        "AWS::IAM::InstanceProfile",
+    ),
+    Kind(
+        id="iam.policy",
+        what="managed policy {PolicyArn}",
+        names=("PolicyArn",),
+        look="GetPolicy",
+        look_names=("PolicyArn",),
+        present="answer.Policy",
+        remove=Remove("DeletePolicy", ("PolicyArn",)),
+        tags=_TAGS_OF.format("Policy"),
+        children=children.POLICY,
+        resource_type="AWS::IAM::ManagedPolicy",
+    ),
+    Kind(
+        id="iam.access_key",
+        what="access key {AccessKeyId} of user {UserName}",
+        names=("UserName", "AccessKeyId"),
+        look="ListAccessKeys",
+        look_names=("UserName",),
+        present="contains(answer.AccessKeyMetadata[].AccessKeyId, thing.AccessKeyId)",
+        remove=Remove("DeleteAccessKey", ("UserName", "AccessKeyId")),
+        parent="iam.user",
+        parent_names=("UserName",),
+    ),
+    Kind(
+        id="iam.login_profile",
+        what="password of user {UserName}",
+        names=("UserName",),
+        look="GetLoginProfile",
+        look_names=("UserName",),
+        present="answer.LoginProfile",
+        remove=Remove("DeleteLoginProfile", ("UserName",)),
+        parent="iam.user",
+        parent_names=("UserName",),
+    ),
+    Kind(
+        id="iam.mfa_device",
+        what="virtual MFA device {SerialNumber}",
+        names=("SerialNumber",),
+        look="ListVirtualMFADevices",
+        look_names=(),
+        present="contains(answer.VirtualMFADevices[].SerialNumber, thing.SerialNumber)",
+        remove=Remove("DeleteVirtualMFADevice", ("SerialNumber",)),
+    ),
+    Kind(
+        id="iam.saml_provider",
+        what="SAML provider {SAMLProviderArn}",
+        names=("SAMLProviderArn",),
+        look="GetSAMLProvider",
+        look_names=("SAMLProviderArn",),
+        present="answer",
+        remove=Remove("DeleteSAMLProvider", ("SAMLProviderArn",)),
+        tags="answer.Tags",
+    ),
+    Kind(
+        id="iam.oidc_provider",
+        what="OpenID Connect provider {OpenIDConnectProviderArn}",
+        names=("OpenIDConnectProviderArn",),
+        look="GetOpenIDConnectProvider",
+        look_names=("OpenIDConnectProviderArn",),
+        present="answer",
+        remove=Remove("DeleteOpenIDConnectProvider", ("OpenIDConnectProviderArn",)),
+        tags="answer.Tags",
+    ),
+    Kind(
+        id="iam.membership",
+        what="membership of user {UserName} in group {GroupName}",
+        names=("UserName", "GroupName"),
+        look="ListGroupsForUser",
+        look_names=("UserName",),
+        present="contains(answer.Groups[].GroupName, thing.GroupName)",
+        remove=Remove("RemoveUserFromGroup", ("UserName", "GroupName")),
+        parent="iam.user",
+        parent_names=("UserName",),
+    ),
+    Kind(
+        id="iam.profile_role",
+        what="role {RoleName} in instance profile {InstanceProfileName}",
+        names=("InstanceProfileName", "RoleName"),
+        look="GetInstanceProfile",
+        look_names=("InstanceProfileName",),
+        present="contains(answer.InstanceProfile.Roles[].RoleName, thing.RoleName)",
+        remove=Remove("RemoveRoleFromInstanceProfile", ("InstanceProfileName", "RoleName")),
+        parent="iam.instance_profile",
+        parent_names=("InstanceProfileName",),
+    ),
+    *map(_inline_kind, _OWNERS),
+    *map(_attachment_kind, _OWNERS),
+    *map(_boundary_kind, ("User", "Role")),
+    Kind(
+        id="cloudformation.stack",
+        what="CloudFormation stack {StackName}",
+        names=("StackName",),
+        look="DescribeStacks",
+        look_names=("StackName",),
+        present="answer.Stacks[?StackStatus != 'DELETE_COMPLETE']",
+        remove=Remove("DeleteStack", ("StackName",)),
+        tags="answer.Stacks[0].Tags",
+        guarded="answer.Stacks[0].EnableTerminationProtection",
+        unguard=(
+            "aws cloudformation update-termination-protection --no-enable-termination-protection"
+            " --stack-name {StackName} --profile {identity}"
+        ),
+    ),
+    Kind(
+        id="s3.bucket",
+        what="S3 bucket {Bucket}",
+        names=("Bucket",),
+        look="HeadBucket",
+        look_names=("Bucket",),
+        present="`true`",
+        remove=Remove("DeleteBucket", ("Bucket",)),
+        tagging="GetBucketTagging",
+        tags="answer.TagSet",
+        children=children.BUCKET,
+        resource_type="AWS::S3::Bucket",
+        by_hand="aws s3 rb s3://{Bucket} --force --profile {identity}",
+    ),
+    Kind(
+        id="s3.object",
+        what="object {Key} in bucket {Bucket}",
+        names=("Bucket", "Key"),
+        look="HeadObject",
+        look_names=("Bucket", "Key"),
+        present="`true`",
+        remove=Remove("DeleteObject", ("Bucket", "Key")),
+        parent="s3.bucket",
+        parent_names=("Bucket",),
+    ),
+    Kind(
+        id="s3.bucket_policy",
+        what="policy of bucket {Bucket}",
+        names=("Bucket",),
+        look="GetBucketPolicy",
+        look_names=("Bucket",),
+        present="answer.Policy",
+        remove=Remove("DeleteBucketPolicy", ("Bucket",)),
+        parent="s3.bucket",
+        parent_names=("Bucket",),
+    ),
+)
+
+KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _KINDS}
+BY_RESOURCE_TYPE: Mapping[str, Kind] = {k.resource_type: k for k in _KINDS if k.resource_type}
+BY_REMOVAL: Mapping[str, Kind] = {f"{k.service}.{k.remove.operation}": k for k in _KINDS}

@@ -1,0 +1,1 @@
+"""Whether a lab makes sense: its calls, its expressions, its undos."""

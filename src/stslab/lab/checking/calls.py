@@ -1,0 +1,202 @@
+"""Checks calls against AWS's APIs: service, operation, parameters, waiters, and what is derived."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.scope import Scope
+from stslab.lab.checking.shapes import NOTHING, shape_of
+from stslab.lab.model import Wait
+from stslab.lab.reading.document import Node, Report
+from stslab.lab.reading.expressions import OPEN
+from stslab.lab.reading.problems import did_you_mean, shortened
+from stslab.lab.reading.structure import UNKNOWN_CALL
+
+Params = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Calls:
+    """Looks calls up in the catalogue; without one, everything is taken for right."""
+
+    catalogue: Catalogue | None
+    scope: Scope
+    report: Report
+
+    def operation(self, call: str | None, node: Node | None) -> Operation | None:
+        """The operation that ``call`` names; reported where there is none."""
+        if not self.catalogue or not call or not node or call == UNKNOWN_CALL:
+            return None
+        service, _, name = call.partition(".")
+        found = self.catalogue.operation(service, name)
+        if found:
+            return found
+        operations = self.catalogue.operations(service)
+        if operations:
+            message = f"{service} has no operation {name}."
+            self.report(node.problem(message, did_you_mean(name, operations)))
+        else:
+            services = self.catalogue.services()
+            mend = did_you_mean(service, services, "Use the name that boto3 has for it.")
+            self.report(node.problem(f"AWS has no service {service}.", mend))
+        return None
+
+    def params(self, operation: Operation | None, given: Node | None, part: Node) -> None:
+        """Check the ``with`` of a call, whose ``part`` it is, and what it refers to."""
+        if not operation:
+            if given:
+                self.scope.check_texts(given)
+            return
+        shape = operation.input or NOTHING
+        self.value(given or Node(part.source, part.start, part.end, {}), shape, "")
+
+    def value(self, node: Node, shape: Shape, name: str) -> None:
+        """Check one value against the shape that the API wants there."""
+        given = self._given(node)
+        if given == "null":
+            self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
+        elif given not in _TAKES.get(shape.kind, _ALL) and given != "document":
+            self._wrong_kind(node, shape, name, given)
+        elif isinstance(node.value, dict):
+            self._mapping(node, shape, name)
+        elif isinstance(node.value, list):
+            self._list(node, shape, name)
+        elif isinstance(node.value, str):
+            self._text(node, shape, name)
+
+    def _wrong_kind(self, node: Node, shape: Shape, name: str, given: str) -> None:
+        wanted, mend = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
+        self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", mend))
+        if given in {"list", "mapping"}:
+            self.scope.check_texts(node)
+
+    def _given(self, node: Node) -> str:
+        """What kind of value stands there: for an expression alone, what it becomes."""
+        if node.value is None:
+            return "null"
+        if isinstance(node.value, dict):
+            return "mapping"
+        kind = (self.scope.text(node) if isinstance(node.value, str) else shape_of(node.value)).kind
+        return "mapping" if kind in {"structure", "map"} else kind
+
+    def _text(self, node: Node, shape: Shape, name: str) -> None:
+        """Check a text that is written out: what an expression gives is not known here."""
+        if OPEN in node.value:
+            return
+        if shape.choices and node.value not in shape.choices:
+            message = f"{_called(name)} can't be {shortened(node.value)}."
+            self.report(node.problem(message, did_you_mean(node.value, shape.choices)))
+        elif len(node.value) < shape.least:
+            mend = f"Write at least {shape.least} characters." if shape.least > 1 else _FILL_IN
+            self.report(node.problem(f"{_called(name)} is too short.", mend))
+
+    def _list(self, node: Node, shape: Shape, name: str) -> None:
+        if shape.kind != "list":
+            self.scope.check_texts(node)
+            return
+        for item in node.value:
+            self.value(item, shape.item, name)
+        if len(node.value) < shape.least:
+            mend = f"Write at least {shape.least}, or leave it out."
+            self.report(node.problem(f"{_called(name)} has too few items.", mend))
+
+    def _mapping(self, node: Node, shape: Shape, name: str) -> None:
+        if shape.kind == "map":
+            for value in node.value.values():
+                self.value(value, shape.item, name)
+        elif shape.kind == "structure":
+            self._structure(node, shape, name)
+        else:
+            self.scope.check_texts(node)
+
+    def _structure(self, node: Node, shape: Shape, name: str) -> None:
+        for key, value in node.value.items():
+            if key in shape.members:
+                self.value(value, shape.members[key], key)
+            else:
+                message = f"{_called(name)} has no {'member' if name else 'parameter'} {key}."
+                mend = did_you_mean(key, shape.members) if shape.members else "Leave it out."
+                self.report(node.keys[key].problem(message, mend))
+                self.scope.check_texts(value)
+        missing = [member for member in shape.required if member not in node.value]
+        if missing:
+            message = f"{_called(name)} needs {', '.join(missing)}."
+            where = f"{name}" if name else "`with`"
+            self.report(node.problem(message, f"Add {' and '.join(missing)} to {where}."))
+
+    def derived(self, operation: Operation | None, params: Params) -> Params:
+        """Those of ``params`` that ``operation`` takes too."""
+        members = operation.input.members if operation and operation.input else {}
+        return {name: value for name, value in params.items() if name in members}
+
+    def underivable(self, operation: Operation | None, params: Params) -> list[str]:
+        """What ``operation`` needs and ``params`` do not have."""
+        required = operation.input.required if operation and operation.input else ()
+        return [name for name in required if name not in params]
+
+    def wait(self, service: str, wait: Wait, node: Node, params: Params) -> Wait:
+        """The wait with its parameters, which are derived from the call's where it has none."""
+        if not self.catalogue or service == UNKNOWN_CALL.partition(".")[0]:
+            return wait
+        named = node.get("waiter") or node
+        waiters = self.catalogue.waiters(service)
+        if wait.waiter not in waiters:
+            mend = did_you_mean(wait.waiter, waiters, f"See the waiters of {service} in boto3.")
+            mend = mend if waiters else "Leave it out, or use `within`."
+            self.report(named.problem(f"{service} has no waiter {wait.waiter}.", mend))
+            return wait
+        polled = self.catalogue.operation(service, waiters[wait.waiter])
+        if wait.params is not None:
+            self.params(polled, node.get("with"), node)
+            return wait
+        missing = self.underivable(polled, params)
+        if missing:
+            message = (
+                f"The waiter {wait.waiter} needs {', '.join(missing)}, which the call has not."
+            )
+            mend = f"Write wait: {{waiter: {wait.waiter}, with: {{{missing[0]}: ...}}}}."
+            self.report(named.problem(message, mend))
+        return wait.model_copy(update={"params": self.derived(polled, params)})
+
+
+def _called(name: str) -> str:
+    return name or "This call"
+
+
+_FILL_IN = "Fill it in, or leave it out."
+_ALL = frozenset({"string", "integer", "float", "number", "boolean", "list", "mapping"})
+_TAKES: dict[str, frozenset[str]] = {
+    "string": frozenset({"string"}),
+    "blob": frozenset({"string", "blob"}),
+    "timestamp": frozenset({"string", "integer", "timestamp"}),
+    "integer": frozenset({"integer", "number"}),
+    "float": frozenset({"integer", "float", "number"}),
+    "boolean": frozenset({"boolean"}),
+    "list": frozenset({"list"}),
+    "map": frozenset({"mapping"}),
+    "structure": frozenset({"mapping"}),
+}
+_AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."
+_WANTED = {
+    "string": ("text", "Write text; put it in quotes."),
+    "blob": ("text", "Write text; put it in quotes."),
+    "timestamp": ("a time", "Write it as in 2030-01-31T12:00:00Z."),
+    "integer": ("a whole number", "Write it in digits, without quotes."),
+    "float": ("a number", "Write it in digits, without quotes."),
+    "boolean": ("true or false", "Write true or false, without quotes."),
+    "list": ("a list", "Begin each of its items with `- `, or write [ ... ]."),
+    "map": ("a mapping", _AS_KEYS),
+    "structure": ("a mapping", _AS_KEYS),
+}
+_A = {
+    "string": "text",
+    "blob": "bytes",
+    "timestamp": "a time",
+    "integer": "a whole number",
+    "float": "a number",
+    "number": "a number",
+    "boolean": "true or false",
+    "list": "a list",
+    "mapping": "a mapping",
+}

@@ -1,0 +1,191 @@
+"""Whether a lab's parts make sense together, from its first step to its last check."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.lab.checking.calls import Calls
+from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.scope import ADMIN, Scope
+from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
+from stslab.lab.checking.undoing import Undoing
+from stslab.lab.checking.variables import declare
+from stslab.lab.model import Check, LabFile, Stage, Step
+from stslab.lab.reading.document import Node, Report
+from stslab.lab.reading.structure import Draft, LabDraft, StageDraft
+
+_CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
+
+
+def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
+    """The lab, with what it leaves to be derived filled in; what makes no sense is reported."""
+    scope = Scope(report)
+    declare(draft, scope)
+    calls = Calls(catalogue, scope, report)
+    walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
+    _refuse_same_ids(draft, report)
+    _refuse_early_cleanup(draft, report)
+    stages = tuple(walk.stage(stage) for stage in draft.stages)
+    return draft.lab.part.model_copy(update={"stages": stages})
+
+
+def _refuse_same_ids(draft: LabDraft, report: Report) -> None:
+    first: dict[str, int] = {}
+    for one in draft.stages:
+        node = one.stage.node.get("id")
+        if node is None or "id" in one.stage.spoiled:
+            continue
+        if node.value in first:
+            message = f"The stage {node.value} is there twice; first in line {first[node.value]}."
+            report(node.problem(message, "Give it an id of its own."))
+        first.setdefault(node.value, node.line)
+
+
+def _refuse_early_cleanup(draft: LabDraft, report: Report) -> None:
+    for one in draft.stages[:-1]:
+        if one.stage.part.cleanup:
+            message = "A cleanup stage comes last: it undoes everything of the run."
+            report(one.stage.node.problem(message, "Move it to the end of the lab."))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes through a lab in a run's order."""
+
+    report: Report
+    scope: Scope
+    calls: Calls
+    undoing: Undoing
+
+    def stage(self, draft: StageDraft) -> Stage:
+        """One stage; its steps come with what was derived."""
+        stage, node = draft.stage.part, draft.stage.node
+        if stage.cleanup and draft.steps:
+            message = "A cleanup stage has no steps: it takes back those of the others."
+            self.report(node.keys["steps"].problem(message, "Leave `steps` out."))
+        if not (stage.cleanup or draft.steps or draft.checks) and not draft.stage.spoiled:
+            message = "This stage does nothing and proves nothing."
+            self.report(node.problem(message, "Give it `steps`, or a `checkpoint`."))
+        steps = tuple(self.step(step) for step in draft.steps)
+        for check in draft.checks:
+            self.check(check, cleanup=stage.cleanup)
+        return stage.model_copy(update={"steps": steps})
+
+    def step(self, draft: Draft[Step]) -> Step:
+        """One step, with its undo and wait filled in."""
+        step, node = draft.part, draft.node
+        if "as" not in draft.spoiled:
+            self.scope.identity(node.get("as"), step.identity, node)
+        operation = self.calls.operation(step.call, node.get("call"))
+        self._params(draft, operation)
+        self._saves(draft, _response(operation))
+        update: dict[str, Any] = {"undo": self.undoing.undo(draft, operation)}
+        if step.wait:
+            waits = node.value["wait"]
+            update["wait"] = self.calls.wait(step.service, step.wait, waits, step.params)
+        return step.model_copy(update=update)
+
+    def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
+        """One check."""
+        check, node = draft.part, draft.node
+        if node.get("profiles_gone"):
+            self._profiles_gone(draft, cleanup=cleanup)
+            return
+        if not check.call:
+            if "call" not in draft.spoiled:
+                self.report(node.problem("This check calls nothing.", "Add `call:`."))
+            return
+        if "as" not in draft.spoiled:
+            self.scope.identity(node.get("as"), check.identity, node)
+        operation = self.calls.operation(check.call, node.get("call"))
+        self._params(draft, operation)
+        self._outcome(draft, operation)
+
+    def _params(self, draft: Draft[Any], operation: Operation | None) -> None:
+        if "with" not in draft.spoiled:
+            self.calls.params(
+                operation, draft.node.get("with"), draft.node.get("call") or draft.node
+            )
+
+    def _outcome(self, draft: Draft[Check], operation: Operation | None) -> None:
+        check, node = draft.part, draft.node
+        if check.fails:
+            self._refusal(draft)
+        elif operation and operation.changes and "fails" not in draft.spoiled:
+            message = f"A check changes nothing, and {check.call} does."
+            self.report(
+                node.value["call"].problem(message, "Make it a step, or say that it `fails`.")
+            )
+        if check.expect and "expect" not in draft.spoiled:
+            self.scope.query(node.value["expect"], _response(operation))
+
+    def _refusal(self, draft: Draft[Check]) -> None:
+        check, node = draft.part, draft.node
+        if check.expect:
+            message = "A call that fails has no response to expect anything of."
+            self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
+        if not check.because and "because" not in draft.spoiled:
+            message = "A refusal teaches by its reason, and this check tells none."
+            self.report(
+                node.keys["fails"].problem(message, "Add `because:` and say why AWS refuses.")
+            )
+
+    def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
+        check, node = draft.part, draft.node
+        at = node.keys["profiles_gone"]
+        if not cleanup:
+            message = "Profiles are removed only in a cleanup stage."
+            self.report(at.problem(message, "Move this check there."))
+        others = sorted({"as", "call", "with", "expect", "fails", "within"} & node.value.keys())
+        if others:
+            message = f"profiles_gone stands in place of a call: {', '.join(others)} mean nothing."
+            self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
+        for number, name in enumerate(check.profiles_gone):
+            self.scope.identity(node.value["profiles_gone"].items[number], name, node)
+        for name in check.profiles_gone:
+            self.scope.profiles.pop(name, None)
+
+    def _saves(self, draft: Draft[Step], response: Shape) -> None:
+        """What the response is used for; read from the nodes, so that a bad name hides no other."""
+        for key in ("save", "show"):
+            named = draft.node.get(key)
+            for name, node in (named.value if named and named.keys else {}).items():
+                shape: Shape = ANYTHING
+                if isinstance(node.value, str):
+                    shape = self._secretless(node, response, key)
+                if key == "save":
+                    self.scope.save(name, shape)
+        self._profile(draft, response)
+
+    def _secretless(self, node: Node, response: Shape, key: str) -> Shape:
+        shape = self.scope.query(node, response)
+        if holds_secret(shape):
+            message = f"This would {key} a secret."
+            self.report(node.problem(message, "Name only fields that are none, or use `profile`."))
+        return shape
+
+    def _profile(self, draft: Draft[Step], response: Shape) -> None:
+        profile, node = draft.part.profile, draft.node.get("profile")
+        if not profile:
+            made = node.get("name") if node else None
+            if made and isinstance(made.value, str):
+                self.scope.make_profile(made.value, temporary=False)
+            return
+        source = draft.node.value["profile"].value["from"]
+        shape = self.scope.query(source, response)
+        lacking = [name for name in _CREDENTIALS if name not in shape.members]
+        if shape.kind != "document" and lacking:
+            message = f"There are no credentials here: {' and '.join(lacking)} are lacking."
+            mend = "Name the structure that has them, as in AccessKey or Credentials."
+            self.report(source.problem(message, mend))
+        if profile.name == ADMIN:
+            message = "The profile admin is the learner's own."
+            name = draft.node.value["profile"].value["name"]
+            self.report(name.problem(message, "Give it another name."))
+        self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
+
+
+def _response(operation: Operation | None) -> Shape:
+    """The shape of a response; anything where the operation is not known."""
+    if operation is None:
+        return ANYTHING
+    return operation.output or NOTHING

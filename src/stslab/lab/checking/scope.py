@@ -1,0 +1,130 @@
+"""Checks what a lab's expressions refer to, by what a run will know at that point."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stslab.lab.checking.catalogue import Shape
+from stslab.lab.checking.paths import Complaint, found
+from stslab.lab.checking.shapes import ANYTHING, STRING, structure
+from stslab.lab.reading import expressions
+from stslab.lab.reading.document import Node, Report
+from stslab.lab.reading.expressions import BadExpression, Embedded
+from stslab.lab.reading.problems import did_you_mean
+from stslab.lab.references import roots
+
+ADMIN = "admin"
+BASE: Mapping[str, Shape] = {
+    "run": structure({"id": STRING}),
+    "account": STRING,
+    "region": STRING,
+    "partition": STRING,
+}
+RESERVED = frozenset({*BASE, "profiles"})
+_PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
+
+
+@dataclass(slots=True)
+class Scope:
+    """What a run knows at a point of a lab, and what it will know only later.
+
+    ``later`` and ``later_profiles`` tell in which line a name is first saved or made.
+    """
+
+    report: Report
+    names: dict[str, Shape] = field(default_factory=lambda: dict(BASE))
+    profiles: dict[str, Shape] = field(default_factory=dict)
+    later: dict[str, int] = field(default_factory=dict)
+    later_profiles: dict[str, int] = field(default_factory=dict)
+    temporary: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.names["profiles"] = structure(self.profiles)
+
+    def save(self, name: str, shape: Shape) -> None:
+        """From here on, ``name`` is known."""
+        self.names[name] = shape
+
+    def make_profile(self, name: str, *, temporary: bool) -> None:
+        """From here on, calls may be made as ``name``."""
+        self.profiles[name] = _PROFILE
+        self.temporary -= {name}
+        self.temporary |= {name} if temporary else set()
+
+    def check_texts(self, node: Node) -> None:
+        """Check every ``${{ … }}`` in a value."""
+        if isinstance(node.value, str):
+            self.text(node)
+        elif isinstance(node.value, dict):
+            for part in node.value.values():
+                self.check_texts(part)
+        else:
+            for part in node.items:
+                self.check_texts(part)
+
+    def text(self, node: Node) -> Shape:
+        """Check a text's expressions; the shape of what the text becomes."""
+        try:
+            holes = expressions.embedded(node.value)
+        except BadExpression as bad:
+            self.report(node.problem_at(bad.position, bad.message, bad.mend))
+            return ANYTHING
+        shapes = [self._embedded(node, hole) for hole in holes]
+        whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
+        return shapes[0] if whole else STRING
+
+    def query(self, node: Node, response: Shape) -> Shape:
+        """Check JMESPath over a response of this shape; the shape of what it finds."""
+        try:
+            query = expressions.query(node.value)
+        except BadExpression as bad:
+            self.report(node.problem_at(bad.position, bad.message, bad.mend))
+            return ANYTHING
+        for hole in query.embedded:
+            self._embedded(node, hole)
+        return found(query.tree, response, self._complainer(node, 0, node.value))
+
+    def _embedded(self, node: Node, hole: Embedded) -> Shape:
+        unknown = [name for name in roots(hole.tree) if name not in self.names]
+        for name in unknown:
+            at = hole.inner + _position(name, hole.expression)
+            self.report(node.problem_at(at, *self._unknown(name)))
+        if unknown:
+            return ANYTHING
+        complain = self._complainer(node, hole.inner, hole.expression)
+        return found(hole.tree, structure(self.names), complain)
+
+    def _unknown(self, name: str) -> tuple[str, str]:
+        if name in self.later:
+            message = f"{name} is not known yet: it is saved only in line {self.later[name]}."
+            return message, "Refer to it in a later step or check."
+        return f"Nothing is called {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
+
+    def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
+        def complain(complaint: Complaint) -> None:
+            at = start + _position(complaint.word, text)
+            self.report(node.problem_at(at, complaint.message, complaint.mend))
+
+        return complain
+
+    def identity(self, node: Node | None, name: str, part: Node) -> bool:
+        """Whether calls can be made as ``name`` here; reported where they can't."""
+        if name == ADMIN or name in self.profiles:
+            return True
+        known = [ADMIN, *self.profiles]
+        where = self.later_profiles.get(name)
+        message = f"There is no profile {name}."
+        if where:
+            message = f"There is no profile {name} yet: it is made only in line {where}."
+        mend = did_you_mean(name, known)
+        self.report(
+            (node or part).problem(message, f"Known here: {', '.join(known)}." if where else mend)
+        )
+        return False
+
+
+def _position(word: str, text: str) -> int:
+    """Where a word stands in an expression; its beginning where that is not to be found."""
+    bounded = rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
+    at = re.search(bounded, text)
+    return at.start() if at else 0

@@ -1,0 +1,76 @@
+"""`!include`: the text of a file of the lab's own, or of the bundled ones, and of no other."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from stslab import resources
+from stslab.lab.reading.document import LARGEST_FILE, Node, Source
+from stslab.lab.reading.problems import Problem
+
+# What a lab may read of the folder above `lab/`, its own or the bundled one: the rest of
+# that folder may be somebody's home.
+_LAYOUT = frozenset({"lab", "policies", "policy.json", "templates"})
+
+
+class Includes:
+    """Reads what one lab includes, from the folders that it may read."""
+
+    def __init__(self, lab: Path) -> None:
+        folder = lab.resolve().parent
+        above = [folder.parent] if folder.name == "lab" else []
+        self._own = folder
+        self._laid_out = [*above, resources.bundled().resolve()]
+        self._read: dict[Path, Source] = {}
+
+    def put_into(self, node: Node) -> Problem | None:
+        """Put the file's text into an ``!include`` node; what is wrong with it, or None."""
+        name, node.value = str(node.value), ""
+        found = self._found(name)
+        if found:
+            return self._read_into(node, found, name)
+        return node.problem(f"There is no file {name[:80]!r} that a lab may include.", self._mend())
+
+    def _found(self, name: str) -> Path | None:
+        laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
+        return _within(self._own, name) or next(filter(None, laid_out), None)
+
+    def _read_into(self, node: Node, path: Path, name: str) -> Problem | None:
+        if path not in self._read:
+            try:
+                self._read[path] = Source(name, _text(path))
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                return node.problem(f"{name} can't be included: {reason}.", self._mend())
+        node.inside = self._read[path]
+        node.value = node.inside.text
+        return None
+
+    def _mend(self) -> str:
+        return f"Name a file by its path from {self._own}, or a bundled one, as in policy.json."
+
+
+def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
+    """The file ``name`` under ``root``, links followed, where it does not leave the root.
+
+    ``only`` names what of the root counts. Nothing hidden does: a lab in a home folder has
+    no business in ``.aws`` or ``.ssh``.
+    """
+    try:
+        path = (root / name).resolve(strict=True)
+        inside = path.relative_to(root).parts
+    except (OSError, ValueError, RuntimeError):
+        return None
+    hidden = any(part.startswith(".") for part in inside)
+    counts = bool(inside) and (not only or inside[0] in only)
+    return path if counts and not hidden and path.is_file() else None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        raw = file.read(LARGEST_FILE + 1)
+    if len(raw) > LARGEST_FILE:
+        raise ValueError("it is larger than 1 MiB")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None

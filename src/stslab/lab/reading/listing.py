@@ -1,0 +1,80 @@
+"""Finds labs and reads what they are called, without checking them: no pydantic, no models."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stslab import resources
+from stslab.errors import LabError
+from stslab.lab.reading import document
+from stslab.lab.reading.document import Node, Unreadable
+from stslab.lab.reading.problems import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class LabHeader:
+    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab."""
+
+    id: str
+    title: str
+    path: Path
+    stages: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def headers(folder: Path) -> list[LabHeader]:
+    """The labs in ``folder``, by id; see ``stslab.lab.headers``."""
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    return sorted((header(path) for path in files), key=lambda one: (one.id, one.path))
+
+
+def header(path: Path) -> LabHeader:
+    """What the lab in this file is called."""
+    try:
+        with path.open("rb") as file:
+            source = document.decoded(str(path), file.read(document.LARGEST_FILE + 1))
+        root = document.nodes(source, lambda _: None)
+    except Unreadable as unreadable:
+        problem = unreadable.problem
+        return LabHeader(path.stem, "", path, problem=f"{problem.place}: {problem.message}")
+    except OSError as error:
+        return LabHeader(path.stem, "", path, problem=f"It can't be read: {error.strerror}.")
+    name = _text(root, "id")
+    if not name:
+        return LabHeader(path.stem, "", path, problem="It has no id.")
+    return LabHeader(name, _text(root, "title"), path, tuple(_stages(root)))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The file of a lab; see ``stslab.lab.find``."""
+    path = Path(name_or_path)
+    named = str(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        return _file(path)
+    known = {one.id: one.path for one in headers(resources.labs_folder())}
+    if named in known:
+        return known[named]
+    raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
+
+
+def _file(path: Path) -> Path:
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise LabError(
+            f"The lab {path} can't be read: {error.strerror}.", "Name a file that you may read."
+        ) from error
+    what = f"{path} is a folder" if path.is_dir() else f"There is no lab file {path}"
+    raise LabError(f"{what}.", "`stslab labs` lists the labs there are.")
+
+
+def _stages(root: Node) -> Iterator[tuple[str, str]]:
+    stages = root.get("stages")
+    for stage in stages.items if stages else ():
+        yield _text(stage, "id"), _text(stage, "title")
+
+
+def _text(node: Node, key: str) -> str:
+    found = node.get(key)
+    return found.value if found and isinstance(found.value, str) else ""

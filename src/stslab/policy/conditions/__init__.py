@@ -1,0 +1,1 @@
+"""The Condition element: operators, keys and values."""

@@ -1,0 +1,1 @@
+"""Policies as documents: read, checked by IAM's grammar, compiled."""

@@ -1,0 +1,200 @@
+"""What the elements of a statement hold, and what IAM refuses in them.
+
+"IAM JSON policy elements reference"; the messages are IAM's ("Troubleshoot IAM policies").
+A hint tells the place within the statement; whoever reads the statement puts its own before it.
+
+Policies repeat each other: the same actions, principals and operators come again and again. What
+was read of short ones is kept, so that they are read once and not once a policy.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from stslab.errors import MalformedPolicy
+from stslab.policy.conditions.conditions import Test, read_test
+from stslab.policy.documents.matching import TYPES, PrincipalElement, is_aws_principal
+from stslab.policy.documents.statement import Element
+from stslab.policy.patterns.tokens import ARN_SEPARATORS
+from stslab.policy.remembered import SHORT
+from stslab.policy.vocabulary import PolicyKind
+
+SYNTAX: Final = "Syntax errors in policy."
+_NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+_NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
+_BETWEEN: Final = "\0"
+_AN_ACTION: Final = r"(?:[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:\0]*|\*)"
+_ACTION: Final = re.compile(_AN_ACTION)
+_ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
+_FOREIGN: Final = re.compile(r"[^\x00-\xff]")
+_PROVIDER: Final = re.compile(
+    r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+)
+_SERVICE, _REGION = 2, 3
+_PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
+# The usual: whatever does not look so is looked at more closely.
+_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:]*:[^:]*:[^:]*:.*", re.DOTALL)
+_CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
+_REMEMBERED: Final = 512
+_FEW: Final = 20
+_SHORT: Final = 2048  # characters: what is kept must not fill the memory
+
+
+def action(name: str, value: object, kind: PolicyKind) -> Element:
+    """The element ``name``, ``Action`` or ``NotAction``; its patterns are in lower case.
+
+    Actions are compared so ("IAM JSON policy elements: Action").
+
+    Raises:
+        MalformedPolicy: it holds no actions, or what is none.
+    """
+    actions = tuple(texts(value, name))
+    short = len(actions) < _FEW and sum(map(len, actions)) < _SHORT
+    return (_kept_action if short else _action)(name, actions, kind)
+
+
+def _action(name: str, actions: tuple[str, ...], kind: PolicyKind) -> Element:
+    if not actions:
+        raise MalformedPolicy("Policy statement must contain actions.")
+    together = _BETWEEN.join(actions)
+    lower = together.lower().split(_BETWEEN)
+    if not _ACTIONS.fullmatch(together) or len(lower) != len(actions):
+        wrong = next((each for each in actions if not _ACTION.fullmatch(each)), "")
+        raise MalformedPolicy(_problem_of_action(wrong), f": {wrong!r}")
+    if kind is PolicyKind.TRUST and not all(each.startswith("sts:") for each in lower):
+        raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
+    return Element(name, lower, variables=False, arn=False)
+
+
+_kept_action: Final = lru_cache(maxsize=_REMEMBERED)(_action)
+
+
+def _problem_of_action(action: str) -> str:
+    vendor, colon, name = action.partition(":")
+    if not colon:
+        return _NO_VENDOR
+    if ":" in name:
+        return "Actions/Condition can contain only one colon."
+    return f"Vendor {vendor} is not valid"
+
+
+def texts(value: object, name: str) -> list[str]:
+    """One text, or a list of texts, as a list."""
+    if isinstance(value, str):
+        together, found = value, [value]
+    elif isinstance(value, list):
+        together, found = _joined(value, name), value
+    else:
+        raise MalformedPolicy(SYNTAX, f": {name} is a text or a list of texts.")
+    if not together.isascii() and _FOREIGN.search(together):
+        raise MalformedPolicy(SYNTAX, f": {name} has a character beyond U+00FF.")
+    return found
+
+
+def _joined(values: list[Any], name: str) -> str:
+    """All of them in one text, which is looked through faster than each by itself."""
+    try:
+        return "".join(values)
+    except TypeError:
+        wrong = next(each for each in values if not isinstance(each, str))
+        raise MalformedPolicy(SYNTAX, f": {name} has {wrong!r}, which is no text.") from None
+
+
+def resources(name: str, value: object, kind: PolicyKind) -> Sequence[str]:
+    """The patterns of the element ``name``, ``Resource`` or ``NotResource``.
+
+    Raises:
+        MalformedPolicy: it holds none, or what is no ARN.
+    """
+    found = texts(value, name)
+    if not found:
+        raise MalformedPolicy("Policy statement must contain resources.")
+    if kind is not PolicyKind.RESOURCE:
+        for each in found:
+            if not _ARN.fullmatch(each):
+                _refuse_arn(each)
+    return found
+
+
+def _refuse_arn(text: str) -> None:
+    """What is wrong with a resource that is no ARN as it should be; ``*`` is one.
+
+    The messages are those that users of IAM report. A ``*`` at the end may stand for the parts
+    that are missing ("IAM JSON policy elements: Resource").
+    """
+    if not text.strip("*"):
+        return
+    parts = text.split(":", ARN_SEPARATORS)
+    if parts[0] != "arn" or (len(parts) <= ARN_SEPARATORS and not text.endswith("*")):
+        raise MalformedPolicy(f'Resource {text} must be in ARN format or "*".')
+    if len(parts) > _REGION and parts[_SERVICE] == "iam" and parts[_REGION].strip("*"):
+        raise MalformedPolicy(f"IAM resource {text} cannot contain region information.")
+    if not _PARTITION.fullmatch(parts[1]):
+        raise MalformedPolicy(f'Partition "{parts[1]}" is not valid for resource "{text}".')
+
+
+def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
+    """The element ``name``, ``Principal`` or ``NotPrincipal``.
+
+    Raises:
+        MalformedPolicy: it names what can't be a principal of this kind of policy.
+    """
+    if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
+        raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy is '*'.")
+    if value == "*":
+        return PrincipalElement(name, None)
+    return PrincipalElement(name, _principals(value, name, kind))
+
+
+def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, str]]:
+    """(type, name) of each principal in the element."""
+    if not isinstance(value, dict) or not value:
+        raise MalformedPolicy(f"Invalid principal in policy: {value!r}", f": {name}")
+    principals = []
+    for type_, names in value.items():
+        if type_ not in TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
+            raise MalformedPolicy(f"Invalid principal in policy: {type_!r}", f": {name}")
+        for each in texts(names, name):
+            if not each or (type_ == "AWS" and not is_aws_principal(each)):
+                raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"')
+            if type_ == "Federated" and not _PROVIDER.fullmatch(each):
+                raise MalformedPolicy(_NO_PROVIDER, f": {each!r}")
+            principals.append((type_, each))
+    return principals
+
+
+def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
+    """(operator, key, values) of each test in the ``Condition`` element.
+
+    Raises:
+        MalformedPolicy: it is no condition, or an operator or a key is none.
+    """
+    if not isinstance(element, dict):
+        raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
+    found = []
+    for written, keys in element.items():
+        test = read_test(written) if len(written) < SHORT else None
+        if test is None:
+            raise MalformedPolicy(f"Invalid Condition type : {written}.")
+        if not isinstance(keys, dict):
+            raise MalformedPolicy(SYNTAX, f": {written} is a JSON object.")
+        found += [(test, key, _condition_values(key, value)) for key, value in keys.items()]
+    return found
+
+
+def _condition_values(key: str, value: object) -> Sequence[str]:
+    """The values; an empty list is one that IAM accepts, and that the key never matches."""
+    if not _CONDITION_KEY.fullmatch(key):
+        raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
+    if isinstance(value, str):
+        return texts(value, key)
+    values = value if isinstance(value, list) else [value]
+    return texts([_value_text(each) for each in values], key)
+
+
+def _value_text(value: object) -> object:
+    """Quotation marks are optional for numbers and Booleans ("The policy language and JSON")."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value

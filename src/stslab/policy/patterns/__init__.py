@@ -1,0 +1,1 @@
+"""Patterns with wildcards and policy variables, compiled to tests of texts."""

@@ -1,0 +1,140 @@
+"""Patterns with ``*`` and ``?`` and policy variables, compiled once.
+
+One without variables becomes a test at once; one with variables is completed by each request's
+context, whose values are always literal text.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from stslab.policy.patterns.matchers import matcher
+from stslab.policy.patterns.tokens import (
+    ARN_SEPARATORS,
+    Lookup,
+    Star,
+    Token,
+    Variable,
+    tokens,
+    within_arn,
+)
+
+
+class Glob:
+    """A compiled pattern. ``text`` is how the policy writes it; ``variables`` are those in it."""
+
+    __slots__ = ("_head", "_parts", "_test", "text", "variables")
+
+    def __init__(self, text: str, parts: tuple[Token, ...]) -> None:
+        self.text = text
+        self._parts = parts
+        self._head = parts[0] if parts and isinstance(parts[0], str) else ""
+        self.variables = tuple([part for part in parts if isinstance(part, Variable)])
+        self._test = None if self.variables else matcher(parts)
+
+    def matches(self, value: str, lookup: Lookup) -> bool:
+        """Whether the pattern, completed by ``lookup``, matches the whole of ``value``.
+
+        A variable without a value matches nothing.
+        """
+        if self._test is not None:
+            return self._test(value)
+        if not value.startswith(self._head):
+            return False  # and need not be completed
+        parts = self._resolved(lookup, len(value))
+        return parts is not None and matcher(parts)(value)
+
+    def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
+        """The same of a pattern without wildcards, whatever the case of its letters.
+
+        ``str.lower`` makes no text shorter, so what is too long before is too long after.
+        """
+        folded = value.lower()
+        parts = self._resolved(lookup, len(folded))
+        return parts is not None and _joined(parts).lower() == folded
+
+    def _resolved(self, lookup: Lookup, longest: int) -> tuple[Token, ...] | None:
+        """The parts with the values of variables.
+
+        None where one has no value, or where their texts are longer together than the
+        ``longest`` text that they might match: else many variables with a long value would
+        take the product of both to write out.
+        """
+        parts: list[Token] = []
+        for part in self._parts:
+            resolved = part.value(lookup) if isinstance(part, Variable) else part
+            if resolved is None:
+                return None
+            if isinstance(resolved, str):
+                longest -= len(resolved)
+                if longest < 0:
+                    return None
+            parts.append(resolved)
+        return tuple(parts)
+
+    @property
+    def everything(self) -> bool:
+        """Whether the pattern is ``*``."""
+        return self._parts == (Star(),)
+
+    def shown(self, lookup: Lookup) -> str:
+        """The pattern as a person should read it, with the values of its variables.
+
+        Nobody reads one that they would make too long: it is as the policy writes it.
+        """
+        texts: list[str] = []
+        length = 0
+        for part in self._parts:
+            texts.append(_shown(part, lookup))
+            length += len(texts[-1])
+            if length > len(self.text) + _READABLE:
+                return self.text
+        return "".join(texts)
+
+
+_READABLE: Final = 4096  # characters
+
+
+def _joined(parts: Sequence[Token]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _shown(part: Token, lookup: Lookup) -> str:
+    if isinstance(part, Variable):
+        value = part.value(lookup)
+        return part.source if value is None else value
+    if isinstance(part, str):
+        return part
+    return "*" if isinstance(part, Star) else "?"
+
+
+def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:
+    """Compile ``text``; ``arn``: by the rules of ARN segments."""
+    if "*" not in text and "?" not in text and "${" not in text:
+        return Glob(text, (text,) if text else ())
+    compiled = _kept if len(text) < _SHORT else _compiled
+    return compiled(text, variables, wildcards, arn)
+
+
+def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
+    parts = tokens(text, variables=variables, wildcards=wildcards)
+    return Glob(text, within_arn(parts) if arn else parts)
+
+
+_SHORT: Final = 256  # characters: what is kept must not fill the memory
+_kept: Final = lru_cache(maxsize=1024)(_compiled)
+
+
+def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
+    """The six components of an ARN pattern; None where it has fewer."""
+    components: list[list[Token]] = [[]]
+    for part in tokens(text, variables=variables, wildcards=True):
+        if not isinstance(part, str):
+            components[-1].append(part)
+            continue
+        first, *others = part.split(":", ARN_SEPARATORS + 1 - len(components))
+        components[-1].append(first)
+        components.extend([other] for other in others)
+    if len(components) != ARN_SEPARATORS + 1:
+        return None
+    return tuple(Glob(text, tuple(part for part in parts if part)) for parts in components)

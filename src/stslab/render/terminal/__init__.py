@@ -1,0 +1,1 @@
+"""Draws a run on a terminal, and holds what all drawings are drawn on."""

@@ -1,0 +1,144 @@
+"""What the views draw on: lines, fields, commands and prose, laid out for the console's width."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from stslab.render.terminal.waits import WaitLine
+from stslab.render.text.safe import one_line, value_text, visible
+from stslab.render.text.shellwords import wrapped
+from stslab.render.text.symbols import Symbols, symbols_for
+
+_WORD = re.compile(r"\S+\s*|^\s+")
+_GAP = 2
+_WIDEST_LABEL = 18
+_LONGEST_VALUE_LINES = 60
+_NARROWEST = 20
+_SHOWN_OF_ID = 8  # characters: `stslab why` asks for no more
+
+
+class Paper:
+    """A console with stslab's ways of laying things out. ``over``: a line may be drawn over.
+
+    ``explained``: the account can explain how it decided of a request.
+    """
+
+    def __init__(self, console: Console, *, over: bool = False) -> None:
+        self.console = console
+        self.symbols: Symbols = symbols_for(console.encoding)
+        self.wait = WaitLine(console, over=over)
+        self.over = over
+        self.explained = False
+
+    @property
+    def width(self) -> int:
+        """Columns that a line may take."""
+        return self.console.width
+
+    def put(self, *renderables: RenderableType) -> None:
+        """Print these, one below the other."""
+        self.wait.clear()
+        for renderable in renderables:
+            self.console.print(renderable)
+
+    def blank(self) -> None:
+        """Leave a line empty."""
+        self.put("")
+
+    def line(self, sign: str, style: str, text: str, *, indent: int = 0, aside: str = "") -> None:
+        """A sign and a text, whose further lines stand under its first; ``aside`` dim behind it."""
+        body = Text(visible(text), style="bold" if style else "")
+        if aside:
+            body.append(f"  {visible(aside)}", style="not bold dim")
+        self._hanging(Text(sign, style=style), body, indent)
+
+    def prose(self, text: str, *, indent: int = 0, style: str = "", lead: str = "") -> None:
+        """Plain text, wrapped between words; ``lead`` stands before its first line."""
+        self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
+
+    def explanation(self, request_id: str, *, indent: int = 0) -> None:
+        """How to have it explained why a request was refused, or not, where that is possible."""
+        if self.explained and request_id:
+            told = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]} explains how it was decided"
+            self.prose(told, indent=indent, style="dim")
+
+    def command(self, command: str, *, indent: int = 4) -> None:
+        """A command line that may be copied as it stands: never cut, never framed."""
+        for line in wrapped(visible(command), self.width, " " * indent):
+            self.whole(line, "cyan")
+
+    def whole(self, line: str, style: str = "") -> None:
+        """A line that nothing is put into, were it longer than the screen is wide."""
+        self._whole(Text(line, style=style))
+
+    def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:
+        """Labels and values below each other; a value that doesn't fit goes under its label."""
+        if not pairs:
+            return
+        widest = min(max(len(label) for label, _ in pairs), _WIDEST_LABEL)
+        for label, value in pairs:
+            self._field(visible(label), value_text(value), widest, indent)
+
+    def markdown(self, text: str, *, indent: int = 0) -> None:
+        """Markdown, laid out."""
+        self.put(Padding(markdown(text), (0, 0, 0, indent)))
+
+    def _field(self, label: str, value: str, widest: int, indent: int) -> None:
+        room = self.width - indent - widest - _GAP
+        lines = value.split("\n")
+        start = Text(" " * indent + f"{label:<{widest}}" + " " * _GAP, style="dim")
+        if len(lines) == 1 and len(value) <= room:
+            self._whole(start.append(value, style="not dim"))
+            return
+        start.rstrip()
+        self._whole(start)
+        for line in _first(lines, _LONGEST_VALUE_LINES):
+            body = line.lstrip(" ")
+            self._hanging(Text(""), Text(body), indent + _GAP + len(line) - len(body))
+
+    def _hanging(self, lead: Text, body: Text, indent: int) -> None:
+        """Text whose wrapped lines stand under the first one's start, behind the lead.
+
+        Lines break between words alone: a name longer than the screen is wide stays whole.
+        """
+        lead = Text(" " * indent).append_text(lead).append(" " if lead.plain else "")
+        room = max(self.width - lead.cell_len, _NARROWEST)
+        for paragraph in body.split("\n", allow_blank=True):
+            for line in paragraph.divide(_breaks(paragraph.plain, room)):
+                line.rstrip()
+                self._whole(lead + line)
+                lead = Text(" " * lead.cell_len)
+
+    def _whole(self, text: Text) -> None:
+        self.wait.clear()
+        self.console.print(text, soft_wrap=True)
+
+
+def markdown(text: str) -> RenderableType:
+    """Markdown as something to print; links show their address."""
+    from rich.markdown import Markdown
+
+    return Markdown(visible(text), hyperlinks=False)
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Where to break ``text`` into lines of ``width`` columns: at the start of words alone."""
+    breaks: list[int] = []
+    used = 0
+    for word in _WORD.finditer(text):
+        if used and used + cell_len(word[0].rstrip()) > width:
+            breaks.append(word.start())
+            used = 0
+        used += cell_len(word[0])
+    return breaks
+
+
+def _first(lines: list[str], most: int) -> Iterable[str]:
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"(and {len(lines) - most} lines more)"

@@ -1,0 +1,84 @@
+"""Draws steps: the title, who calls, the equivalent command, and what came of it."""
+
+import re
+
+from rich.text import Text
+
+from stslab.render.interface import Describe
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import spoken
+from stslab.render.text.safe import one_line
+from stslab.runner.events import (
+    StackProgress,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+    Waiting,
+)
+
+_RESULT = 4
+_CLOCK = len("00:00:00 ")
+_NO_NEWS = "Initiated"
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
+
+
+def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
+    """What is about to be done, as whom, and the command that does the same by hand."""
+    paper.blank()
+    number = f"{event.number}/{event.of}"
+    paper.line(number, "bold blue", event.title, aside=f"as {event.call.identity}")
+    paper.command(describe(event.call))
+    if event.why:
+        paper.prose(event.why, indent=_RESULT, style="dim")
+
+
+def step_skipped(paper: Paper, event: StepSkipped) -> None:
+    """A step that an earlier process did."""
+    paper.line(paper.symbols.done, "dim", event.title, aside="done before")
+
+
+def step_finished(paper: Paper, event: StepFinished) -> None:
+    """The few lines of the answer that matter."""
+    paper.wait.ended()
+    shown = list(event.shown)
+    if event.profile:
+        shown.append(("profile", f"{event.profile} (its secrets are in stslab's own files)"))
+    paper.line(paper.symbols.done, "green", f"done in {spoken(event.seconds)}", indent=2)
+    paper.fields(shown, indent=_RESULT)
+
+
+def step_failed(paper: Paper, event: StepFailed) -> None:
+    """What AWS said where the lab needs the call to succeed."""
+    paper.wait.ended()
+    operation = f"{event.call.service}:{event.call.operation}"
+    paper.line(paper.symbols.failed, "red", f"{operation} failed: {event.code}", indent=2)
+    paper.prose(event.message, indent=_RESULT)
+    if event.request_id:
+        paper.fields([("request id", event.request_id)], indent=_RESULT)
+        paper.explanation(event.request_id, indent=_RESULT)
+
+
+def waiting(paper: Paper, event: Waiting) -> None:
+    """How long it has been waited for what, and for how long at most."""
+    said = (
+        f"  {paper.symbols.waiting} {one_line(event.what)}: "
+        f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
+    )
+    paper.wait.show(event.what, Text(said, style="yellow"), event.elapsed)
+
+
+def stack_progress(paper: Paper, event: StackProgress) -> None:
+    """One event of the stack, as it comes."""
+    status = one_line(event.status)
+    style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
+    what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
+    paper.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=_clock(event.time))
+    if event.reason and not event.reason.endswith(_NO_NEWS):
+        paper.prose(event.reason, indent=_RESULT + _CLOCK, style=style)
+
+
+def _clock(time: str) -> str:
+    """The time of day in a date and time."""
+    found = _TIME_OF_DAY.search(time)
+    return found[0] if found else one_line(time)

@@ -1,0 +1,1 @@
+"""Text made safe, laid out and worded, for any output."""

@@ -1,0 +1,191 @@
+"""Makes a run's calls: with patience, counted, and with nothing secret to be seen."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from stslab.kinds.creations import is_repeatable
+from stslab.kinds.kind import EXISTS
+from stslab.runner.calls.ahead import Ahead, Read, only_looks
+from stslab.runner.calls.patience import Patience, Verdict
+from stslab.runner.calls.redact import redact, redact_text, secrets_in
+from stslab.runner.clock import Clock
+from stslab.runner.events import CallShown, Event
+from stslab.runner.ports import Account, Answer, Lost, Outcome, Profiles, Refusal, TargetInfo
+
+T = TypeVar("T")
+
+ADMIN = "admin"
+"""The identity that looks things up, and that undoes where the step's own can't."""
+
+_TRANSIENT_SECONDS = 60.0
+_SPREADING_SECONDS = 60.0
+_SERVER_ERROR = 500
+_PAGES = 1000
+_AT_ONCE = "sandbox"
+
+# What a new key or user answers while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
+# "Changes that I make are not always immediately visible").
+_SPREADING = frozenset(
+    {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
+)
+
+
+class Calls:
+    """The calls of one run, or of a cleanup, on one account. ``made`` counts them."""
+
+    def __init__(
+        self, account: Account, profiles: Profiles, emit: Callable[[Event], None], clock: Clock
+    ) -> None:
+        self._account = account
+        self._profiles = profiles
+        self._secrets: set[str] = set()
+        self._unknown: set[str] = set()
+        self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
+        self.made = 0
+        self._ahead = Ahead(lambda read: account.call(ADMIN, *read))
+
+    @property
+    def target(self) -> TargetInfo:
+        """Where the calls go."""
+        return self._account.target
+
+    def shown(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> CallShown:
+        """The call as it may be shown."""
+        return CallShown(identity, service, operation, self.clean(params))
+
+    def clean(self, value: Any) -> Any:
+        """``value`` without secrets, by their keys and by what is known of them."""
+        return redact(value, self._secrets)
+
+    def clean_text(self, text: str) -> str:
+        """``text`` without any known secret."""
+        return redact_text(text, self._secrets)
+
+    def learn(self, value: Any) -> None:
+        """Take note of the secrets in ``value``, so that they are kept out of all that follows."""
+        self._secrets.update(secrets_in(value))
+
+    def learn_profiles(self, names: Iterable[str]) -> None:
+        """Take note of the secrets of these profiles."""
+        for credentials in filter(None, map(self._profiles.get, names)):
+            self._secrets.update(
+                filter(None, [credentials.secret_access_key, credentials.session_token])
+            )
+
+    def once(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Outcome:
+        """Make the call once."""
+        self.made += 1
+        self.learn(params)
+        if not only_looks(operation):
+            self._ahead.forget()
+        elif identity == ADMIN:
+            begun = self._ahead.take(Read(service, operation, params))
+            if begun is not None:
+                return begun
+        return self._account.call(identity, service, operation, params)
+
+    def ahead(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Iterator[T]:
+        """The items, while what :meth:`read` will be asked for the next ones is under way.
+
+        In the embedded account, which answers at once, nothing is gained by that.
+        """
+        return iter(items) if self.target.kind == _AT_ONCE else self._ahead.over(items, read_of)
+
+    def make(
+        self,
+        identity: str,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        *,
+        within: float = 0.0,
+        expected: Collection[str] = (),
+    ) -> Outcome:
+        """Make the call; again where that is safe and AWS says so, or IAM is still spreading.
+
+        A refusal whose code is ``expected`` is the answer that was wanted. ``within`` is for
+        how many seconds any other is worth another try, on a target that is eventually
+        consistent. What may have taken effect and must not be repeated
+        comes back as Lost.
+        """
+        repeatable = is_repeatable(f"{service}.{operation}")
+
+        def judge(outcome: Outcome) -> Verdict:
+            wanted = isinstance(outcome, Refusal) and outcome.code in expected
+            worth = self._worth(outcome, identity, repeatable=repeatable, within=within)
+            limit = 0.0 if wanted else worth
+            return Verdict(limit, f"{operation}: {_reason(outcome)}")
+
+        outcome = self.patience.until(
+            lambda: self.once(identity, service, operation, params), judge
+        )
+        if _is_spreading(outcome):
+            # It had its minute: a key that is still unknown is not new, but gone.
+            self._unknown.add(self._key_of(identity))
+        return _in_doubt(outcome, repeatable=repeatable)
+
+    def read(self, service: str, operation: str, params: Mapping[str, Any]) -> Outcome:
+        """Look something up, as ``admin``."""
+        return self.make(ADMIN, service, operation, params)
+
+    def pages(
+        self,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        tokens: Mapping[str, str],
+    ) -> Iterator[Outcome]:
+        """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""
+        asked = dict(params)
+        for _ in range(_PAGES):
+            outcome = self.read(service, operation, asked)
+            yield outcome
+            following = _following(outcome, tokens)
+            if not following or {**asked, **following} == asked:
+                return
+            asked |= following
+
+    def _worth(self, outcome: Outcome, identity: str, *, repeatable: bool, within: float) -> float:
+        """For how many seconds after the first try another one is worth it."""
+        if isinstance(outcome, Answer):
+            return 0.0
+        if isinstance(outcome, Lost):
+            return _TRANSIENT_SECONDS if repeatable else 0.0
+        if outcome.transient:
+            harmless = repeatable or outcome.status < _SERVER_ERROR
+            return _TRANSIENT_SECONDS if harmless else 0.0
+        if not self.target.eventually_consistent or outcome.code in EXISTS:
+            return 0.0
+        spreading = _is_spreading(outcome) and self._key_of(identity) not in self._unknown
+        return max(within, _SPREADING_SECONDS if spreading and identity != ADMIN else 0.0)
+
+    def _key_of(self, identity: str) -> str:
+        found = self._profiles.get(identity)
+        return found.access_key_id if found else ""
+
+
+def _is_spreading(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refusal) and outcome.code in _SPREADING
+
+
+def _reason(outcome: Outcome) -> str:
+    if isinstance(outcome, Refusal):
+        return outcome.code
+    return outcome.reason if isinstance(outcome, Lost) else ""
+
+
+def _in_doubt(outcome: Outcome, *, repeatable: bool) -> Outcome:
+    """A server's error does not say that nothing happened."""
+    if isinstance(outcome, Refusal) and outcome.status >= _SERVER_ERROR and not repeatable:
+        return Lost(f"AWS answered {outcome.code} ({outcome.message})")
+    return outcome
+
+
+def _following(outcome: Outcome, tokens: Mapping[str, str]) -> dict[str, Any]:
+    if not isinstance(outcome, Answer) or outcome.data.get("IsTruncated") is False:
+        return {}
+    return {tokens[name]: outcome.data[name] for name in tokens if outcome.data.get(name)}

@@ -1,0 +1,1 @@
+"""The run's memory: records, and the SQLite file that holds them."""

@@ -1,0 +1,214 @@
+"""What the journal holds, as frozen values. None of them ever holds a secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    ACTIVE = "active"
+    """It goes on, or was stopped and may go on."""
+    UNDOING = "undoing"
+    """Cleanup has begun and has not ended."""
+    FINISHED = "finished"
+    """All its stages are done and nothing is left."""
+    CLEANED = "cleaned"
+    """Cleanup took it back before its end; nothing is left."""
+    LOST = "lost"
+    """The account that it ran on is gone, and with it all that it made."""
+
+
+UNFINISHED = (RunState.ACTIVE, RunState.UNDOING)
+
+
+class EntryState(StrEnum):
+    """What became of a call that was about to be made."""
+
+    INTENDED = "intended"
+    """No answer is known: perhaps done."""
+    LOST = "lost"
+    """The answer was lost: perhaps done."""
+    ANSWERED = "answered"
+    """It succeeded; what it began is still waited for."""
+    DONE = "done"
+    """It succeeded, and so did its wait."""
+    FAILED = "failed"
+    """It was answered, but what it began did not succeed: something is there."""
+    REFUSED = "refused"
+    """AWS refused it: it made nothing."""
+    NOT_OURS = "not ours"
+    """The thing existed before, made by someone else."""
+    REPLACED = "replaced"
+    """The call was made again; the later entry stands for both."""
+    UNDONE = "undone"
+    """It was taken back."""
+    NEVER_MADE = "never made"
+    """It was looked for and is not there."""
+    KEPT = "kept"
+    """It is there, but could not be recognised as the run's own."""
+
+
+PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
+MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One attempt at a lab on one target. Times are ISO 8601 in UTC.
+
+    ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
+    empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
+    stands for AWS itself, or empty.
+    """
+
+    id: str
+    lab: str
+    title: str
+    path: str
+    sha256: str
+    target: str
+    kind: str
+    account: str
+    region: str
+    partition: str
+    instance: str
+    state: RunState
+    started: str
+    ended: str = ""
+    caller: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something in an account: its kind (an id of ``stslab.kinds.kind``) and what names it."""
+
+    kind: str
+    names: Mapping[str, str]
+
+    def same(self, other: "Thing") -> bool:
+        """Whether both are the same thing."""
+        return self.kind == other.kind and dict(self.names) == dict(other.names)
+
+
+@dataclass(frozen=True, slots=True)
+class UndoCall:
+    """A call that takes a step back. ``waiter`` is a botocore waiter's name, or empty."""
+
+    identity: str
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    waiter: str = ""
+    waiter_params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be called, how it is taken back, and how its thing is recognised.
+
+    ``thing`` may lack names that only the answer tells; ``before`` lists the ids of its
+    kind that were there before. ``replaces`` is an earlier perhaps-done entry, or 0.
+    """
+
+    stage: str
+    step: int
+    title: str
+    identity: str
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    thing: Thing | None
+    undo: tuple[UndoCall, ...]
+    before: tuple[str, ...] = ()
+    profile: str = ""
+    replaces: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An intent as it was journaled, and what became of it."""
+
+    seq: int
+    run: str
+    intent: Intent
+    state: EntryState
+    thing: Thing | None
+    undo: tuple[UndoCall, ...]
+    detail: str = ""
+
+    @property
+    def call(self) -> str:
+        """``service.Operation``."""
+        return f"{self.intent.service}.{self.intent.operation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came back. ``thing`` and ``undo`` are complete now; None where nothing new is known.
+
+    ``profile`` is (name, access key id, expiration) of credentials that were saved.
+    """
+
+    state: EntryState
+    detail: str = ""
+    request_id: str = ""
+    thing: Thing | None = None
+    undo: tuple[UndoCall, ...] | None = None
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    profile: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedProfile:
+    """A profile that a run wrote. ``expiration`` is ISO 8601, or empty for a long-term key."""
+
+    name: str
+    access_key_id: str
+    expiration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One call of a run as a report tells it. ``ended`` is empty where no answer is known.
+
+    ``state`` is what became of it in the end: taken back or not; ``happened`` what came of
+    the call itself, and ``answered`` when. Times are ISO 8601 in UTC.
+    """
+
+    entry: Entry
+    started: str
+    answered: str
+    happened: EntryState
+    request_id: str
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """A stage whose checkpoint was tried."""
+
+    stage: str
+    held: bool
+    seconds: float
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """A claim, as it was proved or not the last time. ``number`` counts from 0 in its stage."""
+
+    stage: str
+    number: int
+    title: str
+    says: str
+    held: bool
+    denied: bool
+    code: str
+    proof: str
+    request_id: str
+    seconds: float
+    at: str

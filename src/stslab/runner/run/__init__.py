@@ -1,0 +1,1 @@
+"""A run forwards: plan, stages, steps, checks, resuming, dry run."""

@@ -1,0 +1,143 @@
+"""Turns a step into what is journaled and called: parameters, undo, and the thing it makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stslab.errors import UnresolvedReference
+from stslab.kinds.creations import CREATIONS
+from stslab.kinds.kind import RUN_TAG, Creation
+from stslab.kinds.table import KINDS
+from stslab.lab.model import Stage, Step, Undo
+from stslab.lab.references import resolve
+from stslab.runner.calls.look import search
+from stslab.runner.journal.records import Intent, Thing, UndoCall
+from stslab.runner.ports import TargetInfo
+
+Scope = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step ready to be called. ``creation`` is None where it makes nothing that is known."""
+
+    step: Step
+    intent: Intent
+    params: Mapping[str, Any]
+    waiter: str
+    waiter_params: Mapping[str, Any]
+    creation: Creation | None
+
+    @property
+    def call(self) -> str:
+        """``service.Operation``."""
+        return self.step.call
+
+
+def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
+    """The stage's step, with all that is known now put in.
+
+    Raises:
+        UnresolvedReference: its parameters refer to something that is not known.
+    """
+    step = stage.steps[number]
+    creation = CREATIONS.get(step.call)
+    params = _tagged(resolve(step.params, scope), creation, scope["run"]["id"])
+    intent = Intent(
+        stage=stage.id,
+        step=number,
+        title=step.title,
+        identity=step.identity,
+        service=step.service,
+        operation=step.operation,
+        params=params,
+        thing=thing_made(creation, params, {}, target),
+        undo=undo_calls(step, scope),
+        profile=step.profile.name if step.profile else "",
+    )
+    waited = resolve(step.wait.params or {}, scope) if step.wait else {}
+    waiter = step.wait.waiter if step.wait else ""
+    return Prepared(step, intent, params, waiter, waited, creation)
+
+
+def completed(
+    prepared: Prepared, data: Mapping[str, Any], scope: Scope, target: TargetInfo
+) -> tuple[Thing | None, tuple[UndoCall, ...]]:
+    """The thing and its undo, now that the answer is known."""
+    thing = thing_made(prepared.creation, prepared.params, data, target)
+    return thing, undo_calls(prepared.step, scope)
+
+
+def thing_made(
+    creation: Creation | None,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    target: TargetInfo,
+) -> Thing | None:
+    """The thing that a call makes; without those of its names that only the answer tells."""
+    if creation is None:
+        return None
+    kind = KINDS[creation.kind]
+    expressions = creation.names or {name: f"params.{name}" for name in kind.names}
+    known = {
+        "params": params,
+        "answer": data,
+        "target": {"account": target.account, "partition": target.partition},
+        "host": str(params.get("Url", "")).partition("://")[2],
+    }
+    found = {name: search(expression, known) for name, expression in expressions.items()}
+    return Thing(kind.id, {name: str(value) for name, value in found.items() if value})
+
+
+def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
+    """The step's undo, with all that is known put in; the rest stays as it is written."""
+    return tuple(_undo_call(undo, step, scope) for undo in step.undo or ())
+
+
+def is_resolved(undo: tuple[UndoCall, ...]) -> bool:
+    """Whether an undo has all that it needs."""
+    return not any(_open(call.params) for call in undo)
+
+
+def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
+    return UndoCall(
+        identity=undo.identity or step.identity,
+        service=undo.service,
+        operation=undo.operation,
+        params=_as_known(undo.params or {}, scope),
+        waiter=undo.wait.waiter if undo.wait else "",
+        waiter_params=_as_known(undo.wait.params or {}, scope) if undo.wait else {},
+    )
+
+
+def _as_known(params: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    known = {}
+    for name, value in params.items():
+        try:
+            known[name] = resolve(value, scope)
+        except UnresolvedReference:
+            known[name] = value
+    return known
+
+
+def _open(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_open, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_open, value))
+    return isinstance(value, str) and "${{" in value
+
+
+def _tagged(params: dict[str, Any], creation: Creation | None, run_id: str) -> dict[str, Any]:
+    """The parameters with the run's tag, where the operation takes tags and has none of ours."""
+    if creation is None or not creation.tags:
+        return params
+    tags = list(params.get(creation.tags, []))
+    if any(tag.get("Key") == RUN_TAG for tag in tags if isinstance(tag, Mapping)):
+        return params
+    return {**params, creation.tags: [*tags, {"Key": RUN_TAG, "Value": run_id}]}
+
+
+def again(prepared: Prepared, replaces: int) -> Prepared:
+    """The same, to be made again in the place of an earlier entry."""
+    return replace(prepared, intent=replace(prepared.intent, replaces=replaces))

@@ -1,0 +1,327 @@
+"""A run of a lab: begins or resumes it, and does and proves its stages, one at a time.
+
+It asks nothing and prints nothing: what happens is told in events, and who drives it
+(the command line, a test) decides what comes next between the stages.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.errors import CheckFailed, RunError
+from stslab.lab.model import Lab, Stage
+from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.pin import Pin, pinned
+from stslab.runner.calls.work import Work
+from stslab.runner.clock import Clock, SystemClock
+from stslab.runner.events import (
+    Event,
+    Notice,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageShown,
+    StageStarted,
+)
+from stslab.runner.journal.ids import new_run_id, person
+from stslab.runner.journal.records import CheckRecord, RunRecord, RunState
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Account, Profiles
+from stslab.runner.run.checks import Checks
+from stslab.runner.run.cleanup_stage import CleanupStage
+from stslab.runner.run.plan import missing, stage_of
+from stslab.runner.run.scope import basis, scope
+from stslab.runner.run.steps import Steps
+from stslab.runner.undo.cleanup import Cleanup, Describe
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands. ``done`` are the ids of the stages whose checkpoints held."""
+
+    run: RunRecord
+    resumed: bool
+    done: tuple[str, ...]
+
+
+class Runner:
+    """Runs one lab on one account. Made without any call; ``start_or_resume`` comes first."""
+
+    def __init__(  # noqa: PLR0917 - the ports, in the seam's order
+        self,
+        lab: Lab,
+        account: Account,
+        profiles: Profiles,
+        journal: Journal,
+        emit: Callable[[Event], None],
+        clock: Clock | None = None,
+        *,
+        describe: Describe | None = None,
+        new_id: Callable[[], str] = new_run_id,
+    ) -> None:
+        self._lab = lab
+        self._account = account
+        self._profiles = profiles
+        self._journal = journal
+        self._emit = emit
+        self._clock = clock or SystemClock()
+        self._new_id = new_id
+        self._calls = Calls(account, profiles, emit, self._clock)
+        self._cleanup = Cleanup(journal, account, profiles, emit, self._clock, describe=describe)
+        self._work: Work | None = None
+        self._started = self._clock.monotonic()
+
+    def start_or_resume(self) -> Standing:
+        """Go on with this lab's unfinished run on this target, or begin a new one.
+
+        Raises:
+            CredentialsError: the run began on another account.
+            UndoIncomplete: an earlier run's cleanup was stopped, and can't be ended.
+        """
+        return self.resume() or self._begin()
+
+    def resume(self) -> Standing | None:
+        """Go on with this lab's unfinished run on this target, if there is one.
+
+        A run whose account is gone is ended; one whose cleanup was stopped is cleaned up.
+
+        Raises: as :meth:`start_or_resume`.
+        """
+        for run in self._journal.unfinished(self._account.target.name, self._lab.id):
+            if self._goes_on(run):
+                return self._enter(run, resumed=True)
+        return None
+
+    @property
+    def standing(self) -> Standing:
+        """Where the run stands now.
+
+        Raises:
+            RunError: it has not been begun.
+        """
+        work = self._begun()
+        run = self._journal.run(work.run.id) or work.run
+        return Standing(run, resumed=True, done=self.stages_done)
+
+    @property
+    def stages_done(self) -> tuple[str, ...]:
+        """The ids of the stages whose checkpoints held, in the lab's order."""
+        held = {one.stage for one in self._journal.stages(self._begun().run.id) if one.held}
+        return tuple(stage.id for stage in self._lab.stages if stage.id in held)
+
+    def missing_for(self, stage_id: str) -> tuple[str, ...]:
+        """The stages that this one needs and that are not done, in order.
+
+        Raises:
+            UsageError: the lab has no such stage.
+        """
+        return missing(self._lab, stage_id, self.stages_done)
+
+    def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
+        """Do the stage's steps, or what is left of them, and prove its checkpoint.
+
+        Raises:
+            UsageError: the lab has no such stage.
+            RunError: a stage that it needs is not done, or a step failed.
+            CheckFailed: its checkpoint does not hold.
+            UndoIncomplete: it is the cleanup stage, and something is left.
+        """
+        stage = stage_of(self._lab, stage_id)
+        self._require_needed(stage)
+        started = self._clock.monotonic()
+        self._emit(self._stage_started(stage))
+        records = self._cleanup_stage(stage) if stage.cleanup else self._steps(stage)
+        held = all(record.held for record in records)
+        seconds = self._clock.monotonic() - started
+        self._journal.staged(
+            self._begun().run.id,
+            stage.id,
+            held=held,
+            seconds=seconds,
+            ends=self._end(stage) if stage.cleanup and held else None,
+        )
+        self._emit(StageFinished(stage.id, held, seconds))
+        _require_held(stage, records)
+        return records
+
+    def check_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
+        """Prove the stage's checkpoint again.
+
+        Raises:
+            UsageError: the lab has no such stage.
+            CheckFailed: it does not hold.
+            UnresolvedReference: it needs what the run does not know yet.
+        """
+        stage = stage_of(self._lab, stage_id)
+        records = self._proved(stage)
+        _require_held(stage, records)
+        return records
+
+    def finish(self, outcome: str = "") -> RunFinished:
+        """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
+
+        The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
+        the account, else ``open``.
+        """
+        run = self._begun().run
+        state = (self._journal.run(run.id) or run).state
+        proved = tuple((one.title, one.says, one.held) for one in self._journal.checks(run.id))
+        told = RunFinished(
+            run=run.id,
+            outcome=outcome or _OUTCOMES.get(state, "open"),
+            proved=proved,
+            calls=self._calls.made,
+            seconds=self._clock.monotonic() - self._started,
+        )
+        self._emit(told)
+        return told
+
+    def scope(self) -> dict[str, Any]:
+        """What the run knows now, for a lab's expressions."""
+        run = self._begun().run
+        base = basis(run.id, run.account, run.region, run.partition)
+        saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
+        return scope(self._lab, base, saved, profiles)
+
+    def _begin(self) -> Standing:
+        target = self._account.target
+        run = RunRecord(
+            id=self._new_id(),
+            lab=self._lab.id,
+            title=self._lab.title,
+            path=str(self._lab.path),
+            sha256=self._lab.sha256,
+            target=target.name,
+            kind=target.kind,
+            account=target.account,
+            region=target.region,
+            partition=target.partition,
+            instance=target.instance,
+            state=RunState.ACTIVE,
+            started=self._clock.now().isoformat(timespec="milliseconds"),
+            caller=target.caller,
+            person=person(),
+        )
+        self._journal.begin(run)
+        return self._enter(run, resumed=False)
+
+    def _goes_on(self, run: RunRecord) -> bool:
+        """Whether an unfinished run can be resumed; if not, it is ended."""
+        if pinned(run, self._account.target) is Pin.GONE:
+            self._cleanup.end(run.id, RunState.LOST)
+            self._emit(
+                Notice(
+                    "warning",
+                    f"The embedded account of run {run.id} is gone, and all that it made with it.",
+                    "The lab begins anew.",
+                )
+            )
+            return False
+        if run.state is RunState.UNDOING and not self._only_cleanup_left(run):
+            self._emit(Notice("info", f"The cleanup of run {run.id} was stopped; it goes on."))
+            self._cleanup.run(run.id)
+            return False
+        return True
+
+    def _only_cleanup_left(self, run: RunRecord) -> bool:
+        held = {one.stage for one in self._journal.stages(run.id) if one.held}
+        return any(stage.cleanup for stage in self._lab.stages) and all(
+            stage.id in held for stage in self._lab.stages if not stage.cleanup
+        )
+
+    def _enter(self, run: RunRecord, *, resumed: bool) -> Standing:
+        self._calls.learn_profiles(self._profiles.names())
+        self._work = Work(
+            run,
+            self._journal,
+            self._account,
+            self._profiles,
+            self._calls,
+            self._emit,
+            self._clock,
+        )
+        done = self.stages_done
+        self._emit(
+            RunStarted(
+                run=run.id,
+                lab=self._lab.id,
+                title=self._lab.title,
+                target=run.target,
+                account=run.account,
+                region=run.region,
+                stages=tuple(_map(self._lab, done)),
+                resumed=resumed,
+            )
+        )
+        if resumed and run.sha256 != self._lab.sha256:
+            self._emit(Notice("warning", "The lab's file has changed since this run began."))
+        return Standing(run, resumed, done)
+
+    def _begun(self) -> Work:
+        if self._work is None:
+            raise RunError("No run has been begun.", "Begin one with `stslab run`.")
+        return self._work
+
+    def _require_needed(self, stage: Stage) -> None:
+        lacking = self.missing_for(stage.id)
+        if lacking:
+            raise RunError(
+                f"The stage {stage.id} needs what these make, and they are not done:"
+                f" {', '.join(lacking)}.",
+                f"Do them first: stslab step {stage.id} --with-needed.",
+            )
+
+    def _stage_started(self, stage: Stage) -> StageStarted:
+        return StageStarted(
+            stage=stage.id,
+            title=stage.title,
+            intro=stage.intro,
+            pages=tuple((page.title, page.url) for page in stage.pages),
+            number=self._lab.stages.index(stage) + 1,
+            of=len(self._lab.stages),
+        )
+
+    def _steps(self, stage: Stage) -> tuple[CheckRecord, ...]:
+        steps = Steps(self._begun(), self.scope)
+        for number in range(len(stage.steps)):
+            steps.do(stage, number)
+        return self._proved(stage)
+
+    def _proved(self, stage: Stage) -> tuple[CheckRecord, ...]:
+        checks = Checks(self._begun(), self.scope)
+        return tuple(checks.prove(stage, number) for number in range(len(stage.checkpoint)))
+
+    def _cleanup_stage(self, stage: Stage) -> tuple[CheckRecord, ...]:
+        work = self._begun()
+        checks = Checks(work, self.scope)
+        cleaning = CleanupStage(work, self._cleanup, checks, self.scope)
+        cleaning.undo()
+        return tuple(cleaning.prove(stage))
+
+    def _end(self, cleanup: Stage) -> RunState:
+        """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""
+        self._cleanup.remove_profiles(self._begun().run.id)
+        every = {stage.id for stage in self._lab.stages} - {cleanup.id}
+        return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED
+
+
+_OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
+
+
+def _map(lab: Lab, done: tuple[str, ...]) -> list[StageShown]:
+    """The lab's stages, each done, pending, or the current one: the first that is not done."""
+    current = next((stage.id for stage in lab.stages if stage.id not in done), "")
+    states = {**dict.fromkeys(done, "done"), current: "current"}
+    return [
+        StageShown(stage.id, stage.title, states.get(stage.id, "pending")) for stage in lab.stages
+    ]
+
+
+def _require_held(stage: Stage, records: tuple[CheckRecord, ...]) -> None:
+    failed = [record.says for record in records if not record.held]
+    if failed:
+        raise CheckFailed(
+            f"The checkpoint of stage {stage.id} does not hold: {'; '.join(failed)}.",
+            f"Mend what is wrong and prove it again with `stslab check {stage.id}`,"
+            " or take all back with `stslab cleanup`.",
+        )

@@ -1,0 +1,1 @@
+"""Everything that undoes a run, proves it, and finds leftovers."""

@@ -1,0 +1,224 @@
+"""Finds what stslab left in an account without any journal, and journals it anew.
+
+What carries the tag ``stslab:run`` with a run's id, and that id in its name, is that run's.
+A kind that AWS has no tags for (a group) is, if its name holds the id of a run that is
+known from tags or from the journal. Anything else is left alone, however much its name is
+like ours. What was found is journaled as a run of its own, and then an ordinary cleanup
+takes it back: in order, past failures, with proof, and it goes on when it was stopped.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stslab.kinds.table import KINDS
+from stslab.runner.calls.calls import ADMIN, Calls
+from stslab.runner.calls.look import label, search, tag_in
+from stslab.runner.clock import Clock, SystemClock
+from stslab.runner.events import Event, Notice
+from stslab.runner.journal.ids import LENGTH
+from stslab.runner.journal.records import (
+    UNFINISHED,
+    EntryState,
+    Intent,
+    Result,
+    RunRecord,
+    RunState,
+    Thing,
+)
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Account, Answer, Profiles, Refusal
+from stslab.runner.undo.remove import removal_of
+from stslab.runner.undo.sweep import ROWS, Row
+
+RECOVERED = "recovered"
+"""The lab that a run is of which is known from its leftovers alone."""
+
+_ID = re.compile(rf"[a-z][a-z0-9]{{{LENGTH - 1}}}")
+_IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """One thing that was found. ``tag`` is None where it has none, or its kind has none."""
+
+    row: Row
+    thing: Thing
+    created: str
+    tag: str | None = None
+
+    @property
+    def ids(self) -> set[str]:
+        """What may be run ids in its names."""
+        return {found for name in self.thing.names.values() for found in _IDS_IN.findall(name)}
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is a run's own: by its tag, and by its name where that can hold an id."""
+        if self.tag is None or not _ID.fullmatch(self.tag):
+            return False
+        return self.tag in self.ids or not self.row.named
+
+    def is_of(self, run: str) -> bool:
+        """Whether it is that run's; of a kind without tags, by its name."""
+        if self.row.taggable:
+            return self.is_certain and self.tag == run
+        return run in self.ids
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """What is left of one run, in the order in which it is taken back.
+
+    ``known`` is the run as this machine's journal has it, if it does. ``since`` is when the
+    oldest of its things was made (ISO 8601), or empty.
+    """
+
+    id: str
+    things: tuple[Thing, ...]
+    since: str
+    known: RunRecord | None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is a run of this machine that goes on: its journal knows more."""
+        known = self.known
+        return known is not None and known.lab != RECOVERED and known.state in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a sweep found. ``doubtful`` carries our tag, but not that run's id in its name.
+
+    ``refused`` are the listings that AWS refused: what they would have shown is not known.
+    """
+
+    runs: tuple[FoundRun, ...]
+    doubtful: tuple[tuple[Thing, str], ...]
+    refused: tuple[str, ...]
+
+
+class Recovery:
+    """Sweeps one account. It only reads, until :meth:`adopt`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        account: Account,
+        profiles: Profiles,
+        emit: Callable[[Event], None],
+        clock: Clock | None = None,
+    ) -> None:
+        self._journal = journal
+        self._target = account.target
+        self._emit = emit
+        self._clock = clock or SystemClock()
+        self._calls = Calls(account, profiles, emit, self._clock)
+        self._refused: list[str] = []
+
+    def find(self) -> Found:
+        """Look for leftovers of all runs, or what may be such."""
+        found = [one for row in ROWS for one in self._found(row)]
+        doubtful = [one for one in found if one.tag is not None and not one.is_certain]
+        ids = {one.tag for one in found if one.tag and one.is_certain}
+        ids |= self._ids_here(one for one in found if not one.row.taggable)
+        runs = (self._run(run, [one for one in found if one.is_of(run)]) for run in sorted(ids))
+        return Found(
+            tuple(run for run in runs if run.things),
+            tuple((one.thing, one.tag or "") for one in doubtful),
+            tuple(self._refused),
+        )
+
+    def adopt(self, found: FoundRun) -> str:
+        """Journal what was found, so that a cleanup takes it back; the run's id.
+
+        Raises:
+            JournalError: it can't be written.
+        """
+        if found.known is None:
+            self._journal.begin(self._record(found))
+        else:
+            self._journal.mark(found.id, RunState.UNDOING)
+        for number, thing in enumerate(reversed(found.things)):
+            entry = self._journal.intend(found.id, _intent(number, thing))
+            self._journal.conclude(found.id, entry, Result(EntryState.DONE))
+        return found.id
+
+    def _found(self, row: Row) -> Iterator[Leftover]:
+        kind = KINDS[row.kind]
+        for page in self._calls.pages(kind.service, row.listing, row.params, row.pages):
+            if isinstance(page, Refusal):
+                self._tell_refused(f"{kind.service}.{row.listing}", page)
+            data = page.data if isinstance(page, Answer) else {}
+            for item in search(row.each, data) or []:
+                yield self._leftover(row, item)
+
+    def _leftover(self, row: Row, item: Mapping[str, Any]) -> Leftover:
+        thing = Thing(row.kind, {name: str(item[name]) for name in KINDS[row.kind].names})
+        told = Leftover(row, thing, str(item.get("Created") or ""))
+        # Tags that must be asked for are only asked of what may be ours: accounts are large.
+        perhaps = told.ids or not row.tagging or not row.named
+        return replace(told, tag=self._tag(row, item, thing)) if perhaps else told
+
+    def _tag(self, row: Row, item: Mapping[str, Any], thing: Thing) -> str | None:
+        if not row.tagging:  # the listing tells them, or the kind has none
+            return tag_in(item.get("Tags"))
+        outcome = self._calls.read(KINDS[row.kind].service, row.tagging, dict(thing.names))
+        return tag_in(search(row.tags, outcome.data)) if isinstance(outcome, Answer) else None
+
+    def _ids_here(self, untaggable: Iterable[Leftover]) -> set[str]:
+        """The runs of this machine on this account that things without tags may be of."""
+        here = {run.id for run in self._journal.runs() if self._is_here(run)}
+        return {run for one in untaggable for run in one.ids & here}
+
+    def _is_here(self, run: RunRecord) -> bool:
+        target = self._target
+        place = (target.kind, target.account)
+        return (run.kind, run.account) == place and run.instance == target.instance
+
+    def _run(self, run_id: str, found: list[Leftover]) -> FoundRun:
+        known = self._journal.run(run_id)
+        return FoundRun(
+            id=run_id,
+            things=tuple(one.thing for one in found),
+            since=min((one.created for one in found if one.created), default=""),
+            known=known if known and self._is_here(known) else None,
+        )
+
+    def _record(self, found: FoundRun) -> RunRecord:
+        target = self._target
+        return RunRecord(
+            id=found.id,
+            lab=RECOVERED,
+            title="Leftovers that a sweep found",
+            path="",
+            sha256="",
+            target=target.name,
+            kind=target.kind,
+            account=target.account,
+            region=target.region,
+            partition=target.partition,
+            instance=target.instance,
+            state=RunState.UNDOING,
+            started=self._clock.now().isoformat(timespec="milliseconds"),
+            caller=target.caller,
+        )
+
+    def _tell_refused(self, call: str, refusal: Refusal) -> None:
+        self._refused.append(call)
+        self._emit(Notice("warning", f"{call} was refused ({refusal.code}): nothing is known."))
+
+
+def _intent(number: int, thing: Thing) -> Intent:
+    return Intent(
+        stage="sweep",
+        step=number,
+        title=label(thing),
+        identity=ADMIN,
+        service=KINDS[thing.kind].service,
+        operation="(found)",
+        params={},
+        thing=thing,
+        undo=(removal_of(thing),),
+    )

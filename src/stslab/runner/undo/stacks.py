@@ -1,0 +1,41 @@
+"""What a CloudFormation stack made: found in the account, and remembered in the journal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.kinds.table import BY_RESOURCE_TYPE
+from stslab.runner.calls.work import Work
+from stslab.runner.journal.records import Thing
+from stslab.runner.ports import Answer
+
+
+class Stacks:
+    """Knows what stacks made, for one run."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def remember(self, stack: Thing, entry: int) -> tuple[Thing, ...]:
+        """The things of known kinds that the stack made, now and as remembered earlier.
+
+        They are journaled with ``entry`` (0: not at all), for the proof after the stack is gone.
+        """
+        found = self._resources(stack)
+        if not entry:
+            return found
+        self._work.journal.found(self._work.run.id, entry, found)
+        return self._work.journal.things(self._work.run.id, entry)
+
+    def _resources(self, stack: Thing) -> tuple[Thing, ...]:
+        params = {"StackName": stack.names["StackName"]}
+        outcome = self._work.calls.read("cloudformation", "DescribeStackResources", params)
+        listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
+        return tuple(filter(None, map(_thing, listed)))
+
+
+def _thing(resource: Mapping[str, Any]) -> Thing | None:
+    kind = BY_RESOURCE_TYPE.get(str(resource.get("ResourceType")))
+    physical = resource.get("PhysicalResourceId")
+    if kind is None or not physical or resource.get("ResourceStatus") == "DELETE_COMPLETE":
+        return None
+    return Thing(kind.id, {kind.names[0]: str(physical)})

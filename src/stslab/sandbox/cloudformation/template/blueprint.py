@@ -1,0 +1,178 @@
+"""A template with its parameters: what a stack is to be, as far as it can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.stacks.state import Config, Stack
+from stslab.sandbox.cloudformation.template import parameters
+from stslab.sandbox.cloudformation.template.functions import NO_VALUE, Scope, as_text, evaluate
+from stslab.sandbox.cloudformation.template.references import (
+    Graph,
+    Reference,
+    dependencies,
+    references,
+)
+from stslab.sandbox.cloudformation.template.template import Declared, Template, parse
+
+Lookup = Callable[[Reference], Any]
+Imports = Callable[[str], str]
+SYSTEM_TAG = "aws:cloudformation:"
+
+
+class Blueprint:
+    """What one configuration makes of a stack.
+
+    ``lookup`` answers for resources wherever values are resolved; ``imports`` for exports
+    of other stacks, raising ``ValidationError`` where there is none of that name.
+    """
+
+    def __init__(self, stack: Stack, config: Config, imports: Imports) -> None:
+        self.stack = stack
+        self.config = config
+        self.template: Template = parse(config.template)
+        self._imports = imports
+        self.imported: list[str] = []
+        scope = self._scope(None)
+        self._holds = scope.holds
+        self.active = [
+            name
+            for name, declared in self.template.resources.items()
+            if not declared.condition or self._holds(declared.condition)
+        ]
+        self.graph: Graph = dependencies(self.template, self.active, self._holds)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of the ``NoEcho`` parameters, which are never shown."""
+        declarations, values = self.template.parameters, self.config.parameters
+        return frozenset(
+            value
+            for name, value in values.items()
+            if value and parameters.is_secret(declarations.get(name, {}))
+        )
+
+    def declared(self, logical_id: str) -> Declared:
+        """A resource as the template declares it."""
+        return self.template.resources[logical_id]
+
+    def properties(
+        self, logical_id: str, lookup: Lookup, *, masked: bool = False
+    ) -> dict[str, Any]:
+        """A resource's properties, resolved; ``masked`` hides ``NoEcho`` parameters."""
+        found: dict[str, Any] = evaluate(
+            dict(self.declared(logical_id).properties), self._scope(lookup, masked=masked)
+        )
+        return found
+
+    def metadata(self, logical_id: str, lookup: Lookup) -> Any:
+        """A resource's metadata, resolved."""
+        return evaluate(self.declared(logical_id).metadata, self._scope(lookup))
+
+    def tags(self, logical_id: str, properties: dict[str, Any]) -> dict[str, str]:
+        """All tags of a resource: CloudFormation's, the stack's, and its own, which win.
+
+        AWS CloudFormation User Guide, "Resource tag".
+        """
+        own = {
+            as_text(tag.get("Key")): as_text(tag.get("Value"))
+            for tag in properties.get("Tags") or ()
+            if isinstance(tag, dict)
+        }
+        system = {
+            f"{SYSTEM_TAG}stack-name": self.stack.name,
+            f"{SYSTEM_TAG}logical-id": logical_id,
+            f"{SYSTEM_TAG}stack-id": self.stack.stack_id,
+        }
+        return {**system, **self.config.tags, **own}
+
+    def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
+        """The outputs as DescribeStacks gives them."""
+        return [self._output(name, body, lookup) for name, body in self._active_outputs()]
+
+    def check_references(self) -> None:
+        """Refuse references to resources whose conditions leave them out."""
+        for name in self.active:
+            self._check(self.declared(name).properties, "Template format error: ", "Resources")
+        for _, body in self._active_outputs():
+            self._check(body["Value"], "", "Outputs")
+
+    def _check(self, value: Any, prefix: str, block: str) -> None:
+        absent = set(self.template.resources) - set(self.active)
+        missing = [ref.name for ref in references(value, self._holds) if ref.name in absent]
+        if missing:
+            raise invalid(
+                f"{prefix}Unresolved resource dependencies [{', '.join(missing)}] in the {block} "
+                "block of the template"
+            )
+
+    def _active_outputs(self) -> Iterator[tuple[str, Any]]:
+        for name, body in self.template.outputs.items():
+            if not body.get("Condition") or self._holds(body["Condition"]):
+                yield name, body
+
+    def _output(self, name: str, body: Any, lookup: Lookup) -> dict[str, str]:
+        scope = self._scope(lookup)
+        value = evaluate(body["Value"], scope)
+        if not isinstance(value, str | int | float):
+            raise invalid(
+                "Template format error: The Value field of every Outputs member must evaluate to "
+                "a String."
+            )
+        result = {"OutputKey": name, "OutputValue": as_text(value)}
+        if "Description" in body:
+            result["Description"] = as_text(body["Description"])
+        if "Export" in body:
+            result["ExportName"] = as_text(evaluate(body["Export"], scope)["Name"])
+        return result
+
+    def _scope(self, lookup: Lookup | None, *, masked: bool = False) -> Scope:
+        values = self.config.parameters
+        if masked:
+            shown = parameters.shown(self.template.parameters, values)
+            values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in shown}
+        return Scope(
+            names={**parameters.typed(self.template.parameters, values), **self._pseudo()},
+            mappings=self.template.mappings,
+            conditions=self.template.conditions,
+            resource=lookup,
+            imports=self._import,
+        )
+
+    def _import(self, name: str) -> str:
+        value = self._imports(name)
+        if name not in self.imported:
+            self.imported.append(name)
+        return value
+
+    def _pseudo(self) -> dict[str, Any]:
+        stack = self.stack
+        return {
+            "AWS::AccountId": stack.account,
+            "AWS::NotificationARNs": list(self.config.notification_arns),
+            "AWS::NoValue": NO_VALUE,
+            "AWS::Partition": "aws",
+            "AWS::Region": stack.region,
+            "AWS::StackId": stack.stack_id,
+            "AWS::StackName": stack.name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+
+
+def lookup_in(stack: Stack) -> Lookup:
+    """Answers for the resources of a stack as they are: physical ids and attributes."""
+
+    def lookup(reference: Reference) -> Any:
+        resource = stack.resources[reference.name]
+        if not reference.getter:
+            return resource.physical_id
+        if reference.attribute not in resource.attributes:
+            raise invalid(
+                f"Template error: resource {reference.name} does not support attribute type "
+                f"{reference.attribute} in Fn::GetAtt"
+            )
+        return resource.attributes[reference.attribute]
+
+    return lookup

@@ -1,0 +1,193 @@
+"""What a template's values refer to, and what depends on what.
+
+AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attribute".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.template.template import Template
+
+PSEUDO_PARAMETERS = frozenset(
+    {
+        "AWS::AccountId", "AWS::NotificationARNs", "AWS::NoValue", "AWS::Partition",
+        "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix",
+    }
+)  # fmt: skip
+SUB_VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
+IF_PARTS = 3
+Chosen = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A ``Ref`` (no attribute) or an ``Fn::GetAtt`` of ``name``."""
+
+    name: str
+    attribute: str = ""
+    getter: bool = False
+
+    @property
+    def text(self) -> str:
+        """How DescribeChangeSet writes it as a CausingEntity: ``Role`` or ``Role.Arn``."""
+        return f"{self.name}.{self.attribute}" if self.getter else self.name
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Who depends on whom: for each resource, the resources that must be there first."""
+
+    needs: Mapping[str, frozenset[str]]
+
+    def waves(self, members: Iterable[str] | None = None) -> list[list[str]]:
+        """The resources in the order of their creation; those of one wave go together."""
+        wanted = list(self.needs if members is None else members)
+        done: set[str] = set()
+        result: list[list[str]] = []
+        while len(done) < len(wanted):
+            wave = [
+                name
+                for name in wanted
+                if name not in done and not (self.needs.get(name, frozenset()) & set(wanted)) - done
+            ]
+            if not wave:
+                raise invalid(_circle([name for name in wanted if name not in done]))
+            result.append(wave)
+            done.update(wave)
+        return result
+
+
+def _circle(names: list[str]) -> str:
+    return f"Circular dependency between resources: [{', '.join(names)}]"
+
+
+def function_of(value: Any) -> tuple[str, Any] | None:
+    """The intrinsic function that a value is, as (name, argument); None if it is none."""
+    if isinstance(value, dict) and len(value) == 1:
+        name, argument = next(iter(value.items()))
+        if isinstance(name, str) and (name == "Ref" or name.startswith("Fn::")):
+            return name, argument
+    return None
+
+
+def references(value: Any, chosen: Chosen | None = None) -> Iterator[Reference]:
+    """All that a value refers to.
+
+    ``chosen`` tells which conditions hold: then only the branch of an ``Fn::If`` that is
+    taken counts. Without it, both do.
+    """
+    function = function_of(value)
+    if function:
+        name, argument = function
+        yield from REFERRERS.get(name, _of_children)(argument, chosen)
+    else:
+        yield from _of_children(value, chosen)
+
+
+def _of_children(value: Any, chosen: Chosen | None) -> Iterator[Reference]:
+    children: Iterable[Any] = ()
+    if isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list):
+        children = value
+    for child in children:
+        yield from references(child, chosen)
+
+
+def _of_ref(argument: Any, _chosen: Chosen | None) -> Iterator[Reference]:
+    if not isinstance(argument, str):
+        raise invalid("Template format error: All Ref values must be strings.")
+    yield Reference(argument)
+
+
+def _of_getatt(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+    name, attribute = getatt_parts(argument)
+    yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
+    yield from references(attribute, chosen)
+
+
+def _of_sub(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+    text, variables = sub_parts(argument)
+    for name in SUB_VARIABLE.findall(text):
+        if name not in variables:
+            yield sub_reference(name)
+    yield from references(list(variables.values()), chosen)
+
+
+def _of_if(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+    condition, when_true, when_false = if_parts(argument)
+    if chosen is None:
+        yield from references([when_true, when_false])
+    else:
+        yield from references(when_true if chosen(condition) else when_false, chosen)
+
+
+REFERRERS: dict[str, Callable[[Any, Chosen | None], Iterator[Reference]]] = {
+    "Ref": _of_ref,
+    "Fn::GetAtt": _of_getatt,
+    "Fn::Sub": _of_sub,
+    "Fn::If": _of_if,
+}
+
+
+def getatt_parts(argument: Any) -> tuple[str, Any]:
+    """The resource and the attribute that an ``Fn::GetAtt`` names."""
+    parts = argument.split(".", 1) if isinstance(argument, str) else argument
+    valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
+    if not valid or not parts[1]:
+        raise invalid(
+            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
+            "the resource name and the resource attribute"
+        )
+    if all(isinstance(part, str) for part in parts):
+        return parts[0], ".".join(parts[1:])
+    return parts[0], parts[1]
+
+
+def sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
+    """The text of an ``Fn::Sub`` and its variables."""
+    parts = [argument, {}] if isinstance(argument, str) else argument
+    valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
+    if not valid or not isinstance(parts[0], str) or not isinstance(parts[1], dict):
+        raise invalid(
+            "Template error: One or more Fn::Sub intrinsic functions don't specify expected "
+            "arguments. Specify a string as first argument, and an optional second argument to "
+            "specify a mapping of values to replace in the string"
+        )
+    return parts[0], parts[1]
+
+
+def sub_reference(name: str) -> Reference:
+    """What ``${name}`` in an ``Fn::Sub`` refers to."""
+    resource, dot, attribute = name.partition(".")
+    return Reference(resource, attribute, getter=True) if dot else Reference(name)
+
+
+def if_parts(argument: Any) -> tuple[str, Any, Any]:
+    """The condition of an ``Fn::If``, and its two values."""
+    if not isinstance(argument, list) or len(argument) != IF_PARTS:
+        raise invalid("Template error: Fn::If requires a list argument with three elements")
+    condition, when_true, when_false = argument
+    if not isinstance(condition, str):
+        raise invalid(
+            "Template error: Fn::If requires a list argument with the first element a name"
+        )
+    return condition, when_true, when_false
+
+
+def dependencies(template: Template, active: Iterable[str], chosen: Chosen) -> Graph:
+    """The graph of the active resources: explicit ``DependsOn`` and what they refer to."""
+    names = list(active)
+    needs: dict[str, frozenset[str]] = {}
+    for name in names:
+        declared = template.resources[name]
+        used = {found.name for found in references(declared.properties, chosen)}
+        used.update(found.name for found in references(declared.metadata, chosen))
+        used.update(declared.depends_on)
+        needs[name] = frozenset(used & set(names))
+    return Graph(needs)

@@ -1,0 +1,1 @@
+"""Identity providers outside the account: OpenID Connect and SAML."""

@@ -1,0 +1,94 @@
+"""The metadata document of a SAML identity provider: who issues assertions, with which keys.
+
+IAM User Guide, "Create a SAML identity provider in IAM" and "IAM and AWS STS quotas"; OASIS,
+"Metadata for SAML V2.0". Neither the document's time of validity nor that of its certificates
+counts: "IAM does not evaluate or take action on the expiration of the SAML metadata document
+or X.509 certificates in SAML metadata documents".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from stslab.sandbox.federation.saml import names, xml
+
+_LEAST_BITS = 1024
+_LONGEST_ENTITY_ID = 1024
+
+Issuers = Mapping[str, tuple[x509.Certificate, ...]]
+"""The entity id of each provider in a document -> the certificates that it signs with."""
+
+
+class BadMetadata(Exception):  # noqa: N818 - the name says what happened
+    """A text that is no metadata of an identity provider."""
+
+
+class BadCertificate(BadMetadata):
+    """Metadata with a certificate that IAM does not take."""
+
+
+def read(document: str) -> Issuers:
+    """The identity providers that a metadata document describes.
+
+    Raises:
+        BadMetadata: it is no metadata, or that of no identity provider with a key to sign with.
+        BadCertificate: a certificate is none, its key is no RSA key of at least 1024 bits, or
+            an extension is in it twice.
+    """
+    try:
+        return _issuers(xml.parse_plain(document.encode()))
+    except (xml.BadXml, UnicodeEncodeError) as error:
+        raise BadMetadata(str(error)) from error
+
+
+def _issuers(root: xml.Element) -> Issuers:
+    found: dict[str, tuple[x509.Certificate, ...]] = {}
+    for entity in _entities(root):
+        descriptor = xml.child(entity, names.METADATA, "IDPSSODescriptor")
+        if descriptor is None:
+            continue
+        issuer = (entity.get("entityID") or "").strip()
+        if not issuer or len(issuer) > _LONGEST_ENTITY_ID or issuer in found:
+            raise BadMetadata("an EntityDescriptor has no entityID of its own")
+        if names.PROTOCOL not in (descriptor.get("protocolSupportEnumeration") or "").split():
+            raise BadMetadata("the identity provider does not speak SAML 2.0")
+        found[issuer] = tuple(_certificates(descriptor))
+    if not found or not all(found.values()):
+        raise BadMetadata("it has no identity provider with a certificate to sign with")
+    return found
+
+
+def _entities(root: xml.Element) -> Iterator[xml.Element]:
+    if root.tag == f"{{{names.METADATA}}}EntityDescriptor":
+        yield root
+    elif root.tag == f"{{{names.METADATA}}}EntitiesDescriptor":
+        yield from xml.everywhere(root, names.METADATA, "EntityDescriptor")
+    else:
+        raise BadMetadata("it is no EntityDescriptor")
+
+
+def _certificates(descriptor: xml.Element) -> Iterator[x509.Certificate]:
+    for key in xml.children(descriptor, names.METADATA, "KeyDescriptor"):
+        if key.get("use", "signing") != "signing":
+            continue
+        for info in xml.everywhere(key, names.SIGNATURE, "X509Certificate"):
+            yield _certificate(xml.text(info))
+
+
+def _certificate(encoded: str) -> x509.Certificate:
+    try:
+        der = base64.b64decode("".join(encoded.split()), validate=True)
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+        _ = certificate.extensions
+    except (ValueError, binascii.Error, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise BadCertificate("a certificate can't be read") from error
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_BITS:
+        raise BadCertificate("a certificate has no RSA key of at least 1024 bits")
+    return certificate

@@ -1,0 +1,163 @@
+"""What a SAML identity provider of the sandbox writes: its metadata, and signed responses."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+from lxml.builder import ElementMaker
+from signxml.algorithms import CanonicalizationMethod
+from signxml.signer import XMLSigner
+
+from stslab.sandbox.federation.saml import encryption, names
+from stslab.sandbox.federation.saml.identity_providers import IdentityProvider
+
+_PROTOCOL = ElementMaker(
+    namespace=names.PROTOCOL, nsmap={"samlp": names.PROTOCOL, "saml": names.ASSERTION}
+)
+_ASSERTION = ElementMaker(namespace=names.ASSERTION, nsmap={"saml": names.ASSERTION})
+_METADATA = ElementMaker(
+    namespace=names.METADATA, nsmap={None: names.METADATA, "ds": names.SIGNATURE}
+)
+_SIGNATURE = ElementMaker(namespace=names.SIGNATURE, nsmap={"ds": names.SIGNATURE})
+_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+_CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an assertion is to say.
+
+    ``attributes`` are values by the attribute's whole name. ``seconds``: how long it is valid
+    from ``now`` on; less than 0, it has expired. ``session_seconds`` is SessionNotOnOrAfter,
+    where it is to have one. ``encrypt_for`` is a public key as PEM, for who alone may read it.
+    """
+
+    subject: str
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    subject_format: str = names.PERSISTENT
+    recipient: str = names.SIGN_IN
+    audience: str = names.AUDIENCE
+    seconds: int = 300
+    session_seconds: int | None = None
+    encrypt_for: str = ""
+
+
+def metadata(provider: IdentityProvider) -> str:
+    """The provider's metadata document, as CreateSAMLProvider takes it."""
+    certificate = x509.load_pem_x509_certificate(provider.certificate)
+    encoded = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
+    key = _SIGNATURE.KeyInfo(_SIGNATURE.X509Data(_SIGNATURE.X509Certificate(encoded)))
+    sign_on = {"Binding": _POST, "Location": f"{provider.entity_id.rstrip('/')}/sso"}
+    document = _METADATA.EntityDescriptor(
+        _METADATA.IDPSSODescriptor(
+            _METADATA.KeyDescriptor(key, use="signing"),
+            _METADATA.NameIDFormat(names.PERSISTENT),
+            _METADATA.SingleSignOnService(**sign_on),
+            protocolSupportEnumeration=names.PROTOCOL,
+        ),
+        entityID=provider.entity_id,
+    )
+    return _written(document).decode()
+
+
+def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
+    """A response with an assertion that the provider signed, in base64.
+
+    Raises:
+        ValueError: something in ``wanted`` has characters that XML has no place for.
+        BadKey: ``encrypt_for`` is no key.
+    """
+    assertion = signed(_assertion(provider.entity_id, wanted, now), provider)
+    if wanted.encrypt_for:
+        assertion = encryption.encrypt(assertion, encryption.public_key(wanted.encrypt_for))
+    document = _PROTOCOL.Response(
+        _ASSERTION.Issuer(provider.entity_id),
+        _PROTOCOL.Status(_PROTOCOL.StatusCode(Value=names.SUCCESS)),
+        assertion,
+        ID=_identity(),
+        Version="2.0",
+        IssueInstant=_time(now),
+        Destination=wanted.recipient,
+    )
+    return base64.b64encode(_written(document)).decode()
+
+
+def signed(element: Any, provider: IdentityProvider) -> Any:
+    """The element, a Response or an Assertion, with the provider's signature in it."""
+    # Where the signature goes: right after the Issuer, as the schema of SAML has it.
+    element.insert(1, _SIGNATURE.Signature(Id="placeholder"))
+    signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
+    return signer.sign(
+        element,
+        key=provider.key,
+        cert=provider.certificate.decode(),
+        reference_uri=element.get("ID"),
+        id_attribute="ID",
+    )
+
+
+def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Any:
+    ends = now + timedelta(seconds=wanted.seconds)
+    # One that has expired was issued before it expired, too.
+    issued = min(now, ends - timedelta(seconds=1))
+    return _ASSERTION.Assertion(
+        _ASSERTION.Issuer(issuer),
+        _ASSERTION.Subject(
+            _ASSERTION.NameID(wanted.subject, Format=wanted.subject_format),
+            _ASSERTION.SubjectConfirmation(
+                _ASSERTION.SubjectConfirmationData(
+                    NotOnOrAfter=_time(ends), Recipient=wanted.recipient
+                ),
+                Method=names.BEARER,
+            ),
+        ),
+        _ASSERTION.Conditions(
+            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(wanted.audience)),
+            NotBefore=_time(issued),
+            NotOnOrAfter=_time(ends),
+        ),
+        _ASSERTION.AuthnStatement(
+            _ASSERTION.AuthnContext(_ASSERTION.AuthnContextClassRef(_CONTEXT)),
+            AuthnInstant=_time(issued),
+            **_session_end(wanted, now),
+        ),
+        *_statement(wanted.attributes),
+        ID=_identity(),
+        Version="2.0",
+        IssueInstant=_time(issued),
+    )
+
+
+def _session_end(wanted: Wanted, now: datetime) -> dict[str, str]:
+    if wanted.session_seconds is None:
+        return {}
+    return {"SessionNotOnOrAfter": _time(now + timedelta(seconds=wanted.session_seconds))}
+
+
+def _statement(attributes: Mapping[str, Sequence[str]]) -> list[Any]:
+    described = [
+        _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
+        for name, values in attributes.items()
+    ]
+    return [_ASSERTION.AttributeStatement(*described)] if described else []
+
+
+def _written(element: Any) -> bytes:
+    data: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8")
+    return data
+
+
+def _identity() -> str:
+    return f"_{secrets.token_hex(16)}"
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

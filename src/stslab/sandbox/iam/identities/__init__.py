@@ -1,0 +1,1 @@
+"""Users, groups, roles and providers, with their keys and passwords."""

@@ -1,0 +1,1 @@
+"""Policies: managed, inline and trust policies, and their simulation."""

@@ -1,0 +1,236 @@
+"""What a simulation is about: the policies that are given, or are the principal's already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stslab.errors import MalformedPolicy, PolicyError
+from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
+from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.iam import faults, lookups, shapes
+from stslab.sandbox.saved.account import World
+
+_SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
+_VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
+_NOBODY = "policy-simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One policy of a simulation: its identifier and type as results name it, and its text."""
+
+    identifier: str
+    kind: str
+    text: str
+    policy: NamedPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """All that is put to the engine for each action and resource."""
+
+    principal: Principal
+    sources: Sequence[Source]
+    boundary: Sequence[Source] = ()
+    resource: Source | None = None
+    controls: Sequence[Sequence[Source]] = ()
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    owner: str | None = None
+
+    @property
+    def policies(self) -> Policies:
+        """As the engine takes them."""
+        return Policies(
+            identity=[source.policy for source in self.sources],
+            resource=self.resource.policy if self.resource else None,
+            boundaries=[source.policy for source in self.boundary] if self.boundary else None,
+            scps=[[source.policy for source in level] for level in self.controls],
+        )
+
+    @property
+    def all_sources(self) -> list[Source]:
+        """Every policy, for results to name statements of."""
+        more = [source for level in self.controls for source in level]
+        last = [self.resource] if self.resource else []
+        return [*self.sources, *self.boundary, *more, *last]
+
+
+def custom(request: ApiRequest) -> Simulation:
+    """The input of SimulateCustomPolicy."""
+    params = request.params
+    _require_caller(params)
+    nobody = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
+    return _simulation(params, params.get("CallerArn", nobody), [], ())
+
+
+def of_principal(world: World, request: ApiRequest) -> Simulation:
+    """The input of SimulatePrincipalPolicy: with the entity's own policies and boundary."""
+    params = request.params
+    if params.get("PolicyExclusionList"):
+        raise faults.invalid_input("The sandbox does not support PolicyExclusionList.")
+    arn = params["PolicySourceArn"]
+    if ":user/" not in arn:
+        _require_caller(params)
+    sources, boundary = attached_to(world, request, arn)
+    caller = params.get("CallerArn", arn)
+    if ":group/" in caller:
+        caller = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
+    return _simulation(params, caller, sources, boundary)
+
+
+def _require_caller(params: Mapping[str, Any]) -> None:
+    """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn").
+
+    Raises:
+        ApiFault: InvalidInput.
+    """
+    if params.get("ResourcePolicy") and not params.get("CallerArn"):
+        raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
+
+
+def given(texts: Sequence[str], name: str, kind: PolicyKind) -> list[Source]:
+    """Policies that a parameter gives, called by it and their place in it, from 1."""
+    return [
+        _source(f"{name}.{number}", "none", text, kind)
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+def attached_to(
+    world: World, request: ApiRequest, arn: str
+) -> tuple[list[Source], Sequence[Source]]:
+    """The identity-based policies and the boundary of the user, group or role with this ARN."""
+    match = _SOURCE.fullmatch(arn)
+    if match is None or match[1] != request.account:
+        raise faults.invalid_input(
+            f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
+        )
+    iam, (_, kind, name) = lookups.backend(world, request), match.groups()
+    entity = {"user": lookups.user, "group": lookups.group, "role": lookups.role}[kind](iam, name)
+    holders = [(kind, entity)]
+    if kind == "user":
+        holders += [("group", group) for group in iam.get_groups_for_user(name)]
+    sources = [source for word, holder in holders for source in _held(word, holder)]
+    return sources, _boundary_of(world, iam, kind, entity)
+
+
+def context_keys(policies: Sequence[NamedPolicy]) -> list[str]:
+    """Every condition key that the policies name, in conditions or as variables."""
+    return sorted({key for policy in policies for key in _keys(policy)})
+
+
+def statements(policy: NamedPolicy) -> list[Mapping[str, Any]]:
+    """The statements of a policy as JSON objects, in their order."""
+    found = policy.document.document.get("Statement", [])
+    return list(found) if isinstance(found, list) else [found]
+
+
+def statement_keys(statement: Mapping[str, Any]) -> set[str]:
+    """The condition keys that one statement names, in conditions or as variables."""
+    conditions = statement.get("Condition", {})
+    named = {key for operator in conditions.values() for key in operator}
+    texts = [
+        text
+        for element in ("Resource", "NotResource", "Condition")
+        for text in _texts(statement.get(element))
+    ]
+    return named | {key.strip() for text in texts for key in _VARIABLE.findall(text)}
+
+
+def _keys(policy: NamedPolicy) -> Iterator[str]:
+    for statement in statements(policy):
+        yield from statement_keys(statement)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _simulation(
+    params: Mapping[str, Any], caller: str, sources: list[Source], boundary: Sequence[Source]
+) -> Simulation:
+    bounds = given(
+        params.get("PermissionsBoundaryPolicyInputList", ()),
+        "PermissionsBoundaryPolicyInputList",
+        PolicyKind.BOUNDARY,
+    )
+    text = params.get("ResourcePolicy")
+    return Simulation(
+        principal=_principal(caller),
+        sources=[
+            *sources,
+            *given(params.get("PolicyInputList", ()), "PolicyInputList", PolicyKind.IDENTITY),
+        ],
+        boundary=bounds or boundary,
+        resource=_source("ResourcePolicy", "resource", text, PolicyKind.RESOURCE) if text else None,
+        controls=[
+            given(level.get("ServiceControlPolicyInputList", ()), f"SCP.{number}", PolicyKind.SCP)
+            for number, level in enumerate(
+                params.get("OrderedOrganizationPolicyInputList", ()), start=1
+            )
+        ],
+        context={
+            entry["ContextKeyName"]: _values(entry)
+            for entry in params.get("ContextEntries", ())
+            if "ContextKeyName" in entry
+        },
+        owner=_account_of(params.get("ResourceOwner")),
+    )
+
+
+def _values(entry: Mapping[str, Any]) -> str | list[str]:
+    values = list(entry.get("ContextKeyValues", ()))
+    several = str(entry.get("ContextKeyType", "")).endswith("List") or len(values) != 1
+    return values if several else str(values[0])
+
+
+def _account_of(owner: str | None) -> str | None:
+    if not owner:
+        return None
+    return owner.split(":")[4] if owner.startswith("arn:") and owner.count(":") >= 5 else owner  # noqa: PLR2004 - an ARN has six parts
+
+
+def _principal(arn: str) -> Principal:
+    try:
+        return Principal.from_arn(arn)
+    except PolicyError as error:
+        raise faults.invalid_input(f"Invalid CallerArn: {arn}") from error
+
+
+def _held(word: str, holder: Any) -> Iterator[Source]:
+    for name, text in sorted(holder.policies.items()):
+        yield _source(f"{word}_{holder.name}_{name}", word, text, PolicyKind.IDENTITY)
+    for arn, policy in sorted(holder.managed_policies.items()):
+        kind = "aws-managed" if lookups.is_aws_managed(policy) else "user-managed"
+        text = shapes.default_document(policy)
+        yield _source(
+            arn if kind == "user-managed" else policy.name, kind, text, PolicyKind.IDENTITY
+        )
+
+
+def _boundary_of(world: World, iam: Any, kind: str, entity: Any) -> Sequence[Source]:
+    if kind == "user":
+        arn = world.account(entity.account_id).user_boundaries.get(entity.name)
+    else:
+        arn = getattr(entity, "permissions_boundary_arn", None)
+    policy = iam.managed_policies.get(arn) if arn else None
+    if policy is None or arn is None:
+        return ()
+    return (_source(arn, "user-managed", shapes.default_document(policy), PolicyKind.BOUNDARY),)
+
+
+def _source(identifier: str, kind: str, text: str, parse_as: PolicyKind) -> Source:
+    try:
+        return Source(identifier, kind, text, NamedPolicy(identifier, parse(text, parse_as)))
+    except MalformedPolicy as error:
+        raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error

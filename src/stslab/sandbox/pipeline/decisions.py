@@ -1,0 +1,234 @@
+"""The log of all requests, in CloudTrail's words, each with the decisions that were made.
+
+CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stslab.policy import Decision
+from stslab.policy.principal import PrincipalKind
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
+from stslab.sandbox.pipeline.log_file import NAME, Event, is_refused
+from stslab.sandbox.pipeline.redaction import redacted
+
+REMEMBERED = 2000
+MOST_DECISIONS = 20
+MAX_FILE = 8 * 2**20
+MOST_POLICIES = 2**16
+_TYPES: Mapping[str, str] = {
+    "SessionToken": "IAMUser",
+    "WebIdentityUser": "AssumedRole",
+    "Anonymous": "AWSAccount",
+}
+_PROVIDER = PrincipalKind.PROVIDER
+_CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
+_CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as far as it was understood.
+
+    ``api`` is None where it was refused before it was named.
+    """
+
+    service: str
+    http: HttpRequest
+    api: ApiRequest | None
+    request_id: str
+
+
+class DecisionLog:
+    """Keeps the last events in memory, and appends each to a file that only the user reads.
+
+    The file is ``decisions.jsonl``; at 8 MiB it becomes ``decisions.jsonl.1``, whose
+    predecessor is dropped. Without a folder there is no file.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._events: deque[Event] = deque(maxlen=REMEMBERED)
+        self._path = folder / NAME if folder else None
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._size = 0
+
+    def record(
+        self, now: datetime, seen: Seen, decisions: Sequence[Decision], fault: ApiFault | None
+    ) -> None:
+        """Log one request with its decisions, and the fault that it ended in, if any."""
+        event = _event(now, seen, fault)
+        event["userIdentity"] = _vouched_for(decisions) or event["userIdentity"]
+        event["decisions"] = [_decision(one) for one in _telling(decisions)]
+        with self._lock:
+            self._events.append(event)
+            self._append(event)
+
+    def events(
+        self, *, denied: bool = False, request_id: str = "", after: str = "", limit: int = 100
+    ) -> list[Event]:
+        """The last ``limit`` events, oldest first.
+
+        ``denied``: only those that were refused. ``after``: only those that came after
+        the event of this id.
+        """
+        with self._lock:
+            events = list(self._events)
+        chosen: Iterable[Event] = _after(events, after) if after else events
+        if request_id:
+            chosen = [one for one in chosen if one["requestID"] == request_id]
+        if denied:
+            chosen = [one for one in chosen if is_refused(one)]
+        return list(chosen)[-limit:]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def _append(self, event: Event) -> None:
+        if self._path is None:
+            return
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        if self._file is None or self._size + len(line) > MAX_FILE:
+            self._open(self._path)
+        if self._file is not None:
+            self._size += os.write(self._file, line)
+
+    def _open(self, path: Path) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            path.replace(path.with_name(f"{path.name}.1"))
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+
+def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
+    """The decisions to log: of very many (DeleteObjects makes 1,000), the first that refused."""
+    if len(decisions) <= MOST_DECISIONS:
+        return decisions
+    refused = [one for one in decisions if not one.allowed]
+    return (refused or decisions)[:MOST_DECISIONS]
+
+
+def _after(events: list[Event], event_id: str) -> list[Event]:
+    for place, event in enumerate(events):
+        if event["eventID"] == event_id:
+            return events[place + 1 :]
+    return events
+
+
+# "CloudTrail record contents for management, data, and network activity events" (2026).
+_EVENT_VERSION = "1.11"
+
+
+def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
+    api, http = seen.api, seen.http
+    caller = api.caller if api else None
+    event: dict[str, Any] = {
+        "eventVersion": _EVENT_VERSION,
+        "eventType": "AwsApiCall",
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
+        "eventSource": f"{seen.service}.amazonaws.com",
+        "eventName": api.operation if api else _claimed_operation(http),
+        "awsRegion": api.region if api else "",
+        "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
+        "userAgent": http.header("User-Agent"),
+        "userIdentity": _identity(caller, api.via) if api and caller else _claimed(http),
+        "requestParameters": redacted(api.params) if api else {},
+        "requestID": seen.request_id,
+        "recipientAccountId": api.account if api else "",
+    }
+    if fault is not None:
+        event |= {"errorCode": fault.code, "errorMessage": fault.message}
+    return event
+
+
+def _claimed(http: HttpRequest) -> dict[str, Any]:
+    """Of someone who was not believed: the key that the request names, which is no secret."""
+    credential = http.argument("X-Amz-Credential") or http.argument("AWSAccessKeyId")
+    claimed = f"Credential={credential}/" if credential else http.header("Authorization")
+    found = _CLAIMED_KEY.search(claimed)
+    return {"type": "Unknown", **({"accessKeyId": found[1]} if found else {})}
+
+
+def _claimed_operation(http: HttpRequest) -> str:
+    """What the request asks for, where that was not looked at: as the Query protocol says it."""
+    if http.path != "/":
+        return ""
+    found = _CLAIMED_ACTION.search(f"{http.raw_query}&{http.body[:8192].decode('latin-1')}")
+    return found[1] if found else ""
+
+
+def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
+    identity = {
+        "type": _TYPES.get(caller.kind, caller.kind),
+        "principalId": caller.user_id,
+        "arn": caller.principal.arn,
+        "accountId": caller.account,
+        "accessKeyId": caller.access_key_id,
+        "userName": caller.user_name,
+        "invokedBy": via[-1] if via else "",
+    }
+    return {name: value for name, value in identity.items() if value}
+
+
+def _vouched_for(decisions: Sequence[Decision]) -> dict[str, Any]:
+    """Whom an identity provider vouched for, as the role's trust policy was asked about it.
+
+    "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
+    federation". A token or an assertion that was not believed names nobody.
+    """
+    asked = [one.request for one in decisions if one.request.principal.kind == _PROVIDER]
+    if not asked:
+        return {}
+    provider, context = asked[0].principal.arn, asked[0].context
+    if "saml:sub" in context:
+        subject, qualifier = context["saml:sub"], context.get("saml:namequalifier", "")
+        named = {"principalId": f"{qualifier}:{subject}", "identityProvider": qualifier}
+        return {"type": "SAMLUser", **named, "userName": subject}
+    keys = {key.rpartition(":")[2]: value for key, value in context.items() if "aws:" not in key}
+    subject = keys.get("sub", "")
+    named = {"principalId": f"{provider}:{keys.get('aud', '')}:{subject}"}
+    return {"type": "WebIdentityUser", **named, "userName": subject, "identityProvider": provider}
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    request = decision.request
+    told = {
+        "action": request.action,
+        "resource": request.resource,
+        "principal": request.principal.arn,
+        "context": {
+            key: value if isinstance(value, str) else list(value)
+            for key, value in request.context.items()
+        },
+        **decision.as_dict(),
+    }
+    return told if decision.allowed else told | _documents(decision)
+
+
+def _documents(decision: Decision) -> dict[str, Any]:
+    """What was gathered for a refusal, by which it can be decided again; not if it is very long."""
+    found = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
+    if sum(len(policy.document.text()) for _, policy in found) > MOST_POLICIES:
+        return {}
+    return {
+        "policies": [
+            {"layer": kind, "policy": policy.name, "document": policy.document.document}
+            for kind, policy in found
+        ]
+    }

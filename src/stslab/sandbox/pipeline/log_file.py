@@ -1,0 +1,113 @@
+"""The log's file as commands read it, whether or not the sandbox runs. Standard library only.
+
+One event a line, as :mod:`stslab.sandbox.pipeline.decisions` writes them; lines that a crash or a
+full disk left damaged are passed over.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+NAME = "decisions.jsonl"
+Event = Mapping[str, Any]
+
+UNAUTHENTICATED = frozenset(
+    {
+        "ExpiredToken",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+"""The codes with which requests are answered whose sender was not believed."""
+
+UNVERIFIED = frozenset({"ExpiredTokenException", "InvalidIdentityToken"})
+"""The codes with which AWS refuses what an identity provider is said to have issued."""
+_REFUSALS = (
+    UNAUTHENTICATED
+    | UNVERIFIED
+    | {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+)
+
+
+def is_refused(event: Event) -> bool:
+    """Whether the request was not believed, or not permitted, wholly or in part."""
+    return event.get("errorCode") in _REFUSALS or any(
+        one["decision"] != "Allowed" for one in event["decisions"]
+    )
+
+
+def newest_first(folder: Path) -> Iterator[Event]:
+    """Every event that is kept, the last one first; ``folder`` is the sandbox's."""
+    for name in (NAME, f"{NAME}.1"):
+        with suppress(FileNotFoundError):
+            lines = (folder / name).read_bytes().split(b"\n")
+            yield from _events(reversed(lines))
+
+
+class Tail:
+    """Reads what is added to the log: first all that its present file holds, then what is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._descriptor: int | None = None
+        self._rest = b""
+
+    def read(self) -> list[Event]:
+        """The events since the last time, oldest first."""
+        events = self._more()
+        if self._replaced():
+            events += self._more()  # what came between the last look and the change of files
+            self._open()
+            events += self._more()
+        return events
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _more(self) -> list[Event]:
+        if self._descriptor is None:
+            return []
+        pieces = [self._rest]
+        while piece := os.read(self._descriptor, 1 << 20):
+            pieces.append(piece)
+        *lines, self._rest = b"".join(pieces).split(b"\n")
+        return list(_events(lines))
+
+    def _replaced(self) -> bool:
+        """Whether the path names another file than the one that is open, if any."""
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            return False
+        if self._descriptor is None:
+            return True
+        ours = os.fstat(self._descriptor)
+        return (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino)
+
+    def _open(self) -> None:
+        self.close()
+        self._rest = b""
+        with suppress(FileNotFoundError):
+            self._descriptor = os.open(self._path, os.O_RDONLY)
+
+
+def _events(lines: Iterator[bytes] | list[bytes]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            event = json.loads(line) if line else None
+        except ValueError:
+            continue
+        if isinstance(event, dict) and {"eventID", "requestID", "decisions"} <= event.keys():
+            yield event

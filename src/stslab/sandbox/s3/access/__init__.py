@@ -1,0 +1,1 @@
+"""Who has access: bucket policies, access control lists, Block Public Access."""

@@ -1,0 +1,1 @@
+"""What a request addresses, with which parameters, and what it needs."""

@@ -1,0 +1,242 @@
+"""Which bucket and key a request addresses, and with which S3 operation.
+
+S3 names an operation by its method, by whether it addresses the service, a bucket or an
+object, and by sub-resources in the query (``?acl``). The tables are botocore's model's.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import ApiFault, HttpRequest
+
+SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
+_VIRTUAL_HOST = re.compile(
+    r"(?P<bucket>.+?)(?:\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com|(?:\.s3(?:\.[a-z0-9-]+)?)?\.localhost)"
+)
+_BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_LONGEST_KEY = 1024
+# Older operations with the same request as the ones that took their place.
+_SUPERSEDED = frozenset(
+    {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
+)
+# Requests that only directory buckets, Object Lambda and browsers make, at addresses of their own.
+_ELSEWHERE = frozenset(
+    {
+        "ListDirectoryBuckets",
+        "WriteGetObjectResponse",
+        "PostObject",
+        "BucketCORSPreflightCheck",
+        "ObjectCORSPreflightCheck",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a request addresses: nothing (the service), a bucket, or a key in a bucket."""
+
+    bucket: str = ""
+    key: str = ""
+
+    @property
+    def level(self) -> str:
+        """SERVICE, BUCKET or OBJECT."""
+        if not self.bucket:
+            return SERVICE
+        return OBJECT if self.key else BUCKET
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a request must have to be this operation, beyond its method and level."""
+
+    name: str
+    literals: Mapping[str, str] = field(default_factory=dict)
+    arguments: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+
+    def fits(self, asked: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
+        """Whether the request has all that the operation asks for, and no other sub-resource."""
+        return (
+            asked <= self.accepted
+            and all(query.get(name) == value for name, value in self.literals.items())
+            and self.arguments <= query.keys()
+            and all(http.has_header(name) for name in self.headers)
+        )
+
+    @property
+    def weight(self) -> int:
+        """More for the more particular of two that fit."""
+        return len(self.literals) + len(self.arguments) + len(self.headers)
+
+
+def address(http: HttpRequest) -> Address:
+    """The bucket and key, from the path, or from the host where that names the bucket.
+
+    Raises:
+        ApiFault: the path is not UTF-8, or names no bucket that there could be.
+    """
+    bucket = _virtual_bucket(http.header("Host"))
+    rest = http.path[1:]
+    if not bucket:
+        bucket, _, rest = rest.partition("/")
+    try:
+        bucket, key = unquote(bucket, errors="strict"), unquote(rest, errors="strict")
+    except UnicodeDecodeError:
+        raise ApiFault("InvalidURI", "Couldn't parse the specified URI.") from None
+    return checked(Address(bucket, key))
+
+
+def checked(where: Address) -> Address:
+    """``where``, if its bucket's name can be one: no other can hide in an ARN made of it.
+
+    Raises:
+        ApiFault: InvalidBucketName.
+    """
+    if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
+        raise ApiFault(
+            "InvalidBucketName",
+            "The specified bucket is not valid.",
+            extra={"BucketName": where.bucket},
+        )
+    if len(where.key.encode()) > _LONGEST_KEY:
+        raise ApiFault("KeyTooLongError", "Your key is too long")
+    return where
+
+
+def _virtual_bucket(host: str) -> str:
+    name = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host
+    if _is_address(name):
+        return ""
+    found = _VIRTUAL_HOST.fullmatch(name)
+    bucket = found["bucket"] if found else ""
+    return "" if bucket == "s3" else bucket
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def operation(http: HttpRequest, where: Address) -> str:
+    """The name of the operation that the request asks for.
+
+    Raises:
+        ApiFault: two sub-resources at once, an argument given twice, or none that fits.
+    """
+    query = single(http)
+    asked = _subresources() & query.keys()
+    _refuse_two(asked)
+    for candidate in _candidates().get((http.method, where.level), ()):
+        if candidate.fits(asked, query, http):
+            return candidate.name
+    raise _no_such(http.method, where)
+
+
+def single(http: HttpRequest) -> dict[str, str]:
+    """The query's arguments, each of which may be given once.
+
+    Raises:
+        ApiFault: one is given twice.
+    """
+    arguments: dict[str, str] = {}
+    for name, value in http.query:
+        if name in arguments:
+            raise ApiFault(
+                "InvalidArgument",
+                "The argument is given more than once.",
+                extra={"ArgumentName": name, "ArgumentValue": value},
+            )
+        arguments[name] = value
+    arguments.pop("x-id", None)  # the JavaScript SDK repeats the operation's name there
+    return arguments
+
+
+def _refuse_two(asked: AbstractSet[str]) -> None:
+    named = sorted(asked - _TOGETHER)
+    if len(named) > 1:
+        raise ApiFault(
+            "InvalidArgument",
+            f"Conflicting query string parameters: {', '.join(named)}",
+            extra={"ArgumentName": "ResourceType", "ArgumentValue": named[0]},
+        )
+
+
+# Sub-resources that qualify another one, or an upload, and do not name an operation alone.
+_TOGETHER = frozenset({"select-type", "partNumber", "id", "annotationName", "list-type"})
+
+
+def _no_such(method: str, where: Address) -> ApiFault:
+    return ApiFault(
+        "MethodNotAllowed",
+        "The specified method is not allowed against this resource.",
+        405,
+        extra={"Method": method, "ResourceType": where.level},
+    )
+
+
+def warm_up() -> None:
+    """Sort the operations by what their requests look like, which the first request needs."""
+    _candidates()
+
+
+@functools.cache
+def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
+    table: dict[tuple[str, str], list[Candidate]] = {}
+    for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
+        model = operations.operation("s3", name)
+        trait = model.http_trait
+        table.setdefault((trait.method, _level(trait.path)), []).append(_candidate(name, model))
+    return {
+        place: tuple(sorted(found, key=lambda one: -one.weight)) for place, found in table.items()
+    }
+
+
+def _level(path: str) -> str:
+    if "{Key+}" in path:
+        return OBJECT
+    return BUCKET if "{Bucket}" in path else SERVICE
+
+
+def _candidate(name: str, model: Any) -> Candidate:
+    shape = model.input_shape
+    literals = model.http_trait.query_args
+    accepted = {
+        member.serialization["name"]
+        for member in shape.members.values()
+        if member.serialization.get("location") == "querystring"
+    }
+    return Candidate(
+        name,
+        literals,
+        frozenset(shape.required_query_args),
+        frozenset(shape.required_headers) & _NAMING_HEADERS,
+        frozenset(accepted | literals.keys()),
+    )
+
+
+# Of the headers that an operation requires, those that tell it from another.
+_NAMING_HEADERS = frozenset({"x-amz-copy-source"})
+
+
+@functools.cache
+def _subresources() -> frozenset[str]:
+    """Every argument that some operation requires by name."""
+    found: set[str] = set()
+    for candidates in _candidates().values():
+        for candidate in candidates:
+            found.update(candidate.literals, candidate.arguments)
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""What the account knows, and the file in which it is saved."""

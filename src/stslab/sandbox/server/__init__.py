@@ -1,0 +1,1 @@
+"""HTTP, the process and its client, import and export."""

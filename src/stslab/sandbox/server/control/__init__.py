@@ -1,0 +1,1 @@
+"""What may be asked of the sandbox itself: a verb for each question."""

@@ -1,0 +1,274 @@
+"""The sandbox's process: alone in its folder, detached, ends cleanly and by itself.
+
+It holds ``server.lock`` as long as it lives, says through a pipe when it answers, writes
+``server.json`` for those who come later, and ends when it is told to, on SIGTERM or SIGINT,
+or after two hours without a request.
+"""
+
+import faulthandler
+import gc
+import json
+import logging
+import logging.handlers
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from stslab import __version__
+from stslab.errors import SandboxError
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.server.control.requests import ControlRequest, Door, Registry, without_token
+from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
+from stslab.sandbox.server.server import HOST, SandboxServer
+
+TWO_HOURS = 2 * 60 * 60
+_OTHER_SECONDS = 0.5
+_LOG_BYTES = 1024 * 1024
+_LONGEST_PAUSE = 60.0
+_SECONDS_UNTIL_WARM = 1.0
+_STDERR = 2
+log = logging.getLogger(__name__)
+
+
+class Account(Protocol):
+    """The embedded account, as its process sees it.
+
+    It is opened, with what was saved, when the process starts, and closed when it ends.
+    """
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """``instance`` (another one after each reset), ``account``, ``region``, ``rehearsing``."""
+        ...
+
+    def handle(self, request: HttpRequest) -> ApiResponse:
+        """Answer one request to an AWS service."""
+        ...
+
+    def warm_up(self) -> None:
+        """Make what the first request of each service would else wait for. Requests may come."""
+        ...
+
+    def reset(self) -> None:
+        """Begin anew, with an empty account."""
+        ...
+
+    def close(self) -> None:
+        """Save what is not saved, and let go of it. No request comes any more."""
+        ...
+
+
+Opener = Callable[[Path, Registry], Account]
+"""Opens the account of a folder, and adds its own verbs to the control registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to serve. ``port`` 0: the last one, or any. ``idle``: seconds after which to end."""
+
+    folder: Path
+    port: int = 0
+    ready_fd: int | None = None
+    idle: float = TWO_HOURS
+
+
+def serve(options: Options, opener: Opener) -> int:
+    """Serve until told to end; returns the process's exit code."""
+    os.umask(0o077)
+    places = Files(options.folder)
+    tell = _Teller(options.ready_fd)
+    held = lock_within(places.server_lock, _OTHER_SECONDS)
+    if held is None:
+        tell({"locked": True})
+        return 0
+    os.ftruncate(held, 0)
+    os.pwrite(held, str(os.getpid()).encode(), 0)
+    _log_to(places)
+    try:
+        _Process(options, places).run(opener, tell)
+    except SandboxError as error:
+        log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
+        tell({"error": error.message, "hint": error.hint})
+        return error.exit_code
+    finally:
+        logging.shutdown()
+    return 0
+
+
+class _Teller:
+    """Tells whoever started this process how it went, once."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self, content: Mapping[str, Any]) -> None:
+        if self._descriptor is None:
+            return
+        with suppress(OSError):  # nobody may be listening any more
+            os.write(self._descriptor, json.dumps(content).encode() + b"\n")
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+class _Process:
+    def __init__(self, options: Options, places: Files) -> None:
+        self._options = options
+        self._places = places
+        self._end = threading.Event()
+        self._token = secrets.token_urlsafe(32)
+        self._registry = Registry()
+        self._door = Door(self._token, self._registry)
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._server: SandboxServer
+        self._account: Account
+
+    def run(self, opener: Opener, tell: _Teller) -> None:
+        """Bind, open the account, serve until the end, and clean up."""
+        self._server = self._bound()
+        try:
+            self._account = opener(self._options.folder, self._registry)
+            gc.freeze()  # modules and AWS's own policies need never be looked through again
+            gc.enable()
+            try:
+                self._serve(tell)
+            finally:
+                self._account.close()
+        finally:
+            self._server.stop()
+
+    def _serve(self, tell: _Teller) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._end.set())
+        self._add_verbs()
+        serving = threading.Thread(target=self._server.serve, name="serve")
+        serving.start()
+        try:
+            self._announce()
+            log.info("serving %s, process %d", self._server.url, os.getpid())
+            tell({"port": self._server.port})
+            self._warm_up()
+            self._wait()
+        finally:
+            self._places.server.unlink(missing_ok=True)
+            self._server.stop()
+            serving.join()
+            log.info("ended")
+
+    def _bound(self) -> SandboxServer:
+        wanted = self._options.port or read_number(self._places.port)
+        if wanted and not self._options.port and not _is_free(wanted):
+            wanted = 0
+        server = SandboxServer(self._answer, wanted)
+        try:
+            server.prepare()
+        except OSError as error:
+            raise SandboxError(
+                f"Port {wanted} can't be used: {_reason(error)}.",
+                "Choose another one, or none: stslab sandbox start",
+            ) from error
+        return server
+
+    def _answer(self, request: HttpRequest) -> ApiResponse:
+        return self._door.admit(request) or self._account.handle(without_token(request))
+
+    def _add_verbs(self) -> None:
+        for name, verb in (
+            ("health", lambda _: self._facts()),
+            ("status", self._status),
+            ("stop", self._stop),
+            ("reset", self._reset),
+        ):
+            self._registry.add(name, verb)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            **self._account.facts,
+            "url": self._server.url,
+            "port": self._server.port,
+            "pid": os.getpid(),
+            "started": self._started,
+            "version": __version__,
+        }
+
+    def _status(self, _: ControlRequest) -> dict[str, Any]:
+        return {**self._facts(), "ends_after_idle_seconds": int(self._options.idle)}
+
+    def _stop(self, request: ControlRequest) -> dict[str, Any]:
+        _require_post(request)
+        self._end.set()
+        return {"stopping": True}
+
+    def _reset(self, request: ControlRequest) -> dict[str, Any]:
+        _require_post(request)
+        self._account.reset()
+        self._announce()
+        return self._facts()
+
+    def _announce(self) -> None:
+        write_private(self._places.port, str(self._server.port))
+        write_private(self._places.token, self._token)
+        write_private(self._places.server, json.dumps(self._facts()))
+
+    def _warm_up(self) -> None:
+        """When the first requests are over: whoever sends them at once does not wait for it."""
+        if not self._end.wait(_SECONDS_UNTIL_WARM):
+            self._account.warm_up()
+
+    def _wait(self) -> None:
+        while not self._end.is_set():
+            left = self._options.idle - self._server.seconds_idle()
+            if left <= 0:
+                log.info("nothing was asked for %d seconds", self._options.idle)
+                return
+            self._end.wait(min(left, _LONGEST_PAUSE))
+
+
+def _require_post(request: ControlRequest) -> None:
+    if request.method != "POST":
+        raise SandboxError("That is done with POST.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _reason(error: OSError) -> str:
+    cause = error.__cause__ or error.__context__ or error
+    return getattr(cause, "strerror", None) or "another program uses it"
+
+
+class _Log(logging.handlers.RotatingFileHandler):
+    """A bounded log, into which goes also what anything else writes to standard error."""
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        super().doRollover()
+        self.adopt_stderr()
+
+    def adopt_stderr(self) -> None:
+        if self.stream:
+            os.dup2(self.stream.fileno(), _STDERR)
+
+
+def _log_to(places: Files) -> None:
+    handler = _Log(places.log, maxBytes=_LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.adopt_stderr()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("stslab").setLevel(logging.INFO)
+    faulthandler.enable()

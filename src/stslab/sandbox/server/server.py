@@ -1,0 +1,324 @@
+"""The sandbox's HTTP server: cheroot's connections and threads, our own strict reading.
+
+It listens on 127.0.0.1 only, answers only requests whose Host names this very server (a web
+page whose name was made to point here gets nothing), hands each to the application whole, and
+gives its answer back. Whatever the application raises becomes AWS's InternalFailure, in the
+log with the lines that led to it and without values.
+"""
+
+import email.utils
+import http
+import logging
+import re
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import lru_cache
+from html import escape
+
+from cheroot import server as cheroot
+from cheroot.workers import threadpool
+
+from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
+from stslab.sandbox.api.model import ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.server.stream import stream
+
+HOST = "127.0.0.1"
+THREADS = 32
+# More are started while slow clients hold these, up to so many.
+_MOST_THREADS = 256
+# How long a request's head may take altogether; and what its body may, beside its bytes.
+_HEAD_SECONDS, _BODY_SECONDS = 5, 20
+_SLOWEST = 1024 * 1024  # bytes a second
+# At most so many bodies of more than so many bytes are in memory at once.
+_LARGE = 8 * 1024 * 1024
+_LARGE_AT_ONCE = 4
+# How long a client may take to send or take the next bytes, or to think of a next request.
+_TIMEOUT = 20
+_CONNECTIONS = 512
+_BACKLOG = 128
+_NO_BODY = {204, 304}
+_DRAINED = 8 * 1024 * 1024
+_AT_ONCE = struct.pack("ii", 1, 0)  # linger, for no time
+
+Application = Callable[[HttpRequest], ApiResponse]
+log = logging.getLogger(__name__)
+
+
+class SandboxServer(cheroot.HTTPServer):
+    """An HTTP server on a loopback port that calls an application.
+
+    ``port`` 0 takes any free one. ``bind()`` listens; ``serve()`` answers until ``stop()``.
+    ``seconds_idle()`` is how long ago the last request came or ended.
+    """
+
+    timeout = _TIMEOUT
+    request_queue_size = _BACKLOG
+    keep_alive_conn_limit = _CONNECTIONS
+
+    def __init__(self, application: Application, port: int = 0, threads: int = THREADS) -> None:
+        super().__init__((HOST, port), gateway=None, minthreads=threads)
+        self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
+        self.ConnectionClass = _Connection
+        self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._application = application
+        self._busy = 0
+        self._last = time.monotonic()
+        self._counting = threading.Lock()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, once prepared."""
+        return int(self.bind_addr[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as clients call it."""
+        return f"http://{HOST}:{self.port}"
+
+    def seconds_idle(self) -> float:
+        """How long nothing has been asked; 0 while something is being answered."""
+        with self._counting:
+            return 0.0 if self._busy else time.monotonic() - self._last
+
+    def require_own_name(self, host: str) -> None:
+        """Refuse a request that was meant for another name.
+
+        Raises:
+            Malformed: ``host`` is neither 127.0.0.1, localhost nor a bucket below it, with
+                this server's port.
+        """
+        name, _, port = host.lower().rpartition(":")
+        if port != str(self.port) or not (name in {HOST, "localhost"} or _BUCKET_HOST(name)):
+            raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
+
+    def answer(self, request: HttpRequest) -> ApiResponse:
+        """The application's answer, or InternalFailure where it fails.
+
+        Raises:
+            Dropped: the application wants the connection reset.
+        """
+        with self._counting:
+            self._busy += 1
+        try:
+            return self._application(request)
+        except Dropped:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
+            return _internal_failure(request, error)
+        finally:
+            with self._counting:
+                self._busy -= 1
+                self._last = time.monotonic()
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 - cheroot's name
+        """Let the next server have this port while old connections to it linger."""
+        bound: socket.socket = super().bind(family, type, proto)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return bound
+
+    def process_conn(self, conn: "_Connection") -> None:
+        """Give a connection that has something to say to a worker; let a new one wait for that.
+
+        Otherwise clients that connect and stay silent would hold the workers.
+        """
+        if conn.last_used is None:
+            self.put_conn(conn)
+            return
+        self.requests.make_room()
+        super().process_conn(conn)
+
+    def stop(self) -> None:
+        """Stop listening, let running requests end, and end the workers."""
+        if not self.ready:
+            return
+        waker = threading.Thread(target=self._wake, daemon=True)
+        waker.start()
+        super().stop()
+        waker.join()
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Put cheroot's own messages in the log; clients that leave are no news."""
+        if level >= logging.WARNING:
+            log.log(level, "%s", msg, exc_info=traceback)
+
+    def _wake(self) -> None:
+        time.sleep(0.02)  # after stop() has asked the selecting thread to end, which waits
+        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
+            pass
+
+
+class _Workers(threadpool.ThreadPool):
+    """A thread pool that does not sleep until its threads run: they will."""
+
+    _threads: list[threadpool.WorkerThread]
+    _spawn_worker: Callable[[], threadpool.WorkerThread]
+
+    def grow(self, amount: int) -> None:
+        room = min(amount, self.max - len(self._threads))
+        self._threads.extend(self._spawn_worker() for _ in range(room))
+
+    def make_room(self) -> None:
+        """Start one more worker where none is free: slow clients hold up nobody else."""
+        if self.idle <= self.qsize:
+            self.grow(1)
+
+
+class _Request(cheroot.HTTPRequest):
+    """One request on a connection: read, handed over, answered."""
+
+    head: Head
+
+    def parse_request(self) -> None:
+        """Read the request line and headers, or refuse them."""
+        self.started_request = True
+        self.conn.rfile.within(_HEAD_SECONDS)
+        try:
+            head = read_head(self.conn.rfile)
+            if head is None:
+                return
+            self.server.require_own_name(head.host)
+        except Malformed as malformed:
+            self._refuse(malformed)
+            return
+        self.head = head
+        self.close_connection = not head.keep_alive
+        self.ready = True
+
+    def respond(self) -> None:
+        """Read the body, let the application answer, and send what it answers."""
+        head = self.head
+        if (head.length or 0) > MAX_BODY:
+            self.close_connection = True
+            self._send(_too_large(head))
+            self._drain()
+            return
+        large = head.length is None or head.length > _LARGE
+        with self.server.large_bodies if large else nullcontext():
+            try:
+                if head.expects_continue:
+                    self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.conn.rfile.within(_BODY_SECONDS + (head.length or MAX_BODY) / _SLOWEST)
+                body = read_body(self.conn.rfile, head.length)
+            except Malformed as malformed:
+                self._refuse(malformed)
+                return
+            try:
+                self._send(self.server.answer(self._request(body)))
+            except Dropped:
+                self._reset()
+
+    def _request(self, body: bytes) -> HttpRequest:
+        head = self.head
+        return HttpRequest(
+            method=head.method,
+            path=head.path,
+            query=head.query,
+            raw_query=head.raw_query,
+            headers=head.headers,
+            body=body,
+            source_ip=self.conn.remote_addr or HOST,
+        )
+
+    def _send(self, response: ApiResponse) -> None:
+        self.sent_headers = True
+        if not self.server.can_add_keepalive_connection:
+            self.close_connection = True
+        names = {name.lower() for name, _ in response.headers}
+        lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
+        lines += [f"{name}: {_one_line(value)}" for name, value in response.headers]
+        if response.status not in _NO_BODY and "content-length" not in names:
+            lines.append(f"Content-Length: {len(response.body)}")
+        lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
+        lines.append(f"Connection: {'close' if self.close_connection else 'keep-alive'}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        bodyless = self.head.method == "HEAD" or response.status in _NO_BODY
+        self.conn.wfile.write(head if bodyless else head + response.body)
+
+    def _refuse(self, malformed: Malformed) -> None:
+        self.close_connection = True
+        self.sent_headers = True
+        body = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
+        head = (
+            f"HTTP/1.1 {malformed.status}\r\nContent-Type: text/html\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.ready = False
+        with suppress(OSError):
+            self.conn.wfile.write((head + body).encode())
+            self._drain()
+
+    def _reset(self) -> None:
+        """Close the connection at once: what is not sent, or not read, is thrown away."""
+        self.close_connection = True
+        self.sent_headers = True
+        self.conn.reset()
+
+    def _drain(self) -> None:
+        with suppress(OSError):  # the client may have gone, or have stopped sending
+            self.conn.socket.shutdown(socket.SHUT_WR)
+            self.conn.rfile.drain(_DRAINED, seconds=1)
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
+        super().__init__(server, sock, makefile=stream)
+        self._resetting = False
+
+    def reset(self) -> None:
+        """Let :meth:`close` reset the connection instead of ending it in good order."""
+        self._resetting = True
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+
+    def _close_kernel_socket(self) -> None:
+        if not self._resetting:
+            super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
+
+
+_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
+
+
+@lru_cache
+def _phrase(status: int) -> str:
+    return http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "Unknown"
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\r", " ").replace("\n", " ")
+
+
+def _too_large(head: Head) -> ApiResponse:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>EntityTooLarge</Code>'
+        "<Message>Your proposed upload exceeds the maximum allowed size</Message>"
+        f"<ProposedSize>{head.length}</ProposedSize><MaxSizeAllowed>{MAX_BODY}</MaxSizeAllowed>"
+        f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
+    )
+    return ApiResponse(400, (("Content-Type", "application/xml"),), body.encode())
+
+
+def _internal_failure(request: HttpRequest, error: Exception) -> ApiResponse:
+    """Say InternalFailure, and log where: the lines, not the values, which may be secret."""
+    request_id = secrets.token_hex(16)
+    log.error("request %s: %s failed\n%s", request_id, request.method, where(error))
+    if "/s3/" in request.header("Authorization"):
+        error_body = (
+            "<Error><Code>InternalError</Code>"
+            "<Message>We encountered an internal error. Please try again.</Message>"
+            f"<RequestId>{request_id}</RequestId></Error>"
+        )
+    else:
+        error_body = (
+            "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code>"
+            "<Message>The request processing has failed because of an unknown error, exception "
+            f"or failure.</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+    headers = (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id))
+    return ApiResponse(500, headers, f'<?xml version="1.0"?>\n{error_body}'.encode())

@@ -1,0 +1,139 @@
+"""Who sent a request: the one door through which every request's signature goes.
+
+SigV4 in the header and in the query, S3's Signature Version 2 in both, and unsigned requests
+where AWS takes them: S3's anonymous ones, and the two calls of STS that exchange a token of
+somebody else's for credentials.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from stslab.policy import Principal
+from stslab.sandbox.api.http import Malformed, parse_query
+from stslab.sandbox.api.model import Caller, HttpRequest, KeyStore
+from stslab.sandbox.signing import canonical, query, s3, v2
+from stslab.sandbox.signing.s3_faults import invalid_argument, unsupported_mechanism
+from stslab.sandbox.signing.trust import Authenticated, Circle, Clock
+
+_SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
+_SERVICE = re.compile(r"[a-z0-9-]{1,40}")
+_FORM = "application/x-www-form-urlencoded"
+# AWS documentation: AssumeRoleWithWebIdentity and AssumeRoleWithSAML (STS API Reference):
+# "Calling ... does not require the use of AWS security credentials."
+UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+_ONE_MECHANISM = (
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+    "string parameter or the Authorization header should be specified"
+)
+_ONE_SPACE = "Authorization header is invalid -- one and only one ' ' (space) required"
+_ONCE = ("authorization", "x-amz-date", "date", "x-amz-security-token", "x-amz-content-sha256")
+_STS = "sts"
+
+Verifier = Callable[[HttpRequest, Circle], Authenticated]
+# Signature Version 4 asymmetric, which is not verified here.
+_ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"
+_S3_HEADERS: dict[str, Verifier] = {
+    canonical.ALGORITHM: s3.verify_header,
+    "AWS": v2.verify_header,
+}
+
+
+def real_time() -> datetime:
+    """The machine's clock, aware, UTC: what signatures are judged by."""
+    return datetime.now(UTC)
+
+
+class Authenticator:
+    """Finds out who signed a request.
+
+    ``clock`` is the sandbox's own, by which sessions end; ``real_clock`` judges signatures.
+    """
+
+    def __init__(self, keys: KeyStore, clock: Clock, real_clock: Clock = real_time) -> None:
+        self._circle = Circle(keys, clock, real_clock)
+
+    def authenticate(self, request: HttpRequest) -> Authenticated:
+        """Verify the request's signature, or find that it may come without one.
+
+        Raises:
+            ApiFault: AWS's refusal, in the words of the service that the request addresses
+                (:func:`addressed_service`); it holds neither a secret key nor a session token.
+        """
+        if addressed_service(request) == canonical.S3:
+            return self._s3(request)
+        if _is_unsigned(request):
+            return self._without_signature(request)
+        return query.verify(request, self._circle)
+
+    def _s3(self, request: HttpRequest) -> Authenticated:
+        names = {name for name, _ in request.query}
+        v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
+        headers = canonical.header_map(request)
+        text = headers.get("authorization", "")
+        if ("authorization" in headers) + v4_query + v2_query > 1:
+            raise invalid_argument(_ONE_MECHANISM, "Authorization", text)
+        if name := canonical.doubled_header(request, headers, _ONCE):
+            raise invalid_argument("The header was sent more than once.", name, "")
+        if v4_query:
+            return s3.verify_query(request, self._circle)
+        if v2_query:
+            return v2.verify_query(request, self._circle)
+        return self._s3_header(request, text) if text else self._anonymous(request, canonical.S3)
+
+    def _s3_header(self, request: HttpRequest, text: str) -> Authenticated:
+        scheme, space, _ = text.partition(" ")
+        if not space:
+            raise invalid_argument(_ONE_SPACE, "Authorization", text)
+        if scheme == _ASYMMETRIC:
+            raise unsupported_mechanism()
+        verifier = _S3_HEADERS.get(scheme)
+        if verifier is None:
+            raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
+        return verifier(request, self._circle)
+
+    def _without_signature(self, request: HttpRequest) -> Authenticated:
+        actions = [value for name, value in _parameters(request) if name == "Action"]
+        if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
+            raise query.missing_token()
+        return self._anonymous(request, _STS)
+
+    def _anonymous(self, request: HttpRequest, service: str) -> Authenticated:
+        if service == canonical.S3:
+            s3.verify_checksums(request)
+        caller = Caller(Principal.anonymous(), "", "", "Anonymous")
+        return Authenticated(caller, service, "us-east-1", request)
+
+
+def addressed_service(request: HttpRequest) -> str:
+    """Which service a request addresses, by its own word: what its errors are to look like.
+
+    It is the service of its credential scope. Without one it is S3, or STS where it looks like
+    a call of the Query protocol.
+    """
+    found = _SCOPED.search(request.header("authorization"))
+    if found:
+        return found[1]
+    parts = request.argument("X-Amz-Credential").split("/")
+    if len(parts) == 5 and _SERVICE.fullmatch(parts[3]):  # noqa: PLR2004 - key, date, region, service, end
+        return parts[3]
+    return _STS if _looks_like_query(request) else canonical.S3
+
+
+def _looks_like_query(request: HttpRequest) -> bool:
+    if request.path != "/":
+        return False
+    if request.method == "POST":
+        return request.header("content-type").partition(";")[0].strip().lower() == _FORM
+    return bool(request.argument("Action"))
+
+
+def _is_unsigned(request: HttpRequest) -> bool:
+    return not request.header("authorization") and not request.argument("X-Amz-Algorithm")
+
+
+def _parameters(request: HttpRequest) -> tuple[tuple[str, str], ...]:
+    try:
+        return (*request.query, *parse_query(request.body.decode("ascii", "strict")))
+    except (Malformed, UnicodeDecodeError):
+        return ()

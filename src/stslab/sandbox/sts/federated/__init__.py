@@ -1,0 +1,1 @@
+"""Sessions on the word of an identity provider: OpenID Connect and SAML."""

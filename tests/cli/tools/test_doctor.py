@@ -1,0 +1,104 @@
+"""The doctor finds what is wrong, names the mend, and the mend works."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Stslab
+from tests.runner.journal.test_journal import a_run
+
+from stslab.home import Home
+from stslab.runner.journal.lock import held
+from stslab.runner.journal.store import Journal
+
+
+@pytest.fixture
+def doctor(stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The doctor's checks by name, and its exit code."""
+    monkeypatch.setenv("STSLAB_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.delenv("STSLAB_DENY_ACCOUNTS", raising=False)
+
+    def look() -> tuple[int, dict[str, dict[str, str]]]:
+        said = stslab("doctor", "--json")
+        whole = json.loads(said.out)
+        assert whole["ok"] == (said.code == 0)
+        return said.code, {one["name"]: one for one in whole["checks"]}
+
+    return look
+
+
+def test_a_machine_where_all_is_well(doctor, stslab: Stslab):
+    code, checks = doctor()
+    assert code == 0
+    assert {checks[name]["state"] for name in ("Python", "packages", "state folder", "disk")} == {
+        "good"
+    }
+    assert "moto 5" in checks["packages"]["says"]
+    assert "(not made yet)" in checks["state folder"]["says"]
+    assert "All is well." in stslab("doctor").out
+
+
+def test_files_that_others_can_read_and_its_mend(doctor, state: Path):
+    secret = state / "profiles" / "sandbox" / "credentials"
+    secret.parent.mkdir(parents=True)
+    state.chmod(0o700)
+    secret.write_text("")
+    secret.chmod(0o644)
+    code, checks = doctor()
+    assert code == 1
+    mend = checks["state folder"]["mend"]
+    assert str(secret) in mend
+    subprocess.run(["sh", "-c", mend.removeprefix("Run: ")], check=True)
+    assert doctor()[0] == 0
+
+
+def test_a_state_folder_that_can_not_be(doctor, state: Path):
+    state.write_text("")
+    code, checks = doctor()
+    assert code == 1
+    assert "STSLAB_HOME" in checks["state folder"]["mend"]
+
+
+def test_a_damaged_journal(doctor, state: Path):
+    with Journal(state / "journal.sqlite") as journal:
+        journal.begin(a_run())
+    assert doctor()[1]["journal"]["says"] == "whole; 1 run"
+    database = sqlite3.connect(state / "journal.sqlite")
+    database.execute("UPDATE runs SET state = 'nonsense'")
+    database.commit()
+    database.close()
+    code, checks = doctor()
+    assert code == 1
+    assert "--sweep" in checks["journal"]["mend"]
+
+
+def test_leftovers_of_old_runs(doctor, state: Path):
+    with Journal(state / "journal.sqlite") as journal:
+        journal.begin(a_run("abcd1234", target="aws", kind="aws"))
+    code, checks = doctor()
+    assert code == 0
+    assert checks["leftovers"]["state"] == "warning"
+    assert "stslab cleanup abcd1234 --target aws" in checks["leftovers"]["mend"]
+
+
+def test_another_process_at_work(doctor, state: Path):
+    with held(Home(state), "stslab run"):
+        assert f"`stslab run`, process {os.getpid()}" in doctor()[1]["lock"]["says"]
+    assert "lock" not in doctor()[1]
+
+
+def test_settings_that_make_no_sense(doctor, tmp_path: Path):
+    (tmp_path / "config.toml").write_text("nonsense")
+    code, checks = doctor()
+    assert code == 2
+    assert "can't be understood" in checks["stslab"]["says"]
+    (tmp_path / "config.toml").write_text('[guard]\ndeny_accounts = ["111122223333"]')
+    assert doctor()[1]["denied accounts"]["says"] == "111122223333"
+
+
+def test_it_makes_nothing(doctor, state: Path):
+    doctor()
+    assert not state.exists()

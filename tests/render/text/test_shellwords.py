@@ -1,0 +1,52 @@
+"""Commands that are laid out must still be the same commands."""
+
+import json
+import shlex
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.render.drawing import as_a_shell_reads
+
+from stslab.render.text.shellwords import wrapped
+
+WORDS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60), min_size=1
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WORDS, st.integers(20, 200), st.sampled_from(["", "    "]))
+def test_a_shell_reads_the_same_words_from_it(words, width, indent):
+    lines = wrapped(shlex.join(words), width, indent)
+    read = as_a_shell_reads("\n".join(lines))
+    assert len(read) == len(words)
+    for one, other in zip(read, words, strict=True):
+        assert one == other or json.loads(one) == json.loads(other)
+
+
+@given(st.lists(st.from_regex(r"[a-z-]{1,15}", fullmatch=True), min_size=1), st.integers(30, 100))
+def test_short_words_keep_within_the_width(words, width):
+    assert all(len(line) <= width for line in wrapped(" ".join(words), width))
+
+
+def test_an_option_keeps_its_value_beside_it():
+    lines = wrapped("aws iam create-user --user-name somebody --path /a/b --profile admin", 40)
+    assert lines == [
+        "aws iam create-user \\",
+        "  --user-name somebody --path /a/b \\",
+        "  --profile admin",
+    ]
+
+
+def test_a_long_document_is_broken_where_json_allows():
+    document = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
+    lines = wrapped(f"aws iam x --policy-document '{json.dumps(document)}' --profile y", 60, "    ")
+    assert len(lines) > 8
+    assert max(map(len, lines)) <= 60
+    assert json.loads(as_a_shell_reads("\n".join(lines))[4]) == document
+
+
+@pytest.mark.parametrize("odd", ["aws 'unclosed", 'aws "x', "aws \\"])
+def test_what_no_shell_can_read_is_left_alone(odd):
+    assert wrapped(odd, 4) == [odd]

@@ -1,0 +1,133 @@
+"""Lookups that overlap: in order, never older than a change, and never more than a few."""
+
+import threading
+import time
+
+import pytest
+from tests.runner.run.test_kill import assert_only_others_left, lookalikes
+from tests.runner.undo.test_undo import add_by_hand
+
+from stslab.errors import CredentialsError
+from stslab.runner.calls.ahead import AT_ONCE, Ahead, Read, only_looks
+from stslab.runner.events import ThingLookedUp
+from stslab.runner.ports import Answer
+
+
+class Account:
+    """Answers each lookup with its parameters, when ``gate`` lets it."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.under_way = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def look(self, read: Read) -> Answer:
+        with self._lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        assert self.gate.wait(10)
+        with self._lock:
+            self.under_way -= 1
+        return Answer(dict(read.params))
+
+
+def read_of(number: int) -> Read:
+    return Read("iam", "GetUser", {"UserName": str(number)})
+
+
+def test_a_few_are_under_way_together_and_come_in_order():
+    account = Account()
+    ahead = Ahead(account.look)
+    items = ahead.over(range(30), read_of)
+    first = next(items)
+    deadline = time.monotonic() + 10
+    while account.under_way < AT_ONCE and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert account.under_way == AT_ONCE
+    account.gate.set()
+    taken = [ahead.take(read_of(first)), *(ahead.take(read_of(item)) for item in items)]
+    assert [one and one.data["UserName"] for one in taken] == [str(n) for n in range(30)]
+    assert account.most <= AT_ONCE
+
+
+def test_an_answer_from_before_a_change_is_not_used():
+    account = Account()
+    account.gate.set()
+    ahead = Ahead(account.look)
+    items = ahead.over(range(3), read_of)
+    next(items)
+    ahead.forget()
+    assert ahead.take(read_of(0)) is None
+    assert ahead.take(read_of(1)) is None
+
+
+def test_each_answer_is_there_once_and_another_question_has_none():
+    account = Account()
+    account.gate.set()
+    ahead = Ahead(account.look)
+    items = ahead.over(range(2), read_of)
+    next(items)
+    assert ahead.take(Read("iam", "GetRole", {"UserName": "0"})) is None
+    assert ahead.take(read_of(0)) is not None
+    assert ahead.take(read_of(0)) is None
+
+
+def test_who_stops_asking_leaves_nothing_for_later():
+    account = Account()
+    account.gate.set()
+    ahead = Ahead(account.look)
+    items = ahead.over(range(5), read_of)
+    next(items)
+    items.close()
+    assert all(ahead.take(read_of(number)) is None for number in range(5))
+
+
+def test_what_a_lookup_raises_is_raised_where_its_answer_is_taken():
+    def look(_read: Read) -> Answer:
+        raise CredentialsError("they ended")
+
+    ahead = Ahead(look)
+    items = ahead.over(range(1), read_of)
+    next(items)
+    with pytest.raises(CredentialsError, match="they ended"):
+        ahead.take(read_of(0))
+
+
+@pytest.mark.parametrize(
+    ("operation", "looks"),
+    [
+        ("GetUser", True),
+        ("ListObjectVersions", True),
+        ("DescribeStacks", True),
+        ("HeadBucket", True),
+        ("DeleteUser", False),
+        ("PutUserPolicy", False),
+        ("AssumeRole", False),
+        ("Unheard", False),
+    ],
+)
+def test_what_only_looks(operation, looks):
+    assert only_looks(operation) is looks
+
+
+def test_cleanup_does_and_says_the_same_in_either_kind_of_account(machine):
+    """What overlaps elsewhere is done one by one in the embedded account."""
+    said = {}
+    for kind in ("sandbox", "aws"):
+        machine.world, machine.profiles = lookalikes(), type(machine.profiles)()
+        machine.ids = 0
+        with machine.process(kind=kind) as process:
+            process.run(last="verify-access")
+        machine.events.clear()
+        add_by_hand(machine.world)
+        with machine.process(kind=kind) as process:
+            report = process.cleanup.run("run00001")
+        said[kind] = (
+            report.removed,
+            [(one.thing, one.gone, one.proof) for one in machine.said(ThingLookedUp)],
+            process.cleanup._calls.made,
+        )
+        assert_only_others_left(machine)
+        (machine.folder / "journal.sqlite").unlink()
+    assert said["sandbox"] == said["aws"]

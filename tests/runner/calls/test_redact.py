@@ -1,0 +1,61 @@
+"""Secrets are hidden by their keys and by their values."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stslab.runner.calls.redact import HIDDEN, is_secret_key, redact, redact_text, secrets_in
+from stslab.runner.journal.ids import LENGTH, new_run_id
+
+SECRET = "wJalrXUtnFEMI-EXAMPLE"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["SecretAccessKey", "secret_access_key", "SessionToken", "Password", "SecretKey", "Token"],
+)
+def test_what_stands_under_a_secret_key_is_hidden(key):
+    assert redact({"a": [{key: SECRET, "AccessKeyId": "AKIA"}]}) == {
+        "a": [{key: HIDDEN, "AccessKeyId": "AKIA"}]
+    }
+
+
+@pytest.mark.parametrize("key", ["AccessKeyId", "NextToken", "StackName", "KeyId", "Tokens"])
+def test_what_is_no_secret_stays(key):
+    assert not is_secret_key(key)
+    assert redact({key: "value"}) == {key: "value"}
+
+
+def test_a_known_secret_is_hidden_wherever_it_is():
+    text = f"User data: export KEY={SECRET}; echo"
+    assert redact({"Body": text}, [SECRET]) == {"Body": f"User data: export KEY={HIDDEN}; echo"}
+    assert redact_text(text, [SECRET]).count(SECRET) == 0
+
+
+def test_a_short_value_is_no_secret_to_look_for():
+    assert redact_text("a b a", ["a"]) == "a b a"
+
+
+def test_secrets_are_found_by_their_keys():
+    answer = {"Credentials": {"SecretAccessKey": "s1", "SessionToken": "s2", "AccessKeyId": "a"}}
+    assert set(secrets_in([answer])) == {"s1", "s2"}
+
+
+@given(
+    st.recursive(
+        st.text(max_size=5) | st.just(SECRET) | st.integers() | st.none(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=10,
+    )
+)
+def test_no_structure_hides_a_known_secret(value):
+    assert SECRET not in json.dumps(redact(value, [SECRET]))
+
+
+def test_run_ids_fit_into_any_name_and_do_not_meet():
+    ids = {new_run_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert all(len(one) == LENGTH and one[0].isalpha() and one.islower() for one in ids)
+    assert all(one.isascii() and one.isalnum() for one in ids)

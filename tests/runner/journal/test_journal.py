@@ -1,0 +1,274 @@
+"""The journal: what is written is there, and what is damaged is said to be so."""
+
+import contextlib
+import sqlite3
+import stat
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stslab.errors import JournalCorrupt, JournalError, JournalTooNew, StateFolderError
+from stslab.runner.journal import schema
+from stslab.runner.journal.records import (
+    CheckRecord,
+    EntryState,
+    Intent,
+    Result,
+    RunRecord,
+    RunState,
+    Thing,
+    UndoCall,
+)
+from stslab.runner.journal.store import Journal
+
+USER = Thing("iam.user", {"UserName": "u"})
+UNDO = UndoCall("admin", "iam", "DeleteUser", {"UserName": "u"}, "waiter", {"a": [1]})
+
+
+def a_run(run="r1", **changes) -> RunRecord:
+    values = {
+        "id": run,
+        "lab": "assume-role",
+        "title": "T",
+        "path": "p",
+        "sha256": "s",
+        "target": "sandbox",
+        "kind": "sandbox",
+        "account": "111122223333",
+        "region": "us-east-1",
+        "partition": "aws",
+        "instance": "i",
+        "state": RunState.ACTIVE,
+        "started": "2026-01-01T00:00:00+00:00",
+    }
+    return RunRecord(**{**values, **changes})
+
+
+def an_intent(step=0, **changes) -> Intent:
+    values = {
+        "stage": "s",
+        "step": step,
+        "title": "Make it",
+        "identity": "admin",
+        "service": "iam",
+        "operation": "CreateUser",
+        "params": {"UserName": "u", "Tags": [{"Key": "k", "Value": "v"}]},
+        "thing": USER,
+        "undo": (UNDO,),
+    }
+    return Intent(**{**values, **changes})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "home" / "journal.sqlite"
+
+
+@pytest.fixture
+def filled(path):
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        seq = journal.intend("r1", an_intent(before=("x",), profile="sts"))
+        journal.conclude("r1", seq, Result(EntryState.DONE, saved={"a": {"b": 1}}))
+        journal.found("r1", seq, (Thing("s3.bucket", {"Bucket": "b"}),))
+        journal.staged("r1", "s", held=True, seconds=1.5)
+        journal.checked(
+            "r1", CheckRecord("s", 0, "T", "says", True, False, "", "proof", "id", 0.1, "2026")
+        )
+    return path
+
+
+def test_what_is_written_is_read_by_the_next_process(filled):
+    with Journal(filled) as journal:
+        assert journal.run("r1") == a_run()
+        (entry,) = journal.entries("r1")
+        assert entry.intent == an_intent(before=("x",), profile="sts")
+        assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, USER, (UNDO,))
+        assert journal.things("r1", entry.seq) == (Thing("s3.bucket", {"Bucket": "b"}),)
+        assert journal.saved("r1") == {"a": {"b": 1}}
+        assert journal.stages("r1")[0].held
+        assert journal.checks("r1")[0].proof == "proof"
+
+
+def test_an_intent_without_an_outcome_is_perhaps_done(path):
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        journal.intend("r1", an_intent())
+    with Journal(path) as journal:
+        assert journal.latest("r1", "s", 0).state is EntryState.INTENDED
+        assert journal.latest("r1", "s", 1) is None
+
+
+def test_an_outcome_completes_the_thing_and_its_undo(path):
+    key = Thing("iam.access_key", {"UserName": "u", "AccessKeyId": "AKIA1"})
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        seq = journal.intend("r1", an_intent(thing=Thing("iam.access_key", {"UserName": "u"})))
+        profile = ("sts", "AKIA1", "")
+        journal.conclude(
+            "r1", seq, Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
+        )
+        journal.conclude("r1", seq, Result(EntryState.DONE))
+        entry = journal.latest("r1", "s", 0)
+        assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, key, ())
+        assert journal.profiles("r1")[0].access_key_id == "AKIA1"
+
+
+def test_a_repeated_call_stands_for_the_one_before(path):
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        first = journal.intend("r1", an_intent())
+        journal.intend("r1", an_intent(replaces=first))
+        states = [entry.state for entry in journal.entries("r1")]
+    assert states == [EntryState.REPLACED, EntryState.INTENDED]
+
+
+def test_all_or_nothing_of_a_result_is_written(path):
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        seq = journal.intend("r1", an_intent())
+        with pytest.raises(JournalError):
+            journal.conclude("r1", seq, Result(EntryState.DONE, profile=("a", None, None)))
+        assert journal.latest("r1", "s", 0).state is EntryState.INTENDED
+
+
+def test_unfinished_runs_are_told_newest_first(path):
+    with Journal(path) as journal:
+        for number in range(4):
+            journal.begin(a_run(f"r{number}", lab="x" if number == 3 else "assume-role"))
+        journal.mark("r1", RunState.CLEANED)
+        journal.mark("r2", RunState.UNDOING)
+        assert [run.id for run in journal.unfinished("sandbox", "assume-role")] == ["r2", "r0"]
+        assert [run.id for run in journal.unfinished()] == ["r3", "r2", "r0"]
+        assert journal.unfinished("aws") == ()
+        assert journal.run("r1").ended
+
+
+def test_only_its_owner_can_read_it(filled):
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in filled.parent.iterdir()}
+    assert modes == {0o600}
+    assert stat.S_IMODE(filled.parent.stat().st_mode) == 0o700
+
+
+def test_every_write_is_on_disk_when_it_returns(filled):
+    with Journal(filled) as journal:
+        assert journal._database.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_step_costs_the_same_however_long_the_history(filled):
+    """Nothing that is asked or written for one step walks through a whole table."""
+    with Journal(filled) as journal:
+        plans = [
+            journal._database.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+            for query in (
+                "SELECT * FROM entries WHERE run = 'r' AND stage = 's' AND step = 1",
+                "SELECT max(seq) FROM outcomes WHERE entry = 1",
+                "SELECT * FROM things WHERE run = 'r' AND entry = 1",
+                "SELECT * FROM saved WHERE run = 'r'",
+                "SELECT * FROM checks WHERE run = 'r'",
+            )
+        ]
+    assert [row[0][3].split()[0] for row in plans] == ["SEARCH"] * 5
+
+
+def test_a_newer_journal_is_refused_and_left_as_it_is(filled):
+    with sqlite3.connect(filled) as database:
+        database.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    database.close()
+    before = filled.read_bytes()
+    with pytest.raises(JournalTooNew, match="newer stslab"):
+        Journal(filled)
+    assert filled.read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_as_it_is(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE t (a)")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalCorrupt, match="not a journal"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 500, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_garbage_is_damage(path, content):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(JournalCorrupt) as caught:
+        Journal(path)
+    assert "Move it aside" in caught.value.hint
+
+
+def test_a_truncated_journal_is_damage(filled):
+    whole = filled.read_bytes()
+    filled.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalCorrupt):
+        read_all(filled)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"title": 1}', "{", "null"])
+def test_a_row_that_makes_no_sense_is_damage(filled, text):
+    with sqlite3.connect(filled) as database:
+        database.execute("UPDATE entries SET intent = ?", (text,))
+    database.close()
+    with Journal(filled) as journal, pytest.raises(JournalCorrupt):
+        journal.entries("r1")
+
+
+def test_a_state_folder_that_is_a_file(tmp_path):
+    (tmp_path / "home").write_text("")
+    with pytest.raises(StateFolderError, match="can't be used"):
+        Journal(tmp_path / "home" / "journal.sqlite")
+
+
+def test_a_journal_that_is_a_folder(path):
+    path.mkdir(parents=True)
+    with pytest.raises(JournalError, match="can't be written") as caught:
+        Journal(path)
+    assert "STSLAB_HOME" in caught.value.hint
+
+
+def test_a_journal_that_another_process_makes_read_only(filled):
+    with Journal(filled) as journal:
+        journal._database.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalError, match="can't be written"):
+            journal.mark("r1", RunState.CLEANED)
+
+
+def test_two_processes_make_the_journal_at_once(path):
+    with Journal(path) as one, Journal(path) as other:
+        one.begin(a_run("r1"))
+        other.begin(a_run("r2"))
+        assert [run.id for run in one.runs()] == ["r2", "r1"]
+
+
+def read_all(path) -> None:
+    with Journal(path) as journal:
+        for run in journal.runs():
+            for entry in journal.entries(run.id):
+                journal.things(run.id, entry.seq)
+            journal.saved(run.id)
+            journal.profiles(run.id)
+            journal.stages(run.id)
+            journal.checks(run.id)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_mutated_journal_is_read_or_refused_but_never_a_crash(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("mutated") / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.begin(a_run())
+        journal.conclude("r1", journal.intend("r1", an_intent()), Result(EntryState.DONE))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    for name in ("-wal", "-shm"):
+        path.with_name(path.name + name).unlink(missing_ok=True)
+    with contextlib.suppress(JournalError):
+        read_all(path)

@@ -1,0 +1,74 @@
+"""One at a time, and a lock ends with its process."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from stslab.errors import RunInProgress, StateFolderError
+from stslab.home import Home
+from stslab.runner.journal.lock import held
+
+HOLD = """
+import sys, pathlib
+from stslab.home import Home
+from stslab.runner.journal.lock import held
+with held(Home(pathlib.Path(sys.argv[1])), "stslab run"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home(tmp_path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def holder(home):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_who_comes_second_is_told_who_holds_it(home, holder):
+    with pytest.raises(RunInProgress) as caught, held(home):
+        pass
+    assert f"`stslab run`, process {holder.pid}, since 20" in caught.value.message
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(home, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with held(home, "stslab cleanup"):
+        assert f'"pid": {os.getpid()}' in home.lock.read_text()
+
+
+def test_it_is_free_again_after_an_error(home):
+    with pytest.raises(ValueError, match="x"), held(home):
+        raise ValueError("x")
+    with held(home):
+        pass
+    assert home.lock.read_text() == ""
+
+
+def test_a_holder_that_says_nothing_is_still_respected(home):
+    with held(home):
+        home.lock.write_text("not json")
+        with pytest.raises(RunInProgress, match="has not said who it is"), held(home):
+            pass
+
+
+def test_a_lock_that_cannot_be_made(home):
+    home.lock.mkdir(parents=True)
+    with pytest.raises(StateFolderError, match="can't be opened"), held(home):
+        pass

@@ -1,0 +1,142 @@
+"""Journals that are damaged in any way: said to be, and never acted on."""
+
+import json
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from tests.runner.conftest import Machine
+from tests.runner.fake_world import World
+from tests.runner.run.test_kill import lookalikes
+
+from stslab.errors import CredentialsError, JournalError, RunError, UndoIncomplete
+from stslab.runner.journal.store import Journal
+from stslab.runner.report import report
+
+BYTES, ROWS = 400, 300
+
+
+@pytest.fixture
+def stopped(assume_role, tmp_path) -> Machine:
+    """A machine whose run was stopped before its end, among what is not the run's."""
+    machine = Machine(assume_role, tmp_path, world=lookalikes())
+    with machine.process() as process:
+        process.run(last="verify-access")
+    return machine
+
+
+def strangers_of(world: World) -> Counter[str]:
+    """Everything in the account, as words that can be counted."""
+    return Counter(f"{kind} {name}" for kind, names in world.inventory().items() for name in names)
+
+
+def clean_up(machine: Machine) -> type[Exception] | None:
+    """Clean up and report, as the commands do; which of the errors that may be said it was."""
+    try:
+        with machine.process() as process:
+            for run in process.journal.runs():
+                report(process.journal, run.id)
+            process.clean_up()
+    except (JournalError, UndoIncomplete, CredentialsError, RunError) as error:
+        return type(error)
+    return None
+
+
+def tables(path: Path, change: Callable[[sqlite3.Connection], None]) -> None:
+    database = sqlite3.connect(path)
+    change(database)
+    database.commit()
+    database.close()
+
+
+def test_bytes_that_changed(stopped: Machine):
+    """Any bytes of the file, one to forty of them: no traceback, and nothing foreign touched."""
+    path = stopped.folder / "journal.sqlite"
+    tables(path, lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    whole, chance = path.read_bytes(), random.Random(20261124)
+    world, others, outcomes = deepcopy(stopped.world), strangers_of(lookalikes()), set()
+    for _ in range(BYTES):
+        stopped.world = deepcopy(world)
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 3, 10, 40))):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        put(path, bytes(damaged))
+        outcomes.add(clean_up(stopped))
+        assert others <= strangers_of(stopped.world)
+    assert len(outcomes) > 1
+
+
+# What a record may become that is still JSON of the right shape: other names, other calls.
+TEXTS = [
+    ("entries", "intent"),
+    ("outcomes", "thing"),
+    ("outcomes", "undo"),
+    ("things", "thing"),
+    ("entries", "stage"),
+    ("outcomes", "state"),
+]
+
+
+def test_records_that_changed_and_still_make_sense(stopped: Machine):
+    """Names of the run's become a stranger's: cleanup must not follow the journal there."""
+    path = stopped.folder / "journal.sqlite"
+    tables(path, lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    whole, chance = path.read_bytes(), random.Random(5)
+    strangers = sorted({str(name) for names in lookalikes().inventory().values() for name in names})
+    before = stopped.world.inventory()
+    refused = 0
+    for _ in range(ROWS):
+        put(path, whole)
+        tables(path, lambda database: misdirect(database, chance, strangers))
+        if path.read_bytes() == whole:
+            continue
+        assert clean_up(stopped) is not None
+        assert stopped.world.inventory() == before
+        refused += 1
+    assert refused > ROWS // 2
+
+
+def put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for name in ("-wal", "-shm"):
+        path.with_name(path.name + name).unlink(missing_ok=True)
+
+
+def misdirect(database: sqlite3.Connection, chance: random.Random, strangers: list[str]) -> None:
+    """Change one record, as if the run had made what it had not."""
+    table, column = chance.choice(TEXTS)
+    query = f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - ours
+    rows = database.execute(query).fetchall()
+    row, text = chance.choice(rows)
+    changed = misdirected(text, chance, strangers)
+    update = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608 - ours
+    database.execute(update, (changed, row))
+
+
+def misdirected(text: str, chance: random.Random, strangers: list[str]) -> str:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return text + chance.choice(("", "x"))
+    return json.dumps(replaced(data, chance, strangers), separators=(",", ":"), ensure_ascii=False)
+
+
+def replaced(data, chance, strangers):
+    if isinstance(data, dict):
+        return {key: replaced(value, chance, strangers) for key, value in data.items()}
+    if isinstance(data, list):
+        return [replaced(value, chance, strangers) for value in data]
+    mine = isinstance(data, str) and "run00001" in data
+    return chance.choice(strangers) if mine and chance.random() < 0.7 else data
+
+
+def test_a_seal_that_is_taken_off_is_no_way_round_it(stopped: Machine):
+    """Rows of before seals have none: but there a lookup by tag stands before what is perhaps."""
+    path = stopped.folder / "journal.sqlite"
+    tables(path, lambda database: database.execute("UPDATE entries SET seal = 'x'"))
+    with Journal(path) as journal, pytest.raises(JournalError, match="not as it was written"):
+        journal.entries("run00001")

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from stslab.sandbox.api import constraints
+from stslab.sandbox.api.model import ApiFault
+
+ROLE = "arn:aws:iam::111122223333:role/r"
+
+
+def refusal(service: str, operation: str, **params: Any) -> str:
+    with pytest.raises(ApiFault) as refused:
+        constraints.check(service, operation, params)
+    assert refused.value.code == "ValidationError"
+    return refused.value.message
+
+
+def test_what_fits_passes() -> None:
+    constraints.check("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "me"})
+    constraints.check("iam", "ListUsers", {})
+
+
+def test_a_problem_in_a_list_says_where() -> None:
+    said = refusal("iam", "TagUser", UserName="u", Tags=[{"Key": "a", "Value": "b"}, {"Key": "c"}])
+    assert said == (
+        "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy "
+        "constraint: Member must not be null"
+    )
+
+
+def test_a_list_that_is_too_long_is_shown() -> None:
+    said = refusal("sts", "GetWebIdentityToken", Audience=["a"] * 11, SigningAlgorithm="RS256")
+    assert "'audience' failed to satisfy constraint: Member must have length less than" in said
+
+
+def test_a_secret_is_not_shown() -> None:
+    said = refusal(
+        "sts",
+        "AssumeRoleWithWebIdentity",
+        RoleArn=ROLE,
+        RoleSessionName="me",
+        WebIdentityToken="abc",
+    )
+    assert "abc" not in said
+    assert "Value '***' at 'webIdentityToken'" in said
+
+
+def test_letters_of_any_alphabet_in_tags_only() -> None:
+    constraints.check("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "größe", "Value": "é"}]})
+    assert "regular expression" in refusal("iam", "GetUser", UserName="größe")
+
+
+def test_a_word_that_is_none_of_those_allowed() -> None:
+    said = refusal("iam", "UpdateAccessKey", AccessKeyId="AKIAIOSFODNN7EXAMPLE", Status="Off")
+    assert "satisfy enum value set: [Active, Inactive" in said

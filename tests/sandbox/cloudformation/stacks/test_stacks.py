@@ -1,0 +1,275 @@
+"""The life of a stack."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from tests.sandbox.cloudformation.harness import Harness
+from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
+
+from stslab.sandbox.cloudformation.stacks import state
+
+TAKEN = "data-123456789012-one"
+RESOURCES_OF_ROLE = ROLE.partition("Outputs")[0]
+
+
+def test_creation_makes_what_the_template_says_and_tells_of_it(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET, Tags=[{"Key": "team", "Value": "blue"}])
+    assert lab.history("demo") == [
+        "demo CREATE_IN_PROGRESS User Initiated",
+        "Bucket CREATE_IN_PROGRESS",
+        "Bucket CREATE_IN_PROGRESS Resource creation Initiated",
+        "Bucket CREATE_COMPLETE",
+        "Role CREATE_IN_PROGRESS",
+        "Role CREATE_IN_PROGRESS Resource creation Initiated",
+        "Role CREATE_COMPLETE",
+        "demo CREATE_COMPLETE",
+    ]
+    role = lab.physical("Role")
+    assert re.fullmatch(r"demo-Role-[A-Za-z0-9]{12}", role)
+    assert lab.outputs() == {
+        "RoleArn": f"arn:aws:iam::123456789012:role/{role}",
+        "BucketName": TAKEN,
+    }
+    inline = lab.client("iam").get_role_policy(RoleName=role, PolicyName="ListBucket")
+    assert inline["PolicyDocument"]["Statement"]["Resource"] == f"arn:aws:s3:::{TAKEN}"
+    tags = {t["Key"]: t["Value"] for t in lab.client("iam").list_role_tags(RoleName=role)["Tags"]}
+    assert tags == {"team": "blue"}
+    assert lab.system_tags[role] == {
+        "aws:cloudformation:stack-name": "demo",
+        "aws:cloudformation:stack-id": lab.stack("demo").stack_id,
+        "aws:cloudformation:logical-id": "Role",
+    }
+    assert lab.system_tags[TAKEN]["aws:cloudformation:logical-id"] == "Bucket"
+    assert lab.client("s3").get_bucket_tagging(Bucket=TAKEN)["TagSet"] == [
+        {"Key": "team", "Value": "blue"}
+    ]
+    assert {via for _, _, via in lab.made} == {"cloudformation.amazonaws.com"}
+
+
+def test_events_name_properties_and_physical_ids(lab: Harness) -> None:
+    lab.deploy(BUCKET)
+    events = lab.call("DescribeStackEvents", StackName="demo")["StackEvents"]
+    newest, oldest = events[0], events[-1]
+    assert (newest["LogicalResourceId"], newest["ResourceStatus"]) == ("demo", "CREATE_COMPLETE")
+    assert oldest["PhysicalResourceId"] == oldest["StackId"]
+    first_of_bucket = events[-2]
+    assert first_of_bucket["PhysicalResourceId"] == ""
+    assert first_of_bucket["ResourceProperties"] == "{}"
+    assert first_of_bucket["EventId"].startswith("Bucket-CREATE_IN_PROGRESS-")
+    assert re.fullmatch(r"demo-bucket-[a-z0-9]{12}", events[-3]["PhysicalResourceId"])
+
+
+def test_a_failing_resource_rolls_the_creation_back(lab: Harness) -> None:
+    lab.refused.add("iam:PutRolePolicy")
+    stack_id = lab.deploy(ROLE_AND_BUCKET)
+    history = lab.history(stack_id)
+    failed = next(line for line in history if "Role CREATE_FAILED" in line)
+    assert 'Resource handler returned message: "User: arn:aws:iam::' in failed
+    assert "(Service: Iam, Status Code: 403, Request ID: " in failed
+    assert "HandlerErrorCode: AccessDenied)" in failed
+    assert history[history.index(failed) + 1 :] == [
+        (
+            "demo ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [Role]. "
+            "Rollback requested by user."
+        ),
+        "Role DELETE_IN_PROGRESS",
+        "Role DELETE_COMPLETE",
+        "Bucket DELETE_IN_PROGRESS",
+        "Bucket DELETE_COMPLETE",
+        "demo ROLLBACK_COMPLETE",
+    ]
+    assert lab.client("iam").list_roles()["Roles"] == []
+    assert lab.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_what_others_have_is_not_rolled_back(lab: Harness) -> None:
+    lab.client("s3").create_bucket(Bucket=TAKEN)
+    lab.deploy(ROLE_AND_BUCKET)
+    assert lab.stack("demo").status == "ROLLBACK_COMPLETE"
+    failed = lab.stack("demo").resources["Bucket"]
+    assert failed.status == "DELETE_COMPLETE"
+    assert any(
+        f'"{TAKEN} already exists (Service: S3, Status Code: 0, Request ID: null)"' in line
+        for line in lab.history("demo")
+    )
+    assert lab.bucket_exists(TAKEN)
+
+
+def test_what_begins_beside_a_failure_is_cancelled(lab: Harness) -> None:
+    lab.refused.add("iam:CreateRole")
+    lab.deploy(f"{RESOURCES_OF_ROLE}  Bucket: {{Type: AWS::S3::Bucket}}\n", OnFailure="DO_NOTHING")
+    assert lab.shown("demo")["StackStatus"] == "CREATE_FAILED"
+    assert lab.shown("demo")["StackStatusReason"] == (
+        "The following resource(s) failed to create: [Role, Bucket]. "
+    )
+    assert lab.stack("demo").resources["Bucket"].reason == "Resource creation cancelled"
+    assert lab.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_on_failure_delete_deletes(lab: Harness) -> None:
+    lab.refused.add("iam:CreateRole")
+    stack_id = lab.deploy(ROLE, OnFailure="DELETE")
+    assert lab.stack(stack_id).status == "DELETE_COMPLETE"
+    assert lab.refusal("DescribeStacks", StackName="demo").message == (
+        "Stack with id demo does not exist"
+    )
+
+
+def test_roll_back_stack_takes_back_what_was_left(lab: Harness) -> None:
+    lab.refused.add("iam:CreateRole")
+    lab.deploy(ROLE_AND_BUCKET, DisableRollback=True)
+    assert lab.shown("demo")["DisableRollback"] is True
+    assert lab.bucket_exists(TAKEN)
+    lab.call("RollbackStack", StackName="demo")
+    assert lab.settle("demo") == "ROLLBACK_COMPLETE"
+    assert not lab.bucket_exists(TAKEN)
+
+
+def test_a_creation_that_takes_too_long_fails(lab: Harness) -> None:
+    def dawdle(_operation: str, _params: object) -> None:
+        lab.later = timedelta(minutes=2)
+
+    lab.before = dawdle
+    lab.deploy(ROLE_AND_BUCKET, TimeoutInMinutes=1)
+    assert lab.stack("demo").status == "ROLLBACK_COMPLETE"
+    assert "Role CREATE_FAILED Resource creation cancelled" in lab.history("demo")
+
+
+def test_deletion_takes_dependents_first(lab: Harness) -> None:
+    stack_id = lab.deploy(ROLE_AND_BUCKET)
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+    tail = lab.history(stack_id)[-6:]
+    assert tail == [
+        "demo DELETE_IN_PROGRESS User Initiated",
+        "Role DELETE_IN_PROGRESS",
+        "Role DELETE_COMPLETE",
+        "Bucket DELETE_IN_PROGRESS",
+        "Bucket DELETE_COMPLETE",
+        "demo DELETE_COMPLETE",
+    ]
+    assert lab.shown(stack_id)["DeletionTime"] is not None
+
+
+def test_a_bucket_that_is_not_empty_fails_the_deletion_until_it_is(lab: Harness) -> None:
+    stack_id = lab.deploy(ROLE_AND_BUCKET)
+    lab.client("s3").put_object(Bucket=TAKEN, Key="k", Body=b"")
+    assert lab.delete("demo") == "DELETE_FAILED"
+    assert lab.shown("demo")["StackStatusReason"] == (
+        "The following resource(s) failed to delete: [Bucket]. "
+    )
+    reason = lab.stack("demo").resources["Bucket"].reason
+    assert reason.startswith(
+        'Resource handler returned message: "The bucket you tried to delete is not empty '
+        "(Service: S3, Status Code: 409, Request ID: "
+    )
+    assert "HandlerErrorCode: GeneralServiceException)" in reason
+    lab.client("s3").delete_object(Bucket=TAKEN, Key="k")
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+    assert not lab.bucket_exists(TAKEN)
+    assert lab.history(stack_id).count("Role DELETE_COMPLETE") == 1
+
+
+def test_a_deletion_that_failed_may_retain_what_failed(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET)
+    lab.client("s3").put_object(Bucket=TAKEN, Key="k", Body=b"")
+    early = lab.refusal("DeleteStack", StackName="demo", RetainResources=["Bucket"])
+    assert "only when the stack is in the DELETE_FAILED state." in early.message
+    stack_id = lab.stack("demo").stack_id
+    assert lab.delete("demo") == "DELETE_FAILED"
+    unknown = lab.refusal("DeleteStack", StackName="demo", RetainResources=["Nothing"])
+    assert "does not exist" in unknown.message
+    assert lab.delete("demo", RetainResources=["Bucket"]) == "DELETE_COMPLETE"
+    assert "Bucket DELETE_SKIPPED" in lab.history(stack_id)
+    assert lab.bucket_exists(TAKEN)
+
+
+def test_a_forced_deletion_goes_past_what_fails(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET)
+    lab.client("s3").put_object(Bucket=TAKEN, Key="k", Body=b"")
+    early = lab.refusal("DeleteStack", StackName="demo", DeletionMode="FORCE_DELETE_STACK")
+    assert "only applicable" in early.message
+    assert lab.delete("demo") == "DELETE_FAILED"
+    assert lab.delete("demo", DeletionMode="FORCE_DELETE_STACK") == "DELETE_COMPLETE"
+
+
+def test_a_retained_resource_outlives_its_stack(lab: Harness) -> None:
+    template = BUCKET.replace("AWS::S3::Bucket}", "AWS::S3::Bucket, DeletionPolicy: Retain}")
+    stack_id = lab.deploy(template)
+    name = lab.physical("Bucket")
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+    assert "Bucket DELETE_SKIPPED" in lab.history(stack_id)
+    assert lab.bucket_exists(name)
+
+
+def test_what_a_stuck_resource_needs_is_left_alone(lab: Harness) -> None:
+    lab.deploy(ROLE_AND_BUCKET)
+    lab.refused.add("iam:DeleteRole")
+    assert lab.delete("demo") == "DELETE_FAILED"
+    assert lab.bucket_exists(TAKEN)
+    assert lab.shown("demo")["StackStatusReason"].endswith("[Role]. ")
+
+
+def test_deleting_a_stack_twice_or_never_made_succeeds(lab: Harness) -> None:
+    assert lab.call("DeleteStack", StackName="never") == {}
+    stack_id = lab.deploy(BUCKET)
+    lab.delete("demo")
+    before = lab.history(stack_id)
+    assert lab.call("DeleteStack", StackName=stack_id) == {}
+    assert lab.history(stack_id) == before
+
+
+def test_a_name_is_free_again_once_the_stack_is_deleted(lab: Harness) -> None:
+    first = lab.deploy(BUCKET)
+    assert lab.refusal("CreateStack", StackName="demo", TemplateBody=BUCKET).message == (
+        "Stack [demo] already exists"
+    )
+    lab.delete("demo")
+    second = lab.deploy(BUCKET)
+    assert first != second
+    listed = lab.call("ListStacks")["StackSummaries"]
+    assert [s["StackStatus"] for s in listed] == ["CREATE_COMPLETE", "DELETE_COMPLETE"]
+    only = lab.call("ListStacks", StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
+    assert [s["StackId"] for s in only] == [first]
+
+
+def test_termination_protection_protects(lab: Harness) -> None:
+    lab.deploy(BUCKET, EnableTerminationProtection=True)
+    refused = lab.refusal("DeleteStack", StackName="demo")
+    assert refused.message == (
+        "Stack [demo] cannot be deleted while TerminationProtection is enabled"
+    )
+    lab.call("UpdateTerminationProtection", StackName="demo", EnableTerminationProtection=False)
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+
+
+def test_the_same_request_token_makes_one_stack(lab: Harness) -> None:
+    first = lab.deploy(BUCKET, ClientRequestToken="once")
+    assert lab.deploy(BUCKET, ClientRequestToken="once") == first
+    assert lab.shown("demo")["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_a_caller_that_may_not_tag_gets_untagged_roles(lab: Harness) -> None:
+    lab.refused.add("iam:Tag")
+    lab.deploy(ROLE, Tags=[{"Key": "team", "Value": "blue"}])
+    assert lab.stack("demo").status == "CREATE_COMPLETE"
+    assert (
+        "Role CREATE_IN_PROGRESS Did not have IAM permissions to process tags on AWS::IAM::Role "
+        "resource."
+    ) in lab.history("demo")
+
+
+def test_long_names_are_shortened_as_aws_does(lab: Harness) -> None:
+    stack = "serverlessrepo-aws-lambda-power-tuning"
+    template = f"Resources:\n  analyzerRole:\n    Type: AWS::IAM::Role\n    Properties:{TRUST}"
+    lab.deploy(template, stack)
+    name = lab.physical("analyzerRole", stack)
+    assert re.fullmatch(r"serverlessrepo-aws-lambda-power-tunin-analyzerRole-[A-Za-z0-9]{12}", name)
+
+
+def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
+    for number in range(state.DELETED_STACKS_KEPT + 5):
+        lab.deploy(BUCKET, f"s{number}")
+        lab.delete(f"s{number}")
+    assert len(lab.stacks.all()) <= state.DELETED_STACKS_KEPT + 1

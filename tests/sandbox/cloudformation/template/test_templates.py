@@ -1,0 +1,130 @@
+"""Templates as data: whatever the text, the answer is a template or a refusal."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
+from stslab.sandbox.cloudformation.template import source, validation
+from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
+from stslab.sandbox.cloudformation.template.references import Graph, references
+from stslab.sandbox.cloudformation.template.template import parse
+
+NAMES = st.sampled_from(["A", "B", "Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Resources", "Type"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def accept_or_refuse(text: str) -> None:
+    with suppress(ApiFault):  # and nothing but a fault
+        validation.check(parse(text))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["Resources", "Outputs", "Parameters", "Conditions", "Mappings"]),
+        st.dictionaries(
+            NAMES,
+            VALUES
+            | st.fixed_dictionaries(
+                {"Type": st.sampled_from(["AWS::S3::Bucket", "String"])},
+                optional={"Properties": VALUES, "DependsOn": VALUES, "Default": VALUES},
+            ),
+            max_size=3,
+        ),
+    )
+)
+def test_any_structure_is_accepted_or_refused(data: object) -> None:
+    accept_or_refuse(json.dumps(data))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="Resoucs:{}[]!&* \n-\"'AB|>,?#%@`\t\0é", max_size=60))
+def test_any_text_is_accepted_or_refused(text: str) -> None:
+    accept_or_refuse(text)
+
+
+def test_nesting_that_would_exhaust_the_stack_is_refused() -> None:
+    for text in ("[" * 50_000, '{"Resources": ' + "[" * 40_000, "a: " * 10_000):
+        accept_or_refuse(text)
+
+
+def test_a_body_of_one_byte_too_many() -> None:
+    source.check_size("x" * 51_200)
+    with pytest.raises(ApiFault, match="length less than or equal to 51200"):
+        source.check_size("x" * 51_201)
+
+
+def test_dates_and_numbers_keep_their_text_where_it_matters() -> None:
+    data = source.read("A: 2012-10-17\nB: 010\nC: yes\nD: '5'\nE: 1.5\nF: !GetAtt X.Y.Z")
+    assert data["A"] == "2012-10-17"
+    assert data["C"] is True
+    assert data["D"] == "5"
+    assert data["F"] == {"Fn::GetAtt": ["X", "Y.Z"]}
+
+
+def test_only_the_branch_that_is_taken_is_needed() -> None:
+    value = {"Fn::If": ["C", {"Ref": "A"}, {"Fn::GetAtt": ["B", "Arn"]}]}
+    assert {ref.name for ref in references(value)} == {"A", "B"}
+    assert {ref.name for ref in references(value, lambda _condition: False)} == {"B"}
+
+
+def test_waves_go_from_what_needs_nothing() -> None:
+    graph = Graph({"c": frozenset("ab"), "b": frozenset("a"), "a": frozenset(), "d": frozenset()})
+    assert graph.waves() == [["a", "d"], ["b"], ["c"]]
+    assert graph.waves(["b", "c"]) == [["b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Fn::Sub": "x${R}"},
+        {"Fn::Sub": ["${V}", {"V": {"Ref": "R"}}]},
+        {"Fn::Join": ["-", ["a", {"Ref": "R"}]]},
+        {"Fn::Select": [5, {"Fn::Split": ["-", {"Ref": "R"}]}]},
+        {"Fn::Base64": {"Ref": "R"}},
+        {"Fn::Join": ["-", {"Fn::Split": ["-", {"Ref": "R"}]}]},
+    ],
+)
+def test_what_is_made_of_the_unknown_is_unknown(value: object) -> None:
+    assert evaluate(value, Scope(names={}, resource=lambda _reference: UNKNOWN)) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        ({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}, ["10.0.0.0/24", "10.0.1.0/24"]),
+        ({"Fn::GetAZs": ""}, [f"us-east-1{zone}" for zone in "abcdef"]),
+        ({"Fn::Sub": "${!Literal}-${AWS::Region}"}, "${Literal}-us-east-1"),
+        ({"Fn::Join": [",", [1, True, "x"]]}, "1,true,x"),
+        ({"Fn::Split": ["|", "a||b"]}, ["a", "", "b"]),
+        ({"a": [{"Ref": "AWS::NoValue"}, 1], "b": {"Ref": "AWS::NoValue"}}, {"a": [1]}),
+    ],
+)
+def test_functions(value: object, result: object) -> None:
+    names = {"AWS::Region": "us-east-1", "AWS::NoValue": NO_VALUE}
+    assert evaluate(value, Scope(names=names)) == result
+
+
+@given(
+    st.from_regex(r"[A-Za-z][-A-Za-z0-9]{0,127}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9]{1,255}", fullmatch=True),
+)
+def test_physical_ids_fit_wherever_they_are_used(stack: str, logical: str) -> None:
+    for limit in (63, 64, 128):
+        made = physical(stack, logical, limit)
+        assert len(made) <= limit
+        assert made[0] == stack[0]
+    lower = physical_lower(stack, logical, 63)
+    assert lower == lower.lower()
+    assert len(physical_short(stack, logical, 0)) <= 5 + 1 + 4 + 1 + 12

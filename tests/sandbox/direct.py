@@ -1,0 +1,117 @@
+"""boto3 clients that call the gate directly: everything but the socket is real."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import boto3
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.saved.account import ADMINISTRATOR, LEARNER, PARTNER, World
+from stslab.sandbox.server.assembly import assemble
+
+ENDPOINT = "http://127.0.0.1:4566"
+_BOTO = boto3.Session(region_name="us-east-1")  # loads AWS's models once for all tests
+
+
+class _Raw:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        yield self._body
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+
+def as_http(prepared: Any) -> HttpRequest:
+    """The request that the server would make of what botocore sends."""
+    parts = urlsplit(prepared.url)
+    body = prepared.body or b""
+    if hasattr(body, "read"):
+        body = body.read()
+    headers = [
+        (name, value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, value in prepared.headers.items()
+    ]
+    if not any(name.lower() == "host" for name, _ in headers):
+        headers.append(("Host", parts.netloc))
+    return HttpRequest(
+        prepared.method,
+        parts.path or "/",
+        tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        parts.query,
+        tuple(headers),
+        body if isinstance(body, bytes) else str(body).encode(),
+    )
+
+
+class Direct:
+    """A world of its own, and clients for whoever is in it."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World.new()
+        self.inside = assemble(self.world)
+        self.keys: dict[str, Any] = {}
+        self._clients: dict[Any, Any] = {}
+        self._know("admin", "root", LEARNER)
+        self._know("partner", "partner-root", PARTNER)
+
+    def _know(self, admin: str, root: str, account_id: str) -> None:
+        account = self.world.account(account_id)
+        for key in account.iam.access_keys.values():
+            if key.user_name == ADMINISTRATOR:
+                self.keys[admin] = (key.access_key_id, key.secret_access_key, None)
+        for key in account.root_keys.values():
+            self.keys[root] = (key.access_key_id, key.secret_access_key, None)
+
+    def stop(self) -> None:
+        self.inside.cloudformation.stop()
+
+    def handle(self, http: HttpRequest) -> ApiResponse:
+        return self.inside.handle(http)
+
+    def client(self, service: str, who: str = "admin") -> Any:
+        """A boto3 client of `who`, whose requests go straight into the gate."""
+        keys = self.keys.get(who, (None, None, None))
+        if (service, keys) not in self._clients:
+            self._clients[service, keys] = self._made(service, keys)
+        return self._clients[service, keys]
+
+    def _made(self, service: str, keys: tuple[str | None, ...]) -> Any:
+        client = _BOTO.client(
+            service,
+            endpoint_url=ENDPOINT,
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
+            aws_session_token=keys[2],
+            config=Config(
+                retries={"total_max_attempts": 1},
+                parameter_validation=False,
+                signature_version=UNSIGNED if keys[0] is None else None,
+                s3={"addressing_style": "path"},
+            ),
+        )
+        client.meta.events.register("before-send", self._send)
+        return client
+
+    def _send(self, request: Any, **_: Any) -> AWSResponse:
+        answered = self.handle(as_http(request))
+        headers = dict(answered.headers)
+        return AWSResponse(request.url, answered.status, headers, _Raw(answered.body))
+
+    def user(self, name: str, policy: str | None = None, **created: Any) -> str:
+        """A new user with a key, who is known by this name from now on."""
+        iam = self.client("iam")
+        arn: str = iam.create_user(UserName=name, **created)["User"]["Arn"]
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        self.keys[name] = (key["AccessKeyId"], key["SecretAccessKey"], None)
+        if policy:
+            iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy)
+        return arn

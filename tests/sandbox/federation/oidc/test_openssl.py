@@ -1,0 +1,59 @@
+"""The steps of AWS's page with the tool that it names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.sandbox.cases import Account
+from tests.sandbox.federation.oidc.serving import LOOPBACK
+from tests.sandbox.federation.oidc.test_servers import assume, refusal, trusted_role
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+def test_openssl_gives_the_thumbprint_that_works(
+    account: Account, fresh: str, tmp_path: Path
+) -> None:
+    """As in "Obtain the thumbprint for an OpenID Connect identity provider", step by step."""
+    host = f"keys-{fresh}.example.com"
+    url = f"https://{host}"
+    token = account.control(
+        "POST", "oidc/token", {"issuer": url, "claims": {"sub": "a", "aud": "app"}}
+    )["token"]
+    port = account.control("POST", "oidc/serve")["port"]
+    iam, anyone = account.client("iam", "admin"), account.client("sts", "anonymous")
+    made = iam.create_open_id_connect_provider(
+        Url=url, ClientIDList=["app"], ThumbprintList=["0" * 40]
+    )
+    role = trusted_role(iam, f"openssl-{fresh}", url)
+    assert "configured thumbprint" in refusal(anyone, role, token)
+    connect = f"openssl s_client -servername {host} -showcerts -connect {LOOPBACK}:{port}"
+    shown = run(connect.split())
+    last = re.findall(
+        "-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", shown, re.DOTALL
+    )[-1]
+    (tmp_path / "certificate.crt").write_text(last)
+    told = run(
+        ["openssl", "x509", "-in", str(tmp_path / "certificate.crt"), "-fingerprint", "-sha1",
+         "-noout"]
+    )  # fmt: skip
+    thumbprint = told.strip().partition("=")[2].replace(":", "")
+    assert re.fullmatch("[0-9A-F]{40}", thumbprint)
+    iam.update_open_id_connect_provider_thumbprint(
+        OpenIDConnectProviderArn=made["OpenIDConnectProviderArn"], ThumbprintList=[thumbprint]
+    )
+    assert assume(anyone, role, token)["Audience"] == "app"
+    verified = run([*connect.split(), "-CAfile", str(tmp_path / "certificate.crt"),
+                    "-verify_hostname", host, "-verify_return_error"])  # fmt: skip
+    assert "Verify return code: 0 (ok)" in verified
+
+
+def run(words: list[str]) -> str:
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

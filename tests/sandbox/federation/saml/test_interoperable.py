@@ -1,0 +1,98 @@
+"""Responses that another implementation signed and encrypted: xmlsec1, on libxml2 and OpenSSL.
+
+They are written as identity providers write them: over several lines, with prefixes that a
+signature counts though no element has them (`InclusiveNamespaces`), and with types of values.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lxml import etree
+from tests.sandbox.cases import CASES
+from tests.sandbox.federation.saml import forging
+
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.federation.saml import names, xml
+from stslab.sandbox.federation.saml.assertion import Assertion
+from stslab.sandbox.sts.federated import saml_response
+from stslab.sandbox.sts.federated.saml import Provider
+
+FOLDER: Path = CASES / "saml"
+PROVIDER = Provider(
+    "arn:aws:iam::111122223333:saml-provider/p",
+    "111122223333",
+    "p",
+    (FOLDER / "metadata.xml").read_text(),
+    "SAMLSPAAAAAAAAAAAAAAAA",
+    private_keys=((FOLDER / "decryption.pem").read_text(),),
+)
+NOW: Any = SimpleNamespace(now=datetime(2030, 1, 1, 0, 1, tzinfo=UTC), request_id="r")
+
+
+def read(response: bytes) -> Assertion:
+    return saml_response.verified(response, PROVIDER, NOW)
+
+
+@pytest.mark.parametrize("name", ["assertion", "response", "both", "encrypted"])
+def test_it_is_read_whole(name: str) -> None:
+    found = read((FOLDER / f"{name}.xml").read_bytes())
+    assert (found.issuer, found.subject) == ("https://idp.example.com/saml", "ana & ben")
+    assert found.subject_format == f"{names.NAME_FORMAT}transient"
+    assert found.attributes == {
+        names.SESSION_NAME: ("ana",),
+        "urn:oid:1.3.6.1.4.1.5923.1.1.1.10": ("opaque",),
+    }
+
+
+@pytest.mark.parametrize("name", ["assertion", "response", "both"])
+def test_changed_it_is_not_read(name: str) -> None:
+    text = (FOLDER / f"{name}.xml").read_text()
+    for before, after in (("ana &amp; ben", "root"), (">ana<", ">root<"), ("opaque", "other")):
+        assert before in text
+        with pytest.raises(ApiFault, match="Response signature invalid"):
+            read(text.replace(before, after).encode())
+
+
+def test_sha_1_signs_nothing() -> None:
+    with pytest.raises(ApiFault, match="Response signature invalid"):
+        read((FOLDER / "sha1.xml").read_bytes())
+
+
+@pytest.mark.parametrize("outer", [True, False], ids=["the response's", "the assertion's"])
+def test_of_two_signatures_both_count(outer: bool) -> None:
+    root = etree.fromstring((FOLDER / "both.xml").read_bytes())
+    signed = root if outer else root.find("a:Assertion", forging.NS)
+    value = signed.find("d:Signature/d:SignatureValue", forging.NS)
+    value.text = "A" * 342 + "=="
+    with pytest.raises(ApiFault, match="Response signature invalid"):
+        read(etree.tostring(root))
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        b"",
+        b"text",
+        b"<a/><b/>",
+        b"<!--x-->",
+        b"</around><around>",
+        b"<a/>text",
+        b" <a/>text",
+        b"<!--x--><a/>",
+        b"<x:a/>",
+    ],
+)
+def test_what_is_not_one_element_within(plain: bytes) -> None:
+    with pytest.raises(xml.BadXml):
+        xml.parse_within(plain, etree.fromstring("<e xmlns:y='urn:y'/>"))
+
+
+def test_one_element_has_the_namespaces_around_it() -> None:
+    around = etree.fromstring("<e xmlns='urn:e' xmlns:y='urn:y'><f/></e>")[0]
+    assert xml.parse_within(b"<y:a/>", around).tag == "{urn:y}a"
+    assert xml.parse_within(b"<a/>", around).tag == "{urn:e}a"

@@ -1,0 +1,72 @@
+"""The world in which the rows of actions.yaml and context.yaml are decided."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from tests.sandbox.direct import Direct
+
+CASES = Path(__file__).parents[1] / "cases" / "sandbox"
+POWER = "arn:aws:iam::aws:policy/PowerUserAccess"
+EVERYTHING = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+)
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": "111122223333"},
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+        },
+    }
+)
+
+
+def rows(file: str) -> list[Mapping[str, Any]]:
+    return yaml.safe_load((CASES / file).read_text())["cases"]
+
+
+def furnish(direct: Direct) -> None:
+    """Make what the header of actions.yaml lists."""
+    iam, s3 = direct.client("iam"), direct.client("s3")
+    direct.user(
+        "ann",
+        EVERYTHING,
+        Path="/team/",
+        Tags=[{"Key": "team", "Value": "blue"}],
+        PermissionsBoundary=POWER,
+    )
+    iam.create_group(GroupName="devs")
+    role = iam.create_role(RoleName="app", Path="/svc/", AssumeRolePolicyDocument=TRUST)["Role"]
+    s3.create_bucket(Bucket="lab-bucket")
+    s3.put_object(Bucket="lab-bucket", Key="hello.txt", Body=b"hello", Tagging="class=public")
+    s3.put_object(Bucket="lab-bucket", Key="plain.txt", Body=b"plain")
+    given = direct.client("sts").assume_role(
+        RoleArn=role["Arn"],
+        RoleSessionName="work",
+        Tags=[{"Key": "project", "Value": "lab"}],
+    )["Credentials"]
+    direct.keys["session"] = (
+        given["AccessKeyId"],
+        given["SecretAccessKey"],
+        given["SessionToken"],
+    )
+
+
+def decisions_of(direct: Direct, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the gate asked when the row's call was made, whatever came of the call."""
+    service, operation = row["call"].split(".")
+    client = direct.client(service, row.get("as", "admin"))
+    with contextlib.suppress(ClientError):
+        getattr(client, xform_name(operation))(**row.get("with", {}))
+    event = direct.inside.log.events()[-1]
+    assert event["eventName"] == operation
+    return event["decisions"]

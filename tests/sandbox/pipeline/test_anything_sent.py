@@ -1,0 +1,157 @@
+"""Whatever is sent to the whole gate, signed or not, is answered as AWS answers: never a 500."""
+
+import xml.etree.ElementTree as ET
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.sandbox.signing.signed import read, signed
+
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.pipeline.gate import Gate
+from stslab.sandbox.saved.account import LEARNER, World
+from stslab.sandbox.server.assembly import assemble
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+
+
+class Signer:
+    """The administrator's key, and the gate that it opens."""
+
+    def __init__(self) -> None:
+        world = World.new()
+        self.gate: Gate = assemble(world)
+        self.key = next(iter(world.account(LEARNER).iam.access_keys.values()))
+
+    def send(self, how: str, **given) -> ApiResponse:
+        request = signed(
+            how, key=self.key.access_key_id, secret=self.key.secret_access_key, **given
+        )
+        return self.gate.handle(request)
+
+
+@pytest.fixture(scope="module")
+def admin():
+    return Signer()
+
+
+def _sound(request: str, response: ApiResponse) -> None:
+    assert response.status not in {500, 502, 503}, (request, response.body)
+    if response.status >= 400 and response.body:
+        ET.fromstring(response.body)  # noqa: S314 - the sandbox's own answer
+
+
+_text = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)
+_bucket = st.sampled_from(["", "bucket-one", "b", "UPPER", "a..b", "_stslab", "moto-api"])
+_key = st.one_of(st.just(""), _text)
+_argument = st.sampled_from(
+    ["acl", "policy", "tagging", "versions", "uploads", "uploadId", "partNumber", "versionId", "delete",
+     "list-type", "prefix", "max-keys", "marker", "location", "cors", "website", "lifecycle", "x-id",
+     "encryption", "publicAccessBlock", "select", "restore", "attributes", "torrent", "continuation-token"]
+)  # fmt: skip
+_arguments = st.lists(st.tuples(_argument, st.one_of(st.just(""), _text)), max_size=3)
+_headers = st.dictionaries(
+    st.sampled_from(
+        ["x-amz-acl", "x-amz-copy-source", "x-amz-copy-source-range", "x-amz-tagging", "Range",
+         "Content-Type", "x-amz-meta-a", "If-Match", "x-amz-grant-read", "x-amz-storage-class",
+         "x-amz-bucket-object-lock-enabled", "x-amz-object-ownership", "x-amz-server-side-encryption",
+         "x-amz-checksum-algorithm", "Content-MD5", "x-amz-expected-bucket-owner", "If-Modified-Since"]
+    ),
+    st.one_of(
+        st.sampled_from(["private", "bucket-one/key", "bytes=0-5", "bytes=9-1", "true", "text/plain", "multipart/form-data"]),
+        st.from_regex(r"[!-~]{1,12}", fullmatch=True),
+    ),
+    max_size=3,
+)  # fmt: skip
+_body = st.one_of(
+    st.just(b""),
+    st.binary(max_size=30),
+    st.sampled_from(
+        [b"<a/>", b"<Delete><Object><Key>k</Key></Object></Delete>", b"{}", b"<!DOCTYPE x>"]
+    ),
+)
+_s3_request = st.fixed_dictionaries(
+    {"bucket": _bucket, "key": _key, "arguments": _arguments, "headers": _headers, "body": _body}
+)
+_many = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+def _path(asked: dict) -> str:
+    key = quote(asked["key"], safe="/-_.~")
+    return f"/{asked['bucket']}" + (f"/{key}" if key else "")
+
+
+@settings(max_examples=400, **_many)
+@given(st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"]), _s3_request)
+def test_s3(admin, method, asked):
+    query = urlencode(asked["arguments"], quote_via=quote)
+    target = _path(asked) + (f"?{query}" if query else "")
+    response = admin.send(
+        "s3-header", method=method, path=target, headers=asked["headers"], body=asked["body"]
+    )
+    _sound(f"{method} {target} {asked}", response)
+
+
+_name = st.one_of(
+    st.sampled_from(
+        ["UserName", "RoleName", "PolicyDocument", "AssumeRolePolicyDocument", "RoleArn", "RoleSessionName",
+         "DurationSeconds", "StackName", "TemplateBody", "Tags.member.1.Key", "Tags.member.1.Value",
+         "Tags.member.x", "MaxItems", "Marker", "PolicyArn", "Path", "PathPrefix", "Parameters.member.1",
+         "Capabilities.member.1", "PolicyArns.member.1.arn", "AccessKeyId", "Status", "Action", "Version"]
+    ),
+    _text,
+)  # fmt: skip
+_value = st.one_of(
+    _text,
+    st.sampled_from(
+        ["admin", "arn:aws:iam::111122223333:role/x", "arn:aws:iam::aws:policy/AdministratorAccess", "-1",
+         "99999999999999999999", "{}", '{"Version":"2012-10-17","Statement":[]}', "null", "[", "true", "a" * 3000]
+    ),
+)  # fmt: skip
+_actions = st.sampled_from(
+    [("iam", "2010-05-08", name) for name in
+     ("ListUsers", "GetUser", "CreateUser", "CreateRole", "PutUserPolicy", "CreatePolicy", "TagUser", "ListRoles",
+      "UpdateAccessKey", "SimulatePrincipalPolicy", "SimulateCustomPolicy", "CreateOpenIDConnectProvider",
+      "UpdateAssumeRolePolicy", "GetPolicyVersion", "AttachUserPolicy", "CreateGroup", "CreateVirtualMFADevice")]
+    + [("sts", "2011-06-15", name) for name in
+       ("AssumeRole", "GetCallerIdentity", "GetSessionToken", "GetFederationToken", "DecodeAuthorizationMessage",
+        "GetAccessKeyInfo", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "Nothing")]
+    + [("cloudformation", "2010-05-15", name) for name in
+       ("CreateStack", "DescribeStacks", "ValidateTemplate", "CreateChangeSet", "ListStacks", "GetTemplate")]
+)  # fmt: skip
+
+
+@settings(max_examples=400, **_many)
+@given(_actions, st.lists(st.tuples(_name, _value), max_size=6))
+def test_query_services(admin, action, arguments):
+    service, version, name = action
+    form = urlencode([("Action", name), ("Version", version), *arguments])
+    response = admin.send(
+        "query-header", method="POST", service=service, headers=FORM, body=form.encode()
+    )
+    _sound(f"{service} {form}", response)
+
+
+@settings(max_examples=200, **_many)
+@given(
+    st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"]),
+    _s3_request,
+    st.lists(st.tuples(_name, _value), max_size=3),
+)
+def test_without_a_signature(admin, method, asked, more):
+    query = (*asked["arguments"], *more)
+    headers = (("Host", "127.0.0.1:4566"), *FORM.items())
+    request = HttpRequest(method, _path(asked), query, "", headers, asked["body"])
+    response = admin.gate.handle(request)
+    _sound(f"{method} {asked} {query}", response)
+
+
+def test_an_error_is_xml_whatever_it_repeats(admin):
+    odd = read(
+        b"GET /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%00%EF%BF%BE%3C&X-Amz-Date=20130524T000000Z"
+        b"&X-Amz-Expires=9&X-Amz-SignedHeaders=host&X-Amz-Signature=%08 HTTP/1.1\r\nHost: h\r\n\r\n"
+    )
+    response = admin.gate.handle(odd)
+    assert response.status in {400, 403}
+    ET.fromstring(response.body)  # noqa: S314 - the sandbox's own answer

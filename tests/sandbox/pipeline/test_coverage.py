@@ -1,0 +1,129 @@
+"""Everything that AWS or moto knows is either mapped to actions here, or refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError, ParamValidationError
+from moto import backend_index
+from moto.s3.responses import ACTION_MAP
+from tests.sandbox.direct import Direct
+
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.pipeline import naming, registry
+from stslab.sandbox.s3 import lacking
+from stslab.sandbox.s3.requests import actions, address
+from stslab.sandbox.s3.requests.address import _ELSEWHERE, _SUPERSEDED
+
+REFUSED = {"UnsupportedOperation", "NotImplemented"}
+_EXAMPLES = {
+    "Bucket": "lab-bucket",
+    "Key": "hello.txt",
+    "CopySource": "lab-bucket/hello.txt",
+    "UserName": "ann",
+    "RoleName": "app",
+    "GroupName": "devs",
+    "ObjectAttributes": ["ETag"],
+}
+_SCALARS: dict[str, Any] = {
+    "string": "example",
+    "integer": 1,
+    "long": 1,
+    "boolean": True,
+    "timestamp": dt.datetime(2030, 1, 1, tzinfo=dt.UTC),
+    "blob": b"content",
+    "map": {},
+    "list": [],
+}
+# They have no request of their own: an older form, another kind of bucket, a browser's.
+NOT_NAMED = _SUPERSEDED | _ELSEWHERE
+
+
+def example(shape: Any, depth: int = 0) -> Any:
+    """A value of this shape with all that is required."""
+    if shape.type_name == "structure":
+        return {
+            name: _EXAMPLES.get(name) or example(member, depth + 1)
+            for name, member in shape.members.items()
+            if name in shape.required_members
+            or (depth == 0 and name == shape.serialization.get("payload"))
+        }
+    if shape.type_name == "list" and depth < 4:
+        return [example(shape.member, depth + 1)]
+    if shape.type_name == "string" and shape.enum:
+        return shape.enum[0]
+    return _SCALARS.get(shape.type_name, "example")
+
+
+@pytest.mark.parametrize("service", operations.SERVICES)
+def test_an_operation_is_mapped_or_refused(furnished: Direct, service: str) -> None:
+    implemented = furnished.inside.registry.implemented(service)
+    assert implemented <= operations.names(service)
+    for name in sorted(operations.names(service) - NOT_NAMED):
+        registry.needs_of(service, name)
+        code = code_of(furnished, service, name)
+        assert furnished.inside.log.events()[-1]["eventName"] == name
+        assert code != "InternalFailure", name
+        assert code in REFUSED or name in implemented, name
+
+
+def test_operations_without_a_request_of_their_own_are_refused() -> None:
+    named = {one.name for group in address._candidates().values() for one in group}
+    for name in NOT_NAMED:
+        assert name not in named
+        with pytest.raises(ApiFault) as refused:
+            registry.needs_of("s3", name)
+        assert refused.value.code in REFUSED
+
+
+def code_of(direct: Direct, service: str, name: str) -> str:
+    """The error code that the administrator gets, or none."""
+    client = direct.client(service)
+    shape = client.meta.service_model.operation_model(name).input_shape
+    try:
+        getattr(client, xform_name(name))(**(example(shape) if shape else {}))
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    except ParamValidationError as error:
+        pytest.fail(str(error))
+    return ""
+
+
+def test_no_other_service_of_moto_is_reachable() -> None:
+    others = {service for service, _ in backend_index.backend_url_patterns} - {*operations.SERVICES}
+    assert len(others) > 100
+    for service in others:
+        with pytest.raises(ApiFault) as refused:
+            naming.name(service, HttpRequest("POST", "/", (), "", (), b"Action=Anything"))
+        assert refused.value.code == "UnsupportedOperation"
+
+
+def test_every_action_that_moto_checks_itself_is_asked_for_by_the_gate() -> None:
+    ours = {one.removeprefix("s3:") for one in actions.BUCKET.values()}
+    ours |= {
+        one.removeprefix("s3:") for pair in actions.OBJECT.values() for form in pair for one in form
+    }
+    theirs = {
+        action
+        for level in ("BUCKET", "KEY")
+        for methods in ACTION_MAP[level].values()
+        for action in methods.values()
+    }
+    named_otherwise = {
+        "GetPublicAccessBlock",  # s3:GetBucketPublicAccessBlock, for a bucket
+        "PutPublicAccessBlock",
+        "DeletePublicAccessBlock",
+        "DeleteObjectVersion",
+        "SelectObject",  # s3:GetObject
+        "HeadBucket",  # s3:ListBucket
+    }
+    assert theirs - ours <= named_otherwise
+
+
+def test_what_moto_lacks_is_not_given_to_it(furnished: Direct) -> None:
+    for name in lacking.OPERATIONS:
+        assert furnished.inside.registry.backend("s3", name) is None

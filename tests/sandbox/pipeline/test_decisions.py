@@ -1,0 +1,121 @@
+"""The log: CloudTrail's words, the decisions, no secrets, and a bound on everything."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.sandbox.direct import Direct
+
+from stslab.sandbox.pipeline import decisions, redaction
+from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.saved.account import World
+from stslab.sandbox.server.assembly import assemble
+
+
+def test_a_denied_call_is_logged_with_its_decision(direct: Direct) -> None:
+    arn = direct.user("ann")
+    with pytest.raises(ClientError) as refused:
+        direct.client("iam", "ann").list_users()
+    event = direct.inside.log.events(denied=True)[-1]
+    assert event["eventVersion"].startswith("1.")
+    assert event["eventType"] == "AwsApiCall"
+    assert event["eventName"] == "ListUsers"
+    assert event["eventSource"] == "iam.amazonaws.com"
+    assert event["userIdentity"]["arn"] == arn
+    assert event["userIdentity"]["type"] == "IAMUser"
+    assert event["sourceIPAddress"] == "127.0.0.1"
+    assert event["errorCode"] == "AccessDenied"
+    assert event["errorMessage"] == refused.value.response["Error"]["Message"]
+    assert event["requestID"] == refused.value.response["ResponseMetadata"]["RequestId"]
+    assert event["decisions"][0]["decision"] == "ImplicitlyDenied"
+    assert json.loads(json.dumps(event)) == event
+
+
+def test_events_are_found_by_request_and_after_one_another(direct: Direct) -> None:
+    iam, log = direct.client("iam"), direct.inside.log
+    first = iam.get_user()["ResponseMetadata"]["RequestId"]
+    seen = log.events(request_id=first)
+    iam.list_groups()
+    assert [one["eventName"] for one in seen] == ["GetUser"]
+    assert [one["eventName"] for one in log.events(after=seen[0]["eventID"])] == ["ListGroups"]
+    assert log.events(limit=1)[0]["eventName"] == "ListGroups"
+    assert log.events(denied=True) == []
+
+
+def test_a_request_that_nobody_signed_is_logged(direct: Direct) -> None:
+    direct.keys["eve"] = ("AKIAEVEEVEEVEEVEEVE1", "wrong", None)
+    with pytest.raises(ClientError):
+        direct.client("iam", "eve").list_users()
+    event = direct.inside.log.events()[-1]
+    assert event["errorCode"] == "InvalidClientTokenId"
+    assert event["eventName"] == "ListUsers"
+    assert event["userIdentity"] == {"type": "Unknown", "accessKeyId": "AKIAEVEEVEEVEEVEEVE1"}
+    assert direct.inside.log.events(denied=True) == [event]
+
+
+def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> None:
+    with pytest.raises(ClientError) as refused:
+        direct.client("s3").head_bucket(Bucket="there-is-none")
+    assert refused.value.response["Error"]["Code"] == "404"
+    assert direct.inside.log.events()[-1]["errorCode"] == "NoSuchBucket"
+
+
+def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
+    direct = Direct(World.new())
+    log = DecisionLog(tmp_path)
+    direct.inside = assemble(direct.world, log=log)
+    direct.user("ann")
+    direct.client("iam").create_login_profile(UserName="ann", Password="Hush-Hush-123!")
+    direct.client("sts", "ann").get_session_token()
+    log.close()
+    file = tmp_path / "decisions.jsonl"
+    text = file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "CreateLoginProfile" in text
+    assert "Hush-Hush-123!" not in text
+    for _, secret, _ in direct.keys.values():
+        assert secret not in text
+    direct.stop()
+
+
+def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "MAX_FILE", 4000)
+    direct = Direct(World.new())
+    log = DecisionLog(tmp_path)
+    direct.inside = assemble(direct.world, log=log)
+    for _ in range(12):
+        direct.client("iam").get_user()
+    log.close()
+    sizes = [file.stat().st_size for file in tmp_path.iterdir()]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "decisions.jsonl",
+        "decisions.jsonl.1",
+    ]
+    assert max(sizes) <= 4000
+    direct.stop()
+
+
+def test_what_is_hidden() -> None:
+    shown = redaction.redacted(
+        {
+            "UserName": "ann",
+            "Password": "p",
+            "SecretAccessKey": "s",
+            "WebIdentityToken": "t",
+            "SSECustomerKey": "k",
+            "ContinuationToken": "next",
+            "Tags": [{"Key": "a", "Value": "b"}],
+            "Body": b"12345",
+            "Document": "x" * 5000,
+        }
+    )
+    hidden = {key for key, value in shown.items() if value == redaction.HIDDEN}
+    assert hidden == {"Password", "SecretAccessKey", "WebIdentityToken", "SSECustomerKey"}
+    assert shown["ContinuationToken"] == "next"
+    assert shown["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert shown["Body"] == "(5 bytes)"
+    assert len(shown["Document"]) < 4200

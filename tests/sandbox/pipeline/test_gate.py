@@ -1,0 +1,222 @@
+"""What no request can do: reach moto's controls, choose its account, be read in two ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from tests.sandbox.direct import ENDPOINT, Direct, as_http
+from tests.sandbox.furnished import EVERYTHING
+
+from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
+from stslab.sandbox.pipeline.keys import user_caller
+from stslab.sandbox.s3.requests import address
+from stslab.sandbox.saved.account import LEARNER, PARTNER
+
+FORM = "application/x-www-form-urlencoded"
+IAM = "2010-05-08"
+JSON_CALLS = {
+    "dynamodb": "list_tables",
+    "lambda": "list_functions",
+    "kms": "list_keys",
+    "secretsmanager": "list_secrets",
+}
+CONTROLS = (
+    "/moto-api/reset",
+    "/moto-api/data.json",
+    "/moto-api/state-manager/set-transition",
+    "/moto-api/recorder/start-recording",
+    "/latest/meta-data/",
+)
+
+
+def signed(
+    direct: Direct,
+    service: str,
+    body: bytes = b"",
+    *,
+    query: str = "",
+    method: str = "POST",
+    who: str = "admin",
+    kind: str = FORM,
+    path: str = "/",
+    **headers: str,
+) -> HttpRequest:
+    """A request with just this in it, correctly signed."""
+    url = f"{ENDPOINT}{path}{'?' + query if query else ''}"
+    given = {
+        "Content-Type": kind,
+        **{name.replace("_", "-"): text for name, text in headers.items()},
+    }
+    request = AWSRequest(method, url, given, body)
+    key, secret, token = direct.keys[who]
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(Credentials(key, secret, token), service, "us-east-1").add_auth(request)
+    return as_http(request.prepare())
+
+
+def code_in(response: ApiResponse) -> str:
+    text = response.body.decode()
+    return text.split("<Code>")[1].split("</Code>")[0] if "<Code>" in text else ""
+
+
+def action(name: str, **params: str) -> bytes:
+    return urlencode({"Action": name, "Version": IAM, **params}).encode()
+
+
+def test_no_header_chooses_the_account(direct: Direct) -> None:
+    http = signed(direct, "iam", action("CreateUser", UserName="eve"))
+    http = replace(http, headers=(*http.headers, ("X-Moto-Account-Id", PARTNER)))
+    direct.handle(http)
+    assert "eve" not in direct.world.account(PARTNER).iam.users
+
+
+def test_moto_s_controls_are_just_names_of_buckets(direct: Direct) -> None:
+    direct.user("ann")
+    for path in CONTROLS:
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            http = HttpRequest(method, path, (), "", (("Host", "127.0.0.1"),), b"")
+            response = direct.handle(http)
+            assert code_in(response) in ("AccessDenied", "NoSuchBucket", "MethodNotAllowed")
+    assert "ann" in direct.world.account(LEARNER).iam.users
+
+
+def test_two_actions_are_refused(direct: Direct) -> None:
+    body = action("GetUser") + b"&Action=DeleteUser"
+    assert code_in(direct.handle(signed(direct, "iam", body))) == "InvalidQueryParameter"
+
+
+def test_an_action_in_the_query_and_in_the_body_is_refused(direct: Direct) -> None:
+    http = signed(direct, "iam", action("GetUser"), query="Action=DeleteUser")
+    assert code_in(direct.handle(http)) == "InvalidQueryParameter"
+
+
+def test_an_action_in_a_header_is_none(direct: Direct) -> None:
+    http = signed(direct, "iam", b"Version=2010-05-08", X_Amz_Target="IAM.DeleteUser")
+    assert code_in(direct.handle(http)) == "MissingAction"
+
+
+def test_a_multipart_form_is_not_read(direct: Direct) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="Action"\r\n\r\nListUsers\r\n--x--\r\n'
+    http = signed(direct, "iam", body, kind="multipart/form-data; boundary=x")
+    assert code_in(direct.handle(http)) in ("MissingAction", "InvalidAction")
+
+
+def test_an_operation_of_another_service_is_not_found(direct: Direct) -> None:
+    response = direct.handle(signed(direct, "sts", b"Action=ListUsers&Version=2011-06-15"))
+    assert code_in(response) == "InvalidAction"
+    assert b"Could not find operation ListUsers for version 2011-06-15" in response.body
+
+
+def test_another_version_is_not_found(direct: Direct) -> None:
+    response = direct.handle(signed(direct, "iam", b"Action=ListUsers&Version=2009-01-01"))
+    assert code_in(response) == "InvalidAction"
+
+
+def test_a_service_that_is_not_here_is_refused_by_name(direct: Direct) -> None:
+    for service in ("ec2", "dynamodb", "lambda", "kms"):
+        response = direct.handle(signed(direct, service, b"Action=Describe&Version=2016-11-15"))
+        assert response.status == 400
+        assert code_in(response) == "UnsupportedOperation"
+        assert f"does not implement the service {service}" in response.body.decode()
+
+
+def test_a_service_that_speaks_json_is_refused_in_json(direct: Direct) -> None:
+    for service, call in JSON_CALLS.items():
+        with pytest.raises(ClientError) as refused:
+            getattr(direct.client(service), call)()
+        assert refused.value.response["Error"]["Code"] == "UnsupportedOperation"
+        assert service in refused.value.response["Error"]["Message"]
+
+
+def test_conflicting_subresources_are_refused(direct: Direct) -> None:
+    direct.client("s3").create_bucket(Bucket="buck")
+    for query in ("acl&policy", "tagging&acl", "uploads&policy", "delete&acl"):
+        for method in ("GET", "PUT", "DELETE"):
+            http = signed(direct, "s3", query=query, method=method, path="/buck")
+            assert code_in(direct.handle(http)) == "InvalidArgument"
+    assert direct.world.owner_of_bucket("buck") == LEARNER
+
+
+def test_a_subresource_of_another_method_does_not_delete_the_object(direct: Direct) -> None:
+    s3 = direct.client("s3")
+    s3.create_bucket(Bucket="buck")
+    s3.put_object(Bucket="buck", Key="key", Body=b"x")
+    response = direct.handle(signed(direct, "s3", query="acl", method="DELETE", path="/buck/key"))
+    assert response.status == 405
+    assert s3.head_object(Bucket="buck", Key="key")["ContentLength"] == 1
+
+
+def test_an_argument_given_twice_is_refused(direct: Direct) -> None:
+    http = signed(direct, "s3", query="prefix=a&prefix=b", method="GET", path="/buck")
+    assert code_in(direct.handle(http)) == "InvalidArgument"
+
+
+def test_a_browser_s_form_is_refused(direct: Direct) -> None:
+    direct.client("s3").create_bucket(Bucket="buck")
+    body = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ndata\r\n--x--\r\n'
+    headers = (
+        ("Host", "127.0.0.1"),
+        ("Content-Type", "multipart/form-data; boundary=x"),
+        ("Content-Length", str(len(body))),
+    )
+    assert direct.handle(HttpRequest("POST", "/buck", (), "", headers, body)).status == 405
+    assert direct.client("s3").list_objects_v2(Bucket="buck")["KeyCount"] == 0
+
+
+def test_what_can_be_no_bucket_is_none() -> None:
+    for path in ("/a%2Fb", "/a*", "/a%3A%3Ab", "/%20", "/%24%7Baws%7D", "//key"):
+        with pytest.raises(ApiFault) as refused:
+            address.address(HttpRequest("GET", path, (), "", (), b""))
+        assert refused.value.code == "InvalidBucketName"
+
+
+def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
+    direct.user("ann")
+    ann = user_caller(direct.world.account(LEARNER).iam.users["ann"])
+    with pytest.raises(ApiFault) as refused:
+        direct.world.call(
+            ann, "iam", "CreateUser", {"UserName": "eve"}, ("cloudformation.amazonaws.com",)
+        )
+    assert refused.value.code == "AccessDenied"
+    event = direct.inside.log.events()[-1]
+    assert event["sourceIPAddress"] == "cloudformation.amazonaws.com"
+    assert event["userIdentity"]["invokedBy"] == "cloudformation.amazonaws.com"
+    context = event["decisions"][0]["context"]
+    assert context["aws:CalledVia"] == ["cloudformation.amazonaws.com"]
+    assert context["aws:ViaAWSService"] == "true"
+    assert "aws:SourceIp" not in context
+
+
+def test_calls_inside_return_what_boto3_would(direct: Direct) -> None:
+    admin = user_caller(direct.world.account(LEARNER).iam.users["admin"])
+    call = direct.world.call
+    call(admin, "s3", "CreateBucket", {"Bucket": "buck"})
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    call(admin, "s3", "PutBucketTagging", {"Bucket": "buck", "Tagging": tags})
+    call(admin, "s3", "PutObject", {"Bucket": "buck", "Key": "a b/%2F", "Body": b"x"})
+    assert call(admin, "s3", "GetBucketTagging", {"Bucket": "buck"}) == tags
+    assert call(admin, "s3", "ListObjectsV2", {"Bucket": "buck"})["Contents"][0]["Key"] == "a b/%2F"
+    assert call(admin, "iam", "GetUser", {"UserName": "admin"})["User"]["UserName"] == "admin"
+
+
+def test_a_changed_policy_counts_at_once(direct: Direct) -> None:
+    direct.user("ann")
+    with pytest.raises(ClientError):
+        direct.client("iam", "ann").list_users()
+    direct.client("iam").put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=EVERYTHING)
+    assert direct.client("iam", "ann").list_users()["Users"]
+    direct.client("iam").delete_user_policy(UserName="ann", PolicyName="p")
+    with pytest.raises(ClientError):
+        direct.client("iam", "ann").list_users()
+
+
+def test_what_fails_by_itself_is_aws_s_internal_failure(direct: Direct) -> None:
+    direct.inside.registry._handlers["iam", "ListUsers"] = lambda _: 1 / 0
+    response = direct.handle(signed(direct, "iam", action("ListUsers")))
+    assert (response.status, code_in(response)) == (500, "InternalFailure")

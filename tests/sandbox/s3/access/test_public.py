@@ -1,0 +1,61 @@
+"""What is public: the examples of the S3 User Guide, and what is like them.
+
+"Blocking public access to your Amazon S3 storage", section 'The meaning of "public"'.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stslab.sandbox.s3.access.public import policy_is_public
+
+ROLE = {"AWS": "arn:aws:iam::111122223333:role/app"}
+VPC = {"StringEquals": {"aws:SourceVpc": "vpc-91237329"}}
+ROWS: list[tuple[str, Any, Any, bool]] = [
+    ("everyone", "*", None, True),
+    ("everyone by AWS", {"AWS": "*"}, None, True),
+    ("everyone in a list", {"AWS": ["111122223333", "*"]}, None, True),
+    ("a web identity provider", {"Federated": "graph.facebook.com"}, None, True),
+    ("a role", ROLE, None, False),
+    ("a service", {"Service": "cloudtrail.amazonaws.com"}, None, False),
+    ("everyone in a VPC", "*", VPC, False),
+    ("everyone in any VPC", "*", {"StringLike": {"aws:SourceVpc": "vpc-*"}}, True),
+    ("everyone of an organization", "*", {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, False),
+    ("everyone by a variable", "*", {"StringEquals": {"aws:userid": "${aws:userid}"}}, True),
+    ("a fixed range", "*", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, False),
+    ("half of the world", "*", {"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}}, True),
+    ("a private range", "*", {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+    ("all but an address", "*", {"NotIpAddress": {"aws:SourceIp": "203.0.113.1/32"}}, True),
+    ("a key that fixes nothing", "*", {"StringEquals": {"s3:prefix": "a"}}, True),
+    ("only if there is one", "*", {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "principal", "condition", "public"), ROWS, ids=[row[0] for row in ROWS]
+)
+def test_a_grant_is_public(name: str, principal: Any, condition: Any, public: bool) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "s3:GetObject",
+        "Resource": "*",
+    }
+    if condition:
+        statement["Condition"] = condition
+    for listed in (statement, [statement]):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": listed})
+        assert policy_is_public(policy) is public
+
+
+def test_a_denial_to_everyone_is_not_public() -> None:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+    assert not policy_is_public(json.dumps({"Statement": statement}))
+
+
+def test_what_is_granted_to_all_but_some_is_public() -> None:
+    statement = {"Effect": "Allow", "NotPrincipal": ROLE, "Action": "*", "Resource": "*"}
+    assert policy_is_public(json.dumps({"Statement": statement}))

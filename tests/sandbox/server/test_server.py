@@ -1,0 +1,394 @@
+"""The server over real sockets, with an application that answers what it was asked."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+
+from stslab.errors import SandboxError
+from stslab.sandbox.api import http as reading
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.server.control.requests import (
+    TOKEN_HEADER,
+    ControlRequest,
+    Door,
+    Registry,
+    without_token,
+)
+from stslab.sandbox.server.server import SandboxServer
+
+
+def echo(request: HttpRequest) -> ApiResponse:
+    """What was asked, as JSON; some paths do more."""
+    if request.path == "/fail":
+        raise ValueError(request.header("x-secret"))
+    if request.path == "/head":
+        return ApiResponse(200, (("Content-Length", "12345"),))
+    if request.path == "/nothing":
+        return ApiResponse(204, ())
+    if request.path == "/slow":
+        time.sleep(0.2)
+    said = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "headers": request.headers,
+        "length": len(request.body),
+        "body": request.body[:100].decode("latin-1"),
+        "source": request.source_ip,
+    }
+    return ApiResponse(200, (("Content-Type", "application/json"),), json.dumps(said).encode())
+
+
+@contextmanager
+def serving(application=echo, **options):
+    server = SandboxServer(application, **options)
+    server.prepare()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as one:
+        yield one
+
+
+def ask(server, method="GET", path="/", body=None, **headers):
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request(
+            method, path, body, {k.replace("__", "-"): v for k, v in headers.items()}
+        )
+        response = connection.getresponse()
+        return response, response.read()
+
+
+def raw(server, sent: bytes, *, wait: float = 5) -> bytes:
+    """What the server answers to these bytes, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=wait) as connection:
+        connection.sendall(sent)
+        answer = b""
+        while received := connection.recv(65536):
+            answer += received
+        return answer
+
+
+def said(server, method="GET", path="/", body=None, **headers):
+    response, content = ask(server, method, path, body, **headers)
+    assert response.status == 200
+    return json.loads(content)
+
+
+def test_a_request_comes_through_as_it_was_sent(server):
+    found = said(server, "PUT", "/b/a%2Fb%20c?x=1%2B&y", b"body", X_meta_a="1", x__meta__b="2")
+    assert (found["method"], found["path"]) == ("PUT", "/b/a%2Fb%20c")
+    assert found["query"] == [["x", "1+"], ["y", ""]]
+    assert (found["body"], found["source"]) == ("body", "127.0.0.1")
+    headers = [tuple(pair) for pair in found["headers"]]
+    assert ("X_meta_a", "1") in headers
+    assert ("x-meta-b", "2") in headers
+
+
+def test_two_requests_on_one_connection(server):
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        for path in ("/one", "/two"):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert json.loads(response.read())["path"] == path
+            assert response.headers["Connection"] == "keep-alive"
+
+
+def test_pipelined_requests(server):
+    host = f"Host: localhost:{server.port}\r\n".encode()
+    answer = raw(
+        server,
+        b"GET /one HTTP/1.1\r\n"
+        + host
+        + b"\r\nGET /two HTTP/1.1\r\n"
+        + host
+        + b"Connection: close\r\n\r\n",
+    )
+    assert answer.index(b"/one") < answer.index(b"/two")
+
+
+def test_head_has_the_length_and_no_body(server):
+    response, body = ask(server, "HEAD", "/head")
+    assert (response.headers["Content-Length"], body) == ("12345", b"")
+
+
+def test_no_content_has_no_length(server):
+    response, body = ask(server, "DELETE", "/nothing")
+    assert (response.status, response.headers["Content-Length"], body) == (204, None, b"")
+
+
+def test_chunks(server):
+    found = said(server, "PUT", "/", iter([b"abc", b"def"]))
+    assert (found["length"], found["body"]) == (6, "abcdef")
+
+
+@pytest.mark.parametrize("length", [0, 5])
+def test_a_client_that_waits_to_be_told_to_go_on(server, length):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(
+            f"PUT / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: {length}\r\n"
+            "Expect: 100-continue\r\nConnection: close\r\n\r\n".encode()
+        )
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"x" * length)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "bucket.localhost", "my.bucket.localhost"]
+)
+def test_its_own_names(server, host):
+    assert said(server, Host=f"{host}:{server.port}")["method"] == "GET"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example:{}", "127.0.0.1:1", "127.0.0.1", "localhost", "", "127.0.0.1.evil.example:{}",
+     "localhost.evil.example:{}", "evil.example#.localhost:{}", ".localhost:{}", "[::1]:{}", "0.0.0.0:{}"],
+)  # fmt: skip
+def test_other_names_are_refused(server, host):
+    sent = f"GET / HTTP/1.1\r\nHost: {host.format(server.port)}\r\n\r\n".encode()
+    assert raw(server, sent).startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
+
+
+def test_no_name_is_refused(server):
+    assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n",
+        b"GET //[\xff HTTP/1.1\r\n\r\n",
+        b"\r\n\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_nonsense_is_refused(server, sent):
+    assert raw(server, sent).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
+
+
+@pytest.mark.parametrize("path", ["//[", "//", "/b//k", "/../x", "/;a=b", "/a:b@c"])
+def test_strange_paths_come_through(server, path):
+    assert said(server, "GET", path)["path"] == path
+
+
+def test_a_client_that_leaves_is_no_news(server, caplog):
+    for sent in (
+        b"",
+        b"GET / HT",
+        b"PUT / HTTP/1.1\r\nHost: localhost:%d\r\nContent-Length: 9\r\n\r\nab" % server.port,
+    ):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(sent)
+    assert said(server)["method"] == "GET"
+    assert caplog.records == []
+
+
+def test_a_body_that_is_too_large(server):
+    sent = f"PUT /b/k HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: {reading.MAX_BODY + 1}\r\n\r\n"
+    answer = raw(server, sent.encode() + b"x" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"<Code>EntityTooLarge</Code>" in answer
+    assert f"<MaxSizeAllowed>{reading.MAX_BODY}</MaxSizeAllowed>".encode() in answer
+
+
+def test_a_large_body_and_a_large_answer():
+    content = bytes(range(256)) * 80_000
+
+    def same(request: HttpRequest) -> ApiResponse:
+        return ApiResponse(200, (), request.body)
+
+    with serving(same) as one:
+        assert ask(one, "PUT", "/", content)[1] == content
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"), [("", b"InternalFailure"), ("x/s3/x", b"InternalError")]
+)
+def test_a_failing_application(server, caplog, authorization, code):
+    response, body = ask(
+        server, "GET", "/fail", Authorization=authorization, x__secret="wJalrXUtnFEMI/K7MDENG"
+    )
+    assert response.status == 500
+    assert b"<Code>%s</Code>" % code in body
+    assert response.headers["x-amzn-RequestId"] in caplog.text
+    assert "ValueError" in caplog.text
+    assert "in echo" in caplog.text
+    assert "wJalrXUtnFEMI" not in caplog.text
+    assert b"wJalrXUtnFEMI" not in body
+
+
+def test_many_clients_at_once(server):
+    def client(number):
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        ) as connection:
+            for turn in range(20):
+                connection.request("PUT", f"/{number}/{turn}", str(number))
+                found = json.loads(connection.getresponse().read())
+                assert (found["path"], found["body"]) == (f"/{number}/{turn}", str(number))
+        return 20
+
+    with ThreadPoolExecutor(40) as pool:
+        assert sum(pool.map(client, range(40))) == 800
+
+
+def test_silent_connections_hold_nobody_up(server):
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+    try:
+        assert said(server)["method"] == "GET"
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+@contextmanager
+def held(server, count, sent):
+    """So many clients that send this, and then only a byte now and then."""
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
+    ended = threading.Event()
+
+    def drip():
+        while not ended.wait(0.2):
+            for one in slow:
+                with suppress(OSError):
+                    one.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    try:
+        for one in slow:
+            one.sendall(sent)
+        dripping.start()
+        yield slow
+    finally:
+        ended.set()
+        dripping.join()
+        for one in slow:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["GET / HTTP/1.1\r\nHost: ", "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 9999\r\n\r\n"],
+)
+def test_slow_clients_hold_nobody_up(server, sent):
+    with held(server, 80, sent.format(f"127.0.0.1:{server.port}").encode()):
+        time.sleep(0.3)
+        before = time.monotonic()
+        assert said(server)["method"] == "GET"
+        assert time.monotonic() - before < 2
+
+
+def test_a_head_that_never_ends_is_refused(server):
+    with held(server, 1, b"GET / HTTP/1.1\r\nX-Slow: ") as (slow,):
+        slow.settimeout(10)
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_running_requests_end_before_the_server_does():
+    with serving() as one:
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(ask, one, "GET", "/slow")
+            time.sleep(0.05)
+            assert one.seconds_idle() == 0
+            one.stop()
+            assert slow.result()[0].status == 200
+        with pytest.raises(OSError, match="refused"):
+            ask(one)
+
+
+def test_how_long_nothing_was_asked():
+    with serving() as one:
+        ask(one)
+        time.sleep(0.05)
+        assert 0.04 < one.seconds_idle() < 5
+
+
+def test_it_listens_on_loopback_only(server):
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+
+
+# -- control ---------------------------------------------------------------------------------
+
+
+def refuse(_: ControlRequest):
+    raise SandboxError("Not that.", "Do this.")
+
+
+@pytest.fixture(scope="module")
+def controlled():
+    registry = Registry()
+    registry.add(
+        "twice", lambda request: {"method": request.method, **request.arguments, **request.body}
+    )
+    registry.add("refuse", refuse)
+    door = Door("the-token", registry)
+
+    def application(request: HttpRequest) -> ApiResponse:
+        return door.admit(request) or echo(without_token(request))
+
+    with serving(application) as one:
+        yield one
+
+
+def control(server, path, token="the-token", method="GET", body=None):
+    response, content = ask(server, method, path, body, **{TOKEN_HEADER: token})
+    return response.status, json.loads(content)
+
+
+def test_a_verb(controlled):
+    assert control(controlled, "/_stslab/twice?a=1") == (200, {"method": "GET", "a": "1"})
+    assert control(controlled, "/_stslab/twice", method="POST", body=b'{"b": 2}') == (
+        200,
+        {"method": "POST", "b": 2},
+    )
+
+
+def test_a_verb_that_refuses(controlled):
+    assert control(controlled, "/_stslab/refuse") == (
+        400,
+        {"error": "Not that.", "hint": "Do this."},
+    )
+
+
+def test_no_such_verb(controlled):
+    assert control(controlled, "/_stslab/nothing")[0] == 404
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff"])
+def test_a_body_that_is_no_object(controlled, body):
+    assert control(controlled, "/_stslab/twice", method="POST", body=body)[0] == 400
+
+
+@pytest.mark.parametrize("token", ["", "the-toke", "the-token2", "the-tok\xe9n"])
+def test_without_the_token_it_is_a_request_like_any_other(controlled, token):
+    status, found = control(controlled, "/_stslab/twice", token)
+    assert (status, found["path"]) == (200, "/_stslab/twice")
+
+
+def test_the_token_opens_no_other_path_and_goes_no_further(controlled):
+    _, found = control(controlled, "/bucket/_stslab/twice")
+    assert found["path"] == "/bucket/_stslab/twice"
+    assert "the-token" not in str(found)
+
+
+def test_a_verb_has_one_meaning():
+    registry = Registry()
+    registry.add("x", refuse)
+    with pytest.raises(ValueError, match="already"):
+        registry.add("x", refuse)

@@ -1,0 +1,114 @@
+"""What AWS refuses is refused, in AWS's words: tests/cases/sandbox/signatures.yaml, row by row."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.sandbox.signing.signed import (
+    SECRET,
+    TOKEN,
+    authenticator,
+    signed,
+    with_header,
+    with_target,
+)
+
+from stslab.sandbox.api.model import ApiFault, HttpRequest
+
+CASES = yaml.safe_load(
+    (Path(__file__).parents[2] / "cases" / "sandbox" / "signatures.yaml").read_text()
+)
+FIELDS = {"name", "how", "with", "edit", "clock", "code", "status", "message", "extra", "page"}
+
+
+def _meant(value: str | None) -> str | None:
+    """A value of the table, with the words that stand for something filled in."""
+    if value == "DATE-MINUTE":
+        return (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y%m%dT%H%M%SZ")
+    return TOKEN if value == "TOKEN" else value
+
+
+def _signed(case: dict) -> HttpRequest:
+    given = dict(case.get("with", {}))
+    given["token"] = _meant(given.get("token"))
+    given["body"] = str(given.get("body", "")).encode()
+    return signed(case["how"], **given)
+
+
+def _edited(request: HttpRequest, edit: dict) -> HttpRequest:
+    for name, value in edit.get("header", {}).items():
+        request = with_header(request, name, _meant(value))
+    for name, value in edit.get("again", {}).items():
+        request = replace(request, headers=(*request.headers, (name, value)))
+    if "authorization" in edit:
+        pattern, text = edit["authorization"]
+        old = request.header("authorization")
+        new = re.sub(pattern, text, old, count=1)
+        assert new != old, "the edit changes nothing"
+        request = with_header(request, "Authorization", new)
+    if "query" in edit:
+        pattern, text = edit["query"]
+        new = re.sub(pattern, text, request.raw_query, count=1)
+        assert new != request.raw_query, "the edit changes nothing"
+        request = with_target(request, request.path, new)
+    body = str(edit["body"]).encode() if "body" in edit else request.body
+    return replace(
+        request,
+        body=body,
+        path=edit.get("path", request.path),
+        method=edit.get("method", request.method),
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_refused(case):
+    assert set(case) <= FIELDS
+    request = _edited(_signed(case), case.get("edit", {}))
+    with pytest.raises(ApiFault) as caught:
+        authenticator(timedelta(seconds=case.get("clock", 0))).authenticate(request)
+    fault = caught.value
+    assert (fault.code, fault.status) == (case["code"], case["status"])
+    assert re.fullmatch(case.get("message", ".*"), fault.message)
+    assert {name: fault.extra.get(name) for name in case.get("extra", {})} == case.get("extra", {})
+    said = f"{fault} {fault.extra} {fault.headers}"
+    assert TOKEN not in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("how", sorted({case["how"] for case in CASES}))
+def test_the_same_request_unedited_is_accepted(how):
+    path = "/b/k" if how.startswith("s3") else "/?Action=GetCallerIdentity"
+    assert authenticator().authenticate(signed(how, path=path)).caller.kind == "IAMUser"
+
+
+def test_names_are_unique():
+    names = [case["name"] for case in CASES]
+    assert len(set(names)) == len(names)
+
+
+def test_the_canonical_request_is_shown_without_the_session_token():
+    request = signed(
+        "s3-header", path="/b/k", secret="wrong", key="ASIASESSION7EXAMPLE", token=TOKEN
+    )
+    with pytest.raises(ApiFault) as caught:
+        authenticator().authenticate(request)
+    shown = caught.value.extra["CanonicalRequest"]
+    assert shown.startswith("GET\n/b/k\n\nhost:127.0.0.1:4566\n")
+    assert "x-amz-security-token:(a session token)\n" in shown
+    assert TOKEN.encode().hex(" ") not in caught.value.extra["CanonicalRequestBytes"]
+
+
+@pytest.mark.parametrize("how", ["s3-presigned", "s3-v2-presigned", "s3-v2-header"])
+def test_no_mismatch_shows_the_session_token(how):
+    from urllib.parse import quote
+
+    request = signed(how, path="/b/k", secret="wrong", key="ASIASESSION7EXAMPLE", token=TOKEN)
+    with pytest.raises(ApiFault) as caught:
+        authenticator().authenticate(request)
+    said = str(caught.value.extra)
+    assert caught.value.code == "SignatureDoesNotMatch"
+    for secret in (TOKEN, quote(TOKEN, safe=""), quote(TOKEN), TOKEN.encode().hex(" ")):
+        assert secret not in said
