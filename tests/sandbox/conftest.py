@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.sandbox.cases import Account
+from tests.sandbox.direct import Direct
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,14 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     forgotten = running.control("GET", "saved")["differences"]
     running.stop()
     assert forgotten == []
+
+
+@pytest.fixture
+def direct() -> Iterator[Direct]:
+    """A new world, called without a socket."""
+    made = Direct()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

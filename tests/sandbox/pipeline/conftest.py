@@ -10,14 +10,6 @@ from stslab.sandbox.pipeline.registry import Registry
 
 
 @pytest.fixture
-def direct() -> Iterator[Direct]:
-    """A new world, called without a socket."""
-    made = Direct()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def furnished(direct: Direct) -> Direct:
     """The world of actions.yaml and context.yaml."""
     furnish(direct)
