@@ -16,7 +16,7 @@ from stslab.sandbox.saved.account import World
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
 
 _MOST_SECONDS = 86400
-_TEXTS = ("subject", "subject_format", "recipient", "audience", "encrypt_for")
+_TEXTS = ("subject", "subject_format", "recipient", "audience")
 _NUMBERS = ("seconds", "session_seconds")
 
 
@@ -38,11 +38,10 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
     ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
-    valid), ``session_seconds`` and ``encrypt_for`` (a public key, PEM) may be said too. An
-    attribute goes by its whole name or, as ``PrincipalTag:Team`` and ``eduPersonAffiliation``,
-    by its short one.
+    valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
+    ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
-    from stslab.sandbox.federation.saml import encryption, minting
+    from stslab.sandbox.federation.saml import minting
 
     said = _said(asked.body)
     provider = _provider(world, asked)
@@ -50,8 +49,6 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
         minted = minting.response(provider, minting.Wanted(**said), world.now())
     except ValueError as error:
         raise SandboxError("XML has no place for a character in what it is to say.") from error
-    except encryption.BadKey as error:
-        raise SandboxError(f"An assertion can't be encrypted for that: {error}.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
 
 

@@ -80,15 +80,7 @@ class AssumeRoleWithSaml:
 
 
 def _provider(account: str, kept: Any) -> Provider:
-    return Provider(
-        kept.arn,
-        account,
-        kept.name,
-        kept.saml_metadata_document,
-        kept.uuid,
-        encrypted_only=kept.encryption_mode == "Required",
-        private_keys=tuple(key["Pem"] for key in reversed(kept.private_keys)),
-    )
+    return Provider(kept.arn, account, kept.name, kept.saml_metadata_document, kept.uuid)
 
 
 def _wish(target: roles.Target, provider: Provider, claims: Claims) -> Wish:
