@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import faults, lookups, shapes, tagging
 from stslab.sandbox.saved.account import REGION, World
 
@@ -109,6 +110,7 @@ def _metadata(params: Mapping[str, Any]) -> str:
     IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
     and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
     """
+    saml.require()
     from stslab.sandbox.federation.saml import metadata
 
     document: str = params["SAMLMetadataDocument"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from stslab.errors import SandboxError
+from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.identity_providers import (
     OWN,
@@ -28,10 +30,8 @@ def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
 
 def _metadata(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     """The metadata of ``{"issuer": entity id}``, the sandbox's own by default. POST: it is made."""
-    from stslab.sandbox.federation.saml import minting
-
     provider = _provider(world, asked)
-    return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
+    return {"issuer": provider.entity_id, "metadata": _minting().metadata(provider)}
 
 
 def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
@@ -41,15 +41,21 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
     ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
-    from stslab.sandbox.federation.saml import minting
-
-    said = _said(asked.body)
+    minting, said = _minting(), _said(asked.body)
     provider = _provider(world, asked)
     try:
         minted = minting.response(provider, minting.Wanted(**said), world.now())
     except ValueError as error:
         raise SandboxError("XML has no place for a character in what it is to say.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
+
+
+def _minting() -> ModuleType:
+    if not saml.installed():
+        raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
+    from stslab.sandbox.federation.saml import minting
+
+    return minting
 
 
 def _provider(world: World, asked: ControlRequest) -> IdentityProvider:

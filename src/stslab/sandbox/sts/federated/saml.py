@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stslab.policy import Principal
 from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.federation import saml
 from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts import faults, roles
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
@@ -33,6 +34,7 @@ class AssumeRoleWithSaml:
 
     def __call__(self, request: ApiRequest) -> dict[str, Any]:
         """Carry out AssumeRoleWithSAML."""
+        saml.require()
         from stslab.sandbox.sts.federated import saml_claims, saml_response
 
         params = request.params
