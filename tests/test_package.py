@@ -1,7 +1,38 @@
-"""The package itself."""
+"""The package itself, and what its repository has at the top."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
 
 import stslab
+
+ROOT = Path(__file__).parents[1]
+AT_THE_TOP = {
+    ".editorconfig",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "constraints.txt",
+    "policy.json",
+    "pyproject.toml",
+}
 
 
 def test_version_is_set():
     assert stslab.__version__.count(".") == 2
+
+
+def test_only_known_files_stand_at_the_top():
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout: git can't say which files belong to it")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = {name for name in listed.stdout.split("\0") if name and "/" not in name}
+    assert "pyproject.toml" in files
+    assert files <= AT_THE_TOP, f"move or delete {sorted(files - AT_THE_TOP)}, or list it here"

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.e2e.machine import Done, Machine, interrupt
 
 from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER
@@ -334,43 +332,6 @@ def test_an_assertion_gets_a_session(machine):
     assert assertion not in machine.stslab("sandbox", "log", "--json").out
     wrong = ("--role", "web", "--provider", "corp", "--name", "ana", "--attribute", "c")
     assert machine.stslab("sandbox", "saml", "assertion", *wrong).code == 2
-
-
-def test_an_assertion_is_encrypted_for_a_provider(machine):
-    key = rsa.generate_private_key(65537, 2048)
-    closed = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (machine.root / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *closed))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    (machine.root / "public.pem").write_bytes(public)
-    provider, role = (
-        f"arn:aws:iam::{LEARNER}:saml-provider/corp",
-        f"arn:aws:iam::{LEARNER}:role/web",
-    )
-    trust = (
-        '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Federated": "'
-        f'{provider}"}}, "Action": "sts:AssumeRoleWithSAML"}}}}'
-    )
-    done = machine.sh(
-        "stslab sandbox saml metadata > metadata.xml && aws iam create-saml-provider --name corp"
-        " --saml-metadata-document file://metadata.xml --assertion-encryption-mode Required"
-        f" --add-private-key file://{machine.root}/key.pem &&"
-        f" aws iam create-role --role-name web --assume-role-policy-document '{trust}' &&"
-        f" own=$(aws iam get-saml-provider --saml-provider-arn {provider}"
-        " --query SAMLProviderUUID --output text) &&"
-        " stslab sandbox saml assertion --role web --provider corp --name ana"
-        " --recipient https://signin.aws.amazon.com/saml/acs/$own"
-        f" --encrypt-for {machine.root}/public.pem > response &&"
-        f" aws sts assume-role-with-saml --role-arn {role} --principal-arn {provider}"
-        " --saml-assertion file://response --query Audience --output text"
-    )
-    assert done.code == 0, done.err
-    assert "https://signin.aws.amazon.com/saml/acs/SAMLSP" in done.out
-    wrong = ("--role", "web", "--provider", "corp", "--name", "ana")
-    for file, code in ((machine.root / "key.pem", 1), (machine.root / "none", 2)):
-        refused = machine.stslab("sandbox", "saml", "assertion", *wrong, "--encrypt-for", str(file))
-        assert refused.code == code, refused.err
 
 
 def test_codes_enable_a_device(machine):

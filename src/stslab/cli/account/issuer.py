@@ -21,15 +21,10 @@ KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 @click.argument("url", default="", metavar="[URL]")
 @click.option("--certificate", "kind", type=click.Choice(KINDS),
               help="Let its server show another certificate from now on.")  # fmt: skip
-@click.option("--serve", is_flag=True,
-              help="Let openssl and curl look at its server while the sandbox runs.")  # fmt: skip
 @click.option("--thumbprint", is_flag=True, help="Only the thumbprint, for scripts.")
 @click.option("--pem", is_flag=True, help="Only the certificates that its server sends, as PEM.")
-@click.option("--ca", is_flag=True, help="Only the CA to trust for them, as PEM: curl --cacert.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
-def command(
-    *, url: str, kind: str | None, serve: bool, thumbprint: bool, pem: bool, ca: bool, as_json: bool
-) -> None:
+def command(*, url: str, kind: str | None, thumbprint: bool, pem: bool, as_json: bool) -> None:
     """Show an OIDC issuer of the sandbox: its server's certificates and their thumbprint.
 
     Without URL it is the sandbox's own issuer; any other one is made as soon as it is named.
@@ -42,21 +37,17 @@ def command(
     """
     from stslab.sandbox.server import client
 
-    if thumbprint + pem + ca + as_json > 1:
-        raise UsageError("Give one of --thumbprint, --pem, --ca and --json.")
+    if thumbprint + pem + as_json > 1:
+        raise UsageError("Give one of --thumbprint, --pem and --json.")
     client.ensure(home().sandbox)
     asked = {"issuer": url, **({"certificate": kind} if kind else {})}
     shown = client.control(home().sandbox, "POST", "oidc/issuer", asked)
-    if serve:
-        shown |= client.control(home().sandbox, "POST", "oidc/serve")
     if as_json:
         click.echo(json.dumps(shown, indent=2))
     elif thumbprint:
         click.echo(shown["thumbprint"])
     elif pem:
         click.echo("".join(one["pem"] for one in _sent(shown)), nl=False)
-    elif ca:
-        click.echo(shown["certificates"][-1]["pem"], nl=False)
     else:
         _say(shown)
 
@@ -77,17 +68,3 @@ def _say(shown: Mapping[str, Any]) -> None:
         click.echo("AWS trusts its CA: thumbprints in IAM do not count for it.", err=True)
     else:
         click.echo("AWS does not trust its CA: IAM must have the thumbprint.", err=True)
-    if "port" in shown:
-        _say_how_to_look(shown)
-
-
-def _say_how_to_look(shown: Mapping[str, Any]) -> None:
-    """The commands of AWS's page, for the loopback."""
-    host, port = shown["host"], shown["port"]
-    documents = shown["configuration"]["issuer"].rstrip("/").removeprefix("https://")
-    path = documents.partition("/")[2]
-    url = f"https://{host}:{port}/{path + '/' if path else ''}.well-known/openid-configuration"
-    click.echo("\nLook at its server; the last certificate that it sends is the CA's:")
-    click.echo(f"  openssl s_client -servername {host} -showcerts -connect 127.0.0.1:{port}")
-    click.echo(f"  stslab sandbox issuer {shown['issuer']} --ca > ca.pem")
-    click.echo(f"  curl --cacert ca.pem --resolve {host}:{port}:127.0.0.1 {url}")

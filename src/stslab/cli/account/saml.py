@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -47,8 +47,6 @@ def metadata_command(*, issuer: str) -> None:
               help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
 @click.option("--recipient", default="", metavar="URL",
               help="The sign-in address that it is for; else the one of no region.")  # fmt: skip
-@click.option("--encrypt-for", type=click.File(), metavar="FILE",
-              help="A public key (PEM): only who has its private key can read it.")  # fmt: skip
 @_issuer
 def assertion_command(
     *,
@@ -58,7 +56,6 @@ def assertion_command(
     attributes: tuple[str, ...],
     seconds: int,
     recipient: str,
-    encrypt_for: TextIO | None,
     issuer: str,
 ) -> None:
     """Print a signed response for `aws sts assume-role-with-saml`, in base64.
@@ -78,19 +75,10 @@ def assertion_command(
     }
     if recipient:
         body["recipient"] = recipient
-    if encrypt_for is not None:
-        body["encrypt_for"] = _text(encrypt_for)
     minted = client.control(home().sandbox, "POST", "saml/assertion", body)
     click.echo(minted["assertion"])
     if sys.stdout.isatty():
         click.echo(f"The issuer is {minted['issuer']}", err=True)
-
-
-def _text(file: TextIO) -> str:
-    try:
-        return file.read()
-    except ValueError as error:
-        raise UsageError(f"{file.name} is no text, and no public key in a PEM file.") from error
 
 
 def _arn(given: str, form: str, account: str) -> str:

@@ -1,4 +1,7 @@
-"""The operations of S3 that moto lacks, and would answer as another operation."""
+"""The operations of S3 that moto is not asked for: S3 Select, and those that it lacks.
+
+Moto would answer an operation that it lacks as another one.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ OPERATIONS = frozenset(
         "PutBucketRequestPayment",
         "PutObjectAnnotation",
         "RenameObject",
+        "SelectObjectContent",
         "UpdateBucketMetadataAnnotationTableConfiguration",
         "UpdateBucketMetadataInventoryTableConfiguration",
         "UpdateBucketMetadataJournalTableConfiguration",

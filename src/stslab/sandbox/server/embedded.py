@@ -94,7 +94,7 @@ class EmbeddedAccount:
         verbs.add("admin-key", self._admin_key)
         verbs.add("saved", self._saved)
         iam_verbs(verbs, lambda: self._world)
-        self._stop_issuers = oidc_verbs(verbs, lambda: self._world)
+        oidc_verbs(verbs, lambda: self._world)
         saml_verbs(verbs, lambda: self._world)
         sts_verbs(verbs, lambda: self._world)
         rehearsal_verbs(verbs, lambda: self)
@@ -130,7 +130,6 @@ class EmbeddedAccount:
 
     def close(self) -> None:
         """Leave stacks where they are, and bring everything into the one file."""
-        self._stop_issuers()
         self._inside.cloudformation.stop()
         self._memory.close()
 

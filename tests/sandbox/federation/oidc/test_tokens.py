@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from tests.sandbox.cases import Account
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import tokens
@@ -89,6 +90,18 @@ def test_what_is_no_issuer_is_refused(issuers: Issuers, url: str) -> None:
 def test_an_algorithm_that_is_not_offered(issuers: Issuers) -> None:
     with pytest.raises(SandboxError):
         issuers.mint({}, NOW, algorithm="none")
+
+
+def test_the_documents_of_an_issuer_verify_its_tokens(account: Account) -> None:
+    """Of its configuration and its key set, which `stslab sandbox issuer --json` shows."""
+    for url in ("https://idp.example.com", "https://idp.example.com/tenant/", "https://gitlab.com"):
+        asked = {"issuer": url, "claims": {"sub": "a"}}
+        token = tokens.read(account.control("POST", "oidc/token", asked)["token"])
+        shown = account.control("POST", "oidc/issuer", {"issuer": url})
+        assert shown["configuration"]["issuer"] == url
+        assert shown["configuration"]["jwks_uri"] == f"{url.rstrip('/')}/.well-known/jwks"
+        (key,) = [one for one in shown["jwks"]["keys"] if one["kid"] == token.header["kid"]]
+        tokens.verify(token, key)
 
 
 def test_the_key_set_holds_nothing_private(issuers: Issuers) -> None:

@@ -163,13 +163,15 @@ def test_a_failed_authentication(federation: Federation) -> None:
     assert "reported that authentication failed" in answer["Message"]
 
 
-def test_an_encrypted_assertion_without_a_key_for_it(federation: Federation) -> None:
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a plain one"])
+def test_encrypted_assertions_are_refused(federation: Federation, beside: bool) -> None:
     root = federation.response()
-    root.replace(
-        root.find("a:Assertion", forging.NS),
-        etree.Element(f"{{{names.ASSERTION}}}EncryptedAssertion"),
-    )
-    assert "can't be decrypted" in federation.refused(forging.written(root))
+    if not beside:
+        root.remove(root.find("a:Assertion", forging.NS))
+    root.append(etree.Element(f"{{{names.ASSERTION}}}EncryptedAssertion"))
+    said = federation.refused(forging.written(root))
+    assert said.startswith("The SAML assertion is encrypted")
+    assert said.endswith("let the identity provider send it unencrypted")
 
 
 def resigned(federation: Federation, change: str) -> str:

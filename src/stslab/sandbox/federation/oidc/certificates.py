@@ -29,15 +29,15 @@ _SPARE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What one host's server shows: its own certificate, and that of the authority over it."""
+    """What one host's server shows: its own certificate (PEM), and the authority over it."""
 
-    leaf: Certified
+    leaf: bytes
     authority: Certified
 
     @property
     def chain(self) -> tuple[bytes, bytes]:
         """What it sends, the server's own first; roots are not sent."""
-        return self.leaf.pem, self.authority.pem
+        return self.leaf, self.authority.pem
 
 
 class Certificates:
@@ -46,10 +46,6 @@ class Certificates:
     def __init__(self) -> None:
         self._servers: Table[str, Server] = Table()
         self._public: Table[str, Certified] = Table()
-
-    def find(self, host: str) -> Server | None:
-        """What the server of this name shows, or None where nobody needed it yet."""
-        return self._servers.get(host)
 
     def get(self, host: str, now: datetime) -> Server:
         """What the server of this name shows, made if need be."""

@@ -34,11 +34,6 @@ def of(url: str) -> str:
     return name if is_name(name) and not last.isdigit() else ""
 
 
-def path_of(url: str) -> str:
-    """The path in an issuer's URL, without a slash at its end."""
-    return url.removeprefix(_HTTPS).partition("/")[2].rstrip("/")
-
-
 def is_name(text: str) -> bool:
     """Whether this is a host name in lower case."""
     return len(text) <= _LONGEST and _NAME.fullmatch(text) is not None

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import hosts, tokens
+from stslab.sandbox.federation.oidc import tokens
 from stslab.sandbox.saved.tables import Table
 
-CONFIGURATION_PATH, JWKS_PATH = "/.well-known/openid-configuration", "/.well-known/jwks"
+JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
 _RSA_BITS = 2048
@@ -99,19 +99,6 @@ class Issuers:
     def find(self, url: str) -> Issuer | None:
         """The issuer of exactly this URL, or None where nobody needed it yet."""
         return self._issuers.get(url)
-
-    def at(self, host: str, path: str) -> Issuer | None:
-        """The issuer of this host name and path, which has no slash at its end; or None.
-
-        IAM keeps URLs without a slash at their end. Of two issuers that differ in that, the one
-        that signs is meant.
-        """
-        found = [
-            issuer
-            for issuer in list(self._issuers.values())
-            if hosts.of(issuer.url) == host and hosts.path_of(issuer.url) == path
-        ]
-        return next((one for one in found if one.keys), found[0] if found else None)
 
     def get(self, url: str) -> Issuer:
         """The issuer of this URL, made if need be.

@@ -63,13 +63,18 @@ def authority(
         .add_extension(x509.BasicConstraints(ca=True, path_length=below), critical=True)
         .add_extension(usage, critical=True)
     )
-    return _signed(builder, key, signer)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Certified(_signed(builder, signer), private)
 
 
 def server(
     host: str, now: datetime, signed_by: Certified, with_key_of: Certified | None = None
-) -> Certified:
-    """A server's certificate for ``host``.
+) -> bytes:
+    """A server's certificate for ``host``, as PEM; its private key is used nowhere.
 
     ``with_key_of`` forges it: it names ``signed_by``, and another key has signed it.
     """
@@ -85,7 +90,7 @@ def server(
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     )
-    return _signed(builder, key, signer)
+    return _signed(builder, signer)
 
 
 def thumbprint(pem: bytes) -> str:
@@ -136,14 +141,8 @@ def _builder(
     )
 
 
-def _signed(builder: x509.CertificateBuilder, key: Any, signer: _Signer) -> Certified:
-    made = builder.sign(signer.key, hashes.SHA256())
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return Certified(made.public_bytes(serialization.Encoding.PEM), private)
+def _signed(builder: x509.CertificateBuilder, signer: _Signer) -> bytes:
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _signer(certified: Certified) -> _Signer:

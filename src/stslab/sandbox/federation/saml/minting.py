@@ -16,7 +16,7 @@ from lxml.builder import ElementMaker
 from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
-from stslab.sandbox.federation.saml import encryption, names
+from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.identity_providers import IdentityProvider
 
 _PROTOCOL = ElementMaker(
@@ -37,7 +37,7 @@ class Wanted:
 
     ``attributes`` are values by the attribute's whole name. ``seconds``: how long it is valid
     from ``now`` on; less than 0, it has expired. ``session_seconds`` is SessionNotOnOrAfter,
-    where it is to have one. ``encrypt_for`` is a public key as PEM, for who alone may read it.
+    where it is to have one.
     """
 
     subject: str
@@ -47,7 +47,6 @@ class Wanted:
     audience: str = names.AUDIENCE
     seconds: int = 300
     session_seconds: int | None = None
-    encrypt_for: str = ""
 
 
 def metadata(provider: IdentityProvider) -> str:
@@ -73,11 +72,8 @@ def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
 
     Raises:
         ValueError: something in ``wanted`` has characters that XML has no place for.
-        BadKey: ``encrypt_for`` is no key.
     """
     assertion = signed(_assertion(provider.entity_id, wanted, now), provider)
-    if wanted.encrypt_for:
-        assertion = encryption.encrypt(assertion, encryption.public_key(wanted.encrypt_for))
     document = _PROTOCOL.Response(
         _ASSERTION.Issuer(provider.entity_id),
         _PROTOCOL.Status(_PROTOCOL.StatusCode(Value=names.SUCCESS)),

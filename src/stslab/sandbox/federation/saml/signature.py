@@ -8,7 +8,7 @@ be wrapped, and what comes back was read anew from the very bytes that were veri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cryptography import x509
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
@@ -24,9 +24,7 @@ _METHODS = frozenset(
     {SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512}
 )
 _DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
-Decrypt = Callable[[xml.Element], xml.Element]
 _RESPONSE = f"{{{names.PROTOCOL}}}Response"
-_ASSERTION = f"{{{names.ASSERTION}}}Assertion"
 
 
 class BadSignature(Exception):  # noqa: N818 - the name says what happened
@@ -34,11 +32,11 @@ class BadSignature(Exception):  # noqa: N818 - the name says what happened
 
 
 def signed_assertion(
-    response: xml.Element, certificates: Sequence[x509.Certificate], decrypt: Decrypt
+    response: xml.Element, certificates: Sequence[x509.Certificate]
 ) -> xml.Element:
     """The one assertion of a response that the response's or its own signature covers.
 
-    Where both are signed, both must be right. ``decrypt`` opens an assertion that is encrypted.
+    Where both are signed, both must be right.
 
     Raises:
         BadSignature: no signature of one of the certificates covers an assertion.
@@ -48,22 +46,12 @@ def signed_assertion(
     whole = _verified(response, certificates) if _signatures(response) else None
     # Its own signature may count namespaces that the response's does not: it is verified where
     # it stands, and not in what was read of the response.
-    assertion = _opened(_assertions(response)[0], decrypt)
+    assertion = _assertions(response)[0]
     if _signatures(assertion):
         return _verified(assertion, certificates)
     if whole is None:
         raise BadSignature("neither the response nor its assertion is signed")
-    return xml.parse_plain(xml.alone(_opened(_assertions(whole)[0], decrypt)))
-
-
-def _opened(assertion: xml.Element, decrypt: Decrypt) -> xml.Element:
-    if assertion.tag == _ASSERTION:
-        return assertion
-    opened = decrypt(assertion)
-    if opened.tag != _ASSERTION or _assertions(opened) != [opened]:
-        raise xml.BadXml("what is encrypted is not one assertion")
-    _check_signatures(opened)
-    return opened
+    return xml.parse_plain(xml.alone(_assertions(whole)[0]))
 
 
 def _check_response(response: xml.Element) -> None:
@@ -78,9 +66,7 @@ def _check_response(response: xml.Element) -> None:
 
 
 def _assertions(element: xml.Element) -> list[xml.Element]:
-    """All assertions in an element, the encrypted ones too."""
-    kinds = ("Assertion", "EncryptedAssertion")
-    return [each for kind in kinds for each in xml.everywhere(element, names.ASSERTION, kind)]
+    return list(xml.everywhere(element, names.ASSERTION, "Assertion"))
 
 
 def _check_signatures(*signed: xml.Element) -> None:

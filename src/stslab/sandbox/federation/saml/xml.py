@@ -40,21 +40,6 @@ def parse_plain(data: bytes) -> Element:
     return _parse(data, etree.XMLParser(remove_comments=True, remove_pis=True, **_OPTIONS))
 
 
-def parse_within(data: bytes, around: Element) -> Element:
-    """The one element that ``data`` is, in the namespaces that ``around`` has or stands in.
-
-    Raises:
-        BadXml: like :func:`parse`, and where it is not one element.
-    """
-    start = etree.tostring(etree.Element("around", nsmap=around.nsmap)).removesuffix(b"/>")
-    root = parse(start + b">" + data + b"</around>")
-    elements = list(root.iterchildren("*"))
-    beside = [root.text, *(each.tail for each in root)]
-    if len(elements) != 1 or len(root) != 1 or any(each and each.strip() for each in beside):
-        raise BadXml("it is not one element")
-    return parse(alone(elements[0]))
-
-
 def _parse(data: bytes, parser: Any) -> Element:
     try:
         text = data.decode("utf-8")

@@ -5,22 +5,24 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import faults, lookups, shapes, tagging
 from stslab.sandbox.saved.account import REGION, World
 
 Answer = Mapping[str, Any]
-Keys = list[dict[str, Any]]
 
 _PROVIDERS = 100
 _ISSUERS = 10
 _CERTIFICATES = 10
 _VALID = timedelta(days=36524)  # a hundred years, as the AWS CLI's example of get-saml-provider
-_PRIVATE_KEYS = 2
 _NOT_OFFERED = (
+    "AssertionEncryptionMode",
+    "AddPrivateKey",
+    "RemovePrivateKey",
     "ContextProvider",
     "RemoveContextProvider",
     "IdentityCenterInstanceArn",
@@ -37,29 +39,22 @@ def create_saml_provider(world: World, request: ApiRequest) -> Answer:
         raise faults.exists(f"Provider with name {name} already exists.")
     faults.check_quota("SAMLProvidersPerAccount", _PROVIDERS, len(iam.saml_providers))
     metadata, tags = _metadata(params), tagging.checked(params.get("Tags", ()))
-    keys = _with_key([], params, request.now)
     provider = iam.create_saml_provider(name, metadata)
     provider.region_name = REGION
     provider.tags = tags
     provider.valid_until = provider.create_date + _VALID
-    provider.uuid = _unique("SAMLSP")
-    provider.encryption_mode = params.get("AssertionEncryptionMode")
-    provider.private_keys = keys
+    provider.uuid = "SAMLSP" + base64.b32encode(secrets.token_bytes(10)).decode()
     shown = sorted(tags, key=lambda tag: tag["Key"])
     return shapes.filled({"SAMLProviderArn": provider.arn, "Tags": shown or None})
 
 
 def update_saml_provider(world: World, request: ApiRequest) -> Answer:
-    """UpdateSAMLProvider: another metadata document, or other settings for encryption."""
+    """UpdateSAMLProvider: another metadata document."""
     params = request.params
     provider = tagging.saml_provider(lookups.backend(world, request), params["SAMLProviderArn"])
     _check_offered(params)
-    document = _metadata(params) if "SAMLMetadataDocument" in params else None
-    keys = _with_key(_without_key(provider.private_keys, params), params, request.now)
-    provider.private_keys = keys
-    provider.saml_metadata_document = document or provider.saml_metadata_document
-    mode = params.get("AssertionEncryptionMode")
-    provider.encryption_mode = mode or provider.encryption_mode
+    if "SAMLMetadataDocument" in params:
+        provider.saml_metadata_document = _metadata(params)
     return {"SAMLProviderArn": provider.arn}
 
 
@@ -67,10 +62,6 @@ def get_saml_provider(world: World, request: ApiRequest) -> Answer:
     """GetSAMLProvider."""
     iam = lookups.backend(world, request)
     provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
-    keys = [
-        {"KeyId": key["KeyId"], "Timestamp": shapes.moment(key["Timestamp"])}
-        for key in provider.private_keys
-    ]
     return shapes.filled(
         {
             "SAMLProviderUUID": provider.uuid,
@@ -78,8 +69,6 @@ def get_saml_provider(world: World, request: ApiRequest) -> Answer:
             "CreateDate": shapes.moment(provider.create_date),
             "ValidUntil": shapes.moment(provider.valid_until),
             "Tags": tagging.of(iam, "SAML provider", provider),
-            "AssertionEncryptionMode": provider.encryption_mode,
-            "PrivateKeyList": keys or None,
         }
     )
 
@@ -115,46 +104,13 @@ def _check_offered(params: Mapping[str, Any]) -> None:
             )
 
 
-def _with_key(keys: Keys, params: Mapping[str, Any], now: datetime) -> Keys:
-    """The keys with the one that is added, the newest last; two at most."""
-    from stslab.sandbox.federation.saml import encryption
-
-    pem = params.get("AddPrivateKey")
-    if pem is None:
-        return keys
-    try:
-        encryption.private_key(pem)
-    except encryption.BadKey as error:
-        raise faults.invalid_input(f"The private key can't be used: {error}") from error
-    faults.check_quota("PrivateKeysPerSamlProvider", _PRIVATE_KEYS, len(keys))
-    return [*keys, {"KeyId": _unique("SAMLPK"), "Timestamp": now, "Pem": pem}]
-
-
-def _without_key(keys: Keys, params: Mapping[str, Any]) -> Keys:
-    """Adding and removing are for separate requests ("Manage SAML encryption keys")."""
-    gone = params.get("RemovePrivateKey")
-    if gone is None:
-        return keys
-    if "AddPrivateKey" in params:
-        raise faults.invalid_input(
-            "A private key is added and another one removed in separate requests."
-        )
-    kept = [key for key in keys if key["KeyId"] != gone]
-    if len(kept) == len(keys):
-        raise faults.no_such(f"The SAML provider has no private key with the id {gone}.")
-    return kept
-
-
-def _unique(prefix: str) -> str:
-    return prefix + base64.b32encode(secrets.token_bytes(10)).decode()
-
-
 def _metadata(params: Mapping[str, Any]) -> str:
     """The document, if it describes identity providers as AWS takes them.
 
     IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
     and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
     """
+    saml.require()
     from stslab.sandbox.federation.saml import metadata
 
     document: str = params["SAMLMetadataDocument"]

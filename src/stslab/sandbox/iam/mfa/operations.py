@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
 from stslab.sandbox.iam.mfa import devices as mfa_devices
-from stslab.sandbox.iam.mfa import qr, totp
+from stslab.sandbox.iam.mfa import totp
 from stslab.sandbox.iam.mfa.devices import MfaDevice
 from stslab.sandbox.saved.account import World
 from stslab.sandbox.server.control.requests import ControlRequest
@@ -31,22 +32,23 @@ def create_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
     device = MfaDevice(serial, totp.new_seed(), request.now)
     device.tags = tagging.checked(params.get("Tags", ()))
     iam.virtual_mfa_devices[serial] = device
+    label = f"{quote(params['VirtualMFADeviceName'])}@{request.account}"
     shown = {
         "SerialNumber": serial,
         "Base32StringSeed": device.seed.encode(),
-        "QRCodePNG": qr.png(_otpauth(params["VirtualMFADeviceName"], request.account, device.seed)),
+        "QRCodePNG": _qr_code(f"otpauth://totp/{label}?secret={device.seed}"),
         "Tags": device.tags or None,
     }
     return {"VirtualMFADevice": shapes.filled(shown)}
 
 
-def _otpauth(name: str, account: str, seed: str) -> bytes:
-    """The URL that an authenticator app reads; a name that is too long for it is cut."""
-    room = qr.CAPACITY - len(f"otpauth://totp/@{account}?secret={seed}")
-    label = name[:room]
-    while len(quote(label)) > room:
-        label = label[:-1]
-    return f"otpauth://totp/{quote(label)}@{account}?secret={seed}".encode()
+def _qr_code(url: str) -> bytes:
+    """A PNG image for the camera of an authenticator app."""
+    import segno
+
+    image = io.BytesIO()
+    segno.make_qr(url).save(image, kind="png", scale=6)
+    return image.getvalue()
 
 
 def delete_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from stslab.errors import SandboxError
+from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.identity_providers import (
     OWN,
@@ -16,7 +18,7 @@ from stslab.sandbox.saved.account import World
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
 
 _MOST_SECONDS = 86400
-_TEXTS = ("subject", "subject_format", "recipient", "audience", "encrypt_for")
+_TEXTS = ("subject", "subject_format", "recipient", "audience")
 _NUMBERS = ("seconds", "session_seconds")
 
 
@@ -28,31 +30,32 @@ def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
 
 def _metadata(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     """The metadata of ``{"issuer": entity id}``, the sandbox's own by default. POST: it is made."""
-    from stslab.sandbox.federation.saml import minting
-
     provider = _provider(world, asked)
-    return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
+    return {"issuer": provider.entity_id, "metadata": _minting().metadata(provider)}
 
 
 def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
     ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
-    valid), ``session_seconds`` and ``encrypt_for`` (a public key, PEM) may be said too. An
-    attribute goes by its whole name or, as ``PrincipalTag:Team`` and ``eduPersonAffiliation``,
-    by its short one.
+    valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
+    ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
-    from stslab.sandbox.federation.saml import encryption, minting
-
-    said = _said(asked.body)
+    minting, said = _minting(), _said(asked.body)
     provider = _provider(world, asked)
     try:
         minted = minting.response(provider, minting.Wanted(**said), world.now())
     except ValueError as error:
         raise SandboxError("XML has no place for a character in what it is to say.") from error
-    except encryption.BadKey as error:
-        raise SandboxError(f"An assertion can't be encrypted for that: {error}.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
+
+
+def _minting() -> ModuleType:
+    if not saml.installed():
+        raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
+    from stslab.sandbox.federation.saml import minting
+
+    return minting
 
 
 def _provider(world: World, asked: ControlRequest) -> IdentityProvider:

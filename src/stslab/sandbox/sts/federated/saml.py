@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stslab.policy import Principal
 from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.federation import saml
 from stslab.sandbox.saved.account import World
 from stslab.sandbox.sts import faults, roles
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
@@ -33,6 +34,7 @@ class AssumeRoleWithSaml:
 
     def __call__(self, request: ApiRequest) -> dict[str, Any]:
         """Carry out AssumeRoleWithSAML."""
+        saml.require()
         from stslab.sandbox.sts.federated import saml_claims, saml_response
 
         params = request.params
@@ -80,15 +82,7 @@ class AssumeRoleWithSaml:
 
 
 def _provider(account: str, kept: Any) -> Provider:
-    return Provider(
-        kept.arn,
-        account,
-        kept.name,
-        kept.saml_metadata_document,
-        kept.uuid,
-        encrypted_only=kept.encryption_mode == "Required",
-        private_keys=tuple(key["Pem"] for key in reversed(kept.private_keys)),
-    )
+    return Provider(kept.arn, account, kept.name, kept.saml_metadata_document, kept.uuid)
 
 
 def _wish(target: roles.Target, provider: Provider, claims: Claims) -> Wish:

@@ -1,6 +1,6 @@
 """A SAML provider in IAM, as AssumeRoleWithSAML needs it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,7 +8,6 @@ class Provider:
     """The SAML provider in IAM that a request names.
 
     ``identity`` is the end of the sign-in address that is this provider's alone.
-    ``private_keys`` are PEM, the newest first; ``encrypted_only``: nothing else is taken.
     """
 
     arn: str
@@ -16,5 +15,3 @@ class Provider:
     name: str
     metadata: str
     identity: str
-    encrypted_only: bool = False
-    private_keys: tuple[str, ...] = field(repr=False, default=())

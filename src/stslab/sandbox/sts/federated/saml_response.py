@@ -64,14 +64,19 @@ def _signed(root: xml.Element, provider: Provider, request: ApiRequest) -> Asser
             "The identity provider (IdP) reported that authentication failed.",
             _FORBIDDEN,
         )
+    if next(xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"), None) is not None:
+        raise faults.invalid_token(
+            "The SAML assertion is encrypted, which the embedded account does not support: let the "
+            "identity provider send it unencrypted"
+        )
     issuers = metadata.read(provider.metadata)
-    issuer = _claimed_issuer(root, provider)
+    issuer = _claimed_issuer(root)
     if issuer not in issuers:
         raise faults.rejected_assertion(
             request, "Issuer not present in specified provider", _RESPONSE_CODE
         )
     try:
-        found = signature.signed_assertion(root, issuers[issuer], _opener(provider))
+        found = signature.signed_assertion(root, issuers[issuer])
     except signature.BadSignature as error:
         raise faults.invalid_token("Response signature invalid") from error
     read = assertions.read(found)
@@ -80,29 +85,12 @@ def _signed(root: xml.Element, provider: Provider, request: ApiRequest) -> Asser
     return read
 
 
-def _claimed_issuer(root: xml.Element, provider: Provider) -> str:
-    """Whose keys are to be tried: by the assertion's word, or the response's where it is closed."""
+def _claimed_issuer(root: xml.Element) -> str:
+    """Whose keys are to be tried, by the assertion's own word."""
     assertion = xml.child(root, names.ASSERTION, "Assertion")
-    if assertion is None and xml.child(root, names.ASSERTION, "EncryptedAssertion") is None:
+    if assertion is None:
         raise xml.BadXml("it is no Response with an assertion in it")
-    if assertion is not None and provider.encrypted_only:
-        raise faults.invalid_token("The SAML assertion is not encrypted, and has to be")
-    return assertions.issuer(root if assertion is None else assertion)
-
-
-def _opener(provider: Provider) -> signature.Decrypt:
-    def opened(encrypted: xml.Element) -> xml.Element:
-        from stslab.sandbox.federation.saml import encryption
-
-        keys = [encryption.private_key(pem) for pem in provider.private_keys]
-        try:
-            return encryption.decrypt(encrypted, keys)
-        except encryption.Undecryptable as error:
-            raise faults.invalid_token(
-                "The SAML assertion can't be decrypted with a private key of the provider"
-            ) from error
-
-    return opened
+    return assertions.issuer(assertion)
 
 
 def _check_times(found: Assertion, now: datetime) -> None:
@@ -125,10 +113,8 @@ def _check_times(found: Assertion, now: datetime) -> None:
 
 
 def _check_addressee(found: Assertion, provider: Provider) -> None:
-    """Where an assertion has to be encrypted, only the provider's own address will do."""
     address = _SIGN_IN.fullmatch(found.recipient)
-    rightful = (provider.identity,) if provider.encrypted_only else (None, provider.identity)
-    if address is None or address["provider"] not in rightful:
+    if address is None or address["provider"] not in (None, provider.identity):
         raise faults.invalid_token(
             "The Recipient of the SubjectConfirmationData is no AWS sign-in endpoint, such as "
             f"{names.SIGN_IN}"
