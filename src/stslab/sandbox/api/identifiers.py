@@ -48,6 +48,11 @@ def account_of_key(key_id: str) -> str | None:
     return f"{account:012d}" if 0 <= account < _ACCOUNT_LIMIT else None
 
 
+def account_of_unique_id(unique_id: str) -> str:
+    """The account that a unique id names, which is formed as a key's is; or empty."""
+    return account_of_key(unique_id[:_KEY_LENGTH]) or ""
+
+
 def _with_account(prefix: str, account: str, length: int) -> str:
     number = int(account)
     half = (number // 2 + _ACCOUNT_OFFSET).to_bytes(_ACCOUNT_BYTES, "big")

@@ -1,38 +1,26 @@
 """Calls that a service makes inside the sandbox: to and from HTTP's shapes.
 
-moto's S3 reads HTTP requests, and moto's answers are bodies: botocore's own serializers and
+S3's handlers read HTTP requests, and moto's answers are bodies: botocore's own serializers and
 parsers turn Python values into the one and the other back into Python values.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
-from botocore.session import get_session
 
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiRequest, ApiResponse, HttpRequest
 
 AGENT = "cloudformation.amazonaws.com"
 
 
-@functools.cache
-def _service(name: str) -> ServiceModel:
-    return get_session().get_service_model(name)  # a new session reads the model from disk
-
-
-@functools.cache
-def _operation(service: str, name: str) -> OperationModel:
-    return _service(service).operation_model(name)
-
-
 def request(service: str, operation: str, params: Mapping[str, Any]) -> HttpRequest:
     """The request that a client would send for ``params``, unsigned and from nowhere."""
-    model = _operation(service, operation)
+    model = operations.operation(service, operation)
     protocol = model.service_model.resolved_protocol
     sent = create_serializer(protocol, include_validation=False).serialize_to_request(
         dict(params), model
@@ -57,7 +45,7 @@ def _query(sent: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def output(api: ApiRequest, response: ApiResponse) -> Mapping[str, Any]:
     """What boto3 would return for ``response``, less its metadata."""
-    model = _operation(api.service, api.operation)
+    model = operations.operation(api.service, api.operation)
     parser = create_parser(model.service_model.resolved_protocol)
     parsed: dict[str, Any] = parser.parse(
         {

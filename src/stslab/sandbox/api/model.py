@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from stslab.policy import Principal
-    from stslab.sandbox.signing.trust import Authenticated
-    from stslab.sandbox.sts.sessions import Session
+from stslab.policy import Principal
+from stslab.sandbox.state.sessions import Session
+
+LEARNER = "111122223333"
+PARTNER = "444455556666"
+REGION = "us-east-1"
 
 Pairs = tuple[tuple[str, str], ...]
+Answer = Mapping[str, Any]
+"""The members of an operation's output, as boto3 has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,33 @@ class KeyRecord:
 
 
 class KeyStore(Protocol):
-    """Whoever knows the access keys: users' and root's from IAM, sessions' from STS."""
+    """Knows the access keys as they are now: users' and root's from IAM, sessions' from STS."""
 
     def lookup(self, access_key_id: str) -> KeyRecord | None:
         """The key of this id, active or not, expired or not; None where there is none."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A request that is what its caller sent.
+
+    ``service`` and ``region`` are of the verified credential scope (``s3`` where there is
+    none). ``request`` is what was signed, less the credentials: an aws-chunked body is
+    decoded, its verified trailers are headers, and ``x-amz-*`` parameters of a presigned URL
+    are headers too, as S3 takes them. ``auth_type`` and ``version`` are what the condition keys
+    s3:authType and s3:signatureversion say, empty for an unsigned request; ``age`` is how long
+    ago the signature was made; ``payload_hash`` is x-amz-content-sha256 as it was sent.
+    """
+
+    caller: Caller
+    service: str
+    region: str
+    request: HttpRequest
+    auth_type: Literal["REST-HEADER", "REST-QUERY-STRING", ""] = ""
+    version: Literal["AWS4-HMAC-SHA256", "AWS", ""] = ""
+    age: timedelta = timedelta(0)
+    payload_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

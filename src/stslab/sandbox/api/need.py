@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stslab.policy import NamedPolicy
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.api.conditions import Keys, resource_tags
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.state.identities import Role
+from stslab.sandbox.state.snapshot import View
 
 Context = Mapping[str, str | Sequence[str]]
 Needs = Sequence["Need"]
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +33,23 @@ class Need:
     shown: str | None = None
 
 
-NeedsOf = Callable[[ApiRequest, World], Needs]
+NeedsOf = Callable[[View, ApiRequest], Needs]
+
+
+def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
+    """What a caller in ``account`` needs who hands a role to ``service``.
+
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service".
+
+    Raises:
+        ApiFault: AccessDenied: the role is another account's, which nobody can pass.
+    """
+    if role_arn.split(":")[4:5] != [account]:
+        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.", _FORBIDDEN)
+    role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
+    keys: Keys = {"iam:PassedToService": service}
+    if role is not None:
+        keys |= resource_tags(role.tags, "iam")
+        if role.boundary:
+            keys["iam:PermissionsBoundary"] = role.boundary
+    return Need("iam:PassRole", role_arn, keys, resource_account=account)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
-import moto.core.utils
-
-# moto makes a new loader for each model, and each of them lists all services of botocore.
-_MOTO: Any = moto.core.utils
-_MOTO.create_loader = functools.cache(_MOTO.create_loader)
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
 
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 
-_READING = ("Get", "List", "Head", "Describe", "Simulate", "Estimate", "Validate", "Decode")
-# These read by name only: each makes a session.
-_WRITING = frozenset({"GetSessionToken", "GetFederationToken"})
+
+@functools.cache
+def model(service: str) -> ServiceModel:
+    """The service's model."""
+    return ServiceModel(_loader().load_service_model(service, "service-2"), service)
 
 
 @functools.cache
-def model(service: str) -> Any:
-    """The service's model, with moto's shapes, which its parsers and serializers need."""
-    return _MOTO.get_service_model(service)
+def _loader() -> Loader:
+    return Loader()
 
 
 @functools.cache
@@ -31,7 +30,7 @@ def names(service: str) -> frozenset[str]:
 
 
 @functools.cache
-def operation(service: str, name: str) -> Any:
+def operation(service: str, name: str) -> OperationModel:
     """The model of one operation.
 
     Raises:
@@ -42,7 +41,17 @@ def operation(service: str, name: str) -> Any:
     return model(service).operation_model(name)
 
 
-@functools.cache
-def writes(name: str) -> bool:
-    """Whether an operation of this name may change what is saved."""
-    return name in _WRITING or not name.startswith(_READING)
+def method(operation: OperationModel) -> str:
+    """The HTTP method of an operation."""
+    return str(operation.http.get("method", "POST"))
+
+
+def literals(operation: OperationModel) -> Mapping[str, str]:
+    """What the query string of an operation always has, as S3's ``?policy``."""
+    uri = str(operation.http.get("requestUri", "/"))
+    return dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
+
+
+def path(operation: OperationModel) -> str:
+    """The path of an operation, with its placeholders."""
+    return str(operation.http.get("requestUri", "/")).partition("?")[0]

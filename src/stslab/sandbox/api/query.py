@@ -58,7 +58,7 @@ def _structure(shape: Any, node: Tree) -> dict[str, Any]:
 
 
 def _list(shape: Any, node: Tree) -> list[Any]:
-    if not shape.is_flattened:
+    if not shape.serialization.get("flattened"):
         node = node.get(shape.member.serialization.get("name", "member"), {})
     numbered = sorted((int(key), inner) for key, inner in node.items() if _is_number(key))
     return [_parse(shape.member, inner) for _, inner in numbered]
@@ -67,7 +67,7 @@ def _list(shape: Any, node: Tree) -> list[Any]:
 def _map(shape: Any, node: Tree) -> dict[str, Any]:
     key_name = shape.key.serialization.get("name", "key")
     value_name = shape.value.serialization.get("name", "value")
-    entries = node if shape.is_flattened else node.get("entry", {})
+    entries = node if shape.serialization.get("flattened") else node.get("entry", {})
     numbered = sorted((int(key), inner) for key, inner in entries.items() if _is_number(key))
     return {
         _parse(shape.key, entry.get(key_name, {})): _parse(shape.value, entry.get(value_name, {}))

@@ -1,79 +1,159 @@
-"""Results and faults as each service's own protocol writes them."""
+"""Results and faults as each service's own protocol writes them.
+
+The protocols: Smithy 2.0, "AWS query protocol" and "AWS restXml protocol".
+"""
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from moto.core.serialize import (
-    DefaultAttributePicker,
-    QuerySerializer,
-    S3Serializer,
-    SerializationContext,
-    TimestampSerializer,
-)
-
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiFault, ApiResponse, Pairs
+from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, Pairs
 
 XML = "text/xml"
 S3_XML = "application/xml"
+S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
+"""``x-amz-id-2``, which names a host of S3; there is one."""
+_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
 
-class _SecondsQuerySerializer(QuerySerializer):
-    """IAM, STS and CloudFormation write times to the second."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._timestamp_serializer = _WholeSeconds(self.DEFAULT_TIMESTAMP_FORMAT)
+def result(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+    """The answer of a call that succeeded, written in the service's protocol."""
+    write = _rest if service == "s3" else _query
+    return write(service, operation, answer, request_id)
 
 
-class _WholeSeconds(TimestampSerializer):
-    ISO8601_MICRO = TimestampSerializer.ISO8601
+def _query(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+    """``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``; no result without an output."""
+    shape = operations.operation(service, operation).output_shape
+    body = ""
+    if shape is not None:
+        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
+        body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>"
+    text = (
+        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
+        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+    )
+    headers = (("Content-Type", XML), *request_ids(service, request_id))
+    return ApiResponse(200, headers, text.encode())
 
 
-_SERIALIZERS: Mapping[str, Any] = {
-    "iam": _SecondsQuerySerializer,
-    "sts": _SecondsQuerySerializer,
-    "cloudformation": _SecondsQuerySerializer,
-    "s3": S3Serializer,
+def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+    """The payload or the members as the body, and the members that are headers."""
+    model = operations.operation(service, operation)
+    shape = model.output_shape
+    status = int(model.http.get("responseCode", 200))
+    ids = request_ids(service, request_id)
+    if shape is None:
+        return ApiResponse(status, ids)
+    headers = tuple(
+        (member.serialization["name"], _header(member, answer[name]))
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == "header" and answer.get(name) is not None
+    )
+    body = _rest_body(operation, shape, answer)
+    kind = (("Content-Type", S3_XML),) if body else ()
+    return ApiResponse(status, (*headers, *kind, *ids), body)
+
+
+def _rest_body(operation: str, shape: Any, answer: Answer) -> bytes:
+    payload = shape.serialization.get("payload")
+    if payload is None:
+        members = [one for one in shape.members.values() if "location" not in one.serialization]
+        return _document(f"{operation}Result", _members(shape, answer)) if members else b""
+    inner, value = shape.members[payload], answer.get(payload)
+    if value is None:
+        return b""
+    if inner.type_name in ("blob", "string"):
+        return value if isinstance(value, bytes) else str(value).encode()
+    return _document(inner.serialization.get("name", inner.name), _members(inner, value))
+
+
+def _document(name: str, members: str) -> bytes:
+    start = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return f'{start}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
+
+
+def _members(shape: Any, value: Mapping[str, Any]) -> str:
+    """The members that are there, but for those that are no part of a body."""
+    return "".join(
+        _element(member, member.serialization.get("name", name), value[name])
+        for name, member in shape.members.items()
+        if value.get(name) is not None and "location" not in member.serialization
+    )
+
+
+def _element(shape: Any, name: str, value: Any) -> str:
+    if shape.type_name == "list" and shape.serialization.get("flattened"):
+        return "".join(_element(shape.member, name, item) for item in value)
+    inner = _WRITERS.get(shape.type_name, _scalar)(shape, value)
+    return f"<{name}>{inner}</{name}>" if inner else f"<{name}/>"
+
+
+def _list(shape: Any, value: Any) -> str:
+    name = shape.member.serialization.get("name", "member")
+    return "".join(_element(shape.member, name, item) for item in value)
+
+
+def _map(shape: Any, value: Mapping[str, Any]) -> str:
+    key_name = shape.key.serialization.get("name", "key")
+    value_name = shape.value.serialization.get("name", "value")
+    return "".join(
+        f"<entry>{_element(shape.key, key_name, key)}{_element(shape.value, value_name, one)}"
+        "</entry>"
+        for key, one in value.items()
+    )
+
+
+def _time(shape: Any, value: datetime) -> str:
+    """To the second, as these services write times."""
+    written = shape.serialization.get("timestampFormat", "iso8601")
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if written == "iso8601" else _http_date(value)
+
+
+def _http_date(value: datetime) -> str:
+    return format_datetime(value, usegmt=True)
+
+
+def _header(shape: Any, value: Any) -> str:
+    if shape.type_name == "timestamp":
+        return _http_date(value)
+    return _plain(shape, value)
+
+
+def _plain(shape: Any, value: Any) -> str:
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    if shape.type_name == "blob":
+        return base64.b64encode(value if isinstance(value, bytes) else str(value).encode()).decode()
+    return str(value)
+
+
+def _scalar(shape: Any, value: Any) -> str:
+    return text(_plain(shape, value))
+
+
+_WRITERS: Mapping[str, Callable[[Any, Any], str]] = {
+    "structure": _members,
+    "list": _list,
+    "map": _map,
+    "timestamp": _time,
 }
-
-
-def result(
-    service: str,
-    operation: str,
-    value: object,
-    request_id: str,
-    picker: Any = None,
-) -> ApiResponse:
-    """The answer of a call that succeeded: ``value`` in the operation's output shape.
-
-    ``picker`` says how members are read from ``value``: from mappings by default, from moto's
-    own objects where moto answers.
-    """
-    serializer = _SERIALIZERS[service](
-        operation_model=operations.operation(service, operation),
-        context=SerializationContext(request_id),
-        value_picker=picker or DefaultAttributePicker(),
-    )
-    written = serializer.serialize(value)
-    body = written["body"] or b""
-    headers = (*written["headers"].items(), *request_ids(service, request_id))
-    return ApiResponse(
-        written["status_code"], headers, body.encode() if isinstance(body, str) else body
-    )
 
 
 def request_ids(service: str, request_id: str) -> Pairs:
     """The headers in which the service names the request, and S3 itself."""
     if service == "s3":
-        host = ("x-amz-id-2", S3Serializer.DEFAULT_HOST_ID)
+        host = ("x-amz-id-2", S3_HOST_ID)
         return (("x-amz-request-id", request_id), host, ("Server", "AmazonS3"))
     return (("x-amzn-RequestId", request_id),)
 
@@ -106,7 +186,8 @@ def fault(
 def _namespace(service: str) -> str:
     if service not in operations.SERVICES:
         return ""
-    return f' xmlns="{operations.model(service).metadata["xmlNamespace"]}"'
+    found = operations.model(service).metadata.get("xmlNamespace")
+    return f' xmlns="{found}"' if found else ""
 
 
 def _query_error(service: str, problem: ApiFault, request_id: str) -> str:
@@ -129,7 +210,7 @@ def _s3_error(_service: str, problem: ApiFault, request_id: str) -> str:
         "Message": problem.message,
         **problem.extra,
         "RequestId": request_id,
-        "HostId": S3Serializer.DEFAULT_HOST_ID,
+        "HostId": S3_HOST_ID,
     }
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{_elements(members)}</Error>'
 

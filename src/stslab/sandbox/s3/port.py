@@ -106,8 +106,8 @@ def _accepted(operation: str) -> tuple[str, Mapping[str, str], frozenset[str], f
         if location in places:
             places[location].add(member.serialization.get("name", name))
     return (
-        model.http_trait.method,
-        model.http_trait.query_args,
+        operations.method(model),
+        operations.literals(model),
         frozenset(places["querystring"]),
         frozenset(name.lower() for name in places["header"]) | _ALSO,
     )

@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from stslab.sandbox.api.model import ApiFault, HttpRequest, KeyRecord
+from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
 from stslab.sandbox.signing import canonical
 from stslab.sandbox.signing.trust import (
     MAX_SKEW,
     TOKEN,
-    Authenticated,
     Circle,
     Claim,
     bared,

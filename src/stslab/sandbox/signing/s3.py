@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest
 from stslab.sandbox.signing import canonical, checksums, chunked
 from stslab.sandbox.signing.query import REGION
 from stslab.sandbox.signing.s3_faults import (
@@ -26,7 +26,6 @@ from stslab.sandbox.signing.s3_faults import (
 from stslab.sandbox.signing.trust import (
     MAX_SKEW,
     TOKEN,
-    Authenticated,
     Circle,
     Claim,
     bared,

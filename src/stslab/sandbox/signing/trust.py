@@ -1,39 +1,16 @@
-"""What authentication has to say: who calls, proved how, and what of the request it covers."""
+"""What all ways to sign share: credentials, claims, times, and a request less its credentials."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Literal
 
-from stslab.sandbox.api.model import Caller, HttpRequest, KeyRecord, KeyStore
+from stslab.sandbox.api.model import HttpRequest, KeyRecord, KeyStore
 
 Clock = Callable[[], datetime]
 MAX_SKEW = timedelta(minutes=15)
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticated:
-    """A request that is what its caller sent.
-
-    ``service`` and ``region`` are of the verified credential scope (``s3`` where there is
-    none). ``request`` is what was signed, less the credentials: an aws-chunked body is
-    decoded, its verified trailers are headers, and ``x-amz-*`` parameters of a presigned URL
-    are headers too, as S3 takes them. ``auth_type`` and ``version`` are what the condition keys
-    s3:authType and s3:signatureversion say, empty for an unsigned request; ``age`` is how long
-    ago the signature was made; ``payload_hash`` is x-amz-content-sha256 as it was sent.
-    """
-
-    caller: Caller
-    service: str
-    region: str
-    request: HttpRequest
-    auth_type: Literal["REST-HEADER", "REST-QUERY-STRING", ""] = ""
-    version: Literal["AWS4-HMAC-SHA256", "AWS", ""] = ""
-    age: timedelta = timedelta(0)
-    payload_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

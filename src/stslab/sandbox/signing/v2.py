@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
-from stslab.sandbox.api.model import HttpRequest
+from stslab.sandbox.api.model import Authenticated, HttpRequest
 from stslab.sandbox.signing import canonical
 from stslab.sandbox.signing.s3 import verify_checksums
 from stslab.sandbox.signing.s3_faults import (
@@ -24,7 +24,6 @@ from stslab.sandbox.signing.s3_faults import (
 )
 from stslab.sandbox.signing.trust import (
     TOKEN,
-    Authenticated,
     Circle,
     bared,
     header_time,

@@ -57,7 +57,11 @@ class State:
             self._open = True
             try:
                 changing = Transaction(self._snapshot)
-                yield changing
+                try:
+                    yield changing
+                except BaseException:
+                    self._commit(_kept_of(changing, self._snapshot))
+                    raise
                 self._commit(changing)
             finally:
                 self._open = False
@@ -70,3 +74,10 @@ class State:
         before, self._snapshot = self._snapshot, changing.snapshot
         for watcher in tuple(self._watchers):
             watcher(before, self._snapshot)
+
+
+def _kept_of(given_up: Transaction, start: Snapshot) -> Transaction:
+    kept = Transaction(start)
+    for record in given_up.kept:
+        kept.put(record)
+    return kept

@@ -27,6 +27,7 @@ class Transaction:
         self._snapshot = start
         self._changes: dict[Address, Record | None] = {}
         self._blobs: dict[str, bytes] = {}
+        self._kept: list[Record] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -43,8 +44,19 @@ class Transaction:
         """The new bodies of objects, by the name that records have for them."""
         return self._blobs
 
-    def put(self, record: Record) -> None:
-        """Let the account have this record, in place of any with its table and key."""
+    @property
+    def kept(self) -> Iterable[Record]:
+        """What is saved even where the transaction is given up."""
+        return self._kept
+
+    def put(self, record: Record, *, always: bool = False) -> None:
+        """Let the account have this record, in place of any with its table and key.
+
+        ``always``: even where the transaction is given up, as an MFA code is spent by a call
+        that is refused.
+        """
+        if always:
+            self._kept.append(record)
         self._snapshot = self._snapshot.with_record(record)
         self._changes[record.table, record.account, record.key] = record
 

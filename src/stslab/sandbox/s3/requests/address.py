@@ -198,8 +198,8 @@ def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     table: dict[tuple[str, str], list[Candidate]] = {}
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
-        trait = model.http_trait
-        table.setdefault((trait.method, _level(trait.path)), []).append(_candidate(name, model))
+        place = operations.method(model), _level(operations.path(model))
+        table.setdefault(place, []).append(_candidate(name, model))
     return {
         place: tuple(sorted(found, key=lambda one: -one.weight)) for place, found in table.items()
     }
@@ -213,7 +213,7 @@ def _level(path: str) -> str:
 
 def _candidate(name: str, model: Any) -> Candidate:
     shape = model.input_shape
-    literals = model.http_trait.query_args
+    literals = operations.literals(model)
     accepted = {
         member.serialization["name"]
         for member in shape.members.values()
@@ -222,10 +222,15 @@ def _candidate(name: str, model: Any) -> Candidate:
     return Candidate(
         name,
         literals,
-        frozenset(shape.required_query_args),
-        frozenset(shape.required_headers) & _NAMING_HEADERS,
+        _required(shape, "querystring"),
+        _required(shape, "header") & _NAMING_HEADERS,
         frozenset(accepted | literals.keys()),
     )
+
+
+def _required(shape: Any, location: str) -> frozenset[str]:
+    members = [shape.members[name].serialization for name in shape.required_members]
+    return frozenset(one["name"] for one in members if one.get("location") == location)
 
 
 # Of the headers that an operation requires, those that tell it from another.

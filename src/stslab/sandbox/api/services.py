@@ -1,0 +1,163 @@
+"""What a service is to the pipeline, and what the pipeline is to a service.
+
+A service has two tables of handlers by operation: ``reads`` get a view of the account and
+nothing to change it with, ``writes`` get a transaction, which is committed when the handler
+has returned, before the call is answered. Which table an operation is in decides which it
+gets. An ApiFault that a handler raises leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from stslab.policy import Decision, NamedPolicy, Principal
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, Caller
+from stslab.sandbox.api.need import Context, Need, NeedsOf
+from stslab.sandbox.state.identities import User
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+FORBIDDEN = 403
+_NOT_IMPLEMENTED = 501
+
+Read = Callable[[View, ApiRequest], Answer | ApiResponse]
+"""Answers from a view. An ApiResponse is an answer that is written already: S3's, by moto."""
+Write = Callable[[Transaction, ApiRequest], Answer | ApiResponse]
+"""Answers, and puts what it changes into the transaction."""
+Reads = Mapping[str, Read]
+Writes = Mapping[str, Write]
+
+
+class Service(Protocol):
+    """A service: what it reads, what it writes, and what each request to it needs.
+
+    An operation that is in neither table is refused as unsupported, whatever AWS has.
+    """
+
+    @property
+    def reads(self) -> Reads:
+        """The handlers of the operations that change nothing."""
+        ...
+
+    @property
+    def writes(self) -> Writes:
+        """The handlers of the operations that change something."""
+        ...
+
+    @property
+    def needs(self) -> NeedsOf:
+        """Names what a request needs, which the pipeline decides before the handler is called."""
+        ...
+
+
+class Judge(Protocol):
+    """Decides for services what only they can put into questions, and logs each decision."""
+
+    def decide(
+        self,
+        view: View,
+        request: ApiRequest,
+        action: str,
+        resource: str,
+        *,
+        context: Context,
+        resource_policy: NamedPolicy | None = None,
+        principal: Principal | None = None,
+        resource_account: str | None = None,
+    ) -> Decision:
+        """Decide ``action`` on ``resource`` for the request's caller.
+
+        The caller's own policies and the global condition keys are gathered here; ``context``
+        adds to them and wins. ``principal`` stands in for a caller that the request itself
+        identifies (a web identity), and that has no policies of its own.
+        """
+        ...
+
+    def decide_need(self, view: View, request: ApiRequest, need: Need) -> Decision:
+        """Decide one need of a request."""
+        ...
+
+    def seen(self, view: View) -> View:
+        """What the rest of AWS knows of IAM by now: ``view``, but for a rehearsal.
+
+        Trust policies and principals are looked up in it; IAM's own answers come from ``view``.
+        """
+        ...
+
+
+class Internal(Protocol):
+    """Makes calls inside the sandbox, each a request of its own with its own transaction.
+
+    A call that writes can't be made from a handler in ``writes``: its transaction is open.
+    """
+
+    def __call__(
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        via: tuple[str, ...] = (),
+    ) -> Answer:
+        """Decide and carry out a call in ``caller``'s name; the output as boto3 would have it.
+
+        ``via`` lists the services through which it comes (``aws:CalledVia``); it is empty
+        where the service uses a role of its own.
+
+        Raises:
+            ApiFault: what the caller would get.
+        """
+        ...
+
+
+ManagedText = Callable[[View, str, str], str | None]
+"""The text of a managed policy's default version, by account and ARN: AWS's own, too."""
+
+
+class VerifyMfa(Protocol):
+    """Verifies a code of a user's MFA device, and spends it. IAM does that, for STS."""
+
+    def __call__(
+        self,
+        tx: Transaction,
+        user: User | None,
+        serial: str | None,
+        code: str | None,
+        now: datetime,
+    ) -> bool:
+        """Whether an MFA code came along and is right; False where none was sent.
+
+        Raises:
+            ApiFault: it is wrong, or of no device of the user's.
+        """
+        ...
+
+
+def unsupported(service: str, operation: str) -> ApiFault:
+    """The refusal of an operation that AWS has and the sandbox has not."""
+    message = f"The sandbox does not implement {service}:{operation}."
+    if service == "s3":
+        return ApiFault("NotImplemented", message, _NOT_IMPLEMENTED)
+    return ApiFault("UnsupportedOperation", message)
+
+
+def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
+    """AWS's AccessDenied for a need that was not allowed.
+
+    S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
+    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
+    """
+    stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
+    if request.service == "s3" and stranger:
+        return ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
+    return ApiFault("AccessDenied", _message(need, decision), FORBIDDEN)
+
+
+def _message(need: Need, decision: Decision) -> str:
+    """The decision's message, with the resource called as the service calls it."""
+    if need.shown is None:
+        return decision.message
+    named = f" on resource: {need.shown}" if need.shown else ""
+    return decision.message.replace(f" on resource: {need.resource}", named, 1)
