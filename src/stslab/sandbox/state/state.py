@@ -28,6 +28,7 @@ class State:
         self._turn = threading.RLock()
         self._open = False
         self._watchers: list[Watcher] = []
+        self._blobs: dict[str, bytes] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -37,6 +38,10 @@ class State:
     def now(self) -> datetime:
         """The account's clock: aware, UTC."""
         return self._snapshot.now()
+
+    def blob(self, name: str) -> bytes:
+        """The body that records have this name for."""
+        return self._blobs[name] if self._store is None else self._store.blob(name)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` after each change, in its turn; call the answer to end that."""
@@ -69,7 +74,9 @@ class State:
     def _commit(self, changing: Transaction) -> None:
         if not changing.changes:
             return
-        if self._store is not None:
+        if self._store is None:
+            self._blobs.update(changing.blobs)
+        else:
             self._store.save(changing.changes, changing.blobs)
         before, self._snapshot = self._snapshot, changing.snapshot
         for watcher in tuple(self._watchers):

@@ -1,0 +1,166 @@
+"""S3's buckets and what is in them. The bodies of objects are blobs, named by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.snapshot import View
+
+NULL = "null"
+"""The id of the version that an object has where its bucket keeps no versions."""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A permission in an access control list, for a canonical id or for a group by its URI."""
+
+    grantee: str
+    permission: str
+
+
+class PublicAccessBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """The four settings of Block Public Access."""
+
+    block_public_acls: bool = False
+    ignore_public_acls: bool = False
+    block_public_policy: bool = False
+    restrict_public_buckets: bool = False
+
+
+class Bucket(Record, frozen=True, kw_only=True):
+    """A bucket. ``owner`` is its account's id.
+
+    No two accounts can have buckets of one name. So buckets are kept under no account: whoever
+    has a name finds the bucket and its owner with one look.
+
+    ``policy`` is its text with principals by their unique ids, ``versioning`` is empty,
+    Enabled or Suspended, ``grants`` are None where only the owner has access. ``settings`` are
+    the configurations that nothing here depends on (``cors``, ``website``), as JSON.
+    """
+
+    table: ClassVar[str] = "bucket"
+
+    account: str = ""
+    name: str
+    owner: str
+    region: str
+    created: datetime
+    policy: str = ""
+    public_access_block: PublicAccessBlock | None = None
+    ownership: str = ""
+    grants: tuple[Grant, ...] | None = None
+    versioning: str = ""
+    object_lock: bool = False
+    tags: Mapping[str, str] = {}
+    settings: Mapping[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:aws:s3:::{self.name}"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of an object's content. ``checksums`` are by their member (``ChecksumCRC32``)."""
+
+    number: int
+    size: int
+    etag: str
+    blob: str
+    modified: datetime
+    checksums: Mapping[str, str] = {}
+
+
+class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One version of an object; or, with ``marker``, a delete marker, which has no content.
+
+    ``headers`` and ``encryption`` have the names that GetObject's output has for them.
+    ``grants`` are None where only the owner has access. ``upload`` is the id of the multipart
+    upload that it came by. ``etag`` has no quotes.
+    """
+
+    version_id: str = NULL
+    modified: datetime
+    marker: bool = False
+    etag: str = ""
+    parts: tuple[Part, ...] = ()
+    headers: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
+    storage_class: str = "STANDARD"
+    encryption: Mapping[str, str] = {}
+    checksums: Mapping[str, str] = {}
+    checksum_type: str = ""
+    tags: Mapping[str, str] = {}
+    grants: tuple[Grant, ...] | None = None
+    lock_mode: str = ""
+    lock_until: datetime | None = None
+    legal_hold: bool = False
+    upload: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes of its content."""
+        return sum(part.size for part in self.parts)
+
+
+class Object(Record, frozen=True, kw_only=True):
+    """What a bucket has under one key, in the account of the bucket's owner.
+
+    ``versions`` are from the oldest to the current one. There is always one.
+    """
+
+    table: ClassVar[str] = "object"
+
+    bucket: str
+    name: str
+    versions: tuple[ObjectVersion, ...]
+
+    @property
+    def key(self) -> str:
+        """The bucket, which has no slash, and S3's key."""
+        return f"{self.bucket}/{self.name}"
+
+    @property
+    def current(self) -> ObjectVersion:
+        """The newest version, which may be a delete marker."""
+        return self.versions[-1]
+
+
+class Upload(Record, frozen=True, kw_only=True):
+    """A multipart upload that goes on, in the account of the bucket's owner.
+
+    ``draft`` is the object that it is to be, but for its content; ``draft.modified`` is when it
+    was begun. ``initiator`` is the ARN of who began it. ``parts`` stand in order.
+    """
+
+    table: ClassVar[str] = "upload"
+
+    bucket: str
+    name: str
+    upload_id: str
+    initiator: str
+    draft: ObjectVersion
+    algorithm: str = ""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The upload's id."""
+        return self.upload_id
+
+
+def blobs(view: View) -> Iterator[str]:
+    """The names of the bodies that some object or upload has."""
+    for one in view.everywhere(Object):
+        yield from (part.blob for version in one.versions for part in version.parts)
+    for upload in view.everywhere(Upload):
+        yield from (part.blob for part in upload.parts)
