@@ -1,8 +1,8 @@
-"""boto3 clients that call the gate directly: everything but the socket is real."""
+"""boto3 clients that call the pipeline directly: everything but the socket is real."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import boto3
@@ -10,9 +10,13 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
-from stslab.sandbox.saved.account import ADMINISTRATOR, LEARNER, PARTNER, World
+from stslab.sandbox.api.model import LEARNER, PARTNER, ApiResponse, HttpRequest
+from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
 
 ENDPOINT = "http://127.0.0.1:4566"
 _BOTO = boto3.Session(region_name="us-east-1")  # loads AWS's models once for all tests
@@ -52,24 +56,30 @@ def as_http(prepared: Any) -> HttpRequest:
     )
 
 
-class Direct:
-    """A world of its own, and clients for whoever is in it."""
+R = TypeVar("R", bound=Record)
 
-    def __init__(self, world: World | None = None) -> None:
-        self.world = world or World.new()
-        self.inside = assemble(self.world)
+
+class Direct:
+    """A state of its own, the new accounts' by default, and clients for everyone in it."""
+
+    def __init__(self, state: State | None = None, log: DecisionLog | None = None) -> None:
+        self.state = state or State(Snapshot.of(accounts.new()))
+        self.inside = assemble(self.state, log)
         self.keys: dict[str, Any] = {}
         self._clients: dict[Any, Any] = {}
-        self._know("admin", "root", LEARNER)
-        self._know("partner", "partner-root", PARTNER)
+        for who, account, user in (
+            ("admin", LEARNER, accounts.ADMINISTRATOR),
+            ("root", LEARNER, ""),
+            ("partner", PARTNER, accounts.ADMINISTRATOR),
+            ("partner-root", PARTNER, ""),
+        ):
+            key = accounts.usable_key(self.state.snapshot, account, user)
+            if key is not None:
+                self.keys[who] = (key.access_key_id, key.secret_access_key, None)
 
-    def _know(self, admin: str, root: str, account_id: str) -> None:
-        account = self.world.account(account_id)
-        for key in account.iam.access_keys.values():
-            if key.user_name == ADMINISTRATOR:
-                self.keys[admin] = (key.access_key_id, key.secret_access_key, None)
-        for key in account.root_keys.values():
-            self.keys[root] = (key.access_key_id, key.secret_access_key, None)
+    def record(self, kind: type[R], key: str, account: str = LEARNER) -> R | None:
+        """What the account knows under this key."""
+        return self.state.snapshot.get(kind, account, key)
 
     def stop(self) -> None:
         self.inside.cloudformation.stop()
@@ -78,7 +88,7 @@ class Direct:
         return self.inside.handle(http)
 
     def client(self, service: str, who: str = "admin") -> Any:
-        """A boto3 client of `who`, whose requests go straight into the gate."""
+        """A boto3 client of `who`, whose requests go straight into the pipeline."""
         keys = self.keys.get(who, (None, None, None))
         if (service, keys) not in self._clients:
             self._clients[service, keys] = self._made(service, keys)

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from stslab.sandbox.saved.without_clients import leave_out_clients
 from stslab.sandbox.server.process import TWO_HOURS, Options, serve
 
 
@@ -18,7 +17,6 @@ def main(arguments: list[str] | None = None) -> int:
         # The starter waits for this process only; the server is its own session's.
         os._exit(0)
     gc.disable()  # until the account is open: what starting makes is there to stay
-    leave_out_clients()
     from stslab.sandbox.server.embedded import open_account
 
     return serve(options, partial(open_account, fresh=given.fresh))

@@ -6,16 +6,14 @@ that has no value for a request is not in its context at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from stslab.sandbox.api.conditions import Keys, iso
 from stslab.sandbox.api.model import ApiRequest, Caller
 from stslab.sandbox.pipeline import gather
-from stslab.sandbox.saved.account import World
-
-Value = str | Sequence[str]
-Keys = dict[str, Value]
+from stslab.sandbox.state.identities import User
+from stslab.sandbox.state.snapshot import View
 
 _PRINCIPAL_TYPES: Mapping[str, str] = {
     "Root": "Account",
@@ -29,7 +27,7 @@ _PRINCIPAL_TYPES: Mapping[str, str] = {
 _TEMPORARY = frozenset({"AssumedRole", "SessionToken", "FederatedUser", "WebIdentityUser"})
 
 
-def of_request(world: World, request: ApiRequest, resource_account: str | None) -> Keys:
+def of_request(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
     """The global condition keys of a request on something that ``resource_account`` owns.
 
     The sandbox stands for AWS's HTTPS endpoints, so ``aws:SecureTransport`` is true.
@@ -38,16 +36,11 @@ def of_request(world: World, request: ApiRequest, resource_account: str | None) 
         **_moment(request.now),
         **_network(request),
         **_principal(request.caller),
-        **_tags(world, request.caller),
+        **_tags(view, request.caller),
         **_session(request),
         "aws:RequestedRegion": request.region,
         "aws:ResourceAccount": resource_account or request.account,
     }
-
-
-def iso(moment: datetime) -> str:
-    """A time as date condition keys have it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _moment(now: datetime) -> Keys:
@@ -89,11 +82,8 @@ def principal_arn(caller: Caller) -> str:
     return session.role_arn if session is not None and session.role_arn else caller.principal.arn
 
 
-def _tags(world: World, caller: Caller) -> Keys:
-    account = world.accounts.get(caller.account)
-    if account is None:
-        return {}
-    tags = own_tags(_tagged(account, caller))
+def _tags(view: View, caller: Caller) -> Keys:
+    tags = dict(_own_tags(view, caller))
     if caller.session is not None:
         # A session tag stands before the role's tag of the same key, whatever its case.
         passed = dict(caller.session.tags)
@@ -102,21 +92,12 @@ def _tags(world: World, caller: Caller) -> Keys:
     return {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
 
 
-def _tagged(account: Any, caller: Caller) -> Any:
-    session = caller.session
-    if session is not None and session.role_id:
-        return gather.role_with_id(account, session.role_id)
-    if caller.user_name:
-        return gather.user_named(account, caller.user_name)
-    return None
-
-
-def own_tags(entity: Any) -> dict[str, str]:
-    """The tags of moto's user, role, policy or other entity; empty where there are none."""
-    tags = getattr(entity, "tags", None) or []
-    if isinstance(tags, dict):
-        tags = list(tags.values())
-    return {tag["Key"]: tag["Value"] for tag in tags}
+def _own_tags(view: View, caller: Caller) -> Mapping[str, str]:
+    if caller.session is not None and caller.session.role_id:
+        role = gather.session_issuer(view, caller.session)
+        return role.tags if role is not None else {}
+    user = view.get(User, caller.account, caller.user_name.lower()) if caller.user_name else None
+    return user.tags if user is not None else {}
 
 
 def _session(request: ApiRequest) -> Keys:
@@ -135,20 +116,4 @@ def _session(request: ApiRequest) -> Keys:
         keys["aws:FederatedProvider"] = session.federated_provider
     if session.source_identity:
         keys["aws:SourceIdentity"] = session.source_identity
-    return keys
-
-
-def request_tags(tags: Mapping[str, str]) -> Keys:
-    """The keys of tags that a request passes: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
-    keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-    if tags:
-        keys["aws:TagKeys"] = tuple(tags)
-    return keys
-
-
-def resource_tags(tags: Mapping[str, str], service: str = "aws") -> Keys:
-    """The keys of a resource's tags: ``aws:ResourceTag/…``, or the service's own as well."""
-    keys: Keys = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
-    if service != "aws":
-        keys |= {f"{service}:ResourceTag/{key}": value for key, value in tags.items()}
     return keys

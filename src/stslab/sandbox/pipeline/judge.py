@@ -1,28 +1,32 @@
-"""Asks the policy engine, in the name of the gate and of the services behind it."""
+"""Asks the policy engine, for the pipeline and for the services behind it."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize
-from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.need import Context, Need
+from stslab.sandbox.api.services import denial
 from stslab.sandbox.pipeline import context as contexts
 from stslab.sandbox.pipeline import gather
-from stslab.sandbox.saved.account import World
-
-FORBIDDEN = 403
+from stslab.sandbox.state.snapshot import View
 
 
 class Judge:
-    """Decides what requests need, and remembers the decisions until they are logged."""
+    """Decides what requests need, and remembers the decisions until they are logged.
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    ``seen`` gives the view that the rest of AWS has of IAM; a rehearsal puts an older one there.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Callable[[View], View] = _everything
         self._noted = threading.local()
 
     def decide(
         self,
+        view: View,
         request: ApiRequest,
         action: str,
         resource: str,
@@ -35,24 +39,25 @@ class Judge:
         """Decide ``action`` on ``resource`` for the request's caller, and note the decision.
 
         ``context`` adds to the global condition keys, and wins. ``principal`` stands in for a
-        caller whom the request itself identifies, and who has no policies of its own.
+        caller whom the request itself identifies, and that has no policies of its own.
         """
-        own = Policies() if principal else gather.policies_of(self._world, request.caller)
+        own = Policies() if principal else gather.policies_of(self.seen(view), request.caller)
         policies = Policies(own.identity, resource_policy, own.boundaries, own.session)
         question = Request(
             principal or request.caller.principal,
             action,
             resource,
-            {**contexts.of_request(self._world, request, resource_account), **context},
+            {**contexts.of_request(view, request, resource_account), **context},
             resource_account,
         )
         decision = authorize(question, policies)
         self.notes().append(decision)
         return decision
 
-    def decide_need(self, request: ApiRequest, need: Need) -> Decision:
+    def decide_need(self, view: View, request: ApiRequest, need: Need) -> Decision:
         """Decide one need of a request, and note the decision."""
         return self.decide(
+            view,
             request,
             need.action,
             need.resource,
@@ -61,13 +66,13 @@ class Judge:
             resource_account=need.resource_account,
         )
 
-    def require(self, request: ApiRequest, need: Need) -> None:
+    def require(self, view: View, request: ApiRequest, need: Need) -> None:
         """Let pass what is allowed.
 
         Raises:
             ApiFault: AccessDenied, with AWS's message.
         """
-        decision = self.decide_need(request, need)
+        decision = self.decide_need(view, request, need)
         if not decision.allowed:
             raise denial(request, need, decision)
 
@@ -88,21 +93,5 @@ class Judge:
         self._noted.decisions = notes
 
 
-def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
-    """AWS's AccessDenied for a need that was not allowed.
-
-    S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
-    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
-    """
-    stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
-    if request.service == "s3" and stranger:
-        return ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
-    return ApiFault("AccessDenied", message(need, decision), FORBIDDEN)
-
-
-def message(need: Need, decision: Decision) -> str:
-    """The decision's message, with the resource called as the service calls it."""
-    if need.shown is None:
-        return decision.message
-    named = f" on resource: {need.shown}" if need.shown else ""
-    return decision.message.replace(f" on resource: {need.resource}", named, 1)
+def _everything(view: View) -> View:
+    return view

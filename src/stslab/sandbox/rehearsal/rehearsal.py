@@ -1,59 +1,77 @@
-"""Begins and ends a rehearsal of one world, and lets calls go wrong while it lasts."""
+"""Begins and ends a rehearsal of one account, and lets calls go wrong while it lasts."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 from stslab.sandbox.api import serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
-from stslab.sandbox.cloudformation.stacks.engine import Engine
+from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.cloudformation.stacks.site import Temper
 from stslab.sandbox.pipeline import naming
+from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.rehearsal import faults
 from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.faults import Faults
-from stslab.sandbox.rehearsal.replica import Replica
+from stslab.sandbox.rehearsal.lag import Lag
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse
-from stslab.sandbox.saved.account import World
 from stslab.sandbox.signing.signature import addressed_service
+from stslab.sandbox.state.state import State
 
-PART = "rehearsal"
 _PAUSES = 2  # in the work on each resource of a stack
-Handle = Callable[[HttpRequest], ApiResponse]
 
 
-@dataclass
-class Settings:
-    """What is saved of a rehearsal: the text that describes it, empty where there is none."""
+class Inside(Protocol):
+    """What a rehearsal changes: how the account answers, what it knows, how stacks behave."""
 
-    text: str = ""
+    @property
+    def state(self) -> State:
+        """What the account knows."""
+        ...
+
+    @property
+    def judge(self) -> Judge:
+        """By what requests are judged."""
+        ...
+
+    @property
+    def cloudformation(self) -> CloudFormation:
+        """The stacks."""
+        ...
+
+    def handle(self, request: HttpRequest) -> ApiResponse:
+        """Answer one request."""
+        ...
 
 
 class Rehearsal:
     """A rehearsal that goes on. It begins when it is made; ``end`` puts everything back."""
 
-    def __init__(self, world: World, engine: Engine, handle: Handle, text: str) -> None:
-        self.text = text
-        self._world = world
-        self._engine = engine
-        self._handle = handle
+    def __init__(self, inside: Inside, text: str) -> None:
         spec = parse(text)
+        self.text = text
         self.faults = Faults(spec)
-        with world.write_lock:
-            self.replica = world.replica = Replica(world, spec)
-            world.part(PART, Settings).text = text
+        self.lag = Lag(spec)
+        self._inside = inside
+        self._handle = inside.handle
+        self._seen = inside.judge.seen
+        self._unwatch = inside.state.watch(self.lag.notice)
+        inside.judge.seen = self.lag.seen
+        engine = inside.cloudformation.engine
         self._temper = engine.temper
         stacks = _Stacks(spec, self._temper)
         engine.temper = Temper(stacks.pace, stacks.hindrance)
 
     def end(self) -> None:
-        """Let the world answer at once again, and know everything."""
-        with self._world.write_lock:
-            self._world.replica = None
-            self._world.part(PART, Settings).text = ""
-        self._engine.temper = self._temper
+        """Let the account answer at once again, and know everything."""
+        self._unwatch()
+        self._inside.judge.seen = self._seen
+        self._inside.cloudformation.engine.temper = self._temper
+
+    def spreading(self) -> int:
+        """How many changes are not known everywhere yet."""
+        return self.lag.spreading(self._inside.state.now())
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer the request, unless a fault is to strike it.

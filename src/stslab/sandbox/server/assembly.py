@@ -1,26 +1,36 @@
-"""Puts the inside of the sandbox together: the world, its services, and the gate before them."""
+"""Puts the inside of the sandbox together: the services on a state, and the pipeline before them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from stslab.sandbox.api.model import ApiRequest, ApiResponse, HttpRequest, KeyRecord, KeyStore
-from stslab.sandbox.cloudformation.service import CloudFormation, part_of
+from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyRecord
+from stslab.sandbox.api.services import Service
+from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.iam.mfa.operations import verified
 from stslab.sandbox.iam.service import IamService
+from stslab.sandbox.pipeline import gather, keys
 from stslab.sandbox.pipeline.decisions import DecisionLog
-from stslab.sandbox.pipeline.gate import Gate
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.pipeline.keys import LongTermKeys
-from stslab.sandbox.pipeline.registry import Registry
+from stslab.sandbox.pipeline.pipeline import Pipeline, Services
 from stslab.sandbox.s3.service import S3Service
-from stslab.sandbox.saved import moto_iam
-from stslab.sandbox.saved.account import World
 from stslab.sandbox.signing.signature import Authenticator
+from stslab.sandbox.state.state import State
 from stslab.sandbox.sts.service import StsService
 
-Saved = Callable[[World, ApiRequest | None], None]
+STEP_SECONDS = 0.02
+
+
+class Keys:
+    """Every access key of a state, as the rest of AWS knows it by now."""
+
+    def __init__(self, state: State, judge: Judge) -> None:
+        self._state = state
+        self._judge = judge
+
+    def lookup(self, access_key_id: str) -> KeyRecord | None:
+        """The key of this id, active or not, expired or not; None where there is none."""
+        return keys.lookup(self._judge.seen(self._state.snapshot), access_key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,58 +41,35 @@ class Inside:
     ``cloudformation.stop()`` before it ends. ``keys`` knows every access key.
     """
 
-    world: World
-    gate: Gate
+    state: State
+    pipeline: Pipeline
+    judge: Judge
     log: DecisionLog
-    keys: KeyStore
-    registry: Registry
+    keys: Keys
+    services: Services
     cloudformation: CloudFormation
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer one request to an AWS service; see :meth:`Gate.handle`."""
-        return self.gate.handle(request)
+        """Answer one request to an AWS service; see :meth:`Pipeline.handle`."""
+        return self.pipeline.handle(request)
 
 
-class _Keys:
-    """Every access key of the world: long-term ones and those of sessions."""
+def assemble(
+    state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS
+) -> Inside:
+    """All services on this state, with the pipeline before them.
 
-    def __init__(self, *stores: KeyStore) -> None:
-        self._stores = stores
-
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        """The key of this id, or None."""
-        for store in self._stores:
-            record = store.lookup(access_key_id)
-            if record is not None:
-                return record
-        return None
-
-
-def _not_saved(_world: World, _request: ApiRequest | None) -> None:
-    """For a world that lives as long as its process."""
-
-
-def assemble(world: World, *, log: DecisionLog | None = None, saved: Saved = _not_saved) -> Inside:
-    """All services of ``world``, with the gate before them.
-
-    ``saved`` is called with the write lock held, after each request that may have changed the
-    world, before it is answered; without a request where a stack changed by itself.
+    ``step_seconds`` is how long CloudFormation takes for each half of a resource.
     """
-    judge, registry, log = Judge(world), Registry(), log or DecisionLog()
-    sts, s3 = StsService(world, judge), S3Service(world, judge)
-    keys = _Keys(LongTermKeys(world), sts.keys)
-    stacks = part_of(world, keys, lambda: saved(world, None))
-    registry.register_backend("iam", moto_iam.names, moto_iam.answer)
-    registry.register_backend("s3", lambda: s3.backed, s3.answer)
-    registry.register("iam", IamService(world))
-    registry.register("s3", s3)
-    registry.register("sts", sts)
-    registry.register("cloudformation", stacks)
-    doorkeeper = Authenticator(keys, world.now)
-    gate = Gate(world, doorkeeper, registry, log, judge=judge, saved=saved)
-    return Inside(world, gate, log, keys, registry, stacks)
-
-
-def log_in(folder: Path) -> DecisionLog:
-    """The log whose file is in ``folder``."""
-    return DecisionLog(folder)
+    judge, log = Judge(), log or DecisionLog()
+    known = Keys(state, judge)
+    services: dict[str, Service] = {}
+    pipeline = Pipeline(state, Authenticator(known, state.now), services, log, judge)
+    stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
+    services |= {
+        "iam": IamService(judge),
+        "sts": StsService(judge, gather.managed_text, verified),
+        "s3": S3Service(state, judge),
+        "cloudformation": stacks,
+    }
+    return Inside(state, pipeline, judge, log, known, services, stacks)

@@ -1,120 +1,61 @@
 """The embedded account as its process holds it: opened, asked, begun anew, closed."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from stslab.errors import SandboxError
+import msgspec
+
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiRequest, ApiResponse, HttpRequest
-from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
+from stslab.sandbox.api.model import LEARNER, REGION, ApiResponse, HttpRequest
+from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
-from stslab.sandbox.saved.account import ADMINISTRATOR, LEARNER, REGION, World
-from stslab.sandbox.saved.persistence.memory import Memory
-from stslab.sandbox.server.assembly import assemble, log_in
-from stslab.sandbox.server.control.iam import add_verbs as iam_verbs
-from stslab.sandbox.server.control.keys import add_verbs as key_verbs
+from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.server.control.account import add_verbs as account_verbs
 from stslab.sandbox.server.control.log import add_verbs as log_verbs
 from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
 from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
-from stslab.sandbox.server.control.requests import ControlRequest, Registry, Verb
+from stslab.sandbox.server.control.requests import Registry
 from stslab.sandbox.server.control.saml import add_verbs as saml_verbs
-from stslab.sandbox.server.control.sts import add_verbs as sts_verbs
 from stslab.sandbox.server.files import ACCOUNT_FILE
 from stslab.sandbox.server.process import Account
-
-
-class _Passage:
-    """Lets requests through at the same time, and closes for a change of the whole."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._closed = False
-
-    @contextmanager
-    def through(self) -> Iterator[None]:
-        """Go through, when it is open."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Close it, and wait until nobody is in it."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
-            self._changed.wait_for(lambda: not self._inside)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._closed = False
-                self._changed.notify_all()
-
-
-class _SavingRegistry(Registry):
-    """Adds verbs to a registry; what one of them changes is saved before it is answered."""
-
-    def __init__(self, registry: Registry, save: Callable[[], None]) -> None:
-        self._registry = registry
-        self._save = save
-
-    def add(self, name: str, verb: Verb) -> None:
-        """Add a verb; POST is how things are changed."""
-
-        def saving(request: ControlRequest) -> Mapping[str, Any]:
-            answer = verb(request)
-            if request.method == "POST":
-                self._save()
-            return answer
-
-        self._registry.add(name, saving)
+from stslab.sandbox.state.record import blobs_of
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
+from stslab.sandbox.state.store import Store
 
 
 class EmbeddedAccount:
-    """One world after another, with the gate before each."""
+    """One state after another, kept in one file, with the pipeline before each."""
 
     def __init__(self, folder: Path, registry: Registry) -> None:
-        self._passage = _Passage()
-        self._log = log_in(folder)
-        self._memory = Memory(folder / ACCOUNT_FILE)
-        self._enter(self._memory.open())
-        verbs = _SavingRegistry(registry, self._save)
-        verbs.add("admin-key", self._admin_key)
-        verbs.add("saved", self._saved)
-        iam_verbs(verbs, lambda: self._world)
-        oidc_verbs(verbs, lambda: self._world)
-        saml_verbs(verbs, lambda: self._world)
-        sts_verbs(verbs, lambda: self._world)
-        rehearsal_verbs(verbs, lambda: self)
-        key_verbs(verbs, lambda: self._inside.keys)
+        self._log = DecisionLog(folder)
+        self._store = Store(folder / ACCOUNT_FILE)
+        found = self._store.load()
+        self._store.drop_blobs_but(blobs_of(found.records()))
+        self._enter(State(found, self._store))
+        account_verbs(registry, lambda: self._state, lambda: self._inside.keys)
+        oidc_verbs(registry, lambda: self._state)
+        saml_verbs(registry, lambda: self._state)
+        rehearsal_verbs(registry, lambda: self)
         log_verbs(registry, self._log)
 
     @property
     def facts(self) -> Mapping[str, str]:
         """The instance, where a learner is in it, and what it rehearses, if it does."""
+        settings = self._state.snapshot.settings
         return {
-            "instance": self._world.instance,
+            "instance": settings.instance,
             "account": LEARNER,
             "region": REGION,
-            "rehearsing": self.rehearsal.text if self.rehearsal else "",
+            "rehearsing": settings.rehearsal,
         }
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer one request to an AWS service."""
-        with self._passage.through():
-            return self._handle(request)
+        return self._handle(request)
 
     def warm_up(self) -> None:
         """Read AWS's models of the services, and how S3's requests look."""
@@ -124,24 +65,17 @@ class EmbeddedAccount:
 
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""
-        with self._passage.closed():
-            self._inside.cloudformation.stop()
-            self._enter(self._memory.renew())
+        self._leave()
+        self._state.close()
+        self._store.clear()
+        self._enter(State(Snapshot(), self._store))
 
     def close(self) -> None:
         """Leave stacks where they are, and bring everything into the one file."""
-        self._inside.cloudformation.stop()
-        self._memory.close()
-
-    def _enter(self, world: World) -> None:
-        self._world = world
-        self._inside = assemble(world, log=self._log, saved=self._changed)
-        self._handle = self._inside.handle
-        self.rehearsal: Rehearsal | None = None
-        settings = world.parts().get(PART)
-        if settings and settings.text:
-            self.rehearse(settings.text)
-        self._inside.cloudformation.resume()
+        self._leave()
+        self._state.close()
+        self._store.close()
+        self._log.close()
 
     def rehearse(self, text: str | None) -> None:
         """Begin the rehearsal that ``text`` describes, in place of any other; None: end it.
@@ -149,50 +83,35 @@ class EmbeddedAccount:
         Raises:
             UsageError: it does not describe one.
         """
-        inside, before = self._inside, self.rehearsal
         parse(text or "")
-        if before is not None:
-            before.end()
-            self.rehearsal, self._handle = None, inside.handle
-        if text is not None:
-            engine = inside.cloudformation.engine
-            self.rehearsal = Rehearsal(self._world, engine, inside.handle, text)
+        with self._state.transaction() as tx:
+            tx.put(msgspec.structs.replace(tx.settings, rehearsal=text or ""))
+        self._rehearse(text or "")
+
+    def _enter(self, state: State) -> None:
+        if not state.snapshot.settings.instance:
+            with state.transaction() as tx:
+                for record in accounts.new():
+                    tx.put(record)
+        self._state = state
+        self._inside = assemble(state, self._log)
+        self._handle = self._inside.handle
+        self.rehearsal: Rehearsal | None = None
+        self._rehearse(state.snapshot.settings.rehearsal)
+        self._inside.cloudformation.resume()
+
+    def _leave(self) -> None:
+        self._inside.cloudformation.stop()
+        if self.rehearsal is not None:
+            self.rehearsal.end()
+
+    def _rehearse(self, text: str) -> None:
+        if self.rehearsal is not None:
+            self.rehearsal.end()
+            self.rehearsal, self._handle = None, self._inside.handle
+        if text:
+            self.rehearsal = Rehearsal(self._inside, text)
             self._handle = self.rehearsal.handle
-
-    def _changed(self, world: World, request: ApiRequest | None = None) -> None:
-        self._memory.save(world, request)
-        if world.replica is not None:
-            world.replica.notice()
-
-    def _save(self) -> None:
-        with self._world.write_lock:
-            self._memory.save(self._world)
-
-    def _saved(self, _request: ControlRequest) -> Mapping[str, Any]:
-        with self._passage.through(), self._world.write_lock:
-            return {"differences": self._memory.differences(self._world)}
-
-    def _admin_key(self, request: ControlRequest) -> Mapping[str, Any]:
-        account_id = str(request.body.get("account", LEARNER))
-        with self._passage.through(), self._world.write_lock:
-            key = self._usable_admin_key(account_id)
-        return {
-            "access_key_id": key.access_key_id,
-            "secret_access_key": key.secret_access_key,
-        }
-
-    def _usable_admin_key(self, account_id: str) -> Any:
-        account = self._world.accounts.get(account_id)
-        if account is None:
-            known = ", ".join(sorted(self._world.accounts))
-            raise SandboxError(f"The sandbox has no account {account_id}.", f"It has {known}.")
-        for key in account.iam.access_keys.values():
-            if key.user_name == ADMINISTRATOR and key.status == "Active":
-                return key
-        raise SandboxError(
-            f"The administrator of account {account_id} has no active access key any more.",
-            "`stslab sandbox reset` begins with a new account.",
-        )
 
 
 def open_account(folder: Path, registry: Registry, *, fresh: bool = False) -> Account:

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from stslab import __version__
 from stslab.errors import SandboxError
+from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.control.requests import ControlRequest, Door, Registry, without_token
 from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
@@ -135,7 +136,7 @@ class _Process:
         self._server = self._bound()
         try:
             self._account = opener(self._options.folder, self._registry)
-            gc.freeze()  # modules and AWS's own policies need never be looked through again
+            gc.freeze()  # modules and records need never be looked through again
             gc.enable()
             try:
                 self._serve(tell)
@@ -220,7 +221,10 @@ class _Process:
     def _warm_up(self) -> None:
         """When the first requests are over: whoever sends them at once does not wait for it."""
         if not self._end.wait(_SECONDS_UNTIL_WARM):
-            self._account.warm_up()
+            try:
+                self._account.warm_up()
+            except Exception as error:  # noqa: BLE001 - requests that need it say what is wrong
+                log.error("warming up failed\n%s", where(error))  # noqa: TRY400 - no values in the log
 
     def _wait(self) -> None:
         while not self._end.is_set():

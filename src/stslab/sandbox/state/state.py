@@ -14,6 +14,10 @@ from stslab.sandbox.state.transaction import Transaction
 Watcher = Callable[[Snapshot, Snapshot], None]
 
 
+class Closed(Exception):  # noqa: N818 - what became of the account; nobody made an error
+    """The account was begun anew, or its process ends: nothing can be changed any more."""
+
+
 class State:
     """The newest snapshot, and the store that keeps it.
 
@@ -27,6 +31,7 @@ class State:
         self._store = store
         self._turn = threading.RLock()
         self._open = False
+        self._closed = False
         self._watchers: list[Watcher] = []
         self._blobs: dict[str, bytes] = {}
 
@@ -54,11 +59,14 @@ class State:
 
         Raises:
             RuntimeError: this thread is in a transaction already.
+            Closed: see there.
             OSError, sqlite3.Error: it can't be saved, and so has not happened.
         """
         with self._turn:
             if self._open:
                 raise RuntimeError("a transaction inside a transaction")
+            if self._closed:
+                raise Closed
             self._open = True
             try:
                 changing = Transaction(self._snapshot)
@@ -70,6 +78,20 @@ class State:
                 self._commit(changing)
             finally:
                 self._open = False
+
+    def close(self) -> None:
+        """Let the transaction that goes on end, and no other begin."""
+        with self._turn:
+            self._closed = True
+
+    def unsaved(self) -> list[str]:
+        """The addresses of records that the store has otherwise: none, or something is wrong."""
+        if self._store is None:
+            return []
+        with self._turn:
+            saved, now = self._store.load(), self._snapshot
+        differing = [one.before or one.after for one in saved.differences(now)]
+        return sorted(f"{one.table}:{one.account}:{one.key}" for one in differing if one)
 
     def _commit(self, changing: Transaction) -> None:
         if not changing.changes:

@@ -44,7 +44,7 @@ def _rehearse(stage: Stage, asked: ControlRequest) -> Mapping[str, Any]:
         return {"spec": None}
     return {
         "spec": going_on.text,
-        "spreading": going_on.replica.spreading(),
+        "spreading": going_on.spreading(),
         "calls": going_on.faults.seen.total(),
         "struck": dict(going_on.faults.struck),
     }

@@ -1,0 +1,68 @@
+"""What a new embedded account holds: two AWS accounts, each with a root user and an administrator.
+
+Administrators have the name ``admin``, AWS's AdministratorAccess, and an access key.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from stslab.sandbox.api import identifiers
+from stslab.sandbox.api.model import LEARNER, PARTNER
+from stslab.sandbox.state.identities import AccessKey, User
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.settings import Account, Settings
+from stslab.sandbox.state.snapshot import View
+
+ADMINISTRATOR = "admin"
+_ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def new() -> Iterator[Record]:
+    """Every record of a new embedded account."""
+    yield Settings(instance=new_instance(), message_key=secrets.token_bytes(32))
+    now = datetime.now(UTC)
+    for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):
+        yield from _account(account, name, now)
+
+
+def new_instance() -> str:
+    """An id that tells one embedded account from the next."""
+    return uuid.uuid4().hex[:12]
+
+
+def usable_key(view: View, account: str, user: str) -> AccessKey | None:
+    """The oldest active key of a user, by its name; of the root user where that is empty."""
+    keys = [one for one in view.all(AccessKey, account) if one.user == user and one.active]
+    return min(keys, key=lambda key: (key.created, key.key), default=None)
+
+
+def _account(account: str, name: str, now: datetime) -> Iterator[Record]:
+    canonical_id = secrets.token_hex(32)
+    yield Account(account=account, name=name, canonical_id=canonical_id)
+    yield _key(account, now, owner=account)
+    user_id, key = identifiers.unique_id("AIDA", account), ADMINISTRATOR
+    made = _key(account, now, owner=user_id, user=key)
+    yield made
+    yield User(
+        account=account,
+        name=ADMINISTRATOR,
+        unique_id=user_id,
+        created=now,
+        attached=(_ADMINISTRATOR_POLICY,),
+        access_keys=(made.key,),
+    )
+
+
+def _key(account: str, now: datetime, *, owner: str, user: str = "") -> AccessKey:
+    return AccessKey(
+        account=account,
+        access_key_id=identifiers.access_key_id("AKIA", account),
+        secret_access_key=identifiers.secret_access_key(),
+        owner=owner,
+        user=user,
+        created=now,
+    )

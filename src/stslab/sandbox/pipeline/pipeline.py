@@ -1,0 +1,229 @@
+"""The pipeline: every request is authenticated, named, decided, carried out and logged here.
+
+What fails at any point is answered as AWS answers it; what the pipeline does not know is
+refused. A request that reads gets one snapshot and takes no lock; one that writes gets a
+transaction, in which it is decided too, and is answered when that is saved.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from stslab.sandbox.api import constraints, inside, serialize
+from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.model import (
+    LEARNER,
+    REGION,
+    Answer,
+    ApiFault,
+    ApiRequest,
+    ApiResponse,
+    Authenticated,
+    Caller,
+    HttpRequest,
+)
+from stslab.sandbox.api.services import FORBIDDEN, Service, unsupported
+from stslab.sandbox.pipeline import last_used, naming
+from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
+from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, addressed_service
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.state import Closed, State
+from stslab.sandbox.sts import restrictions
+
+_LOG = logging.getLogger(__name__)
+_FAILURE = 500
+# What AWS says of parameters before it asks who may call.
+_CHECKED = frozenset({"iam", "sts"})
+_UNAVAILABLE = ApiFault(
+    "ServiceUnavailable",
+    "The request has failed due to a temporary failure of the server.",
+    503,
+    fault="Receiver",
+)
+Services = Mapping[str, Service]
+
+
+class Doorkeeper(Protocol):
+    """Finds out who signed a request."""
+
+    def authenticate(self, request: HttpRequest) -> Authenticated:
+        """Verify the signature, or raise the ApiFault that AWS answers."""
+        ...
+
+
+@dataclass(slots=True)
+class _Understood:
+    """One request on its way, as far as it is understood."""
+
+    service: str
+    request_id: str
+    http: HttpRequest
+    api: ApiRequest | None = None
+
+
+class Pipeline:
+    """Stands before all services of one account's state."""
+
+    def __init__(
+        self,
+        state: State,
+        doorkeeper: Doorkeeper,
+        services: Services,
+        log: DecisionLog,
+        judge: Judge,
+    ) -> None:
+        self._state = state
+        self._doorkeeper = doorkeeper
+        self._services = services
+        self._log = log
+        self._judge = judge
+
+    def handle(self, http: HttpRequest) -> ApiResponse:
+        """Answer one HTTP request; every fault becomes an answer."""
+        service = addressed_service(http)
+        understood = _Understood(service, _request_id(service), http)
+        notes = self._judge.start()
+        fault: ApiFault | None = None
+        try:
+            response = self._answer(understood)
+        except ApiFault as refused:
+            fault = refused
+        except Closed:
+            fault = _UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
+            _LOG.error("a request to %s failed\n%s", understood.service, where(error))
+            fault = _failed()
+        if fault is not None:
+            response = serialize.fault(
+                understood.service,
+                fault,
+                understood.request_id,
+                head=http.method == "HEAD",
+                in_json=naming.speaks_json(understood.service, http),
+            )
+        seen = Seen(understood.service, understood.http, understood.api, understood.request_id)
+        self._log.record(self._state.now(), seen, notes, fault)
+        return response
+
+    def internal(
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        via: tuple[str, ...] = (),
+    ) -> Answer:
+        """Decide and carry out a call that a service makes; see :class:`Internal`."""
+        http = inside.request(service, operation, params)
+        api = replace(self._api(caller, service, operation, params, http), via=via)
+        outer = self._judge.notes()
+        notes = self._judge.start()
+        fault: ApiFault | None = None
+        try:
+            answer = self._carry_out(api)
+            return inside.output(api, answer) if isinstance(answer, ApiResponse) else answer
+        except ApiFault as refused:
+            fault = refused
+            raise
+        finally:
+            seen = Seen(service, api.http, api, api.request_id)
+            self._log.record(self._state.now(), seen, notes, fault)
+            self._judge.resume(outer)
+
+    def _answer(self, understood: _Understood) -> ApiResponse:
+        proved = self._doorkeeper.authenticate(understood.http)
+        understood.service, understood.http = proved.service, proved.request
+        operation, params = naming.name(proved.service, proved.request)
+        _require_signature(proved.caller, proved.service, operation)
+        api = replace(
+            self._api(proved.caller, proved.service, operation, params, proved.request),
+            region=proved.region or REGION,
+            request_id=understood.request_id,
+            authenticated=proved,
+        )
+        understood.api = api
+        last_used.note(self._state, api)
+        answer = self._carry_out(api)
+        if isinstance(answer, ApiResponse):
+            return answer
+        return serialize.result(api.service, operation, answer, api.request_id)
+
+    def _api(
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        http: HttpRequest,
+    ) -> ApiRequest:
+        view = self._state.snapshot
+        elsewhere = service == "s3" and operation != "CreateBucket" and "Bucket" in params
+        owner = _owner_of(view, params["Bucket"]) if elsewhere else ""
+        return ApiRequest(
+            service,
+            operation,
+            params,
+            http,
+            caller,
+            account=owner or caller.account or LEARNER,
+            region=REGION,
+            request_id=_request_id(service),
+            now=view.now(),
+        )
+
+    def _carry_out(self, api: ApiRequest) -> Answer | ApiResponse:
+        service = self._services[api.service]
+        read = service.reads.get(api.operation)
+        if read is not None:
+            view = self._state.snapshot
+            self._authorize(service, view, api)
+            return read(view, api)
+        write = service.writes.get(api.operation)
+        if write is None:
+            raise unsupported(api.service, api.operation)
+        with self._state.transaction() as tx:
+            self._authorize(service, tx, api)
+            return write(tx, api)
+
+    def _authorize(self, service: Service, view: View, api: ApiRequest) -> None:
+        restrictions.check(api.caller, api.service, api.operation)
+        if api.service in _CHECKED:
+            constraints.check(api.service, api.operation, api.params)
+        for need in service.needs(view, api):
+            self._judge.require(view, api, need)
+
+
+def _owner_of(view: View, bucket: str) -> str:
+    """The account that has the bucket, or empty: names are global."""
+    accounts = view.everywhere(Account)
+    return next((one.account for one in accounts if view.get(Bucket, one.account, bucket)), "")
+
+
+def _require_signature(caller: Caller, service: str, operation: str) -> None:
+    """Refuse anonymous requests where AWS takes none, whatever let them in."""
+    if caller.kind == "Anonymous" and service != "s3" and operation not in UNSIGNED_ACTIONS:
+        raise ApiFault(
+            "MissingAuthenticationToken", "Request is missing Authentication Token", FORBIDDEN
+        )
+
+
+def _failed() -> ApiFault:
+    """What AWS answers when the failure is its own."""
+    return ApiFault(
+        "InternalFailure",
+        "The request processing has failed because of an unknown error, exception or failure.",
+        _FAILURE,
+        fault="Receiver",
+    )
+
+
+def _request_id(service: str) -> str:
+    return secrets.token_hex(8).upper() if service == "s3" else str(uuid.uuid4())

@@ -1,0 +1,178 @@
+"""IAM as the rest of AWS sees it: a change takes time until it is known everywhere.
+
+Until then requests are judged by what was there before: a new key is unknown, a new role can't
+be assumed, a policy that was changed or removed still holds (IAM User Guide, "Troubleshoot
+IAM", "Changes that I make are not always immediately visible"). IAM's own answers are always
+the newest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from stslab.sandbox.rehearsal.dice import share
+from stslab.sandbox.rehearsal.spec import Span, Spec
+from stslab.sandbox.state.identities import AccessKey, Group, Role, User
+from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.settings import Settings
+from stslab.sandbox.state.snapshot import Difference, Snapshot, View
+
+R = TypeVar("R", bound=Record)
+_KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
+_IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})
+"""The members of a user or role by which its policies are found."""
+_UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})
+"""Members that nothing is judged by."""
+_ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, ManagedPolicy: _POLICIES}
+"""How long a change of such a record takes, but for the members of its identity."""
+
+Address = tuple[str, str, str]
+
+
+class _Waiting(NamedTuple):
+    """What is known until a moment: the record before a change of what is named, or None."""
+
+    until: datetime
+    what: str
+    before: Record | None
+
+
+_Pending = Mapping[Address, tuple[_Waiting, ...]]
+
+
+class Lag:
+    """Remembers older records for as long as the rest of AWS goes by them.
+
+    :meth:`notice` comes after each change, one at a time; :meth:`seen` may come at any time.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._seed = spec.seed
+        self._delays: Mapping[str, Span] = {
+            _KEYS: spec.keys,
+            _USERS: spec.users,
+            _ROLES: spec.roles,
+            _POLICIES: spec.policies,
+        }
+        self._changes: Counter[str] = Counter()
+        self._pending: _Pending = {}
+
+    def notice(self, before: Snapshot, after: Snapshot) -> None:
+        """Let what differs between two snapshots spread."""
+        at = after.now()
+        pending = _unexpired(self._pending, at)
+        for changed in before.differences(after):
+            record = changed.after or changed.before
+            if record is not None and type(record) in _ITSELF:
+                address = record.table, record.account, record.key
+                new = tuple(self._spreading(changed, type(record), at))
+                pending[address] = (*pending.get(address, ()), *new)
+        self._pending = pending  # in one step: other threads read it
+
+    def seen(self, view: View) -> View:
+        """What the rest of AWS knows at the view's moment."""
+        pending = _unexpired(self._pending, view.now())
+        return _Seen(view, pending) if pending else view
+
+    def spreading(self, at: datetime) -> int:
+        """How many changes are not known everywhere yet."""
+        return sum(len(waiting) for waiting in _unexpired(self._pending, at).values())
+
+    def _spreading(
+        self, changed: Difference, kind: type[Record], at: datetime
+    ) -> Iterator[_Waiting]:
+        itself = _ITSELF[kind]
+        if _differ(changed, without=_IDENTITY if itself != _POLICIES else frozenset()):
+            yield _Waiting(self._known_at(itself, at), itself, changed.before)
+        if itself in (_USERS, _ROLES) and _identity(changed.before) != _identity(changed.after):
+            yield _Waiting(self._known_at(_POLICIES, at), _POLICIES, changed.before)
+
+    def _known_at(self, what: str, at: datetime) -> datetime:
+        self._changes[what] += 1
+        seconds = self._delays[what].at(share(self._seed, what, self._changes[what]))
+        return at + timedelta(seconds=seconds)
+
+
+class _Seen:
+    """A view with older records in place of those whose change has not spread."""
+
+    def __init__(self, view: View, pending: _Pending) -> None:
+        self._view = view
+        self._pending = pending
+
+    def get(self, kind: type[R], account: str, key: str) -> R | None:
+        """The record of this kind and key in the account as it is known, or None."""
+        return self._as_known(kind, (kind.table, account, key), self._view.get(kind, account, key))
+
+    def all(self, kind: type[R], account: str) -> Iterable[R]:
+        """The records of this kind in the account, as they are known."""
+        keys = {one.key for one in self._view.all(kind, account)}
+        place = kind.table, account
+        keys |= {key for table, where, key in self._pending if (table, where) == place}
+        found = (self.get(kind, account, key) for key in keys)
+        return [one for one in found if one is not None]
+
+    def everywhere(self, kind: type[R]) -> Iterator[R]:
+        """The records of this kind in all accounts, as they are known."""
+        accounts = {one.account for one in self._view.everywhere(kind)}
+        accounts |= {account for table, account, _ in self._pending if table == kind.table}
+        for account in accounts:
+            yield from self.all(kind, account)
+
+    def count(self, kind: type[Record], account: str) -> int:
+        """How many records of this kind are known in the account."""
+        return len(list(self.all(kind, account)))
+
+    @property
+    def settings(self) -> Settings:
+        """What belongs to no account."""
+        return self._view.settings
+
+    def now(self) -> datetime:
+        """The account's clock: aware, UTC."""
+        return self._view.now()
+
+    def _as_known(self, kind: type[R], address: Address, now: R | None) -> R | None:
+        oldest: dict[str, Record | None] = {}
+        for waiting in self._pending.get(address, ()):
+            oldest.setdefault(waiting.what, waiting.before)
+        known = cast("R | None", oldest.get(_ITSELF.get(kind, ""), now))
+        if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
+            return known
+        return msgspec.structs.replace(known, **_identity(oldest[_POLICIES], of=known))
+
+
+def _unexpired(pending: _Pending, at: datetime) -> dict[Address, tuple[_Waiting, ...]]:
+    found = {}
+    for address, waiting in pending.items():
+        left = tuple(one for one in waiting if one.until > at)
+        if left:
+            found[address] = left
+    return found
+
+
+def _differ(changed: Difference, without: frozenset[str]) -> bool:
+    before, after = (_members(one, without | _UNNOTICED) for one in changed)
+    return before != after
+
+
+def _members(record: Record | None, without: frozenset[str]) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    names = [name for name in record.__struct_fields__ if name not in without]
+    return {name: getattr(record, name) for name in names}
+
+
+def _identity(record: Record | None, of: Record | None = None) -> dict[str, Any]:
+    """The members by which policies are found; empty ones, as ``of`` has them, of no record."""
+    if record is None and of is None:
+        return {}
+    if record is None:
+        return {name: type(value)() for name, value in _identity(of).items()}
+    return {name: getattr(record, name) for name in record.__struct_fields__ if name in _IDENTITY}
