@@ -33,7 +33,6 @@ from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, addressed_service
 from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import Closed, State
 from stslab.sandbox.sts import restrictions
@@ -202,9 +201,9 @@ class Pipeline:
 
 
 def _owner_of(view: View, bucket: str) -> str:
-    """The account that has the bucket, or empty: names are global."""
-    accounts = view.everywhere(Account)
-    return next((one.account for one in accounts if view.get(Bucket, one.account, bucket)), "")
+    """The account that has the bucket, or empty where there is none."""
+    found = view.get(Bucket, "", bucket)
+    return found.owner if found is not None else ""
 
 
 def _require_signature(caller: Caller, service: str, operation: str) -> None:

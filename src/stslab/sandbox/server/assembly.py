@@ -1,4 +1,4 @@
-"""Puts the inside of the sandbox together: the services on a state, and the pipeline before them."""
+"""Puts the sandbox together: the services on a state, and the pipeline before them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from stslab.sandbox.server.control.requests import Registry
 from stslab.sandbox.server.control.saml import add_verbs as saml_verbs
 from stslab.sandbox.server.files import ACCOUNT_FILE
 from stslab.sandbox.server.process import Account
-from stslab.sandbox.state.record import blobs_of
+from stslab.sandbox.state import buckets
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
@@ -34,7 +34,7 @@ class EmbeddedAccount:
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         found = self._store.load()
-        self._store.drop_blobs_but(blobs_of(found.records()))
+        self._store.drop_blobs_but(buckets.blobs(found))
         self._enter(State(found, self._store))
         account_verbs(registry, lambda: self._state, lambda: self._inside.keys)
         oidc_verbs(registry, lambda: self._state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -33,11 +32,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What tells this record from the others of its table and account."""
         raise NotImplementedError
 
-    @property
-    def blobs(self) -> tuple[str, ...]:
-        """The names of the bodies that belong to it, which are kept as long as it is there."""
-        return ()
-
     def __repr__(self) -> str:
         """Name the record and nothing in it, which may be secret."""
         return f"<{self.table} {self.account}/{self.key}>"
@@ -46,9 +40,3 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """As ``__repr__``."""
         yield self.account
         yield self.key
-
-
-def blobs_of(records: Iterable[Record]) -> Iterator[str]:
-    """The names of the bodies that belong to these records."""
-    for record in records:
-        yield from record.blobs
