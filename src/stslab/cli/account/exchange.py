@@ -44,10 +44,10 @@ def import_command(*, file: Path, yes: bool) -> None:
     from stslab.sandbox.server import exchange
 
     folder = home().sandbox
-    things = exchange.read(file)
+    archive = exchange.read(file)
     if exchange.has_account(folder) and not yes:
         _ask(file)
-    endpoint = exchange.put_in(folder, things)
+    endpoint = exchange.put_in(folder, archive)
     click.echo(f"The account of {file} is at {endpoint.url}")
     click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
 

@@ -1,7 +1,7 @@
 """Accounts as files that can be handed out: taken from a sandbox, and put into another.
 
-A file is the account's own SQLite database, whole and consistent, in one file that only its
-owner reads. An account that is put in gets an instance id of its own, so runs that were made
+A file is an archive as :mod:`stslab.sandbox.state.archive` describes it, which only its owner
+reads. An account that is put in gets an instance id of its own, so runs that were made
 in what was there before know that their things are gone; all else stays, its keys too.
 """
 
@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from stslab.errors import SandboxError
 from stslab.home import private_folder
@@ -24,9 +22,7 @@ from stslab.sandbox.server import client
 from stslab.sandbox.server.files import Files
 
 if TYPE_CHECKING:
-    from stslab.sandbox.saved.persistence.inspection import Thing
-
-_HEADER = ("part", "", "header")
+    from stslab.sandbox.state.archive import Archive
 
 
 def has_account(folder: Path) -> bool:
@@ -40,31 +36,27 @@ def export(folder: Path, path: Path) -> None:
     Raises:
         SandboxError: there is no account, or it can't be read or written.
     """
+    from stslab.sandbox.state import archive, store
+
     account = Files(folder).account
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
     with _in_the_place_of(path) as temporary:
-        try:
-            location = f"file:{quote(str(account))}?mode=rw"
-            with closing(sqlite3.connect(location, uri=True, timeout=30)) as connection:
-                connection.execute("VACUUM INTO ?", (str(temporary),))
-        except sqlite3.Error as error:
-            raise SandboxError(f"The account can't be exported to {path}: {error}.") from error
+        store.export(account, partial(archive.write, temporary))
 
 
-def read(path: Path) -> list[Thing]:
-    """All that is in an exported account, looked through.
+def read(path: Path) -> Archive:
+    """An exported account, looked through.
 
     Raises:
         SandboxError: it is no account, or is damaged, hostile, too large, of another version.
     """
-    from stslab.sandbox.saved.persistence import inspection
-    from stslab.sandbox.saved.persistence.memory import stamps
+    from stslab.sandbox.state import archive
 
-    return inspection.things(path, stamps())
+    return archive.read(path)
 
 
-def put_in(folder: Path, things: list[Thing]) -> client.Endpoint:
+def put_in(folder: Path, archive: Archive) -> client.Endpoint:
     """Replace the account of this folder by the one that :func:`read` gave, and start it.
 
     The account that was there is put back if the new one can't be opened.
@@ -76,7 +68,7 @@ def put_in(folder: Path, things: list[Thing]) -> client.Endpoint:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as aside:
         new, old = Path(aside) / "new.sqlite", Path(aside) / "old"
         old.mkdir()
-        _write(new, things)
+        _write(new, archive)
         with client.starting(folder):
             client.stop(folder)
             _move(folder, old)
@@ -100,29 +92,22 @@ def _put_back(folder: Path, old: Path) -> None:
         _move(old, folder)
 
 
-def _write(path: Path, things: list[Thing]) -> None:
-    from stslab.sandbox.saved.persistence.memory import stamps
-    from stslab.sandbox.saved.persistence.store import Store
+def _write(path: Path, archive: Archive) -> None:
+    """An account's own file, of what the archive holds, with another instance id."""
+    import msgspec
 
-    store = Store(path, stamps())
+    from stslab.sandbox.pipeline.accounts import new_instance
+    from stslab.sandbox.state.store import Store
+
+    renamed = msgspec.structs.replace(archive.account.settings, instance=new_instance())
+    records = (*archive.account.records(), renamed)
+    store = Store(path)
     try:
-        store.save((address, _renamed(address, body)) for address, body in things)
+        for name, body in archive.bodies():
+            store.save({}, {name: body})
+        store.save({(one.table, one.account, one.key): one for one in records}, {})
     finally:
         store.close()
-
-
-def _renamed(address: tuple[str, str, str], body: bytes) -> bytes:
-    """The thing; of the account's header, with another instance id."""
-    if address != _HEADER:
-        return body
-    from stslab.sandbox.saved.account import Header
-    from stslab.sandbox.saved.persistence import moto_things, pickles
-
-    kind, rest, tables = pickles.loads(body, moto_things.find)
-    if kind is not Header or not isinstance(rest, dict):
-        raise SandboxError("The file holds no whole account.", "Export the account again.")
-    renamed = {**rest, "instance": uuid.uuid4().hex[:12]}
-    return pickles.dumps((kind, renamed, tables), moto_things.refer)
 
 
 def _move(source: Path, target: Path) -> None:

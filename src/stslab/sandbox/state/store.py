@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -54,8 +57,13 @@ class Store:
         self._lock = threading.Lock()
         self._encode = msgspec.json.Encoder().encode
         new = not path.exists()
-        if new:
+        try:
             path.touch(mode=0o600)
+        except OSError as error:
+            raise SandboxError(
+                f"The account's file {path} can't be opened: {error.strerror or error}.",
+                "Make the state folder writable, or name another one with STSLAB_HOME.",
+            ) from error
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             self._prepare(new=new)
@@ -108,22 +116,9 @@ class Store:
         """
         with self._lock:
             try:
-                return Snapshot.of(self._records())
+                return Snapshot.of(_records(self._db, self.path))
             except sqlite3.DatabaseError as error:
                 raise _damaged(self.path, str(error)) from error
-
-    def _records(self) -> Iterator[Record]:
-        decoders = {name: msgspec.json.Decoder(kind) for name, kind in TABLES.items()}
-        for kind, account, key, body in self._db.execute("SELECT * FROM record"):
-            if kind not in decoders or len(body) > _MOST_BYTES:
-                raise _damaged(self.path, f"it holds {kind!r} {key!r}, which no account has")
-            try:
-                record = decoders[kind].decode(body)
-            except (msgspec.MsgspecError, RecursionError) as error:
-                raise _damaged(self.path, f"{kind} {key}: {error}") from error
-            if (record.account, record.key) != (account, key):
-                raise _damaged(self.path, f"{kind} {key} is filed in another's place")
-            yield record
 
     def blob(self, name: str) -> bytes:
         """The body of this name.
@@ -156,6 +151,49 @@ class Store:
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
+
+
+def decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
+    """What reads each kind of record from JSON."""
+    return {name: msgspec.json.Decoder(kind) for name, kind in TABLES.items()}
+
+
+def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -> None:
+    """Hand ``to`` the account in a file as it is at this moment, and what gives its bodies.
+
+    The account's process, if there is one, goes on meanwhile.
+
+    Raises:
+        SandboxError: it can't be read.
+    """
+
+    def blob(name: str) -> bytes:
+        row = db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise _damaged(path, f"it lacks the body {name}")
+        return bytes(row[0])
+
+    location = f"file:{quote(str(path))}?mode=rw"  # its writer's log is beside it
+    try:
+        with closing(sqlite3.connect(location, uri=True, timeout=30)) as db:
+            db.execute("BEGIN")
+            to(Snapshot.of(_records(db, path)), blob)
+    except sqlite3.Error as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
+    known = decoders()
+    for kind, account, key, body in db.execute("SELECT * FROM record"):
+        if kind not in known or len(body) > _MOST_BYTES:
+            raise _damaged(path, f"it holds {kind!r} {key!r}, which no account has")
+        try:
+            record = known[kind].decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _damaged(path, f"{kind} {key}: {error}") from error
+        if (record.account, record.key) != (account, key):
+            raise _damaged(path, f"{kind} {key} is filed in another's place")
+        yield record
 
 
 class _all_or_nothing:  # noqa: N801 - reads as the statement that it is
