@@ -392,3 +392,33 @@ def test_a_verb_has_one_meaning():
     registry.add("x", refuse)
     with pytest.raises(ValueError, match="already"):
         registry.add("x", refuse)
+
+
+def head_of(server, length: int) -> bytes:
+    return f"PUT /b/k HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("length", [900_000, 200_000_000])
+def test_very_many_slow_uploads_hold_nobody_up(length):
+    with serving() as one, held(one, 300, head_of(one, length)):
+        for _ in range(5):
+            assert said(one)["method"] == "GET"
+
+
+def test_a_large_body_that_nothing_vouches_for_is_not_read():
+    read = []
+
+    def application(request):
+        read.append(len(request.body))
+        return ApiResponse(200, ())
+
+    def refuse(head):
+        assert head.body == b""
+        return None if head.header("x-known") else ApiResponse(403, (), b"who are you?")
+
+    with serving(application, refuse=refuse) as one:
+        assert raw(one, head_of(one, 2_000_000) + bytes(10)).startswith(b"HTTP/1.1 403")
+        assert ask(one, "PUT", "/b/k", bytes(2_000_000))[0].status == 403
+        assert ask(one, "PUT", "/b/k", bytes(2_000_000), x__known="1")[0].status == 200
+        assert ask(one, "PUT", "/b/k", bytes(1_000_000))[0].status == 200
+    assert read == [2_000_000, 1_000_000]

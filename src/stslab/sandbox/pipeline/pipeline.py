@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from stslab.sandbox.api import constraints, inside, serialize
 from stslab.sandbox.api.failures import where
@@ -57,6 +57,10 @@ class Doorkeeper(Protocol):
         """Verify the signature, or raise the ApiFault that AWS answers."""
         ...
 
+    def expect(self, head: HttpRequest) -> None:
+        """Verify what can be verified before a large body is read, or raise the ApiFault."""
+        ...
+
 
 @dataclass(slots=True)
 class _Understood:
@@ -87,12 +91,29 @@ class Pipeline:
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; every fault becomes an answer."""
+        return self._logged(http, self._answer)
+
+    def refuse(self, head: HttpRequest) -> ApiResponse | None:
+        """The refusal of a request with a large body that nothing vouches for, by its head."""
+        try:
+            self._doorkeeper.expect(head)
+        except ApiFault:
+            return self._logged(head, self._expect)
+        return None
+
+    def _expect(self, understood: _Understood) -> NoReturn:
+        self._doorkeeper.expect(understood.http)
+        raise _UNAVAILABLE  # what vouches for it came a moment ago
+
+    def _logged(
+        self, http: HttpRequest, answer: Callable[[_Understood], ApiResponse]
+    ) -> ApiResponse:
         service = addressed_service(http)
         understood = _Understood(service, _request_id(service), http)
         notes = self._judge.start()
         fault: ApiFault | None = None
         try:
-            response = self._answer(understood)
+            response = answer(understood)
         except ApiFault as refused:
             fault = refused
         except Closed:

@@ -57,6 +57,10 @@ class EmbeddedAccount:
         """Answer one request to an AWS service."""
         return self._handle(request)
 
+    def refuse(self, head: HttpRequest) -> ApiResponse | None:
+        """Answer a request that nothing vouches for, before its large body is read; else None."""
+        return self._inside.pipeline.refuse(head)
+
     def warm_up(self) -> None:
         """Read AWS's models of the services, and how S3's requests look."""
         for service in operations.SERVICES:

@@ -54,6 +54,10 @@ class Account(Protocol):
         """Answer one request to an AWS service."""
         ...
 
+    def refuse(self, head: HttpRequest) -> ApiResponse | None:
+        """Answer a request with a large body by its head alone; None: its body is to be read."""
+        ...
+
     def warm_up(self) -> None:
         """Make what the first request of each service would else wait for. Requests may come."""
         ...
@@ -167,7 +171,7 @@ class _Process:
         wanted = self._options.port or read_number(self._places.port)
         if wanted and not self._options.port and not _is_free(wanted):
             wanted = 0
-        server = SandboxServer(self._answer, wanted)
+        server = SandboxServer(self._answer, wanted, refuse=self._refuse)
         try:
             server.prepare()
         except OSError as error:
@@ -179,6 +183,9 @@ class _Process:
 
     def _answer(self, request: HttpRequest) -> ApiResponse:
         return self._door.admit(request) or self._account.handle(without_token(request))
+
+    def _refuse(self, head: HttpRequest) -> ApiResponse | None:
+        return self._account.refuse(without_token(head))
 
     def _add_verbs(self) -> None:
         for name, verb in (

@@ -15,8 +15,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from html import escape
 
@@ -35,9 +35,11 @@ _MOST_THREADS = 256
 # How long a request's head may take altogether; and what its body may, beside its bytes.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
-# At most so many bodies of more than so many bytes are in memory at once.
+# Larger bodies are read only where the request's head is found worth it.
+_SMALL = 1024 * 1024
+# At most so many bodies of more than so many bytes are in memory at once, and so many wait.
 _LARGE = 8 * 1024 * 1024
-_LARGE_AT_ONCE = 4
+_LARGE_AT_ONCE, _LARGE_WAITING = 4, 16
 # How long a client may take to send or take the next bytes, or to think of a next request.
 _TIMEOUT = 20
 _CONNECTIONS = 512
@@ -47,25 +49,34 @@ _DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger, for no time
 
 Application = Callable[[HttpRequest], ApiResponse]
+Refuse = Callable[[HttpRequest], ApiResponse | None]
 log = logging.getLogger(__name__)
 
 
 class SandboxServer(cheroot.HTTPServer):
     """An HTTP server on a loopback port that calls an application.
 
-    ``port`` 0 takes any free one. ``bind()`` listens; ``serve()`` answers until ``stop()``.
-    ``seconds_idle()`` is how long ago the last request came or ended.
+    ``port`` 0 takes any free one. ``refuse`` answers a request with a large body by its head
+    alone, or lets it be read by answering None. ``bind()`` listens; ``serve()`` answers until
+    ``stop()``. ``seconds_idle()`` is how long ago the last request came or ended.
     """
 
     timeout = _TIMEOUT
     request_queue_size = _BACKLOG
     keep_alive_conn_limit = _CONNECTIONS
 
-    def __init__(self, application: Application, port: int = 0, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        application: Application,
+        port: int = 0,
+        threads: int = THREADS,
+        refuse: Refuse = lambda _: None,
+    ) -> None:
         super().__init__((HOST, port), gateway=None, minthreads=threads)
         self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
         self.ConnectionClass = _Connection
-        self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self.large_bodies = _Room()
+        self.refuse = refuse
         self._application = application
         self._busy = 0
         self._last = time.monotonic()
@@ -163,10 +174,46 @@ class _Workers(threadpool.ThreadPool):
         room = min(amount, self.max - len(self._threads))
         self._threads.extend(self._spawn_worker() for _ in range(room))
 
+    def crowded(self) -> bool:
+        """Whether requests wait and no worker can be started for them."""
+        return self.qsize > 0 and len(self._threads) >= self.max
+
     def make_room(self) -> None:
         """Start one more worker where none is free: slow clients hold up nobody else."""
         if self.idle <= self.qsize:
             self.grow(1)
+
+
+class _Room:
+    """Room for few large bodies at once. Few wait for it: those who wait hold workers."""
+
+    def __init__(self) -> None:
+        self._free = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._waiting = threading.BoundedSemaphore(_LARGE_WAITING)
+
+    @contextmanager
+    def for_one(self, length: int) -> Iterator[bool]:
+        """Hold room for a body of so many bytes; False where there is none."""
+        if length <= _LARGE:
+            yield True
+            return
+        if not self._entered():
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._free.release()
+
+    def _entered(self) -> bool:
+        if self._free.acquire(blocking=False):
+            return True
+        if not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._free.acquire(timeout=_TIMEOUT)
+        finally:
+            self._waiting.release()
 
 
 class _Request(cheroot.HTTPRequest):
@@ -193,25 +240,41 @@ class _Request(cheroot.HTTPRequest):
     def respond(self) -> None:
         """Read the body, let the application answer, and send what it answers."""
         head = self.head
-        if (head.length or 0) > MAX_BODY:
-            self.close_connection = True
-            self._send(_too_large(head))
-            self._drain()
+        length = MAX_BODY if head.length is None else head.length
+        refusal = self._refusal(length)
+        if refusal is not None:
+            self._leave_unread(refusal)
             return
-        large = head.length is None or head.length > _LARGE
-        with self.server.large_bodies if large else nullcontext():
-            try:
-                if head.expects_continue:
-                    self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self.conn.rfile.within(_BODY_SECONDS + (head.length or MAX_BODY) / _SLOWEST)
-                body = read_body(self.conn.rfile, head.length)
-            except Malformed as malformed:
-                self._refuse(malformed)
-                return
-            try:
-                self._send(self.server.answer(self._request(body)))
-            except Dropped:
-                self._reset()
+        with self.server.large_bodies.for_one(length) as there_is_room:
+            if there_is_room:
+                self._respond(length)
+            else:
+                self._leave_unread(_slow_down())
+
+    def _refusal(self, length: int) -> ApiResponse | None:
+        """The answer by the head alone; None where the body is worth reading."""
+        if length > MAX_BODY:
+            return _too_large(self.head)
+        return self.server.refuse(self._request(b"")) if length > _SMALL else None
+
+    def _leave_unread(self, response: ApiResponse) -> None:
+        self.close_connection = True
+        self._send(response)
+        self._drain()
+
+    def _respond(self, length: int) -> None:
+        try:
+            if self.head.expects_continue:
+                self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
+            body = read_body(self.conn.rfile, self.head.length)
+        except Malformed as malformed:
+            self._refuse(malformed)
+            return
+        try:
+            self._send(self.server.answer(self._request(body)))
+        except Dropped:
+            self._reset()
 
     def _request(self, body: bytes) -> HttpRequest:
         head = self.head
@@ -271,6 +334,7 @@ class _Connection(cheroot.HTTPConnection):
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         super().__init__(server, sock, makefile=stream)
         self._resetting = False
+        self.rfile.crowded = server.requests.crowded
 
     def reset(self) -> None:
         """Let :meth:`close` reset the connection instead of ending it in good order."""
@@ -302,6 +366,15 @@ def _too_large(head: Head) -> ApiResponse:
         f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
     )
     return ApiResponse(400, (("Content-Type", "application/xml"),), body.encode())
+
+
+def _slow_down() -> ApiResponse:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
+        "<Message>Please reduce your request rate.</Message>"
+        f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
+    )
+    return ApiResponse(503, (("Content-Type", "application/xml"),), body.encode())
 
 
 def _internal_failure(request: HttpRequest, error: Exception) -> ApiResponse:

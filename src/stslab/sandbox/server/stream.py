@@ -6,8 +6,12 @@ In place of cheroot's, which read byte by byte in Python and copy an answer once
 import math
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 _RECEIVE = 64 * 1024
+# From when on, and how often, one that waits looks whether others wait for its worker.
+_LOOK_SECONDS = 1.0
 _SEND = 1024 * 1024
 
 
@@ -18,15 +22,18 @@ class SocketReader:
         self._sock = sock
         self._buffer = bytearray()
         self._patience = sock.gettimeout() or math.inf
+        self._began = time.monotonic()
         self._end = math.inf
         self.bytes_read = 0
+        self.crowded: Callable[[], bool] = lambda: False
 
     def within(self, seconds: float) -> None:
         """Let all that is read from now to the next such call take so long, however it comes.
 
         Otherwise a client that sends a byte now and then would hold a worker for ever.
         """
-        self._end = time.monotonic() + seconds
+        self._began = time.monotonic()
+        self._end = self._began + seconds
 
     def has_data(self) -> bool:
         """Whether something of a next request is here already."""
@@ -48,13 +55,13 @@ class SocketReader:
         return self._take(size)
 
     def drain(self, size: int, seconds: float) -> None:
-        """Throw away up to ``size`` bytes as long as they come within ``seconds`` of each other.
+        """Throw away up to ``size`` bytes that come within ``seconds``, if nobody waits for that.
 
         A client that is still sending when the connection closes never sees the answer.
         """
-        self._sock.settimeout(seconds)
         self._buffer.clear()
-        while size > 0 and (got := self._sock.recv(_RECEIVE)):
+        self.within(seconds)
+        while size > 0 and not self.crowded() and (got := self._received(_RECEIVE)):
             size -= len(got)
 
     def close(self) -> None:
@@ -62,14 +69,20 @@ class SocketReader:
         self._buffer.clear()
 
     def _receive(self, size: int = _RECEIVE) -> bool:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")  # in the words that cheroot answers with 408
-        if self._end < math.inf:
-            self._sock.settimeout(min(left, self._patience))
-        received = self._sock.recv(max(size, _RECEIVE))
+        received = self._received(max(size, _RECEIVE))
         self._buffer += received
         return bool(received)
+
+    def _received(self, size: int) -> bytes:
+        """The next bytes. A client that lets all others wait does not get its whole time."""
+        end = min(self._end, time.monotonic() + self._patience)
+        while (now := time.monotonic()) < end:
+            if now - self._began > _LOOK_SECONDS and self.crowded():
+                break
+            self._sock.settimeout(min(end - now, _LOOK_SECONDS))
+            with suppress(TimeoutError):
+                return self._sock.recv(size)
+        raise TimeoutError("timed out")  # in the words that cheroot answers with 408
 
     def _take(self, size: int) -> bytes:
         with memoryview(self._buffer) as view:

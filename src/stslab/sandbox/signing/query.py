@@ -66,6 +66,17 @@ def verify(request: HttpRequest, circle: Circle) -> Authenticated:
     )
 
 
+def require_known(request: HttpRequest, circle: Circle) -> None:
+    """Refuse a request whose key is unknown, or that has none.
+
+    Raises:
+        ApiFault: as :func:`verify` does.
+    """
+    claim = _claim(request, canonical.header_map(request))
+    _require_fresh(claim, circle)
+    _key(claim, circle)
+
+
 def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
     parameters = dict(reversed(request.query))
     in_header, in_query = "authorization" in headers, "X-Amz-Algorithm" in parameters

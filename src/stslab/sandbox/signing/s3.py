@@ -114,7 +114,7 @@ def _verified(
         caller=record.caller,
         service=canonical.S3,
         region=named.region,
-        request=bared(_with_payload(plain, payload_hash, signer)),
+        request=bared(_with_payload(plain, payload_hash, signer) if circle.with_body else plain),
         auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
         version="AWS4-HMAC-SHA256",
         age=max(circle.real_clock() - claim.time, timedelta(0)),

@@ -158,3 +158,8 @@ def mismatch(
 
 def _bytes(text: str) -> str:
     return text.encode().hex(" ")
+
+
+def too_large() -> ApiFault:
+    """What an unsigned request gets that brings more than is read of one."""
+    return ApiFault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")

@@ -7,13 +7,14 @@ somebody else's for credentials.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stslab.policy import Principal
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import Authenticated, Caller, HttpRequest, KeyStore
 from stslab.sandbox.signing import canonical, query, s3, v2
-from stslab.sandbox.signing.s3_faults import invalid_argument, unsupported_mechanism
+from stslab.sandbox.signing.s3_faults import invalid_argument, too_large, unsupported_mechanism
 from stslab.sandbox.signing.trust import Circle, Clock
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
@@ -61,12 +62,26 @@ class Authenticator:
                 (:func:`addressed_service`); it holds neither a secret key nor a session token.
         """
         if addressed_service(request) == canonical.S3:
-            return self._s3(request)
+            return self._s3(request, self._circle)
         if _is_unsigned(request):
             return self._without_signature(request)
         return query.verify(request, self._circle)
 
-    def _s3(self, request: HttpRequest) -> Authenticated:
+    def expect(self, head: HttpRequest) -> None:
+        """Hold the head of a request with a large body against what vouches for it.
+
+        S3's signatures are of the head. Those of other services are of the body too, so that
+        there the key has to be known.
+
+        Raises:
+            ApiFault: nothing vouches for it, so that its body is not to be read.
+        """
+        if addressed_service(head) != canonical.S3:
+            query.require_known(head, self._circle)
+        elif self._s3(head, replace(self._circle, with_body=False)).caller.kind == "Anonymous":
+            raise too_large()
+
+    def _s3(self, request: HttpRequest, circle: Circle) -> Authenticated:
         names = {name for name, _ in request.query}
         v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
         headers = canonical.header_map(request)
@@ -76,33 +91,37 @@ class Authenticator:
         if name := canonical.doubled_header(request, headers, _ONCE):
             raise invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
-            return s3.verify_query(request, self._circle)
+            return s3.verify_query(request, circle)
         if v2_query:
-            return v2.verify_query(request, self._circle)
-        return self._s3_header(request, text) if text else self._anonymous(request, canonical.S3)
-
-    def _s3_header(self, request: HttpRequest, text: str) -> Authenticated:
-        scheme, space, _ = text.partition(" ")
-        if not space:
-            raise invalid_argument(_ONE_SPACE, "Authorization", text)
-        if scheme == _ASYMMETRIC:
-            raise unsupported_mechanism()
-        verifier = _S3_HEADERS.get(scheme)
-        if verifier is None:
-            raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
-        return verifier(request, self._circle)
+            return v2.verify_query(request, circle)
+        if text:
+            return _s3_header(request, text, circle)
+        if circle.with_body:
+            s3.verify_checksums(request)
+        return _anonymous(request, canonical.S3)
 
     def _without_signature(self, request: HttpRequest) -> Authenticated:
         actions = [value for name, value in _parameters(request) if name == "Action"]
         if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
             raise query.missing_token()
-        return self._anonymous(request, _STS)
+        return _anonymous(request, _STS)
 
-    def _anonymous(self, request: HttpRequest, service: str) -> Authenticated:
-        if service == canonical.S3:
-            s3.verify_checksums(request)
-        caller = Caller(Principal.anonymous(), "", "", "Anonymous")
-        return Authenticated(caller, service, "us-east-1", request)
+
+def _s3_header(request: HttpRequest, text: str, circle: Circle) -> Authenticated:
+    scheme, space, _ = text.partition(" ")
+    if not space:
+        raise invalid_argument(_ONE_SPACE, "Authorization", text)
+    if scheme == _ASYMMETRIC:
+        raise unsupported_mechanism()
+    verifier = _S3_HEADERS.get(scheme)
+    if verifier is None:
+        raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
+    return verifier(request, circle)
+
+
+def _anonymous(request: HttpRequest, service: str) -> Authenticated:
+    caller = Caller(Principal.anonymous(), "", "", "Anonymous")
+    return Authenticated(caller, service, "us-east-1", request)
 
 
 def addressed_service(request: HttpRequest) -> str:

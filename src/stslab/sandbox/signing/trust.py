@@ -15,11 +15,15 @@ TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures)."""
+    """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures).
+
+    ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.
+    """
 
     keys: KeyStore
     clock: Clock
     real_clock: Clock
+    with_body: bool = True
 
 
 @dataclass(frozen=True, slots=True)
