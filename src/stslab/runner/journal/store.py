@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from stslab.errors import JournalCorrupt, JournalError, JournalTooNew
+from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.journal import rows, schema
@@ -43,9 +43,9 @@ SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
    ORDER BY seq DESC LIMIT 1),
   (SELECT undo FROM outcomes WHERE entry = e.seq AND undo IS NOT NULL
    ORDER BY seq DESC LIMIT 1),
-  e.seal IN ('', seal(e.run, e.stage, e.step, e.intent, e.at)) AND NOT EXISTS (
-   SELECT 1 FROM outcomes WHERE entry = e.seq AND seal NOT IN (
-    '', seal(entry, state, detail, request_id, thing, undo, at)))
+  e.seal = seal(e.run, e.stage, e.step, e.intent, e.at) AND NOT EXISTS (
+   SELECT 1 FROM outcomes WHERE entry = e.seq
+   AND seal != seal(entry, state, detail, request_id, thing, undo, at))
 FROM entries e
 LEFT JOIN outcomes o ON o.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
 """
@@ -78,7 +78,7 @@ class Journal:
         """Open the journal, or make it, readable by its owner alone.
 
         Raises:
-            JournalTooNew: a newer stslab wrote it; nothing in it is changed.
+            JournalOfAnotherVersion: another stslab wrote it; nothing in it is changed.
             JournalCorrupt: it is damaged, or no journal of stslab's.
             JournalError: it can't be made or opened.
         """
@@ -183,7 +183,7 @@ class Journal:
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""
         found = self._read(
-            "SELECT thing, seal IN ('', seal(run, entry, thing)) FROM things"
+            "SELECT thing, seal = seal(run, entry, thing) FROM things"
             " WHERE run = ? AND entry = ? ORDER BY seq",
             run,
             entry,
@@ -335,7 +335,7 @@ def _open(path: Path) -> sqlite3.Connection:
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA foreign_keys = ON")
             database.create_function("seal", -1, rows.seal, deterministic=True)
-            schema.migrate(database)
+            schema.create(database)
     except BaseException:
         database.close()
         raise
@@ -343,17 +343,20 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not stslab's, or from the future, before anything touches it."""
+    """Refuse a file that is not stslab's, or of another version, before anything touches it."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     version = schema.version_of(database)
     empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if application != schema.APPLICATION_ID and not (empty and application == version == 0):
+    if empty and application == version == 0:
+        return
+    if application != schema.APPLICATION_ID:
         raise JournalCorrupt(f"{path} is not a journal of stslab's.", _mend(path))
-    if version > schema.VERSION:
-        raise JournalTooNew(
-            f"The journal {path} was written by a newer stslab"
-            f" (its version {version}, this one's {schema.VERSION}).",
-            "Upgrade stslab, or use another state folder: STSLAB_HOME=/some/folder stslab ...",
+    if version != schema.VERSION:
+        raise JournalOfAnotherVersion(
+            f"The journal {path} was written by another version of stslab"
+            f" (its format is {version}, this one's {schema.VERSION}).",
+            "Use that version to clean up its runs, or use another state folder:"
+            " STSLAB_HOME=/some/folder stslab ...",
         )
 
 
