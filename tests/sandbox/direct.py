@@ -11,6 +11,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.saved.account import ADMINISTRATOR, LEARNER, PARTNER, World
 from stslab.sandbox.server.assembly import assemble
 
@@ -52,12 +54,28 @@ def as_http(prepared: Any) -> HttpRequest:
     )
 
 
+class KeptLog(DecisionLog):
+    """Keeps what the file would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Event] = []
+
+    def append(self, event: Event) -> None:
+        self.kept.append(event)
+
+    def events(self, *, denied: bool = False) -> list[Event]:
+        """All events, oldest first, or only those that were refused."""
+        return [one for one in self.kept if is_refused(one) or not denied]
+
+
 class Direct:
     """A world of its own, and clients for whoever is in it."""
 
     def __init__(self, world: World | None = None) -> None:
         self.world = world or World.new()
-        self.inside = assemble(self.world)
+        self.log = KeptLog()
+        self.inside = assemble(self.world, log=self.log)
         self.keys: dict[str, Any] = {}
         self._clients: dict[Any, Any] = {}
         self._know("admin", "root", LEARNER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from stslab.sandbox.api.model import ApiRequest, ApiResponse, HttpRequest, KeyRecord, KeyStore
 from stslab.sandbox.cloudformation.service import CloudFormation, part_of
@@ -33,7 +32,6 @@ class Inside:
 
     world: World
     gate: Gate
-    log: DecisionLog
     keys: KeyStore
     registry: Registry
     cloudformation: CloudFormation
@@ -80,9 +78,4 @@ def assemble(world: World, *, log: DecisionLog | None = None, saved: Saved = _no
     registry.register("cloudformation", stacks)
     doorkeeper = Authenticator(keys, world.now)
     gate = Gate(world, doorkeeper, registry, log, judge=judge, saved=saved)
-    return Inside(world, gate, log, keys, registry, stacks)
-
-
-def log_in(folder: Path) -> DecisionLog:
-    """The log whose file is in ``folder``."""
-    return DecisionLog(folder)
+    return Inside(world, gate, keys, registry, stacks)

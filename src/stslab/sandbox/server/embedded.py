@@ -9,15 +9,15 @@ from typing import Any
 from stslab.errors import SandboxError
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiRequest, ApiResponse, HttpRequest
+from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.rehearsal.rehearsal import PART, Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.saved.account import ADMINISTRATOR, LEARNER, REGION, World
 from stslab.sandbox.saved.persistence.memory import Memory
-from stslab.sandbox.server.assembly import assemble, log_in
+from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.server.control.iam import add_verbs as iam_verbs
 from stslab.sandbox.server.control.keys import add_verbs as key_verbs
-from stslab.sandbox.server.control.log import add_verbs as log_verbs
 from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
 from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
 from stslab.sandbox.server.control.requests import ControlRequest, Registry, Verb
@@ -87,7 +87,7 @@ class EmbeddedAccount:
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self._passage = _Passage()
-        self._log = log_in(folder)
+        self._log = DecisionLog(folder)
         self._memory = Memory(folder / ACCOUNT_FILE)
         self._enter(self._memory.open())
         verbs = _SavingRegistry(registry, self._save)
@@ -99,7 +99,6 @@ class EmbeddedAccount:
         sts_verbs(verbs, lambda: self._world)
         rehearsal_verbs(verbs, lambda: self)
         key_verbs(verbs, lambda: self._inside.keys)
-        log_verbs(registry, self._log)
 
     @property
     def facts(self) -> Mapping[str, str]:
