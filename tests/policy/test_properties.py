@@ -106,7 +106,7 @@ def test_without_a_resource_policy_a_boundary_allows_only_what_the_identity_does
 @given(made.requests, made.policies)
 def test_a_decision_names_what_blocks_exactly_when_it_is_no_allow(request, policies):
     decision = authorize(request, policies)
-    assert bool(decision.blocked_by) != decision.allowed
+    assert any(layer.blocks for layer in decision.layers) != decision.allowed
     assert bool(decision.message) != decision.allowed
     assert decision.reason
 

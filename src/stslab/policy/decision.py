@@ -66,11 +66,6 @@ class Decision:
         return self.outcome is Outcome.ALLOWED
 
     @property
-    def blocked_by(self) -> tuple[PolicyKind, ...]:
-        """The kinds of policies that refuse, each once, in the order they are considered."""
-        return tuple(dict.fromkeys(layer.kind for layer in self.layers if layer.blocks))
-
-    @property
     def message(self) -> str:
         """AWS's message for a denial; empty for an allowed request."""
         if self.allowed:
