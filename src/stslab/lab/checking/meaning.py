@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
 from stslab.lab.checking.scope import ADMIN, Scope
@@ -25,7 +27,7 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     _refuse_same_ids(draft, report)
     _refuse_early_cleanup(draft, report)
     stages = tuple(walk.stage(stage) for stage in draft.stages)
-    return draft.lab.part.model_copy(update={"stages": stages})
+    return replace(draft.lab.part, stages=stages)
 
 
 def _refuse_same_ids(draft: LabDraft, report: Report) -> None:
@@ -68,7 +70,7 @@ class _Walk:
         steps = tuple(self.step(step) for step in draft.steps)
         for check in draft.checks:
             self.check(check, cleanup=stage.cleanup)
-        return stage.model_copy(update={"steps": steps})
+        return replace(stage, steps=steps)
 
     def step(self, draft: Draft[Step]) -> Step:
         """One step, with its undo and wait filled in."""
@@ -82,7 +84,7 @@ class _Walk:
         if step.wait:
             waits = node.value["wait"]
             update["wait"] = self.calls.wait(step.service, step.wait, waits, step.params)
-        return step.model_copy(update=update)
+        return replace(step, **update)
 
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
         """One check."""
