@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from msgspec import MsgspecError
+
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
 from stslab.runner.clock import Clock, SystemClock
@@ -138,7 +140,7 @@ class Journal:
         written = [
             (
                 _INTEND,
-                (run, intent.stage, intent.step, rows.pack_intent(intent), self._now()),
+                (run, intent.stage, intent.step, rows.pack(intent), self._now()),
             )
         ]
         if intent.replaces:
@@ -178,7 +180,7 @@ class Journal:
         known = self.things(run, entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
-            self._write(*((_FIND, (run, entry, rows.pack_thing(thing))) for thing in new))
+            self._write(*((_FIND, (run, entry, rows.pack(thing))) for thing in new))
 
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""
@@ -290,8 +292,8 @@ class Journal:
             result.state,
             result.detail,
             result.request_id,
-            rows.pack_thing(result.thing),
-            rows.pack_undo(result.undo),
+            rows.pack_or_none(result.thing),
+            rows.pack_or_none(result.undo),
             self._now(),
         )
         return _CONCLUDE, values
@@ -380,7 +382,7 @@ def _explained(path: Path) -> Iterator[None]:
 _SENSELESS = (
     sqlite3.DatabaseError,
     ValueError,
-    KeyError,
+    MsgspecError,
     TypeError,
     IndexError,
     OverflowError,
