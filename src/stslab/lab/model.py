@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from stslab.policy.vocabulary import Gate
+
 LONGEST_WAIT = 3600.0
 _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
 
@@ -40,6 +42,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Call = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.]{1,128}$")]
 Url = Annotated[str, Meta(pattern=r"^https://docs\.aws\.amazon\.com/\S+$")]
+EnvName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Params = Mapping[str, Any]
 Seconds = Annotated[
     float,
@@ -52,6 +55,41 @@ Seconds = Annotated[
 ]
 
 
+_CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
+
+
+def _change(value: object) -> "Change":
+    """``sts may assume-role``, ``sts may not assume-role (boundary)`` as a change of a cell.
+
+    Raises:
+        ValueError: it is not written so; its text is the fix.
+    """
+    found = re.fullmatch(_CHANGE, value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("Write it as in: sts may assume-role, or: sts may not delete (boundary).")
+    identity, refused, cell, gates = found.groups()
+    by = [one.strip() for one in (gates or "").split(",") if one.strip()]
+    if by and not refused:
+        raise ValueError("Only a refusal has gates: say `may not`, or leave them out.")
+    if unknown := [one for one in by if one not in list(Gate)]:
+        raise ValueError(f"There is no gate {unknown[0]!r}. There are: {', '.join(Gate)}.")
+    gates_named = tuple(map(Gate, by))
+    return Change(identity=identity, cell=cell, allowed=not refused, by=gates_named)
+
+
+def _ask(value: object) -> str | None:
+    """``true`` as an empty text, or the concept that a prediction is about.
+
+    Raises:
+        ValueError: it is neither; its text is the fix.
+    """
+    if isinstance(value, bool):
+        return "" if value else None
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("Write true, or in a few words what the question is about.")
+
+
 def _says(description: str) -> Meta:
     return Meta(description=description)
 
@@ -60,7 +98,7 @@ class Part(
     Struct,
     frozen=True,
     kw_only=True,
-    rename={"identity": "as", "params": "with", "source": "from"},
+    rename={"identity": "as", "identities": "as", "params": "with", "source": "from"},
 ):
     """Any part of a lab."""
 
@@ -153,6 +191,8 @@ class Step(_Calls, frozen=True, kw_only=True):
             description="The call that undoes it; none where there is nothing to undo.",
         ),
     ] = None
+    task: Annotated[Text | None, _says("What the learner reaches by hand in its place.")] = None
+    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
     why: Annotated[Text | None, _says("Why the step is there, in a sentence.")] = None
     line: int = 0
 
@@ -177,6 +217,20 @@ class Check(_Calls, frozen=True, kw_only=True):
             description="The error code that AWS must answer, or a list of such codes.",
         ),
     ] = ()
+    by: Annotated[
+        tuple[Gate, ...],
+        Meta(extra={"one": True}, description="The gates that refuse, all of them."),
+    ] = ()
+    key: Annotated[Text | None, _says("The condition key that decides, as in sts:ExternalId.")] = (
+        None
+    )
+    ask: Annotated[
+        str | None,
+        Meta(
+            extra={"read": _ask, "written": {"type": ["boolean", "string"]}},
+            description="The learner predicts first: true, or what the question is about.",
+        ),
+    ] = None
     because: Annotated[Text | None, _says("Why AWS refuses, in a sentence or two.")] = None
     within: Annotated[
         Seconds | None,
@@ -186,6 +240,48 @@ class Check(_Calls, frozen=True, kw_only=True):
         tuple[Word, ...],
         _says("In place of a call, in the cleanup stage: profiles that must be gone."),
     ] = ()
+    line: int = 0
+
+
+class Cell(_Calls, frozen=True, kw_only=True):
+    """One thing that somebody may do or not: a row of the table of who can do what."""
+
+    says: Annotated[Text, _says("What it is, as in: assume the role.")]
+    identities: Annotated[
+        tuple[Word, ...],
+        Meta(extra={"one": True}, description="Who could: profiles, each with a cell of its own."),
+    ]
+    call: Annotated[Call, _says("service.Operation, as in sts.AssumeRole.")]
+    params: _With = field(default_factory=dict)
+    line: int = 0
+
+
+class Change(Part, frozen=True, kw_only=True):
+    """What a stage makes of one cell: allowed, or refused ``by`` these gates."""
+
+    identity: str
+    cell: str
+    allowed: bool
+    by: tuple[Gate, ...] = ()
+
+
+class Action(_Calls, frozen=True, kw_only=True):
+    """A call of a fault: it breaks the set-up, or fixes it."""
+
+    identity: _As = "admin"
+    call: Annotated[Call, _says("service.Operation, as in iam.UpdateAssumeRolePolicy.")]
+    params: _With = field(default_factory=dict)
+
+
+class Fault(Part, frozen=True, kw_only=True):
+    """One change that breaks a working set-up, for the learner to find and fix."""
+
+    id: Annotated[Slug, _says("Its name on the command line.")]
+    title: Annotated[Text, _says("The symptom, as a colleague would report it.")]
+    after: Annotated[Slug, _says("The stage after which it is planted.")]
+    change: Annotated[tuple[Action, ...], _says("The calls that break the set-up.")]
+    fix: Annotated[tuple[Action, ...], _says("The calls that fix it.")]
+    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
     line: int = 0
 
 
@@ -210,6 +306,16 @@ class Stage(Part, frozen=True, kw_only=True):
     pages: Annotated[
         tuple[Page, ...], _says("The pages of AWS's documentation that tell more.")
     ] = ()
+    changes: Annotated[
+        tuple[
+            Annotated[
+                Change,
+                Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}}),
+            ],
+            ...,
+        ],
+        _says("What it changes in the table of who can do what, and nothing else."),
+    ] = ()
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
     cleanup: Annotated[bool, _says("Whether it undoes everything of the run.")] = False
@@ -226,7 +332,18 @@ class LabFile(Part, frozen=True, kw_only=True):
     vars: Annotated[Mapping[Word, Any], _says("Values that calls refer to with ${{ name }}.")] = (
         field(default_factory=dict)
     )
+    env: Annotated[
+        Mapping[EnvName, Text],
+        _says("Variables that `stslab env` and the prompt export, and shown commands use."),
+    ] = field(default_factory=dict)
+    access: Annotated[
+        Mapping[Slug, Cell],
+        _says("Who can do what. A cell is denied until a stage changes it."),
+    ] = field(default_factory=dict)
     stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
+    faults: Annotated[
+        tuple[Fault, ...], _says("What can break the set-up, for the learner to find and fix.")
+    ] = ()
 
 
 class Lab(LabFile, frozen=True, kw_only=True):

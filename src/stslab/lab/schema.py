@@ -76,6 +76,8 @@ def _type(found: inspect.Type, parts: dict[str, Any]) -> dict[str, Any]:
         return {"type": "string", **{name: one for name, one in limits.items() if one is not None}}
     if isinstance(found, inspect.LiteralType):
         return {"enum": list(found.values)} if found.values[1:] else {"const": found.values[0]}
+    if isinstance(found, inspect.EnumType):
+        return {"enum": [one.value for one in found.cls]}
     return {"type": "boolean"} if isinstance(found, inspect.BoolType) else {}
 
 

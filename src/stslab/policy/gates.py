@@ -5,7 +5,6 @@ names each gate that refused by itself, so that whoever fixes only the others is
 """
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 from stslab.policy import services
@@ -14,21 +13,7 @@ from stslab.policy.decision import Decision
 from stslab.policy.documents.matching import Level
 from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.policy.reading import Layer, Question, Reading, level_of
-from stslab.policy.vocabulary import Outcome, PolicyKind
-
-
-class Gate(StrEnum):
-    """The gates, in the order in which a request is asked."""
-
-    SIGNATURE = "signature"
-    SCP = "scp"
-    RCP = "rcp"
-    RESOURCE = "resource policy"
-    TRUST = "trust policy"
-    IDENTITY = "identity policy"
-    BOUNDARY = "boundary"
-    SESSION = "session policy"
-
+from stslab.policy.vocabulary import Gate, Outcome, PolicyKind
 
 GATES: Final = {
     PolicyKind.SCP: Gate.SCP,

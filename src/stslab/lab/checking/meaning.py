@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.lesson import Lesson
 from stslab.lab.checking.scope import ADMIN, Scope
 from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
 from stslab.lab.checking.undoing import Undoing
@@ -26,8 +27,11 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
     _refuse_same_ids(draft, report)
     _refuse_early_cleanup(draft, report)
-    stages = tuple(walk.stage(stage) for stage in draft.stages)
-    return replace(draft.lab.part, stages=stages)
+    doing = [one for one in draft.stages if not one.stage.part.cleanup]
+    stages = [walk.stage(stage) for stage in doing]
+    Lesson(report, scope, calls).check(draft)  # where everything is known, and nothing is gone
+    stages += [walk.stage(stage) for stage in draft.stages if stage not in doing]
+    return replace(draft.lab.part, stages=tuple(stages))
 
 
 def _refuse_same_ids(draft: LabDraft, report: Report) -> None:

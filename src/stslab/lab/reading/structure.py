@@ -8,7 +8,20 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
 
-from stslab.lab.model import Check, LabFile, Page, Part, Profile, Stage, Step, Undo, Wait
+from stslab.lab.model import (
+    Action,
+    Cell,
+    Check,
+    Fault,
+    LabFile,
+    Page,
+    Part,
+    Profile,
+    Stage,
+    Step,
+    Undo,
+    Wait,
+)
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
@@ -32,9 +45,12 @@ _NAMES: dict[type[Part], str] = {
     Wait: "wait",
     Profile: "profile",
     Page: "page",
+    Cell: "cell",
+    Action: "call",
+    Fault: "fault",
 }
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
-_PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because"})
+_PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})
 _INTERNAL = frozenset({"line", "path", "sha256"})
 
 
@@ -209,10 +225,7 @@ class _Reader:
     def _value(self, written: Written, node: Node, key: str) -> Any:
         found, extra = written.type, written.extra
         if "read" in extra:
-            try:
-                return extra["read"](node.plain())
-            except ValueError as error:
-                raise self._bad(node, _wont_do(node.value, key), str(error)) from None
+            return self._read(extra["read"], node, key)
         if node.value == extra.get("none", ...):
             return ()
         if isinstance(found, inspect.VarTupleType):
@@ -228,6 +241,8 @@ class _Reader:
         plain = Written.of(found)
         if node.value is None:
             raise self._bad(node, *_empty(key))
+        if "read" in plain.extra:
+            return self._read(plain.extra["read"], node, key)
         if isinstance(plain.type, inspect.StructType):
             return self._part(plain.type.cls, node, key)
         if isinstance(plain.type, inspect.DictType):
@@ -237,7 +252,15 @@ class _Reader:
         say = _LEAVES[type(plain.type)](plain.type, node, key)
         if say:
             raise self._bad(node, *say)
-        return node.value
+        return (
+            plain.type.cls(node.value) if isinstance(plain.type, inspect.EnumType) else node.value
+        )
+
+    def _read(self, read: Callable[[Any], Any], node: Node, key: str) -> Any:
+        try:
+            return read(node.plain())
+        except ValueError as error:
+            raise self._bad(node, _wont_do(node.value, key), str(error)) from None
 
     def _part(self, model: Any, node: Node, key: str) -> Any:
         if model.SHORT and isinstance(node.value, str):
@@ -251,7 +274,8 @@ class _Reader:
             self._report(node.problem(*_missing(model, name)))
         if spoiled or lacking:
             raise _Bad
-        return model(**_attributes(model, values))
+        line = {"line": node.line} if "line" in model.__struct_fields__ else {}
+        return model(**_attributes(model, values), **line)
 
     def _mapping(self, found: inspect.DictType, node: Node, key: str) -> dict[str, Any]:
         if not isinstance(node.value, dict):
@@ -259,7 +283,7 @@ class _Reader:
         free = isinstance(found.value_type, inspect.AnyType)
 
         def read(name: str) -> tuple[str, Any]:
-            say = _text(Written.of(found.key_type).type, node.keys[name], name)
+            say = _text(Written.of(found.key_type).type, node.keys[name], key)
             if say and not isinstance(found.key_type, inspect.AnyType):
                 raise self._bad(node.keys[name], *say)
             value = node.value[name]
@@ -340,13 +364,23 @@ def _literal(found: inspect.LiteralType, node: Node, key: str) -> Saying | None:
     return _wont_do(node.plain(), key), f"Write {' or '.join(map(str, found.values))}."
 
 
+def _enum(found: inspect.EnumType, node: Node, key: str) -> Saying | None:
+    words = [str(one.value) for one in found.cls]
+    if node.value in words:
+        return None
+    return _wont_do(node.plain(), key), did_you_mean(str(node.plain()), words)
+
+
 _LEAVES: dict[type[inspect.Type], Callable[[Any, Node, str], Saying | None]] = {
     inspect.StrType: _text,
     inspect.BoolType: _true_or_false,
     inspect.LiteralType: _literal,
+    inspect.EnumType: _enum,
 }
 _PATTERN_FIXES = {
+    "access": "Use small letters, digits and -, beginning with a letter.",
     "call": "Write service.Operation, as in iam.CreateUser.",
+    "env": "Use capital letters, digits and _, beginning with a letter.",
     "id": "Use small letters, digits and -, beginning with a letter.",
     "undo": "Write service.Operation, as in iam.DeleteUser, or none.",
     "url": "Name a page of https://docs.aws.amazon.com/.",
