@@ -68,8 +68,8 @@ class JournalCorrupt(JournalError):
     """The journal is damaged, or is no journal."""
 
 
-class JournalTooNew(JournalError):
-    """The journal was written by a newer stslab than this one."""
+class JournalOfAnotherVersion(JournalError):
+    """The journal has another format than this stslab's."""
 
 
 class RunInProgress(JournalError):

@@ -35,14 +35,14 @@ def test_a_journal_that_is_damaged_while_a_run_is_open(machine: Machine):
         assert "Traceback" not in done.said
 
 
-def test_a_journal_of_a_newer_version(machine: Machine):
+def test_a_journal_of_another_version(machine: Machine):
     assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
     with sqlite3.connect(machine.state / "journal.sqlite") as database:
         database.execute("PRAGMA user_version = 9999")
     database.close()
     done = machine.stslab("run", "--yes")
     assert done.code == 1
-    assert "newer stslab" in done.err
+    assert "another version of stslab" in done.err
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,28 @@ import pytest
 
 from stslab.errors import InvalidLab
 from stslab.lab.checking.scope import RESERVED
-from stslab.lab.model import Check, Lab, LabFile, Part, Profile, Stage, Step, Undo, Wait
+from stslab.lab.model import (
+    Action,
+    Cell,
+    Check,
+    Fault,
+    Lab,
+    LabFile,
+    Part,
+    Profile,
+    Stage,
+    Step,
+    Undo,
+    Wait,
+)
+from stslab.lab.reading.structure import fields
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "authors.md").read_text(encoding="utf-8")
-NOT_IN_FILES = {"line"}
 
 
 def example() -> str:
-    (found,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    return found
+    found = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0]
+    return str(found)
 
 
 def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
@@ -24,9 +37,11 @@ def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
     assert [stage.id for stage in made.stages] == ["create-user", "cleanup"]
 
 
-@pytest.mark.parametrize("model", [LabFile, Stage, Step, Check, Undo, Wait, Profile])
+@pytest.mark.parametrize(
+    "model", [LabFile, Stage, Step, Check, Undo, Wait, Profile, Cell, Fault, Action]
+)
 def test_every_key_is_named(model: type[Part]):
-    keys = {field.alias or name for name, field in model.model_fields.items()} - NOT_IN_FILES
+    keys = {one.encode_name for one in fields(model)}
     named = {key for key in keys if re.search(rf"`{key}`|\b{key}: |[{{,] ?{key}[,}}:]", PAGE)}
     assert named == keys
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from stslab import lab
 from stslab.lab.model import Lab
@@ -137,7 +136,7 @@ def test_a_lab_is_frozen(load_text: Callable[[str], Lab]):
         HEAD + "stages: [{id: a, title: A, intro: I, steps: [{title: T, call: iam.GetUser}]}]\n"
     )
     for part in (made, made.stages[0], made.stages[0].steps[0]):
-        with pytest.raises(ValidationError):
+        with pytest.raises(AttributeError):
             part.title = "other"
 
 

@@ -5,7 +5,8 @@ of statements, which cases refer to) and lists of cases, each with a ``why``:
 
 - ``conditions``: a ``condition`` (or ``op``, ``wants`` and the group's ``key``), the ``context``
   (or ``has``), and whether it ``holds``: as an Allow and as a Deny.
-- ``decisions``: a request and policies, and what to ``expect``, with parts of the ``reason``.
+- ``decisions``: a request and policies, and what to ``expect``, with parts of the ``reason``;
+  perhaps the ``gates`` that refused, and the condition ``keys`` that decided.
 - ``malformed`` and ``accepted``: documents of a ``kind``, which IAM refuses or takes.
 - ``notes``: documents with the ``codes`` of what a person would want to know.
 """
@@ -20,8 +21,9 @@ import yaml
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
-from stslab.policy.cases import decide
+from stslab.policy.cases import decide, decision
 from stslab.policy.findings import findings
+from stslab.policy.gates import refusal
 
 FOLDER = Path(__file__).parents[1] / "cases" / "policy"
 ALICE = "arn:aws:iam::111122223333:user/alice"
@@ -34,7 +36,7 @@ SHORT = {
     "rcps": "resource_control_policies",
 }
 LEVELS = {"scps", "rcps"}
-NO_PART_OF_A_CASE = {"why", "expect", "reason"}
+NO_PART_OF_A_CASE = {"why", "expect", "reason", "gates", "keys"}
 
 
 def document(given: Any, policies: Mapping[str, Any]) -> Any:
@@ -73,6 +75,12 @@ def check_decision(case: Mapping[str, Any], file: Mapping[str, Any]) -> None:
     reason = case.get("reason", [])
     for part in [reason] if isinstance(reason, str) else reason:
         assert part in found["reason"]
+    told = refusal(decision(expand(case, file)))
+    assert bool(told.gates) <= (case["expect"] != "Allowed")
+    if "gates" in case:
+        assert list(told.gates) == case["gates"]
+    if "keys" in case:
+        assert list(told.keys) == case["keys"]
 
 
 def _one_condition(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +97,10 @@ def check_condition(case: Mapping[str, Any]) -> None:
         [allow, {"Effect": "Deny", **ANYTHING, "Condition": condition}],
     )
     expected = ("Allowed", "ExplicitlyDenied") if case["holds"] else ("ImplicitlyDenied", "Allowed")
-    for statements, decision in zip((as_allow, as_deny), expected, strict=True):
+    for statements, wanted in zip((as_allow, as_deny), expected, strict=True):
         policy = {"Version": case.get("version", "2012-10-17"), "Statement": statements}
         found = decide({**request, "context": context, "identity_policies": [policy]})
-        assert found.get("decision") == decision, found
+        assert found.get("decision") == wanted, found
 
 
 def check_malformed(case: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from stslab.sandbox.api.model import LEARNER, PARTNER, ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.snapshot import Snapshot
@@ -59,12 +60,28 @@ def as_http(prepared: Any) -> HttpRequest:
 R = TypeVar("R", bound=Record)
 
 
+class KeptLog(DecisionLog):
+    """Keeps what the file would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Event] = []
+
+    def append(self, event: Event) -> None:
+        self.kept.append(event)
+
+    def events(self, *, denied: bool = False) -> list[Event]:
+        """All events, oldest first, or only those that were refused."""
+        return [one for one in self.kept if is_refused(one) or not denied]
+
+
 class Direct:
     """A state of its own, the new accounts' by default, and clients for everyone in it."""
 
     def __init__(self, state: State | None = None, log: DecisionLog | None = None) -> None:
         self.state = state or State(Snapshot.of(accounts.new()))
-        self.inside = assemble(self.state, log)
+        self.log = KeptLog()
+        self.inside = assemble(self.state, log or self.log)
         self.keys: dict[str, Any] = {}
         self._clients: dict[Any, Any] = {}
         for who, account, user in (

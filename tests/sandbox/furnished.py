@@ -67,6 +67,6 @@ def decisions_of(direct: Direct, row: Mapping[str, Any]) -> list[Mapping[str, An
     client = direct.client(service, row.get("as", "admin"))
     with contextlib.suppress(ClientError):
         getattr(client, xform_name(operation))(**row.get("with", {}))
-    event = direct.inside.log.events()[-1]
+    event = direct.log.events()[-1]
     assert event["eventName"] == operation
     return event["decisions"]

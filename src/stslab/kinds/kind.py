@@ -13,11 +13,23 @@ its scheme.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
 
 from stslab.runner.ports import Refusal
 
 RUN_TAG = "stslab:run"
 """The tag that says which run made a thing; its value is the run's id."""
+
+
+def search(expression: str, data: Any) -> Any:
+    """What JMESPath finds; None where the data has another shape than expected."""
+    try:
+        return jmespath.search(expression, data)
+    except JMESPathError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a lab is: YAML to a frozen model, its references and its problems. Pure.
 
-Importing this package imports neither pydantic nor yaml; what needs them is imported on use.
+Importing this package imports neither msgspec nor yaml; what needs them is imported on use.
 """
 
 from pathlib import Path

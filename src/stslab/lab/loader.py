@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from stslab.errors import InvalidLab
 from stslab.lab.checking import meaning
 from stslab.lab.checking.catalogue import Catalogue
@@ -37,8 +39,7 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
         raise invalid(str(path), problems) from None
     if problems:
         raise invalid(str(path), problems)
-    parts = {name: getattr(lab, name) for name in LabFile.model_fields}
-    return Lab.model_construct(**parts, path=path, sha256=hashlib.sha256(raw).hexdigest())
+    return Lab(**asdict(lab), path=path, sha256=hashlib.sha256(raw).hexdigest())
 
 
 def read_bytes(path: Path) -> bytes:

@@ -2,71 +2,110 @@
 
 Where YAML's word is a Python keyword, the attribute has a name of its own and the file's
 word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is ``source``.
+
+How a file may write a value in a shorter way stands in its type's ``extra``: ``one`` (a list's
+only item without the list), ``none`` (the word for an empty list) and ``read`` (a function that
+makes the value of what is written). A part's ``SHORT`` is the key that a plain text stands for.
 """
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
+from msgspec import Meta, Struct, field
+
+from stslab.policy.vocabulary import Gate
 
 LONGEST_WAIT = 3600.0
 _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
 
 
-def _seconds(value: object) -> object:
-    """``60s``, ``2m`` or ``1m30s`` as seconds."""
+def _seconds(value: object) -> float:
+    """``60s``, ``2m`` or ``1m30s`` as seconds.
+
+    Raises:
+        ValueError: it is not written so; its text is the fix.
+    """
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found or not value:
-        raise ValueError("write a time with its unit, as in 60s, 2m or 1m30s")
+        raise ValueError("Write a time with its unit, as in 60s, 2m or 1m30s.")
     seconds = 60 * float(found["m"] or 0) + float(found["s"] or 0)
     if not 0 < seconds <= LONGEST_WAIT:
-        raise ValueError("a wait is longer than 0 s and at most 60m")
+        raise ValueError("A wait is longer than 0 s and at most 60m.")
     return seconds
 
 
-def _waiter(value: object) -> object:
-    return {"waiter": value} if isinstance(value, str) else value
-
-
-def _undos(value: object) -> object:
-    """``none``, an operation, a call, or a list of the latter two: always as a list."""
-    if value == "none":
-        return ()
-    listed = value if isinstance(value, list) else [value]
-    return [{"call": one} if isinstance(one, str) else one for one in listed]
-
-
-def _codes(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-Word = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Text = Annotated[str, Field(min_length=1)]
-Call = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,128}$")]
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Text = Annotated[str, Meta(min_length=1)]
+Call = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.]{1,128}$")]
+Url = Annotated[str, Meta(pattern=r"^https://docs\.aws\.amazon\.com/\S+$")]
+EnvName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Params = Mapping[str, Any]
 Seconds = Annotated[
     float,
-    BeforeValidator(
-        _seconds,
-        json_schema_input_type=Annotated[str, Field(pattern=r"^(?=.)(\d+m)?(\d+(\.\d+)?s)?$")],
+    Meta(
+        extra={
+            "read": _seconds,
+            "written": {"type": "string", "pattern": r"^(?=.)(\d+m)?(\d+(\.\d+)?s)?$"},
+        }
     ),
 ]
 
 
-class Part(BaseModel):
-    """Any part of a lab: frozen, strict about types, and refusing keys that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_by_name=False, validate_by_alias=True
-    )
+_CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
-class _Calls(Part):
+def _change(value: object) -> "Change":
+    """``sts may assume-role``, ``sts may not assume-role (boundary)`` as a change of a cell.
+
+    Raises:
+        ValueError: it is not written so; its text is the fix.
+    """
+    found = re.fullmatch(_CHANGE, value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("Write it as in: sts may assume-role, or: sts may not delete (boundary).")
+    identity, refused, cell, gates = found.groups()
+    by = [one.strip() for one in (gates or "").split(",") if one.strip()]
+    if by and not refused:
+        raise ValueError("Only a refusal has gates: say `may not`, or leave them out.")
+    if unknown := [one for one in by if one not in list(Gate)]:
+        raise ValueError(f"There is no gate {unknown[0]!r}. There are: {', '.join(Gate)}.")
+    gates_named = tuple(map(Gate, by))
+    return Change(identity=identity, cell=cell, allowed=not refused, by=gates_named)
+
+
+def _ask(value: object) -> str | None:
+    """``true`` as an empty text, or the concept that a prediction is about.
+
+    Raises:
+        ValueError: it is neither; its text is the fix.
+    """
+    if isinstance(value, bool):
+        return "" if value else None
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("Write true, or in a few words what the question is about.")
+
+
+def _says(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class Part(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"identity": "as", "identities": "as", "params": "with", "source": "from"},
+):
+    """Any part of a lab."""
+
+    SHORT: ClassVar[str] = ""
+
+
+class _Calls(Part, frozen=True, kw_only=True):
     """A part that names an API call."""
 
     @property
@@ -80,170 +119,234 @@ class _Calls(Part):
         return str(getattr(self, "call", None) or "").partition(".")[2]
 
 
-class Wait(Part):
+class Wait(Part, frozen=True, kw_only=True):
     """A botocore waiter to wait for after the call.
 
     ``params`` is what it polls with. A loaded lab always has it: where the file has none, it
     is those of the call's parameters that the polled operation takes too.
     """
 
-    waiter: Word = Field(description="A boto3 waiter of the call's service, in snake case.")
-    params: Params | None = Field(
-        default=None,
-        alias="with",
-        description="What to poll with; else taken from the call's `with`.",
-    )
+    SHORT: ClassVar[str] = "waiter"
+
+    waiter: Annotated[Word, _says("A boto3 waiter of the call's service, in snake case.")]
+    params: Annotated[
+        Params | None, _says("What to poll with; else taken from the call's `with`.")
+    ] = None
 
 
-WaitField = Annotated[Wait, BeforeValidator(_waiter, json_schema_input_type=Word | Wait)]
-
-
-class Undo(_Calls):
-    """The call that takes a step back.
+class Undo(_Calls, frozen=True, kw_only=True):
+    """The call that undoes a step.
 
     In a lab loaded with a catalogue ``params`` and ``identity`` are always filled in.
     """
 
-    call: Call = Field(description="service.Operation, as in iam.DeleteUser.")
-    params: Params | None = Field(
-        default=None,
-        alias="with",
-        description="Parameters; else those of the step's that the undo operation takes too.",
-    )
-    identity: Word | None = Field(
-        default=None, alias="as", description="Who calls: a profile; else the step's own."
-    )
-    wait: WaitField | None = Field(
-        default=None, description="A boto3 waiter to wait for afterwards."
-    )
+    SHORT: ClassVar[str] = "call"
+
+    call: Annotated[Call, _says("service.Operation, as in iam.DeleteUser.")]
+    params: Annotated[
+        Params | None,
+        _says("Parameters; else those of the step's that the undo operation takes too."),
+    ] = None
+    identity: Annotated[Word | None, _says("Who calls: a profile; else the step's own.")] = None
+    wait: Annotated[Wait | None, _says("A boto3 waiter to wait for afterwards.")] = None
 
 
-UndoField = Annotated[
-    tuple[Undo, ...],
-    BeforeValidator(
-        _undos, json_schema_input_type=Literal["none"] | Call | Undo | list[Call | Undo]
-    ),
-    Field(strict=False),
-]
-
-
-class Profile(Part):
+class Profile(Part, frozen=True, kw_only=True):
     """Credentials in the response, and the AWS profile that they go to."""
 
-    name: Word = Field(description="The profile's name, for `as` of later steps and checks.")
-    source: Text = Field(
-        alias="from", description="JMESPath over the response, to the structure of credentials."
-    )
+    name: Annotated[Word, _says("The profile's name, for `as` of later steps and checks.")]
+    source: Annotated[Text, _says("JMESPath over the response, to the structure of credentials.")]
 
 
-class Step(_Calls):
-    """A call that does something."""
-
-    title: Text = Field(description="What it does, as a heading.")
-    identity: Word = Field(default="admin", alias="as", description="Who calls: a profile.")
-    call: Call = Field(description="service.Operation, as in iam.CreateUser.")
-    params: Params = Field(
-        default_factory=dict,
-        alias="with",
-        description="The call's parameters, as the API has them.",
-    )
-    wait: WaitField | None = Field(
-        default=None, description="A boto3 waiter to wait for afterwards."
-    )
-    within: Seconds | None = Field(
-        default=None,
-        description="Try for so long until it succeeds, where the target is eventually consistent.",
-    )
-    save: Mapping[Word, Text] = Field(
-        default_factory=dict, description="Variables to save: JMESPath over the response."
-    )
-    show: Mapping[Text, Text] = Field(
-        default_factory=dict, description="Lines worth showing: JMESPath over the response."
-    )
-    profile: Profile | None = Field(
-        default=None, description="The profile that new credentials go to."
-    )
-    undo: UndoField | None = Field(
-        default=None,
-        description="The call that takes it back; none where there is nothing to take back.",
-    )
-    why: Text | None = Field(default=None, description="Why the step is there, in a sentence.")
-    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
+_With = Annotated[Params, _says("The call's parameters, as the API has them.")]
+_As = Annotated[Word, _says("Who calls: a profile.")]
 
 
-class Check(_Calls):
-    """A claim, and the call that proves it; it changes nothing and may be repeated."""
+class Step(_Calls, frozen=True, kw_only=True):
+    """A call that does something.
 
-    says: Text = Field(description="The claim, as a sentence.")
-    identity: Word = Field(default="admin", alias="as", description="Who calls: a profile.")
-    call: Call | None = Field(default=None, description="service.Operation, as in iam.GetUser.")
-    params: Params = Field(
-        default_factory=dict,
-        alias="with",
-        description="The call's parameters, as the API has them.",
-    )
-    expect: Text | None = Field(
-        default=None, description="JMESPath over the response, which must come out true."
-    )
+    ``line`` is where it begins in the lab's file.
+    """
+
+    title: Annotated[Text, _says("What it does, as a heading.")]
+    identity: _As = "admin"
+    call: Annotated[Call, _says("service.Operation, as in iam.CreateUser.")]
+    params: _With = field(default_factory=dict)
+    wait: Annotated[Wait | None, _says("A boto3 waiter to wait for afterwards.")] = None
+    within: Annotated[
+        Seconds | None,
+        _says("Try for so long until it succeeds, where the target is eventually consistent."),
+    ] = None
+    save: Annotated[
+        Mapping[Word, Text], _says("Variables to save: JMESPath over the response.")
+    ] = field(default_factory=dict)
+    show: Annotated[
+        Mapping[Text, Text], _says("Lines worth showing: JMESPath over the response.")
+    ] = field(default_factory=dict)
+    profile: Annotated[Profile | None, _says("The profile that new credentials go to.")] = None
+    undo: Annotated[
+        tuple[Undo, ...] | None,
+        Meta(
+            extra={"one": True, "none": "none"},
+            description="The call that undoes it; none where there is nothing to undo.",
+        ),
+    ] = None
+    task: Annotated[Text | None, _says("What the learner reaches by hand in its place.")] = None
+    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
+    why: Annotated[Text | None, _says("Why the step is there, in a sentence.")] = None
+    line: int = 0
+
+
+class Check(_Calls, frozen=True, kw_only=True):
+    """A claim, and the call that proves it; it changes nothing and may be repeated.
+
+    ``line`` is where it begins in the lab's file.
+    """
+
+    says: Annotated[Text, _says("The claim, as a sentence.")]
+    identity: _As = "admin"
+    call: Annotated[Call | None, _says("service.Operation, as in iam.GetUser.")] = None
+    params: _With = field(default_factory=dict)
+    expect: Annotated[
+        Text | None, _says("JMESPath over the response, which must come out true.")
+    ] = None
     fails: Annotated[
         tuple[Code, ...],
-        BeforeValidator(_codes, json_schema_input_type=Code | list[Code]),
-        Field(strict=False),
-    ] = Field(
-        default=(), description="The error code that AWS must answer, or a list of such codes."
+        Meta(
+            extra={"one": True},
+            description="The error code that AWS must answer, or a list of such codes.",
+        ),
+    ] = ()
+    by: Annotated[
+        tuple[Gate, ...],
+        Meta(extra={"one": True}, description="The gates that refuse, all of them."),
+    ] = ()
+    key: Annotated[Text | None, _says("The condition key that decides, as in sts:ExternalId.")] = (
+        None
     )
-    because: Text | None = Field(default=None, description="Why AWS refuses, in a sentence or two.")
-    within: Seconds | None = Field(
-        default=None,
-        description="Try until it holds, for so long, where the target is eventually consistent.",
-    )
-    profiles_gone: Annotated[tuple[Word, ...], Field(strict=False)] = Field(
-        default=(),
-        description="In place of a call, in the cleanup stage: profiles that must be gone.",
-    )
-    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
+    ask: Annotated[
+        str | None,
+        Meta(
+            extra={"read": _ask, "written": {"type": ["boolean", "string"]}},
+            description="The learner predicts first: true, or what the question is about.",
+        ),
+    ] = None
+    because: Annotated[Text | None, _says("Why AWS refuses, in a sentence or two.")] = None
+    within: Annotated[
+        Seconds | None,
+        _says("Try until it holds, for so long, where the target is eventually consistent."),
+    ] = None
+    profiles_gone: Annotated[
+        tuple[Word, ...],
+        _says("In place of a call, in the cleanup stage: profiles that must be gone."),
+    ] = ()
+    line: int = 0
 
 
-class Page(Part):
+class Cell(_Calls, frozen=True, kw_only=True):
+    """One thing that somebody may do or not: a row of the table of who can do what."""
+
+    says: Annotated[Text, _says("What it is, as in: assume the role.")]
+    identities: Annotated[
+        tuple[Word, ...],
+        Meta(extra={"one": True}, description="Who could: profiles, each with a cell of its own."),
+    ]
+    call: Annotated[Call, _says("service.Operation, as in sts.AssumeRole.")]
+    params: _With = field(default_factory=dict)
+    line: int = 0
+
+
+class Change(Part, frozen=True, kw_only=True):
+    """What a stage makes of one cell: allowed, or refused ``by`` these gates."""
+
+    identity: str
+    cell: str
+    allowed: bool
+    by: tuple[Gate, ...] = ()
+
+
+class Action(_Calls, frozen=True, kw_only=True):
+    """A call of a fault: it breaks the set-up, or fixes it."""
+
+    identity: _As = "admin"
+    call: Annotated[Call, _says("service.Operation, as in iam.UpdateAssumeRolePolicy.")]
+    params: _With = field(default_factory=dict)
+
+
+class Fault(Part, frozen=True, kw_only=True):
+    """One change that breaks a working set-up, for the learner to find and fix."""
+
+    id: Annotated[Slug, _says("Its name on the command line.")]
+    title: Annotated[Text, _says("The symptom, as a colleague would report it.")]
+    after: Annotated[Slug, _says("The stage after which it is planted.")]
+    change: Annotated[tuple[Action, ...], _says("The calls that break the set-up.")]
+    fix: Annotated[tuple[Action, ...], _says("The calls that fix it.")]
+    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
+    line: int = 0
+
+
+class Page(Part, frozen=True, kw_only=True):
     """A page of AWS's documentation."""
 
     title: Text
-    url: Annotated[str, Field(pattern=r"^https://docs\.aws\.amazon\.com/\S+$")]
+    url: Url
 
 
-class Stage(Part):
+class Stage(Part, frozen=True, kw_only=True):
     """Steps that do, and a checkpoint, a list of checks that prove.
 
-    A ``cleanup`` stage has no steps: it undoes everything of the run, then is proved.
+    A ``cleanup`` stage has no steps: it undoes everything of the run, then is proved. ``line``
+    is where it begins in the lab's file.
     """
 
-    id: Slug = Field(description="Its name on the command line.")
-    title: Text = Field(description="Its heading.")
-    intro: Text = Field(description="What and why, in Markdown, shown before the steps.")
-    explain: Text | None = Field(default=None, description="The deeper story, in Markdown.")
-    pages: Annotated[tuple[Page, ...], Field(strict=False)] = Field(
-        default=(), description="The pages of AWS's documentation that tell more."
-    )
-    steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
-    checkpoint: Annotated[tuple[Check, ...], Field(strict=False)] = ()
-    cleanup: bool = Field(default=False, description="Whether it undoes everything of the run.")
-    line: SkipJsonSchema[int] = 0  # where it begins in the lab's file
+    id: Annotated[Slug, _says("Its name on the command line.")]
+    title: Annotated[Text, _says("Its heading.")]
+    intro: Annotated[Text, _says("What and why, in Markdown, shown before the steps.")]
+    explain: Annotated[Text | None, _says("The deeper story, in Markdown.")] = None
+    pages: Annotated[
+        tuple[Page, ...], _says("The pages of AWS's documentation that tell more.")
+    ] = ()
+    changes: Annotated[
+        tuple[
+            Annotated[
+                Change,
+                Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}}),
+            ],
+            ...,
+        ],
+        _says("What it changes in the table of who can do what, and nothing else."),
+    ] = ()
+    steps: tuple[Step, ...] = ()
+    checkpoint: tuple[Check, ...] = ()
+    cleanup: Annotated[bool, _says("Whether it undoes everything of the run.")] = False
+    line: int = 0
 
 
-class LabFile(Part):
+class LabFile(Part, frozen=True, kw_only=True):
     """What stands in a lab's file."""
 
-    stslab: Literal[1] = Field(description="The version of the format.")
-    id: Slug = Field(description="Its name on the command line.")
-    title: Text = Field(description="Its heading.")
-    summary: Text | None = Field(default=None, description="What it teaches, in Markdown.")
-    vars: Mapping[Word, Any] = Field(
-        default_factory=dict, description="Values that calls refer to with ${{ name }}."
+    stslab: Annotated[Literal[1], _says("The version of the format.")]
+    id: Annotated[Slug, _says("Its name on the command line.")]
+    title: Annotated[Text, _says("Its heading.")]
+    summary: Annotated[Text | None, _says("What it teaches, in Markdown.")] = None
+    vars: Annotated[Mapping[Word, Any], _says("Values that calls refer to with ${{ name }}.")] = (
+        field(default_factory=dict)
     )
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
+    env: Annotated[
+        Mapping[EnvName, Text],
+        _says("Variables that `stslab env` and the prompt export, and shown commands use."),
+    ] = field(default_factory=dict)
+    access: Annotated[
+        Mapping[Slug, Cell],
+        _says("Who can do what. A cell is denied until a stage changes it."),
+    ] = field(default_factory=dict)
+    stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
+    faults: Annotated[
+        tuple[Fault, ...], _says("What can break the set-up, for the learner to find and fix.")
+    ] = ()
 
 
-class Lab(LabFile):
+class Lab(LabFile, frozen=True, kw_only=True):
     """A lab that has been checked. ``sha256`` is of its file's bytes, in hex."""
 
     path: Path

@@ -7,35 +7,89 @@ import json
 import sys
 from typing import Any
 
-from stslab.lab.model import LabFile
+from msgspec import inspect
+
+from stslab.lab.model import LabFile, Part
+from stslab.lab.reading.structure import Written, fields
 
 
 def schema_text() -> str:
     """The schema as it is shipped beside the labs, made from the model."""
-    made = LabFile.model_json_schema(by_alias=True, mode="validation")
+    parts: dict[str, Any] = {}
+    lab = _part(LabFile, parts)
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_as_authors_write(made),
+        "$defs": dict(sorted(parts.items())),
+        **lab,
         "title": "A lab of stslab",
     }
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _as_authors_write(part: Any) -> Any:
-    """Without what a file never has: a null for what is left out, and titles made of names."""
-    if isinstance(part, list):
-        return [_as_authors_write(one) for one in part if one != {"type": "null"}]
-    if not isinstance(part, dict):
-        return part
-    kept = {
-        key: _as_authors_write(value)
-        for key, value in part.items()
-        if not (key == "title" and isinstance(value, str)) and (key, value) != ("default", None)
+def _part(model: type[Part], parts: dict[str, Any]) -> dict[str, Any]:
+    known = fields(model)
+    return {
+        "description": (model.__doc__ or "").split("\n\n")[0].strip(),
+        "type": "object",
+        "properties": {one.encode_name: _field(one, parts) for one in known},
+        "required": [one.encode_name for one in known if one.required],
+        "additionalProperties": False,
     }
-    alternatives = kept.get("anyOf", ())
-    if len(alternatives) == 1:
-        return {**alternatives[0], **{key: kept[key] for key in kept if key != "anyOf"}}
-    return kept
+
+
+def _field(one: inspect.Field, parts: dict[str, Any]) -> dict[str, Any]:
+    written = Written.of(one.type)
+    schema = _written(written, parts)
+    if not one.required and isinstance(one.default, str | bool):
+        schema = {"default": one.default, **schema}
+    return {**schema, **({"description": written.description} if written.description else {})}
+
+
+def _written(written: Written, parts: dict[str, Any]) -> dict[str, Any]:
+    """A type as a file may write it."""
+    found, extra = written.type, written.extra
+    if "written" in extra:
+        return dict(extra["written"])
+    if not isinstance(found, inspect.VarTupleType):
+        return _type(found, parts)
+    item = _written(Written.of(found.item_type), parts)
+    least = {"minItems": found.min_length} if found.min_length else {}
+    listed = {"type": "array", "items": item, **least}
+    none = [{"const": extra["none"]}] if "none" in extra else []
+    return {"anyOf": [*none, item, listed]} if extra.get("one") else listed
+
+
+def _type(found: inspect.Type, parts: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(found, inspect.StructType):
+        return _reference(found.cls, parts)
+    if isinstance(found, inspect.DictType):
+        names = _type(Written.of(found.key_type).type, parts)
+        values = _written(Written.of(found.value_type), parts)
+        kept = {name: value for name, value in names.items() if name != "type"}
+        return {
+            "type": "object",
+            **({"propertyNames": kept} if kept else {}),
+            **({"additionalProperties": values} if values else {}),
+        }
+    if isinstance(found, inspect.StrType):
+        limits = {"pattern": found.pattern, "minLength": found.min_length}
+        return {"type": "string", **{name: one for name, one in limits.items() if one is not None}}
+    if isinstance(found, inspect.LiteralType):
+        return {"enum": list(found.values)} if found.values[1:] else {"const": found.values[0]}
+    if isinstance(found, inspect.EnumType):
+        return {"enum": [one.value for one in found.cls]}
+    return {"type": "boolean"} if isinstance(found, inspect.BoolType) else {}
+
+
+def _reference(model: Any, parts: dict[str, Any]) -> dict[str, Any]:
+    if model.__name__ not in parts:
+        parts[model.__name__] = {}  # it may hold itself
+        parts[model.__name__] = _part(model, parts)
+    reference = {"$ref": f"#/$defs/{model.__name__}"}
+    if not model.SHORT:
+        return reference
+    short = next(one for one in fields(model) if one.encode_name == model.SHORT)
+    return {"anyOf": [_written(Written.of(short.type), parts), reference]}
 
 
 if __name__ == "__main__":

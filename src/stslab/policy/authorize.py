@@ -50,7 +50,7 @@ class Policies(NamedTuple):
             yield from level
 
 
-class _Layers(NamedTuple):
+class Layers(NamedTuple):
     """What each type of policy said, in the order in which they are considered.
 
     ``identity`` is empty for a principal that belongs to no account; ``limits`` has the
@@ -71,7 +71,7 @@ def authorize(request: Request, policies: Policies) -> Decision:
     if services.needs_no_permission(question):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
-    same_account = _same_account(request, arn)
+    same_account = in_one_account(request, arn)
     layers = _read_layers(question, policies, same_account=same_account)
     controls, resource, identity, limits = layers
     outcome, reason = _decide(question, layers, same_account=same_account)
@@ -80,7 +80,8 @@ def authorize(request: Request, policies: Policies) -> Decision:
     return Decision(outcome, reason, [*controls, resource, *identity, *limits], question)
 
 
-def _same_account(request: Request, arn: arns.Arn | None) -> bool:
+def in_one_account(request: Request, arn: arns.Arn | None) -> bool:
+    """Whether who asks and what is asked for belong to the same account."""
     principal = request.principal
     owner = request.resource_account
     if owner is None and arn is not None and arns.ACCOUNT.fullmatch(arn.account):
@@ -88,12 +89,12 @@ def _same_account(request: Request, arn: arns.Arn | None) -> bool:
     return principal.member and (owner or principal.account) == principal.account
 
 
-def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> _Layers:
+def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
     resource = _read_resource(question, policies.resource, same_account=same_account)
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
-        return _Layers(controls, resource, (), ())
+        return Layers(controls, resource, (), ())
     identity = _read_all(PolicyKind.IDENTITY, policies.identity, question)
     if principal.unlimited and not identity.denies:
         identity.outcome = Outcome.ALLOWED
@@ -106,7 +107,7 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
         limits.append(_read_all(PolicyKind.BOUNDARY, policies.boundaries, question))
     if session is not None:
         limits.append(_read_all(PolicyKind.SESSION, session, question))
-    return _Layers(controls, resource, (identity,), limits)
+    return Layers(controls, resource, (identity,), limits)
 
 
 def _read_resource(question: Question, policy: NamedPolicy | None, *, same_account: bool) -> Layer:
@@ -155,7 +156,7 @@ def _read_all(
     return layer(kind, [read(policy, question) for policy in policies], level)
 
 
-def _decide(question: Question, layers: _Layers, *, same_account: bool) -> tuple[Outcome, str]:
+def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denying = [each for each in considered if each.outcome is _DENIED]
@@ -165,9 +166,7 @@ def _decide(question: Question, layers: _Layers, *, same_account: bool) -> tuple
         return _DENIED, denied_explicitly(denying[0].kind)
     must_allow = not same_account or services.resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
-    missing = [
-        each for each in _needed(layers, closest, must_allow) if each.outcome is not _ALLOWED
-    ]
+    missing = [each for each in needed(layers, closest, must_allow) if each.outcome is not _ALLOWED]
     if missing:
         for each in missing:
             each.blocks = True
@@ -179,7 +178,7 @@ def _decide(question: Question, layers: _Layers, *, same_account: bool) -> tuple
     return _ALLOWED, _grant(layers, must_allow, question.request.action)
 
 
-def _needed(layers: _Layers, closest: Level, must_allow: bool) -> list[Layer]:
+def needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
     """The layers that must allow: what the resource's policy grants decides which.
 
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
@@ -198,7 +197,7 @@ def _needed(layers: _Layers, closest: Level, must_allow: bool) -> list[Layer]:
     return needed
 
 
-def _grant(layers: _Layers, must_allow: bool, action: str) -> str:
+def _grant(layers: Layers, must_allow: bool, action: str) -> str:
     granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)

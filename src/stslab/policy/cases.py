@@ -84,8 +84,7 @@ def _decide_line(line: str, number: int) -> tuple[str, bool]:
         request, given = _read(case)
         _check_twins(line, case, given.keys)
         found = authorize(request, given.policies)
-        written = str(identifier) if type(identifier) is int else text(identifier)
-        return found.as_json(f'{{"id": {written}, '), True
+        return text({"id": identifier, **found.as_dict()}), True
     except PolicyError as error:
         problem = _sentence(error)
     except (ValueError, RecursionError) as error:

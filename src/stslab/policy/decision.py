@@ -1,6 +1,5 @@
 """A decision, with all that was considered, in AWS's words."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -8,7 +7,7 @@ from typing import Any, Final
 
 from stslab.policy.context import Request
 from stslab.policy.reading import Layer, Question
-from stslab.policy.rendering import layers_as_json, text
+from stslab.policy.rendering import layers_as_dicts
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ARTICLES: Final = {
@@ -66,11 +65,6 @@ class Decision:
         return self.outcome is Outcome.ALLOWED
 
     @property
-    def blocked_by(self) -> tuple[PolicyKind, ...]:
-        """The kinds of policies that refuse, each once, in the order they are considered."""
-        return tuple(dict.fromkeys(layer.kind for layer in self.layers if layer.blocks))
-
-    @property
     def message(self) -> str:
         """AWS's message for a denial; empty for an allowed request."""
         if self.allowed:
@@ -84,15 +78,10 @@ class Decision:
             f"{request.action}{resource} {because}"
         )
 
-    def as_json(self, opening: str = "{") -> str:
-        """``{"decision", "reason", "layers": [...]}`` as JSON text, after ``opening``."""
-        layers = layers_as_json(self.layers, self.question)
-        return (
-            f'{opening}"decision": "{self.outcome}", "reason": {text(self.reason)}, '
-            f'"layers": {layers}}}'
-        )
-
     def as_dict(self) -> dict[str, Any]:
-        """What :meth:`as_json` writes, as a structure; docs/policy.md has its shape."""
-        found: dict[str, Any] = json.loads(self.as_json())
-        return found
+        """``{"decision", "reason", "layers": [...]}``; docs/policy.md has its shape."""
+        return {
+            "decision": self.outcome,
+            "reason": self.reason,
+            "layers": layers_as_dicts(self.layers, self.question),
+        }

@@ -79,7 +79,7 @@ def read_naming(policy: NamedPolicy, question: Question) -> Reading:
     for statement in policy.document.about(action):
         mismatch = statement.mismatch(request, context)
         if not mismatch:
-            level = _level(statement, question)
+            level = level_of(statement, question)
             if level is _UNNAMED:
                 mismatch = _OTHER_PRINCIPAL
             elif not statement.allows:
@@ -90,7 +90,7 @@ def read_naming(policy: NamedPolicy, question: Question) -> Reading:
     return Reading(policy, mismatches, denies, closest)
 
 
-def _level(statement: Statement, question: Question) -> Level:
+def level_of(statement: Statement, question: Question) -> Level:
     """A Deny with NotPrincipal denies whoever has a permissions boundary.
 
     "Permissions boundaries for IAM entities": it always does, whatever NotPrincipal names.

@@ -33,3 +33,16 @@ LATEST: Final = "2012-10-17"
 
 LEGACY: Final = "2008-10-17"
 """The version of a policy that names none, in which variables are literal text."""
+
+
+class Gate(StrEnum):
+    """The gates, in the order in which a request is asked."""
+
+    SIGNATURE = "signature"
+    SCP = "scp"
+    RCP = "rcp"
+    RESOURCE = "resource policy"
+    TRUST = "trust policy"
+    IDENTITY = "identity policy"
+    BOUNDARY = "boundary"
+    SESSION = "session policy"

@@ -92,7 +92,7 @@ def test_folders_that_are_made_are_for_their_owner_alone(tmp_path):
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_journal_from_the_future_is_refused_unharmed(stslab, state):
+def test_a_journal_of_another_version_is_refused_unharmed(stslab, state):
     import sqlite3
 
     Journal(state / "journal.sqlite").close()
@@ -103,7 +103,7 @@ def test_a_journal_from_the_future_is_refused_unharmed(stslab, state):
     for command in ("status", "cleanup"):
         said = stslab(command)
         assert said.code == 1
-        assert "newer stslab" in said.err
+        assert "another version of stslab" in said.err
     assert (state / "journal.sqlite").read_bytes() == before
 
 

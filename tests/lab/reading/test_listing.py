@@ -77,11 +77,11 @@ def test_what_is_not_found(name: str, says: str, hint: str):
 
 
 def test_listing_imports_nothing_heavy():
-    """`stslab labs` is instant: neither pydantic nor boto3 is imported for it."""
+    """`stslab labs` is instant: neither msgspec nor boto3 is imported for it."""
     code = (
         "import sys; from stslab import lab, resources; lab.headers(resources.labs_folder());"
         "lab.find('assume-role');"
-        "print(*sorted({'pydantic', 'boto3', 'botocore', 'moto', 'rich', 'click'} & set(sys.modules)))"
+        "print(*sorted({'msgspec', 'boto3', 'botocore', 'moto', 'rich', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""

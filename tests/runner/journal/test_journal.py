@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stslab.errors import JournalCorrupt, JournalError, JournalTooNew, StateFolderError
+from stslab.errors import (
+    JournalCorrupt,
+    JournalError,
+    JournalOfAnotherVersion,
+    StateFolderError,
+)
 from stslab.runner.journal import schema
 from stslab.runner.journal.records import (
     CheckRecord,
@@ -173,14 +178,28 @@ def test_a_step_costs_the_same_however_long_the_history(filled):
     assert [row[0][3].split()[0] for row in plans] == ["SEARCH"] * 5
 
 
-def test_a_newer_journal_is_refused_and_left_as_it_is(filled):
+@pytest.mark.parametrize("version", [1, schema.VERSION - 1, schema.VERSION + 1, 9999])
+def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, version):
     with sqlite3.connect(filled) as database:
-        database.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {version}")
     database.close()
     before = filled.read_bytes()
-    with pytest.raises(JournalTooNew, match="newer stslab"):
+    with pytest.raises(JournalOfAnotherVersion, match=f"its format is {version}") as caught:
         Journal(filled)
+    assert "clean up its runs" in caught.value.hint
+    assert caught.value.exit_code == 1
     assert filled.read_bytes() == before
+
+
+def test_tables_are_made_whole_or_not_at_all(path, monkeypatch):
+    monkeypatch.setattr(schema, "_TABLES", f"{schema._TABLES};NO SQL")
+    with pytest.raises(JournalCorrupt):
+        Journal(path)
+    monkeypatch.undo()
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    database.close()
+    Journal(path).close()
 
 
 def test_another_programs_database_is_refused_and_left_as_it_is(path):

@@ -1,6 +1,7 @@
 """Labs of other shapes: services that are not known, things of others, secrets, waits."""
 
 import pytest
+from msgspec.structs import replace
 from tests.runner.conftest import Machine
 from tests.runner.fake_world import Refused, no_entity
 from tests.runner.fakes import LOST_AFTER, LOST_BEFORE
@@ -171,7 +172,7 @@ def test_what_a_step_cannot_save_stops_the_run(make):
 
 def test_a_reference_to_nothing_stops_before_the_call(make):
     machine = make(USER, URL_SAVED)
-    machine.lab = machine.lab.model_copy(update={"vars": {}})
+    machine.lab = replace(machine.lab, vars={})
     with pytest.raises(UnresolvedReference, match="name"):
         run_one(machine)
     assert machine.world.log == []

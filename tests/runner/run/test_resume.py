@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 from tests.runner.fakes import ADMIN_KEY
 
@@ -144,7 +145,7 @@ def test_a_stopped_cleanup_is_ended_before_a_new_run(begun):
 
 
 def test_a_changed_lab_file_is_told(begun):
-    begun.lab = begun.lab.model_copy(update={"sha256": "other"})
+    begun.lab = replace(begun.lab, sha256="other")
     with begun.process() as process:
         process.runner.start_or_resume()
     assert "has changed" in begun.said(Notice)[0].message

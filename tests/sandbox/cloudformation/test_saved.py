@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox.cloudformation.templates import ROLE_AND_BUCKET
+from tests.sandbox.direct import KeptLog
 
 from stslab.sandbox.pipeline.keys import user_caller
 from stslab.sandbox.saved.account import LEARNER, World
@@ -19,7 +20,8 @@ class Process:
     def __init__(self, path: Path) -> None:
         self.memory = Memory(path)
         self.world: World = self.memory.open()
-        self.inside: Inside = assemble(self.world, saved=self.memory.save)
+        self.log = KeptLog()
+        self.inside: Inside = assemble(self.world, log=self.log, saved=self.memory.save)
         iam = self.world.account(LEARNER).iam
         key = next(k for k in iam.access_keys.values() if k.user_name == "admin")
         self.admin = user_caller(iam.users["admin"], key.access_key_id)
@@ -82,6 +84,6 @@ def test_permissions_name_the_stack_by_its_arn(tmp_path: Path) -> None:
     stack_id = create(process)
     process.settle(stack_id)
     process.call("cloudformation", "DescribeStacks", StackName="kept")
-    asked = process.inside.log.events()[-1]["decisions"]
+    asked = process.log.events()[-1]["decisions"]
     assert [one["resource"] for one in asked] == [stack_id]
     process.end()

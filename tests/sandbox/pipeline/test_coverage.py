@@ -66,7 +66,7 @@ def test_an_operation_is_mapped_or_refused(furnished: Direct, service: str) -> N
     for name in sorted(operations.names(service) - NOT_NAMED):
         registry.needs_of(service, name)
         code = code_of(furnished, service, name)
-        assert furnished.inside.log.events()[-1]["eventName"] == name
+        assert furnished.log.events()[-1]["eventName"] == name
         assert code != "InternalFailure", name
         assert code in REFUSED or name in implemented, name
 

@@ -184,7 +184,7 @@ def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
             ann, "iam", "CreateUser", {"UserName": "eve"}, ("cloudformation.amazonaws.com",)
         )
     assert refused.value.code == "AccessDenied"
-    event = direct.inside.log.events()[-1]
+    event = direct.log.events()[-1]
     assert event["sourceIPAddress"] == "cloudformation.amazonaws.com"
     assert event["userIdentity"]["invokedBy"] == "cloudformation.amazonaws.com"
     context = event["decisions"][0]["context"]

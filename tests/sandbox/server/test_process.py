@@ -327,7 +327,7 @@ def test_no_secret_is_in_its_log_or_its_other_files(running):
 def test_the_client_is_quick_to_import():
     program = (
         "import sys; import stslab.sandbox.server.client;"
-        "print([m for m in ('boto3', 'botocore', 'moto', 'pydantic', 'rich', 'cheroot') if m in sys.modules])"
+        "print([m for m in ('boto3', 'botocore', 'moto', 'msgspec', 'rich', 'cheroot') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert found.stdout == b"[]\n"

@@ -26,7 +26,6 @@ def test_a_session_is_found_by_its_key() -> None:
     kept = store.add(session())
     assert store.find(kept.access_key_id) is kept
     assert store.find("ASIA") is None
-    assert list(store.of_issuer("AROA")) == [kept]
 
 
 def test_no_secret_is_shown() -> None:
@@ -40,7 +39,6 @@ def test_sessions_survive_being_saved() -> None:
     kept = store.add(session())
     restored = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own
     assert restored.find(kept.access_key_id) == kept
-    assert restored.message_key == store.message_key
 
 
 def test_sessions_that_expired_long_ago_are_forgotten() -> None:

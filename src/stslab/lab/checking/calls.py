@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
 from stslab.lab.checking.scope import Scope
 from stslab.lab.checking.shapes import NOTHING, shape_of
@@ -157,7 +159,7 @@ class Calls:
             )
             mend = f"Write wait: {{waiter: {wait.waiter}, with: {{{missing[0]}: ...}}}}."
             self.report(named.problem(message, mend))
-        return wait.model_copy(update={"params": self.derived(polled, params)})
+        return replace(wait, params=self.derived(polled, params))
 
 
 def _called(name: str) -> str:

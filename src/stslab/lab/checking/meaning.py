@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.lesson import Lesson
 from stslab.lab.checking.scope import ADMIN, Scope
 from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
 from stslab.lab.checking.undoing import Undoing
@@ -24,8 +27,11 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
     _refuse_same_ids(draft, report)
     _refuse_early_cleanup(draft, report)
-    stages = tuple(walk.stage(stage) for stage in draft.stages)
-    return draft.lab.part.model_copy(update={"stages": stages})
+    doing = [one for one in draft.stages if not one.stage.part.cleanup]
+    stages = [walk.stage(stage) for stage in doing]
+    Lesson(report, scope, calls).check(draft)  # where everything is known, and nothing is gone
+    stages += [walk.stage(stage) for stage in draft.stages if stage not in doing]
+    return replace(draft.lab.part, stages=tuple(stages))
 
 
 def _refuse_same_ids(draft: LabDraft, report: Report) -> None:
@@ -68,7 +74,7 @@ class _Walk:
         steps = tuple(self.step(step) for step in draft.steps)
         for check in draft.checks:
             self.check(check, cleanup=stage.cleanup)
-        return stage.model_copy(update={"steps": steps})
+        return replace(stage, steps=steps)
 
     def step(self, draft: Draft[Step]) -> Step:
         """One step, with its undo and wait filled in."""
@@ -82,7 +88,7 @@ class _Walk:
         if step.wait:
             waits = node.value["wait"]
             update["wait"] = self.calls.wait(step.service, step.wait, waits, step.params)
-        return step.model_copy(update=update)
+        return replace(step, **update)
 
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
         """One check."""

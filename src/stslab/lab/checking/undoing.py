@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Operation
 from stslab.lab.checking.scope import Scope
@@ -80,7 +82,7 @@ class Undoing:
             wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
         known = self.calls.catalogue is not None or undo.params is not None
         update = {"identity": identity, "params": params if known else None, "wait": wait}
-        return undo.model_copy(update=update)
+        return replace(undo, **update)
 
     def _identity(self, identity: str, node: Node) -> None:
         at = node.get("as")

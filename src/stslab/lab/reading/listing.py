@@ -1,4 +1,4 @@
-"""Finds labs and reads what they are called, without checking them: no pydantic, no models."""
+"""Finds labs and reads what they are called, without checking them: no models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

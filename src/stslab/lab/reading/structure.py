@@ -1,16 +1,30 @@
-"""Nodes to the model's parts, each by itself: one bad part does not hide what else is wrong."""
+"""Nodes to the model's parts, value by value: a bad value does not hide what else is wrong."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from msgspec import inspect
 
-from stslab.lab.model import Check, LabFile, Page, Part, Profile, Stage, Step, Undo, Wait
+from stslab.lab.model import (
+    Action,
+    Cell,
+    Check,
+    Fault,
+    LabFile,
+    Page,
+    Part,
+    Profile,
+    Stage,
+    Step,
+    Undo,
+    Wait,
+)
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
-from stslab.lab.reading.problems import Problem, did_you_mean, shortened
+from stslab.lab.reading.problems import did_you_mean, shortened
 
 P = TypeVar("P", bound=Part)
 
@@ -31,10 +45,12 @@ _NAMES: dict[type[Part], str] = {
     Wait: "wait",
     Profile: "profile",
     Page: "page",
+    Cell: "cell",
+    Action: "call",
+    Fault: "fault",
 }
-_NESTED: dict[str, type[Part]] = {"undo": Undo, "wait": Wait, "profile": Profile, "pages": Page}
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
-_PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because"})
+_PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})
 _INTERNAL = frozenset({"line", "path", "sha256"})
 
 
@@ -101,42 +117,25 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
 
 def _made(model: type[P], node: Node, report: Report, given: Mapping[str, Any]) -> Draft[P]:
     """A part of this model: from the node's keys, and from what is ``given`` as made before."""
-    values = {**_own_values(model, node, report), **given}
+    values, spoiled = _Reader(report).values(model, node)
     _refuse_expressions(node, report)
-    empty = {key for key in node.keys if node.value[key].value is None}
-    spoiled = set(empty) if isinstance(node.value, dict) else set(_keys(model))
-    try:
-        part = model.model_validate(values)
-    except ValidationError as errors:
-        for error in errors.errors(include_url=False, include_context=False):
-            key = str(error["loc"][0])
-            told = error["type"] == "missing" and key in empty
-            if not told:
-                report(_problem(model, node, error))
-            spoiled.add(key)
-        kept = {key: value for key, value in values.items() if key not in spoiled}
-        part = model.model_validate({**_STAND_INS[model], **kept, **given})
-    return Draft(part, node, frozenset(spoiled))
+    lacking = {
+        one.encode_name
+        for one in fields(model)
+        if one.required and one.encode_name not in values and one.encode_name not in given
+    }
+    if isinstance(node.value, dict):
+        for key in sorted(lacking - spoiled):
+            report(node.problem(*_missing(model, key)))
+    stand_ins = _STAND_INS[model] if lacking else {}
+    internal = {name: given[name] for name in _INTERNAL & given.keys()}
+    part = model(**_attributes(model, {**stand_ins, **values, **given}), **internal)
+    return Draft(part, node, frozenset(spoiled | lacking))
 
 
-def _own_values(model: type[Part], node: Node, report: Report) -> dict[str, Any]:
-    """The plain values of the keys that the model has; the others are reported."""
-    name = _NAMES[model]
-    if not isinstance(node.value, dict):
-        report(node.problem(f"A {name} is written as `key: value` lines.", _keys_of(model)))
-        return dict(_STAND_INS[model])
-    values = {}
-    for key, value in node.value.items():
-        if key not in _keys(model):
-            message = f"A {name} has no key `{key}`."
-            report(
-                node.keys[key].problem(message, did_you_mean(key, _keys(model), _keys_of(model)))
-            )
-        elif value.value is None:
-            report(value.problem(f"`{key}` is empty.", "Fill it in, or leave it out."))
-        elif key not in _LISTS:
-            values[key] = value.plain()
-    return values
+def _attributes(model: type[Part], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the file's keys, as those of the model's attributes."""
+    return {one.name: values[one.encode_name] for one in fields(model) if one.encode_name in values}
 
 
 def _refuse_expressions(node: Node, report: Report) -> None:
@@ -149,100 +148,239 @@ def _refuse_expressions(node: Node, report: Report) -> None:
 
 
 @cache
+def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
+    """The fields of a part that a file may have, with their types."""
+    info: Any = inspect.type_info(model)
+    return tuple(one for one in info.fields if one.name not in _INTERNAL)
+
+
+@cache
 def _keys(model: type[Part]) -> frozenset[str]:
     """The keys that a file may have in such a part."""
-    fields = model.model_fields.items()
-    return frozenset(one.alias or name for name, one in fields) - _INTERNAL
+    return frozenset(one.encode_name for one in fields(model))
 
 
 def _keys_of(model: type[Part]) -> str:
     return f"A {_NAMES[model]} has: {', '.join(sorted(_keys(model)))}."
 
 
-def _problem(model: type[Part], node: Node, error: Mapping[str, Any]) -> Problem:
-    """Pydantic's error as a problem, at the place that its ``loc`` leads to."""
-    loc, kind = error["loc"], error["type"]
-    at, key = node, ""
-    for part in loc:
-        key = part if isinstance(part, str) and part != "[key]" else key
-        model = _NESTED.get(key, model) if part != loc[-1] else model
-        at = _inside(at, part, want_key=loc[-1] == "[key]" or kind == "extra_forbidden") or at
-    if error["input"] is None and kind != "extra_forbidden":
-        return at.problem(f"`{key}` is empty.", "Fill it in, or leave it out.")
-    say, mend = _SAYINGS.get(kind, _other)(model, key, error)
-    return at.problem(say, mend)
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A type, with how a file may write its values in a shorter way; see the model's page."""
+
+    type: inspect.Type
+    extra: Mapping[str, Any]
+    description: str
+
+    @classmethod
+    def of(cls, found: inspect.Type) -> "Written":
+        """The type behind what is said about it, and without the None of what is left out."""
+        extra: dict[str, Any] = {}
+        description = ""
+        while isinstance(found, inspect.Metadata | inspect.UnionType):
+            if isinstance(found, inspect.Metadata):
+                extra |= found.extra or {}
+                description = (found.extra_json_schema or {}).get("description", description)
+                found = found.type
+            else:
+                found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
+        return cls(found, extra, description)
 
 
-def _inside(node: Node, part: str | int, *, want_key: bool) -> Node | None:
-    if isinstance(part, int):
-        return node.items[part] if part < len(node.items) else None
-    found = node.get(part)
-    is_leaf = found is not None and not isinstance(found.value, dict | list)
-    return node.keys.get(part) if want_key and is_leaf else found
+class _Bad(Exception):  # noqa: N818 - it says that the problem has been reported
+    """A value that can't be read."""
+
+
+class _Reader:
+    """Reads values of the model's types from nodes."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def values(self, model: type[Part], node: Node) -> tuple[dict[str, Any], set[str]]:
+        """The values of a part's keys, and the keys whose values are bad."""
+        if not isinstance(node.value, dict):
+            self._report(
+                node.problem(
+                    f"A {_NAMES[model]} is written as `key: value` lines.", _keys_of(model)
+                )
+            )
+            return {}, set(_keys(model))
+        values: dict[str, Any] = {}
+        spoiled: set[str] = set()
+        known = {one.encode_name: one for one in fields(model)}
+        for key, value in node.value.items():
+            if key not in known:
+                self._report(node.keys[key].problem(*_unknown(model, key)))
+            elif value.value is None:
+                self._report(value.problem(*_empty(key)))
+                spoiled.add(key)
+            elif key not in _LISTS:
+                try:
+                    values[key] = self._value(Written.of(known[key].type), value, key)
+                except _Bad:
+                    spoiled.add(key)
+        return values, spoiled
+
+    def _value(self, written: Written, node: Node, key: str) -> Any:
+        found, extra = written.type, written.extra
+        if "read" in extra:
+            return self._read(extra["read"], node, key)
+        if node.value == extra.get("none", ...):
+            return ()
+        if isinstance(found, inspect.VarTupleType):
+            if not isinstance(node.value, list) and not extra.get("one"):
+                raise self._bad(
+                    node, *_is("a list", "Begin each of its items with `- `.", node, key)
+                )
+            items = node.value if isinstance(node.value, list) else [node]
+            return tuple(self._all(lambda one: self._item(found.item_type, one, key), items))
+        return self._item(found, node, key)
+
+    def _item(self, found: inspect.Type, node: Node, key: str) -> Any:
+        plain = Written.of(found)
+        if node.value is None:
+            raise self._bad(node, *_empty(key))
+        if "read" in plain.extra:
+            return self._read(plain.extra["read"], node, key)
+        if isinstance(plain.type, inspect.StructType):
+            return self._part(plain.type.cls, node, key)
+        if isinstance(plain.type, inspect.DictType):
+            return self._mapping(plain.type, node, key)
+        if isinstance(plain.type, inspect.AnyType):
+            return node.plain()
+        say = _LEAVES[type(plain.type)](plain.type, node, key)
+        if say:
+            raise self._bad(node, *say)
+        return (
+            plain.type.cls(node.value) if isinstance(plain.type, inspect.EnumType) else node.value
+        )
+
+    def _read(self, read: Callable[[Any], Any], node: Node, key: str) -> Any:
+        try:
+            return read(node.plain())
+        except ValueError as error:
+            raise self._bad(node, _wont_do(node.value, key), str(error)) from None
+
+    def _part(self, model: Any, node: Node, key: str) -> Any:
+        if model.SHORT and isinstance(node.value, str):
+            short = next(one for one in fields(model) if one.encode_name == model.SHORT)
+            return model(**{short.name: self._item(short.type, node, key)})
+        if not isinstance(node.value, dict):
+            raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
+        values, spoiled = self.values(model, node)
+        lacking = {one.encode_name for one in fields(model) if one.required} - values.keys()
+        for name in sorted(lacking - spoiled):
+            self._report(node.problem(*_missing(model, name)))
+        if spoiled or lacking:
+            raise _Bad
+        line = {"line": node.line} if "line" in model.__struct_fields__ else {}
+        return model(**_attributes(model, values), **line)
+
+    def _mapping(self, found: inspect.DictType, node: Node, key: str) -> dict[str, Any]:
+        if not isinstance(node.value, dict):
+            raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
+        free = isinstance(found.value_type, inspect.AnyType)
+
+        def read(name: str) -> tuple[str, Any]:
+            say = _text(Written.of(found.key_type).type, node.keys[name], key)
+            if say and not isinstance(found.key_type, inspect.AnyType):
+                raise self._bad(node.keys[name], *say)
+            value = node.value[name]
+            return name, value.plain() if free else self._item(found.value_type, value, name)
+
+        return dict(self._all(read, node.value))
+
+    def _all(self, read: Callable[[Any], Any], each: Any) -> list[Any]:
+        """What is read of each; all of them are tried."""
+        made, bad = [], False
+        for one in each:
+            try:
+                made.append(read(one))
+            except _Bad:
+                bad = True
+        if bad:
+            raise _Bad
+        return made
+
+    def _bad(self, node: Node, message: str, fix: str) -> _Bad:
+        self._report(node.problem(message, fix))
+        return _Bad()
 
 
 Saying = tuple[str, str]
+_AS_KEYS = "Write it as indented `key: value` lines."
 
 
-def _missing(model: type[Part], key: str, _: Mapping[str, Any]) -> Saying:
+def _missing(model: type[Part], key: str) -> Saying:
     described = next(
-        (one.description for name, one in model.model_fields.items() if (one.alias or name) == key),
-        None,
+        Written.of(one.type).description for one in fields(model) if one.encode_name == key
     )
-    return f"This {_NAMES[model]} lacks `{key}`.", f"Add `{key}:` {described or ''}".strip()
+    return f"This {_NAMES[model]} lacks `{key}`.", f"Add `{key}:` {described}".strip()
 
 
-def _unknown(model: type[Part], key: str, _: Mapping[str, Any]) -> Saying:
+def _unknown(model: type[Part], key: str) -> Saying:
     return (
         f"A {_NAMES[model]} has no key `{key}`.",
         did_you_mean(key, _keys(model), _keys_of(model)),
     )
 
 
-def _pattern(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
-    mend = _PATTERN_MENDS.get(key, "Use letters, digits and _, beginning with a letter.")
-    return f"{shortened(error['input'])} won't do for `{key}`.", mend
+def _empty(key: str) -> Saying:
+    return f"`{key}` is empty.", "Fill it in, or leave it out."
 
 
-def _literal(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
+def _wont_do(value: object, key: str) -> str:
+    return f"{shortened(value)} won't do for `{key}`."
+
+
+def _is(what: str, fix: str, node: Node, key: str) -> Saying:
+    return f"`{key}` is {what}, not {shortened(node.plain())}.", fix
+
+
+def _text(found: inspect.Type, node: Node, key: str) -> Saying | None:
+    if not isinstance(node.value, str):
+        return _is("text", "Write text; put it in quotes.", node, key)
+    if isinstance(found, inspect.StrType):
+        if found.min_length and not node.value:
+            return _empty(key)
+        if found.pattern and not re.search(found.pattern, node.value):
+            fix = _PATTERN_FIXES.get(key, "Use letters, digits and _, beginning with a letter.")
+            return _wont_do(node.value, key), fix
+    return None
+
+
+def _true_or_false(_: inspect.Type, node: Node, key: str) -> Saying | None:
+    if isinstance(node.value, bool):
+        return None
+    return _is("true or false", "Write true or false, without quotes.", node, key)
+
+
+def _literal(found: inspect.LiteralType, node: Node, key: str) -> Saying | None:
+    if any(node.value == one and type(node.value) is type(one) for one in found.values):
+        return None
     if key == "stslab":
-        return f"This is format {shortened(error['input'])}.", "This stslab reads `stslab: 1`."
-    return f"{shortened(error['input'])} won't do for `{key}`.", f"Write {error['msg']}."
+        return f"This is format {shortened(node.plain())}.", "This stslab reads `stslab: 1`."
+    return _wont_do(node.plain(), key), f"Write {' or '.join(map(str, found.values))}."
 
 
-def _own_words(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
-    words = error["msg"].removeprefix("Value error, ")
-    return f"{shortened(error['input'])} won't do for `{key}`.", f"{words[:1].upper()}{words[1:]}."
+def _enum(found: inspect.EnumType, node: Node, key: str) -> Saying | None:
+    words = [str(one.value) for one in found.cls]
+    if node.value in words:
+        return None
+    return _wont_do(node.plain(), key), did_you_mean(str(node.plain()), words)
 
 
-def _other(_: type[Part], key: str, error: Mapping[str, Any]) -> Saying:
-    return f"`{key}`: {error['msg']}.", "See docs/authors.md."
-
-
-def _kind(what: str, mend: str) -> Callable[[type[Part], str, Mapping[str, Any]], Saying]:
-    return lambda _, key, error: (f"`{key}` is {what}, not {shortened(error['input'])}.", mend)
-
-
-_AS_KEYS = "Write it as indented `key: value` lines."
-_SAYINGS: dict[str, Callable[[type[Part], str, Mapping[str, Any]], Saying]] = {
-    "bool_type": _kind("true or false", "Write true or false, without quotes."),
-    "dict_type": _kind("a mapping", _AS_KEYS),
-    "extra_forbidden": _unknown,
-    "literal_error": _literal,
-    "mapping_type": _kind("a mapping", _AS_KEYS),
-    "missing": _missing,
-    "model_type": _kind("a mapping", _AS_KEYS),
-    "string_pattern_mismatch": _pattern,
-    "string_too_short": lambda _, key, __: (
-        f"`{key}` is empty.",
-        "Fill it in, or leave it out.",
-    ),
-    "string_type": _kind("text", "Write text; put it in quotes."),
-    "tuple_type": _kind("a list", "Begin each of its items with `- `."),
-    "value_error": _own_words,
+_LEAVES: dict[type[inspect.Type], Callable[[Any, Node, str], Saying | None]] = {
+    inspect.StrType: _text,
+    inspect.BoolType: _true_or_false,
+    inspect.LiteralType: _literal,
+    inspect.EnumType: _enum,
 }
-_PATTERN_MENDS = {
+_PATTERN_FIXES = {
+    "access": "Use small letters, digits and -, beginning with a letter.",
     "call": "Write service.Operation, as in iam.CreateUser.",
+    "env": "Use capital letters, digits and _, beginning with a letter.",
     "id": "Use small letters, digits and -, beginning with a letter.",
     "undo": "Write service.Operation, as in iam.DeleteUser, or none.",
     "url": "Name a page of https://docs.aws.amazon.com/.",

@@ -56,18 +56,16 @@ def read_test(written: str) -> Test | None:
 class Condition:
     """One key of one operator, with the values that a policy gives.
 
-    ``variables``: some of the values have policy variables. ``written`` is where
-    :mod:`stslab.policy.rendering` keeps what it wrote of the condition.
+    ``variables``: some of the values have policy variables.
     """
 
-    __slots__ = ("_comparisons", "_key", "_null", "key", "test", "values", "variables", "written")
+    __slots__ = ("_comparisons", "_key", "_null", "key", "test", "values", "variables")
 
     def __init__(self, test: Test, key: str, values: Sequence[str], *, variables: bool) -> None:
         self.test = test
         self.key = key
         self.values = tuple(values)
         self.variables = variables and test.operator.variables and "${" in "".join(values)
-        self.written = ""
         self._key = key.lower()
         self._null = test.operator.name == "Null"
         self._comparisons: Sequence[Comparison | None] = [

@@ -19,7 +19,7 @@ class Policy:
     policies are equal when their kinds and documents are.
     """
 
-    __slots__ = ("_about", "document", "kind", "statements", "written")
+    __slots__ = ("_about", "document", "kind", "statements")
 
     def __init__(
         self, kind: PolicyKind, document: Mapping[str, Any], statements: Sequence[Statement]
@@ -28,7 +28,6 @@ class Policy:
         self.document = document
         self.statements = statements
         self._about: dict[str, list[Statement]] = {}
-        self.written: dict[str, list[str]] = {}
 
     @property
     def keys(self) -> int:
@@ -45,12 +44,16 @@ class Policy:
         found = self._about.get(action)
         if found is None:
             found = [each for each in self.statements if each.action.applies(action, no_value)]
-            _remember(self._about, action, found)
+            self._remember(action, found)
         return found
 
-    def remember(self, action: str, written: list[str]) -> None:
-        """Keep what :mod:`stslab.policy.rendering` wrote, by action, for the next time."""
-        _remember(self.written, action, written)
+    def _remember(self, action: str, found: list[Statement]) -> None:
+        """For a few actions: a policy meets few, and strangers must not fill memory."""
+        if len(action) > SHORT:
+            return
+        if len(self._about) >= _ACTIONS_REMEMBERED:
+            self._about.clear()
+        self._about[action] = found
 
     def text(self, indent: int | None = None) -> str:
         """The policy as JSON, which parses to an equal policy."""
@@ -68,15 +71,6 @@ class Policy:
 
     def __repr__(self) -> str:
         return f"<Policy: {self.kind}, {len(self.statements)} statements>"
-
-
-def _remember(kept: dict[str, Any], action: str, value: object) -> None:
-    """Keep a value for a few actions: a policy meets few, and strangers must not fill memory."""
-    if len(action) > SHORT:
-        return
-    if len(kept) >= _ACTIONS_REMEMBERED:
-        kept.clear()
-    kept[action] = value
 
 
 class NamedPolicy(NamedTuple):

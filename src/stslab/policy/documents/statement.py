@@ -24,7 +24,7 @@ class Mismatch(IntEnum):
     RESOURCE = 3
     CONDITION = 4
 
-    __hash__ = int.__hash__  # Enum's own is a Python function, and what is written is kept by it
+    __hash__ = int.__hash__  # Enum's own is a Python function: too slow for each decision
 
 
 _APPLIES: Final = Mismatch.NONE
@@ -78,9 +78,8 @@ class Element:
 class Statement:
     """One statement, valid. ``source`` is its JSON object; ``index`` its place, from 0.
 
-    ``variables``: the policy's version has policy variables. ``written`` is where
-    :mod:`stslab.policy.rendering` keeps what it wrote of the statement. Resources and
-    conditions are compiled when a request first gets as far as to them.
+    ``variables``: the policy's version has policy variables. Resources and conditions are
+    compiled when a request first gets as far as to them.
     """
 
     __slots__ = (
@@ -96,7 +95,6 @@ class Statement:
         "principal",
         "source",
         "variables",
-        "written",
     )
 
     def __init__(
@@ -122,7 +120,6 @@ class Statement:
         self._resource: Element | None = None
         self._tests = tests
         self._conditions: tuple[Condition, ...] | None = None if tests else ()
-        self.written: dict[Mismatch, str] = {}
 
     @property
     def keys(self) -> int:

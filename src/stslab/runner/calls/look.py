@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from stslab.kinds.creations import CREATIONS
-from stslab.kinds.kind import RUN_TAG, Kind, is_gone
+from stslab.kinds.kind import RUN_TAG, Kind, is_gone, search
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.ahead import Read
 from stslab.runner.calls.work import Work
@@ -28,14 +25,6 @@ class Sight:
     proof: str
     call: CallShown
     data: Mapping[str, Any]
-
-
-def search(expression: str, data: Any) -> Any:
-    """What JMESPath finds; None where the data has another shape than expected."""
-    try:
-        return jmespath.search(expression, data)
-    except JMESPathError:
-        return None
 
 
 def label(thing: Thing) -> str:

@@ -1,29 +1,34 @@
-"""The journal's tables, and the way from one version of them to the next."""
+"""The journal's tables."""
 
 import sqlite3
 
 APPLICATION_ID = 0x5354534C
 """The letters STSL: says that a SQLite file is stslab's journal."""
 
-_FIRST = """
+VERSION = 3
+"""Raised whenever the tables change: a journal of another version is refused, not converted."""
+
+# A seal tells whether a row that cleanup acts on is as it was written.
+_TABLES = """
 CREATE TABLE runs (
   id TEXT PRIMARY KEY, lab TEXT NOT NULL, title TEXT NOT NULL, path TEXT NOT NULL,
   sha256 TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL, account TEXT NOT NULL,
   region TEXT NOT NULL, "partition" TEXT NOT NULL, instance TEXT NOT NULL, state TEXT NOT NULL,
-  started TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '');
+  started TEXT NOT NULL, ended TEXT NOT NULL, caller TEXT NOT NULL, person TEXT NOT NULL);
 CREATE INDEX runs_by_lab ON runs (target, lab, state);
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (id),
-  stage TEXT NOT NULL, step INTEGER NOT NULL, intent TEXT NOT NULL, at TEXT NOT NULL);
+  stage TEXT NOT NULL, step INTEGER NOT NULL, intent TEXT NOT NULL, at TEXT NOT NULL,
+  seal TEXT NOT NULL);
 CREATE INDEX entries_by_step ON entries (run, stage, step);
 CREATE TABLE outcomes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, entry INTEGER NOT NULL REFERENCES entries (seq),
   state TEXT NOT NULL, detail TEXT NOT NULL, request_id TEXT NOT NULL,
-  thing TEXT, undo TEXT, at TEXT NOT NULL);
+  thing TEXT, undo TEXT, at TEXT NOT NULL, seal TEXT NOT NULL);
 CREATE INDEX outcomes_by_entry ON outcomes (entry, seq);
 CREATE TABLE things (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (id),
-  entry INTEGER NOT NULL, thing TEXT NOT NULL);
+  entry INTEGER NOT NULL, thing TEXT NOT NULL, seal TEXT NOT NULL);
 CREATE INDEX things_by_run ON things (run, entry);
 CREATE TABLE saved (
   run TEXT NOT NULL REFERENCES runs (id), name TEXT NOT NULL, value TEXT NOT NULL,
@@ -41,29 +46,14 @@ CREATE TABLE checks (
   at TEXT NOT NULL, PRIMARY KEY (run, stage, number)) WITHOUT ROWID;
 """
 
-# Who ran it, for reports; and a seal on each row that cleanup acts on, so that a damaged
-# journal is never acted on. Rows of before have no seal, and are believed as they were.
-_SECOND = """
-ALTER TABLE runs ADD COLUMN caller TEXT NOT NULL DEFAULT '';
-ALTER TABLE runs ADD COLUMN person TEXT NOT NULL DEFAULT '';
-ALTER TABLE entries ADD COLUMN seal TEXT NOT NULL DEFAULT '';
-ALTER TABLE outcomes ADD COLUMN seal TEXT NOT NULL DEFAULT '';
-ALTER TABLE things ADD COLUMN seal TEXT NOT NULL DEFAULT ''
-"""
-
-MIGRATIONS = (_FIRST, _SECOND)
-"""Scripts in order: the n-th brings version n to version n + 1. Never change one; add one."""
-
-VERSION = len(MIGRATIONS)
-
 
 def version_of(database: sqlite3.Connection) -> int:
     """The version of the file's tables; 0 where it has none yet."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(database: sqlite3.Connection) -> None:
-    """Bring the tables to today's version, in one transaction or not at all.
+def create(database: sqlite3.Connection) -> None:
+    """Make the tables in an empty file, in one transaction or not at all.
 
     ``database`` is in autocommit mode.
     """
@@ -71,12 +61,11 @@ def migrate(database: sqlite3.Connection) -> None:
         return
     database.execute("BEGIN EXCLUSIVE")
     try:
-        # Asked again: another process may have done it while this one waited.
-        for script in MIGRATIONS[version_of(database) :]:
-            for statement in script.split(";"):
+        if version_of(database) != VERSION:  # no other process did it while this one waited
+            for statement in _TABLES.split(";"):
                 database.execute(statement)
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         database.execute("ROLLBACK")
         raise

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from stslab.errors import JournalCorrupt, JournalError, JournalTooNew
+from msgspec import MsgspecError
+
+from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.journal import rows, schema
@@ -43,9 +45,9 @@ SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
    ORDER BY seq DESC LIMIT 1),
   (SELECT undo FROM outcomes WHERE entry = e.seq AND undo IS NOT NULL
    ORDER BY seq DESC LIMIT 1),
-  e.seal IN ('', seal(e.run, e.stage, e.step, e.intent, e.at)) AND NOT EXISTS (
-   SELECT 1 FROM outcomes WHERE entry = e.seq AND seal NOT IN (
-    '', seal(entry, state, detail, request_id, thing, undo, at)))
+  e.seal = seal(e.run, e.stage, e.step, e.intent, e.at) AND NOT EXISTS (
+   SELECT 1 FROM outcomes WHERE entry = e.seq
+   AND seal != seal(entry, state, detail, request_id, thing, undo, at))
 FROM entries e
 LEFT JOIN outcomes o ON o.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
 """
@@ -78,7 +80,7 @@ class Journal:
         """Open the journal, or make it, readable by its owner alone.
 
         Raises:
-            JournalTooNew: a newer stslab wrote it; nothing in it is changed.
+            JournalOfAnotherVersion: another stslab wrote it; nothing in it is changed.
             JournalCorrupt: it is damaged, or no journal of stslab's.
             JournalError: it can't be made or opened.
         """
@@ -138,7 +140,7 @@ class Journal:
         written = [
             (
                 _INTEND,
-                (run, intent.stage, intent.step, rows.pack_intent(intent), self._now()),
+                (run, intent.stage, intent.step, rows.pack(intent), self._now()),
             )
         ]
         if intent.replaces:
@@ -178,12 +180,12 @@ class Journal:
         known = self.things(run, entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
-            self._write(*((_FIND, (run, entry, rows.pack_thing(thing))) for thing in new))
+            self._write(*((_FIND, (run, entry, rows.pack(thing))) for thing in new))
 
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""
         found = self._read(
-            "SELECT thing, seal IN ('', seal(run, entry, thing)) FROM things"
+            "SELECT thing, seal = seal(run, entry, thing) FROM things"
             " WHERE run = ? AND entry = ? ORDER BY seq",
             run,
             entry,
@@ -290,8 +292,8 @@ class Journal:
             result.state,
             result.detail,
             result.request_id,
-            rows.pack_thing(result.thing),
-            rows.pack_undo(result.undo),
+            rows.pack_or_none(result.thing),
+            rows.pack_or_none(result.undo),
             self._now(),
         )
         return _CONCLUDE, values
@@ -335,7 +337,7 @@ def _open(path: Path) -> sqlite3.Connection:
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA foreign_keys = ON")
             database.create_function("seal", -1, rows.seal, deterministic=True)
-            schema.migrate(database)
+            schema.create(database)
     except BaseException:
         database.close()
         raise
@@ -343,17 +345,20 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not stslab's, or from the future, before anything touches it."""
+    """Refuse a file that is not stslab's, or of another version, before anything touches it."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     version = schema.version_of(database)
     empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if application != schema.APPLICATION_ID and not (empty and application == version == 0):
+    if empty and application == version == 0:
+        return
+    if application != schema.APPLICATION_ID:
         raise JournalCorrupt(f"{path} is not a journal of stslab's.", _mend(path))
-    if version > schema.VERSION:
-        raise JournalTooNew(
-            f"The journal {path} was written by a newer stslab"
-            f" (its version {version}, this one's {schema.VERSION}).",
-            "Upgrade stslab, or use another state folder: STSLAB_HOME=/some/folder stslab ...",
+    if version != schema.VERSION:
+        raise JournalOfAnotherVersion(
+            f"The journal {path} was written by another version of stslab"
+            f" (its format is {version}, this one's {schema.VERSION}).",
+            "Use that version to clean up its runs, or use another state folder:"
+            " STSLAB_HOME=/some/folder stslab ...",
         )
 
 
@@ -377,7 +382,7 @@ def _explained(path: Path) -> Iterator[None]:
 _SENSELESS = (
     sqlite3.DatabaseError,
     ValueError,
-    KeyError,
+    MsgspecError,
     TypeError,
     IndexError,
     OverflowError,

@@ -65,8 +65,6 @@ _RESOURCES: Mapping[str, str] = {
     "StackName": "arn:{partition}:cloudformation:{region}:{account}:stack/{name}/*",
     "Bucket": "arn:{partition}:s3:::{name}",
 }
-_OF_KIND = {"iam.user": "UserName", "iam.role": "RoleName", "s3.bucket": "Bucket",
-            "cloudformation.stack": "StackName"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ from typing import Any
 
 from stslab.errors import UnresolvedReference
 from stslab.kinds.creations import CREATIONS
-from stslab.kinds.kind import RUN_TAG, Creation
+from stslab.kinds.kind import RUN_TAG, Creation, search
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
-from stslab.runner.calls.look import search
 from stslab.runner.journal.records import Intent, Thing, UndoCall
 from stslab.runner.ports import TargetInfo
 

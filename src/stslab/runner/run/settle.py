@@ -6,8 +6,9 @@ from typing import Any
 
 from stslab.errors import RunError
 from stslab.kinds.creations import is_repeatable
+from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.look import Lookout, can_be_listed, complete, label, search
+from stslab.runner.calls.look import Lookout, can_be_listed, complete, label
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import (
     MADE,

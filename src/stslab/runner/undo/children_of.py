@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.kinds.kind import Child, is_gone
+from stslab.kinds.kind import Child, is_gone, search
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.runner.calls.ahead import Read
 from stslab.runner.calls.calls import ADMIN
-from stslab.runner.calls.look import search
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Thing, UndoCall
 from stslab.runner.ports import Answer, Refusal

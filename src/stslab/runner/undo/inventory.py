@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stslab.kinds.kind import search
 from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.look import search
 from stslab.runner.ports import Answer
 
 Inventory = Mapping[str, str]

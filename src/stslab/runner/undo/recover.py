@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.calls import ADMIN, Calls
-from stslab.runner.calls.look import label, search, tag_in
+from stslab.runner.calls.look import label, tag_in
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import Event, Notice
 from stslab.runner.journal.ids import LENGTH

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.ahead import Read
-from stslab.runner.calls.look import search, tag_in
+from stslab.runner.calls.look import tag_in
 from stslab.runner.calls.work import Work
 from stslab.runner.events import Notice
 from stslab.runner.journal.records import Thing

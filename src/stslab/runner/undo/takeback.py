@@ -10,9 +10,9 @@ from typing import Any
 
 from stslab.errors import RunError
 from stslab.kinds.creations import CREATIONS
-from stslab.kinds.kind import is_gone
+from stslab.kinds.kind import is_gone, search
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.look import Lookout, can_be_listed, complete, label, search
+from stslab.runner.calls.look import Lookout, can_be_listed, complete, label
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown

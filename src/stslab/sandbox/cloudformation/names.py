@@ -20,7 +20,6 @@ LOGICAL_SHARE = 24
 """How much of a long name the logical id keeps when both parts must be shortened."""
 
 MIXED = string.ascii_letters + string.digits
-LOWER = string.ascii_lowercase + string.digits
 
 
 def check_new_name(name: str) -> None:

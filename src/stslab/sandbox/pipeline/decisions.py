@@ -9,8 +9,7 @@ import json
 import os
 import re
 import threading
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,9 @@ from typing import Any
 from stslab.policy import Decision
 from stslab.policy.principal import PrincipalKind
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
-from stslab.sandbox.pipeline.log_file import NAME, Event, is_refused
+from stslab.sandbox.pipeline.log_file import NAME, Event
 from stslab.sandbox.pipeline.redaction import redacted
 
-REMEMBERED = 2000
 MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
@@ -50,14 +48,13 @@ class Seen:
 
 
 class DecisionLog:
-    """Keeps the last events in memory, and appends each to a file that only the user reads.
+    """Appends each event to a file that only the user reads.
 
     The file is ``decisions.jsonl``; at 8 MiB it becomes ``decisions.jsonl.1``, whose
     predecessor is dropped. Without a folder there is no file.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._events: deque[Event] = deque(maxlen=REMEMBERED)
         self._path = folder / NAME if folder else None
         self._lock = threading.Lock()
         self._file: int | None = None
@@ -71,25 +68,7 @@ class DecisionLog:
         event["userIdentity"] = _vouched_for(decisions) or event["userIdentity"]
         event["decisions"] = [_decision(one) for one in _telling(decisions)]
         with self._lock:
-            self._events.append(event)
-            self._append(event)
-
-    def events(
-        self, *, denied: bool = False, request_id: str = "", after: str = "", limit: int = 100
-    ) -> list[Event]:
-        """The last ``limit`` events, oldest first.
-
-        ``denied``: only those that were refused. ``after``: only those that came after
-        the event of this id.
-        """
-        with self._lock:
-            events = list(self._events)
-        chosen: Iterable[Event] = _after(events, after) if after else events
-        if request_id:
-            chosen = [one for one in chosen if one["requestID"] == request_id]
-        if denied:
-            chosen = [one for one in chosen if is_refused(one)]
-        return list(chosen)[-limit:]
+            self.append(event)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -98,7 +77,8 @@ class DecisionLog:
                 os.close(self._file)
                 self._file = None
 
-    def _append(self, event: Event) -> None:
+    def append(self, event: Event) -> None:
+        """Write the event down; the lock is held."""
         if self._path is None:
             return
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
@@ -121,13 +101,6 @@ def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
         return decisions
     refused = [one for one in decisions if not one.allowed]
     return (refused or decisions)[:MOST_DECISIONS]
-
-
-def _after(events: list[Event], event_id: str) -> list[Event]:
-    for place, event in enumerate(events):
-        if event["eventID"] == event_id:
-            return events[place + 1 :]
-    return events
 
 
 # "CloudTrail record contents for management, data, and network activity events" (2026).

@@ -44,7 +44,6 @@ class Inside:
     state: State
     pipeline: Pipeline
     judge: Judge
-    log: DecisionLog
     keys: Keys
     services: Services
     cloudformation: CloudFormation
@@ -72,4 +71,4 @@ def assemble(
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }
-    return Inside(state, pipeline, judge, log, known, services, stacks)
+    return Inside(state, pipeline, judge, known, services, stacks)

@@ -14,7 +14,6 @@ from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.server.control.account import add_verbs as account_verbs
-from stslab.sandbox.server.control.log import add_verbs as log_verbs
 from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
 from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
 from stslab.sandbox.server.control.requests import Registry
@@ -40,7 +39,6 @@ class EmbeddedAccount:
         oidc_verbs(registry, lambda: self._state)
         saml_verbs(registry, lambda: self._state)
         rehearsal_verbs(registry, lambda: self)
-        log_verbs(registry, self._log)
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Who is calling, whose a key is, and what an encoded denial says."""
+"""Who is calling, and whose a key is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.sts import faults, messages
+from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.ports import Judge
-from stslab.sandbox.sts.sessions import SessionStore
 
 _FORBIDDEN = 403
 
@@ -16,9 +15,8 @@ _FORBIDDEN = 403
 class Identity:
     """GetCallerIdentity, GetAccessKeyInfo and DecodeAuthorizationMessage."""
 
-    def __init__(self, judge: Judge, store: SessionStore) -> None:
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._store = store
 
     def get_caller_identity(self, request: ApiRequest) -> dict[str, Any]:
         """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
@@ -40,10 +38,9 @@ class Identity:
         return {"Account": account}
 
     def decode_authorization_message(self, request: ApiRequest) -> dict[str, Any]:
-        """Read an encoded denial."""
+        """Refuse the message: none of the operations here encodes its denials."""
         self._require(request, "sts:DecodeAuthorizationMessage")
-        key = self._store.message_key
-        return {"DecodedMessage": messages.decode(key, request.params["EncodedMessage"])}
+        raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
     def _require(self, request: ApiRequest, action: str) -> None:
         decision = self._judge.decide(request, action, "*", context={})

@@ -35,7 +35,7 @@ class StsService:
         assume, tokens, identity = (
             AssumeRole(world, judge, store),
             Tokens(world, judge, store),
-            Identity(judge, store),
+            Identity(judge),
         )
         self.keys = SessionKeys(world, store)
         operations: dict[str, Handler] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,14 +68,12 @@ class Session:
 class SessionStore:
     """Every session that is still of interest: live, or expired not long ago.
 
-    Part of what the account saves; writers hold the account's write lock. ``message_key``
-    authenticates encoded authorization messages.
+    Part of what the account saves; writers hold the account's write lock.
     """
 
     def __init__(self) -> None:
         self._sessions: Table[str, Session] = Table()
         self._prune_at = _PRUNE_FROM
-        self.message_key = secrets.token_bytes(32)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -92,10 +88,6 @@ class SessionStore:
     def find(self, access_key_id: str) -> Session | None:
         """The session with this key, expired or not."""
         return self._sessions.get(access_key_id)
-
-    def of_issuer(self, issuer_id: str) -> Iterable[Session]:
-        """The sessions whose permissions come from the role or user of this unique id."""
-        return [one for one in list(self._sessions.values()) if one.issuer_id == issuer_id]
 
     def _forget(self, before: datetime) -> None:
         for key in [key for key, one in self._sessions.items() if one.expires <= before]:

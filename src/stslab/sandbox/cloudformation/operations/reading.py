@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.cloudformation import faults
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.operations.requests import Desk, page
 from stslab.sandbox.cloudformation.stacks import exports
@@ -133,14 +132,6 @@ class ReadOperations:
 
     def _all(self, request: ApiRequest) -> list[Stack]:
         return list(reversed(list(self._desk.stacks.of(request.account, request.region))))
-
-
-def existing(desk: Desk, request: ApiRequest) -> Stack:
-    """The stack that a request on change sets names."""
-    found = desk.find(request, request.params["StackName"])
-    if found is None:
-        raise faults.no_such_stack_here(request.params["StackName"])
-    return found
 
 
 def _resources(stack: Stack) -> list[Resource]:

@@ -148,7 +148,6 @@ class Stack:
     timeout_minutes: int | None = None
     deadline: datetime | None = None
     protected: bool = False
-    stack_policy: str = ""
     retained: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     forced: bool = False

@@ -23,7 +23,6 @@ from stslab.sandbox.cloudformation.template.references import (
 )
 
 CIDR_BLOCKS = 256
-IPV4_BITS = 32
 ONE = 1
 TWO = 2
 TEN = 10

@@ -92,9 +92,3 @@ def _is_open(value: Any) -> bool:
 
 def _listed(values: Any) -> Iterator[Any]:
     return iter(values if isinstance(values, list) else [values])
-
-
-def acl_is_public(acl: Any) -> bool:
-    """Whether moto's ``acl`` grants anything to everyone, or to everyone with an account."""
-    grants = acl.grants if acl is not None else ()
-    return any(grantee.uri in PUBLIC_GROUPS for grant in grants for grantee in grant.grantees)

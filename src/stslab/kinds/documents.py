@@ -1,0 +1,116 @@
+"""What a policy document says of who is let in, and of rights that are wide. Pure.
+
+It reads no more of a document than that, and reads it warily: what could be read in two ways
+is unreadable, and what is no Deny counts as an Allow (IAM User Guide, "IAM JSON policy elements
+reference").
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+EVERYONE = "*"
+_WIDE = re.compile(r"[A-Za-z0-9-]*[*?].*")
+_WHOLE = re.compile(r"\*|[a-z0-9-]+:\*")
+_WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess)")
+
+
+class Unreadable(ValueError):  # noqa: N818 - it says what the document is
+    """It is no policy document, or could be read in two ways."""
+
+
+class LetIn(NamedTuple):
+    """One principal that a statement allows; ``form`` is its key (``AWS``, ``Service``).
+
+    ``conditions`` are the operator, the key (both in small letters) and the values of each
+    condition of the statement.
+    """
+
+    form: str
+    name: str
+    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def let_in(document: Any) -> Iterator[LetIn]:
+    """Everybody whom a trust or bucket policy allows something.
+
+    Raises:
+        Unreadable: it is no such document.
+    """
+    for statement in _allowing(document):
+        conditions = tuple(_conditions(statement.get("condition")))
+        if "notprincipal" in statement:
+            yield LetIn("AWS", EVERYONE, conditions)
+        for form, name in _principals(statement.get("principal")):
+            yield LetIn(form, name, conditions)
+
+
+def is_wide(document: Any) -> bool:
+    """Whether a policy allows a whole service, or more, on every resource."""
+    try:
+        return any(map(_is_wide, _allowing(document)))
+    except Unreadable:
+        return False
+
+
+def is_wide_policy(arn: str) -> bool:
+    """Whether a managed policy of AWS's has wide rights, as its name tells."""
+    return bool(_WIDE_POLICIES.fullmatch(arn.rpartition("/")[2]))
+
+
+def _is_wide(statement: Mapping[str, Any]) -> bool:
+    resources = _texts(statement.get("resource", EVERYONE))
+    if not any(re.fullmatch(r"\*+", one) for one in resources):
+        return False
+    actions = _texts(statement.get("action", []))
+    return "notaction" in statement or any(_WHOLE.fullmatch(one.lower()) for one in actions)
+
+
+def _allowing(document: Any) -> Iterator[Mapping[str, Any]]:
+    """The statements that are no Deny; their keys in small letters."""
+    statements = _small(_read(document)).get("statement", [])
+    for one in statements if isinstance(statements, list) else [statements]:
+        statement = _small(one)
+        if str(statement.get("effect")).lower() != "deny":
+            yield statement
+
+
+def _read(document: Any) -> Any:
+    if not isinstance(document, str):
+        return document
+    try:
+        return json.loads(document, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("a key stands there twice")
+    return found
+
+
+def _small(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Unreadable("it is no policy")
+    return _once([(str(key).lower(), part) for key, part in value.items()])
+
+
+def _principals(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for form, names in value.items():
+            yield from ((str(form), name) for name in _texts(names))
+    elif value is not None:
+        yield from (("AWS", name) for name in _texts(value))
+
+
+def _conditions(value: Any) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for operator, keys in value.items() if isinstance(value, Mapping) else ():
+        for key, values in keys.items() if isinstance(keys, Mapping) else ():
+            yield str(operator).lower(), str(key).lower(), tuple(_texts(values))
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list | tuple) else [value])]

@@ -1,0 +1,458 @@
+"""Whether a call touches only what is the run's own. Pure.
+
+``judged`` tells what a changing call would do that a run may not (:class:`Objection`), and what
+a person should know of it beforehand (:class:`Note`). The rules are those of
+:mod:`stslab.kinds.operations`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stslab.kinds import documents, template
+from stslab.kinds.kind import RUN_TAG, search
+from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
+from stslab.kinds.own import Own
+from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
+
+MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a call may not be made, and what to do. ``parameter`` and ``word`` say where it is."""
+
+    reason: str
+    fix: str = MAKE_IT
+    parameter: str = ""
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a call does that a person should know before they agree to it."""
+
+    text: str
+
+
+Finding = Objection | Note
+
+
+_SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One call that is judged. ``inside`` are the kinds of a template's resources."""
+
+    call: str
+    own: Own
+    caller: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inside: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+
+    def is_own(self, kind: str, value: Any) -> bool:
+        """Whether a value names the run's own thing, or one of the same template."""
+        text = str(value)
+        marks = template.MARK.findall(text)
+        if not marks:
+            return self.own.has(kind, text)
+        if len(marks) > 1 or self.inside.get(marks[0]) != kind:
+            return False
+        alone = template.MARK.fullmatch(text) is not None
+        return alone or self.own.arn(kind, template.MARK.sub("x", text)) == "x"
+
+
+def judged(call: str, params: Mapping[str, Any], own: Own, caller: str = "") -> Iterator[Finding]:
+    """All that there is to say of a call (``service.Operation``) before it is made.
+
+    ``caller`` is the name of the run's own user whose key signs it, or nothing.
+    """
+    service = call.partition(".")[0]
+    if service not in HOME:
+        yield from _elsewhere(call, params, own)
+    elif changes(call):
+        rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
+        if rules is None:
+            yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
+        else:
+            yield from _kept(rules, params, _Case(call, own, caller, params))
+
+
+def objections(
+    call: str, params: Mapping[str, Any], own: Own, caller: str = ""
+) -> Iterator[Objection]:
+    """Why a call may not be made."""
+    return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
+
+
+def _kept(rules: Rules, given: Mapping[str, Any], case: _Case) -> Iterator[Finding]:
+    for rule in rules:
+        if not rule.either:
+            yield from _found(rule, given, case)
+            continue
+        ways = [list(_found(one, given, case)) for one in rule.either]
+        if all(ways):
+            yield from ways[0]
+
+
+def _found(rule: Rule, given: Mapping[str, Any], case: _Case) -> Iterator[Finding]:
+    """What one rule says of the parameters, or of a resource's properties."""
+    values = _values(rule, given)
+    if not values and rule.implied and case.caller:
+        values = [case.caller]
+    if not values and rule.needed:
+        yield replace(_lacking(rule, case), parameter=_parameter(rule))
+    for value in values:
+        unread = isinstance(value, str) and rule.must not in _READ and case.own.is_unknown(value)
+        for finding in () if unread else _CHECKS[rule.must](value, rule, case):
+            if isinstance(finding, Objection):
+                parameter = finding.parameter or _parameter(rule)
+                word = finding.word or (value if isinstance(value, str) else "")
+                yield replace(finding, parameter=parameter, word=word)
+            else:
+                yield finding
+
+
+def _values(rule: Rule, given: Mapping[str, Any]) -> list[Any]:
+    if not rule.where:
+        return [given]
+    found = search(rule.where, given)
+    if found is None or found == []:
+        return []
+    whole = rule.must in (Must.TAGGED, Must.UNTAGGED) or not isinstance(found, list)
+    return [found] if whole else [one for one in found if one is not None]
+
+
+def _parameter(rule: Rule) -> str:
+    """The parameter that a rule is about, as far as its expression tells."""
+    return re.split(r"\W", rule.where.lstrip("["))[0]
+
+
+def _lacking(rule: Rule, case: _Case) -> Objection:
+    if rule.must is Must.TAGGED:
+        return _untagged(rule, case)
+    if rule.implied:
+        return Objection(
+            f"{case.call} without {rule.where} would change the user who calls.",
+            f"Name a user that the run made: {rule.where}: ...",
+        )
+    return Objection(f"{case.call} does not say {rule.where}.", f"Add {rule.where}.")
+
+
+# Texts that are read although some of what stands in them is known only later.
+_READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
+
+
+# The checks: what each says of one value.
+
+
+def _own(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    if not case.is_own(rule.kind, value):
+        yield Objection(
+            f"{case.place or case.call} would change {_what(rule.kind)} {_shown(value)},"
+            " which is not the run's own.",
+        )
+
+
+def _new(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    if case.own.run not in str(value):
+        yield Objection(
+            f"The name of {_what(rule.kind)} {_shown(value)} does not hold the run's id.",
+            f"Put it into the name, as in {str(value)[:40]}-${{{{ run.id }}}}.",
+        )
+
+
+def _tagged(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    if {"Key": RUN_TAG, "Value": case.own.run} not in (value if isinstance(value, list) else []):
+        yield _untagged(rule, case)
+
+
+def _untagged(rule: Rule, case: _Case) -> Objection:
+    tag = f'[{{Key: "{RUN_TAG}", Value: "${{{{ run.id }}}}"}}]'
+    outer = rule.where.split(".")
+    written = f"{outer[-1]}: {tag}" if len(outer) == 1 else f"{outer[0]}: {{{outer[1]}: {tag}}}"
+    return Objection(f"{case.call} lacks the run's tag {RUN_TAG}.", f"Add {written}.")
+
+
+def _keeps_tag(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    for tag in value if isinstance(value, list) else [value]:
+        key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
+        if key == RUN_TAG and kept != case.own.run:
+            yield Objection(
+                f"{case.call} would change the tag {RUN_TAG}, by which the run knows what is its"
+                " own.",
+                "Leave that tag as it is.",
+            )
+
+
+def _attached(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    arn = str(value)
+    if re.fullmatch(rf"arn:{re.escape(case.own.partition)}:iam::aws:policy/.+", arn):
+        if documents.is_wide_policy(arn) and not rule.where.startswith("PermissionsBoundary"):
+            yield Note(f"{case.call} gives wide rights: {arn.rpartition('/')[2]}")
+    elif not case.is_own("iam.policy", arn):
+        yield Objection(
+            f"{case.place or case.call} would attach the managed policy {_shown(arn)}, which is"
+            " neither the run's own nor AWS's.",
+            "Attach a policy that the lab makes, or one of AWS's (arn:aws:iam::aws:policy/...).",
+        )
+
+
+def _role(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    if case.is_own("iam.role", value):
+        return
+    if str(value) in case.own.roles:
+        yield Note(f"{case.call} uses the role {value}, which is not the run's")
+        return
+    yield Objection(
+        f"{case.place or case.call} would use the role {_shown(value)}, which is not the run's"
+        " own.",
+        f'If the lab needs it, declare it: uses: {{roles: ["{_shown(value)}"]}}.',
+    )
+
+
+def _trust(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    try:
+        everybody = list(documents.let_in(value))
+    except documents.Unreadable as error:
+        if not case.own.is_unknown(value):
+            yield Objection(f"Who is let in can't be told: {error}.", "Write it as AWS has it.")
+        return
+    for one in everybody:
+        yield from _let_in(one, case)
+
+
+def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
+    if case.own.is_unknown(one.name) or _is_trusted(one, case):
+        return
+    account = _account_of(one.name)
+    who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)
+    declared = one.form == "AWS" and (account or one.name) in case.own.accounts
+    if declared:
+        whole = who if who == "everyone" else f"account {account}"
+        yield Note(f"{case.call} lets in {whole}, as the lab declares")
+        return
+    needed = documents.EVERYONE if who == "everyone" else account or "..."
+    yield Objection(
+        f"{case.place or case.call} would let in {who}.",
+        "Name what the lab makes, this account, or an AWS service."
+        f' If another account is needed, declare it: uses: {{accounts: ["{needed}"]}}.',
+        word=one.name,
+    )
+
+
+def _is_trusted(one: documents.LetIn, case: _Case) -> bool:
+    """This account, a thing of the run's, a provider of the run's, or an AWS service."""
+    own = case.own
+    if one.form == "Service":
+        return one.name.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    if one.form == "Federated":
+        return any(case.is_own(f"iam.{kind}_provider", one.name) for kind in ("oidc", "saml"))
+    if one.form != "AWS":
+        return False
+    if one.name == documents.EVERYONE:
+        return any(_is_here(*condition, own) for condition in one.conditions)
+    if one.name in (own.account, f"arn:{own.partition}:iam::{own.account}:root"):
+        return True
+    session = _SESSION.fullmatch(one.name)
+    arn = f"{session[1]}:iam::{session[2]}:role/{session[3]}" if session else one.name
+    return any(case.is_own(kind, arn) for kind in ("iam.user", "iam.role"))
+
+
+def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool:
+    """Whether a condition holds for callers of this account alone."""
+    if operator == "stringequals" and key == "aws:principalaccount":
+        return set(values) == {own.account}
+    exact = operator in {"stringequals", "arnequals"} and key == "aws:principalarn"
+    here = f"arn:{own.partition}:iam::{own.account}:"
+    return exact and bool(values) and all(one.startswith(here) for one in values)
+
+
+def _account_of(principal: str) -> str:
+    found = re.fullmatch(r"(\d{12})|arn:[^:]+:(?:iam|sts)::(\d{12}):.+", principal)
+    return (found[1] or found[2]) if found else ""
+
+
+def _rights(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    if documents.is_wide(value):
+        yield Note(
+            f"{case.place or case.call} gives wide rights: all actions of a service, or more"
+        )
+
+
+def _private(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    if str(value).lower().replace("-", "") in _PRIVATE_LISTS:
+        return
+    if documents.EVERYONE in case.own.accounts:
+        yield Note(f"{case.place or case.call} lets in others, as the lab declares")
+        return
+    yield Objection(
+        f"{case.place or case.call} would let in others, by an access control list.",
+        'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.',
+    )
+
+
+_PRIVATE_LISTS = frozenset(
+    {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
+)
+
+
+def _source(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    told = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
+    bucket = str(told).partition("/")[0]
+    if not case.own.has("s3.bucket", bucket):
+        yield Objection(f"{case.call} would copy from S3 bucket {bucket}, which is not the run's.")
+
+
+def _template(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    try:
+        whole = list(_resources(value, case.params, case.own))
+    except template.Unjudgeable as error:
+        if case.own.is_unknown(value):
+            return
+        yield Objection(
+            f"What the template makes can't be told: {error}.",
+            "Write out in the template itself what it makes.",
+            word=error.word,
+        )
+        return
+    kinds = {one.logical: BY_RESOURCE_TYPE.get(one.type) for one in whole}
+    inside = {logical: kind.id for logical, kind in kinds.items() if kind}
+    told = dict.fromkeys(
+        finding
+        for one in whole
+        for finding in _resource(one, replace(case, inside=inside, place=one.logical))
+    )
+    yield from told
+
+
+def _resources(text: Any, params: Mapping[str, Any], own: Own) -> Iterator[template.Resource]:
+    given = {
+        str(one.get("ParameterKey")): str(one.get("ParameterValue", template.UNKNOWN))
+        for one in params.get("Parameters") or ()
+        if isinstance(one, Mapping)
+    }
+    pseudo = {
+        "AccountId": own.account,
+        "Partition": own.partition,
+        "StackName": str(params.get("StackName", template.UNKNOWN)),
+        "URLSuffix": "amazonaws.com.cn" if own.partition == "aws-cn" else "amazonaws.com",
+    }
+    return template.resources(str(text), given, pseudo)
+
+
+def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
+    rules = RESOURCES.get(one.type)
+    if rules is not None:
+        for finding in _kept(rules, one.properties, case):
+            yield _in_template(finding, one)
+        return
+    service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""
+    if service in HOME or service not in case.own.services:
+        undeclared = service and service not in HOME
+        yield Objection(
+            f"stslab does not know what {one.logical}, a resource of type {one.type}, changes and"
+            " costs.",
+            f"Leave it out, or declare it: services: [{service}]."
+            if undeclared
+            else "Leave it out.",
+            "TemplateBody",
+            one.type,
+        )
+    else:
+        for role in _roles_in(one.properties):
+            for finding in _role(role, Rule(Must.ROLE), case):
+                yield _in_template(finding, one)
+
+
+def _in_template(finding: Finding, one: template.Resource) -> Finding:
+    if isinstance(finding, Note):
+        return finding
+    known = finding.word and not template.MARK.search(finding.word)
+    word = finding.word if known and template.UNKNOWN not in finding.word else one.logical
+    return replace(finding, parameter="TemplateBody", word=word)
+
+
+def _elsewhere(call: str, params: Mapping[str, Any], own: Own) -> Iterator[Finding]:
+    """A call to a service that stslab does not know: as declared, and with no other's role."""
+    service = call.partition(".")[0]
+    if service not in own.services:
+        yield Objection(
+            f"{call} is of a service whose changes stslab does not know.",
+            f"Leave it out, or declare it: services: [{service}].",
+        )
+    elif changes(call):
+        for role in _roles_in(params):
+            yield from _role(role, Rule(Must.ROLE), _Case(call, own))
+
+
+_NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
+_A_ROLE = re.compile(r"arn:[^:]*:iam::[^:]*:(role|instance-profile)/.+")
+
+
+def _roles_in(value: Any, key: str = "") -> Iterator[str]:
+    """Every role that a value names, whatever the parameter is called."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _roles_in(part, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _roles_in(part, key)
+    elif isinstance(value, str) and (_A_ROLE.fullmatch(value) or _NAMES_A_ROLE.fullmatch(key)):
+        yield value
+
+
+def _name(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    if ":" in str(value):
+        yield Objection(f"{case.call} wants a name here, no ARN.", f"Write the {rule.where}.")
+
+
+def _absent(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+    if value:
+        yield Objection(
+            f"{case.place or case.call} may not have {_parameter(rule)}: {rule.says}.",
+            "Leave it out.",
+        )
+
+
+def _embedded(_value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+    if not case.own.embedded:
+        yield Objection(
+            f"{case.call} changes the whole account, and so is for the embedded account only.",
+            "Run the lab on the embedded account: leave out --target.",
+        )
+
+
+_CHECKS: Mapping[Must, Callable[[Any, Rule, _Case], Iterator[Finding]]] = {
+    Must.ABSENT: _absent,
+    Must.ATTACHED: _attached,
+    Must.EMBEDDED: _embedded,
+    Must.NAME: _name,
+    Must.NEW: _new,
+    Must.OWN: _own,
+    Must.PRIVATE: _private,
+    Must.RIGHTS: _rights,
+    Must.ROLE: _role,
+    Must.SOURCE: _source,
+    Must.TAGGED: _tagged,
+    Must.TEMPLATE: _template,
+    Must.TRUST: _trust,
+    Must.UNTAGGED: _keeps_tag,
+}
+
+
+def _what(kind: str) -> str:
+    """What people call things of a kind: ``IAM user``."""
+    known = KINDS.get(kind)
+    return known.what.partition(" {")[0] if known else kind
+
+
+def _shown(value: Any) -> str:
+    text = template.MARK.sub(r"\1", str(value)).replace(template.UNKNOWN, "(not told)")
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+_LONGEST_SHOWN = 120

@@ -1,0 +1,306 @@
+"""A CloudFormation template's resources, with what its functions come to. Pure.
+
+A value that only a resource of the template has is a mark with that resource's logical id; one
+that can't be told is :data:`UNKNOWN`. Where a condition decides, both ways are given: a
+template is harmless only if it is so either way. CloudFormation User Guide, "Template
+reference".
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+UNKNOWN = "\ue002"
+MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
+_RESERVED = re.compile("[\ue000-\ue002]")
+_LONGEST, _DEEPEST, _MOST_CONDITIONS = 1_000_000, 60, 8
+_SECTIONS = frozenset(
+    {
+        "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata",
+        "Outputs", "Parameters", "Resources", "Rules",
+    }
+)  # fmt: skip
+_LISTS = frozenset({"CommaDelimitedList", "List<Number>"})
+_IN_SUB = re.compile(r"\$\{(!?)([^{}]*)\}")
+_NO_VALUE = object()
+_UNSEEN = ("Fn::Transform", "Fn::ForEach", "Fn::ImportValue", "<<")
+
+
+class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
+    """What a template does can't be told beforehand. ``word`` is the part of it that hides it."""
+
+    def __init__(self, reason: str, word: str = "") -> None:
+        super().__init__(reason)
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a template, its properties evaluated."""
+
+    logical: str
+    type: str
+    properties: Mapping[str, Any]
+
+
+def resources(
+    text: str, parameters: Mapping[str, str], pseudo: Mapping[str, str]
+) -> Iterator[Resource]:
+    """Every resource, as it is for each way that the template's conditions may come out.
+
+    ``parameters`` are those that are given; ``pseudo`` has AccountId, Region and the like.
+
+    Raises:
+        Unjudgeable: it is no template, or something in it can't be told.
+    """
+    read = parse(text)
+    _refuse_unseen(read)
+    declared = _mapping(read.get("Resources"))
+    names = {
+        **{f"AWS::{name}": value for name, value in pseudo.items()},
+        **_values(read, parameters),
+    }
+    conditions = list(_mapping(read.get("Conditions")))
+    if len(conditions) > _MOST_CONDITIONS:
+        raise Unjudgeable(f"it has more than {_MOST_CONDITIONS} conditions", "Conditions")
+    for holding in itertools.product((True, False), repeat=len(conditions)):
+        ways = dict(zip(conditions, holding, strict=True))
+        scope = _Scope(names, _mapping(read.get("Mappings")), frozenset(declared), ways)
+        for logical, resource in declared.items():
+            whole = _mapping(resource)
+            properties = scope.value(whole.get("Properties", {}))
+            yield Resource(logical, str(whole.get("Type")), _mapping(properties))
+
+
+def parse(text: str) -> Mapping[str, Any]:
+    """The template's data, functions in their long form.
+
+    Raises:
+        Unjudgeable: it is no template, or could be read in two ways.
+    """
+    if len(text) > _LONGEST or _RESERVED.search(text):
+        raise Unjudgeable("it is too long, or has characters that are reserved")
+    # JSON is YAML, but for tabs between its tokens.
+    plain = text.replace("\t", " ") if text.lstrip().startswith("{") else text
+    try:
+        return _mapping(yaml.load(plain, Loader=_Loader))  # noqa: S506 - a SafeLoader with more tags
+    except Unjudgeable:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        raise Unjudgeable("it is neither YAML nor JSON") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as CloudFormation takes it: no aliases, no dates; and no key that is there twice."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise Unjudgeable("it has YAML aliases")
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise Unjudgeable("it is nested too deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002 - all is read at once
+        pairs = [
+            (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
+            for key, value in node.value
+        ]
+        found = {key: value for key, value in pairs if isinstance(key, str)}
+        if len(found) != len(pairs):
+            raise Unjudgeable("a key stands there twice, or is no text")
+        return found
+
+
+# Numbers and dates stay the text that they are: an account's id may begin with a zero.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag.endswith(":null")]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    return {name: loader.construct_mapping(node)}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def _refuse_unseen(read: Mapping[str, Any]) -> None:
+    """Refuse what is put into the template only when it is deployed, or ties other stacks to it."""
+    for section in read.keys() - _SECTIONS:
+        raise Unjudgeable(f"its section {section} may put in what does not stand there", section)
+    for text in _keys_and_texts(read):
+        if text.startswith(_UNSEEN) or "{{resolve:" in text:
+            raise Unjudgeable("it takes in what does not stand in it", text.split("}}")[0][:60])
+
+
+def _keys_and_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value if "{{resolve:" in value else ""
+    elif isinstance(value, Mapping):
+        yield from value
+        value = list(value.values())
+    for part in value if isinstance(value, list) else ():
+        yield from _keys_and_texts(part)
+
+
+def _values(read: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """What ``Ref`` of each parameter comes to."""
+    found: dict[str, Any] = {}
+    for name, declared in _mapping(read.get("Parameters")).items():
+        kind = str(_mapping(declared).get("Type"))
+        value = given.get(name, _mapping(declared).get("Default", UNKNOWN))
+        if kind.startswith("AWS::SSM") or "{{resolve:" in str(value):
+            value = UNKNOWN
+        is_list = kind in _LISTS or kind.startswith("List<")
+        found[name] = [one.strip() for one in str(value).split(",")] if is_list else str(value)
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Unjudgeable("a part of it is not written as CloudFormation wants it")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What names mean in a template."""
+
+    names: Mapping[str, Any]
+    mappings: Mapping[str, Any]
+    resources: frozenset[str]
+    ways: Mapping[str, bool]
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, node: Any) -> Any:
+        """A part of the template with its functions evaluated."""
+        if isinstance(node, Mapping):
+            if len(node) == 1:
+                ((name, argument),) = node.items()
+                if name == "Ref" or name.startswith("Fn::"):
+                    return self.called(name, argument)
+            found = {key: self.value(part) for key, part in node.items()}
+            return {key: part for key, part in found.items() if part is not _NO_VALUE}
+        if isinstance(node, list):
+            return [part for part in map(self.value, node) if part is not _NO_VALUE]
+        return node
+
+    def called(self, function: str, argument: Any) -> Any:
+        """What a function comes to."""
+        try:
+            known = _FUNCTIONS.get(function)
+            return known(self, argument) if known else UNKNOWN
+        except (TypeError, ValueError, LookupError, AttributeError):
+            return UNKNOWN
+
+    def text(self, node: Any) -> str:
+        """A part that must come to text."""
+        value = self.value(node)
+        return value if isinstance(value, str) else UNKNOWN
+
+    def listed(self, node: Any) -> list[Any]:
+        """A part that must come to a list; one that can't be told is a list of that."""
+        value = self.value(node)
+        return value if isinstance(value, list) else [UNKNOWN]
+
+    def named(self, name: str) -> Any:
+        """What ``Ref`` of this name comes to."""
+        if name == "AWS::NoValue":
+            return _NO_VALUE
+        if name in self.own:
+            return self.own[name]
+        if name in self.names:
+            return self.names[name]
+        return f"\ue000{name}\ue001" if name in self.resources else UNKNOWN
+
+    def attribute(self, logical: str, attribute: str) -> str:
+        """What ``Fn::GetAtt`` comes to."""
+        plain = re.fullmatch(r"[A-Za-z0-9.]+", attribute)
+        known = logical in self.resources and plain
+        return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN
+
+
+def _ref(scope: _Scope, name: Any) -> Any:
+    return scope.named(str(name))
+
+
+def _get_att(scope: _Scope, argument: Any) -> str:
+    parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
+    return scope.attribute(str(parts[0]), ".".join(map(scope.text, parts[1:])))
+
+
+def _sub(scope: _Scope, argument: Any) -> str:
+    text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+    inner = _Scope(
+        scope.names, scope.mappings, scope.resources, scope.ways,
+        {name: scope.text(value) for name, value in _mapping(own).items()},
+    )  # fmt: skip
+
+    def put(found: re.Match[str]) -> str:
+        if found[1]:
+            return f"${{{found[2]}}}"
+        name = found[2].strip()
+        if name in inner.own or "." not in name:
+            value = inner.named(name)
+            return value if isinstance(value, str) else UNKNOWN
+        return scope.attribute(*name.split(".", 1))
+
+    return _IN_SUB.sub(put, str(text))
+
+
+def _join(scope: _Scope, argument: Any) -> str:
+    between, parts = argument
+    return scope.text(between).join(map(scope.text, scope.listed(parts)))
+
+
+def _if(scope: _Scope, argument: Any) -> Any:
+    name, then, otherwise = argument
+    return scope.value(then if scope.ways.get(str(name)) else otherwise)
+
+
+def _select(scope: _Scope, argument: Any) -> Any:
+    number, listed = scope.text(argument[0]), scope.listed(argument[1])
+    known = number.isdecimal() and int(number) < len(listed)
+    return listed[int(number)] if known else UNKNOWN
+
+
+def _split(scope: _Scope, argument: Any) -> list[str]:
+    between, text = map(scope.text, argument)
+    # What a mark becomes may hold the delimiter itself.
+    return [UNKNOWN] if _RESERVED.search(text) or not between else text.split(between)
+
+
+def _find_in_map(scope: _Scope, argument: Any) -> Any:
+    found: Any = scope.mappings
+    for key in map(scope.text, argument):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return UNKNOWN if found is None else found
+
+
+_FUNCTIONS: Mapping[str, Callable[[_Scope, Any], Any]] = {
+    "Ref": _ref,
+    "Fn::FindInMap": _find_in_map,
+    "Fn::GetAtt": _get_att,
+    "Fn::If": _if,
+    "Fn::Join": _join,
+    "Fn::Select": _select,
+    "Fn::Split": _split,
+    "Fn::Sub": _sub,
+}

@@ -1,0 +1,128 @@
+"""What a run may change: rows of tests/cases/harmless, and that the rules cover all there is."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.kinds.judge import Note, Objection, judged
+from stslab.kinds.operations import CHANGES, RESOURCES
+from stslab.kinds.own import Own
+from stslab.sandbox.api import operations
+from stslab.sandbox.cloudformation.resources.types import TYPES
+from stslab.sandbox.saved.account import World
+from stslab.sandbox.server.assembly import assemble
+
+CASES = Path(__file__).parent.parent / "cases" / "harmless"
+RUN, ACCOUNT = "ab12cd34", "111122223333"
+TAGS = [{"Key": "stslab:run", "Value": RUN}]
+OWN = Own(
+    run=RUN,
+    account=ACCOUNT,
+    partition="aws",
+    things=frozenset(
+        {
+            ("iam.user", f"user-{RUN}"),
+            ("iam.role", f"role-{RUN}"),
+            ("iam.group", f"group-{RUN}"),
+            ("iam.instance_profile", f"profile-{RUN}"),
+            ("iam.policy", f"arn:aws:iam::{ACCOUNT}:policy/policy-{RUN}"),
+            ("iam.saml_provider", f"arn:aws:iam::{ACCOUNT}:saml-provider/saml-{RUN}"),
+            ("iam.mfa_device", f"arn:aws:iam::{ACCOUNT}:mfa/mfa-{RUN}"),
+            ("s3.bucket", f"bucket-{RUN}"),
+            ("cloudformation.stack", f"stack-{RUN}"),
+        }
+    ),
+    roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/declared"}),
+    accounts=frozenset({"999988887777"}),
+    services=frozenset({"sqs"}),
+)
+REAL = Own(**{name: getattr(OWN, name) for name in Own.__slots__} | {"embedded": False})
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    return yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def compare(call: str, params: dict[str, Any], row: dict[str, Any]) -> None:
+    found = list(judged(call, params, REAL if row.get("real") else OWN, row.get("caller", "")))
+    said = [f"{one.reason} {one.fix}" for one in found if isinstance(one, Objection)]
+    told = [one.text for one in found if isinstance(one, Note)]
+    for wanted, had in ((row.get("says", []), said), (row.get("notes", []), told)):
+        listed = [wanted] if isinstance(wanted, str) else wanted
+        for words in listed:
+            assert any(words in one for one in had), found
+        assert bool(had) == bool(listed), found
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=f"{group['case']} {number}: {row['call']}")
+        for group in read("calls")
+        for number, row in enumerate(group["calls"])
+    ],
+)
+def test_call(row: dict[str, Any]):
+    compare(row["call"], row.get("with", {}), row)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["case"]) for row in read("trusts")])
+@pytest.mark.parametrize("where", ["iam.UpdateAssumeRolePolicy", "s3.PutBucketPolicy"])
+def test_trust(row: dict[str, Any], where: str):
+    statement = {"Effect": "Allow", "Principal": row.get("principal")}
+    statement |= {"Condition": row["condition"]} if "condition" in row else {}
+    document = row.get("document") or json.dumps({"Statement": [statement]})
+    params = {
+        "iam.UpdateAssumeRolePolicy": {"RoleName": f"role-{RUN}", "PolicyDocument": document},
+        "s3.PutBucketPolicy": {"Bucket": f"bucket-{RUN}", "Policy": document},
+    }
+    compare(where, params[where], row)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["case"]) for row in read("templates")])
+@pytest.mark.parametrize("call", ["CreateStack", "UpdateStack", "CreateChangeSet"])
+def test_template(row: dict[str, Any], call: str):
+    params: dict[str, Any] = {"StackName": f"stack-{RUN}", "Tags": TAGS}
+    if call == "CreateChangeSet":
+        params["ChangeSetName"] = "c"
+    if "template" in row:
+        params["TemplateBody"] = row["template"]
+    elif "resources" in row:
+        params["TemplateBody"] = yaml.safe_dump({"Resources": row["resources"]})
+    given = row.get("parameters", {}).items()
+    params["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in given]
+    compare(f"cloudformation.{call}", params | row.get("with", {}), row)
+
+
+def test_every_changing_operation_of_the_embedded_account_has_its_rules():
+    registry = assemble(World()).registry
+    for service in operations.SERVICES:
+        writes = filter(operations.writes, registry.implemented(service))
+        assert {f"{service}.{name}" for name in writes} - CHANGES.keys() <= READ_THOUGH_THEY_WRITE
+
+
+# They make a report, or read an object: nothing of the account is changed.
+READ_THOUGH_THEY_WRITE = {"iam.GenerateCredentialReport", "s3.SelectObjectContent"}
+
+
+def test_every_type_of_resource_of_the_embedded_account_has_its_rules():
+    assert TYPES.keys() <= RESOURCES.keys()
+
+
+def test_every_row_is_an_operation_with_those_parameters():
+    catalogue = BotocoreCatalogue()
+    for call, rules in CHANGES.items():
+        operation = catalogue.operation(*call.split()[0].split("."))
+        assert operation, call
+        every = [one for rule in rules for one in (rule, *rule.either) if one.must not in SHARED]
+        first = [re.split(r"\W", one.where.lstrip("["))[0] for one in every]
+        assert set(filter(None, first)) <= set(getattr(operation.input, "members", ())), call
+
+
+# Rows share these, whether each of their operations has the parameter or not.
+SHARED = {"private", "absent"}
