@@ -1,26 +1,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from tests.sandbox.direct import Direct
 from tests.sandbox.furnished import furnish
 
-from stslab.sandbox.pipeline.registry import Registry
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.services import Read, Service, unsupported
+
+
+class _Deciding:
+    """A service whose every operation is decided, and then refused."""
+
+    def __init__(self, name: str, real: Service) -> None:
+        self.needs = real.needs
+        self.reads = {operation: _refusing(name, operation) for operation in operations.names(name)}
+        self.writes: dict[str, object] = {}
+
+
+def _refusing(service: str, operation: str) -> Read:
+    def refuse(*_: object) -> NoReturn:
+        raise unsupported(service, operation)
+
+    return refuse
 
 
 @pytest.fixture
 def furnished(direct: Direct) -> Direct:
-    """The world of actions.yaml and context.yaml."""
+    """The account of actions.yaml and context.yaml."""
     furnish(direct)
     return direct
 
 
 @pytest.fixture(scope="module")
 def deciding() -> Iterator[Direct]:
-    """The same, with nothing behind the gate: calls are decided, and change nothing."""
+    """The same, with nothing behind the decision: calls are decided, and change nothing."""
     made = Direct()
     furnish(made)
-    made.inside.gate._registry = Registry()
+    services = made.inside.services
+    services |= {name: _Deciding(name, real) for name, real in services.items()}
     yield made
     made.stop()

@@ -1,4 +1,4 @@
-"""Whatever is sent to the whole gate, signed or not, is answered as AWS answers: never a 500."""
+"""Whatever is sent to the whole account, signed or not, is answered as AWS answers: never a 500."""
 
 import xml.etree.ElementTree as ET
 from urllib.parse import quote, urlencode
@@ -8,27 +8,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.signing.signed import read, signed
 
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
-from stslab.sandbox.pipeline.gate import Gate
-from stslab.sandbox.saved.account import LEARNER, World
+from stslab.sandbox.api.model import LEARNER, ApiResponse, HttpRequest
+from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 class Signer:
-    """The administrator's key, and the gate that it opens."""
+    """The administrator's key, and the account that it opens."""
 
     def __init__(self) -> None:
-        world = World.new()
-        self.gate: Gate = assemble(world)
-        self.key = next(iter(world.account(LEARNER).iam.access_keys.values()))
+        state = State(Snapshot.of(accounts.new()))
+        self.inside = assemble(state)
+        self.key = accounts.usable_key(state.snapshot, LEARNER, accounts.ADMINISTRATOR)
 
     def send(self, how: str, **given) -> ApiResponse:
         request = signed(
             how, key=self.key.access_key_id, secret=self.key.secret_access_key, **given
         )
-        return self.gate.handle(request)
+        return self.inside.handle(request)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_without_a_signature(admin, method, asked, more):
     query = (*asked["arguments"], *more)
     headers = (("Host", "127.0.0.1:4566"), *FORM.items())
     request = HttpRequest(method, _path(asked), query, "", headers, asked["body"])
-    response = admin.gate.handle(request)
+    response = admin.inside.handle(request)
     _sound(f"{method} {asked} {query}", response)
 
 
@@ -152,6 +153,6 @@ def test_an_error_is_xml_whatever_it_repeats(admin):
         b"GET /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%00%EF%BF%BE%3C&X-Amz-Date=20130524T000000Z"
         b"&X-Amz-Expires=9&X-Amz-SignedHeaders=host&X-Amz-Signature=%08 HTTP/1.1\r\nHost: h\r\n\r\n"
     )
-    response = admin.gate.handle(odd)
+    response = admin.inside.handle(odd)
     assert response.status in {400, 403}
     ET.fromstring(response.body)  # noqa: S314 - the sandbox's own answer

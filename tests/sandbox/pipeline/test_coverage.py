@@ -1,4 +1,4 @@
-"""Everything that AWS or moto knows is either mapped to actions here, or refused."""
+"""Everything that AWS knows is either carried out here, and decided before, or refused."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from tests.sandbox.direct import Direct
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault, HttpRequest
-from stslab.sandbox.pipeline import naming, registry
-from stslab.sandbox.s3 import lacking
+from stslab.sandbox.pipeline import naming
 from stslab.sandbox.s3.requests import actions, address
 from stslab.sandbox.s3.requests.address import _ELSEWHERE, _SUPERSEDED
 
@@ -61,23 +60,23 @@ def example(shape: Any, depth: int = 0) -> Any:
 
 @pytest.mark.parametrize("service", operations.SERVICES)
 def test_an_operation_is_mapped_or_refused(furnished: Direct, service: str) -> None:
-    implemented = furnished.inside.registry.implemented(service)
+    real = furnished.inside.services[service]
+    implemented = real.reads.keys() | real.writes.keys()
+    assert not real.reads.keys() & real.writes.keys()
     assert implemented <= operations.names(service)
     for name in sorted(operations.names(service) - NOT_NAMED):
-        registry.needs_of(service, name)
         code = code_of(furnished, service, name)
         assert furnished.log.events()[-1]["eventName"] == name
         assert code != "InternalFailure", name
         assert code in REFUSED or name in implemented, name
 
 
-def test_operations_without_a_request_of_their_own_are_refused() -> None:
+def test_operations_without_a_request_of_their_own_are_refused(direct: Direct) -> None:
+    s3 = direct.inside.services["s3"]
     named = {one.name for group in address._candidates().values() for one in group}
     for name in NOT_NAMED:
         assert name not in named
-        with pytest.raises(ApiFault) as refused:
-            registry.needs_of("s3", name)
-        assert refused.value.code in REFUSED
+        assert name not in {**s3.reads, **s3.writes}
 
 
 def code_of(direct: Direct, service: str, name: str) -> str:
@@ -123,7 +122,3 @@ def test_every_action_that_moto_checks_itself_is_asked_for_by_the_gate() -> None
     }
     assert theirs - ours <= named_otherwise
 
-
-def test_what_moto_lacks_is_not_given_to_it(furnished: Direct) -> None:
-    for name in lacking.OPERATIONS:
-        assert furnished.inside.registry.backend("s3", name) is None

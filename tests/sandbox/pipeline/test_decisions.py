@@ -12,8 +12,6 @@ from tests.sandbox.direct import Direct
 
 from stslab.sandbox.pipeline import decisions, redaction
 from stslab.sandbox.pipeline.decisions import DecisionLog
-from stslab.sandbox.saved.account import World
-from stslab.sandbox.server.assembly import assemble
 
 
 def test_a_denied_call_is_logged_with_its_decision(direct: Direct) -> None:
@@ -66,9 +64,8 @@ def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> Non
 
 
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
-    direct = Direct(World.new())
     log = DecisionLog(tmp_path)
-    direct.inside = assemble(direct.world, log=log)
+    direct = Direct(log=log)
     direct.user("ann")
     direct.client("iam").create_login_profile(UserName="ann", Password="Hush-Hush-123!")
     direct.client("sts", "ann").get_session_token()
@@ -85,9 +82,8 @@ def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
 
 def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "MAX_FILE", 4000)
-    direct = Direct(World.new())
     log = DecisionLog(tmp_path)
-    direct.inside = assemble(direct.world, log=log)
+    direct = Direct(log=log)
     for _ in range(12):
         direct.client("iam").get_user()
     log.close()

@@ -23,7 +23,7 @@ _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 def new() -> Iterator[Record]:
     """Every record of a new embedded account."""
-    yield Settings(instance=new_instance(), message_key=secrets.token_bytes(32))
+    yield Settings(instance=new_instance())
     now = datetime.now(UTC)
     for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):
         yield from _account(account, name, now)

@@ -15,7 +15,6 @@ class Settings(Record, frozen=True, kw_only=True):
 
     ``instance`` is another one after each reset. ``clock_offset`` are the seconds by which the
     clock is ahead. ``rehearsal`` describes the rehearsal that goes on, or is empty.
-    ``message_key`` authenticates the encoded messages of denials.
     """
 
     table: ClassVar[str] = "settings"
@@ -24,7 +23,6 @@ class Settings(Record, frozen=True, kw_only=True):
     instance: str = ""
     clock_offset: float = 0.0
     rehearsal: str = ""
-    message_key: bytes = b""
 
     @property
     def key(self) -> str:

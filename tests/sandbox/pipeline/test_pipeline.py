@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import ENDPOINT, Direct, as_http
 from tests.sandbox.furnished import EVERYTHING
 
-from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
+from stslab.sandbox.api.model import LEARNER, PARTNER, ApiFault, ApiResponse, HttpRequest
 from stslab.sandbox.pipeline.keys import user_caller
 from stslab.sandbox.s3.requests import address
-from stslab.sandbox.saved.account import LEARNER, PARTNER
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.identities import User
 
 FORM = "application/x-www-form-urlencoded"
 IAM = "2010-05-08"
@@ -73,7 +74,8 @@ def test_no_header_chooses_the_account(direct: Direct) -> None:
     http = signed(direct, "iam", action("CreateUser", UserName="eve"))
     http = replace(http, headers=(*http.headers, ("X-Moto-Account-Id", PARTNER)))
     direct.handle(http)
-    assert "eve" not in direct.world.account(PARTNER).iam.users
+    assert direct.record(User, "eve", PARTNER) is None
+    assert direct.record(User, "eve") is not None
 
 
 def test_moto_s_controls_are_just_names_of_buckets(direct: Direct) -> None:
@@ -83,7 +85,7 @@ def test_moto_s_controls_are_just_names_of_buckets(direct: Direct) -> None:
             http = HttpRequest(method, path, (), "", (("Host", "127.0.0.1"),), b"")
             response = direct.handle(http)
             assert code_in(response) in ("AccessDenied", "NoSuchBucket", "MethodNotAllowed")
-    assert "ann" in direct.world.account(LEARNER).iam.users
+    assert direct.record(User, "ann") is not None
 
 
 def test_two_actions_are_refused(direct: Direct) -> None:
@@ -140,7 +142,7 @@ def test_conflicting_subresources_are_refused(direct: Direct) -> None:
         for method in ("GET", "PUT", "DELETE"):
             http = signed(direct, "s3", query=query, method=method, path="/buck")
             assert code_in(direct.handle(http)) == "InvalidArgument"
-    assert direct.world.owner_of_bucket("buck") == LEARNER
+    assert direct.record(Bucket, "buck", "").owner == LEARNER
 
 
 def test_a_subresource_of_another_method_does_not_delete_the_object(direct: Direct) -> None:
@@ -178,9 +180,9 @@ def test_what_can_be_no_bucket_is_none() -> None:
 
 def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
     direct.user("ann")
-    ann = user_caller(direct.world.account(LEARNER).iam.users["ann"])
+    ann = user_caller(direct.record(User, "ann"))
     with pytest.raises(ApiFault) as refused:
-        direct.world.call(
+        direct.inside.pipeline.internal(
             ann, "iam", "CreateUser", {"UserName": "eve"}, ("cloudformation.amazonaws.com",)
         )
     assert refused.value.code == "AccessDenied"
@@ -194,8 +196,8 @@ def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
 
 
 def test_calls_inside_return_what_boto3_would(direct: Direct) -> None:
-    admin = user_caller(direct.world.account(LEARNER).iam.users["admin"])
-    call = direct.world.call
+    admin = user_caller(direct.record(User, "admin"))
+    call = direct.inside.pipeline.internal
     call(admin, "s3", "CreateBucket", {"Bucket": "buck"})
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
     call(admin, "s3", "PutBucketTagging", {"Bucket": "buck", "Tagging": tags})
@@ -217,6 +219,6 @@ def test_a_changed_policy_counts_at_once(direct: Direct) -> None:
 
 
 def test_what_fails_by_itself_is_aws_s_internal_failure(direct: Direct) -> None:
-    direct.inside.registry._handlers["iam", "ListUsers"] = lambda _: 1 / 0
+    direct.inside.services["iam"].reads["ListUsers"] = lambda *_: 1 / 0
     response = direct.handle(signed(direct, "iam", action("ListUsers")))
     assert (response.status, code_in(response)) == (500, "InternalFailure")
