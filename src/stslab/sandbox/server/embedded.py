@@ -14,6 +14,7 @@ from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.server.control.account import add_verbs as account_verbs
+from stslab.sandbox.server.control.marks import add_verbs as mark_verbs
 from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
 from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
 from stslab.sandbox.server.control.requests import Registry
@@ -36,6 +37,7 @@ class EmbeddedAccount:
         self._store.drop_blobs_but(buckets.blobs(found))
         self._enter(State(found, self._store))
         account_verbs(registry, lambda: self._state, lambda: self._inside.keys)
+        mark_verbs(registry, lambda: self._state)
         oidc_verbs(registry, lambda: self._state)
         saml_verbs(registry, lambda: self._state)
         rehearsal_verbs(registry, lambda: self)
