@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Decision, PolicyKind, Principal
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam.mfa import devices as mfa_devices
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa
+from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.sessions import Session
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import faults, issuing, roles, session_policies, session_tags
-from stslab.sandbox.sts.ports import Judge
 from stslab.sandbox.sts.session_tags import SessionTags
-from stslab.sandbox.sts.sessions import Session, SessionStore
 
 _RESERVED = "aws:"
 _SET_SOURCE = "sts:SetSourceIdentity"
@@ -59,15 +60,15 @@ class Wish:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class AssumeRole:
     """The operation, and what the operations for federated identities share with it."""
 
-    def __init__(self, world: World, judge: Judge, store: SessionStore) -> None:
-        self._world = world
-        self._judge = judge
-        self._store = store
+    judge: Judge
+    managed_text: ManagedText
+    verify_mfa: VerifyMfa
 
-    def __call__(self, request: ApiRequest) -> dict[str, Any]:
+    def __call__(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Carry out AssumeRole."""
         caller, params = request.caller, request.params
         if caller.kind == "Root":
@@ -75,25 +76,34 @@ class AssumeRole:
         calling = caller.session
         wish = Wish(
             "AssumeRole",
-            roles.find(self._world, params["RoleArn"]),
+            self.target(tx, params["RoleArn"]),
             params["RoleSessionName"],
             session_tags.from_params(params, calling),
             _source_identity(params, calling),
-            _external_id(params) | self._mfa(request),
+            _external_id(params) | self._mfa(tx, request),
         )
-        self.authorize(request, wish)
-        return self.issue(request, wish, chained=calling is not None and bool(calling.role_id))
+        role = self.authorize(tx, request, wish)
+        chained = calling is not None and bool(calling.role_id)
+        return self.issue(tx, request, wish, role, chained=chained)
 
-    def authorize(self, request: ApiRequest, wish: Wish) -> None:
-        """Raise AccessDenied unless trust and the caller's policies allow all of ``wish``."""
-        trust_policy = wish.target.trust_policy(self._world)
+    def target(self, view: View, arn: str) -> roles.Target:
+        """The role of this ARN as it is known by now."""
+        return roles.find(self.judge.seen(view), arn)
+
+    def authorize(self, view: View, request: ApiRequest, wish: Wish) -> Role:
+        """The role, where trust and the caller's policies allow all of ``wish``.
+
+        Raises:
+            ApiFault: AccessDenied.
+        """
         for action in wish.actions:
-            decision = self._judge.decide(
+            decision = self.judge.decide(
+                view,
                 request,
                 action,
                 wish.target.arn,
                 context=wish.keys,
-                resource_policy=trust_policy,
+                resource_policy=wish.target.trust,
                 principal=wish.principal,
                 resource_account=wish.target.account,
             )
@@ -101,61 +111,64 @@ class AssumeRole:
                 raise faults.denied(decision)
             if action == _SET_SOURCE and request.caller.session is not None:
                 _require_own_permission(request, action, wish, decision)
-        if trust_policy is None:
+        if wish.target.role is None:
             raise faults.access_denied(
                 f"User: {request.caller.principal.arn} is not authorized to perform: "
                 f"{wish.actions[0]} on resource: {wish.target.arn}"
             )
+        return wish.target.role
 
     def issue(
         self,
+        tx: Transaction,
         request: ApiRequest,
         wish: Wish,
+        role: Role,
         *,
         chained: bool = False,
         at_most: int | None = None,
-        **provider: Any,
+        federated_provider: str = "",
+        provider_keys: tuple[tuple[str, str], ...] = (),
     ) -> dict[str, Any]:
-        """The session of the role, and the answer; ``provider`` are fields of the Session.
+        """The session of the role, and the answer.
 
         ``at_most``: the seconds beyond which it does not last, whatever was asked for.
         """
-        params, role = request.params, wish.target.role
-        account = wish.target.account
+        params, account = request.params, wish.target.account
         seconds = roles.duration(params, role, chained=chained)
         grant = issuing.Grant(
             seconds if at_most is None else min(seconds, at_most),
-            session_policies.from_params(params, self._world.account(account).iam.managed_policies),
+            session_policies.from_params(tx, account, params, self.managed_text),
             wish.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
         )
         session = issuing.issue(
-            self._store,
-            request,
+            tx,
             account,
+            request.now,
             grant,
             kind="AssumedRole",
             principal_arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{wish.session_name}",
-            user_id=f"{role.id}:{wish.session_name}",
+            user_id=f"{role.unique_id}:{wish.session_name}",
             issuer_arn=role.arn,
-            issuer_id=role.id,
+            issuer_id=role.unique_id,
             role_arn=role.arn,
-            role_id=role.id,
+            role_id=role.unique_id,
             role_name=role.name,
             session_name=wish.session_name,
             transitive_tags=wish.tags.all_transitive,
             source_identity=wish.source_identity,
             chained=chained,
-            **provider,
+            federated_provider=federated_provider,
+            provider_keys=provider_keys,
         )
         return _answer(session, grant)
 
-    def _mfa(self, request: ApiRequest) -> dict[str, str]:
-        params = request.params
+    def _mfa(self, tx: Transaction, request: ApiRequest) -> dict[str, str]:
+        caller, params = request.caller, request.params
+        user = tx.get(User, caller.account, caller.user_name.lower())
         serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        iam = self._world.account(request.caller.account).iam
-        user = iam.users.get(request.caller.user_name)
-        if not mfa_devices.verified(iam, user, serial, code, request.now):
+        if not self.verify_mfa(tx, user, serial, code, request.now):
             return {}
         return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 

@@ -37,10 +37,3 @@ def rejected_assertion(request: ApiRequest, message: str, code: str) -> ApiFault
         f"{message} (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: {code}; "
         f"Request ID: {request.request_id}; Proxy: null)"
     )
-
-
-def not_offered(operation: str) -> ApiFault:
-    """What the sandbox does not have, said so."""
-    return ApiFault(
-        "InvalidAction", f"The sandbox does not offer sts:{operation}; see docs/sandbox.md."
-    )

@@ -1,48 +1,42 @@
-"""Who is calling, and whose a key is."""
+"""Who is calling, whose a key is, and what an encoded denial says."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NoReturn
 
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.services import Judge
+from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.ports import Judge
 
 _FORBIDDEN = 403
 
 
-class Identity:
-    """GetCallerIdentity, GetAccessKeyInfo and DecodeAuthorizationMessage."""
+def get_caller_identity(_view: View, request: ApiRequest) -> Answer:
+    """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
+    caller = request.caller
+    return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
 
-    def get_caller_identity(self, request: ApiRequest) -> dict[str, Any]:
-        """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
-        caller = request.caller
-        return {
-            "UserId": caller.user_id,
-            "Account": caller.account,
-            "Arn": caller.principal.arn,
-        }
+def get_access_key_info(judge: Judge, view: View, request: ApiRequest) -> Answer:
+    """Say which account a key belongs to, live, deleted or anyone's."""
+    _require(judge, view, request, "sts:GetAccessKeyInfo")
+    account = identifiers.account_of_key(request.params["AccessKeyId"])
+    if account is None:
+        raise ApiFault(
+            "InvalidClientTokenId", "The access key ID provided is not valid.", _FORBIDDEN
+        )
+    return {"Account": account}
 
-    def get_access_key_info(self, request: ApiRequest) -> dict[str, Any]:
-        """Say which account a key belongs to, live, deleted or anyone's."""
-        self._require(request, "sts:GetAccessKeyInfo")
-        account = identifiers.account_of_key(request.params["AccessKeyId"])
-        if account is None:
-            raise ApiFault(
-                "InvalidClientTokenId", "The access key ID provided is not valid.", _FORBIDDEN
-            )
-        return {"Account": account}
 
-    def decode_authorization_message(self, request: ApiRequest) -> dict[str, Any]:
-        """Refuse the message: none of the operations here encodes its denials."""
-        self._require(request, "sts:DecodeAuthorizationMessage")
-        raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
+def decode_authorization_message(judge: Judge, view: View, request: ApiRequest) -> NoReturn:
+    """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
+    _require(judge, view, request, "sts:DecodeAuthorizationMessage")
+    raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
-    def _require(self, request: ApiRequest, action: str) -> None:
-        decision = self._judge.decide(request, action, "*", context={})
-        if not decision.allowed:
-            raise faults.denied(decision)
+
+def _require(judge: Judge, view: View, request: ApiRequest, action: str) -> None:
+    decision = judge.decide(view, request, action, "*", context={})
+    if not decision.allowed:
+        raise faults.denied(decision)

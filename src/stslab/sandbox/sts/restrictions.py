@@ -4,6 +4,7 @@ IAM User Guide, "Comparing AWS STS credentials" (Requesting temporary security c
 """
 
 from stslab.sandbox.api.model import ApiFault, Caller
+from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.sts import faults
 
 _TOKEN_MAKERS = frozenset({"GetSessionToken", "GetFederationToken"})
@@ -11,7 +12,6 @@ _WITH_SESSION_TOKEN = frozenset({"AssumeRole", "GetCallerIdentity", "GetScopedCr
 _WITH_FEDERATION_TOKEN = frozenset(
     {"GetCallerIdentity", "GetScopedCredentials", "GetDelegatedAccessToken"}
 )
-_UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _FORBIDDEN = 403
 
 
@@ -21,7 +21,7 @@ def check(caller: Caller, service: str, operation: str) -> None:
     Raises:
         ApiFault: as AWS does: AccessDenied from STS, InvalidClientTokenId from IAM.
     """
-    if caller.session is None or operation in _UNSIGNED:
+    if caller.session is None or operation in UNSIGNED_ACTIONS:
         return
     if service == "iam" and _kept_from_iam(caller):
         raise ApiFault(

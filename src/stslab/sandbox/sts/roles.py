@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import NamedPolicy, PolicyKind
-from stslab.sandbox.iam.policies import trust
-from stslab.sandbox.pipeline import gather
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.api import policies, principals
+from stslab.sandbox.state.identities import Role
+from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.sts import faults
 
 _ROLE_ARN = re.compile(
@@ -22,24 +22,16 @@ _CHAINED_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A role's ARN taken apart; ``role`` is moto's, or None where there is no such role."""
+    """A role's ARN taken apart; ``role`` and ``trust`` are None where there is no such role.
+
+    In its trust policy a deleted principal is nobody.
+    """
 
     arn: str
     account: str
     name: str
-    role: Any
-
-    def trust_policy(self, world: World) -> NamedPolicy | None:
-        """The role's trust policy as it is known, in which a deleted principal is nobody."""
-        now = self.present_trust(world)
-        return now if world.replica is None else world.replica.trust(self.arn, now)
-
-    def present_trust(self, world: World) -> NamedPolicy | None:
-        """The role's trust policy as it is, whether or not that has spread."""
-        if self.role is None:
-            return None
-        text = trust.shown(self.role.assume_role_policy_document, world)
-        return gather.named(f"trust policy of role {self.role.name}", text, PolicyKind.TRUST)
+    role: Role | None
+    trust: NamedPolicy | None
 
     def tag_context(self, transitive: Mapping[str, str]) -> dict[str, str]:
         """aws:ResourceTag of the role; a transitive session tag stands before the role's own."""
@@ -47,13 +39,13 @@ class Target:
             return {}
         overriding = {key.lower(): value for key, value in transitive.items()}
         return {
-            f"{kind}:ResourceTag/{tag['Key']}": overriding.get(tag["Key"].lower(), tag["Value"])
-            for tag in self.role.tags
+            f"{kind}:ResourceTag/{key}": overriding.get(key.lower(), value)
+            for key, value in self.role.tags.items()
             for kind in ("aws", "iam")
         }
 
 
-def find(world: World, arn: str) -> Target:
+def find(view: View, arn: str) -> Target:
     """The role that ``arn`` names, whether it exists or not.
 
     Raises:
@@ -63,16 +55,15 @@ def find(world: World, arn: str) -> Target:
     if match is None:
         raise faults.invalid(f"{arn} is invalid")
     account, _, name = match.groups()
-    role = None
-    if account in world.accounts:
-        roles = world.account(account).iam.roles.values()
-        role = next((one for one in list(roles) if one.arn == arn), None)
-    if world.replica is not None:
-        role = world.replica.role(arn, role)
-    return Target(arn, account, name, role)
+    role = view.get(Role, account, name.lower())
+    if role is None or role.arn != arn:
+        return Target(arn, account, name, None, None)
+    text = principals.shown(role.trust, view)
+    trust = policies.named(f"trust policy of role {name}", text, PolicyKind.TRUST)
+    return Target(arn, account, name, role, trust)
 
 
-def duration(params: Mapping[str, Any], role: Any, *, chained: bool) -> int:
+def duration(params: Mapping[str, Any], role: Role, *, chained: bool) -> int:
     """The seconds that the session lasts.
 
     IAM User Guide, "Using IAM roles": the role's maximum, and one hour in a chain of roles.
@@ -81,7 +72,7 @@ def duration(params: Mapping[str, Any], role: Any, *, chained: bool) -> int:
         ApiFault: ValidationError: longer than the role, or a chain, allows.
     """
     asked = int(params.get("DurationSeconds", _DEFAULT_SECONDS))
-    if asked > int(role.max_session_duration or _DEFAULT_SECONDS):
+    if asked > role.max_session:
         raise faults.invalid(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )

@@ -1,68 +1,70 @@
-"""The whole Security Token Service, as a table of operations."""
+"""The whole Security Token Service, as two tables of operations."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from functools import partial
+from typing import NoReturn
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.saved.account import World
-from stslab.sandbox.sts import faults
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.need import Needs
+from stslab.sandbox.api.services import Judge, ManagedText, Reads, VerifyMfa, Writes
+from stslab.sandbox.federation import saml
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.sts import faults, identity
 from stslab.sandbox.sts.assume_role import AssumeRole
-from stslab.sandbox.sts.callers import SessionKeys
-from stslab.sandbox.sts.federated.saml import AssumeRoleWithSaml
-from stslab.sandbox.sts.identity import Identity
-from stslab.sandbox.sts.ports import Judge
-from stslab.sandbox.sts.sessions import SessionStore
 from stslab.sandbox.sts.tokens import Tokens
 
-Handler = Callable[[ApiRequest], Mapping[str, Any]]
-
-UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _FORBIDDEN = 403
 
 
 class StsService:
-    """Every operation of STS. Each decides for itself what its caller may do.
+    """Every operation of STS. What issues a session writes; whatever else there is, reads."""
 
-    ``handlers`` maps an operation's name to its function. ``keys`` knows the access keys of
-    the sessions, for authentication.
-    """
-
-    def __init__(self, world: World, judge: Judge) -> None:
-        store = world.part("sts", SessionStore)
-        assume, tokens, identity = (
-            AssumeRole(world, judge, store),
-            Tokens(world, judge, store),
-            Identity(judge),
-        )
-        self.keys = SessionKeys(world, store)
-        operations: dict[str, Handler] = {
-            "AssumeRole": assume,
-            "AssumeRoleWithSAML": AssumeRoleWithSaml(world, assume),
-            "AssumeRoleWithWebIdentity": functools.partial(_with_web_identity, world, assume),
+    def __init__(self, judge: Judge, managed_text: ManagedText, verify_mfa: VerifyMfa) -> None:
+        assume = AssumeRole(judge, managed_text, verify_mfa)
+        tokens = Tokens(judge, managed_text, verify_mfa)
+        self.reads: Reads = {
             "AssumeRoot": _assume_root,
-            "DecodeAuthorizationMessage": identity.decode_authorization_message,
-            "GetAccessKeyInfo": identity.get_access_key_info,
+            "DecodeAuthorizationMessage": partial(identity.decode_authorization_message, judge),
+            "GetAccessKeyInfo": partial(identity.get_access_key_info, judge),
             "GetCallerIdentity": identity.get_caller_identity,
-            "GetDelegatedAccessToken": _not_offered,
-            "GetFederationToken": tokens.get_federation_token,
-            "GetScopedCredentials": _not_offered,
-            "GetSessionToken": tokens.get_session_token,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
-        self.handlers: Mapping[str, Handler] = operations
+        self.writes: Writes = {
+            "AssumeRole": assume,
+            "AssumeRoleWithSAML": partial(_with_saml, assume),
+            "AssumeRoleWithWebIdentity": partial(_with_web_identity, assume),
+            "GetFederationToken": tokens.get_federation_token,
+            "GetSessionToken": tokens.get_session_token,
+        }
+
+    def needs(self, _view: View, _request: ApiRequest) -> Needs:
+        """Nothing that the pipeline could ask: each operation asks its own questions.
+
+        They go to trust policies too, concern a role that may be another account's, or are
+        about no permission at all (IAM User Guide, "Comparing the AWS STS API operations").
+        """
+        return ()
 
 
-def _with_web_identity(world: World, assume: AssumeRole, request: ApiRequest) -> Mapping[str, Any]:
-    """Few ask for it, and it needs certificates: its modules are imported when somebody does."""
-    from stslab.sandbox.sts.federated.web_identity import AssumeRoleWithWebIdentity
-
-    return AssumeRoleWithWebIdentity(world, assume)(request)
+# Few ask for these two, and they need certificates and XML: imported when somebody does.
 
 
-def _assume_root(request: ApiRequest) -> NoReturn:
+def _with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
+    saml.require()
+    from stslab.sandbox.sts.federated.saml import assume_role_with_saml
+
+    return assume_role_with_saml(assume, tx, request)
+
+
+def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
+    from stslab.sandbox.sts.federated.web_identity import assume_role_with_web_identity
+
+    return assume_role_with_web_identity(assume, tx, request)
+
+
+def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
     """Nobody can: neither account manages the other (STS API Reference, "AssumeRoot")."""
     raise faults.access_denied(
         f"User: {request.caller.principal.arn} is not authorized to perform: sts:AssumeRoot on "
@@ -70,13 +72,9 @@ def _assume_root(request: ApiRequest) -> NoReturn:
     )
 
 
-def _outbound_federation_disabled(request: ApiRequest) -> NoReturn:
+def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(
         "OutboundWebIdentityFederationDisabledException",
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
         _FORBIDDEN,
     )
-
-
-def _not_offered(request: ApiRequest) -> NoReturn:
-    raise faults.not_offered(request.operation)

@@ -14,8 +14,10 @@ from typing import Any
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.services import ManagedText
+from stslab.sandbox.state.sessions import SessionPolicy
+from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.sessions import SessionPolicy
 
 _MOST_ARNS = 10
 _PLAINTEXT = 2048
@@ -23,10 +25,10 @@ _TOKEN_FLOOR = 352
 TOKEN_CEILING = 4096
 
 
-def from_params(params: Mapping[str, Any], managed: Mapping[str, Any]) -> tuple[SessionPolicy, ...]:
+def from_params(
+    view: View, account: str, params: Mapping[str, Any], managed_text: ManagedText
+) -> tuple[SessionPolicy, ...]:
     """The inline and managed session policies of a request, parsed and within their limits.
-
-    ``managed`` are moto's managed policies of the account by ARN.
 
     Raises:
         ApiFault: MalformedPolicyDocument, or ValidationError when they are too many or too long.
@@ -34,7 +36,7 @@ def from_params(params: Mapping[str, Any], managed: Mapping[str, Any]) -> tuple[
     arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
     inline = params.get("Policy")
     _check_size(inline or "", arns)
-    found = [_managed(arn, managed) for arn in arns]
+    found = [_managed(arn, managed_text(view, account, arn)) for arn in arns]
     if inline is not None:
         _check_document(inline)
         found.insert(0, SessionPolicy("inline session policy", inline))
@@ -86,9 +88,7 @@ def _check_document(text: str) -> None:
         raise faults.malformed_policy(error.message) from error
 
 
-def _managed(arn: str, managed: Mapping[str, Any]) -> SessionPolicy:
-    policy = managed.get(arn)
-    if policy is None:
+def _managed(arn: str, document: str | None) -> SessionPolicy:
+    if document is None:
         raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
-    document = next(version.document for version in policy.versions if version.is_default)
-    return SessionPolicy(f"managed session policy {policy.name}", document, arn)
+    return SessionPolicy(f"managed session policy {arn.rpartition('/')[2]}", document, arn)

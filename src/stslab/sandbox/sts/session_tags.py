@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.state.sessions import Session
 from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.sessions import Session
 
 _RESERVED = "aws:"
 _MOST = 50

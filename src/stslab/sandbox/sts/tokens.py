@@ -5,40 +5,38 @@ IAM User Guide, "Permissions for GetSessionToken" and "Permissions for GetFedera
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam.mfa import devices as mfa_devices
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa
+from stslab.sandbox.state.identities import User
+from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import faults, issuing, session_policies, session_tags
-from stslab.sandbox.sts.ports import Judge
-from stslab.sandbox.sts.sessions import SessionStore
 
 _DEFAULT_SECONDS = 43200
 _ROOT_SECONDS = 3600
 
 
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """The two operations that take long-term credentials only."""
 
-    def __init__(self, world: World, judge: Judge, store: SessionStore) -> None:
-        self._world = world
-        self._judge = judge
-        self._store = store
+    judge: Judge
+    managed_text: ManagedText
+    verify_mfa: VerifyMfa
 
-    def get_session_token(self, request: ApiRequest) -> dict[str, Any]:
+    def get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Carry out GetSessionToken, for which nobody needs a permission."""
         caller, params = request.caller, request.params
+        user = tx.get(User, caller.account, caller.user_name.lower())
         serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        iam = self._world.account(caller.account).iam
-        user = iam.users.get(caller.user_name)
-        proved = mfa_devices.verified(iam, user, serial, code, request.now)
+        proved = self.verify_mfa(tx, user, serial, code, request.now)
         least = int(params.get("MinimumSessionTokenSize", 0))
         grant = issuing.Grant(_duration(request), least_token_size=least)
         session = issuing.issue(
-            self._store,
-            request,
+            tx,
             caller.account,
+            request.now,
             grant,
             kind="SessionToken",
             principal_arn=caller.principal.arn,
@@ -50,24 +48,23 @@ class Tokens:
         )
         return issuing.answer(session, grant)
 
-    def get_federation_token(self, request: ApiRequest) -> dict[str, Any]:
+    def get_federation_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Carry out GetFederationToken."""
         caller, params = request.caller, request.params
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
         tags = session_tags.from_params(params, None)
-        self._authorize(request, arn, tags)
-        managed = self._world.account(caller.account).iam.managed_policies
+        self._authorize(tx, request, arn, tags)
         grant = issuing.Grant(
             _duration(request),
-            session_policies.from_params(params, managed),
+            session_policies.from_params(tx, caller.account, params, self.managed_text),
             tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
             always_limited=True,
         )
         session = issuing.issue(
-            self._store,
-            request,
+            tx,
             caller.account,
+            request.now,
             grant,
             kind="FederatedUser",
             principal_arn=arn,
@@ -80,10 +77,12 @@ class Tokens:
         user = {"FederatedUserId": session.user_id, "Arn": arn}
         return issuing.answer(session, grant) | {"FederatedUser": user}
 
-    def _authorize(self, request: ApiRequest, arn: str, tags: session_tags.SessionTags) -> None:
+    def _authorize(
+        self, tx: Transaction, request: ApiRequest, arn: str, tags: session_tags.SessionTags
+    ) -> None:
         actions = ["sts:GetFederationToken", *(["sts:TagSession"] if tags.all else [])]
         for action in actions:
-            decision = self._judge.decide(request, action, arn, context=tags.context())
+            decision = self.judge.decide(tx, request, action, arn, context=tags.context())
             if not decision.allowed:
                 raise faults.denied(decision)
 

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from stslab.sandbox.state.issuers import Authority
+
 ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
 # What browsers take at most (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
 SERVER_DAYS = 398
@@ -31,14 +33,6 @@ _NO_USAGE = dict.fromkeys(
 
 
 @dataclass(frozen=True, slots=True)
-class Certified:
-    """A certificate and its private key, as PEM."""
-
-    pem: bytes
-    key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class _Signer:
     """Who signs: the authority that the certificate names, and the key that it is signed with."""
 
@@ -48,8 +42,8 @@ class _Signer:
 
 
 def authority(
-    name: str, now: datetime, days: int, signed_by: Certified | None = None, below: int = 0
-) -> Certified:
+    name: str, now: datetime, days: int, signed_by: Authority | None = None, below: int = 0
+) -> Authority:
     """An authority's certificate, self-signed unless another authority signs it.
 
     ``below`` is how many authorities there may be between it and a server.
@@ -68,11 +62,11 @@ def authority(
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return Certified(_signed(builder, signer), private)
+    return Authority(_signed(builder, signer), private)
 
 
 def server(
-    host: str, now: datetime, signed_by: Certified, with_key_of: Certified | None = None
+    host: str, now: datetime, signed_by: Authority, with_key_of: Authority | None = None
 ) -> bytes:
     """A server's certificate for ``host``, as PEM; its private key is used nowhere.
 
@@ -145,13 +139,13 @@ def _signed(builder: x509.CertificateBuilder, signer: _Signer) -> bytes:
     return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _signer(certified: Certified) -> _Signer:
-    found = _read(certified.pem)
-    return _Signer(found.subject, found.public_key(), _key(certified))
+def _signer(authority: Authority) -> _Signer:
+    found = _read(authority.pem)
+    return _Signer(found.subject, found.public_key(), _key(authority))
 
 
-def _key(certified: Certified) -> Any:
-    return serialization.load_pem_private_key(certified.key, password=None)
+def _key(authority: Authority) -> Any:
+    return serialization.load_pem_private_key(authority.private_key, password=None)
 
 
 def _read(pem: bytes) -> x509.Certificate:

@@ -17,7 +17,7 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
 from stslab.sandbox.federation.saml import names
-from stslab.sandbox.federation.saml.identity_providers import IdentityProvider
+from stslab.sandbox.state.issuers import IdentityProvider
 
 _PROTOCOL = ElementMaker(
     namespace=names.PROTOCOL, nsmap={"samlp": names.PROTOCOL, "saml": names.ASSERTION}
@@ -93,7 +93,7 @@ def signed(element: Any, provider: IdentityProvider) -> Any:
     signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
     return signer.sign(
         element,
-        key=provider.key,
+        key=provider.private_key,
         cert=provider.certificate.decode(),
         reference_uri=element.get("ID"),
         id_attribute="ID",

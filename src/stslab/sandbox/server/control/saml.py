@@ -8,33 +8,29 @@ from typing import Any
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation import saml
-from stslab.sandbox.federation.saml import names
-from stslab.sandbox.federation.saml.identity_providers import (
-    OWN,
-    IdentityProvider,
-    IdentityProviders,
-)
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.federation.saml import identity_providers, names
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
+from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.state import State
 
 _MOST_SECONDS = 86400
 _TEXTS = ("subject", "subject_format", "recipient", "audience")
 _NUMBERS = ("seconds", "session_seconds")
 
 
-def add_verbs(registry: Registry, world: Callable[[], World]) -> None:
-    """Answer ``saml/metadata`` and ``saml/assertion`` for the world that there is at the time."""
-    registry.add("saml/metadata", lambda asked: _metadata(world(), asked))
-    registry.add("saml/assertion", lambda asked: _assertion(world(), asked))
+def add_verbs(registry: Registry, state: Callable[[], State]) -> None:
+    """Answer ``saml/metadata`` and ``saml/assertion`` for the state that there is at the time."""
+    registry.add("saml/metadata", lambda asked: _metadata(state(), asked))
+    registry.add("saml/assertion", lambda asked: _assertion(state(), asked))
 
 
-def _metadata(world: World, asked: ControlRequest) -> Mapping[str, Any]:
-    """The metadata of ``{"issuer": entity id}``, the sandbox's own by default. POST: it is made."""
-    provider = _provider(world, asked)
-    return {"issuer": provider.entity_id, "metadata": _minting().metadata(provider)}
+def _metadata(state: State, asked: ControlRequest) -> Mapping[str, Any]:
+    """The metadata of ``{"issuer": entity id}``, the account's own by default."""
+    minting, provider = _minting(), _provider(state, asked)
+    return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
-def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
+def _assertion(state: State, asked: ControlRequest) -> Mapping[str, Any]:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
     ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
@@ -42,9 +38,9 @@ def _assertion(world: World, asked: ControlRequest) -> Mapping[str, Any]:
     ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
     minting, said = _minting(), _said(asked.body)
-    provider = _provider(world, asked)
+    provider = _provider(state, asked)
     try:
-        minted = minting.response(provider, minting.Wanted(**said), world.now())
+        minted = minting.response(provider, minting.Wanted(**said), state.now())
     except ValueError as error:
         raise SandboxError("XML has no place for a character in what it is to say.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
@@ -58,10 +54,9 @@ def _minting() -> ModuleType:
     return minting
 
 
-def _provider(world: World, asked: ControlRequest) -> IdentityProvider:
-    with world.write_lock:
-        kept = world.part("saml", IdentityProviders)
-        return kept.get(str(asked.body.get("issuer") or OWN), world.now())
+def _provider(state: State, asked: ControlRequest) -> IdentityProvider:
+    with state.transaction() as tx:
+        return identity_providers.named(tx, str(asked.body.get("issuer") or identity_providers.OWN))
 
 
 def _said(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Any
 from stslab.sandbox.api import constraints
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.assertion import Assertion
+from stslab.sandbox.state.providers import SamlProvider
 from stslab.sandbox.sts import faults, session_tags
-from stslab.sandbox.sts.federated.saml_provider import Provider
 
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _NAME = re.compile(_PATTERN)
@@ -51,7 +51,7 @@ class Claims:
         return min(ends, default=None)
 
 
-def of(assertion: Assertion, provider: Provider, role: str) -> Claims:
+def of(assertion: Assertion, provider: SamlProvider, role: str) -> Claims:
     """The claims of a verified assertion for one provider and one role, by their ARNs.
 
     Raises:
@@ -138,7 +138,7 @@ def _tags(assertion: Assertion, role: str) -> session_tags.SessionTags:
     return session_tags.checked(tuple(passed), transitive, None)
 
 
-def _identity(assertion: Assertion, provider: Provider) -> dict[str, str]:
+def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:
     """Who the assertion is about: the keys that are not of its attributes."""
     return {
         "aud": assertion.recipient,
@@ -150,7 +150,7 @@ def _identity(assertion: Assertion, provider: Provider) -> dict[str, str]:
     }
 
 
-def _name_qualifier(issuer: str, provider: Provider) -> str:
+def _name_qualifier(issuer: str, provider: SamlProvider) -> str:
     """``BASE64 ( SHA1 ( issuer + account + "/" + name ) )``, as the API Reference has it."""
     hashed = hashlib.sha1(
         f"{issuer}{provider.account}/{provider.name}".encode(), usedforsecurity=False

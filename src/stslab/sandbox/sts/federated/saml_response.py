@@ -15,8 +15,8 @@ from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml import metadata, names, signature, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
+from stslab.sandbox.state.providers import SamlProvider
 from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.federated.saml_provider import Provider
 
 _FORBIDDEN = 403
 _REDEEMED_WITHIN = timedelta(minutes=5)
@@ -40,7 +40,7 @@ def decoded(encoded: str) -> bytes:
         raise faults.invalid_token("Invalid base64 SAMLResponse") from error
 
 
-def verified(response: bytes, provider: Provider, request: ApiRequest) -> Assertion:
+def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> Assertion:
     """The assertion of a response, of which nothing is read but what the provider signed.
 
     Raises:
@@ -57,7 +57,7 @@ def verified(response: bytes, provider: Provider, request: ApiRequest) -> Assert
     return found
 
 
-def _signed(root: xml.Element, provider: Provider, request: ApiRequest) -> Assertion:
+def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> Assertion:
     if assertions.failed(root):
         raise ApiFault(
             "IDPRejectedClaim",
@@ -112,9 +112,9 @@ def _check_times(found: Assertion, now: datetime) -> None:
             raise faults.invalid_token("The SAML assertion is not yet valid")
 
 
-def _check_addressee(found: Assertion, provider: Provider) -> None:
+def _check_addressee(found: Assertion, provider: SamlProvider) -> None:
     address = _SIGN_IN.fullmatch(found.recipient)
-    if address is None or address["provider"] not in (None, provider.identity):
+    if address is None or address["provider"] not in (None, provider.unique_id):
         raise faults.invalid_token(
             "The Recipient of the SubjectConfirmationData is no AWS sign-in endpoint, such as "
             f"{names.SIGN_IN}"

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import SandboxError
 from stslab.policy import Principal
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.federation.oidc import servers, tokens
-from stslab.sandbox.federation.oidc.issuers import Issuers
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.federation.oidc import issuers, servers, tokens
 from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.state.identities import Role
+from stslab.sandbox.state.issuers import Issuer
+from stslab.sandbox.state.providers import OidcProvider
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import faults, roles, session_tags
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
 
@@ -68,82 +70,72 @@ class WebIdentity:
         return {f"{host}:{key}": _texts(value) for key, value in filled.items()}
 
 
-class AssumeRoleWithWebIdentity:
-    """The operation; nobody signs it."""
+def assume_role_with_web_identity(
+    assume: AssumeRole, tx: Transaction, request: ApiRequest
+) -> Answer:
+    """Carry out AssumeRoleWithWebIdentity, which nobody signs."""
+    params = request.params
+    target = assume.target(tx, params["RoleArn"])
+    identity = _identify(tx, params["WebIdentityToken"], target.account, request)
+    wish = _wish(params, target, identity)
+    answer = assume.issue(
+        tx,
+        request,
+        wish,
+        _authorized(assume, tx, request, wish),
+        federated_provider=identity.provider_arn,
+        provider_keys=tuple(
+            (key, value) for key, value in identity.keys.items() if isinstance(value, str)
+        ),
+    )
+    return answer | {
+        "SubjectFromWebIdentityToken": identity.claims["sub"],
+        "Audience": identity.audience,
+        "Provider": identity.issuer,
+    }
 
-    def __init__(self, world: World, assume: AssumeRole) -> None:
-        self._world = world
-        self._assume = assume
 
-    def __call__(self, request: ApiRequest) -> dict[str, Any]:
-        """Carry out AssumeRoleWithWebIdentity."""
-        params = request.params
-        target = roles.find(self._world, params["RoleArn"])
-        identity = self._identify(params["WebIdentityToken"], target.account, request)
-        wish = _wish(params, target, identity)
-        try:
-            self._assume.authorize(request, wish)
-        except ApiFault as fault:
-            raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}") from fault
-        answer = self._assume.issue(
-            request,
-            wish,
-            federated_provider=identity.provider_arn,
-            provider_keys=tuple(
-                (key, value) for key, value in identity.keys.items() if isinstance(value, str)
-            ),
-        )
-        return answer | {
-            "SubjectFromWebIdentityToken": identity.claims["sub"],
-            "Audience": identity.audience,
-            "Provider": identity.issuer,
-        }
+def _authorized(assume: AssumeRole, view: View, request: ApiRequest, wish: Wish) -> Role:
+    try:
+        return assume.authorize(view, request, wish)
+    except ApiFault as fault:
+        raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}") from fault
 
-    def _identify(self, text: str, account: str, request: ApiRequest) -> WebIdentity:
-        token = _read(text)
-        issuer = str(token.claims.get("iss", ""))
-        provider = self._provider(issuer, account)
-        thumbprints = servers.thumbprints(self._world, account, provider)
-        key = self._key(token, issuer, thumbprints)
-        _verify(token, key)
-        _check_times(token.claims, request)
-        if not token.claims.get("sub"):
-            raise faults.invalid_token("Missing a required claim: sub")
-        audience = _audience(token.claims, provider.client_id_list)
-        return WebIdentity(provider.arn, issuer, token.claims, audience)
 
-    def _provider(self, issuer: str, account: str) -> Any:
-        providers = (
-            self._world.account(account).iam.open_id_providers
-            if account in self._world.accounts
-            else {}
-        )
-        host = issuer.removeprefix("https://").rstrip("/")
-        for provider in list(providers.values()):
-            if issuer and provider.url.rstrip("/") == host:
-                return provider
+def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebIdentity:
+    token = _read(text)
+    issuer = str(token.claims.get("iss", ""))
+    provider = view.get(OidcProvider, account, issuer.removeprefix("https://").rstrip("/"))
+    if provider is None:
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
-
-    def _key(
-        self, token: tokens.Token, issuer: str, configured: Sequence[str]
-    ) -> Mapping[str, Any]:
-        """The key that signed the token, from the issuer's server, if that is believed."""
-        known = self._world.part("oidc", Issuers).find(issuer)
-        if known is None:
-            raise faults.invalid_token(_UNVERIFIABLE)
-        try:
-            servers.verify(self._world, issuer, configured)
-        except UnknownAuthority as error:
-            raise faults.invalid_token(_MISMATCHED) from error
-        except (NotVerified, SandboxError) as error:
-            raise faults.invalid_token(_UNVERIFIABLE) from error
-        key = known.key_for(token.header.get("kid"))
-        if key is None:
-            raise faults.invalid_token(_UNVERIFIABLE)
-        return key
+    _verify(token, _key(view, token, issuer, provider.thumbprints))
+    _check_times(token.claims, request)
+    if not token.claims.get("sub"):
+        raise faults.invalid_token("Missing a required claim: sub")
+    audience = _audience(token.claims, provider.client_ids)
+    return WebIdentity(provider.arn, issuer, token.claims, audience)
 
 
-def _verify(token: tokens.Token, key: Mapping[str, Any]) -> None:
+def _key(
+    view: View, token: tokens.Token, issuer: str, thumbprints: Sequence[str]
+) -> Mapping[str, str]:
+    """The key that signed the token, from the issuer's server, if that is believed."""
+    known = view.get(Issuer, "", issuer)
+    if known is None:
+        raise faults.invalid_token(_UNVERIFIABLE)
+    try:
+        servers.verify(view, issuer, thumbprints)
+    except UnknownAuthority as error:
+        raise faults.invalid_token(_MISMATCHED) from error
+    except NotVerified as error:
+        raise faults.invalid_token(_UNVERIFIABLE) from error
+    key = issuers.public_key(known, token.header.get("kid"))
+    if key is None:
+        raise faults.invalid_token(_UNVERIFIABLE)
+    return key
+
+
+def _verify(token: tokens.Token, key: Mapping[str, str]) -> None:
     try:
         tokens.verify(token, key)
     except tokens.InvalidToken as error:
