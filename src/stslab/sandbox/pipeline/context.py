@@ -11,9 +11,9 @@ from datetime import datetime
 
 from stslab.sandbox.api.conditions import Keys, iso
 from stslab.sandbox.api.model import ApiRequest, Caller
-from stslab.sandbox.pipeline import gather
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.sts import callers
 
 _PRINCIPAL_TYPES: Mapping[str, str] = {
     "Root": "Account",
@@ -94,7 +94,7 @@ def _tags(view: View, caller: Caller) -> Keys:
 
 def _own_tags(view: View, caller: Caller) -> Mapping[str, str]:
     if caller.session is not None and caller.session.role_id:
-        role = gather.session_issuer(view, caller.session)
+        role = callers.issuer(view, caller.session)
         return role.tags if role is not None else {}
     user = view.get(User, caller.account, caller.user_name.lower()) if caller.user_name else None
     return user.tags if user is not None else {}

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind
-from stslab.sandbox.api import principals
 from stslab.sandbox.api.model import Caller
 from stslab.sandbox.api.policies import named
 from stslab.sandbox.iam import aws_policies
@@ -17,6 +16,7 @@ from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.sessions import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.sts import callers
 
 
 def policies_of(view: View, caller: Caller) -> Policies:
@@ -101,16 +101,8 @@ def _of_session(view: View, caller: Caller) -> Policies:
 def _issuer(view: View, session: Session) -> Policies:
     if session.issuer_id == session.account:
         return _root(session.account)
-    issuer = session_issuer(view, session)
+    issuer = callers.issuer(view, session)
     return of_role(view, issuer) if isinstance(issuer, Role) else of_user(view, issuer)
-
-
-def session_issuer(view: View, session: Session) -> User | Role | None:
-    """The role or user whose permissions the session has; None where it is gone, or is root."""
-    if session.role_id:
-        role = view.get(Role, session.account, session.role_name.lower())
-        return role if role is not None and role.unique_id == session.role_id else None
-    return principals.by_id(view, session.issuer_id)
 
 
 def _session_policy(view: View, session: Session, passed: SessionPolicy) -> NamedPolicy:

@@ -7,7 +7,6 @@ from stslab.sandbox.api import identifiers, principals
 from stslab.sandbox.api.model import Caller, KeyRecord
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.sessions import Session
-from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
 
 
@@ -18,39 +17,37 @@ def lookup(view: View, access_key_id: str) -> KeyRecord | None:
     """
     account = identifiers.account_of_key(access_key_id) or ""
     session = view.get(Session, account, access_key_id)
-    issuer = None if session is None else _issuer(view, session)
-    if session is None or issuer is None:
+    found = None if session is None else _caller(view, session)
+    if session is None or found is None:
         return None
     return KeyRecord(
         access_key_id,
         session.secret_access_key,
-        _caller(session, issuer),
+        found,
         session_token=session.session_token,
         expires=session.expires,
     )
 
 
-def _issuer(view: View, session: Session) -> Role | User | Account | None:
-    """Whose policies the session has, still with its unique id; the account for the root user."""
-    account = session.account
-    if session.issuer_id == account:
-        return view.get(Account, account, "")
-    found = (
-        view.get(Role, account, session.role_name.lower())
-        if session.role_id
-        else view.get(User, account, session.user_name.lower())
-    )
-    if found is not None and found.unique_id == session.issuer_id:
-        return found
+def issuer(view: View, session: Session) -> Role | User | None:
+    """The role or user whose permissions the session has; None where it is gone, or is root."""
+    if session.role_id:
+        role = view.get(Role, session.account, session.role_name.lower())
+        return role if role is not None and role.unique_id == session.role_id else None
     return principals.by_id(view, session.issuer_id)  # a user may have another name by now
 
 
-def _caller(session: Session, issuer: Role | User | Account) -> Caller:
-    user = issuer if isinstance(issuer, User) and session.kind == "SessionToken" else None
-    made_by = "" if session.kind == "SessionToken" else session.issuer_arn
-    arn = user.arn if user else session.principal_arn
+def _caller(view: View, session: Session) -> Caller | None:
+    found = issuer(view, session)
+    if found is None and session.issuer_id != session.account:
+        return None
+    user = found if isinstance(found, User) and session.kind == "SessionToken" else None
     return Caller(
-        Principal.from_arn(arn, user_id=session.user_id, issuer=made_by),
+        Principal.from_arn(
+            user.arn if user else session.principal_arn,
+            user_id=session.user_id,
+            issuer="" if session.kind == "SessionToken" else session.issuer_arn,
+        ),
         session.account,
         session.access_key_id,
         session.kind,
