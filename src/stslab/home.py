@@ -1,24 +1,28 @@
 """Where stslab keeps its state: one folder, readable by its owner alone.
 
-``STSLAB_HOME`` names it; otherwise it is ``stslab`` under the XDG state folder.
+``STSLAB_HOME`` names it; otherwise it is ``stslab`` under the XDG state folder. It may hold several
+embedded accounts: ``STSLAB_SANDBOX`` names the one that is meant, if not the usual one.
 """
 
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from stslab.errors import StateFolderError
+from stslab.errors import StateFolderError, UsageError
 
 _OWNER_ONLY = 0o700
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The state folder and the places in it."""
+    """The state folder and the places in it. ``named`` is empty for the usual embedded account."""
 
     root: Path
+    named: str = ""
 
     @property
     def journal(self) -> Path:
@@ -51,7 +55,7 @@ class Home:
     @property
     def sandbox(self) -> Path:
         """The embedded account's own folder."""
-        return self.root / "sandbox"
+        return self.root / "sandbox" / self.named
 
     def profiles(self, target: str) -> Path:
         """The folder that holds ``credentials`` and ``config`` for one target."""
@@ -59,13 +63,22 @@ class Home:
 
 
 def home() -> Home:
-    """The state folder that the environment names, which may not exist yet."""
-    named = os.environ.get("STSLAB_HOME")
-    if named:
-        return Home(Path(named).expanduser().absolute())
+    """The state folder that the environment names, which may not exist yet.
+
+    Raises:
+        UsageError: the environment names an embedded account as none can be named.
+    """
+    root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
+    if account and not _NAME.fullmatch(account):
+        raise UsageError(
+            f"{account!r} can't name an embedded account.",
+            "A name (STSLAB_SANDBOX, or --name) has small letters, digits and hyphens: up to 32.",
+        )
+    if root:
+        return Home(Path(root).expanduser().absolute(), account)
     from platformdirs import user_state_path
 
-    return Home(user_state_path("stslab", appauthor=False))
+    return Home(user_state_path("stslab", appauthor=False), account)
 
 
 def config_file() -> Path:

@@ -92,11 +92,15 @@ def sandbox(
     instance: str,
     admin: Credentials,
     *,
+    named: str = "",
     eventually_consistent: bool = False,
 ) -> Target:
-    """The embedded account at ``url``; ``instance`` tells it from the next one."""
+    """The embedded account at ``url``; ``instance`` tells it from the next one.
+
+    ``named`` tells it from others in the same home.
+    """
     info = TargetInfo(
-        name=SANDBOX,
+        name=f"{SANDBOX}-{named}" if named else SANDBOX,
         kind=SANDBOX,
         account=account,
         region=region,

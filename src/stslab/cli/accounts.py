@@ -77,6 +77,7 @@ def sandbox_target(home: Home) -> "Target":
         endpoint.region,
         endpoint.instance,
         Credentials(keys.access_key_id, keys.secret_access_key),
+        named=home.named,
         eventually_consistent=bool(endpoint.rehearsing),
     )
 

@@ -28,9 +28,10 @@ def _known() -> Iterator[str]:
     root = home().root
     for file in root.glob("profiles/*/credentials"):
         yield from _SECRET_SETTING.findall(_text(file))
-    token = _text(root / "sandbox" / "control.token").strip()
-    if len(token) >= _SHORTEST:
-        yield token
+    for file in root.glob("sandbox/**/control.token"):
+        token = _text(file).strip()
+        if len(token) >= _SHORTEST:
+            yield token
 
 
 def _text(path: Path) -> str:

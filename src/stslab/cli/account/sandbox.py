@@ -1,6 +1,7 @@
 """``stslab sandbox``: the embedded account as a background process."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -18,11 +19,15 @@ _OFF = "off"
 
 
 @click.group("sandbox")
-def command() -> None:
+@click.option("--name", metavar="NAME", help="Another embedded account than the usual one.")
+def command(name: str | None) -> None:
     """Start, stop, look at or reset the embedded AWS account.
 
-    Commands that need it start it by themselves, and it ends itself after two idle hours.
+    Commands that need it start it by themselves, and it ends itself after two idle hours. There
+    may be several, each with a name: with STSLAB_SANDBOX=NAME every command means that one.
     """
+    if name is not None:
+        os.environ["STSLAB_SANDBOX"] = name
 
 
 @command.command("start")

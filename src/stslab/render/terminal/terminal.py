@@ -89,7 +89,7 @@ class TerminalRenderer:
 
     def _run_started(self, event: RunStarted) -> None:
         self._dry = event.dry
-        self.paper.explained = event.target == "sandbox"
+        self.paper.explained = event.target.startswith("sandbox")
         run_view.run_started(self.paper, event)
 
     def _run_finished(self, event: RunFinished) -> None:

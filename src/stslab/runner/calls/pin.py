@@ -22,13 +22,15 @@ def pinned(run: RunRecord, target: TargetInfo) -> Pin:
     Raises:
         CredentialsError: it is another account, which the run must not touch.
     """
-    if run.kind == target.kind == "sandbox" and run.instance != target.instance:
+    there = run.kind == target.kind == "sandbox" and run.target == target.name
+    if there and run.instance != target.instance:
         return Pin.GONE
     if (run.target, run.account) != (target.name, target.account):
         raise CredentialsError(
             f"The run {run.id} began on account {run.account} ({run.target}); the credentials"
             f" are now for account {target.account} ({target.name}). Nothing was called.",
-            "Use the credentials (--profile) and the --target that the run began with.",
+            "Use the credentials (--profile) and the --target (for the embedded account,"
+            " STSLAB_SANDBOX) that the run began with.",
         )
     _require_same_place(run, target)
     return Pin.SAME
