@@ -1,22 +1,33 @@
-"""What IAM says of the whole account: alias, summary, authorization details, reports."""
+"""What IAM says of the whole account: alias, summary and authorization details."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.iam import faults, lookups, paging, shapes
-from stslab.sandbox.saved.account import World
+from msgspec.structs import replace
 
-Answer = Mapping[str, Any]
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.iam import aws_policies, faults, lookups, paging, shapes
+from stslab.sandbox.iam.identities import roles
+from stslab.sandbox.iam.shapes import Members, Pathed, Uses
+from stslab.sandbox.state.identities import (
+    AccessKey,
+    Group,
+    Identity,
+    InstanceProfile,
+    MfaDevice,
+    Role,
+    User,
+)
+from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.providers import OidcProvider, SamlProvider
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 
-_ALL = ("User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy")
-_GONE = 410
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 # IAM User Guide, "IAM and AWS STS quotas".
 _QUOTAS = {
@@ -43,41 +54,39 @@ _QUOTAS = {
 }
 
 
-def get_account_summary(world: World, request: ApiRequest) -> Answer:
+def get_account_summary(view: View, request: ApiRequest) -> Answer:
     """GetAccountSummary: what there is, and how much there may be."""
-    account = world.account(request.account)
-    iam = account.iam
-    own = [policy for policy in iam.managed_policies.values() if not lookups.is_aws_managed(policy)]
+    account = request.account
+    policies = list(view.all(ManagedPolicy, account))
     counts = {
-        "AccountAccessKeysPresent": int(bool(account.root_keys)),
+        "AccountAccessKeysPresent": int(any(not k.user for k in view.all(AccessKey, account))),
         "AccountMFAEnabled": 0,
         "AccountPasswordPresent": 1,
         "AccountSigningCertificatesPresent": 0,
-        "Groups": len(iam.groups),
-        "InstanceProfiles": len(iam.instance_profiles),
-        "MFADevices": len(iam.virtual_mfa_devices),
-        "MFADevicesInUse": sum(len(user.mfa_devices) for user in iam.users.values()),
-        "Policies": len(own),
-        "PolicyVersionsInUse": sum(len(policy.versions) for policy in own),
-        "Providers": len(iam.open_id_providers) + len(iam.saml_providers),
-        "Roles": len(iam.roles),
-        "ServerCertificates": len(iam.certificates),
-        "Users": len(iam.users),
+        "Groups": view.count(Group, account),
+        "InstanceProfiles": view.count(InstanceProfile, account),
+        "MFADevices": view.count(MfaDevice, account),
+        "MFADevicesInUse": sum(bool(one.enabled) for one in view.all(MfaDevice, account)),
+        "Policies": len(policies),
+        "PolicyVersionsInUse": sum(len(policy.versions) for policy in policies),
+        "Providers": view.count(OidcProvider, account) + view.count(SamlProvider, account),
+        "Roles": view.count(Role, account),
+        "ServerCertificates": 0,
+        "Users": view.count(User, account),
     }
     return {"SummaryMap": {**_QUOTAS, **counts}}
 
 
-def get_account_authorization_details(world: World, request: ApiRequest) -> Answer:
+def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
     """GetAccountAuthorizationDetails, in pages over all kinds of entities together."""
-    iam, params = lookups.backend(world, request), request.params
-    wanted = params.get("Filter") or _ALL
+    wanted = request.params.get("Filter")
     entries = [
-        (member, show(world, iam, entity))
-        for kind, member, entities, show in _details(iam)
-        if kind in wanted
-        for entity in shapes.under_path(entities, None)
+        (member, partial(show, entity))
+        for kind, member, entities, show in _details(view, request.account)
+        if not wanted or kind in wanted
+        for entity in shapes.by_name(entities)
     ]
-    listed = paging.page("entries", entries, params)
+    listed = paging.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
     chosen = listed.pop("entries")
     members = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
     return {
@@ -86,194 +95,94 @@ def get_account_authorization_details(world: World, request: ApiRequest) -> Answ
     }
 
 
-def _details(iam: Any) -> tuple[tuple[str, str, list[Any], Any], ...]:
-    policies = list(iam.managed_policies.values())
-    own = [policy for policy in policies if not lookups.is_aws_managed(policy)]
-    aws = [policy for policy in policies if lookups.is_aws_managed(policy)]
-    return (
-        ("User", "UserDetailList", list(iam.users.values()), _user_detail),
-        ("Group", "GroupDetailList", list(iam.groups.values()), _group_detail),
-        ("Role", "RoleDetailList", list(iam.roles.values()), _role_detail),
-        ("LocalManagedPolicy", "Policies", own, _policy_detail),
-        ("AWSManagedPolicy", "Policies", aws, _policy_detail),
-    )
+def _details(
+    view: View, account: str
+) -> Iterator[tuple[str, str, Iterable[Pathed], Callable[[object], Members]]]:
+    """Each kind of entity: its name in Filter, the member that lists it, all, and how each is."""
+    show_policy = partial(_policy_detail, Uses.of(view, account))
+    yield "User", "UserDetailList", view.all(User, account), partial(_user_detail, view)
+    yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
+    yield "Role", "RoleDetailList", view.all(Role, account), partial(_role_detail, view)
+    yield "LocalManagedPolicy", "Policies", view.all(ManagedPolicy, account), show_policy
+    yield "AWSManagedPolicy", "Policies", aws_policies.all(), show_policy
 
 
-def _user_detail(world: World, iam: Any, user: Any) -> dict[str, Any]:
-    shown = shapes.whole_user(world, iam, user)
-    shown.pop("PasswordLastUsed", None)
+def _user_detail(view: View, user: User) -> Members:
     return {
-        **shown,
-        "UserPolicyList": shapes.inline(user.policies),
-        "GroupList": [group.name for group in iam.get_groups_for_user(user.name)],
-        "AttachedManagedPolicies": shapes.managed(user.managed_policies),
+        **shapes.whole_user(user),
+        "UserPolicyList": shapes.inline(user),
+        "GroupList": [group.name for group in lookups.groups_of(view, user)],
+        "AttachedManagedPolicies": _attached(view, user),
     }
 
 
-def _group_detail(_world: World, _iam: Any, group: Any) -> dict[str, Any]:
+def _group_detail(view: View, group: Group) -> Members:
     return {
         **shapes.group(group),
-        "GroupPolicyList": shapes.inline(group.policies),
-        "AttachedManagedPolicies": shapes.managed(group.managed_policies),
+        "GroupPolicyList": shapes.inline(group),
+        "AttachedManagedPolicies": _attached(view, group),
     }
 
 
-def _role_detail(world: World, iam: Any, role: Any) -> dict[str, Any]:
-    shown = shapes.whole_role(world, iam, role)
-    profiles = iam.get_instance_profiles_for_role(role.name)
+def _role_detail(view: View, role: Role) -> Members:
     return {
-        **shown,
+        **shapes.whole_role(view, role),
         "InstanceProfileList": [
-            shapes.instance_profile(world, iam, profile, whole=False) for profile in profiles
+            shapes.instance_profile(view, profile, whole=False)
+            for profile in roles.profiles_with(view, role)
         ],
-        "RolePolicyList": shapes.inline(role.policies),
-        "AttachedManagedPolicies": shapes.managed(role.managed_policies),
+        "RolePolicyList": shapes.inline(role),
+        "AttachedManagedPolicies": _attached(view, role),
     }
 
 
-def _policy_detail(world: World, _iam: Any, policy: Any) -> dict[str, Any]:
+def _attached(view: View, holder: Identity) -> list[Members]:
+    return [shapes.attached(policy) for policy in shapes.managed(view, holder)]
+
+
+def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
     return {
-        **shapes.policy(world, policy),
+        **shapes.policy(policy, uses),
         "PolicyVersionList": [
-            shapes.policy_version(version, with_document=True) for version in policy.versions
+            shapes.policy_version(policy, version, with_document=True)
+            for version in policy.versions
         ],
     }
 
 
-def list_account_aliases(world: World, request: ApiRequest) -> Answer:
+def list_account_aliases(view: View, request: ApiRequest) -> Answer:
     """ListAccountAliases: one at most."""
-    aliases = lookups.backend(world, request).account_aliases
-    return paging.page("AccountAliases", aliases, request.params)
+    alias = lookups.account(view, request.account).alias
+    return paging.page("AccountAliases", [alias] if alias else [], request.params, str)
 
 
-def create_account_alias(world: World, request: ApiRequest) -> Answer:
+def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
     """CreateAccountAlias, in place of any before; no two accounts have the same."""
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
-    others = (other for other in world.accounts.values() if other.account_id != request.account)
-    if any(alias in other.iam.account_aliases for other in others):
+    others = (one for one in tx.everywhere(Account) if one.account != request.account)
+    if any(one.alias == alias for one in others):
         raise faults.exists(f"The account alias {alias} already exists.")
-    lookups.backend(world, request).account_aliases = [alias]
+    tx.put(replace(lookups.account(tx, request.account), alias=alias))
     return {}
 
 
-def delete_account_alias(world: World, request: ApiRequest) -> Answer:
+def delete_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteAccountAlias."""
-    iam, alias = lookups.backend(world, request), request.params["AccountAlias"]
-    if alias not in iam.account_aliases:
+    account, alias = lookups.account(tx, request.account), request.params["AccountAlias"]
+    if account.alias != alias:
         raise faults.no_such(f"The account alias {alias} cannot be found.")
-    iam.account_aliases = []
+    tx.put(replace(account, alias=""))
     return {}
 
 
-def generate_credential_report(world: World, request: ApiRequest) -> Answer:
-    """GenerateCredentialReport: it is ready at once, and says so when asked again."""
-    account = world.account(request.account)
-    before = account.iam.credential_report
-    account.iam.credential_report = {"at": request.now, "text": _report(account, request.now)}
-    if before:
-        return {"State": "COMPLETE"}
-    return {
-        "State": "STARTED",
-        "Description": "No report exists. Starting a new report generation task",
-    }
-
-
-def get_credential_report(world: World, request: ApiRequest) -> Answer:
-    """GetCredentialReport: the one that was generated last."""
-    report = lookups.backend(world, request).credential_report
-    if not isinstance(report, dict):
-        raise ApiFault("ReportNotPresent", "No credential report is present.", _GONE)
-    return {
-        "Content": report["text"].encode(),
-        "ReportFormat": "text/csv",
-        "GeneratedTime": report["at"],
-    }
-
-
-def _report(account: Any, now: datetime) -> str:
-    """The report's rows (IAM User Guide, "Getting credential reports for your account")."""
-    rows = [_root_row(account, now)]
-    rows += [_user_row(user) for user in sorted(account.iam.users.values(), key=lambda u: u.name)]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def _root_row(account: Any, now: datetime) -> dict[str, str]:
-    password = dict.fromkeys(
-        ("password_enabled", "password_last_changed", "password_next_rotation"), "not_supported"
-    )
-    return {
-        "user": "<root_account>",
-        "arn": account.root_arn,
-        "user_creation_time": _stamp(now),
-        "password_enabled": "not_supported",
-        "password_last_used": "no_information",
-        **password,
-        "mfa_active": "false",
-        **_key_columns(1, None, active=bool(account.root_keys)),
-        **_key_columns(2, None, active=False),
-        **_certificate_columns(),
-    }
-
-
-def _user_row(user: Any) -> dict[str, str]:
-    keys = [*user.access_keys, None, None]
-    return {
-        "user": user.name,
-        "arn": user.arn,
-        "user_creation_time": _stamp(user.create_date),
-        "password_enabled": _flag(user.password),
-        "password_last_used": "no_information" if user.password else "N/A",
-        "password_last_changed": "N/A",
-        "password_next_rotation": "N/A",
-        "mfa_active": _flag(user.mfa_devices),
-        **_key_columns(1, keys[0], active=keys[0] is not None and keys[0].status == "Active"),
-        **_key_columns(2, keys[1], active=keys[1] is not None and keys[1].status == "Active"),
-        **_certificate_columns(),
-    }
-
-
-def _key_columns(number: int, key: Any, *, active: bool) -> dict[str, str]:
-    used = key.last_used if key is not None else None
-    start = f"access_key_{number}"
-    return {
-        f"{start}_active": _flag(active),
-        f"{start}_last_rotated": _stamp(key.create_date) if key is not None else "N/A",
-        f"{start}_last_used_date": _stamp(used.timestamp) if used else "N/A",
-        f"{start}_last_used_region": used.region if used else "N/A",
-        f"{start}_last_used_service": used.service if used else "N/A",
-    }
-
-
-def _certificate_columns() -> dict[str, str]:
-    return {
-        "cert_1_active": "false",
-        "cert_1_last_rotated": "N/A",
-        "cert_2_active": "false",
-        "cert_2_last_rotated": "N/A",
-    }
-
-
-def _stamp(at: datetime) -> str:
-    aware = shapes.moment(at)
-    return aware.strftime("%Y-%m-%dT%H:%M:%S+00:00") if aware is not None else "N/A"
-
-
-def _flag(value: object) -> str:
-    return "true" if value else "false"
-
-
-HANDLERS = {
-    "GetAccountSummary": get_account_summary,
+READS: Reads = {
     "GetAccountAuthorizationDetails": get_account_authorization_details,
+    "GetAccountSummary": get_account_summary,
     "ListAccountAliases": list_account_aliases,
+}
+WRITES: Writes = {
     "CreateAccountAlias": create_account_alias,
     "DeleteAccountAlias": delete_account_alias,
-    "GenerateCredentialReport": generate_credential_report,
-    "GetCredentialReport": get_credential_report,
 }

@@ -22,6 +22,13 @@ def in_use(message: str) -> ApiFault:
     return ApiFault("DeleteConflict", message, _CONFLICT)
 
 
+def refuse_if_held(*held: tuple[object, str]) -> None:
+    """Raise DeleteConflict with the first thing that is still there, and what to do first."""
+    for what, first in held:
+        if what:
+            raise in_use(f"Cannot delete entity, must {first} first.")
+
+
 def quota(name: str, limit: int) -> ApiFault:
     """LimitExceeded: one more than the account's quota of this name."""
     return limit_exceeded(f"Cannot exceed quota for {name}: {limit}")

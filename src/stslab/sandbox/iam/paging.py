@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam import faults
 
+T = TypeVar("T")
 _DEFAULT_ITEMS = 100
 
 
-def page(member: str, items: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def page(
+    member: str, items: Sequence[T], params: Mapping[str, Any], show: Callable[[T], object]
+) -> dict[str, Any]:
     """The part of ``items`` that ``params`` ask for, under the name of the answer's ``member``.
+
+    ``show`` makes of an item what the answer has; those of other pages cost nothing.
 
     Raises:
         ApiFault: ValidationError: the marker is none that was handed out.
     """
     start = _offset(params.get("Marker"))
     end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
-    answer: dict[str, Any] = {member: list(items[start:end]), "IsTruncated": end < len(items)}
+    shown = [show(item) for item in items[start:end]]
+    answer: dict[str, Any] = {member: shown, "IsTruncated": end < len(items)}
     if end < len(items):
         answer["Marker"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
     return answer
@@ -38,5 +45,5 @@ def _offset(marker: str | None) -> int:
     return int(number)
 
 
-def _bad(marker: str) -> Exception:
+def _bad(marker: str) -> ApiFault:
     return faults.invalid(f"Invalid Marker: {marker}")

@@ -1,22 +1,58 @@
-"""How IAM's answers show users, roles, groups and policies of moto's store."""
+"""How IAM's answers show users, roles, groups, policies and the like."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from stslab.sandbox.iam import lookups, tagging
-from stslab.sandbox.iam.policies import trust
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.api import principals
+from stslab.sandbox.iam import lookups
+from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
+from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
+from stslab.sandbox.state.snapshot import View
 
 Members = dict[str, Any]
 
 
-def moment(at: datetime | None) -> datetime | None:
-    """A time of moto's, aware: what it keeps is UTC."""
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+class Pathed(Protocol):
+    """What has a name and a path."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Its path, which begins and ends with a slash."""
+        ...
+
+
+P = TypeVar("P", bound=Pathed)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How often each managed policy is attached in an account, and is a boundary, by its ARN."""
+
+    attached: Mapping[str, int]
+    bounding: Mapping[str, int]
+
+    @classmethod
+    def of(cls, view: View, account: str) -> Uses:
+        """Count them."""
+        bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
+        holders: list[Identity] = [*bounded, *view.all(Group, account)]
+        return cls(
+            Counter(arn for holder in holders for arn in holder.attached),
+            Counter(one.boundary for one in bounded if one.boundary),
+        )
+
+
+UNUSED = Uses({}, {})
 
 
 def document(text: str) -> str:
@@ -29,162 +65,139 @@ def filled(members: Mapping[str, Any]) -> Members:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def user(found: Any) -> Members:
-    """A user as a list shows it."""
-    return filled(
-        {
-            "Path": found.path,
-            "UserName": found.name,
-            "UserId": found.id,
-            "Arn": found.arn,
-            "CreateDate": moment(found.create_date),
-            "PasswordLastUsed": moment(found.password_last_used),
-        }
-    )
+def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags, by key."""
+    return [{"Key": key, "Value": of[key]} for key in sorted(of)]
 
 
-def whole_user(world: World, iam: Any, found: Any) -> Members:
-    """A user as GetUser shows it: with tags and boundary."""
-    arn = world.account(found.account_id).user_boundaries.get(found.name)
-    return filled(
-        {**user(found), "PermissionsBoundary": boundary(arn), "Tags": tags(iam, "user", found)}
-    )
-
-
-def group(found: Any) -> Members:
-    """A group."""
-    return {
-        "Path": found.path,
-        "GroupName": found.name,
-        "GroupId": found.id,
-        "Arn": found.arn,
-        "CreateDate": moment(found.create_date),
-    }
-
-
-def role(world: World, found: Any) -> Members:
-    """A role as a list shows it."""
-    trusted = trust.shown(found.assume_role_policy_document, world)
-    return filled(
-        {
-            "Path": found.path,
-            "RoleName": found.name,
-            "RoleId": found.id,
-            "Arn": found.arn,
-            "CreateDate": moment(found.create_date),
-            "AssumeRolePolicyDocument": document(trusted),
-            "Description": found.description or None,
-            "MaxSessionDuration": int(found.max_session_duration or 3600),
-        }
-    )
-
-
-def whole_role(world: World, iam: Any, found: Any) -> Members:
-    """A role as GetRole shows it: with tags, boundary and last use."""
-    return filled(
-        {
-            **role(world, found),
-            "PermissionsBoundary": boundary(found.permissions_boundary_arn),
-            "Tags": tags(iam, "role", found),
-            "RoleLastUsed": last_used(found),
-        }
-    )
-
-
-def last_used(found: Any) -> Members:
-    """When and where a role was last used, empty where it never was."""
-    return filled({"LastUsedDate": moment(found.last_used), "Region": found.last_used_region})
-
-
-def boundary(arn: str | None) -> Members | None:
+def boundary(arn: str) -> Members | None:
     """A permissions boundary, or None where there is none."""
     if not arn:
         return None
     return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
 
 
-def tags(iam: Any, kind: str, found: Any) -> list[dict[str, str]] | None:
-    """The tags of an entity, None where it has none."""
-    return tagging.of(iam, kind, found) or None
-
-
-def policy(world: World, found: Any) -> Members:
-    """A managed policy as a list shows it."""
-    account = world.accounts.get(found.account_id)
+def user(found: User) -> Members:
+    """A user as a list shows it."""
     return {
-        "PolicyName": found.name,
-        "PolicyId": found.id,
-        "Arn": found.arn,
         "Path": found.path,
-        "DefaultVersionId": found.default_version_id,
-        "AttachmentCount": found.attachment_count,
-        "PermissionsBoundaryUsageCount": bounded_by(account, found.arn),
-        "IsAttachable": True,
-        "CreateDate": moment(found.create_date),
-        "UpdateDate": moment(found.update_date),
+        "UserName": found.name,
+        "UserId": found.unique_id,
+        "Arn": found.arn,
+        "CreateDate": found.created,
     }
 
 
-def bounded_by(account: Any, arn: str) -> int:
-    """How many users and roles of the account have the policy as their boundary."""
-    if account is None:
-        return 0
-    users = sum(1 for bound in account.user_boundaries.values() if bound == arn)
-    roles = list(account.iam.roles.values())
-    return users + sum(1 for role in roles if role.permissions_boundary_arn == arn)
+def whole_user(found: User) -> Members:
+    """A user as GetUser shows it: with tags and boundary."""
+    more = {"PermissionsBoundary": boundary(found.boundary), "Tags": tags(found.tags) or None}
+    return filled({**user(found), **more})
 
 
-def policy_version(found: Any, *, with_document: bool) -> Members:
+def group(found: Group) -> Members:
+    """A group."""
+    return {
+        "Path": found.path,
+        "GroupName": found.name,
+        "GroupId": found.unique_id,
+        "Arn": found.arn,
+        "CreateDate": found.created,
+    }
+
+
+def role(view: View, found: Role) -> Members:
+    """A role as a list shows it."""
+    return filled(
+        {
+            "Path": found.path,
+            "RoleName": found.name,
+            "RoleId": found.unique_id,
+            "Arn": found.arn,
+            "CreateDate": found.created,
+            "AssumeRolePolicyDocument": document(principals.shown(found.trust, view)),
+            "Description": found.description or None,
+            "MaxSessionDuration": found.max_session,
+        }
+    )
+
+
+def whole_role(view: View, found: Role) -> Members:
+    """A role as GetRole shows it: with tags, boundary and last use."""
+    used = found.last_used
+    return filled(
+        {
+            **role(view, found),
+            "PermissionsBoundary": boundary(found.boundary),
+            "Tags": tags(found.tags) or None,
+            "RoleLastUsed": {"LastUsedDate": used.at, "Region": used.region} if used else {},
+        }
+    )
+
+
+def policy(found: ManagedPolicy, uses: Uses) -> Members:
+    """A managed policy as a list shows it."""
+    return {
+        "PolicyName": found.name,
+        "PolicyId": found.unique_id,
+        "Arn": found.arn,
+        "Path": found.path,
+        "DefaultVersionId": found.default,
+        "AttachmentCount": uses.attached.get(found.arn, 0),
+        "PermissionsBoundaryUsageCount": uses.bounding.get(found.arn, 0),
+        "IsAttachable": True,
+        "CreateDate": found.created,
+        "UpdateDate": found.updated,
+    }
+
+
+def policy_version(of: ManagedPolicy, found: PolicyVersion, *, with_document: bool) -> Members:
     """A version of a managed policy."""
     return filled(
         {
             "Document": document(found.document) if with_document else None,
             "VersionId": found.version_id,
-            "IsDefaultVersion": bool(found.is_default),
-            "CreateDate": moment(found.create_date),
+            "IsDefaultVersion": found.version_id == of.default,
+            "CreateDate": found.created,
         }
     )
 
 
-def attached(found: Any) -> Members:
+def attached(found: ManagedPolicy) -> Members:
     """A managed policy as attached to something."""
     return {"PolicyName": found.name, "PolicyArn": found.arn}
 
 
-def instance_profile(world: World, iam: Any, found: Any, *, whole: bool = True) -> Members:
+def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
     """An instance profile with its role."""
+    held = view.get(Role, found.account, found.role)
     return filled(
         {
             "Path": found.path,
             "InstanceProfileName": found.name,
-            "InstanceProfileId": found.id,
+            "InstanceProfileId": found.unique_id,
             "Arn": found.arn,
-            "CreateDate": moment(found.create_date),
-            "Roles": [role(world, held) for held in found.roles],
-            "Tags": tags(iam, "instance profile", found) if whole else None,
+            "CreateDate": found.created,
+            "Roles": [role(view, held)] if held else [],
+            "Tags": tags(found.tags) or None if whole else None,
         }
     )
 
 
-def inline(policies: Mapping[str, str]) -> list[Members]:
-    """Inline policies with their documents."""
+def inline(holder: Identity) -> list[Members]:
+    """The inline policies of a user, group or role with their documents."""
     return [
         {"PolicyName": name, "PolicyDocument": document(text)}
-        for name, text in sorted(policies.items())
+        for name, text in sorted(holder.inline.items())
     ]
 
 
-def managed(policies: Mapping[str, Any]) -> list[Members]:
-    """Attached managed policies."""
-    return [attached(found) for found in sorted(policies.values(), key=lambda one: str(one.name))]
+def managed(view: View, holder: Identity) -> list[ManagedPolicy]:
+    """The managed policies that are attached to a user, group or role, by name."""
+    found = (lookups.find(view, ManagedPolicy, holder.account, arn) for arn in holder.attached)
+    return by_name(policy for policy in found if policy is not None)
 
 
-def under_path(items: Any, prefix: str | None) -> list[Any]:
-    """``items`` whose path begins with ``prefix``, by name."""
-    kept = [item for item in list(items) if item.path.startswith(prefix or "/")]
-    return sorted(kept, key=lambda item: str(item.name).lower())
-
-
-def default_document(found: Any) -> str:
-    """The text of a managed policy's default version."""
-    return str(lookups.default_version(found).document)
+def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
+    """``items`` by name; only those whose path begins with ``prefix``, where one is given."""
+    kept = [item for item in items if item.path.startswith(prefix or "/")]
+    return sorted(kept, key=lambda item: item.name.lower())

@@ -169,5 +169,5 @@ class MfaDevice(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The serial number, which is the device's ARN."""
-        return self.serial
+        """The serial number, which is the device's ARN, in lower case."""
+        return self.serial.lower()

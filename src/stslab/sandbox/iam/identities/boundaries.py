@@ -2,64 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from msgspec.structs import replace
 
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Write, Writes
 from stslab.sandbox.iam import faults, lookups
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 
-Answer = Mapping[str, Any]
 
-
-def usable(iam: Any, arn: str) -> str:
-    """``arn`` if it is a managed policy's, which can be a boundary.
+def requested(view: View, request: ApiRequest) -> str:
+    """The ARN of the boundary that the request passes, empty where it passes none.
 
     Raises:
-        ApiFault: InvalidInput or NoSuchEntity.
+        ApiFault: InvalidInput or NoSuchEntity: it is no managed policy's.
     """
-    if iam.managed_policies.get(lookups.checked_arn(arn)) is None:
+    arn: str = request.params.get("PermissionsBoundary", "")
+    if arn and lookups.find(view, ManagedPolicy, request.account, lookups.checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
     return arn
 
 
-def put_user_boundary(world: World, request: ApiRequest) -> Answer:
-    """PutUserPermissionsBoundary."""
-    iam, params = lookups.backend(world, request), request.params
-    user = lookups.user(iam, params["UserName"])
-    bounds = world.account(request.account).user_boundaries
-    bounds[user.name] = usable(iam, params["PermissionsBoundary"])
-    return {}
+def _put(kind: type[User | Role]) -> Write:
+    def put(tx: Transaction, request: ApiRequest) -> Answer:
+        holder = lookups.named(tx, kind, request)
+        tx.put(replace(holder, boundary=requested(tx, request)))
+        return {}
+
+    return put
 
 
-def delete_user_boundary(world: World, request: ApiRequest) -> Answer:
-    """DeleteUserPermissionsBoundary."""
-    user = lookups.user(lookups.backend(world, request), request.params["UserName"])
-    if world.account(request.account).user_boundaries.pop(user.name, None) is None:
-        raise faults.no_such(f"No permissions boundary is set for user {user.name}.")
-    return {}
+def _delete(kind: type[User | Role]) -> Write:
+    def delete(tx: Transaction, request: ApiRequest) -> Answer:
+        holder = lookups.named(tx, kind, request)
+        if not holder.boundary:
+            word = kind.table
+            raise faults.no_such(f"No permissions boundary is set for {word} {holder.name}.")
+        tx.put(replace(holder, boundary=""))
+        return {}
+
+    return delete
 
 
-def put_role_boundary(world: World, request: ApiRequest) -> Answer:
-    """PutRolePermissionsBoundary."""
-    iam, params = lookups.backend(world, request), request.params
-    role = lookups.role(iam, params["RoleName"])
-    role.permissions_boundary_arn = usable(iam, params["PermissionsBoundary"])
-    return {}
-
-
-def delete_role_boundary(world: World, request: ApiRequest) -> Answer:
-    """DeleteRolePermissionsBoundary."""
-    role = lookups.role(lookups.backend(world, request), request.params["RoleName"])
-    if not role.permissions_boundary_arn:
-        raise faults.no_such(f"No permissions boundary is set for role {role.name}.")
-    role.permissions_boundary_arn = None
-    return {}
-
-
-HANDLERS = {
-    "PutUserPermissionsBoundary": put_user_boundary,
-    "DeleteUserPermissionsBoundary": delete_user_boundary,
-    "PutRolePermissionsBoundary": put_role_boundary,
-    "DeleteRolePermissionsBoundary": delete_role_boundary,
+WRITES: Writes = {
+    "PutUserPermissionsBoundary": _put(User),
+    "PutRolePermissionsBoundary": _put(Role),
+    "DeleteUserPermissionsBoundary": _delete(User),
+    "DeleteRolePermissionsBoundary": _delete(Role),
 }

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import faults, lookups, shapes, tagging
-from stslab.sandbox.saved.account import REGION, World
-
-Answer = Mapping[str, Any]
+from stslab.sandbox.state.providers import SamlProvider
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 
 _PROVIDERS = 100
 _ISSUERS = 10
@@ -30,69 +33,63 @@ _NOT_OFFERED = (
 )
 
 
-def create_saml_provider(world: World, request: ApiRequest) -> Answer:
+def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
     """CreateSAMLProvider."""
-    iam, params = lookups.backend(world, request), request.params
+    account, params = request.account, request.params
     name = params["Name"]
     _check_offered(params)
-    if lookups.taken(iam.saml_providers, name):
+    if tx.get(SamlProvider, account, name.lower()) is not None:
         raise faults.exists(f"Provider with name {name} already exists.")
-    faults.check_quota("SAMLProvidersPerAccount", _PROVIDERS, len(iam.saml_providers))
-    metadata, tags = _metadata(params), tagging.checked(params.get("Tags", ()))
-    provider = iam.create_saml_provider(name, metadata)
-    provider.region_name = REGION
-    provider.tags = tags
-    provider.valid_until = provider.create_date + _VALID
-    provider.uuid = "SAMLSP" + base64.b32encode(secrets.token_bytes(10)).decode()
-    shown = sorted(tags, key=lambda tag: tag["Key"])
-    return shapes.filled({"SAMLProviderArn": provider.arn, "Tags": shown or None})
+    faults.check_quota("SAMLProvidersPerAccount", _PROVIDERS, tx.count(SamlProvider, account))
+    provider = SamlProvider(
+        account=account,
+        name=name,
+        unique_id="SAMLSP" + base64.b32encode(secrets.token_bytes(10)).decode(),
+        created=request.now,
+        valid_until=request.now + _VALID,
+        metadata=_metadata(params),
+        tags=tagging.checked(params.get("Tags", ())),
+    )
+    tx.put(provider)
+    shown = {"SAMLProviderArn": provider.arn, "Tags": shapes.tags(provider.tags) or None}
+    return shapes.filled(shown)
 
 
-def update_saml_provider(world: World, request: ApiRequest) -> Answer:
+def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
     """UpdateSAMLProvider: another metadata document."""
-    params = request.params
-    provider = tagging.saml_provider(lookups.backend(world, request), params["SAMLProviderArn"])
+    params, provider = request.params, lookups.named(tx, SamlProvider, request)
     _check_offered(params)
     if "SAMLMetadataDocument" in params:
-        provider.saml_metadata_document = _metadata(params)
+        tx.put(replace(provider, metadata=_metadata(params)))
     return {"SAMLProviderArn": provider.arn}
 
 
-def get_saml_provider(world: World, request: ApiRequest) -> Answer:
+def get_saml_provider(view: View, request: ApiRequest) -> Answer:
     """GetSAMLProvider."""
-    iam = lookups.backend(world, request)
-    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
-    return shapes.filled(
-        {
-            "SAMLProviderUUID": provider.uuid,
-            "SAMLMetadataDocument": provider.saml_metadata_document,
-            "CreateDate": shapes.moment(provider.create_date),
-            "ValidUntil": shapes.moment(provider.valid_until),
-            "Tags": tagging.of(iam, "SAML provider", provider),
-        }
-    )
+    provider = lookups.named(view, SamlProvider, request)
+    return {
+        "SAMLProviderUUID": provider.unique_id,
+        "SAMLMetadataDocument": provider.metadata,
+        "CreateDate": provider.created,
+        "ValidUntil": provider.valid_until,
+        "Tags": shapes.tags(provider.tags),
+    }
 
 
-def list_saml_providers(world: World, request: ApiRequest) -> Answer:
+def list_saml_providers(view: View, request: ApiRequest) -> Answer:
     """ListSAMLProviders."""
-    providers = lookups.backend(world, request).saml_providers
+    providers = sorted(view.all(SamlProvider, request.account), key=lambda one: one.name)
     return {
         "SAMLProviderList": [
-            {
-                "Arn": provider.arn,
-                "ValidUntil": shapes.moment(provider.valid_until),
-                "CreateDate": shapes.moment(provider.create_date),
-            }
-            for _, provider in sorted(providers.items())
+            {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created}
+            for one in providers
         ]
     }
 
 
-def delete_saml_provider(world: World, request: ApiRequest) -> Answer:
+def delete_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteSAMLProvider."""
-    iam = lookups.backend(world, request)
-    provider = tagging.saml_provider(iam, request.params["SAMLProviderArn"])
-    del iam.saml_providers[provider.name]
+    tx.delete(lookups.named(tx, SamlProvider, request))
     return {}
 
 
@@ -131,10 +128,12 @@ def _unreadable(said: str, error: Exception) -> ApiFault:
     return faults.invalid_input(f"{said}: {error}")
 
 
-HANDLERS = {
-    "CreateSAMLProvider": create_saml_provider,
-    "UpdateSAMLProvider": update_saml_provider,
+READS: Reads = {
     "GetSAMLProvider": get_saml_provider,
     "ListSAMLProviders": list_saml_providers,
+}
+WRITES: Writes = {
+    "CreateSAMLProvider": create_saml_provider,
     "DeleteSAMLProvider": delete_saml_provider,
+    "UpdateSAMLProvider": update_saml_provider,
 }

@@ -4,40 +4,75 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from stslab.errors import SandboxError
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
-from stslab.sandbox.iam.mfa import devices as mfa_devices
-from stslab.sandbox.iam.mfa import totp
-from stslab.sandbox.iam.mfa.devices import MfaDevice
-from stslab.sandbox.saved.account import World
-from stslab.sandbox.server.control.requests import ControlRequest
+from msgspec.structs import replace
 
-Answer = Mapping[str, Any]
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.services import FORBIDDEN, Reads, Writes
+from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
+from stslab.sandbox.iam.mfa import devices, totp
+from stslab.sandbox.state.identities import MfaDevice, User
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
 _DEVICES_PER_USER = 8
 
 
-def create_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
+def verified(
+    tx: Transaction, user: User | None, serial: str | None, code: str | None, now: datetime
+) -> bool:
+    """Whether the user proved MFA with this call; see :class:`VerifyMfa`.
+
+    A code is spent even where the call is refused afterwards.
+
+    Raises:
+        ApiFault: AccessDenied: half of it is missing, the device is not the user's, or the
+            code is wrong or spent.
+    """
+    if serial is None and code is None:
+        return False
+    if serial is None or code is None:
+        raise _failed(", must provide both MFA serial number and one time pass code.")
+    if user is None or serial not in user.mfa_devices:
+        raise _failed(
+            ", unable to validate MFA code.  Please verify your MFA serial number is valid and "
+            "associated with this user."
+        )
+    device = lookups.find(tx, MfaDevice, user.account, serial)
+    spent = device and devices.accepted(device, code, now)
+    if spent is None:
+        raise _failed(" with invalid MFA one time pass code. ")
+    tx.put(spent, always=True)
+    return True
+
+
+def _failed(how: str) -> ApiFault:
+    return ApiFault("AccessDenied", f"MultiFactorAuthentication failed{how}", FORBIDDEN)
+
+
+def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """CreateVirtualMFADevice: its seed is shown this once, as text and as a QR code."""
-    iam, params = lookups.backend(world, request), request.params
-    serial = (
-        f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}"
-        f"{params['VirtualMFADeviceName']}"
+    params = request.params
+    name = params["VirtualMFADeviceName"]
+    device = MfaDevice(
+        account=request.account,
+        serial=f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}{name}",
+        seed=totp.new_seed(),
+        created=request.now,
+        tags=tagging.checked(params.get("Tags", ())),
     )
-    if lookups.taken(iam.virtual_mfa_devices, serial):
+    if tx.get(MfaDevice, device.account, device.key) is not None:
         raise faults.exists("MFADevice entity at the same path and name already exists.")
-    device = MfaDevice(serial, totp.new_seed(), request.now)
-    device.tags = tagging.checked(params.get("Tags", ()))
-    iam.virtual_mfa_devices[serial] = device
-    label = f"{quote(params['VirtualMFADeviceName'])}@{request.account}"
+    tx.put(device)
+    label = f"{quote(name)}@{request.account}"
     shown = {
-        "SerialNumber": serial,
+        "SerialNumber": device.serial,
         "Base32StringSeed": device.seed.encode(),
         "QRCodePNG": _qr_code(f"otpauth://totp/{label}?secret={device.seed}"),
-        "Tags": device.tags or None,
+        "Tags": shapes.tags(device.tags) or None,
     }
     return {"VirtualMFADevice": shapes.filled(shown)}
 
@@ -51,128 +86,118 @@ def _qr_code(url: str) -> bytes:
     return image.getvalue()
 
 
-def delete_virtual_mfa_device(world: World, request: ApiRequest) -> Answer:
+def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteVirtualMFADevice, once it is no user's."""
-    iam = lookups.backend(world, request)
-    device = tagging.mfa_device(iam, request.params["SerialNumber"])
+    device = lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.in_use("MFA VirtualDevice in use. Must deactivate first.")
-    del iam.virtual_mfa_devices[device.serial]
+    tx.delete(device)
     return {}
 
 
-def enable_mfa_device(world: World, request: ApiRequest) -> Answer:
+def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """EnableMFADevice: two consecutive codes prove that the user has the device."""
-    iam, params = lookups.backend(world, request), request.params
-    user = lookups.user(iam, params["UserName"])
-    device = tagging.mfa_device(iam, params["SerialNumber"])
+    user, device = lookups.named(tx, User, request), lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.exists("MFA Device is already in use")
     faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
-    if not device.synchronise(*_codes(params), request.now):
+    proved = devices.synchronised(device, _codes(request.params), request.now)
+    if proved is None:
         raise faults.wrong_code()
-    device.enabled, device.user_id, device.user_name = request.now, user.id, user.name
-    user.mfa_devices[device.serial] = device.serial
-    mfa_devices.changed(iam, device)
+    tx.put(replace(proved, enabled=request.now, user=user.key))
+    tx.put(replace(user, mfa_devices=(*user.mfa_devices, device.serial)))
     return {}
 
 
-def resync_mfa_device(world: World, request: ApiRequest) -> Answer:
+def resync_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """ResyncMFADevice: two consecutive codes of a device whose clock went astray."""
-    iam = lookups.backend(world, request)
-    user = lookups.user(iam, request.params["UserName"])
-    device = _device_of(iam, user, request.params["SerialNumber"])
-    if not device.resynchronise(*_codes(request.params), request.now):
+    device = _device_of(tx, lookups.named(tx, User, request), request)
+    proved = devices.resynchronised(device, _codes(request.params), request.now)
+    if proved is None:
         raise faults.wrong_code()
+    tx.put(proved)
     return {}
 
 
-def deactivate_mfa_device(world: World, request: ApiRequest) -> Answer:
+def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """DeactivateMFADevice."""
-    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
-    device = _device_of(iam, user, request.params["SerialNumber"])
-    device.enabled, device.user_id, device.user_name = None, "", ""
-    del user.mfa_devices[device.serial]
+    user = lookups.own_user(tx, request)
+    device = _device_of(tx, user, request)
+    tx.put(replace(device, enabled=None, user=""))
+    kept = tuple(serial for serial in user.mfa_devices if serial != device.serial)
+    tx.put(replace(user, mfa_devices=kept))
     return {}
 
 
-def get_mfa_device(world: World, request: ApiRequest) -> Answer:
+def get_mfa_device(view: View, request: ApiRequest) -> Answer:
     """GetMFADevice."""
-    iam, params = lookups.backend(world, request), request.params
-    serial = params["SerialNumber"]
-    device = (
-        _device_of(iam, lookups.user(iam, params["UserName"]), serial)
-        if "UserName" in params
-        else tagging.mfa_device(iam, serial)
-    )
-    shown = {
-        "UserName": device.user_name or None,
-        "SerialNumber": device.serial,
-        "EnableDate": device.enabled,
-    }
-    return shapes.filled(shown)
+    if "UserName" in request.params:
+        device = _device_of(view, lookups.named(view, User, request), request)
+    else:
+        device = lookups.named(view, MfaDevice, request)
+    return _shown(device, view.get(User, device.account, device.user))
 
 
-def list_mfa_devices(world: World, request: ApiRequest) -> Answer:
+def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     """ListMFADevices: a user's."""
-    iam, user = lookups.backend(world, request), lookups.own_user(world, request)
-    devices = [
-        {"UserName": user.name, "SerialNumber": device.serial, "EnableDate": device.enabled}
-        for device in mfa_devices.of_user(iam, user)
-    ]
-    return paging.page("MFADevices", devices, request.params)
+    user = lookups.own_user(view, request)
+    found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
+    held = [device for device in found if device is not None]
+    return paging.page("MFADevices", held, request.params, lambda device: _shown(device, user))
 
 
-def list_virtual_mfa_devices(world: World, request: ApiRequest) -> Answer:
+def _shown(device: MfaDevice, user: User | None) -> dict[str, Any]:
+    return shapes.filled(
+        {
+            "UserName": user.name if user else None,
+            "SerialNumber": device.serial,
+            "EnableDate": device.enabled,
+        }
+    )
+
+
+def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
     """ListVirtualMFADevices: the account's."""
-    iam, params = lookups.backend(world, request), request.params
-    status = params.get("AssignmentStatus", "Any")
+    status = request.params.get("AssignmentStatus", "Any")
     chosen = [
-        shapes.filled(
+        device
+        for device in sorted(view.all(MfaDevice, request.account), key=lambda one: one.serial)
+        if status in ("Any", "Assigned" if device.enabled else "Unassigned")
+    ]
+
+    def show(device: MfaDevice) -> dict[str, Any]:
+        user = view.get(User, device.account, device.user)
+        return shapes.filled(
             {
                 "SerialNumber": device.serial,
                 "EnableDate": device.enabled,
-                "User": shapes.user(iam.users[device.user_name]) if device.enabled else None,
+                "User": shapes.user(user) if user else None,
             }
         )
-        for _, device in sorted(iam.virtual_mfa_devices.items())
-        if status in ("Any", "Assigned" if device.enabled else "Unassigned")
-    ]
-    return paging.page("VirtualMFADevices", chosen, params)
+
+    return paging.page("VirtualMFADevices", chosen, request.params, show)
 
 
-def current_code(world: World, asked: ControlRequest) -> Mapping[str, Any]:
-    """The control verb ``mfa/code``: what the device of ``?serial=`` shows now, and next.
-
-    It stands in for the app on the learner's telephone.
-    """
-    serial = asked.arguments.get("serial", "")
-    for account in world.accounts.values():
-        device = account.iam.virtual_mfa_devices.get(serial)
-        if device is not None:
-            step = max(totp.step_of(world.now()), device.last_step + 1)
-            codes = [totp.code(device.seed, step), totp.code(device.seed, step + 1)]
-            return {"serial": serial, "code": codes[0], "codes": codes}
-    raise SandboxError(f"There is no virtual MFA device {serial!r}.")
-
-
-def _device_of(iam: Any, user: Any, serial: str) -> MfaDevice:
+def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
+    serial = request.params["SerialNumber"]
     if serial not in user.mfa_devices:
         raise faults.no_such(f"MFA Device with serial number {serial} is invalid for user.")
-    return tagging.mfa_device(iam, serial)
+    return lookups.named(view, MfaDevice, request)
 
 
 def _codes(params: Mapping[str, Any]) -> tuple[str, str]:
     return params["AuthenticationCode1"], params["AuthenticationCode2"]
 
 
-HANDLERS = {
-    "CreateVirtualMFADevice": create_virtual_mfa_device,
-    "DeleteVirtualMFADevice": delete_virtual_mfa_device,
-    "EnableMFADevice": enable_mfa_device,
-    "ResyncMFADevice": resync_mfa_device,
-    "DeactivateMFADevice": deactivate_mfa_device,
+READS: Reads = {
     "GetMFADevice": get_mfa_device,
     "ListMFADevices": list_mfa_devices,
     "ListVirtualMFADevices": list_virtual_mfa_devices,
+}
+WRITES: Writes = {
+    "CreateVirtualMFADevice": create_virtual_mfa_device,
+    "DeactivateMFADevice": deactivate_mfa_device,
+    "DeleteVirtualMFADevice": delete_virtual_mfa_device,
+    "EnableMFADevice": enable_mfa_device,
+    "ResyncMFADevice": resync_mfa_device,
 }

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
+from stslab.sandbox.api import principals
 from stslab.sandbox.iam import faults
-from stslab.sandbox.iam.policies import trust
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.state.snapshot import View
 
 _MANAGED = 6144
 _TRUST = 2048
@@ -34,12 +34,12 @@ def managed(text: str) -> str:
     return identity(text)
 
 
-def trusted(text: str, world: World) -> str:
-    """A trust policy as it is kept: principals by unique id."""
+def trusted(text: str, view: View) -> str:
+    """A trust policy as it is kept: principals by unique id, found in ``view``."""
     if size(text) > _TRUST:
         raise faults.quota("ACLSizePerRole", _TRUST)
     _parse(text, PolicyKind.TRUST)
-    return trust.kept(text, world)
+    return principals.kept(text, view)
 
 
 def size(text: str) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from stslab.sandbox.api.model import ApiRequest
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Read, Reads, Write, Writes
 from stslab.sandbox.iam import faults, lookups, paging, shapes
 from stslab.sandbox.iam.identities.roles import refuse_service_linked
 from stslab.sandbox.iam.policies import documents
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.state.identities import Group, Identity, Role, User
+from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 
-Answer = Mapping[str, Any]
-Handler = Callable[[World, ApiRequest], Answer]
 _ATTACHED = 10
 
 
@@ -24,56 +26,53 @@ class Holder:
     ``inline_size`` is the quota, in characters without white space, of all inline policies.
     """
 
-    word: str
-    find: Callable[[Any, str], Any]
+    kind: type[User | Group | Role]
     inline_size: int
+
+    @property
+    def word(self) -> str:
+        """What IAM calls it in messages."""
+        return self.kind.table
 
     @property
     def title(self) -> str:
         """The word as it is part of operations' and parameters' names."""
         return self.word.title()
 
-    def of(self, world: World, request: ApiRequest) -> tuple[Any, Any]:
-        """Moto's backend and the entity that the request names."""
-        iam = lookups.backend(world, request)
-        return iam, self.find(iam, request.params[f"{self.title}Name"])
+    def of(self, view: View, request: ApiRequest) -> User | Group | Role:
+        """The entity that the request names."""
+        return lookups.named(view, self.kind, request)
 
-    def to_change(self, world: World, request: ApiRequest) -> tuple[Any, Any]:
+    def to_change(self, view: View, request: ApiRequest) -> User | Group | Role:
         """Like :meth:`of`; a service-linked role is refused."""
-        iam, holder = self.of(world, request)
-        if self.word == "role":
+        holder = self.of(view, request)
+        if isinstance(holder, Role):
             refuse_service_linked(holder)
-        return iam, holder
+        return holder
 
 
-HOLDERS = (
-    Holder("user", lookups.user, 2048),
-    Holder("group", lookups.group, 5120),
-    Holder("role", lookups.role, 10240),
-)
+HOLDERS = (Holder(User, 2048), Holder(Group, 5120), Holder(Role, 10240))
 
 
-def _put(kind: Holder) -> Handler:
-    def put(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.to_change(world, request)
-        name = request.params["PolicyName"]
+def _put(kind: Holder) -> Write:
+    def put(tx: Transaction, request: ApiRequest) -> Answer:
+        holder, name = kind.to_change(tx, request), request.params["PolicyName"]
         text = documents.identity(request.params["PolicyDocument"])
-        others = [kept for other, kept in holder.policies.items() if other != name]
-        if documents.total([*others, text]) > kind.inline_size:
+        inline = {**holder.inline, name: text}
+        if documents.total(inline.values()) > kind.inline_size:
             raise faults.limit_exceeded(
                 f"Maximum policy size of {kind.inline_size} bytes exceeded for {kind.word} "
                 f"{holder.name}"
             )
-        holder.policies[name] = text
+        tx.put(replace(holder, inline=inline))
         return {}
 
     return put
 
 
-def _get(kind: Holder) -> Handler:
-    def get(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.of(world, request)
-        name = request.params["PolicyName"]
+def _get(kind: Holder) -> Read:
+    def get(view: View, request: ApiRequest) -> Answer:
+        holder, name = kind.of(view, request), request.params["PolicyName"]
         text = _existing(kind, holder, name)
         return {
             f"{kind.title}Name": holder.name,
@@ -84,82 +83,75 @@ def _get(kind: Holder) -> Handler:
     return get
 
 
-def _delete(kind: Holder) -> Handler:
-    def delete(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.to_change(world, request)
-        _existing(kind, holder, request.params["PolicyName"])
-        del holder.policies[request.params["PolicyName"]]
+def _delete(kind: Holder) -> Write:
+    def delete(tx: Transaction, request: ApiRequest) -> Answer:
+        holder, gone = kind.to_change(tx, request), request.params["PolicyName"]
+        _existing(kind, holder, gone)
+        kept = {name: text for name, text in holder.inline.items() if name != gone}
+        tx.put(replace(holder, inline=kept))
         return {}
 
     return delete
 
 
-def _list(kind: Holder) -> Handler:
-    def listed(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.of(world, request)
-        return paging.page("PolicyNames", sorted(holder.policies), request.params)
+def _list(kind: Holder) -> Read:
+    def listed(view: View, request: ApiRequest) -> Answer:
+        return paging.page(
+            "PolicyNames", sorted(kind.of(view, request).inline), request.params, str
+        )
 
     return listed
 
 
-def _attach(kind: Holder) -> Handler:
-    def attach(world: World, request: ApiRequest) -> Answer:
-        iam, holder = kind.to_change(world, request)
-        policy = lookups.attachable(iam, request.params["PolicyArn"])
-        if policy.arn not in holder.managed_policies:
-            there_are = len(holder.managed_policies)
-            faults.check_quota(f"PoliciesPer{kind.title}", _ATTACHED, there_are)
-            policy.attach_to(holder)
+def _attach(kind: Holder) -> Write:
+    def attach(tx: Transaction, request: ApiRequest) -> Answer:
+        holder, arn = kind.to_change(tx, request), lookups.checked_arn(request.params["PolicyArn"])
+        if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
+            raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
+        if arn not in holder.attached:
+            faults.check_quota(f"PoliciesPer{kind.title}", _ATTACHED, len(holder.attached))
+            tx.put(replace(holder, attached=(*holder.attached, arn)))
         return {}
 
     return attach
 
 
-def _detach(kind: Holder) -> Handler:
-    def detach(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.to_change(world, request)
-        arn = lookups.checked_arn(request.params["PolicyArn"])
-        policy = holder.managed_policies.get(arn)
-        if policy is None:
-            raise faults.no_such(f"Policy {arn} was not found.")
-        policy.detach_from(holder)
+def _detach(kind: Holder) -> Write:
+    def detach(tx: Transaction, request: ApiRequest) -> Answer:
+        holder, gone = kind.to_change(tx, request), lookups.checked_arn(request.params["PolicyArn"])
+        if gone not in holder.attached:
+            raise faults.no_such(f"Policy {gone} was not found.")
+        kept = tuple(arn for arn in holder.attached if arn != gone)
+        tx.put(replace(holder, attached=kept))
         return {}
 
     return detach
 
 
-def _list_attached(kind: Holder) -> Handler:
-    def listed(world: World, request: ApiRequest) -> Answer:
-        _, holder = kind.of(world, request)
-        policies = holder.managed_policies.values()
-        found = shapes.under_path(policies, request.params.get("PathPrefix"))
-        shown = [shapes.attached(policy) for policy in found]
-        return paging.page("AttachedPolicies", shown, request.params)
+def _list_attached(kind: Holder) -> Read:
+    def listed(view: View, request: ApiRequest) -> Answer:
+        attached = shapes.managed(view, kind.of(view, request))
+        found = shapes.by_name(attached, request.params.get("PathPrefix"))
+        return paging.page("AttachedPolicies", found, request.params, shapes.attached)
 
     return listed
 
 
-def _existing(kind: Holder, holder: Any, name: str) -> str:
-    text = holder.policies.get(name)
+def _existing(kind: Holder, holder: Identity, name: str) -> str:
+    text = holder.inline.get(name)
     if text is None:
         raise faults.no_such(f"The {kind.word} policy with name {name} cannot be found.")
-    return str(text)
+    return text
 
 
-def _handlers() -> dict[str, Handler]:
-    table: dict[str, Handler] = {}
-    for kind in HOLDERS:
-        plural = f"List{kind.title}Policies"
-        table |= {
-            f"Put{kind.title}Policy": _put(kind),
-            f"Get{kind.title}Policy": _get(kind),
-            f"Delete{kind.title}Policy": _delete(kind),
-            plural: _list(kind),
-            f"Attach{kind.title}Policy": _attach(kind),
-            f"Detach{kind.title}Policy": _detach(kind),
-            f"ListAttached{kind.title}Policies": _list_attached(kind),
-        }
-    return table
-
-
-HANDLERS = _handlers()
+READS: Reads = {
+    **{f"Get{kind.title}Policy": _get(kind) for kind in HOLDERS},
+    **{f"List{kind.title}Policies": _list(kind) for kind in HOLDERS},
+    **{f"ListAttached{kind.title}Policies": _list_attached(kind) for kind in HOLDERS},
+}
+WRITES: Writes = {
+    **{f"Put{kind.title}Policy": _put(kind) for kind in HOLDERS},
+    **{f"Delete{kind.title}Policy": _delete(kind) for kind in HOLDERS},
+    **{f"Attach{kind.title}Policy": _attach(kind) for kind in HOLDERS},
+    **{f"Detach{kind.title}Policy": _detach(kind) for kind in HOLDERS},
+}

@@ -5,18 +5,20 @@ IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
 from stslab.policy.principal import derived_context
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Reads
 from stslab.sandbox.iam import faults, paging
-from stslab.sandbox.iam.policies import positions, simulation_input
+from stslab.sandbox.iam.policies import simulation_input
 from stslab.sandbox.iam.policies.simulation_input import Simulation, Source
-from stslab.sandbox.saved.account import World
-
-Answer = Mapping[str, Any]
+from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.state.snapshot import View
 
 _WORDS = {
     Outcome.ALLOWED: "allowed",
@@ -31,100 +33,139 @@ _LAYER_WORDS = {
     PolicyKind.TRUST: "Resource Policy",
     PolicyKind.BOUNDARY: "Permissions Boundary Policy",
 }
+_OF_RESOURCES = (PolicyKind.RESOURCE, PolicyKind.TRUST)
+_MOST_QUESTIONS = 5000
+"""Of one request: its actions times its resources. AWS documents no limit."""
+_MOST_WORK = 20_000_000
+"""Of one request: its questions times the characters of all policies, some seconds' work."""
 
 
-def simulate_custom_policy(_world: World, request: ApiRequest) -> Answer:
+class _Statement(NamedTuple):
+    """A statement that was read: its policy, its place in it from 0, and what it said."""
+
+    source: Source
+    number: int
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What came of one action on one resource, as the answer has it."""
+
+    resource: str
+    decision: str
+    matched: Sequence[Members]
+    missing: Sequence[str]
+    bounded: bool
+    controlled: bool
+    details: Mapping[str, str]
+
+
+def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
     """SimulateCustomPolicy."""
     return _simulate(simulation_input.custom(request), request.params)
 
 
-def simulate_principal_policy(world: World, request: ApiRequest) -> Answer:
+def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
     """SimulatePrincipalPolicy."""
-    return _simulate(simulation_input.of_principal(world, request), request.params)
+    return _simulate(simulation_input.of_principal(view, request), request.params)
 
 
-def get_context_keys_for_custom_policy(_world: World, request: ApiRequest) -> Answer:
+def get_context_keys_for_custom_policy(_view: View, request: ApiRequest) -> Answer:
     """GetContextKeysForCustomPolicy."""
     return _context_keys(request, [])
 
 
-def get_context_keys_for_principal_policy(world: World, request: ApiRequest) -> Answer:
+def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     """GetContextKeysForPrincipalPolicy."""
-    sources, _ = simulation_input.attached_to(world, request, request.params["PolicySourceArn"])
+    sources, _ = simulation_input.attached_to(view, request)
     return _context_keys(request, sources)
 
 
 def _context_keys(request: ApiRequest, sources: Sequence[Source]) -> Answer:
     texts = request.params.get("PolicyInputList", ())
     more = simulation_input.given(texts, "PolicyInputList", PolicyKind.IDENTITY)
-    policies = [source.policy for source in (*sources, *more)]
-    return {"ContextKeyNames": simulation_input.context_keys(policies)}
+    return {"ContextKeyNames": simulation_input.context_keys([*sources, *more])}
 
 
 def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
-    resources = params.get("ResourceArns") or ["*"]
-    results = [_action(simulation, action, resources) for action in params["ActionNames"]]
-    return paging.page("EvaluationResults", results, params)
+    actions, resources = params["ActionNames"], params.get("ResourceArns") or ["*"]
+    _check_work(simulation, len(actions) * len(resources))
+    for action in actions:
+        service, _, name = action.partition(":")
+        if not service or not name or {"*", "?"} & set(action):
+            raise faults.invalid_input(f"Invalid action name: {action}")
+    show = partial(_action, simulation, resources)
+    return paging.page("EvaluationResults", actions, params, show)
 
 
-def _action(simulation: Simulation, action: str, resources: Sequence[str]) -> dict[str, Any]:
+def _check_work(simulation: Simulation, questions: int) -> None:
+    """Refuse what would take too long.
+
+    Raises:
+        ApiFault: InvalidInput.
+    """
+    size = sum(len(source.text) for source in simulation.all_sources.values())
+    if questions > _MOST_QUESTIONS or questions * size > _MOST_WORK:
+        raise faults.invalid_input(
+            "The simulation is too large: use fewer actions, resources or policies in a request."
+        )
+
+
+def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action: of all resources together, and of each."""
-    service, _, name = action.partition(":")
-    if not service or not name or {"*", "?"} & set(action):
-        raise faults.invalid_input(f"Invalid action name: {action}")
     each = [_result(simulation, action, resource) for resource in resources]
-    decisions = [found["decision"] for found in each]
-    general = {
+    decisions = [found.decision for found in each]
+    general: Members = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min(decisions, key=_SEVERITY.index),
-        "MatchedStatements": _union(found["matched"] for found in each),
-        "MissingContextValues": each[0]["missing"] if resources == ["*"] else [],
+        "MatchedStatements": _union(found.matched for found in each),
+        "MissingContextValues": each[0].missing if resources == ["*"] else [],
     }
     if simulation.boundary:
-        general["PermissionsBoundaryDecisionDetail"] = _bounds(all(f["bounded"] for f in each))
+        general["PermissionsBoundaryDecisionDetail"] = _bounds(all(f.bounded for f in each))
     if simulation.controls:
-        allowed = all(found["controlled"] for found in each)
+        allowed = all(found.controlled for found in each)
         general["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
     if resources != ["*"]:
-        pairs = zip(resources, each, strict=True)
-        general["ResourceSpecificResults"] = [
-            _specific(simulation, resource, found) for resource, found in pairs
-        ]
+        general["ResourceSpecificResults"] = [_specific(simulation, found) for found in each]
     return general
 
 
-def _specific(simulation: Simulation, resource: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {
-        "EvalResourceName": resource,
-        "EvalResourceDecision": found["decision"],
-        "MatchedStatements": found["matched"],
-        "MissingContextValues": found["missing"],
+def _specific(simulation: Simulation, found: _Result) -> Members:
+    shown: Members = {
+        "EvalResourceName": found.resource,
+        "EvalResourceDecision": found.decision,
+        "MatchedStatements": found.matched,
+        "MissingContextValues": found.missing,
     }
     if simulation.boundary:
-        shown["PermissionsBoundaryDecisionDetail"] = _bounds(found["bounded"])
-    if found["details"]:
-        shown["EvalDecisionDetails"] = found["details"]
+        shown["PermissionsBoundaryDecisionDetail"] = _bounds(found.bounded)
+    if found.details:
+        shown["EvalDecisionDetails"] = found.details
     return shown
 
 
-def _bounds(allowed: object) -> dict[str, bool]:
-    return {"AllowedByPermissionsBoundary": bool(allowed)}
+def _bounds(allowed: bool) -> dict[str, bool]:
+    return {"AllowedByPermissionsBoundary": allowed}
 
 
-def _result(simulation: Simulation, action: str, resource: str) -> dict[str, Any]:
+def _result(simulation: Simulation, action: str, resource: str) -> _Result:
     asked = Request(simulation.principal, action, resource, simulation.context, simulation.owner)
     decision = authorize(asked, simulation.policies)
     outcome = _outcome(simulation, decision)
+    read = _statements(simulation, decision)
     layers = {layer.kind: layer for layer in decision.layers}
-    return {
-        "decision": _WORDS[outcome],
-        "matched": _matched(simulation, decision, outcome),
-        "missing": _missing(simulation, decision),
-        "bounded": PolicyKind.BOUNDARY not in layers or layers[PolicyKind.BOUNDARY].allows,
-        "controlled": all(one.allows for one in decision.layers if one.kind is PolicyKind.SCP),
-        "details": _details(simulation, decision),
-    }
+    return _Result(
+        resource=resource,
+        decision=_WORDS[outcome],
+        matched=_matched(read, outcome),
+        missing=_missing(simulation, read),
+        bounded=PolicyKind.BOUNDARY not in layers or layers[PolicyKind.BOUNDARY].allows,
+        controlled=all(one.allows for one in decision.layers if one.kind is PolicyKind.SCP),
+        details=_details(simulation, decision),
+    )
 
 
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
@@ -141,34 +182,29 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     return Outcome.ALLOWED if allowed else Outcome.IMPLICITLY_DENIED
 
 
-_OF_RESOURCES = (PolicyKind.RESOURCE, PolicyKind.TRUST)
+def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
+    return [
+        _Statement(simulation.all_sources[read["policy"]], number, said)
+        for layer in decision.as_dict()["layers"]
+        for read in layer["policies"]
+        for number, said in enumerate(read["statements"])
+    ]
 
 
-def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[dict[str, Any]]:
+def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
     """The statements that decided: the matching Denies, or else the matching Allows."""
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
     wanted = "Allow" if outcome is Outcome.ALLOWED else "Deny"
     return [
         _place(source, number)
-        for source, number, said in _statements(simulation, decision)
+        for source, number, said in read
         if said["matches"] and said["effect"] == wanted
     ]
 
 
-def _statements(
-    simulation: Simulation, decision: Decision
-) -> Iterator[tuple[Source, int, Mapping[str, Any]]]:
-    """Each statement that was read: its policy, its place in it from 0, what it said."""
-    sources = {source.policy.name: source for source in simulation.all_sources}
-    for layer in decision.as_dict()["layers"]:
-        for read in layer["policies"]:
-            for number, said in enumerate(read["statements"]):
-                yield sources[read["policy"]], number, said
-
-
-def _place(source: Source, number: int) -> dict[str, Any]:
-    start, end = positions.of_statements(source.text)[number]
+def _place(source: Source, number: int) -> Members:
+    start, end = source.places[number]
     return {
         "SourcePolicyId": source.identifier,
         "SourcePolicyType": source.kind,
@@ -177,16 +213,14 @@ def _place(source: Source, number: int) -> dict[str, Any]:
     }
 
 
-def _missing(simulation: Simulation, decision: Decision) -> list[str]:
+def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
     """The condition keys that statements about this action name, and nobody gave."""
     known = {key.lower() for key in simulation.context} | set(derived_context(simulation.principal))
     keys = {
         key
-        for source, number, said in _statements(simulation, decision)
+        for source, number, said in read
         if said.get("mismatch", {}).get("element") not in ("Action", "NotAction")
-        for key in simulation_input.statement_keys(
-            simulation_input.statements(source.policy)[number]
-        )
+        for key in source.keys[number]
     }
     return sorted(key for key in keys if key.lower() not in known)
 
@@ -202,16 +236,19 @@ def _details(simulation: Simulation, decision: Decision) -> dict[str, str]:
     }
 
 
-def _union(lists: Any) -> list[dict[str, Any]]:
-    together: list[dict[str, Any]] = []
-    for found in lists:
-        together += [statement for statement in found if statement not in together]
-    return together
+def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
+    """The statements of all lists, each once, in their order."""
+    places = {
+        (said["SourcePolicyId"], *said["StartPosition"].values()): said
+        for found in lists
+        for said in found
+    }
+    return list(places.values())
 
 
-HANDLERS = {
-    "SimulateCustomPolicy": simulate_custom_policy,
-    "SimulatePrincipalPolicy": simulate_principal_policy,
+READS: Reads = {
     "GetContextKeysForCustomPolicy": get_context_keys_for_custom_policy,
     "GetContextKeysForPrincipalPolicy": get_context_keys_for_principal_policy,
+    "SimulateCustomPolicy": simulate_custom_policy,
+    "SimulatePrincipalPolicy": simulate_principal_policy,
 }

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam import faults, lookups, shapes
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.iam import faults, lookups
+from stslab.sandbox.iam.policies import positions
+from stslab.sandbox.state.identities import Group, Identity, Role, User
+from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.snapshot import View
 
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
+_ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _NOBODY = "policy-simulator"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One policy of a simulation: its identifier and type as results name it, and its text."""
 
@@ -27,8 +32,18 @@ class Source:
     text: str
     policy: NamedPolicy
 
+    @cached_property
+    def places(self) -> list[positions.Span]:
+        """Where each statement is in the text."""
+        return positions.of_statements(self.text)
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def keys(self) -> list[set[str]]:
+        """The condition keys that each statement names, in conditions or as variables."""
+        return [_statement_keys(statement) for statement in _statements(self.policy)]
+
+
+@dataclass(frozen=True)
 class Simulation:
     """All that is put to the engine for each action and resource."""
 
@@ -40,7 +55,7 @@ class Simulation:
     context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     owner: str | None = None
 
-    @property
+    @cached_property
     def policies(self) -> Policies:
         """As the engine takes them."""
         return Policies(
@@ -50,12 +65,13 @@ class Simulation:
             scps=[[source.policy for source in level] for level in self.controls],
         )
 
-    @property
-    def all_sources(self) -> list[Source]:
-        """Every policy, for results to name statements of."""
+    @cached_property
+    def all_sources(self) -> Mapping[str, Source]:
+        """Every policy by its name, for results to name statements of."""
         more = [source for level in self.controls for source in level]
         last = [self.resource] if self.resource else []
-        return [*self.sources, *self.boundary, *more, *last]
+        listed = [*self.sources, *self.boundary, *more, *last]
+        return {source.policy.name: source for source in listed}
 
 
 def custom(request: ApiRequest) -> Simulation:
@@ -66,7 +82,7 @@ def custom(request: ApiRequest) -> Simulation:
     return _simulation(params, params.get("CallerArn", nobody), [], ())
 
 
-def of_principal(world: World, request: ApiRequest) -> Simulation:
+def of_principal(view: View, request: ApiRequest) -> Simulation:
     """The input of SimulatePrincipalPolicy: with the entity's own policies and boundary."""
     params = request.params
     if params.get("PolicyExclusionList"):
@@ -74,7 +90,7 @@ def of_principal(world: World, request: ApiRequest) -> Simulation:
     arn = params["PolicySourceArn"]
     if ":user/" not in arn:
         _require_caller(params)
-    sources, boundary = attached_to(world, request, arn)
+    sources, boundary = attached_to(view, request)
     caller = params.get("CallerArn", arn)
     if ":group/" in caller:
         caller = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
@@ -99,37 +115,35 @@ def given(texts: Sequence[str], name: str, kind: PolicyKind) -> list[Source]:
     ]
 
 
-def attached_to(
-    world: World, request: ApiRequest, arn: str
-) -> tuple[list[Source], Sequence[Source]]:
+def attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Source]]:
     """The identity-based policies and the boundary of the user, group or role with this ARN."""
+    arn = request.params["PolicySourceArn"]
     match = _SOURCE.fullmatch(arn)
     if match is None or match[1] != request.account:
         raise faults.invalid_input(
             f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
         )
-    iam, (_, kind, name) = lookups.backend(world, request), match.groups()
-    entity = {"user": lookups.user, "group": lookups.group, "role": lookups.role}[kind](iam, name)
-    holders = [(kind, entity)]
-    if kind == "user":
-        holders += [("group", group) for group in iam.get_groups_for_user(name)]
-    sources = [source for word, holder in holders for source in _held(word, holder)]
-    return sources, _boundary_of(world, iam, kind, entity)
+    kind = _ENTITIES[match[2]]
+    entity = lookups.existing(view, kind, request.account, match[3])
+    holders: list[Identity] = [entity]
+    if isinstance(entity, User):
+        holders += lookups.groups_of(view, entity)
+    sources = [source for holder in holders for source in _held(view, holder)]
+    return sources, [] if isinstance(entity, Group) else _boundary_of(view, entity)
 
 
-def context_keys(policies: Sequence[NamedPolicy]) -> list[str]:
+def context_keys(sources: Sequence[Source]) -> list[str]:
     """Every condition key that the policies name, in conditions or as variables."""
-    return sorted({key for policy in policies for key in _keys(policy)})
+    return sorted({key for source in sources for keys in source.keys for key in keys})
 
 
-def statements(policy: NamedPolicy) -> list[Mapping[str, Any]]:
+def _statements(policy: NamedPolicy) -> list[Mapping[str, Any]]:
     """The statements of a policy as JSON objects, in their order."""
     found = policy.document.document.get("Statement", [])
     return list(found) if isinstance(found, list) else [found]
 
 
-def statement_keys(statement: Mapping[str, Any]) -> set[str]:
-    """The condition keys that one statement names, in conditions or as variables."""
+def _statement_keys(statement: Mapping[str, Any]) -> set[str]:
     conditions = statement.get("Condition", {})
     named = {key for operator in conditions.values() for key in operator}
     texts = [
@@ -138,11 +152,6 @@ def statement_keys(statement: Mapping[str, Any]) -> set[str]:
         for text in _texts(statement.get(element))
     ]
     return named | {key.strip() for text in texts for key in _VARIABLE.findall(text)}
-
-
-def _keys(policy: NamedPolicy) -> Iterator[str]:
-    for statement in statements(policy):
-        yield from statement_keys(statement)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -207,26 +216,24 @@ def _principal(arn: str) -> Principal:
         raise faults.invalid_input(f"Invalid CallerArn: {arn}") from error
 
 
-def _held(word: str, holder: Any) -> Iterator[Source]:
-    for name, text in sorted(holder.policies.items()):
+def _held(view: View, holder: Identity) -> Iterator[Source]:
+    word = holder.table
+    for name, text in sorted(holder.inline.items()):
         yield _source(f"{word}_{holder.name}_{name}", word, text, PolicyKind.IDENTITY)
-    for arn, policy in sorted(holder.managed_policies.items()):
-        kind = "aws-managed" if lookups.is_aws_managed(policy) else "user-managed"
-        text = shapes.default_document(policy)
-        yield _source(
-            arn if kind == "user-managed" else policy.name, kind, text, PolicyKind.IDENTITY
-        )
+    for arn in sorted(holder.attached):
+        policy = lookups.find(view, ManagedPolicy, holder.account, arn)
+        if policy is None:
+            continue
+        own = not lookups.is_aws_managed(policy)
+        identifier, kind = (arn, "user-managed") if own else (policy.name, "aws-managed")
+        yield _source(identifier, kind, policy.document, PolicyKind.IDENTITY)
 
 
-def _boundary_of(world: World, iam: Any, kind: str, entity: Any) -> Sequence[Source]:
-    if kind == "user":
-        arn = world.account(entity.account_id).user_boundaries.get(entity.name)
-    else:
-        arn = getattr(entity, "permissions_boundary_arn", None)
-    policy = iam.managed_policies.get(arn) if arn else None
-    if policy is None or arn is None:
-        return ()
-    return (_source(arn, "user-managed", shapes.default_document(policy), PolicyKind.BOUNDARY),)
+def _boundary_of(view: View, entity: User | Role) -> list[Source]:
+    text = lookups.managed_text(view, entity.account, entity.boundary)
+    if text is None:
+        return []
+    return [_source(entity.boundary, "user-managed", text, PolicyKind.BOUNDARY)]
 
 
 def _source(identifier: str, kind: str, text: str, parse_as: PolicyKind) -> Source:
