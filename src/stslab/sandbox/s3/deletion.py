@@ -5,25 +5,22 @@ S3 API Reference, "DeleteObjects".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.api.need import Need
-from stslab.sandbox.pipeline.judge import Judge, denial
-from stslab.sandbox.s3 import versions
-from stslab.sandbox.s3.errors import NOT_FOUND, no_such_bucket
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.services import Judge, denial
+from stslab.sandbox.s3 import lookups, objects
+from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.params import malformed
-from stslab.sandbox.saved import moto_backends
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.state.transaction import Transaction
 
 MOST = 1000
 
 
-def delete_objects(world: World, judge: Judge, request: ApiRequest) -> Mapping[str, Any]:
+def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """Delete what the caller may delete, and say of the rest why not.
 
     Raises:
@@ -33,47 +30,37 @@ def delete_objects(world: World, judge: Judge, request: ApiRequest) -> Mapping[s
     listed = wanted.get("Objects") or []
     if not 0 < len(listed) <= MOST or not all(one.get("Key") for one in listed):
         raise malformed()
-    if moto_backends.bucket(request.params["Bucket"]) is None:
-        raise no_such_bucket(request)
+    lookups.bucket_of(tx, request)
     deleted, errors = [], []
     for one in listed:
         try:
-            deleted.append(_delete(world, judge, request, one))
-        except ApiFault as fault:
-            errors.append({**one, "Code": fault.code, "Message": fault.message})
+            deleted.append(_delete(judge, tx, request, one))
+        except ApiFault as fault_of_one:
+            errors.append(
+                {**_named(one), "Code": fault_of_one.code, "Message": fault_of_one.message}
+            )
     return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
 
 
-def _delete(
-    world: World, judge: Judge, request: ApiRequest, one: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    where = Address(request.params["Bucket"], one["Key"])
-    version = one.get("VersionId")
+def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Mapping[str, Any]) -> Answer:
+    demands = {"IfMatch": one["ETag"]} if one.get("ETag") else {}
     single = replace(
         request,
         operation="DeleteObject",
-        params={**request.params, "Key": where.key, "VersionId": version},
-        http=replace(request.http, query=(("versionId", version),) if version else (), body=b""),
+        params={**request.params, "VersionId": None, **_named(one), **demands},
     )
-    for need in _needs(world, single, where, version):
-        decision = judge.decide_need(single, need)
+    for need in needs.to_delete(tx, judge.seen(tx), single):
+        decision = judge.decide_need(tx, single, need)
         if not decision.allowed:
             raise denial(single, need, decision)
-    if version and not versions.is_id(version):
-        raise ApiFault("NoSuchVersion", "The specified version does not exist.", NOT_FOUND)
-    return _reported(one, dict(versions.answer(single).headers))
+    version = one.get("VersionId")
+    if version and not lookups.is_version_id(version):
+        raise fault("NoSuchVersion")
+    answer = objects.delete(tx, single)
+    if not answer.get("DeleteMarker"):
+        return _named(one)
+    return {**_named(one), "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
 
 
-def _needs(world: World, single: ApiRequest, where: Address, version: str | None) -> Iterator[Need]:
-    action = "s3:DeleteObjectVersion" if version else "s3:DeleteObject"
-    yield needs.on_object(single, world, action, where, version)
-    if single.params.get("BypassGovernanceRetention"):
-        yield needs.on_object(single, world, "s3:BypassGovernanceRetention", where, version)
-
-
-def _reported(one: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
-    entry = {name: one[name] for name in ("Key", "VersionId") if one.get(name)}
-    if headers.get("x-amz-delete-marker", "").lower() == "true":
-        made = headers.get("x-amz-version-id", "")
-        entry |= {"DeleteMarker": True, "DeleteMarkerVersionId": made}
-    return entry
+def _named(one: Mapping[str, Any]) -> dict[str, str]:
+    return {name: one[name] for name in ("Key", "VersionId") if one.get(name)}

@@ -1,110 +1,108 @@
-"""S3: what the sandbox does itself, and what moto does between S3's own checks."""
+"""S3: its operations, on the records of buckets and objects.
+
+Operations that are in neither table are refused, as those on inventories and S3 Select are:
+no lab has a use for them.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol, TypeVar
 
-from botocore.utils import parse_timestamp
-from moto.s3.models import PublicAccessBlock
-
-from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse
-from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.s3 import deletion, guards, lacking, port, uploads, versions
-from stslab.sandbox.s3.access import bucket_policy, policies
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.need import Needs
+from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.s3 import buckets, deletion, listing, objects, settings, uploads
+from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests import arguments, needs
-from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.saved import moto_backends
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.s3.versions import Blob
+from stslab.sandbox.state.snapshot import View
 
-Handler = Callable[[ApiRequest], Mapping[str, Any]]
-_NOT_FOUND = 404
-_ENCRYPTION = {
-    "Rule": {
-        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
-        "BucketKeyEnabled": "false",
-    }
-}
+V = TypeVar("V")
+
+
+class Bodies(Protocol):
+    """Keeps the bodies of objects."""
+
+    def blob(self, name: str) -> bytes:
+        """The body of this name."""
+        ...
 
 
 class S3Service:
-    """The operations of S3. ``handlers`` are the sandbox's own; ``answer`` is for the rest."""
+    """The operations of S3. ``bodies`` gives the content of objects that are read."""
 
-    def __init__(self, world: World, judge: Judge) -> None:
-        self.handlers: Mapping[str, Handler] = {
-            "DeleteObjects": functools.partial(deletion.delete_objects, world, judge),
-            "GetBucketPolicy": functools.partial(policies.get, world),
-            "GetBucketPolicyStatus": functools.partial(policies.status, world),
-            "GetBucketRequestPayment": _payer,
-            "GetObjectRetention": _retention,
-            "PutBucketPolicy": functools.partial(policies.put, world),
+    def __init__(self, bodies: Bodies, judge: Judge) -> None:
+        self._judge = judge
+        self.reads: Reads = {
+            name: functools.partial(_checked, read)
+            for name, read in _reads(bodies.blob, judge).items()
         }
-        self.backed = needs.OPERATIONS - lacking.OPERATIONS - self.handlers.keys()
-        self._world = world
+        self.writes: Writes = {
+            name: functools.partial(_checked, write)
+            for name, write in _writes(bodies.blob, judge).items()
+        }
 
-    def answer(self, request: ApiRequest) -> ApiResponse:
-        """Let moto carry out an operation that it has.
-
-        Raises:
-            ApiFault: what S3 answers where it can't be.
-        """
-        guards.check(request)
-        uploads.check(request)
-        arguments.check(request)
-        versions.check(request)
-        _require_object(request)
-        name = request.params.get("Bucket", "")
-        is_new = moto_backends.bucket(name) is None
-        response = versions.answer(request)
-        if request.operation == "CreateBucket" and is_new:
-            _set_defaults(moto_backends.bucket(name))
-        account = self._world.accounts.get(request.account)
-        return response if account is None else port.owned_by(account.canonical_id, response)
+    def needs(self, view: View, request: ApiRequest) -> Needs:
+        """What a request needs."""
+        return needs.of(view, self._judge.seen(view), request)
 
 
-def _require_object(request: ApiRequest) -> None:
-    """Refuse to take tags from an object that is not there, over which moto stumbles."""
-    if request.operation == "DeleteObjectTagging":
-        _held(request)
+def _checked(handler: Callable[[V, ApiRequest], Answer], view: V, request: ApiRequest) -> Answer:
+    arguments.check(request)
+    return handler(view, request)
 
 
-def _held(request: ApiRequest) -> Any:
-    where = Address(request.params["Bucket"], request.params["Key"])
-    held = needs.found(where, request.params.get("VersionId"))
-    if held is None:
-        raise ApiFault(
-            "NoSuchKey",
-            "The specified key does not exist.",
-            _NOT_FOUND,
-            extra={"Key": where.key},
-        )
-    return held
+def _reads(blob: Blob, judge: Judge) -> Mapping[str, Callable[[View, ApiRequest], Answer]]:
+    return {
+        **settings.READS,
+        "GetBucketAcl": buckets.get_acl,
+        "GetBucketLocation": buckets.location,
+        "GetBucketOwnershipControls": buckets.ownership,
+        "GetBucketPolicy": functools.partial(policies.get, judge),
+        "GetBucketPolicyStatus": policies.status,
+        "GetBucketRequestPayment": buckets.payer,
+        "GetBucketVersioning": buckets.versioning,
+        "GetObject": functools.partial(objects.get, blob),
+        "GetObjectAcl": objects.get_acl,
+        "GetObjectAttributes": objects.attributes,
+        "GetObjectTagging": objects.get_tags,
+        "GetPublicAccessBlock": policies.get_block,
+        "HeadBucket": buckets.head,
+        "HeadObject": objects.head,
+        "ListBuckets": buckets.list_all,
+        "ListMultipartUploads": uploads.list_all,
+        "ListObjectVersions": listing.versions,
+        "ListObjects": listing.objects,
+        "ListObjectsV2": listing.objects_v2,
+        "ListParts": uploads.list_parts,
+    }
 
 
-def _set_defaults(bucket: Any) -> None:
-    """What new buckets have (S3 User Guide, "Default settings for new S3 buckets FAQ")."""
-    bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
-    bucket.ownership_rule = bucket.ownership_rule or bucket_policy.ENFORCED
-    bucket.encryption = _ENCRYPTION
-
-
-def _payer(request: ApiRequest) -> Mapping[str, Any]:
-    """Who pays: always the owner, since requester pays is not offered."""
-    if moto_backends.bucket(request.params["Bucket"]) is None:
-        raise ApiFault("NoSuchBucket", "The specified bucket does not exist", _NOT_FOUND)
-    return {"Payer": "BucketOwner"}
-
-
-def _retention(request: ApiRequest) -> Mapping[str, Any]:
-    """Until when, and how, an object version is retained."""
-    held = _held(request)
-    if not held.lock_mode or not held.lock_until:
-        raise ApiFault(
-            "NoSuchObjectLockConfiguration",
-            "The specified object does not have a ObjectLock configuration",
-            _NOT_FOUND,
-        )
-    until: datetime = parse_timestamp(str(held.lock_until)).astimezone(UTC)
-    return {"Retention": {"Mode": held.lock_mode, "RetainUntilDate": until}}
+def _writes(blob: Blob, judge: Judge) -> Writes:
+    return {
+        **settings.WRITES,
+        "AbortMultipartUpload": uploads.abort,
+        "CompleteMultipartUpload": functools.partial(uploads.complete, blob),
+        "CopyObject": functools.partial(objects.copy, blob),
+        "CreateBucket": buckets.create,
+        "CreateMultipartUpload": uploads.begin,
+        "DeleteBucket": buckets.delete,
+        "DeleteBucketOwnershipControls": buckets.delete_ownership,
+        "DeleteBucketPolicy": policies.delete,
+        "DeleteObject": objects.delete,
+        "DeleteObjectTagging": objects.delete_tags,
+        "DeleteObjects": functools.partial(deletion.delete_objects, judge),
+        "DeletePublicAccessBlock": policies.delete_block,
+        "PutBucketAcl": buckets.put_acl,
+        "PutBucketOwnershipControls": buckets.set_ownership,
+        "PutBucketPolicy": functools.partial(policies.put, judge),
+        "PutBucketVersioning": buckets.set_versioning,
+        "PutObject": objects.put,
+        "PutObjectAcl": objects.put_acl,
+        "PutObjectTagging": objects.put_tags,
+        "PutPublicAccessBlock": policies.put_block,
+        "UploadPart": uploads.put_part,
+        "UploadPartCopy": functools.partial(uploads.copy_part, blob),
+    }

@@ -1,42 +1,301 @@
-"""Multipart uploads are of one key: the one that the caller was allowed to write."""
+"""Multipart uploads: begun, filled, completed, given up, listed.
+
+S3 User Guide, "Uploading and copying objects using multipart upload" and "Checking object
+integrity in Amazon S3"; S3 API Reference, "CompleteMultipartUpload".
+"""
 
 from __future__ import annotations
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.saved import moto_backends
+import base64
+import hashlib
+import itertools
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-_NOT_FOUND = 404
-_ON_UPLOADS = frozenset(
-    {
-        "AbortMultipartUpload",
-        "CompleteMultipartUpload",
-        "ListParts",
-        "UploadPart",
-        "UploadPartCopy",
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.s3 import conditions, lookups, pages, versions
+from stslab.sandbox.s3.conditions import Span
+from stslab.sandbox.s3.faults import fault, invalid_argument
+from stslab.sandbox.s3.objects import source_of
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.versions import Blob
+from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+_MOST_PARTS = 10_000
+_SMALLEST = 5 * 1024 * 1024
+_FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
+# Of these algorithms, only the checksum of the whole can be had.
+_ALWAYS_FULL = frozenset({"CRC64NVME"})
+
+
+def begin(tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateMultipartUpload."""
+    bucket = lookups.bucket_of(tx, request)
+    algorithm = request.params.get("ChecksumAlgorithm", "")
+    default = _FULL if algorithm in _ALWAYS_FULL else _COMPOSITE
+    kind = request.params.get("ChecksumType", default) if algorithm else ""
+    upload = Upload(
+        account=bucket.owner,
+        bucket=bucket.name,
+        name=request.params["Key"],
+        upload_id=secrets.token_urlsafe(96),
+        initiator=request.caller.principal.arn,
+        draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
+        algorithm=algorithm,
+    )
+    tx.put(upload)
+    return {
+        "Bucket": bucket.name,
+        "Key": upload.name,
+        "UploadId": upload.upload_id,
+        **upload.draft.encryption,
+        "ChecksumAlgorithm": algorithm or None,
+        "ChecksumType": kind or None,
     }
-)
 
 
-def check(request: ApiRequest) -> None:
-    """Refuse an upload's id that is not one of this bucket and key.
+def put_part(tx: Transaction, request: ApiRequest) -> Answer:
+    """UploadPart."""
+    upload = _upload(tx, request)
+    part = _kept(tx, request, upload, request.http.body)
+    return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
+
+
+def copy_part(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+    """UploadPartCopy.
+
+    Raises:
+        ApiFault: the source can't be read, or has no such range.
+    """
+    upload = _upload(tx, request)
+    source_id, version = source_of(tx, request)
+    span = _source_span(request.params.get("CopySourceRange"), version.size)
+    part = _kept(tx, request, upload, versions.content(blob, version, span))
+    return {
+        "CopyPartResult": {
+            "ETag": f'"{part.etag}"',
+            "LastModified": part.modified,
+            **part.checksums,
+        },
+        "CopySourceVersionId": source_id,
+        **upload.draft.encryption,
+    }
+
+
+def _source_span(asked: str | None, size: int) -> Span:
+    if asked is None:
+        return Span(0, size)
+    span = conditions.ranged(asked, size)
+    if not span.partial or asked != f"bytes={span.start}-{span.end - 1}":
+        message = (
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+            "and last are the zero-based offsets of the first and last bytes to copy"
+        )
+        raise invalid_argument(message, "x-amz-copy-source-range", asked)
+    return span
+
+
+def _kept(tx: Transaction, request: ApiRequest, upload: Upload, body: bytes) -> Part:
+    number = request.params["PartNumber"]
+    if not 1 <= number <= _MOST_PARTS:
+        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
+        raise invalid_argument(message, "partNumber", number)
+    versions.check_own_key(request, upload.draft)
+    part = versions.stored(tx, request, body, number)
+    member = f"Checksum{upload.algorithm}"
+    if member not in part.checksums and versions.is_known(member):
+        part = replace(part, checksums={member: versions.checksum(member, body)})
+    others = (one for one in upload.parts if one.number != number)
+    tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
+    return part
+
+
+def complete(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+    """CompleteMultipartUpload. Completing again what is complete changes nothing.
+
+    Raises:
+        ApiFault: the upload has not the parts that the request lists, or they do not fit.
+    """
+    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
+    current = lookups.content_at(tx, Address(bucket.name, key), None)
+    if current is not None and current.upload == request.params["UploadId"]:
+        return _completed(request, bucket, current)
+    upload = _upload(tx, request)
+    conditions.check_write(request, current)
+    parts = tuple(_listed(request, upload))
+    if any(part.size < _SMALLEST for part in parts[:-1]):
+        raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)
+    digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+    made = replace(
+        upload.draft,
+        modified=request.now,
+        etag=f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}",
+        parts=parts,
+        upload=upload.upload_id,
+    )
+    made = replace(made, checksums=_checksums(blob, request, upload, made))
+    tx.delete(upload)
+    return _completed(request, bucket, versions.add(tx, bucket, key, made))
+
+
+def _completed(request: ApiRequest, bucket: Bucket, made: ObjectVersion) -> Answer:
+    key = request.params["Key"]
+    return {
+        "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{key}",
+        "Bucket": bucket.name,
+        "Key": key,
+        "ETag": f'"{made.etag}"',
+        **versions.told(made, bucket),
+    }
+
+
+def _listed(request: ApiRequest, upload: Upload) -> Iterator[Part]:
+    wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
+    if not wanted or not all("PartNumber" in one and "ETag" in one for one in wanted):
+        raise malformed()
+    numbers = [one["PartNumber"] for one in wanted]
+    if any(after <= before for before, after in itertools.pairwise(numbers)):
+        raise fault("InvalidPartOrder", UploadId=upload.upload_id)
+    held = {part.number: part for part in upload.parts}
+    for one in wanted:
+        part = held.get(one["PartNumber"])
+        if part is None or part.etag != one["ETag"].strip('"') or not _agrees(part, one):
+            raise fault(
+                "InvalidPart",
+                UploadId=upload.upload_id,
+                PartNumber=one["PartNumber"],
+                ETag=one["ETag"].strip('"'),
+            )
+        yield part
+
+
+def _agrees(part: Part, asked: Mapping[str, Any]) -> bool:
+    return all(asked.get(name, value) == value for name, value in part.checksums.items())
+
+
+def _checksums(
+    blob: Blob, request: ApiRequest, upload: Upload, made: ObjectVersion
+) -> Mapping[str, str]:
+    """The checksum of the whole, or of the parts' checksums; the request's has to be the same."""
+    member = f"Checksum{upload.algorithm}"
+    if not versions.is_known(member):
+        return {}
+    if made.checksum_type == _FULL:
+        found = versions.checksum(member, versions.content(blob, made, Span(0, made.size)))
+    else:
+        joined = b"".join(base64.b64decode(part.checksums[member]) for part in made.parts)
+        found = f"{versions.checksum(member, joined)}-{len(made.parts)}"
+    if request.params.get(member, found) != found:
+        raise fault("BadDigest")
+    return {member: found}
+
+
+def abort(tx: Transaction, request: ApiRequest) -> Answer:
+    """AbortMultipartUpload."""
+    tx.delete(_upload(tx, request))
+    return {}
+
+
+def _upload(view: View, request: ApiRequest) -> Upload:
+    """The upload that the request names, of the very key that it names.
 
     Raises:
         ApiFault: NoSuchUpload.
     """
-    bucket = moto_backends.bucket(request.params.get("Bucket", ""))
-    if request.operation not in _ON_UPLOADS or bucket is None:
-        return
-    key, upload_id = request.params["Key"], request.params["UploadId"]
-    upload = bucket.multiparts.get(upload_id)
-    if upload is None and request.operation == "CompleteMultipartUpload":
-        # Completing again what is complete succeeds.
-        upload = getattr(bucket.keys.get(key), "multipart", None)
-        upload = upload if upload is not None and upload.id == upload_id else None
-    if upload is None or upload.key_name != key:
-        raise ApiFault(
-            "NoSuchUpload",
-            "The specified upload does not exist. The upload ID may be invalid, or the upload "
-            "may have been aborted or completed.",
-            _NOT_FOUND,
-            extra={"UploadId": upload_id},
-        )
+    bucket = lookups.bucket_of(view, request)
+    upload = view.get(Upload, bucket.owner, request.params["UploadId"])
+    if upload is None or (upload.bucket, upload.name) != (bucket.name, request.params["Key"]):
+        raise fault("NoSuchUpload", UploadId=request.params["UploadId"])
+    return upload
+
+
+def list_parts(view: View, request: ApiRequest) -> Answer:
+    """ListParts."""
+    upload = _upload(view, request)
+    after, most = (
+        request.params.get("PartNumberMarker", 0),
+        pages.limit(request.params.get("MaxParts")),
+    )
+    rest = [part for part in upload.parts if part.number > after]
+    shown = rest[:most]
+    return {
+        "Bucket": upload.bucket,
+        "Key": upload.name,
+        "UploadId": upload.upload_id,
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": shown[-1].number if shown else after,
+        "MaxParts": most,
+        "IsTruncated": len(rest) > len(shown),
+        "Parts": [_shown(part) for part in shown],
+        **_whose(view, upload),
+        "ChecksumAlgorithm": upload.algorithm or None,
+        "ChecksumType": upload.draft.checksum_type or None,
+    }
+
+
+def _shown(part: Part) -> Answer:
+    return {
+        "PartNumber": part.number,
+        "LastModified": part.modified,
+        "ETag": f'"{part.etag}"',
+        "Size": part.size,
+        **part.checksums,
+    }
+
+
+def _whose(view: View, upload: Upload) -> Mapping[str, Any]:
+    bucket = lookups.bucket_named(view, upload.bucket)
+    owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
+    return {
+        "Initiator": {"ID": upload.initiator, "DisplayName": upload.initiator.rsplit("/", 1)[-1]},
+        "Owner": {"ID": owner},
+        "StorageClass": upload.draft.storage_class,
+    }
+
+
+def list_all(view: View, request: ApiRequest) -> Answer:
+    """ListMultipartUploads: by key, and of one key by when they were begun."""
+    params = request.params
+    bucket = lookups.bucket_of(view, request)
+    after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
+    most = pages.limit(params.get("MaxUploads"))
+    found = pages.page(_after(view, bucket, after, after_id), params, after, most)
+    write = pages.writer(params)
+    return {
+        "KeyMarker": "",
+        "UploadIdMarker": after_id,
+        **pages.described(params, found, "KeyMarker"),
+        "NextKeyMarker": write(found.last) if found.truncated else None,
+        "NextUploadIdMarker": found.items[-1].upload_id
+        if found.truncated and found.items
+        else None,
+        "Bucket": bucket.name,
+        "MaxUploads": most,
+        "Uploads": [
+            {
+                "Key": write(one.name),
+                "UploadId": one.upload_id,
+                "Initiated": one.draft.modified,
+                **_whose(view, one),
+                "ChecksumAlgorithm": one.algorithm or None,
+                "ChecksumType": one.draft.checksum_type or None,
+            }
+            for one in found.items
+        ],
+    }
+
+
+def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tuple[str, Upload]]:
+    held = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
+    held.sort(key=lambda one: (one.name, one.draft.modified, one.upload_id))
+    same = [one.upload_id for one in held if one.name == after]
+    passed = set(same[: same.index(after_id) + 1]) if after_id in same else set(same)
+    for one in held:
+        if one.name > after or (one.name == after and one.upload_id not in passed):
+            yield one.name, one

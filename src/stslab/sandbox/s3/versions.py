@@ -1,114 +1,187 @@
-"""Versions that are named, and delete markers, which hold nothing.
+"""Versions of objects: what a request makes of them, and how they get into a bucket.
 
-S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject", "HeadObject" and
-"CopyObject".
+S3 User Guide, "Using versioning in S3 buckets" and "Using server-side encryption"; S3 API
+Reference, "PutObject".
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse
-from stslab.sandbox.s3 import port
-from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.saved import moto_backends
+from msgspec.structs import replace
 
-_NOT_FOUND, _NOT_ALLOWED = 404, 405
-_NULL = "null"
-_READING = frozenset({"GetObject", "HeadObject"})
-_MARKED = ("x-amz-delete-marker", "true")
+from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.s3 import lookups, settings, tags
+from stslab.sandbox.s3.access import acl
+from stslab.sandbox.s3.conditions import Span
+from stslab.sandbox.s3.faults import fault
+from stslab.sandbox.signing import checksums
+from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+Blob = Callable[[str], bytes]
+"""Reads a body by its name."""
+
+_HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "Expires",
+    "WebsiteRedirectLocation",
+)
+_PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
+_OWN_KEY = ("SSECustomerAlgorithm", "SSECustomerKeyMD5")
+_ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+_FULL = "FULL_OBJECT"
+# Algorithms by the member of a request that has their value.
+_ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
+    f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
+}
 
 
-def check(request: ApiRequest) -> None:
-    """Refuse a version's id that can't be one, and what a delete marker can't do.
+def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
+    """The object that the request describes, but for its content.
 
     Raises:
-        ApiFault: InvalidArgument, MethodNotAllowed, NoSuchKey, or InvalidRequest for a copy.
+        ApiFault: its list or its tags can't be what the request says.
     """
-    _check_id(request.params.get("VersionId"))
-    if request.operation in _READING:
-        _check_read(request)
-    if "CopySource" in request.params:
-        _check_source(request)
+    params = request.params
+    acl.check_storing(request, bucket)
+    return ObjectVersion(
+        modified=request.now,
+        headers={**_PLAIN_TYPE, **{name: params[name] for name in _HEADERS if params.get(name)}},
+        metadata=params.get("Metadata") or {},
+        storage_class=params.get("StorageClass", "STANDARD"),
+        encryption=encryption(request, bucket),
+        tags=tags.of_header(params.get("Tagging")),
+        grants=acl.asked(view, request, lookups.canonical_id(view, bucket)),
+    )
 
 
-def answer(request: ApiRequest) -> ApiResponse:
-    """Carry the request out; who deletes a delete marker is told that it was one.
+def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
+    """How the object is encrypted: as the request says, or as the bucket's default is."""
+    params = request.params
+    if params.get("SSECustomerAlgorithm"):
+        return {name: params[name] for name in _OWN_KEY if params.get(name)}
+    if "ServerSideEncryption" in params:
+        return {name: str(params[name]) for name in _ENCRYPTION if params.get(name)}
+    rules = json.loads(bucket.settings.get(settings.ENCRYPTION, "{}")).get("Rules") or [{}]
+    default = rules[0].get("ApplyServerSideEncryptionByDefault") or {}
+    found = {
+        "ServerSideEncryption": default.get("SSEAlgorithm", "AES256"),
+        "SSEKMSKeyId": default.get("KMSMasterKeyID"),
+        "BucketKeyEnabled": "true" if rules[0].get("BucketKeyEnabled") else None,
+    }
+    return {name: value for name, value in found.items() if value}
 
-    S3 User Guide, "Managing delete markers"; moto tells of those only that it makes.
+
+def check_own_key(request: ApiRequest, version: ObjectVersion, prefix: str = "") -> None:
+    """Refuse to read what was encrypted with a key that the request does not bring.
+
+    Raises:
+        ApiFault: InvalidRequest.
     """
-    version = request.params.get("VersionId")
-    is_marker = (
-        request.operation == "DeleteObject"
-        and version is not None
-        and _marker(Address(request.params["Bucket"], request.params["Key"]), version) is not None
-    )
-    response = port.answer(request)
-    return replace(response, headers=(*response.headers, _MARKED)) if is_marker else response
-
-
-def _check_id(version: str | None) -> None:
-    if version is None or is_id(version):
-        return
-    empty = "Version id cannot be the empty string"
-    raise ApiFault(
-        "InvalidArgument",
-        "Invalid version id specified" if version else empty,
-        extra={"ArgumentName": "versionId", "ArgumentValue": version},
-    )
-
-
-def is_id(version: str) -> bool:
-    """Whether it is ``null``, or written as the ids are that objects have here."""
-    try:
-        return version == _NULL or str(UUID(version)) == version
-    except ValueError:
-        return False
-
-
-def _check_read(request: ApiRequest) -> None:
-    version = request.params.get("VersionId")
-    marker = _marker(Address(request.params["Bucket"], request.params["Key"]), version)
-    if marker is None:
-        return
-    headers = (_MARKED, ("x-amz-version-id", str(marker.version_id)))
-    if version is None:
-        raise ApiFault(
-            "NoSuchKey",
-            "The specified key does not exist.",
-            _NOT_FOUND,
-            headers=headers,
-            extra={"Key": request.params["Key"]},
-        )
-    raise ApiFault(
-        "MethodNotAllowed",
-        "The specified method is not allowed against this resource.",
-        _NOT_ALLOWED,
-        headers=(*headers, ("Allow", "DELETE")),
-        extra={"Method": request.http.method, "ResourceType": "DeleteMarker"},
-    )
-
-
-def _check_source(request: ApiRequest) -> None:
-    where, version = needs.source(request)
-    _check_id(version)
-    if version is not None and _marker(where, version) is not None:
-        raise ApiFault(
+    wanted = version.encryption.get("SSECustomerKeyMD5")
+    if wanted is not None and request.params.get(f"{prefix}SSECustomerKeyMD5") != wanted:
+        raise fault(
             "InvalidRequest",
-            "The source of a copy request may not specifically refer to a delete marker by "
-            "version id.",
+            "The object was stored using a form of Server Side Encryption. The correct parameters "
+            "must be provided to retrieve the object.",
         )
 
 
-def _marker(where: Address, version: str | None) -> Any:
-    """The delete marker that is the object's current version, or has this id; or None."""
-    bucket = moto_backends.bucket(where.bucket)
-    if bucket is None:
-        return None
-    for held in reversed(bucket.keys.getlist(where.key, [])):
-        if version in (None, held.version_id):
-            return None if hasattr(held, "value") else held
-    return None
+def stored(tx: Transaction, request: ApiRequest, body: bytes, number: int = 1) -> Part:
+    """Keep ``body``, whose checksums were verified when it came, as a part."""
+    name = hashlib.sha256(body).hexdigest()
+    tx.put_blob(name, body)
+    return Part(
+        number=number,
+        size=len(body),
+        etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+        blob=name,
+        modified=request.now,
+        checksums={name: request.params[name] for name in _ALGORITHMS if name in request.params},
+    )
+
+
+def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
+    """``version`` with one part as all its content."""
+    return replace(
+        version,
+        parts=(part,),
+        etag=part.etag,
+        checksums=part.checksums,
+        checksum_type=_FULL if part.checksums else "",
+    )
+
+
+def checksum(member: str, content: bytes) -> str:
+    """The checksum of this member (``ChecksumCRC32``), as it is written."""
+    return base64.b64encode(_ALGORITHMS[member](content)).decode()
+
+
+def is_known(member: str) -> bool:
+    """Whether the checksums of this member can be made here."""
+    return member in _ALGORITHMS
+
+
+def content(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
+    """The bytes of ``span``; of the parts, only those are read that have some of it."""
+    pieces, start = [], 0
+    for part in version.parts:
+        end = start + part.size
+        if start < span.end and end > span.start:
+            body = blob(part.blob)
+            pieces.append(body[max(span.start - start, 0) : span.end - start])
+        start = end
+    return b"".join(pieces)
+
+
+def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> ObjectVersion:
+    """Make ``version`` the current one, under the id that the bucket's versioning gives it.
+
+    Where the bucket keeps no versions, or has stopped to, it takes the place of the one that
+    has no id of its own.
+    """
+    held = tx.get(Object, bucket.owner, f"{bucket.name}/{key}")
+    before = held.versions if held is not None else ()
+    if bucket.versioning == "Enabled":
+        version = replace(version, version_id=secrets.token_urlsafe(24))
+    else:
+        before = tuple(one for one in before if one.version_id != NULL)
+    versions = (*before, version)
+    tx.put(Object(account=bucket.owner, bucket=bucket.name, name=key, versions=versions))
+    return version
+
+
+def change(tx: Transaction, request: ApiRequest, **members: Any) -> ObjectVersion:
+    """Change members of the version that the request names.
+
+    Raises:
+        ApiFault: there is no such version, or it is a delete marker.
+    """
+    bucket, version = lookups.readable(tx, request)
+    held = tx.get(Object, bucket.owner, f"{bucket.name}/{request.params['Key']}")
+    changed = replace(version, **members)
+    if held is not None:
+        versions = tuple(changed if one is version else one for one in held.versions)
+        tx.put(replace(held, versions=versions))
+    return changed
+
+
+def told(version: ObjectVersion, bucket: Bucket) -> dict[str, Any]:
+    """What a write answers of the version that it made."""
+    return {
+        "VersionId": lookups.shown_id(bucket, version),
+        **version.encryption,
+        **version.checksums,
+        "ChecksumType": version.checksum_type or None,
+    }

@@ -54,7 +54,6 @@ class Bucket(Record, frozen=True, kw_only=True):
     ownership: str = ""
     grants: tuple[Grant, ...] | None = None
     versioning: str = ""
-    object_lock: bool = False
     tags: Mapping[str, str] = {}
     settings: Mapping[str, str] = {}
 
@@ -67,6 +66,11 @@ class Bucket(Record, frozen=True, kw_only=True):
     def arn(self) -> str:
         """The bucket's ARN."""
         return f"arn:aws:s3:::{self.name}"
+
+    @property
+    def block(self) -> PublicAccessBlock:
+        """Its Block Public Access, with all settings off where it has none."""
+        return self.public_access_block or PublicAccessBlock()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,9 +105,6 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     checksum_type: str = ""
     tags: Mapping[str, str] = {}
     grants: tuple[Grant, ...] | None = None
-    lock_mode: str = ""
-    lock_until: datetime | None = None
-    legal_hold: bool = False
     upload: str = ""
 
     @property

@@ -1,81 +1,206 @@
-"""Access control lists, put into the words of policies.
+"""Access control lists: asked for, refused, shown.
 
-S3 User Guide, "Access control list (ACL) overview", section "Mapping of ACL permissions and
-access policy permissions".
+S3 User Guide, "Access control list (ACL) overview", "Controlling ownership of objects and
+disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 storage".
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from stslab.sandbox.s3.access import public
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.s3.faults import fault, invalid_argument
+from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.state.buckets import Bucket, Grant
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import View
 
-_ALL = "FULL_CONTROL"
-_ON_BUCKET: Mapping[str, tuple[str, ...]] = {
-    "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
-    "WRITE": ("s3:PutObject", "s3:DeleteObject"),
-    "READ_ACP": ("s3:GetBucketAcl",),
-    "WRITE_ACP": ("s3:PutBucketAcl",),
+ENFORCED = "BucketOwnerEnforced"
+ALL = "FULL_CONTROL"
+EVERYONE = "http://acs.amazonaws.com/groups/global/AllUsers"
+AUTHENTICATED = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
+_LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
+PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
+
+Grants = tuple[Grant, ...] | None
+"""A list as records have it; None where only the owner has access."""
+
+# What the canned lists give beside all to the owner. Two name the bucket's owner, who owns the
+# objects here, and one a service.
+_CANNED: Mapping[str, tuple[Grant, ...]] = {
+    "private": (),
+    "public-read": (Grant(EVERYONE, "READ"),),
+    "public-read-write": (Grant(EVERYONE, "READ"), Grant(EVERYONE, "WRITE")),
+    "authenticated-read": (Grant(AUTHENTICATED, "READ"),),
+    "aws-exec-read": (),
+    "bucket-owner-read": (),
+    "bucket-owner-full-control": (),
+    "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
-_ON_OBJECT: Mapping[str, tuple[str, ...]] = {
-    "READ": ("s3:GetObject", "s3:GetObjectVersion"),
-    "READ_ACP": ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
-    "WRITE_ACP": ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
+_HEADERS: Mapping[str, str] = {
+    "GrantFullControl": ALL,
+    "GrantRead": "READ",
+    "GrantReadACP": "READ_ACP",
+    "GrantWrite": "WRITE",
+    "GrantWriteACP": "WRITE_ACP",
 }
-_EVERYONE = "http://acs.amazonaws.com/groups/global/AllUsers"
-_WITH_ACCOUNT: Mapping[str, Any] = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
+_GRANTEE = re.compile(r"\s*(id|uri|emailAddress)\s*=\s*\"?([^\",]*)\"?\s*")
 
 
-def merged(text: str, bucket: Any, key: str) -> str:
-    """The bucket policy ``text`` with what the lists of the bucket and the object grant.
+def acls_enabled(bucket: Bucket) -> bool:
+    """Whether the bucket's ownership setting, or its having none, lets lists count."""
+    return bucket.ownership != ENFORCED
 
-    Grants to the owner say nothing that the owner's account can't do anyway, and other
-    grantees are known by canonical ids, which no principal here has: what is left are the
-    grants to groups, unless IgnorePublicAcls leaves them out.
+
+def asked(view: View, request: ApiRequest, owner_id: str) -> Grants:
+    """The list that the request asks for, in one of the three ways to write it.
+
+    Raises:
+        ApiFault: it is written in two ways, or names what there is not.
     """
-    statements = list(_statements(bucket, key))
-    if not statements:
-        return text
-    policy = json.loads(text) if text else {"Version": "2012-10-17", "Statement": []}
-    own = policy["Statement"]
-    policy["Statement"] = [*(own if isinstance(own, list) else [own]), *statements]
-    return json.dumps(policy)
+    canned = request.params.get("ACL")
+    written = [name for name in _HEADERS if request.params.get(name)]
+    policy = request.params.get("AccessControlPolicy")
+    if sum(map(bool, (canned, written, policy))) > 1:
+        message = "Specifying both Canned ACLs and Header Grants is not allowed"
+        raise fault("InvalidRequest", message)
+    if written:
+        found = [each for name in written for each in _of_header(request, name)]
+    elif policy is not None:
+        found = list(_of_policy(policy, owner_id))
+    else:
+        own = _CANNED[canned or "private"]
+        return (Grant(owner_id, ALL), *own) if own else None
+    for each in found:
+        _check_grantee(view, each.grantee)
+    return tuple(found)
 
 
-def _statements(bucket: Any, key: str) -> Iterator[Mapping[str, Any]]:
-    if getattr(bucket.public_access_block, "ignore_public_acls", False):
-        return
-    arn = f"arn:aws:s3:::{bucket.name}"
-    yield from _grants(bucket.acl, _ON_BUCKET, [arn, f"{arn}/*"])
-    held = bucket.keys.get(key) if key else None
-    if held is not None:
-        yield from _grants(getattr(held, "acl", None), _ON_OBJECT, [_literal(f"{arn}/{key}")])
+def required(view: View, request: ApiRequest, owner_id: str) -> Grants:
+    """As :func:`asked`, of a request that does nothing else.
+
+    Raises:
+        ApiFault: MissingSecurityHeader: it asks for none; and as above.
+    """
+    if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
+        raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
+    return asked(view, request, owner_id)
 
 
-def _grants(
-    acl: Any, actions: Mapping[str, tuple[str, ...]], resources: list[str]
-) -> Iterator[Mapping[str, Any]]:
-    for grant in acl.grants if acl is not None else ():
-        groups = {grantee.uri for grantee in grant.grantees} & public.PUBLIC_GROUPS
-        granted = [
-            action
-            for permission, meant in actions.items()
-            for action in meant
-            if permission in grant.permissions or _ALL in grant.permissions
-        ]
-        for group in sorted(groups):
-            yield {
-                "Sid": "AccessControlList",
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": granted,
-                "Resource": resources,
-                **({} if group == _EVERYONE else {"Condition": _WITH_ACCOUNT}),
-            }
+def _of_header(request: ApiRequest, name: str) -> Iterator[Grant]:
+    for one in request.params[name].split(","):
+        named = _GRANTEE.fullmatch(one)
+        if named is None:
+            raise invalid_argument("Argument format not recognized", name, request.params[name])
+        kind, grantee = named.groups()
+        yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
 
 
-def _literal(arn: str) -> str:
-    """``arn`` as a pattern that matches nothing else."""
-    return arn.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")
+def _of_policy(policy: Mapping[str, Any], owner_id: str) -> Iterator[Grant]:
+    if (policy.get("Owner") or {}).get("ID") != owner_id:
+        raise fault("MalformedACLError") if "Owner" not in policy else fault("AccessDenied")
+    for each in policy.get("Grants") or ():
+        grantee, permission = each.get("Grantee") or {}, each.get("Permission")
+        named = grantee.get("ID") or grantee.get("URI")
+        if not permission or not (named or grantee.get("EmailAddress")):
+            raise malformed()
+        yield Grant(named or f"mailto:{grantee['EmailAddress']}", permission)
+
+
+def _check_grantee(view: View, grantee: str) -> None:
+    if grantee.startswith("mailto:"):
+        raise fault("UnresolvableGrantByEmailAddress")
+    if "://" in grantee:
+        if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
+            raise invalid_argument("Invalid group uri", "Group/URI", grantee)
+    elif account_with(view, grantee) is None:
+        raise invalid_argument("Invalid id", "CanonicalUser/ID", grantee)
+
+
+def account_with(view: View, canonical_id: str) -> Account | None:
+    """The account that lists name so; or None."""
+    accounts = view.everywhere(Account)
+    return next((one for one in accounts if one.canonical_id == canonical_id), None)
+
+
+def shown(grants: Grants, owner_id: str) -> Answer:
+    """The list as GetBucketAcl and GetObjectAcl answer with it."""
+    held = (Grant(owner_id, ALL),) if grants is None else grants
+    return {
+        "Owner": {"ID": owner_id},
+        "Grants": [{"Grantee": _grantee(one), "Permission": one.permission} for one in held],
+    }
+
+
+def _grantee(one: Grant) -> Mapping[str, str]:
+    if "://" in one.grantee:
+        return {"Type": "Group", "URI": one.grantee}
+    return {"Type": "CanonicalUser", "ID": one.grantee}
+
+
+def check_creating(request: ApiRequest) -> None:
+    """Refuse a new bucket whose list its ownership setting or Block Public Access forbids.
+
+    Raises:
+        ApiFault: InvalidBucketAclWithObjectOwnership, or AccessDenied for a public list.
+    """
+    ownership = request.params.get("ObjectOwnership", ENFORCED)
+    if ownership == ENFORCED and (_lists(request) or request.params.get("ACL")):
+        raise fault("InvalidBucketAclWithObjectOwnership")
+    if _is_public(request):
+        raise fault("AccessDenied")
+
+
+def check_storing(request: ApiRequest, bucket: Bucket) -> None:
+    """Refuse an object's list that the bucket's settings forbid.
+
+    Raises:
+        ApiFault: AccessControlListNotSupported, or AccessDenied for a public list.
+    """
+    plain = request.params.get("ACL", "") in ("", "bucket-owner-full-control")
+    if not acls_enabled(bucket) and (_lists(request) or not plain):
+        raise fault("AccessControlListNotSupported")
+    _refuse_public(request, bucket)
+
+
+def check_changing(request: ApiRequest, bucket: Bucket) -> None:
+    """Refuse to change a list where the bucket's settings forbid it.
+
+    Raises:
+        ApiFault: AccessControlListNotSupported, or AccessDenied for a public list.
+    """
+    if not acls_enabled(bucket):
+        raise fault("AccessControlListNotSupported")
+    _refuse_public(request, bucket)
+
+
+def check_disabling(bucket: Bucket) -> None:
+    """Refuse to disable lists while the bucket's own gives something to a group.
+
+    Raises:
+        ApiFault: InvalidBucketAclWithObjectOwnership.
+    """
+    if any("://" in one.grantee for one in bucket.grants or ()):
+        raise fault("InvalidBucketAclWithObjectOwnership")
+
+
+def _refuse_public(request: ApiRequest, bucket: Bucket) -> None:
+    if bucket.block.block_public_acls and _is_public(request):
+        raise fault("AccessDenied")
+
+
+def _is_public(request: ApiRequest) -> bool:
+    canned = _CANNED.get(request.params.get("ACL", ""), ())
+    policy = request.params.get("AccessControlPolicy") or {}
+    written: Iterable[str] = (
+        *(one.grantee for one in canned),
+        *(str(request.params.get(name, "")) for name in _HEADERS),
+        *(str((one.get("Grantee") or {}).get("URI", "")) for one in policy.get("Grants") or ()),
+    )
+    return any(group in text for text in written for group in PUBLIC)
+
+
+def _lists(request: ApiRequest) -> bool:
+    return any(request.params.get(name) for name in _HEADERS)

@@ -1,60 +1,115 @@
-"""The resource policy of a bucket, with Block Public Access applied to it."""
+"""What a bucket's policy and the access control lists say to a caller.
+
+S3 User Guide, "Access control list (ACL) overview", section "Mapping of ACL permissions and
+access policy permissions", and "Blocking public access to your Amazon S3 storage".
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stslab.policy import NamedPolicy, PolicyKind
+from stslab.sandbox.api import policies, principals
 from stslab.sandbox.api.model import Caller
-from stslab.sandbox.iam.policies import trust
-from stslab.sandbox.pipeline import gather
+from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, public
-from stslab.sandbox.saved import moto_backends
-from stslab.sandbox.saved.account import World
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.snapshot import View
 
-ENFORCED = "BucketOwnerEnforced"
+_ON_BUCKET: Mapping[str, tuple[str, ...]] = {
+    "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
+    "WRITE": ("s3:PutObject", "s3:DeleteObject"),
+    "READ_ACP": ("s3:GetBucketAcl",),
+    "WRITE_ACP": ("s3:PutBucketAcl",),
+}
+_ON_OBJECT: Mapping[str, tuple[str, ...]] = {
+    "READ": ("s3:GetObject", "s3:GetObjectVersion"),
+    "READ_ACP": ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
+    "WRITE_ACP": ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
+}
+_WITH_ACCOUNT: Mapping[str, Any] = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
+_EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
-def text_of(bucket: Any) -> str:
-    """The text of the bucket's policy; empty where it has none."""
-    held = bucket.policy
-    if not held:
-        return ""
-    return held.decode() if isinstance(held, bytes) else str(held)
+def of(view: View, seen: View, where: Address, caller: Caller) -> NamedPolicy | None:
+    """The bucket's policy with what the lists of the bucket and the object grant.
 
-
-def of(world: World, bucket_name: str, key: str, caller: Caller) -> NamedPolicy | None:
-    """What the bucket's own policy and access control lists say to ``caller``.
-
-    With RestrictPublicBuckets, a public policy speaks to the owner's account only; lists
-    count where the bucket's ownership setting has not disabled them.
+    ``seen`` is what is known of IAM. With RestrictPublicBuckets, a public policy speaks to the
+    owner's account only; lists count where the bucket's ownership setting lets them.
     """
-    bucket = moto_backends.bucket(bucket_name)
+    bucket = lookups.bucket_named(view, where.bucket)
     if bucket is None:
         return None
-    text = text_of(bucket)
-    if text and _restricted(bucket, text, caller):
-        text = ""
-    text = trust.shown(text, world) if text else text
-    text = acl.merged(text, bucket, key) if acls_enabled(bucket) else text
+    text = "" if _restricted(bucket, caller) else bucket.policy
+    text = principals.shown(text, seen) if text else text
+    granted = list(_granted(view, bucket, where)) if acl.acls_enabled(bucket) else []
+    if granted:
+        policy = json.loads(text or _EMPTY)
+        own = policy["Statement"]
+        policy["Statement"] = [*(own if isinstance(own, list) else [own]), *granted]
+        text = json.dumps(policy)
     if not text:
         return None
-    return gather.named(f"bucket policy of {bucket_name}", text, PolicyKind.RESOURCE)
+    return policies.named(f"bucket policy of {bucket.name}", text, PolicyKind.RESOURCE)
 
 
-def _restricted(bucket: Any, text: str, caller: Caller) -> bool:
+def _restricted(bucket: Bucket, caller: Caller) -> bool:
     return (
-        caller.account != bucket.account_id
-        and blocks(bucket, "restrict_public_buckets")
-        and public.policy_is_public(text)
+        bucket.block.restrict_public_buckets
+        and caller.account != bucket.owner
+        and bool(bucket.policy)
+        and public.policy_is_public(bucket.policy)
     )
 
 
-def blocks(bucket: Any, setting: str) -> bool:
-    """Whether Block Public Access has ``setting`` (as moto spells it) on for this bucket."""
-    return bool(getattr(bucket.public_access_block, setting, False))
+def _granted(view: View, bucket: Bucket, where: Address) -> Iterator[Mapping[str, Any]]:
+    """The lists as statements: those that grant to the owner say what its account can anyway."""
+    yield from _statements(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, f"{bucket.arn}/*"))
+    held = lookups.object_at(view, where) if where.key else None
+    if held is not None:
+        resource = _literal(f"{bucket.arn}/{where.key}")
+        yield from _statements(view, bucket, held.current.grants, _ON_OBJECT, (resource,))
 
 
-def acls_enabled(bucket: Any) -> bool:
-    """Whether the bucket's ownership setting lets access control lists count."""
-    return bucket.ownership_rule not in (ENFORCED, None)
+def _statements(
+    view: View,
+    bucket: Bucket,
+    grants: acl.Grants,
+    actions: Mapping[str, tuple[str, ...]],
+    resources: tuple[str, ...],
+) -> Iterator[Mapping[str, Any]]:
+    ignored = acl.PUBLIC if bucket.block.ignore_public_acls else frozenset()
+    for grant in grants or ():
+        principal = _principal(view, bucket, grant.grantee)
+        meant = [
+            action
+            for permission, names in actions.items()
+            for action in names
+            if grant.permission in (permission, acl.ALL)
+        ]
+        if principal is not None and meant and grant.grantee not in ignored:
+            yield {
+                "Sid": "AccessControlList",
+                "Effect": "Allow",
+                "Principal": principal,
+                "Action": meant,
+                "Resource": list(resources),
+                **({"Condition": _WITH_ACCOUNT} if grant.grantee == acl.AUTHENTICATED else {}),
+            }
+
+
+def _principal(view: View, bucket: Bucket, grantee: str) -> Any:
+    if grantee in acl.PUBLIC:
+        return "*"
+    account = acl.account_with(view, grantee)
+    if account is None or account.account == bucket.owner:
+        return None
+    return {"AWS": account.root_arn}
+
+
+def _literal(arn: str) -> str:
+    """``arn`` as a pattern that matches nothing else."""
+    return arn.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, catalogue, parse
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.s3.faults import fault
 
 MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})
@@ -25,19 +25,14 @@ def check(text: str, bucket: str) -> None:
         ApiFault: MalformedPolicy or PolicyTooLarge.
     """
     if len(text.encode()) > MAX_SIZE:
-        raise ApiFault("PolicyTooLarge", "The policy is larger than 20 KB.")
+        raise fault("PolicyTooLarge")
     try:
         parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
-        raise malformed(error.message) from None
+        raise fault("MalformedPolicy", error.message) from None
     for statement in _statements(text):
         _check_actions(statement)
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
-
-
-def malformed(message: str) -> ApiFault:
-    """What S3 answers to a policy that is none."""
-    return ApiFault("MalformedPolicy", message)
 
 
 def _statements(text: str) -> Iterator[Mapping[str, Any]]:
@@ -48,19 +43,19 @@ def _statements(text: str) -> Iterator[Mapping[str, Any]]:
 def _check_actions(statement: Mapping[str, Any]) -> None:
     for pattern in _listed(statement, "Action", "NotAction"):
         if not _matching(pattern):
-            raise malformed("Policy has invalid action")
+            raise fault("MalformedPolicy", "Policy has invalid action")
 
 
 def _check_resources(statement: Mapping[str, Any], arn: str) -> None:
     resources = _listed(statement, "Resource", "NotResource")
     if any(one != arn and not one.startswith((f"{arn}/", f"{arn}*")) for one in resources):
-        raise malformed("Policy has invalid resource")
+        raise fault("MalformedPolicy", "Policy has invalid resource")
     if "Action" not in statement or "Resource" not in statement:
         return
     there = {kind for one in resources for kind in _types_of(one, arn)}
     for pattern in _listed(statement, "Action"):
         if not any(there & catalogue.resource_types(each) for each in _matching(pattern)):
-            raise malformed("Action does not apply to any resource(s) in statement")
+            raise fault("MalformedPolicy", "Action does not apply to any resource(s) in statement")
 
 
 def _types_of(resource: str, arn: str) -> frozenset[str]:

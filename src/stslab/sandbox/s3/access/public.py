@@ -12,12 +12,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-PUBLIC_GROUPS = frozenset(
-    {
-        "http://acs.amazonaws.com/groups/global/AllUsers",
-        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-    }
-)
 _FIXING_KEYS = frozenset(
     {
         "aws:principalorgid",

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.api.model import HttpRequest
+from stslab.sandbox.s3.faults import fault, invalid_argument
 
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 _VIRTUAL_HOST = re.compile(
@@ -93,7 +94,7 @@ def address(http: HttpRequest) -> Address:
     try:
         bucket, key = unquote(bucket, errors="strict"), unquote(rest, errors="strict")
     except UnicodeDecodeError:
-        raise ApiFault("InvalidURI", "Couldn't parse the specified URI.") from None
+        raise fault("InvalidURI") from None
     return checked(Address(bucket, key))
 
 
@@ -104,13 +105,9 @@ def checked(where: Address) -> Address:
         ApiFault: InvalidBucketName.
     """
     if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
-        raise ApiFault(
-            "InvalidBucketName",
-            "The specified bucket is not valid.",
-            extra={"BucketName": where.bucket},
-        )
+        raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
-        raise ApiFault("KeyTooLongError", "Your key is too long")
+        raise fault("KeyTooLongError", Size=len(where.key.encode()), MaxSizeAllowed=_LONGEST_KEY)
     return where
 
 
@@ -143,7 +140,7 @@ def operation(http: HttpRequest, where: Address) -> str:
     for candidate in _candidates().get((http.method, where.level), ()):
         if candidate.fits(asked, query, http):
             return candidate.name
-    raise _no_such(http.method, where)
+    raise fault("MethodNotAllowed", Method=http.method, ResourceType=where.level)
 
 
 def single(http: HttpRequest) -> dict[str, str]:
@@ -155,11 +152,7 @@ def single(http: HttpRequest) -> dict[str, str]:
     arguments: dict[str, str] = {}
     for name, value in http.query:
         if name in arguments:
-            raise ApiFault(
-                "InvalidArgument",
-                "The argument is given more than once.",
-                extra={"ArgumentName": name, "ArgumentValue": value},
-            )
+            raise invalid_argument("The argument is given more than once.", name, value)
         arguments[name] = value
     arguments.pop("x-id", None)  # the JavaScript SDK repeats the operation's name there
     return arguments
@@ -168,24 +161,12 @@ def single(http: HttpRequest) -> dict[str, str]:
 def _refuse_two(asked: AbstractSet[str]) -> None:
     named = sorted(asked - _TOGETHER)
     if len(named) > 1:
-        raise ApiFault(
-            "InvalidArgument",
-            f"Conflicting query string parameters: {', '.join(named)}",
-            extra={"ArgumentName": "ResourceType", "ArgumentValue": named[0]},
-        )
+        message = f"Conflicting query string parameters: {', '.join(named)}"
+        raise invalid_argument(message, "ResourceType", named[0])
 
 
 # Sub-resources that qualify another one, or an upload, and do not name an operation alone.
 _TOGETHER = frozenset({"select-type", "partNumber", "id", "annotationName", "list-type"})
-
-
-def _no_such(method: str, where: Address) -> ApiFault:
-    return ApiFault(
-        "MethodNotAllowed",
-        "The specified method is not allowed against this resource.",
-        405,
-        extra={"Method": method, "ResourceType": where.level},
-    )
 
 
 def warm_up() -> None:

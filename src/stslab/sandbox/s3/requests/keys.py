@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from stslab.sandbox.api import reference
+from stslab.sandbox.api.conditions import Keys, iso
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.pipeline import context
-from stslab.sandbox.pipeline.context import Keys
 
 # Parameter of the request -> the condition key that has its value.
 _OF_PARAMETERS: Mapping[str, str] = {
@@ -57,7 +56,7 @@ def of_request(request: ApiRequest, owner: str) -> Keys:
             keys[key] = str(value)
     until = request.params.get("ObjectLockRetainUntilDate")
     if until is not None:
-        keys["s3:object-lock-retain-until-date"] = context.iso(until)
+        keys["s3:object-lock-retain-until-date"] = iso(until)
         keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
     return {**keys, **_location(request), **_new_tags(request.params)}
 

@@ -1,0 +1,225 @@
+"""Buckets: created, deleted, listed, and what is set on them.
+
+S3 API Reference, "CreateBucket", "DeleteBucket", "ListBuckets" and the operations on each
+setting; S3 User Guide, "Bucket naming rules" and "Default settings for new S3 buckets FAQ".
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from stslab.sandbox.api import operations
+from stslab.sandbox.api.model import REGION, Answer, ApiRequest
+from stslab.sandbox.s3 import lookups, pages, tags
+from stslab.sandbox.s3.access import acl
+from stslab.sandbox.s3.faults import fault
+from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_MOST_BUCKETS = 10_000
+_ALL_BLOCKED = PublicAccessBlock(
+    block_public_acls=True,
+    ignore_public_acls=True,
+    block_public_policy=True,
+    restrict_public_buckets=True,
+)
+
+
+def create(tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateBucket: with public access blocked and lists disabled, as new buckets are.
+
+    Raises:
+        ApiFault: the name can't be a bucket's, or is taken; or its location or list can't be.
+    """
+    name, configuration = request.params["Bucket"], _configuration(request)
+    _check_name(name)
+    region = _region(request, configuration.get("LocationConstraint"))
+    acl.check_creating(request)
+    answer = {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
+    there = lookups.bucket_named(tx, name)
+    if there is not None:
+        if there.owner != request.account:
+            raise fault("BucketAlreadyExists", BucketName=name)
+        if region != REGION:
+            raise fault("BucketAlreadyOwnedByYou", BucketName=name)
+        return answer  # in us-east-1 alone, this succeeds and changes nothing
+    bucket = Bucket(
+        name=name,
+        owner=request.account,
+        region=region,
+        created=request.now,
+        public_access_block=_ALL_BLOCKED,
+        ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
+        tags=tags.of_set(configuration.get("Tags") or ()),
+    )
+    tx.put(replace(bucket, grants=acl.asked(tx, request, lookups.canonical_id(tx, bucket))))
+    return answer
+
+
+def _configuration(request: ApiRequest) -> Answer:
+    found: Answer = request.params.get("CreateBucketConfiguration") or {}
+    return found
+
+
+def _check_name(name: str) -> None:
+    is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
+    is_name = _NAME.fullmatch(name) and ".." not in name and not _ADDRESS.fullmatch(name)
+    if is_reserved or not is_name:
+        raise fault("InvalidBucketName", BucketName=name)
+
+
+def _region(request: ApiRequest, asked: str | None) -> str:
+    """Where the bucket is to be: any region through us-east-1, else the one that was asked."""
+    if asked and asked not in _locations():
+        raise fault("InvalidLocationConstraint", LocationConstraint=asked)
+    region = {"EU": "eu-west-1"}.get(asked or "", asked or REGION)
+    if request.region not in (REGION, region):
+        raise fault("IllegalLocationConstraintException")
+    return region
+
+
+@functools.cache
+def _locations() -> frozenset[str]:
+    shape: Any = operations.operation("s3", "CreateBucket").input_shape
+    return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
+
+
+def delete(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteBucket: one without objects; uploads that go on in it end.
+
+    Raises:
+        ApiFault: NoSuchBucket or BucketNotEmpty.
+    """
+    bucket = lookups.bucket_of(tx, request)
+    if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
+        raise fault("BucketNotEmpty", BucketName=bucket.name)
+    for upload in [one for one in tx.all(Upload, bucket.owner) if one.bucket == bucket.name]:
+        tx.delete(upload)
+    tx.delete(bucket)
+    return {}
+
+
+def head(view: View, request: ApiRequest) -> Answer:
+    """HeadBucket."""
+    bucket = lookups.bucket_of(view, request)
+    return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}
+
+
+def list_all(view: View, request: ApiRequest) -> Answer:
+    """ListBuckets: those of the caller's account, by name."""
+    params = request.params
+    owner = request.caller.account
+    after = pages.of_token(params.get("ContinuationToken"))
+    found = sorted(_asked_for(view, request), key=lambda one: one.name)
+    rest = [one for one in found if one.name > after]
+    most = min(params.get("MaxBuckets", _MOST_BUCKETS), _MOST_BUCKETS)
+    account = view.get(Account, owner, "")
+    return {
+        "Buckets": [
+            {
+                "Name": one.name,
+                "CreationDate": one.created,
+                "BucketRegion": one.region,
+                "BucketArn": one.arn,
+            }
+            for one in rest[:most]
+        ],
+        "Owner": {"ID": account.canonical_id} if account is not None else None,
+        "ContinuationToken": pages.token(rest[most - 1].name) if len(rest) > most > 0 else None,
+        "Prefix": params.get("Prefix"),
+    }
+
+
+def _asked_for(view: View, request: ApiRequest) -> Iterator[Bucket]:
+    prefix, region = request.params.get("Prefix", ""), request.params.get("BucketRegion")
+    for one in view.all(Bucket, ""):
+        is_own = one.owner == request.caller.account
+        if is_own and one.name.startswith(prefix) and region in (None, one.region):
+            yield one
+
+
+def location(view: View, request: ApiRequest) -> Answer:
+    """GetBucketLocation, which is empty for us-east-1."""
+    region = lookups.bucket_of(view, request).region
+    return {"LocationConstraint": "" if region == REGION else region}
+
+
+def payer(view: View, request: ApiRequest) -> Answer:
+    """GetBucketRequestPayment: always the owner, since requester pays is not offered."""
+    lookups.bucket_of(view, request)
+    return {"Payer": "BucketOwner"}
+
+
+def versioning(view: View, request: ApiRequest) -> Answer:
+    """GetBucketVersioning."""
+    return {"Status": lookups.bucket_of(view, request).versioning or None}
+
+
+def set_versioning(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutBucketVersioning.
+
+    Raises:
+        ApiFault: it says nothing, or asks for MFA Delete.
+    """
+    asked = request.params["VersioningConfiguration"]
+    bucket = lookups.bucket_of(tx, request)
+    if asked.get("MFADelete") == "Enabled":
+        raise fault("NotImplemented", "The sandbox does not implement MFA Delete.")
+    status = asked.get("Status")
+    if status is None:
+        raise fault("IllegalVersioningConfigurationException")
+    tx.put(replace(bucket, versioning=status))
+    return {}
+
+
+def ownership(view: View, request: ApiRequest) -> Answer:
+    """GetBucketOwnershipControls."""
+    bucket = lookups.bucket_of(view, request)
+    if not bucket.ownership:
+        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
+
+
+def set_ownership(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutBucketOwnershipControls: lists can be disabled where the bucket's gives nothing away."""
+    rules = request.params["OwnershipControls"]["Rules"]
+    if len(rules) != 1:
+        raise malformed()
+    bucket = lookups.bucket_of(tx, request)
+    if rules[0]["ObjectOwnership"] == acl.ENFORCED:
+        acl.check_disabling(bucket)
+    tx.put(replace(bucket, ownership=rules[0]["ObjectOwnership"]))
+    return {}
+
+
+def delete_ownership(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteBucketOwnershipControls."""
+    tx.put(replace(lookups.bucket_of(tx, request), ownership=""))
+    return {}
+
+
+def get_acl(view: View, request: ApiRequest) -> Answer:
+    """GetBucketAcl."""
+    bucket = lookups.bucket_of(view, request)
+    return acl.shown(bucket.grants, lookups.canonical_id(view, bucket))
+
+
+def put_acl(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutBucketAcl."""
+    bucket = lookups.bucket_of(tx, request)
+    acl.check_changing(request, bucket)
+    grants = acl.required(tx, request, lookups.canonical_id(tx, bucket))
+    tx.put(replace(bucket, grants=grants))
+    return {}

@@ -1,0 +1,137 @@
+"""What is in a bucket: its objects, and all their versions.
+
+S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.s3 import lookups, pages
+from stslab.sandbox.s3.faults import invalid_argument
+from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
+from stslab.sandbox.state.snapshot import View
+
+
+def objects_v2(view: View, request: ApiRequest) -> Answer:
+    """ListObjectsV2."""
+    params = request.params
+    bucket = lookups.bucket_of(view, request)
+    after = pages.of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
+    most = pages.limit(params.get("MaxKeys"))
+    found = _current(view, request, bucket, after, most)
+    owner = lookups.canonical_id(view, bucket) if params.get("FetchOwner") else ""
+    return {
+        **pages.described(params, found, "StartAfter"),
+        "Name": bucket.name,
+        "MaxKeys": most,
+        "KeyCount": len(found.items) + len(found.prefixes),
+        "Contents": [_content(request, one, owner) for one in found.items],
+        "ContinuationToken": params.get("ContinuationToken"),
+        "NextContinuationToken": pages.token(found.last) if found.truncated else None,
+    }
+
+
+def objects(view: View, request: ApiRequest) -> Answer:
+    """ListObjects, which says where to go on only where a delimiter was given."""
+    params = request.params
+    bucket = lookups.bucket_of(view, request)
+    most = pages.limit(params.get("MaxKeys"))
+    found = _current(view, request, bucket, params.get("Marker", ""), most)
+    owner = lookups.canonical_id(view, bucket)
+    goes_on = found.truncated and params.get("Delimiter")
+    return {
+        "Marker": "",
+        **pages.described(params, found, "Marker"),
+        "NextMarker": pages.writer(params)(found.last) if goes_on else None,
+        "Name": bucket.name,
+        "MaxKeys": most,
+        "Contents": [_content(request, one, owner) for one in found.items],
+    }
+
+
+def _current(
+    view: View, request: ApiRequest, bucket: Bucket, after: str, most: int
+) -> pages.Page[Object]:
+    held = sorted(
+        (one.name, one)
+        for one in view.all(Object, bucket.owner)
+        if one.bucket == bucket.name and one.name > after and not one.current.marker
+    )
+    return pages.page(held, request.params, after, most)
+
+
+def _content(request: ApiRequest, one: Object, owner: str) -> Answer:
+    return {
+        "Key": pages.writer(request.params)(one.name),
+        **_described(one.current),
+        "Owner": {"ID": owner} if owner else None,
+    }
+
+
+def _described(version: ObjectVersion) -> dict[str, Any]:
+    return {
+        "LastModified": version.modified,
+        "ETag": f'"{version.etag}"',
+        "Size": version.size,
+        "StorageClass": version.storage_class,
+        "ChecksumAlgorithm": [name.removeprefix("Checksum") for name in version.checksums] or None,
+        "ChecksumType": version.checksum_type or None,
+    }
+
+
+def versions(view: View, request: ApiRequest) -> Answer:
+    """ListObjectVersions: by key, the newest version first.
+
+    Raises:
+        ApiFault: InvalidArgument: it is to go on after a version of no key.
+    """
+    params = request.params
+    bucket = lookups.bucket_of(view, request)
+    after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
+    if after_id and not after:
+        message = "A version-id marker cannot be specified without a key marker."
+        raise invalid_argument(message, "version-id-marker", after_id)
+    most = pages.limit(params.get("MaxKeys"))
+    found = pages.page(_versions(view, bucket, after, after_id), params, after, most)
+    owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(params)
+    listed = [
+        {
+            "Key": write(one.name),
+            "VersionId": version.version_id,
+            "IsLatest": version is one.current,
+            "Owner": owner,
+            **({"LastModified": version.modified} if version.marker else _described(version)),
+        }
+        for one, version in found.items
+    ]
+    marks = [version.marker for _, version in found.items]
+    last_id = found.items[-1][1].version_id if found.items else None
+    goes_on = found.truncated
+    ends_with_prefix = found.prefixes[-1:] == [found.last]
+    return {
+        "KeyMarker": "",
+        "VersionIdMarker": after_id or "",
+        **pages.described(params, found, "KeyMarker"),
+        "NextKeyMarker": write(found.last) if goes_on else None,
+        "NextVersionIdMarker": last_id if goes_on and not ends_with_prefix else None,
+        "Name": bucket.name,
+        "MaxKeys": most,
+        "Versions": [one for one, is_marker in zip(listed, marks, strict=True) if not is_marker],
+        "DeleteMarkers": [one for one, is_marker in zip(listed, marks, strict=True) if is_marker],
+    }
+
+
+def _versions(
+    view: View, bucket: Bucket, after: str, after_id: str | None
+) -> Iterator[tuple[str, tuple[Object, ObjectVersion]]]:
+    held = [one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name]
+    for one in sorted(held, key=lambda each: each.name):
+        newest_first = [(one.name, (one, version)) for version in reversed(one.versions)]
+        if one.name > after:
+            yield from newest_first
+        elif one.name == after and after_id:
+            ids = [version.version_id for _, (_, version) in newest_first]
+            yield from newest_first[ids.index(after_id) + 1 :] if after_id in ids else ()

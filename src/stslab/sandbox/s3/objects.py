@@ -1,0 +1,296 @@
+"""Objects: put, read, copied, deleted, described, and what is set on them.
+
+S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject",
+"GetObjectAttributes", and the operations on an object's list and tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.s3 import conditions, lookups, tags, versions
+from stslab.sandbox.s3.access import acl
+from stslab.sandbox.s3.conditions import Span
+from stslab.sandbox.s3.faults import fault, invalid_argument, no_such_key
+from stslab.sandbox.s3.requests import needs
+from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.s3.versions import Blob
+from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
+_OVERRIDES = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "Expires",
+)
+
+
+def put(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutObject."""
+    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
+    conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
+    made = versions.draft(tx, request, bucket)
+    made = versions.whole(made, versions.stored(tx, request, request.http.body))
+    made = versions.add(tx, bucket, key, made)
+    return {"ETag": f'"{made.etag}"', **versions.told(made, bucket)}
+
+
+def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
+    """GetObject."""
+    bucket, version, span = _asked(view, request)
+    if version.storage_class in _ARCHIVED:
+        raise fault("InvalidObjectState", StorageClass=version.storage_class)
+    described = _described(request, bucket, version, span)
+    return {**described, "Body": versions.content(blob, version, span)}
+
+
+def head(view: View, request: ApiRequest) -> Answer:
+    """HeadObject."""
+    return _described(request, *_asked(view, request))
+
+
+def _asked(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
+    bucket, version = lookups.readable(view, request)
+    versions.check_own_key(request, version)
+    conditions.check_read(request, version)
+    return bucket, version, conditions.asked_span(request, version)
+
+
+def _described(
+    request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span
+) -> dict[str, Any]:
+    asked = request.params
+    overridden = {
+        name: asked[f"Response{name}"] for name in _OVERRIDES if asked.get(f"Response{name}")
+    }
+    if overridden and request.caller.kind == "Anonymous":
+        message = "Request specific response headers cannot be used for anonymous GET requests."
+        raise fault("InvalidRequest", message)
+    shows_checksum = asked.get("ChecksumMode") and not span.partial
+    last = span.end - 1
+    return {
+        "AcceptRanges": "bytes",
+        "LastModified": version.modified,
+        "ETag": f'"{version.etag}"',
+        "ContentLength": span.end - span.start,
+        "ContentRange": f"bytes {span.start}-{last}/{version.size}" if span.partial else None,
+        "PartsCount": len(version.parts) if "PartNumber" in asked and version.upload else None,
+        **version.headers,
+        **overridden,
+        "Metadata": version.metadata,
+        "StorageClass": version.storage_class if version.storage_class != "STANDARD" else None,
+        "VersionId": lookups.shown_id(bucket, version),
+        **version.encryption,
+        **(version.checksums if shows_checksum else {}),
+        "ChecksumType": (version.checksum_type or None) if shows_checksum else None,
+        "TagCount": len(version.tags) or None,
+    }
+
+
+def attributes(view: View, request: ApiRequest) -> Answer:
+    """GetObjectAttributes: those that are asked for.
+
+    Raises:
+        ApiFault: InvalidArgument: one is asked for that objects do not have.
+    """
+    asked = request.params["ObjectAttributes"]
+    if not _ATTRIBUTES.issuperset(asked):
+        message = "Invalid attribute name specified."
+        raise invalid_argument(message, "x-amz-object-attributes", ",".join(asked))
+    bucket, version = lookups.readable(view, request)
+    versions.check_own_key(request, version)
+    checksum = {**version.checksums, "ChecksumType": version.checksum_type or None}
+    found: Answer = {
+        "ETag": version.etag,
+        "Checksum": checksum if version.checksums else None,
+        "ObjectParts": _parts(request, version) if version.upload else None,
+        "StorageClass": version.storage_class,
+        "ObjectSize": version.size,
+    }
+    return {
+        "LastModified": version.modified,
+        "VersionId": lookups.shown_id(bucket, version),
+        **{name: found[name] for name in asked},
+    }
+
+
+def _parts(request: ApiRequest, version: ObjectVersion) -> Answer:
+    after, most = request.params.get("PartNumberMarker", 0), request.params.get("MaxParts", 1000)
+    rest = [part for part in version.parts if part.number > after]
+    shown = rest[:most]
+    return {
+        "TotalPartsCount": len(version.parts),
+        "PartNumberMarker": after,
+        "MaxParts": most,
+        "IsTruncated": len(rest) > len(shown),
+        "NextPartNumberMarker": shown[-1].number if shown else after,
+        "Parts": [
+            {"PartNumber": part.number, "Size": part.size, **part.checksums} for part in shown
+        ],
+    }
+
+
+def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+    """CopyObject.
+
+    Raises:
+        ApiFault: the source can't be read or is not as demanded, or nothing would change.
+    """
+    source_id, version = source_of(tx, request)
+    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
+    conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
+    _check_copies_something(request)
+    made = versions.draft(tx, request, bucket)
+    if request.params.get("MetadataDirective", "COPY") == "COPY":
+        made = replace(made, headers=version.headers, metadata=version.metadata)
+    if request.params.get("TaggingDirective", "COPY") == "COPY":
+        made = replace(made, tags=version.tags)
+    body = versions.content(blob, version, Span(0, version.size))
+    part = versions.stored(tx, request, body)
+    algorithm = request.params.get("ChecksumAlgorithm")
+    wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums)
+    checksums = {name: versions.checksum(name, body) for name in wanted if versions.is_known(name)}
+    made = versions.add(tx, bucket, key, versions.whole(made, replace(part, checksums=checksums)))
+    return {
+        "CopyObjectResult": {
+            "ETag": f'"{made.etag}"',
+            "LastModified": made.modified,
+            **made.checksums,
+            "ChecksumType": made.checksum_type or None,
+        },
+        "CopySourceVersionId": source_id,
+        **versions.told(made, bucket),
+    }
+
+
+def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
+    """The version that a copy reads, and its id as answers show it.
+
+    Raises:
+        ApiFault: it can't be read, or is not what the request demands.
+    """
+    where, version_id = needs.source(request)
+    lookups.check_version_id(version_id)
+    bucket = lookups.bucket_named(view, where.bucket)
+    if bucket is None:
+        raise fault("NoSuchBucket", BucketName=where.bucket)
+    version = lookups.version_at(view, where, version_id)
+    if version is None or (version.marker and version_id is None):
+        raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
+    if version.marker:
+        message = (
+            "The source of a copy request may not specifically refer to a delete marker by "
+            "version id."
+        )
+        raise fault("InvalidRequest", message)
+    versions.check_own_key(request, version, "CopySource")
+    if version.storage_class in _ARCHIVED:
+        raise fault("InvalidObjectState", StorageClass=version.storage_class)
+    conditions.check_source(request, version)
+    return lookups.shown_id(bucket, version), version
+
+
+_CHANGES = (
+    "StorageClass",
+    "WebsiteRedirectLocation",
+    "ServerSideEncryption",
+    "SSECustomerAlgorithm",
+)
+
+
+def _check_copies_something(request: ApiRequest) -> None:
+    params = request.params
+    where, version_id = needs.source(request)
+    same = where == Address(params["Bucket"], params["Key"]) and version_id is None
+    replaces = params.get("MetadataDirective") == "REPLACE"
+    if same and not replaces and not any(params.get(name) for name in _CHANGES):
+        raise fault(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without "
+            "changing the object's metadata, storage class, website redirect location or "
+            "encryption attributes.",
+        )
+
+
+def delete(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteObject: one version, or what is current, over which versioning lays a marker.
+
+    Raises:
+        ApiFault: the version has an id that none can have, or is not as demanded.
+    """
+    bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
+    lookups.check_version_id(version_id)
+    where = Address(bucket.name, request.params["Key"])
+    held = lookups.object_at(tx, where)
+    _check_demands(request, lookups.version_at(tx, where, version_id))
+    if version_id is not None:
+        return _deleted(tx, held, version_id)
+    if bucket.versioning:
+        marker = ObjectVersion(modified=request.now, marker=True)
+        made = versions.add(tx, bucket, where.key, marker)
+        return {"DeleteMarker": True, "VersionId": made.version_id}
+    return _deleted(tx, held, NULL) | {"VersionId": None}
+
+
+def _check_demands(request: ApiRequest, version: ObjectVersion | None) -> None:
+    if version is None or version.marker:
+        if request.params.get("IfMatch") is not None:
+            raise no_such_key(request.params["Key"])
+        return
+    conditions.check_write(request, version)
+
+
+def _deleted(tx: Transaction, held: Object | None, version_id: str) -> dict[str, Any]:
+    """Delete one version; that there is none is no error."""
+    version = lookups.version_of(held, version_id) if held is not None else None
+    if held is None or version is None:
+        return {"VersionId": version_id}
+    rest = tuple(one for one in held.versions if one is not version)
+    if rest:
+        tx.put(replace(held, versions=rest))
+    else:
+        tx.delete(held)
+    return {"VersionId": version_id, "DeleteMarker": True if version.marker else None}
+
+
+def get_acl(view: View, request: ApiRequest) -> Answer:
+    """GetObjectAcl."""
+    bucket, version = lookups.readable(view, request)
+    return acl.shown(version.grants, lookups.canonical_id(view, bucket))
+
+
+def put_acl(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutObjectAcl."""
+    bucket = lookups.bucket_of(tx, request)
+    acl.check_changing(request, bucket)
+    grants = acl.required(tx, request, lookups.canonical_id(tx, bucket))
+    versions.change(tx, request, grants=grants)
+    return {}
+
+
+def get_tags(view: View, request: ApiRequest) -> Answer:
+    """GetObjectTagging."""
+    bucket, version = lookups.readable(view, request)
+    return {"TagSet": tags.as_set(version.tags), "VersionId": lookups.shown_id(bucket, version)}
+
+
+def put_tags(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutObjectTagging."""
+    found = tags.of_object(request.params["Tagging"]["TagSet"])
+    version = versions.change(tx, request, tags=found)
+    return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
+
+
+def delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteObjectTagging."""
+    version = versions.change(tx, request, tags={})
+    return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
