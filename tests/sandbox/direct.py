@@ -23,7 +23,7 @@ ENDPOINT = "http://127.0.0.1:4566"
 _BOTO = boto3.Session(region_name="us-east-1")  # loads AWS's models once for all tests
 
 
-class _Raw:
+class Raw:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
@@ -131,7 +131,7 @@ class Direct:
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         answered = self.handle(as_http(request))
         headers = dict(answered.headers)
-        return AWSResponse(request.url, answered.status, headers, _Raw(answered.body))
+        return AWSResponse(request.url, answered.status, headers, Raw(answered.body))
 
     def user(self, name: str, policy: str | None = None, **created: Any) -> str:
         """A new user with a key, who is known by this name from now on."""

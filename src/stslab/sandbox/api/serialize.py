@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
@@ -22,6 +22,28 @@ S3_XML = "application/xml"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
 """``x-amz-id-2``, which names a host of S3; there is one."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_S3_ROOTS: Mapping[str, str] = {
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketAcl": "AccessControlPolicy",
+    "GetBucketCors": "CORSConfiguration",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketLogging": "BucketLoggingStatus",
+    "GetBucketNotificationConfiguration": "NotificationConfiguration",
+    "GetBucketRequestPayment": "RequestPaymentConfiguration",
+    "GetBucketTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
+    "GetBucketWebsite": "WebsiteConfiguration",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectAttributes": "GetObjectAttributesResponse",
+    "GetObjectTagging": "Tagging",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+}
+"""The outermost elements of S3's answers that are not named after their operations."""
+_PARTIAL = 206
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
@@ -51,31 +73,50 @@ def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiR
     """The payload or the members as the body, and the members that are headers."""
     model = operations.operation(service, operation)
     shape = model.output_shape
-    status = int(model.http.get("responseCode", 200))
     ids = request_ids(service, request_id)
+    status = _PARTIAL if answer.get("ContentRange") else int(model.http.get("responseCode", 200))
     if shape is None:
         return ApiResponse(status, ids)
-    headers = tuple(
-        (member.serialization["name"], _header(member, answer[name]))
-        for name, member in shape.members.items()
-        if member.serialization.get("location") == "header" and answer.get(name) is not None
-    )
+    headers = tuple(_rest_headers(shape, answer))
     body = _rest_body(operation, shape, answer)
-    kind = (("Content-Type", S3_XML),) if body else ()
-    return ApiResponse(status, (*headers, *kind, *ids), body)
+    if body and not any(name == "Content-Type" for name, _ in headers):
+        headers = (*headers, ("Content-Type", S3_XML))
+    return ApiResponse(status, (*headers, *ids), body)
+
+
+def _rest_headers(shape: Any, answer: Answer) -> Iterator[tuple[str, str]]:
+    for name, member in shape.members.items():
+        place, value = member.serialization.get("location"), answer.get(name)
+        if value is not None and place == "header":
+            yield member.serialization["name"], _header(member, value)
+        elif value is not None and place == "headers":
+            prefix = member.serialization["name"]
+            yield from ((f"{prefix}{key}", one) for key, one in value.items())
 
 
 def _rest_body(operation: str, shape: Any, answer: Answer) -> bytes:
     payload = shape.serialization.get("payload")
     if payload is None:
+        if operation == "GetBucketLocation":  # the only member is the outermost element
+            return _document("LocationConstraint", text(answer["LocationConstraint"]))
         members = [one for one in shape.members.values() if "location" not in one.serialization]
-        return _document(f"{operation}Result", _members(shape, answer)) if members else b""
+        name = _S3_ROOTS.get(operation, f"{operation}Result")
+        return _document(name, _members(shape, _s3_times(answer))) if members else b""
     inner, value = shape.members[payload], answer.get(payload)
     if value is None:
         return b""
     if inner.type_name in ("blob", "string"):
         return value if isinstance(value, bytes) else str(value).encode()
-    return _document(inner.serialization.get("name", inner.name), _members(inner, value))
+    return _document(inner.serialization.get("name", inner.name), _members(inner, _s3_times(value)))
+
+
+def _s3_times(value: Any) -> Any:
+    """``value`` with its times as S3 writes them in bodies: with milliseconds, which are 0."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    if isinstance(value, Mapping):
+        return {name: _s3_times(one) for name, one in value.items()}
+    return [_s3_times(one) for one in value] if isinstance(value, list) else value
 
 
 def _document(name: str, members: str) -> bytes:
@@ -83,12 +124,15 @@ def _document(name: str, members: str) -> bytes:
     return f'{start}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
 
 
+_ELSEWHERE = {"location", "xmlAttribute"}
+
+
 def _members(shape: Any, value: Mapping[str, Any]) -> str:
     """The members that are there, but for those that are no part of a body."""
     return "".join(
         _element(member, member.serialization.get("name", name), value[name])
         for name, member in shape.members.items()
-        if value.get(name) is not None and "location" not in member.serialization
+        if value.get(name) is not None and not member.serialization.keys() & _ELSEWHERE
     )
 
 
@@ -96,7 +140,19 @@ def _element(shape: Any, name: str, value: Any) -> str:
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         return "".join(_element(shape.member, name, item) for item in value)
     inner = _WRITERS.get(shape.type_name, _scalar)(shape, value)
-    return f"<{name}>{inner}</{name}>" if inner else f"<{name}/>"
+    start = f"{name}{_attributes(shape, value)}" if shape.type_name == "structure" else name
+    return f"<{start}>{inner}</{name}>" if inner else f"<{start}/>"
+
+
+def _attributes(shape: Any, value: Mapping[str, Any]) -> str:
+    """The members that are attributes, with the namespace that they are in."""
+    found = [
+        f' {member.serialization["name"]}="{text(value[name])}"'
+        for name, member in shape.members.items()
+        if member.serialization.get("xmlAttribute") and value.get(name) is not None
+    ]
+    space = shape.serialization.get("xmlNamespace")
+    return f' xmlns:{space["prefix"]}="{space["uri"]}"{"".join(found)}' if found else ""
 
 
 def _list(shape: Any, value: Any) -> str:
@@ -114,8 +170,10 @@ def _map(shape: Any, value: Mapping[str, Any]) -> str:
     )
 
 
-def _time(shape: Any, value: datetime) -> str:
-    """To the second, as these services write times."""
+def _time(shape: Any, value: datetime | str) -> str:
+    """To the second, as these services write times; what is written already stays."""
+    if isinstance(value, str):
+        return value
     written = shape.serialization.get("timestampFormat", "iso8601")
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if written == "iso8601" else _http_date(value)
 
@@ -125,9 +183,7 @@ def _http_date(value: datetime) -> str:
 
 
 def _header(shape: Any, value: Any) -> str:
-    if shape.type_name == "timestamp":
-        return _http_date(value)
-    return _plain(shape, value)
+    return _http_date(value) if isinstance(value, datetime) else _plain(shape, value)
 
 
 def _plain(shape: Any, value: Any) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, Caller
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
 from stslab.sandbox.api.need import Context, Need, NeedsOf
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
@@ -22,9 +22,9 @@ from stslab.sandbox.state.transaction import Transaction
 FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501
 
-Read = Callable[[View, ApiRequest], Answer | ApiResponse]
-"""Answers from a view. An ApiResponse is an answer that is written already: S3's, by moto."""
-Write = Callable[[Transaction, ApiRequest], Answer | ApiResponse]
+Read = Callable[[View, ApiRequest], Answer]
+"""Answers from a view."""
+Write = Callable[[Transaction, ApiRequest], Answer]
 """Answers, and puts what it changes into the transaction."""
 Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]

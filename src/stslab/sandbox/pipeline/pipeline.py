@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
-from stslab.sandbox.api import constraints, inside, serialize
+from stslab.sandbox.api import constraints, serialize
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import (
     LEARNER,
@@ -47,6 +47,9 @@ _UNAVAILABLE = ApiFault(
     503,
     fault="Receiver",
 )
+_AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
+# What stands for the request of a call that a service makes, which comes over no network.
+_FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
 Services = Mapping[str, Service]
 
 
@@ -142,14 +145,12 @@ class Pipeline:
         via: tuple[str, ...] = (),
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
-        http = inside.request(service, operation, params)
-        api = replace(self._api(caller, service, operation, params, http), via=via)
+        api = replace(self._api(caller, service, operation, params, _FROM_INSIDE), via=via)
         outer = self._judge.notes()
         notes = self._judge.start()
         fault: ApiFault | None = None
         try:
-            answer = self._carry_out(api)
-            return inside.output(api, answer) if isinstance(answer, ApiResponse) else answer
+            return self._carry_out(api)
         except ApiFault as refused:
             fault = refused
             raise
@@ -172,8 +173,6 @@ class Pipeline:
         understood.api = api
         last_used.note(self._state, api)
         answer = self._carry_out(api)
-        if isinstance(answer, ApiResponse):
-            return answer
         return serialize.result(api.service, operation, answer, api.request_id)
 
     def _api(
@@ -199,7 +198,7 @@ class Pipeline:
             now=view.now(),
         )
 
-    def _carry_out(self, api: ApiRequest) -> Answer | ApiResponse:
+    def _carry_out(self, api: ApiRequest) -> Answer:
         service = self._services[api.service]
         read = service.reads.get(api.operation)
         if read is not None:

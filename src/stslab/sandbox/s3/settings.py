@@ -78,9 +78,14 @@ def _put(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:
     bucket, value = lookups.bucket_of(tx, request), request.params.get(setting.member)
     if value is None:
         raise malformed()
-    text = json.dumps(value, default=datetime.isoformat)
+    text = json.dumps(value, default=_written)
     tx.put(replace(bucket, settings={**bucket.settings, setting.name: text}))
     return {}
+
+
+def _written(moment: datetime) -> str:
+    """A time as S3 writes it in bodies."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _delete(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:

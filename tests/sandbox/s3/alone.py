@@ -1,0 +1,76 @@
+"""S3 with nothing before it: boto3's requests go to its handlers, and all are allowed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from tests.sandbox.direct import ENDPOINT, Raw, as_http
+
+from stslab.policy import Principal, PrincipalKind
+from stslab.sandbox.api import serialize
+from stslab.sandbox.api.model import LEARNER, ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
+from stslab.sandbox.api.services import unsupported
+from stslab.sandbox.s3.requests import address, params
+from stslab.sandbox.s3.service import S3Service
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import Snapshot, View
+from stslab.sandbox.state.state import State
+
+_BOTO = boto3.Session("key", "secret", region_name="us-east-1")
+_ADMIN = Principal(PrincipalKind.USER, f"arn:aws:iam::{LEARNER}:user/admin", LEARNER, "admin")
+_CALLER = Caller(_ADMIN, LEARNER, "AKIA", "IAMUser", user_name="admin")
+
+
+class Alone:
+    """S3 on a state of its own, and a client of it. What S3 would ask of a judge fails."""
+
+    def __init__(self, state: State | None = None) -> None:
+        account = Account(account=LEARNER, name="learner", canonical_id="c" * 64)
+        self.state = state or State(Snapshot.of([account]))
+        self.service = S3Service(self.state, _All())  # type: ignore[arg-type]
+        self.client = _BOTO.client(
+            "s3",
+            endpoint_url=ENDPOINT,
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+        self.client.meta.events.register("before-send", self._send)
+
+    def handle(self, http: HttpRequest) -> ApiResponse:
+        """Answer as the pipeline does, and let through what is no fault."""
+        try:
+            return self._answer(http)
+        except ApiFault as fault:
+            return serialize.fault("s3", fault, "R", head=http.method == "HEAD")
+
+    def _answer(self, http: HttpRequest) -> ApiResponse:
+        where = address.address(http)
+        name = address.operation(http, where)
+        request = ApiRequest(
+            "s3", name, params.parse(name, http, where), http, _CALLER, LEARNER, "us-east-1", "R",
+            datetime.now(UTC),
+        )  # fmt: skip
+        if name in self.service.reads:
+            answer = self.service.reads[name](self.state.snapshot, request)
+        elif name in self.service.writes:
+            with self.state.transaction() as tx:
+                answer = self.service.writes[name](tx, request)
+        else:
+            raise unsupported("s3", name)
+        return serialize.result("s3", name, answer, "R")
+
+    def _send(self, request: Any, **_: Any) -> AWSResponse:
+        answered = self.handle(as_http(request))
+        headers = dict(answered.headers)
+        return AWSResponse(request.url, answered.status, headers, Raw(answered.body))
+
+
+class _All:
+    """A judge to whom IAM is as it is, and that has nothing to decide."""
+
+    @staticmethod
+    def seen(view: View) -> View:
+        return view
