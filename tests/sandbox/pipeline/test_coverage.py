@@ -121,4 +121,3 @@ def test_every_action_that_moto_checks_itself_is_asked_for_by_the_gate() -> None
         "HeadBucket",  # s3:ListBucket
     }
     assert theirs - ours <= named_otherwise
-
