@@ -17,10 +17,9 @@ from typing import Any
 
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
+from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.server import files, spawn
 
-DEFAULT_ACCOUNT = "111122223333"
-PARTNER_ACCOUNT = "444455556666"
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
 _ANSWER_SECONDS = 120.0
@@ -132,7 +131,7 @@ def status(folder: Path) -> dict[str, Any]:
     return {"running": True, **control(folder, "GET", "status"), **where}
 
 
-def admin_keys(folder: Path, account: str = DEFAULT_ACCOUNT) -> AccessKey:
+def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
     """An access key of the account's administrator.
 
     Raises:
