@@ -27,7 +27,7 @@ def show(console: Console, message: Message, advice: Advice) -> None:
     for number, step in enumerate(advice.steps, 1):
         paper.prose(step.what, indent=2, lead=f"{number}.")
         for command in step.commands:
-            paper.command(command, indent=5)
+            paper.command(command, indent=7)
     if message.more:
         paper.prose(f"The text holds {message.more} more: give them one at a time.", style="dim")
 
