@@ -5,6 +5,7 @@ embedded accounts: ``STSLAB_SANDBOX`` names the one that is meant, if not the us
 """
 
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -109,6 +110,38 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         raise unusable(path, error) from error
     return path
+
+
+def lock(path: Path) -> int | None:
+    """Take the file's lock and return its descriptor; None where another process has it.
+
+    The lock is the kernel's (flock): it ends with its process, however that ends.
+
+    Raises:
+        OSError: the file can't be made or opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the file's lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def unusable(path: Path, error: OSError) -> StateFolderError:

@@ -8,9 +8,10 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from stslab.aws import answers
-from stslab.aws.clients import READ_SECONDS, Clients, is_read
+from stslab.aws.clients import READ_SECONDS, Clients
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
+from stslab.kinds.operations import changes
 from stslab.runner.ports import (
     Answer,
     Lost,
@@ -105,7 +106,8 @@ class Boto3Account:
     ) -> tuple[Mapping[str, Any] | None, Outcome | None]:
         """Botocore's response (an error's too), or else the outcome that stands for none."""
         try:
-            client = self._client(identity, service, patient=is_read(operation))
+            reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
+            client = self._client(identity, service, patient=reads)
             method = getattr(client, botocore.xform_name(operation))
             return method(**params), None
         except boto.ClientError as error:

@@ -19,7 +19,6 @@ from stslab.aws import models
 from stslab.runner.ports import Credentials
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_READS = ("Get", "List", "Describe", "Head", "BatchGet", "Simulate", "Validate", "Decode")
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 _AGENT = "stslab"
@@ -37,11 +36,6 @@ _OWN: Mapping[str, tuple[None, None, Any, None]] = {
 def is_local(endpoint_url: str) -> bool:
     """Whether the endpoint is on this machine."""
     return urlsplit(endpoint_url).hostname in _LOOPBACK
-
-
-def is_read(operation: str) -> bool:
-    """Whether an operation only reads, and so is safe to repeat: told by its first word."""
-    return operation.startswith(_READS)
 
 
 def configured_endpoint(profile: str = "") -> str:

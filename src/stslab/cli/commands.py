@@ -27,7 +27,7 @@ COMMANDS = {
     "sandbox": Entry(
         "stslab.cli.account.sandbox:command", "The embedded account: start, stop, log, clock, ..."
     ),
-    "why": Entry("stslab.cli.tools.why:command", "Explain a refusal, and say what to change."),
+    "why": Entry("stslab.cli.tools.why:command", "Explain a refusal, or AWS's error message."),
     "simulate": Entry(
         "stslab.cli.tools.simulate:command", "Evaluate policies offline, and explain."
     ),

@@ -7,6 +7,7 @@ import click
 
 from stslab.errors import SandboxError, UsageError
 from stslab.home import Home, home
+from stslab.sandbox.api.accounts import LEARNER, PARTNER
 
 if TYPE_CHECKING:
     from stslab.cli.accounts import Open
@@ -22,9 +23,9 @@ class _Key(NamedTuple):
 
 
 LENT: Mapping[str, _Key] = {
-    "root": _Key("root-key", "111122223333"),
-    "partner": _Key("admin-key", "444455556666"),
-    "partner-root": _Key("root-key", "444455556666"),
+    "root": _Key("root-key", LEARNER),
+    "partner": _Key("admin-key", PARTNER),
+    "partner-root": _Key("root-key", PARTNER),
 }
 """The sandbox's users beside ``admin``: root users, and the other account's administrator."""
 

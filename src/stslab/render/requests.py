@@ -15,7 +15,6 @@ _CALL, _WHO = 24, 20
 _DAY, _TIME = slice(0, 10), slice(11, 19)
 _INDENT = 11
 _SHOWN = 8  # characters of a request's id
-_OWN_ACCOUNT = "111122223333"
 _LOCAL = ("127.0.0.1", "")
 
 
@@ -25,11 +24,11 @@ def call_name(event: Event) -> str:
     return f"{service}:{event.get('eventName') or '?'}"
 
 
-def who(event: Event) -> str:
-    """Who called, in a word or two: ``user/bob``, ``root``, ``assumed-role/lab/session``."""
+def who(event: Event, account: str) -> str:
+    """Who called, in a word or two: ``user/bob``, ``root``, ``lab/session``."""
     identity = event.get("userIdentity", {})
     if identity.get("arn"):
-        return short_arn(identity["arn"]).removeprefix("assumed-role/")
+        return short_arn(identity["arn"], account).removeprefix("assumed-role/")
     return vouched_for(identity) or str(identity.get("accessKeyId") or "not signed")
 
 
@@ -42,20 +41,23 @@ def vouched_for(identity: Event) -> str:
 _VOUCHED = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
 
 
-def short_arn(arn: str) -> str:
-    """An ARN without what goes without saying: the partition, the learner's account."""
+def short_arn(arn: str, account: str) -> str:
+    """An ARN without what goes without saying: the partition, and ``account``."""
     parts = arn.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004 - arn, partition, service, region, account, resource
         return arn
-    account = "" if parts[4] in ("", _OWN_ACCOUNT) else f"{parts[4]}:"
-    return account + parts[5]
+    return parts[5] if parts[4] in ("", account) else f"{parts[4]}:{parts[5]}"
 
 
 class RequestTable:
-    """A table that grows by a request at a time; in a pipe nothing of it is cut."""
+    """A table that grows by a request at a time; in a pipe nothing of it is cut.
 
-    def __init__(self, console: Console, is_refused: Callable[[Event], bool]) -> None:
+    ``account`` is the learner's own, which is left out of ARNs.
+    """
+
+    def __init__(self, console: Console, is_refused: Callable[[Event], bool], account: str) -> None:
         self._paper = Paper(console)
+        self._account = account
         self._is_refused = is_refused
         self._cuts = console.is_terminal
         self._day = ""
@@ -86,13 +88,11 @@ class RequestTable:
             )
 
     def _row(self, event: Event, used: int) -> str:
-        resource = _resource(event)
+        caller, resource = who(event, self._account), _resource(event, self._account)
         if not self._cuts:
-            return (
-                f"{one_line(who(event)):<{_WHO}} {one_line(call_name(event)):<{_CALL}} {resource}"
-            )
+            return f"{one_line(caller):<{_WHO}} {one_line(call_name(event)):<{_CALL}} {resource}"
         room = self._paper.width - used - _WHO - _CALL - 2
-        columns = ((who(event), _WHO), (call_name(event), _CALL), (resource, room))
+        columns = ((caller, _WHO), (call_name(event), _CALL), (resource, room))
         return " ".join(_fitted(one_line(text), width) for text, width in columns).rstrip()
 
 
@@ -104,10 +104,10 @@ def _fitted(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def _resource(event: Event) -> str:
+def _resource(event: Event, account: str) -> str:
     decisions = event["decisions"]
     telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
-    return one_line(short_arn(telling[0]["resource"])) if telling else ""
+    return one_line(short_arn(telling[0]["resource"], account)) if telling else ""
 
 
 def _source(event: Event) -> str:

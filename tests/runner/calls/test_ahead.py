@@ -8,7 +8,7 @@ from tests.runner.run.test_kill import assert_only_others_left, lookalikes
 from tests.runner.undo.test_undo import add_by_hand
 
 from stslab.errors import CredentialsError
-from stslab.runner.calls.ahead import AT_ONCE, Ahead, Read, only_looks
+from stslab.runner.calls.ahead import AT_ONCE, Ahead, Read
 from stslab.runner.events import ThingLookedUp
 from stslab.runner.ports import Answer
 
@@ -92,23 +92,6 @@ def test_what_a_lookup_raises_is_raised_where_its_answer_is_taken():
     next(items)
     with pytest.raises(CredentialsError, match="they ended"):
         ahead.take(read_of(0))
-
-
-@pytest.mark.parametrize(
-    ("operation", "looks"),
-    [
-        ("GetUser", True),
-        ("ListObjectVersions", True),
-        ("DescribeStacks", True),
-        ("HeadBucket", True),
-        ("DeleteUser", False),
-        ("PutUserPolicy", False),
-        ("AssumeRole", False),
-        ("Unheard", False),
-    ],
-)
-def test_what_only_looks(operation, looks):
-    assert only_looks(operation) is looks
 
 
 def test_cleanup_does_and_says_the_same_in_either_kind_of_account(machine):

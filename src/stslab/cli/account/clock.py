@@ -1,12 +1,12 @@
 """``stslab sandbox clock``: shows the embedded account's clock, and moves it."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from stslab.cli.account.moments import moment, span, spoken
+from stslab.cli.account.moments import moment, span
 from stslab.errors import UsageError
 from stslab.home import home
 
@@ -61,11 +61,10 @@ def _asked(move: str) -> dict[str, float]:
 
 
 def _say(clock: dict[str, Any]) -> None:
-    now = datetime.fromisoformat(clock["now"])
-    offset = timedelta(seconds=round(clock["offset"]))
+    from stslab.render.text.durations import spoken
+
+    now, offset = datetime.fromisoformat(clock["now"]), round(clock["offset"])
     where = "the real time"
     if offset:
-        where = (
-            f"{spoken(offset)} {'ahead of' if offset > timedelta(0) else 'behind'} the real time"
-        )
+        where = f"{spoken(abs(offset))} {'ahead of' if offset > 0 else 'behind'} {where}"
     click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ}  ({where})")

@@ -73,9 +73,10 @@ def _shower(*, as_json: bool) -> Show:
         return _show_json
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.console import make_console
+    from stslab.sandbox.api.accounts import LEARNER
     from stslab.sandbox.pipeline.log_file import is_refused
 
-    return RequestTable(make_console(sys.stdout), is_refused).show
+    return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show
 
 
 def _show_json(event: Any) -> None:

@@ -40,14 +40,3 @@ def since(text: str, now: datetime) -> datetime:
             f"{text!r} is no time.", "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
         )
     return found
-
-
-def spoken(length: timedelta) -> str:
-    """A span in words that a person says: ``2 h 5 min``, ``3 d``, ``8 s``."""
-    seconds = round(abs(length.total_seconds()))
-    days, rest = divmod(seconds, 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    said = [f"{number} {unit}" for number, unit in parts if number]
-    return " ".join(said[:2]) or "0 s"

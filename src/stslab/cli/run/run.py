@@ -12,8 +12,7 @@ from stslab.cli.options import (
     json_option,
     where_options,
 )
-
-_EMBEDDED = "111122223333"
+from stslab.sandbox.api.accounts import LEARNER
 
 if TYPE_CHECKING:
     from stslab.lab.model import Lab
@@ -87,7 +86,7 @@ def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
 
     console = make_console(sys.stderr if as_json else sys.stdout)
     render = renderer(console, describer(lab.path), as_json=as_json)
-    account = where.account or (_EMBEDDED if where.target == "sandbox" else "<account>")
+    account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
     info = TargetInfo(where.target, where.target, account, where.region or "us-east-1")
     DryRun(lab, info, render).run(chosen)
     render.close()

@@ -1,10 +1,11 @@
-"""``stslab why``: explains a refusal from the decision itself, and says what to change."""
+"""``stslab why``: explains a refusal, from the account's own decision or from AWS's message."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,19 +16,101 @@ if TYPE_CHECKING:
     from stslab.sandbox.pipeline.log_file import Event
 
 _SHORTEST = 6
+_LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
+_HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
+_WORD = re.compile(
+    r"[A-Za-z0-9-]{1,36}"
+)  # S3's ids are of other letters too; no secret is so short
+_HOW = (
+    "Give all of it, with its code (such as AccessDenied): in quotes, as a file, or on stdin to "
+    "`stslab why -`. With nothing given, the embedded account's last refusal is explained."
+)
+_EXAMPLES = """\b
+Examples:
+  stslab why
+  stslab why 4d6919c9
+  stslab why "User: arn:aws:iam::123456789012:user/x is not authorized to ..."
+  terraform apply 2>&1 | stslab why -
+  stslab why event.json --json
+"""
 
 
-@click.command("why")
-@click.argument("request_id", default="", metavar="[REQUEST-ID]")
+@click.command("why", epilog=_EXAMPLES)
+@click.argument("about", nargs=-1, metavar="[REQUEST-ID | MESSAGE | FILE | -]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
-def command(*, request_id: str, as_json: bool) -> None:
-    """Explain the last refusal of the embedded account, or the request of this id.
+def command(*, about: tuple[str, ...], as_json: bool) -> None:
+    """Explain a refusal: the embedded account's last, one by its id, or AWS's error message.
 
-    It shows who asked for what, which policies were gathered, what each statement said of the
-    request, which of them refused, and what to change. The id is the one that AWS answers:
-    `stslab sandbox log` shows it, boto3 has it in ResponseMetadata, the aws CLI with --debug.
-    Its first characters are enough.
+    For a request of the embedded account it shows which policies were gathered, what each
+    statement said of it, which of them refused, and what to change. The id is the one that AWS
+    answers: `stslab sandbox log` shows it. Its first characters are enough.
+
+    For an error message of any account it needs no account. It shows who asked for what, on
+    what, which gate refused as far as the message says, what it can't say, and what to look at
+    first, with the commands. The message may be wrapped, and come from the aws CLI, an SDK,
+    Terraform, or CloudTrail's JSON. It stays on this machine.
     """
+    text = _message_text(about)
+    if text is None:
+        _explain_request("".join(about), as_json=as_json)
+    else:
+        _explain_message(text, as_json=as_json)
+
+
+def _message_text(about: tuple[str, ...]) -> str | None:
+    """The message that was given, by itself, in a file or on stdin; None for a request's id."""
+    given = " ".join(about)
+    if given == "-":
+        if sys.stdin.isatty():
+            click.echo("Paste the message, then press Ctrl-D.", err=True)
+        return _decoded(sys.stdin.buffer)
+    if not given or _HEX.fullmatch(given):
+        return None
+    in_file = _file_text(given)
+    if in_file is None and " " not in given and not _is_message(given):
+        if _WORD.fullmatch(given):
+            return None
+        raise UsageError("There is no such file, and it is no error message of AWS either.", _HOW)
+    return given if in_file is None else in_file
+
+
+def _file_text(name: str) -> str | None:
+    """What the file holds; None where there is none of this name: a message may be any text."""
+    try:
+        with Path(name).open("rb") as file:
+            return _decoded(file)
+    except (IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{name} can't be read: {error.strerror}.") from error
+    except (OSError, ValueError):
+        return None
+
+
+def _decoded(file: IO[bytes]) -> str:
+    return file.read(_LONGEST).decode("utf-8", errors="replace")
+
+
+def _is_message(text: str) -> bool:
+    from stslab.policy.messages import read
+
+    return read(text) is not None
+
+
+def _explain_message(text: str, *, as_json: bool) -> None:
+    from stslab.policy.messages import advise, read
+    from stslab.render import message as view
+    from stslab.render.terminal.console import make_console
+
+    message = read(text)
+    if message is None:
+        raise UsageError("That is no error message of AWS that can be made out.", _HOW)
+    advice = advise(message)
+    if as_json:
+        click.echo(json.dumps(view.as_json(message, advice), indent=2))
+    else:
+        view.show(make_console(sys.stdout), message, advice)
+
+
+def _explain_request(request_id: str, *, as_json: bool) -> None:
     from stslab.sandbox.why.explanation import explain
 
     folder = home().sandbox

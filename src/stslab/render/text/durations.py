@@ -1,16 +1,21 @@
 """Times as people say them."""
 
-_MINUTE = 60
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def spoken(seconds: float) -> str:
-    """Seconds as ``0.4 s``, ``12 s`` or ``2 min 5 s``."""
+    """Seconds as ``0.4 s``, ``12 s``, ``2 min 5 s`` or ``1 d 3 h``: two units at most."""
     if seconds < 0.05:  # noqa: PLR2004 - what would be said as 0.0 s
         return "under 0.1 s"
     if seconds < 9.95:  # noqa: PLR2004 - tenths matter below ten
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), _MINUTE)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    rest = round(seconds)
+    parts: list[tuple[int, str]] = []
+    for unit, size in _UNITS:
+        number, rest = divmod(rest, size)
+        if number or parts:
+            parts.append((number, unit))
+    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

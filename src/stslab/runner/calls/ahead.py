@@ -13,7 +13,6 @@ from stslab.runner.ports import Outcome
 
 T = TypeVar("T")
 
-_LOOKS = ("Describe", "Get", "Head", "List")
 AT_ONCE = 8
 """How many lookups are under way together: few enough for IAM's request rates."""
 
@@ -86,8 +85,3 @@ class Ahead:
 
     def _begin(self, read: Read) -> None:
         self._begun.append((read, _Lookup(lambda: self._look(read))))
-
-
-def only_looks(operation: str) -> bool:
-    """Whether an operation changes nothing, as its first word tells."""
-    return operation.startswith(_LOOKS)

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import EXISTS
-from stslab.runner.calls.ahead import Ahead, Read, only_looks
+from stslab.kinds.operations import changes
+from stslab.runner.calls.ahead import Ahead, Read
 from stslab.runner.calls.patience import Patience, Verdict
 from stslab.runner.calls.redact import redact, redact_text, secrets_in
 from stslab.runner.clock import Clock
@@ -80,7 +81,7 @@ class Calls:
         """Make the call once."""
         self.made += 1
         self.learn(params)
-        if not only_looks(operation):
+        if changes(f"{service}.{operation}"):
             self._ahead.forget()
         elif identity == ADMIN:
             begun = self._ahead.take(Read(service, operation, params))

@@ -1,10 +1,8 @@
 """One at a time: the lock that a command holds while it changes a run.
 
-The lock is the kernel's (flock), so it ends with its process, however that ends. The
-file's text only tells who holds it.
+The text of the lock's file only tells who holds it.
 """
 
-import fcntl
 import json
 import os
 import sys
@@ -14,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stslab.errors import RunInProgress, StateFolderError
-from stslab.home import Home, private_folder
+from stslab.home import Home, is_locked, lock, private_folder
 
 _MOST = 4096
 
@@ -28,9 +26,8 @@ def held(home: Home, command: str = "") -> Iterator[None]:
         StateFolderError: the lock's file can't be made.
     """
     private_folder(home.root)
-    handle = _open(home.lock)
+    handle = _take(home.lock)
     try:
-        _take(handle, home.lock)
         _sign(handle, command or " ".join(["stslab", *sys.argv[1:2]]))
         try:
             yield
@@ -42,36 +39,23 @@ def held(home: Home, command: str = "") -> Iterator[None]:
 
 def holder(home: Home) -> str:
     """Who holds the state folder's lock, in words; nothing where nobody does. Takes nothing."""
-    if not home.lock.is_file():
-        return ""
-    handle = _open(home.lock)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return _holder(handle)
-    finally:
-        os.close(handle)
-    return ""
+    return _holder(home.lock) if is_locked(home.lock) else ""
 
 
-def _open(path: Path) -> int:
+def _take(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = lock(path)
     except OSError as error:
         raise StateFolderError(
             f"The lock {path} can't be opened: {error.strerror or error}.",
             "Make the state folder writable, or name another one in STSLAB_HOME.",
         ) from error
-
-
-def _take(handle: int, path: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if handle is None:
         raise RunInProgress(
-            f"Another stslab is at work on {path.parent}: {_holder(handle)}.",
+            f"Another stslab is at work on {path.parent}: {_holder(path)}.",
             "Wait until it has ended, or end it, and try again.",
-        ) from error
+        )
+    return handle
 
 
 def _sign(handle: int, command: str) -> None:
@@ -84,9 +68,9 @@ def _sign(handle: int, command: str) -> None:
     os.pwrite(handle, json.dumps(note).encode(), 0)
 
 
-def _holder(handle: int) -> str:
+def _holder(path: Path) -> str:
     try:
-        note = json.loads(os.pread(handle, _MOST, 0))
+        note = json.loads(path.read_bytes()[:_MOST])
         return f"`{note['command']}`, process {note['pid']}, since {note['since']}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not said who it is"

@@ -126,13 +126,60 @@ class Runner:
             CheckFailed: its checkpoint does not hold.
             UndoIncomplete: it is the cleanup stage, and something is left.
         """
+        stage = self.begin_stage(stage_id)
+        started = self._clock.monotonic()
+        if stage.cleanup:
+            records = self.clean_up(stage)
+        else:
+            for number in range(len(stage.steps)):
+                self.do(stage, number)
+            records = self._proved(stage)
+        self.end_stage(stage, records, self._clock.monotonic() - started)
+        return records
+
+    def begin_stage(self, stage_id: str) -> Stage:
+        """The stage of this id, which is begun: what it needs is done.
+
+        Raises:
+            UsageError: the lab has no such stage.
+            RunError: a stage that it needs is not done.
+        """
         stage = stage_of(self._lab, stage_id)
         self._require_needed(stage)
-        started = self._clock.monotonic()
         self._emit(self._stage_started(stage))
-        records = self._cleanup_stage(stage) if stage.cleanup else self._steps(stage)
+        return stage
+
+    def do(self, stage: Stage, number: int) -> None:
+        """Do one step of the stage (``number`` counts from 0), or what is left of it.
+
+        Raises:
+            RunError: its call failed.
+        """
+        Steps(self._begun(), self.scope).do(stage, number)
+
+    def prove(self, stage: Stage, number: int) -> CheckRecord:
+        """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
+        return Checks(self._begun(), self.scope).prove(stage, number)
+
+    def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
+        """Undo everything of the run, and prove the cleanup stage's checkpoint.
+
+        Raises:
+            UndoIncomplete: something is left.
+        """
+        work = self._begun()
+        checks = Checks(work, self.scope)
+        cleaning = CleanupStage(work, self._cleanup, checks, self.scope)
+        cleaning.undo()
+        return tuple(cleaning.prove(stage))
+
+    def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
+        """Remember how the stage's checkpoint went. ``seconds`` is how long the stage took.
+
+        Raises:
+            CheckFailed: it does not hold.
+        """
         held = all(record.held for record in records)
-        seconds = self._clock.monotonic() - started
         self._journal.staged(
             self._begun().run.id,
             stage.id,
@@ -142,7 +189,6 @@ class Runner:
         )
         self._emit(StageFinished(stage.id, held, seconds))
         _require_held(stage, records)
-        return records
 
     def check_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
         """Prove the stage's checkpoint again.
@@ -281,22 +327,9 @@ class Runner:
             of=len(self._lab.stages),
         )
 
-    def _steps(self, stage: Stage) -> tuple[CheckRecord, ...]:
-        steps = Steps(self._begun(), self.scope)
-        for number in range(len(stage.steps)):
-            steps.do(stage, number)
-        return self._proved(stage)
-
     def _proved(self, stage: Stage) -> tuple[CheckRecord, ...]:
         checks = Checks(self._begun(), self.scope)
         return tuple(checks.prove(stage, number) for number in range(len(stage.checkpoint)))
-
-    def _cleanup_stage(self, stage: Stage) -> tuple[CheckRecord, ...]:
-        work = self._begun()
-        checks = Checks(work, self.scope)
-        cleaning = CleanupStage(work, self._cleanup, checks, self.scope)
-        cleaning.undo()
-        return tuple(cleaning.prove(stage))
 
     def _end(self, cleanup: Stage) -> RunState:
         """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from stslab.errors import SandboxError
-from stslab.home import private_folder
+from stslab.home import is_locked, private_folder
+from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.server import files, spawn
 
-DEFAULT_ACCOUNT = "111122223333"
-PARTNER_ACCOUNT = "444455556666"
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
 _ANSWER_SECONDS = 120.0
@@ -95,7 +94,7 @@ def stop(folder: Path) -> bool:
         SandboxError: it can't be stopped.
     """
     places = files.Files(folder)
-    if not files.is_locked(places.server_lock):
+    if not is_locked(places.server_lock):
         _forget(places)
         return False
     if _asked_to_stop(folder) and _gone_within(places, _STOP_SECONDS):
@@ -132,7 +131,7 @@ def status(folder: Path) -> dict[str, Any]:
     return {"running": True, **control(folder, "GET", "status"), **where}
 
 
-def admin_keys(folder: Path, account: str = DEFAULT_ACCOUNT) -> AccessKey:
+def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
     """An access key of the account's administrator.
 
     Raises:
@@ -262,7 +261,7 @@ def _asked_to_stop(folder: Path) -> bool:
 
 def _gone_within(places: files.Files, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while files.is_locked(places.server_lock):
+    while is_locked(places.server_lock):
         if time.monotonic() > deadline:
             return False
         time.sleep(_PAUSE)
@@ -283,7 +282,7 @@ def _signal(places: files.Files, number: int) -> None:
             return
         process = os.pidfd_open(pid)
         try:
-            if files.is_locked(places.server_lock):
+            if is_locked(places.server_lock):
                 signal.pidfd_send_signal(process, number)
         finally:
             os.close(process)

@@ -1,9 +1,8 @@
 """The sandbox's files in its folder, and who may be in it: shared by the server and its clients.
 
-Standard library only, and quick to import.
+Quick to import.
 """
 
-import fcntl
 import json
 import os
 import time
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from stslab.home import lock
 
 ACCOUNT_FILE = "account.sqlite"
 _PAUSE = 0.02
@@ -58,21 +59,6 @@ def read_number(path: Path) -> int:
         return 0
 
 
-def lock(path: Path) -> int | None:
-    """Take the file's lock and return its descriptor; None where another process has it.
-
-    Raises:
-        OSError: the file can't be made or opened.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def lock_within(path: Path, seconds: float) -> int | None:
     """Take the file's lock as soon as it is free; None where that takes too long.
 
@@ -83,21 +69,6 @@ def lock_within(path: Path, seconds: float) -> int | None:
     while (descriptor := lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return descriptor
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the file's lock."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Request
-from stslab.sandbox.server.client import PARTNER_ACCOUNT
+from stslab.sandbox.api.accounts import PARTNER
 
 Words = tuple[str, ...]
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (
@@ -56,7 +56,7 @@ class Home:
         if not words:
             return ""
         text = json.dumps(document, ensure_ascii=False)
-        profile = "partner" if self.account == PARTNER_ACCOUNT else "admin"
+        profile = "partner" if self.account == PARTNER else "admin"
         return shlex.join(["aws", *words, text, "--profile", profile])
 
     def _words(self) -> Words:

@@ -1,0 +1,116 @@
+"""A message as a value: who asked for what, on what, and which gate refused."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from stslab.policy import arn as arns
+from stslab.policy.vocabulary import Gate
+
+_CALLERS: Final = (
+    (re.compile(r"arn:[^:]*:iam::[^:]*:root$"), "root user"),
+    (re.compile(r"arn:[^:]*:iam::[^:]*:user/"), "IAM user"),
+    (re.compile(r"arn:[^:]*:iam::[^:]*:role/"), "role"),
+    (re.compile(r"arn:[^:]*:iam::[^:]*:(?:oidc|saml)-provider/"), "identity provider"),
+    (
+        re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/AWSReservedSSO_"),
+        "session of IAM Identity Center",
+    ),
+    (
+        re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/[^/]*/i-[0-9a-f]{8,17}$"),
+        "an EC2 instance's own role",
+    ),
+    (re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/"), "assumed-role session"),
+    (re.compile(r"arn:[^:]*:sts::[^:]*:federated-user/"), "federated user session"),
+    (re.compile(r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$"), "AWS service"),
+    (re.compile(r"anonymous$"), "an unsigned request"),
+)
+
+
+class OtherGate(StrEnum):
+    """What AWS's messages name beside the gates that decide in the embedded account."""
+
+    ENDPOINT = "vpc endpoint policy"
+    PUBLIC_ACCESS = "block public access"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to look at: ``what`` in a sentence, and aws commands that run as they stand."""
+
+    what: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An error that no policy decides, recognised by ``pattern`` wherever it stands.
+
+    ``says``: what happened. ``cannot_say``: what the message leaves open.
+    """
+
+    pattern: re.Pattern[str]
+    gate: Gate | None
+    says: str
+    cannot_say: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says; an empty text or None is what it does not say.
+
+    ``caller``, ``resource`` and ``policy`` stand as they are given, so that account ids that
+    were blacked out stay so. ``explicit``: a Deny applied (True), or nothing allowed (False).
+    ``setting``: the setting of S3 Block Public Access that refused. ``encoded``: an encoded
+    authorization message is there, which is never kept. ``more``: further refusals in the
+    same text.
+    """
+
+    caller: str = ""
+    action: str = ""
+    resource: str = ""
+    gate: Gate | OtherGate | None = None
+    explicit: bool | None = None
+    policy: str = ""
+    setting: str = ""
+    code: str = ""
+    operation: str = ""
+    service: str = ""
+    encoded: bool = False
+    known: Known | None = None
+    more: int = 0
+
+    @property
+    def caller_kind(self) -> str:
+        """What sort of caller the ARN names; empty where it can't be told."""
+        return next((kind for form, kind in _CALLERS if form.match(self.caller)), "")
+
+    @property
+    def resource_arn(self) -> str:
+        """The resource's ARN, without the kind that IAM writes before it; empty for a name."""
+        named = self.resource[max(self.resource.find("arn:"), 0) :]
+        return named if arns.split(named) else ""
+
+    @property
+    def same_account(self) -> bool | None:
+        """Whether caller and resource are of one account; None where an ARN names none."""
+        ours, theirs = arns.account_of(self.caller), arns.account_of(self.resource_arn)
+        return ours == theirs if ours and theirs else None
+
+    @property
+    def assumes_role(self) -> bool:
+        """Whether a session of a role was asked for, which the role's trust policy decides."""
+        return self.action.lower() in _ASSUMING
+
+
+_ASSUMING: Final = frozenset(
+    {
+        "sts:assumerole",
+        "sts:assumerolewithsaml",
+        "sts:assumerolewithwebidentity",
+        "sts:setsourceidentity",
+        "sts:tagsession",
+    }
+)

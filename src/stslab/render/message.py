@@ -1,0 +1,79 @@
+"""Draws what an AWS error message says, what it can't say, and what to look at first."""
+
+from typing import Any
+
+from rich.console import Console
+
+from stslab.policy.messages import Advice, Message
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line
+
+_BEFORE_VALUE = 14  # columns
+_LONGEST = 240  # characters: three lines
+
+
+def show(console: Console, message: Message, advice: Advice) -> None:
+    """Draw it on one screen."""
+    paper = Paper(console)
+    what = message.operation or message.action or "a call"
+    headline = f"{what}: {message.code or 'refused'}"
+    paper.line(paper.symbols.failed, "bold red", one_line(headline))
+    paper.fields(_facts(message, advice, paper.width), indent=2)
+    if advice.cannot_say:
+        paper.prose("This message can't say", style="bold")
+        for open_question in advice.cannot_say:
+            paper.prose(open_question, indent=2, lead="-")
+    paper.prose("Look first", style="bold")
+    for number, step in enumerate(advice.steps, 1):
+        paper.prose(step.what, indent=2, lead=f"{number}.")
+        for command in step.commands:
+            paper.command(command, indent=7)
+    if message.more:
+        paper.prose(f"The text holds {message.more} more: give them one at a time.", style="dim")
+
+
+def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:
+    facts = [
+        ("who", _with_kind(message, width)),
+        ("asked for", message.action),
+        ("on", message.resource),
+        ("refused by" if message.gate or not message.known else "because", advice.refused_by),
+        ("policy", message.policy),
+    ]
+    return [(label, _short(one_line(value))) for label, value in facts if value]
+
+
+def _with_kind(message: Message, width: int) -> str:
+    """The caller, and what it is where there is room: a long ARN says so itself."""
+    told = f"{message.caller} ({message.caller_kind})"
+    return told if message.caller_kind and len(told) <= width - _BEFORE_VALUE else message.caller
+
+
+def _short(value: str) -> str:
+    """A value that leaves room for the rest; programs get it whole."""
+    if len(value) <= _LONGEST:
+        return value
+    return f"{value[: _LONGEST * 2 // 3]} ... {value[-_LONGEST // 3 :]}"
+
+
+def as_json(message: Message, advice: Advice) -> dict[str, Any]:
+    """The same for programs; docs/learners.md has its shape."""
+    return {
+        "who": message.caller or None,
+        "who_is": message.caller_kind or None,
+        "asked_for": message.action or None,
+        "operation": message.operation or None,
+        "on": message.resource or None,
+        "same_account": message.same_account,
+        "gate": message.gate,
+        "deny": {True: "explicit", False: "implicit", None: None}[message.explicit],
+        "policy": message.policy or None,
+        "refused_by": advice.refused_by,
+        "error": message.code or None,
+        "encoded_message": message.encoded,
+        "cannot_say": list(advice.cannot_say),
+        "look_first": [
+            {"what": step.what, "commands": list(step.commands)} for step in advice.steps
+        ],
+        "more_refusals": message.more,
+    }

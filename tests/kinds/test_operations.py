@@ -1,0 +1,28 @@
+"""Which calls change something: what may be repeated, or begun before its turn, changes nothing."""
+
+import pytest
+
+from stslab.kinds.operations import changes
+
+
+@pytest.mark.parametrize(
+    ("call", "changing"),
+    [
+        ("iam.GetUser", False),
+        ("iam.SimulatePrincipalPolicy", False),
+        ("s3.ListObjectVersions", False),
+        ("s3.HeadBucket", False),
+        ("cloudformation.DescribeStacks", False),
+        ("cloudformation.ValidateTemplate", False),
+        ("sts.DecodeAuthorizationMessage", False),
+        ("dynamodb.BatchGetItem", False),
+        ("iam.DeleteUser", True),
+        ("iam.PutUserPolicy", True),
+        ("sts.AssumeRole", True),
+        ("kms.GenerateDataKey", True),
+        ("sqs.ReceiveMessage", True),
+        ("unheard.Unheard", True),
+    ],
+)
+def test_what_changes_something(call, changing):
+    assert changes(call) is changing

@@ -1,0 +1,112 @@
+"""The commands run as they are printed: the aws command knows each operation and each option."""
+
+import re
+import shlex
+from functools import cache
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from tests.policy.messages.test_messages import MESSAGES, commands
+
+from stslab.policy.messages import Message, advise, read
+from stslab.policy.messages.commands import resource_policy
+from stslab.policy.messages.message import OtherGate
+from stslab.policy.vocabulary import Gate
+
+ACCOUNT = "111122223333"
+USER = f"arn:aws:iam::{ACCOUNT}:user/team/ana"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/session"
+RESOURCES = [
+    "arn:aws:s3:::shop/a b/c.txt",
+    "arn:aws:s3:::shop",
+    f"arn:aws:iam::{ACCOUNT}:role/path/deploy",
+    f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:pay",
+    f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-AbCdEf",
+    f"arn:aws:sns:eu-west-1:{ACCOUNT}:topic",
+    f"arn:aws:sqs:eu-west-1:{ACCOUNT}:queue",
+    f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/team/app",
+    f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/orders",
+]
+# A refused signature has no policy: it is one of the errors that are known by themselves.
+DECIDING = [None, *(gate for gate in Gate if gate is not Gate.SIGNATURE), *OtherGate]
+# Those of the aws command that are no operation of an API.
+ITS_OWN = {"configure list", "configure list-profiles", "configure get", "sso login"}
+
+
+@cache
+def options(service: str, operation: str) -> frozenset[str]:
+    """The options of an operation, from the service's model."""
+    model = botocore.session.get_session().get_service_model(service.removesuffix("api"))
+    names = {xform_name(name, "-"): name for name in model.operation_names}
+    shape = model.operation_model(names[operation]).input_shape
+    members = shape.members if shape else {}
+    return frozenset({f"--{xform_name(name, '-')}" for name in members}) | {
+        "--output",
+        "--query",
+        "--region",
+        "--max-results",
+    }
+
+
+def check(command: str) -> None:
+    inner = re.findall(r"\$\(((?!cat )[^()]*)\)", command)
+    for one in [*inner, re.sub(r"\$\([^()]*\)", "X", command)]:
+        words = shlex.split(one)
+        if words == ["date", "-u"]:
+            continue
+        assert words[0] == "aws"
+        if " ".join(words[1:3]) in ITS_OWN:
+            continue
+        known = options(words[1], words[2])
+        assert {word for word in words[3:] if word.startswith("--")} <= known, one
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_of_real_messages(message):
+    for command in commands(read(message)):
+        check(command)
+
+
+@pytest.mark.parametrize("gate", DECIDING)
+@pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.parametrize("caller", [USER, SESSION])
+def test_of_every_gate(gate, resource, caller):
+    for action in ("s3:GetObject", "sts:AssumeRole", "sts:AssumeRoleWithSAML"):
+        for explicit in (True, False):
+            message = Message(caller, action, resource, gate, explicit, operation="Call")
+            for command in commands(message):
+                check(command)
+
+
+def test_each_resource_with_a_policy_of_its_own_has_a_command():
+    without = [each for each in RESOURCES if not resource_policy(each)]
+    assert without == [f"arn:aws:iam::{ACCOUNT}:role/path/deploy"]
+
+
+def test_names_are_those_of_the_message():
+    def told(**parts):
+        return " | ".join(commands(Message(**parts)))
+
+    role = f"arn:aws:iam::{ACCOUNT}:role/path/deploy"
+    trust = told(caller=USER, action="sts:AssumeRole", resource=role, gate=Gate.TRUST)
+    assert "--role-name deploy " in trust
+    assert "--user-name ana" in told(caller=USER, gate=Gate.IDENTITY)
+    assert "--role-name app" in told(caller=SESSION, gate=Gate.IDENTITY)
+    assert "--bucket shop " in told(resource=RESOURCES[0], gate=Gate.RESOURCE)
+    assert "--region eu-west-1" in told(resource=RESOURCES[3], gate=Gate.RESOURCE)
+
+
+@pytest.mark.parametrize("name", ["a;b", "$(id)", "`id`", "a b", "", "x" * 129, "***"])
+def test_a_name_that_is_none_of_iams_makes_no_command(name):
+    message = Message(f"arn:aws:iam::{ACCOUNT}:user/{name}", gate=Gate.IDENTITY)
+    assert commands(message) == ["aws sts get-caller-identity"]
+
+
+def test_another_account_is_said():
+    role = "arn:aws:iam::444455556666:role/deploy"
+    message = Message(USER, "sts:AssumeRole", role, Gate.TRUST, explicit=False)
+    assert "in account 444455556666" in " ".join(step.what for step in advise(message).steps)
+    same = Message(USER, "sts:AssumeRole", role.replace("444455556666", ACCOUNT), Gate.TRUST)
+    assert "in account" not in " ".join(step.what for step in advise(same).steps)

@@ -1,0 +1,99 @@
+"""Real messages, one test for each case of tests/cases/messages: what is read, and what is advised."""
+
+import re
+import shlex
+import textwrap
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stslab.policy.messages import Message, advise, read
+
+FOLDER = Path(__file__).parents[2] / "cases" / "messages"
+READ = [each.name for each in fields(Message) if each.name != "known"]
+NOTHING = Message()
+
+
+def cases() -> list[Any]:
+    found = []
+    for path in sorted(FOLDER.glob("*.yaml")):
+        file = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert file["source"], path
+        for number, case in enumerate(file["cases"], 1):
+            found.append(pytest.param(case, id=f"{path.stem}-{number:02}-{case['why']}"))
+    return found
+
+
+CASES = cases()
+MESSAGES = [param.values[0]["message"] for param in CASES]
+
+
+def told(message: Message) -> dict[str, Any]:
+    """What a message says; what it doesn't say is left out."""
+    return {
+        name: getattr(message, name)
+        for name in READ
+        if getattr(message, name) != getattr(NOTHING, name)
+    }
+
+
+def commands(message: Message) -> list[str]:
+    return [command for step in advise(message).steps for command in step.commands]
+
+
+def subsequence(parts: list[str], lines: list[str]) -> bool:
+    """Whether each part is in a line of its own, in this order."""
+    rest = iter(lines)
+    return all(any(part in line for line in rest) for part in parts)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_message(case):
+    message = read(case["message"])
+    assert message is not None
+    assert told(message) == case["says"]
+    advice = advise(message)
+    assert advice.steps
+    assert subsequence(case.get("look", []), commands(message)), commands(message)
+    for part in case.get("open", []):
+        assert part in " ".join(advice.cannot_say)
+    assert case.get("tells", "") in advice.refused_by
+    assert ("tells" in case) is (message.known is not None)
+
+
+@pytest.mark.parametrize("width", [57, 80, 120])
+@pytest.mark.parametrize("case", CASES)
+def test_wrapped_by_a_terminal(case, width):
+    """Broken anywhere, as a terminal does it, it says the same."""
+    line = " ".join(case["message"].split())
+    broken = "\n".join(line[at : at + width] for at in range(0, len(line), width))
+    assert told(read(broken)) == told(read(line))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrapped_between_words(case):
+    line = " ".join(case["message"].split())
+    broken = textwrap.fill(line, 72, break_long_words=False, break_on_hyphens=False)
+    assert told(read(broken)) == told(read(line))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_commands_are_whole(case):
+    """No placeholder stands in a command, and a shell reads it."""
+    for command in commands(read(case["message"])):
+        assert shlex.split(command)
+        assert not re.search(r"[<>{]|\.\.\.|\*", command), command
+
+
+def test_the_right_caller_comes_first_and_widening_last():
+    for param in CASES:
+        message = read(param.values[0]["message"])
+        steps = advise(message).steps
+        if message.known is None and message.caller_kind != "an unsigned request":
+            first = steps[0]
+            assert first.commands == ("aws sts get-caller-identity",) or "role" in first.what
+        last = [step for step in steps if step.what.startswith("Last,")]
+        assert last in ([], [steps[-1]])

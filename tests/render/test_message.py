@@ -1,0 +1,112 @@
+"""An AWS error message explained: on one screen, whole and harmless."""
+
+import json
+import math
+
+import pytest
+from tests.policy.messages.test_commands import DECIDING
+from tests.policy.messages.test_messages import CASES
+from tests.render.drawing import Screen
+
+from stslab.policy.messages import Message, advise, read
+from stslab.policy.vocabulary import Gate
+from stslab.render.message import as_json, show
+from stslab.render.terminal.console import make_console
+
+ROLE = "arn:aws:iam::111122223333:role/deploy"
+
+
+def drawn(message: Message, columns: int = 80, encoding: str = "utf-8") -> str:
+    screen = Screen(encoding)
+    surroundings = {"COLUMNS": str(columns), "TERM": "xterm-256color"}
+    show(make_console(screen, environ=surroundings), message, advise(message))
+    return screen.getvalue()
+
+
+def lines_on_screen(text: str, columns: int = 80) -> int:
+    """Lines as a terminal shows them: a longer one takes several."""
+    return sum(max(1, math.ceil(len(line) / columns)) for line in text.rstrip("\n").split("\n"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_fits_on_one_screen_and_shows_what_was_read(case):
+    message = read(case["message"])
+    text = drawn(message)
+    assert lines_on_screen(text) <= 24
+    shown = "".join(text.split())
+    for name in ("caller", "action", "resource", "policy", "code"):
+        assert "".join(str(case["says"].get(name, "")).split()) in shown
+    assert case.get("hides", "\0") not in text
+    assert case.get("hides", "\0") not in json.dumps(as_json(message, advise(message)))
+
+
+@pytest.mark.parametrize("gate", DECIDING)
+@pytest.mark.parametrize("explicit", [True, False])
+def test_the_longest_names_fit_too(gate, explicit):
+    caller = f"arn:aws:sts::111122223333:assumed-role/{'R' * 64}/{'s' * 64}"
+    bucket = f"arn:aws:s3:::{'b' * 63}/{'k' * 1024}"
+    message = Message(caller, "s3:GetObject", bucket, gate, explicit, code="AccessDenied")
+    assert lines_on_screen(drawn(message)) <= 40
+    told = as_json(message, advise(message))
+    assert (told["who"], told["on"]) == (caller, bucket)
+
+
+def test_a_trust_policy_that_does_not_allow():
+    user = "arn:aws:iam::111122223333:user/ana"
+    message = Message(user, "sts:AssumeRole", ROLE, Gate.TRUST, explicit=False)
+    assert drawn(message) == (
+        "✘ sts:AssumeRole: refused\n"
+        "  who         arn:aws:iam::111122223333:user/ana (IAM user)\n"
+        "  asked for   sts:AssumeRole\n"
+        "  on          arn:aws:iam::111122223333:role/deploy\n"
+        "  refused by  trust policy: nothing in it allows this (implicit deny)\n"
+        "This message can't say\n"
+        "  - Which Allow came nearest, or which Condition failed: where nothing allows,\n"
+        "    AWS names no policy. Nor whether another gate refuses as well.\n"
+        "Look first\n"
+        "  1. Is that the caller that you meant?\n"
+        "       aws sts get-caller-identity\n"
+        "  2. See which principals the role trusts, and under which conditions:\n"
+        "       aws iam get-role --role-name deploy --query Role.AssumeRolePolicyDocument\n"
+        "  3. Send with the call what the conditions want: an external id, an MFA code,\n"
+        "     tags.\n"
+        "  4. Last, let the trust policy name user ana alone, and keep its conditions:\n"
+        "     they keep others out.\n"
+    )
+
+
+def test_ascii_terminals_get_ascii():
+    assert drawn(Message(action="s3:GetObject"), encoding="ascii").isascii()
+
+
+def test_control_characters_are_shown_as_such():
+    message = read(
+        "User: arn:aws:iam::111122223333:user/a\u202eb is not authorized to perform: a1:b"
+    )
+    assert "\u202e" not in drawn(message)
+    assert "\\u202e" in drawn(message)
+
+
+def test_json_has_these_keys():
+    message = Message(
+        "arn:aws:iam::111122223333:user/ana", "sts:AssumeRole", ROLE, Gate.TRUST, explicit=False
+    )
+    told = as_json(message, advise(message))
+    steps = told.pop("look_first")
+    assert told.pop("cannot_say")
+    assert all(set(step) == {"what", "commands"} for step in steps)
+    assert told == {
+        "who": "arn:aws:iam::111122223333:user/ana",
+        "who_is": "IAM user",
+        "asked_for": "sts:AssumeRole",
+        "operation": None,
+        "on": ROLE,
+        "same_account": True,
+        "gate": "trust policy",
+        "deny": "implicit",
+        "policy": None,
+        "refused_by": "trust policy: nothing in it allows this (implicit deny)",
+        "error": None,
+        "encoded_message": False,
+        "more_refusals": 0,
+    }
