@@ -10,7 +10,8 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from stslab.sandbox.api.model import LEARNER, PARTNER, ApiResponse, HttpRequest
+from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.log_file import Event, is_refused

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.signing.signed import read, signed
 
-from stslab.sandbox.api.model import LEARNER, ApiResponse, HttpRequest
+from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.state.snapshot import Snapshot

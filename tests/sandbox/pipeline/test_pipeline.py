@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import ENDPOINT, Direct, as_http
 from tests.sandbox.furnished import EVERYTHING
 
-from stslab.sandbox.api.model import LEARNER, PARTNER, ApiFault, ApiResponse, HttpRequest
+from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
 from stslab.sandbox.pipeline.keys import user_caller
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.state.buckets import Bucket

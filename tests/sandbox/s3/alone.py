@@ -12,7 +12,8 @@ from tests.sandbox.direct import ENDPOINT, Raw, as_http
 
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api import serialize
-from stslab.sandbox.api.model import LEARNER, ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
+from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
 from stslab.sandbox.api.services import unsupported
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.s3.service import S3Service

@@ -10,10 +10,6 @@ from typing import Any, Literal, Protocol
 from stslab.policy import Principal
 from stslab.sandbox.state.sessions import Session
 
-LEARNER = "111122223333"
-PARTNER = "444455556666"
-REGION = "us-east-1"
-
 Pairs = tuple[tuple[str, str], ...]
 Answer = Mapping[str, Any]
 """The members of an operation's output, as boto3 has them."""

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
 from stslab.sandbox.api import constraints, serialize
+from stslab.sandbox.api.accounts import LEARNER, REGION
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import (
-    LEARNER,
-    REGION,
     Answer,
     ApiFault,
     ApiRequest,

@@ -14,7 +14,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import REGION, Answer, ApiRequest
+from stslab.sandbox.api.accounts import REGION
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, pages, tags
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.faults import fault

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import LEARNER, REGION, ApiResponse, HttpRequest
+from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal

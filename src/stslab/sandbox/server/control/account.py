@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.api.model import LEARNER, KeyStore
+from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.model import KeyStore
 from stslab.sandbox.iam.mfa import totp
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.server.control.requests import ControlRequest, Registry

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.api.model import LEARNER
+from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.snapshot import Difference, Snapshot
