@@ -28,7 +28,7 @@ def read(shape: Any, name: str, body: bytes) -> Mapping[str, Any]:
         raise malformed()
     try:
         found: Mapping[str, Any] = _structure(shape, root)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise malformed() from None
     return found
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-from botocore.utils import parse_timestamp
+from email.utils import parsedate_to_datetime
 
 _LARGEST = 2**63
 
@@ -25,11 +24,14 @@ def boolean(text: str) -> bool:
 
 
 def moment(text: str) -> datetime:
-    """A time in any of the forms that AWS takes; in UTC where it names no zone."""
+    """A time in ISO 8601 or as HTTP has them; in UTC where it names no zone."""
     try:
-        found: datetime = parse_timestamp(text)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = parsedate_to_datetime(text)
+    try:
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+    except OverflowError as error:
         raise ValueError(text) from error
 
 
