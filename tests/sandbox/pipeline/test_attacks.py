@@ -15,7 +15,7 @@ from tests.sandbox.wire import Said, send
 
 HIDDEN = b"nobody but the administrator"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-REFUSED = {400, 403, 404, 405, 421}
+REFUSED = {400, 403, 404, 405, 421, 501}
 
 
 class Intruder:
