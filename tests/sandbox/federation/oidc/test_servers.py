@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from cryptography import x509
+from msgspec.structs import replace
 from tests.sandbox.cases import Account
 from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import certificates, hosts, servers
+from stslab.sandbox.federation.oidc import hosts, issuers, servers
 from stslab.sandbox.federation.oidc import x509_making as making
-from stslab.sandbox.federation.oidc.issuers import Issuers
 from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority, verify
-from stslab.sandbox.saved.persistence.memory import Memory
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.state.issuers import Issuer, IssuerServer, PublicAuthority
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
+from stslab.sandbox.state.store import Store
+from stslab.sandbox.state.transaction import Transaction
 
 NOW = datetime.now(UTC)
 HOST, URL = "idp.example.com", "https://idp.example.com"
@@ -29,10 +32,15 @@ UNREACHED = "Couldn't retrieve verification key from your identity provider"
 
 
 @pytest.fixture
-def direct() -> Iterator[Direct]:
-    account = Direct()
-    yield account
-    account.stop()
+def tx() -> Transaction:
+    """An account in which nothing is, yet."""
+    return Transaction(Snapshot())
+
+
+def moved(tx: Transaction, days: int) -> Transaction:
+    """The same, so many days from now."""
+    tx.put(replace(tx.settings, clock_offset=days * 86400.0))
+    return tx
 
 
 def trusted_role(iam: Any, name: str, url: str = URL) -> str:
@@ -62,106 +70,112 @@ def refusal(sts: Any, role: str, token: str) -> str:
 # -- what is shown and what is believed ----------------------------------------------------
 
 
-def test_a_private_chain_is_its_own_authoritys() -> None:
-    kept = certificates.Certificates()
-    shown = kept.get(HOST, NOW)
+def test_a_private_chain_is_its_own_authoritys(tx: Transaction) -> None:
+    shown = servers.shown(tx, HOST)
     leaf, authority = map(x509.load_pem_x509_certificate, shown.chain)
     leaf.verify_directly_issued_by(authority)
     authority.verify_directly_issued_by(authority)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [HOST]
     assert leaf.not_valid_before_utc < NOW < leaf.not_valid_after_utc < NOW + timedelta(days=399)
-    assert kept.get(HOST, NOW) is shown
-    assert kept.get("other.example.com", NOW).authority != shown.authority
-    assert kept.roots() == ()
+    assert servers.shown(tx, HOST) is shown
+    assert servers.shown(tx, "other.example.com").authority != shown.authority
+    assert servers.roots(tx) == ()
 
 
-def test_a_public_chain_ends_below_a_root_that_is_not_sent() -> None:
-    kept = certificates.Certificates()
-    shown = kept.get("gitlab.com", NOW)
-    (root,) = kept.roots()
+def test_a_public_chain_ends_below_a_root_that_is_not_sent(tx: Transaction) -> None:
+    shown = servers.shown(tx, "gitlab.com")
+    (root,) = servers.roots(tx)
     assert root not in shown.chain
     verify("gitlab.com", shown.chain, [root], [], NOW)
-    assert kept.get("a.auth0.com", NOW).authority == shown.authority
+    assert servers.shown(tx, "a.auth0.com").authority == shown.authority
 
 
-@pytest.mark.parametrize("kind", certificates.KINDS)
-def test_each_kind_of_certificate(kind: str) -> None:
-    kept = certificates.Certificates()
-    before = kept.get(HOST, NOW)
+@pytest.mark.parametrize("kind", servers.KINDS)
+def test_each_kind_of_certificate(tx: Transaction, kind: str) -> None:
+    before = servers.shown(tx, HOST)
     thumbprint = making.thumbprint(before.authority.pem)
-    after = kept.change(HOST, kind, NOW)
+    after = servers.change(tx, HOST, kind)
     assert after.leaf != before.leaf
-    assert kept.get(HOST, NOW) == after
+    assert servers.shown(tx, HOST) is after
     expected = {"new-ca": UnknownAuthority, "wrong-host": NotVerified, "forged": NotVerified}
     if kind in expected:
         with pytest.raises(expected[kind]):
-            verify(HOST, after.chain, kept.roots(), [thumbprint], NOW)
+            servers.verify(tx, URL, [thumbprint])
     else:
-        verify(HOST, after.chain, kept.roots(), [thumbprint], NOW)
-    kept.change(HOST, "renewed", NOW)
-    assert kept.get(HOST, NOW).authority == after.authority
+        servers.verify(tx, URL, [thumbprint])
+    servers.change(tx, HOST, "renewed")
+    assert servers.shown(tx, HOST).authority == after.authority
 
 
 def test_a_certificate_is_valid_by_the_accounts_clock_and_by_the_machines() -> None:
     for away in (-3000, 3000):
-        moved = NOW + timedelta(days=away)
-        shown = certificates.Certificates().get(HOST, moved)
+        shown = servers.shown(moved(Transaction(Snapshot()), days=away), HOST)
         thumbprint = making.thumbprint(shown.authority.pem)
-        for now in (moved, NOW):
+        for now in (NOW + timedelta(days=away), NOW):
             verify(HOST, shown.chain, [], [thumbprint], now)
 
 
-def test_when_a_chain_is_valid() -> None:
-    shown = certificates.Certificates().get(HOST, NOW)
-    thumbprint = making.thumbprint(shown.authority.pem)
-    for days, is_valid in ((-2, False), (0, True), (397, True), (399, False), (4000, False)):
-        now = NOW + timedelta(days=days)
-        if is_valid:
-            verify(HOST, shown.chain, [], [thumbprint], now)
-        else:
-            with pytest.raises(NotVerified):
-                verify(HOST, shown.chain, [], [thumbprint], now)
+@pytest.mark.parametrize(
+    ("days", "is_valid"), [(-2, False), (0, True), (397, True), (399, False), (4000, False)]
+)
+def test_when_a_chain_is_valid(tx: Transaction, days: int, is_valid: bool) -> None:
+    thumbprint = making.thumbprint(servers.shown(tx, HOST).authority.pem)
+    with nullcontext() if is_valid else pytest.raises(NotVerified):
+        servers.verify(moved(tx, days), URL, [thumbprint])
 
 
-def test_an_authority_that_has_expired_signs_nothing_more() -> None:
-    kept = certificates.Certificates()
-    kept.get(HOST, NOW)
-    late = NOW + timedelta(days=3650)
+def test_an_authority_that_has_expired_signs_nothing_more(tx: Transaction) -> None:
+    servers.shown(tx, HOST)
+    moved(tx, days=3650)
     with pytest.raises(SandboxError, match="not valid any more"):
-        kept.change(HOST, "renewed", late)
-    fresh = kept.change(HOST, "new-ca", late)
-    verify(HOST, fresh.chain, [], [making.thumbprint(fresh.authority.pem)], late)
+        servers.change(tx, HOST, "renewed")
+    fresh = servers.change(tx, HOST, "new-ca")
+    servers.verify(tx, URL, [making.thumbprint(fresh.authority.pem)])
 
 
-def test_another_kind_of_certificate_is_none() -> None:
+def test_a_public_authority_that_has_expired_is_renewed(tx: Transaction) -> None:
+    old = servers.shown(tx, "gitlab.com").authority
+    (root,) = servers.roots(tx)
+    moved(tx, days=3650)
+    new = servers.change(tx, "gitlab.com", "trusted")
+    assert new.authority != old
+    assert servers.roots(tx) == (root,)
+    servers.verify(tx, "https://gitlab.com", [])
+    moved(tx, days=30 * 365)
+    servers.change(tx, "gitlab.com", "trusted")
+    assert servers.roots(tx) != (root,)
+    servers.verify(tx, "https://gitlab.com", [])
+
+
+def test_another_kind_of_certificate_is_none(tx: Transaction) -> None:
     with pytest.raises(SandboxError, match="'revoked'"):
-        certificates.Certificates().change(HOST, "revoked", NOW)
+        servers.change(tx, HOST, "revoked")
 
 
-def test_nothing_vouches_for_a_chain_of_strangers() -> None:
+def test_nothing_vouches_for_a_chain_of_strangers(tx: Transaction) -> None:
     """A thumbprint that is right does not help a server that can't show what it signed."""
-    kept = certificates.Certificates()
-    mine, other = kept.get(HOST, NOW), kept.get("other.example.com", NOW)
-    public = kept.get("gitlab.com", NOW)
-    right = making.thumbprint(mine.authority.pem)
+    mine, other = servers.shown(tx, HOST), servers.shown(tx, "other.example.com")
+    public = servers.shown(tx, "gitlab.com")
+    roots, right = servers.roots(tx), making.thumbprint(mine.authority.pem)
     for leaf, authority in ((other.leaf, mine.authority), (mine.leaf, other.authority)):
         with pytest.raises((NotVerified, UnknownAuthority)):
-            verify(HOST, [leaf, authority.pem], kept.roots(), [right], NOW)
+            verify(HOST, [leaf, authority.pem], roots, [right], NOW)
     with pytest.raises(NotVerified):
-        verify(HOST, [mine.leaf, public.authority.pem], kept.roots(), [], NOW)
+        verify(HOST, [mine.leaf, public.authority.pem], roots, [], NOW)
     with pytest.raises(NotVerified):
-        verify("elsewhere.example.com", public.chain, kept.roots(), [], NOW)
+        verify("elsewhere.example.com", public.chain, roots, [], NOW)
     with pytest.raises(UnknownAuthority):
-        verify(HOST, mine.chain, kept.roots(), [], NOW)
+        verify(HOST, mine.chain, roots, [], NOW)
     with pytest.raises(UnknownAuthority):
         verify("gitlab.com", public.chain, [], [right], NOW)
 
 
-def test_nothing_private_is_shown() -> None:
-    kept = certificates.Certificates()
-    shown = kept.get(HOST, NOW)
-    assert "PRIVATE" not in repr(shown) + repr(kept)
+def test_nothing_private_is_shown(tx: Transaction) -> None:
+    shown = servers.shown(tx, "gitlab.com")
+    public = tx.get(PublicAuthority, "", "")
+    assert public is not None
+    assert "PRIVATE" not in f"{shown!r}{shown.authority!r}{public!r}{public.root!r}"
     assert b"PRIVATE" not in b"".join(shown.chain)
 
 
@@ -210,9 +224,9 @@ def test_whose_certificates_are_public(host: str, is_public: bool) -> None:
     assert hosts.is_public(host) is is_public
 
 
-def test_a_name_of_any_length_has_a_certificate() -> None:
+def test_a_name_of_any_length_has_a_certificate(tx: Transaction) -> None:
     host = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.example.com"
-    shown = certificates.Certificates().get(host, NOW)
+    shown = servers.shown(tx, host)
     verify(host, shown.chain, [], [making.thumbprint(shown.authority.pem)], NOW)
 
 
@@ -220,53 +234,27 @@ def test_a_name_of_any_length_has_a_certificate() -> None:
 
 
 def test_certificates_are_kept_with_the_account(tmp_path: Path) -> None:
-    first = Memory(tmp_path / "account.sqlite")
-    world = first.open()
-    before = servers.reach(world, URL), servers.reach(world, "https://gitlab.com/team")
-    certificates.of(world).change(HOST, "renewed", NOW)
-    first.save(world)
-    renewed = servers.reach(world, URL)
-    first.close()
-    again = Memory(tmp_path / "account.sqlite")
-    world = again.open()
-    assert servers.reach(world, URL) == renewed != before[0]
-    assert servers.reach(world, "https://gitlab.com") == before[1]
-    assert servers.trusted_root(world, before[1])
-    again.close()
-
-
-def test_an_account_that_was_saved_without_certificates_has_them_when_needed(
-    tmp_path: Path,
-) -> None:
-    """As an earlier version saved it: an issuer with keys, a provider without a thumbprint."""
-    first = Memory(tmp_path / "account.sqlite")
-    world = first.open()
-    token = world.part("oidc", Issuers).mint({"sub": "a", "aud": "app"}, world.now(), issuer=URL)
-    world.account("111122223333").iam.create_open_id_connect_provider(URL, [], ["app"], [])
-    first.save(world)
-    first.close()
-
-    memory = Memory(tmp_path / "account.sqlite")
-    direct = Direct(memory.open())
-    direct.inside = assemble(direct.world, saved=memory.save)
-    role = trusted_role(direct.client("iam"), "web")
-    anyone = direct.client("sts", "nobody")
-    assert assume(anyone, role, token)["Audience"] == "app"
-    assert memory.differences(direct.world) == []
-    certificates.of(direct.world).change(HOST, "new-ca", direct.world.now())
-    assert "configured thumbprint" in refusal(anyone, role, token)
-    direct.stop()
-    memory.close()
+    store = Store(tmp_path / "account.sqlite")
+    state = State(store.load(), store)
+    with state.transaction() as tx:
+        before = servers.reach(tx, URL), servers.reach(tx, "https://gitlab.com/team")
+    with state.transaction() as tx:
+        renewed = servers.change(tx, HOST, "renewed")
+    store.close()
+    tx = Transaction(Store(tmp_path / "account.sqlite").load())
+    assert servers.reach(tx, URL) == renewed != before[0]
+    assert servers.reach(tx, "https://gitlab.com") == before[1]
+    assert servers.trusted_root(tx, before[1])
 
 
 def test_a_server_that_is_nowhere_gives_no_keys_and_is_not_made(direct: Direct) -> None:
     iam = direct.client("iam")
     iam.create_open_id_connect_provider(Url=URL, ClientIDList=["app"], ThumbprintList=[WRONG])
     role = trusted_role(iam, "web")
-    forged = Issuers().mint({"sub": "a", "aud": "app"}, direct.world.now(), issuer=URL)
+    forged = issuers.mint(Transaction(Snapshot()), {"sub": "a", "aud": "app"}, issuer=URL)
     assert UNREACHED in refusal(direct.client("sts", "nobody"), role, forged)
-    assert direct.world.part("oidc", Issuers).find(URL) is None
-    assert HOST not in certificates.of(direct.world)._servers
+    assert direct.record(Issuer, URL, "") is None
+    assert direct.record(IssuerServer, HOST, "") is None
 
 
 def test_a_stack_s_provider_is_held_to_its_thumbprints(account: Account, fresh: str) -> None:
@@ -307,8 +295,6 @@ def test_a_stack_s_provider_is_held_to_its_thumbprints(account: Account, fresh: 
 
 
 def test_too_many_hosts_are_a_clear_refusal(direct: Direct, monkeypatch: Any) -> None:
-    from stslab.sandbox.federation.oidc import issuers
-
     monkeypatch.setattr(issuers, "_MOST_ISSUERS", 1)
     iam = direct.client("iam")
     iam.create_open_id_connect_provider(Url=URL)

@@ -1,16 +1,16 @@
 import base64
 import hmac
 import json
-from datetime import UTC, datetime
 
 import pytest
 from tests.sandbox.cases import Account
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import tokens
-from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER, Issuers
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
+from stslab.sandbox.federation.oidc import issuers, tokens
+from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER, mint
+from stslab.sandbox.state.issuers import Issuer
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.transaction import Transaction
 
 
 def encoded(value: object) -> str:
@@ -18,47 +18,51 @@ def encoded(value: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def issuers() -> Issuers:
-    return Issuers()
+def tx() -> Transaction:
+    return Transaction(Snapshot())
 
 
-def key_of(issuers: Issuers, token: tokens.Token) -> dict[str, str]:
-    issuer = issuers.find(OWN_ISSUER)
+def own_issuer(tx: Transaction) -> Issuer:
+    issuer = tx.get(Issuer, "", OWN_ISSUER)
     assert issuer is not None
-    key = issuer.key_for(token.header["kid"])
+    return issuer
+
+
+def key_of(tx: Transaction, token: tokens.Token) -> dict[str, str]:
+    key = issuers.public_key(own_issuer(tx), token.header["kid"])
     assert key is not None
     return dict(key)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-def test_a_minted_token_is_valid(issuers: Issuers, algorithm: str) -> None:
-    token = tokens.read(issuers.mint({"sub": "ana", "aud": "app"}, NOW, algorithm=algorithm))
-    tokens.verify(token, key_of(issuers, token))
+def test_a_minted_token_is_valid(tx: Transaction, algorithm: str) -> None:
+    token = tokens.read(mint(tx, {"sub": "ana", "aud": "app"}, algorithm=algorithm))
+    tokens.verify(token, key_of(tx, token))
     assert token.claims["iss"] == OWN_ISSUER
     assert token.claims["exp"] - token.claims["iat"] == 3600
     assert token.header["alg"] == algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-def test_changed_claims_are_found_out(issuers: Issuers, algorithm: str) -> None:
-    head, _, signature = issuers.mint({"sub": "ana"}, NOW, algorithm=algorithm).split(".")
+def test_changed_claims_are_found_out(tx: Transaction, algorithm: str) -> None:
+    head, _, signature = mint(tx, {"sub": "ana"}, algorithm=algorithm).split(".")
     token = tokens.read(f"{head}.{encoded({'sub': 'root'})}.{signature}")
     with pytest.raises(tokens.InvalidToken):
-        tokens.verify(token, key_of(issuers, token))
+        tokens.verify(token, key_of(tx, token))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512", None, ["RS256"]])
-def test_an_algorithm_that_is_not_the_keys_is_refused(issuers: Issuers, algorithm: object) -> None:
-    _, claims, signature = issuers.mint({"sub": "ana"}, NOW).split(".")
+def test_an_algorithm_that_is_not_the_keys_is_refused(tx: Transaction, algorithm: object) -> None:
+    _, claims, signature = mint(tx, {"sub": "ana"}).split(".")
     token = tokens.read(f"{encoded({'alg': algorithm})}.{claims}.{signature}")
-    real = tokens.read(issuers.mint({}, NOW))
+    real = tokens.read(mint(tx, {}))
     with pytest.raises(tokens.InvalidToken):
-        tokens.verify(token, key_of(issuers, real))
+        tokens.verify(token, key_of(tx, real))
 
 
-def test_the_public_key_as_a_shared_secret_signs_nothing(issuers: Issuers) -> None:
-    real = tokens.read(issuers.mint({}, NOW))
-    jwk = key_of(issuers, real)
+def test_the_public_key_as_a_shared_secret_signs_nothing(tx: Transaction) -> None:
+    real = tokens.read(mint(tx, {}))
+    jwk = key_of(tx, real)
     signed = f"{encoded({'alg': 'HS256', 'kid': jwk['kid']})}.{encoded({'sub': 'root'})}"
     mac = hmac.digest(json.dumps(jwk).encode(), signed.encode(), "sha256")
     forged = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
@@ -66,11 +70,11 @@ def test_the_public_key_as_a_shared_secret_signs_nothing(issuers: Issuers) -> No
         tokens.verify(tokens.read(forged), jwk)
 
 
-def test_another_issuers_key_signs_nothing(issuers: Issuers) -> None:
-    token = tokens.read(issuers.mint({"sub": "ana"}, NOW, issuer="https://other.example.com"))
-    real = tokens.read(issuers.mint({}, NOW))
+def test_another_issuers_key_signs_nothing(tx: Transaction) -> None:
+    token = tokens.read(mint(tx, {"sub": "ana"}, issuer="https://other.example.com"))
+    real = tokens.read(mint(tx, {}))
     with pytest.raises(tokens.InvalidToken):
-        tokens.verify(token, key_of(issuers, real))
+        tokens.verify(token, key_of(tx, real))
 
 
 @pytest.mark.parametrize(
@@ -82,14 +86,14 @@ def test_what_is_no_token_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://a.example", "https://", "https://a.example?b", "a", ""])
-def test_what_is_no_issuer_is_refused(issuers: Issuers, url: str) -> None:
+def test_what_is_no_issuer_is_refused(tx: Transaction, url: str) -> None:
     with pytest.raises(SandboxError):
-        issuers.mint({}, NOW, issuer=url)
+        mint(tx, {}, issuer=url)
 
 
-def test_an_algorithm_that_is_not_offered(issuers: Issuers) -> None:
+def test_an_algorithm_that_is_not_offered(tx: Transaction) -> None:
     with pytest.raises(SandboxError):
-        issuers.mint({}, NOW, algorithm="none")
+        mint(tx, {}, algorithm="none")
 
 
 def test_the_documents_of_an_issuer_verify_its_tokens(account: Account) -> None:
@@ -104,11 +108,13 @@ def test_the_documents_of_an_issuer_verify_its_tokens(account: Account) -> None:
         tokens.verify(token, key)
 
 
-def test_the_key_set_holds_nothing_private(issuers: Issuers) -> None:
-    issuers.mint({}, NOW, algorithm="ES256")
-    issuer = issuers.find(OWN_ISSUER)
-    assert issuer is not None
-    for key in issuer.jwks()["keys"]:
+def test_the_key_set_holds_nothing_private(tx: Transaction) -> None:
+    mint(tx, {}, algorithm="RS256")
+    mint(tx, {}, algorithm="ES256")
+    issuer = own_issuer(tx)
+    shown = issuers.jwks(issuer)["keys"]
+    assert {key["kty"] for key in shown} == {"RSA", "EC"}
+    for key in shown:
         assert not {"d", "p", "q", "dp", "dq", "qi"} & set(key)
-    assert "PRIVATE" not in repr(issuer)
-    assert issuer.configuration()["issuer"] == OWN_ISSUER
+    assert "PRIVATE" not in f"{issuer!r}{issuer.keys!r}"
+    assert issuers.configuration(issuer)["issuer"] == OWN_ISSUER

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.sandbox.cases import LEARNER, Account
 from tests.sandbox.federation.saml import forging
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.saml import metadata, names
-from stslab.sandbox.federation.saml.identity_providers import IdentityProvider, IdentityProviders
+from stslab.sandbox.federation.saml import identity_providers, metadata, names
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.transaction import Transaction
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ROLE = f"arn:aws:iam::{LEARNER}:role/r"
@@ -79,16 +81,16 @@ def test_what_is_no_wish_is_refused(account: Account, body: dict[str, object]) -
 
 
 def test_there_are_not_too_many() -> None:
-    providers = IdentityProviders()
-    made = providers.get("https://idp.example.com", NOW)
-    providers._providers.update({f"https://{n}": made for n in range(99)})
+    made = identity_providers.new("https://idp.example.com", NOW)
+    others = (replace(made, entity_id=f"https://{n}") for n in range(99))
+    tx = Transaction(Snapshot.of([made, *others]))
     with pytest.raises(SandboxError, match="100 SAML providers at most"):
-        providers.get("https://another.example.com", NOW)
-    assert providers.get("https://idp.example.com", NOW) is made
+        identity_providers.named(tx, "https://another.example.com")
+    assert identity_providers.named(tx, "https://idp.example.com") is made
 
 
 def test_nothing_private_is_shown(account: Account) -> None:
-    provider = IdentityProvider.new("https://idp.example.com", NOW)
+    provider = identity_providers.new("https://idp.example.com", NOW)
     assert "PRIVATE" not in repr(provider)
     told = account.control("POST", "saml/metadata")["metadata"]
     told += base64.b64decode(minted(account)).decode()

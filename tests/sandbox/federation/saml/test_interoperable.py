@@ -19,16 +19,17 @@ from tests.sandbox.federation.saml import forging
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.assertion import Assertion
+from stslab.sandbox.state.providers import SamlProvider
 from stslab.sandbox.sts.federated import saml_response
-from stslab.sandbox.sts.federated.saml import Provider
 
 FOLDER: Path = CASES / "saml"
-PROVIDER = Provider(
-    "arn:aws:iam::111122223333:saml-provider/p",
-    "111122223333",
-    "p",
-    (FOLDER / "metadata.xml").read_text(),
-    "SAMLSPAAAAAAAAAAAAAAAA",
+PROVIDER = SamlProvider(
+    account="111122223333",
+    name="p",
+    unique_id="SAMLSPAAAAAAAAAAAAAAAA",
+    created=datetime(2030, 1, 1, tzinfo=UTC),
+    valid_until=datetime(2130, 1, 1, tzinfo=UTC),
+    metadata=(FOLDER / "metadata.xml").read_text(),
 )
 NOW: Any = SimpleNamespace(now=datetime(2030, 1, 1, 0, 1, tzinfo=UTC), request_id="r")
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from stslab.sandbox.sts.federated.saml import Provider
+from datetime import UTC, datetime
+
+from stslab.sandbox.state.providers import SamlProvider
 from stslab.sandbox.sts.federated.saml_claims import _name_qualifier
+
+THEN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_the_name_qualifier_of_the_api_reference() -> None:
     """AssumeRoleWithSAML: the pseudocode of NameQualifier, as OpenSSL works it out."""
-    provider = Provider("arn", "123456789012", "MySAMLIdP", "", "")
+    provider = SamlProvider(
+        account="123456789012",
+        name="MySAMLIdP",
+        unique_id="",
+        created=THEN,
+        valid_until=THEN,
+        metadata="",
+    )
     assert _name_qualifier("https://example.com/saml", provider) == "1uAJanUnBc2XeUkHURMht+xam2c="
