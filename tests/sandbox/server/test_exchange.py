@@ -1,0 +1,100 @@
+"""An account as a file: whole, private, the same elsewhere but for its instance."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from tests.sandbox.direct import Direct
+from tests.sandbox.furnished import furnish
+
+from stslab.errors import SandboxError
+from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.server import exchange
+from stslab.sandbox.state import buckets
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
+from stslab.sandbox.state.store import Store
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an account with something of everything in it."""
+    folder = tmp_path_factory.mktemp("account")
+    store = Store(folder / "account.sqlite")
+    state = State(Snapshot(), store)
+    with state.transaction() as tx:
+        for record in accounts.new():
+            tx.put(record)
+    direct = Direct(state)
+    furnish(direct)
+    direct.stop()
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def exported(made: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "exported"
+    exchange.export(made, path)
+    return path
+
+
+def loaded(path: Path) -> tuple[Snapshot, dict[str, bytes]]:
+    store = Store(path)
+    now = store.load()
+    bodies = {name: store.blob(name) for name in buckets.blobs(now)}
+    store.close()
+    return now, bodies
+
+
+def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> None:
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    assert list(exported.parent.iterdir()) == [exported]
+    shutil.copytree(made, exported.with_name("copy"))
+    now, bodies = loaded(exported.with_name("copy") / "account.sqlite")
+    found = exchange.read(exported)
+    assert list(now.differences(found.account)) == []
+    assert dict(found.bodies()) == bodies
+    assert len(list(now.records())) > 10
+    assert bodies
+
+
+def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_path: Path) -> None:
+    found = exchange.read(exported)
+    exchange._write(tmp_path / "new", found)
+    now, bodies = loaded(tmp_path / "new")
+    (changed,) = found.account.differences(now)
+    assert changed.before.table == "settings"
+    assert changed.before.instance != changed.after.instance
+    assert bodies == dict(found.bodies())
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, 2000, -100])
+def test_a_file_that_is_cut_off_is_refused(exported: Path, kept: int) -> None:
+    exported.write_bytes(exported.read_bytes()[:kept])
+    with pytest.raises(SandboxError, match="can't be taken in"):
+        exchange.read(exported)
+
+
+def test_no_account_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="no account yet"):
+        exchange.export(tmp_path, tmp_path / "b")
+
+
+def test_where_nothing_can_be_written_nothing_is_left(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(SandboxError, match="can't be written"):
+        exchange.export(made, tmp_path / "taken")
+    assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
+    with pytest.raises(SandboxError, match="can't be written"):
+        exchange.export(made, tmp_path / "none" / "file")
+
+
+def test_the_exported_file_is_not_changed_by_looking(exported: Path) -> None:
+    before = exported.read_bytes()
+    exchange.read(exported)
+    assert exported.read_bytes() == before
+    assert list(exported.parent.iterdir()) == [exported]
