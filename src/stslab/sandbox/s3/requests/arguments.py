@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault, ApiRequest
@@ -21,6 +22,8 @@ _COUNTS: Mapping[str, str] = {
     "MaxUploads": "max-uploads",
     "PartNumberMarker": "part-number-marker",
 }
+# Texts that S3 refuses with an error of their own.
+_REFUSED_LATER = frozenset({"BucketLocationConstraint"})
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
     "MetadataDirective": "Unknown metadata directive.",
@@ -33,7 +36,8 @@ def check(request: ApiRequest) -> None:
     """Refuse what S3 does not take, and Object Lock, which is not there.
 
     Raises:
-        ApiFault: InvalidArgument, InvalidStorageClass, MetadataTooLarge or NotImplemented.
+        ApiFault: InvalidArgument, InvalidStorageClass, MetadataTooLarge, MalformedXML or
+            NotImplemented.
     """
     if any(name.startswith("ObjectLock") and value for name, value in request.params.items()):
         raise fault("NotImplemented", "The sandbox does not implement Object Lock.")
@@ -46,6 +50,9 @@ def check(request: ApiRequest) -> None:
             message = f"Argument {shown} must be an integer between 0 and 2147483647"
             raise invalid_argument(message, shown, request.params[name])
     _check_metadata(request.params.get("Metadata") or {})
+    payload = _payload(request.operation)
+    if payload is not None and not _fits(payload[1], request.params.get(payload[0])):
+        raise fault("MalformedXML")
 
 
 @functools.cache
@@ -72,3 +79,26 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
     size = sum(len(name) + len(value) for name, value in metadata.items())
     if size > _MOST_METADATA:
         raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
+
+
+@functools.cache
+def _payload(operation: str) -> tuple[str, Any] | None:
+    """The member that is a document, and its shape."""
+    shape: Any = operations.operation("s3", operation).input_shape
+    name = shape.serialization.get("payload", "") if shape else ""
+    member = shape.members[name] if name else None
+    return (name, member) if member is not None and member.type_name == "structure" else None
+
+
+def _fits(shape: Any, value: Any) -> bool:
+    """Whether a document has all that it must, and one of the values where only some will do."""
+    if value is None:
+        return True
+    if shape.type_name == "structure":
+        return all(name in value for name in shape.required_members) and all(
+            _fits(member, value.get(name)) for name, member in shape.members.items()
+        )
+    if shape.type_name == "list":
+        return all(_fits(shape.member, one) for one in value)
+    is_free = shape.type_name != "string" or shape.name in _REFUSED_LATER
+    return is_free or not shape.enum or value in shape.enum
