@@ -1,15 +1,17 @@
-"""An account in memory for each test."""
+"""An account of its own for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.sandbox.cloudformation import harness
+from tests.sandbox.cloudformation.harness import Harness
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[harness.Harness]:
-    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
-    with harness.account() as made:
-        yield made
+def lab(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path / "account")
+    yield made
+    made.before = lambda _operation, _params: None
+    made.service.stop()

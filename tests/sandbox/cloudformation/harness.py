@@ -1,62 +1,76 @@
-"""CloudFormation on an account in memory: moto's IAM and S3, and no gate before them.
+"""CloudFormation on an account that is saved, whose calls to other services tests can meet.
 
-Who may call what is a set of refused actions. What the gate adds is tested over HTTP.
+Everything is real but for two things: a test may refuse actions, and do something before each
+call that CloudFormation makes.
 """
 
 from __future__ import annotations
 
-import functools
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore import xform_name
-from botocore.exceptions import ClientError
-from moto import mock_aws
+from msgspec.structs import replace
+from tests.sandbox.direct import Direct
 
-from stslab.policy import Principal
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest, KeyRecord
-from stslab.sandbox.cloudformation.service import CloudFormation
-from stslab.sandbox.cloudformation.stacks.engine import Surroundings
-from stslab.sandbox.cloudformation.stacks.state import Stack, Stacks
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-ALICE = Caller(
-    Principal.from_arn(f"arn:aws:iam::{ACCOUNT}:user/alice", user_id="AIDAALICE"),
-    ACCOUNT,
-    "AKIAALICE",
-    "IAMUser",
-    "AIDAALICE",
-    "alice",
+from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.model import (
+    Answer,
+    ApiFault,
+    ApiRequest,
+    Caller,
+    HttpRequest,
 )
+from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.stacks import Stack, StackResource
+from stslab.sandbox.state.state import State
+from stslab.sandbox.state.store import Store
+
 NOWHERE = HttpRequest("POST", "/", (), "", (), b"")
 PATIENCE = 20
+Hook = Callable[[str, Mapping[str, Any]], None]
 
 
 class Harness:
-    """One account. ``before`` is called with each internal call, and may raise or block."""
+    """One account. ``before`` and ``after`` are called with each call, and may raise or block."""
 
-    def __init__(self, step_seconds: float = 0.0, stacks: Stacks | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.refused: set[str] = set()
         self.made: list[tuple[str, str, str]] = []
-        self.before: Callable[[str, Mapping[str, Any]], None] = lambda _operation, _params: None
-        self.known_keys = {"AKIAALICE": ALICE}
-        self.system_tags: dict[str, Mapping[str, str]] = {}
-        self.saves = 0
-        self.later = timedelta(0)
-        self.stacks = stacks or Stacks()
-        self.lock = threading.RLock()
-        self.service = CloudFormation(
-            self.stacks,
-            Surroundings(
-                self._internal, self, lambda _account: self, self._now, self.lock, self._saved
-            ),
-            step_seconds,
-        )
+        self.before: Hook = lambda _operation, _params: None
+        self.after: Hook = lambda _operation, _params: None
+        self._path = path
+        self._open()
+        self.key_id = self._direct.keys["admin"][0]
+        self.caller, self.root = self._caller("admin"), self._caller("root")
+
+    def _open(self) -> None:
+        self._store = Store(self._path)
+        self.state = State(self._store.load(), self._store)
+        if not self.state.snapshot.settings.instance:
+            with self.state.transaction() as tx:
+                for record in accounts.new():
+                    tx.put(record)
+        self._direct = Direct(self.state)
+        self._direct.stop()  # the service with the hooks takes the place of the one in there
+        keys = self._direct.inside.keys
+        self.service = CloudFormation(self.state, self._internal, keys, 0.0)
+
+    def _caller(self, who: str) -> Caller:
+        found = self._direct.inside.keys.lookup(self._direct.keys[who][0])
+        assert found is not None
+        return found.caller
+
+    def reopen(self) -> None:
+        """The account in another process, from what was saved of it."""
+        self._store.close()
+        self._open()
+        self.service.resume()
 
     # What the service stands on
 
@@ -67,50 +81,31 @@ class Harness:
         operation: str,
         params: Mapping[str, Any],
         via: tuple[str, ...] = (),
-    ) -> Mapping[str, Any]:
+    ) -> Answer:
         self.before(operation, params)
         self.made.append((caller.access_key_id, operation, ",".join(via)))
         if f"{service}:{operation}" in self.refused:
             raise _denied(f"{service}:{operation}")
         if "Tags" in params and "iam:Tag" in self.refused:
             raise _denied("iam:TagRole")
-        try:
-            answer = getattr(self.client(service), xform_name(operation))(**params)
-        except ClientError as error:
-            raise ApiFault(
-                error.response["Error"]["Code"],
-                error.response["Error"]["Message"],
-                error.response["ResponseMetadata"]["HTTPStatusCode"],
-            ) from None
-        return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        caller = self.known_keys.get(access_key_id)
-        return KeyRecord(access_key_id, "", caller) if caller else None
-
-    def bucket_exists(self, name: str) -> bool:
-        return name in {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
-
-    def tag(self, _kind: str, name: str, tags: Mapping[str, str]) -> None:
-        self.system_tags[name] = tags
-
-    def _now(self) -> datetime:
-        return datetime.now(UTC) + self.later
-
-    def _saved(self) -> None:
-        self.saves += 1
+        answer = self._direct.inside.pipeline.internal(caller, service, operation, params, via)
+        self.after(operation, params)
+        return answer
 
     # What tests do with it
 
     def client(self, service: str) -> Any:
-        return _client(service)
+        return self._direct.client(service)
 
-    def call(self, operation: str, **params: Any) -> Mapping[str, Any]:
+    def call(self, operation: str, **params: Any) -> Answer:
+        now = self.state.now()
         request = ApiRequest(
-            "cloudformation", operation, params, NOWHERE, ALICE, ACCOUNT, REGION, "r", self._now()
+            "cloudformation", operation, params, NOWHERE, self.caller, LEARNER, REGION, "r", now
         )
-        with self.lock:
-            return self.service.handlers[operation](request)
+        if operation in self.service.reads:
+            return self.service.reads[operation](self.state.snapshot, request)
+        with self.state.transaction() as tx:
+            return self.service.writes[operation](tx, request)
 
     def refusal(self, operation: str, **params: Any) -> ApiFault:
         try:
@@ -121,10 +116,10 @@ class Harness:
 
     def settle(self, name_or_id: str) -> str:
         """Wait for the work on a stack to end; returns its status."""
-        stack = self.stack(name_or_id)
-        self.service.engine.wait(stack.stack_id, PATIENCE)
-        assert not self.service.engine.works_on(stack)
-        return stack.status
+        stack_id = self.stack(name_or_id).stack_id
+        self.service.engine.wait(stack_id, PATIENCE)
+        assert not self.service.engine.works_on(stack_id)
+        return self.stack(stack_id).status
 
     def deploy(self, template: str, name: str = "demo", **params: Any) -> str:
         """Create a stack and wait; returns its id."""
@@ -143,10 +138,31 @@ class Harness:
         self.call("DeleteStack", StackName=name, **params)
         return self.settle(stack_id)
 
+    def advance(self, by: timedelta) -> None:
+        """Move the account's clock."""
+        with self.state.transaction() as tx:
+            offset = tx.settings.clock_offset + by.total_seconds()
+            tx.put(replace(tx.settings, clock_offset=offset))
+
+    # What tests look at
+
+    @property
+    def stacks(self) -> list[Stack]:
+        return lookups.stacks(self.state.snapshot, LEARNER, REGION)
+
     def stack(self, name_or_id: str) -> Stack:
-        found = self.stacks.find(ACCOUNT, REGION, name_or_id)
+        found = lookups.find(self.state.snapshot, LEARNER, REGION, name_or_id)
         assert found is not None, name_or_id
         return found
+
+    def resources(self, name_or_id: str = "demo") -> dict[str, StackResource]:
+        return lookups.resources(self.state.snapshot, self.stack(name_or_id))
+
+    def resource(self, logical_id: str, name_or_id: str = "demo") -> StackResource:
+        return self.resources(name_or_id)[logical_id]
+
+    def physical(self, logical_id: str, name_or_id: str = "demo") -> str:
+        return self.resource(logical_id, name_or_id).physical_id
 
     def shown(self, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.call("DescribeStacks", StackName=name)["Stacks"][0]
@@ -159,11 +175,17 @@ class Harness:
         """``Role CREATE_FAILED why``, oldest first."""
         return [
             " ".join(filter(None, (event.logical_id, event.status, event.reason)))
-            for event in self.stack(name_or_id).events
+            for event in lookups.events(self.state.snapshot, self.stack(name_or_id))
         ]
 
-    def physical(self, logical_id: str, name: str = "demo") -> str:
-        return self.stack(name).resources[logical_id].physical_id
+    def bucket_exists(self, name: str) -> bool:
+        return self.state.snapshot.get(Bucket, "", name) is not None
+
+    def roles(self) -> list[str]:
+        return [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]]
+
+    def buckets(self) -> list[str]:
+        return [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]]
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE
@@ -172,25 +194,9 @@ class Harness:
             time.sleep(0.005)
 
 
-@functools.cache
-def _client(service: str) -> Any:
-    return boto3.client(
-        service, region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b"
-    )
-
-
 def _denied(action: str) -> ApiFault:
     message = (
-        f"User: arn:aws:iam::{ACCOUNT}:user/alice is not authorized to perform: {action} "
+        f"User: arn:aws:iam::{LEARNER}:user/admin is not authorized to perform: {action} "
         f"because no identity-based policy allows the {action} action"
     )
     return ApiFault("AccessDenied", message, 403)
-
-
-@contextmanager
-def account(step_seconds: float = 0.0) -> Iterator[Harness]:
-    with mock_aws():
-        harness = Harness(step_seconds)
-        yield harness
-        harness.before = lambda _operation, _params: None
-        harness.service.stop()

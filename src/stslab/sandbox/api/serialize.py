@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -44,6 +44,8 @@ _S3_ROOTS: Mapping[str, str] = {
 }
 """The outermost elements of S3's answers that are not named after their operations."""
 _PARTIAL = 206
+_TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
+"""CloudFormation's times; AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
@@ -171,11 +173,13 @@ def _map(shape: Any, value: Mapping[str, Any]) -> str:
 
 
 def _time(shape: Any, value: datetime | str) -> str:
-    """To the second, as these services write times; what is written already stays."""
+    """To the second, but for CloudFormation; what is written already stays."""
     if isinstance(value, str):
         return value
-    written = shape.serialization.get("timestampFormat", "iso8601")
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if written == "iso8601" else _http_date(value)
+    if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
+        return _http_date(value)
+    precision = "milliseconds" if shape.name in _TO_THE_MILLISECOND else "seconds"
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
 
 
 def _http_date(value: datetime) -> str:

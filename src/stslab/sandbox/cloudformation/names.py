@@ -45,7 +45,7 @@ def _unfit(name: str, constraint: str) -> Exception:
 
 def stack_id(account: str, region: str, name: str) -> str:
     """A new stack's id, which is its ARN."""
-    return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid1()}"
+    return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
 
 
 def change_set_id(account: str, region: str, name: str) -> str:
@@ -58,7 +58,7 @@ def physical(stack: str, logical_id: str, limit: int) -> str:
     room = limit - SUFFIX_LENGTH - len("--") - 1
     share = max(LOGICAL_SHARE, room - len(stack))
     logical = logical_id[:share]
-    return f"{stack[: room - len(logical)]}-{logical}-{_random(MIXED)}"
+    return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
 
 
 def physical_lower(stack: str, logical_id: str, limit: int) -> str:
@@ -68,13 +68,8 @@ def physical_lower(stack: str, logical_id: str, limit: int) -> str:
 
 def physical_short(stack: str, logical_id: str, _limit: int) -> str:
     """A short one, for what has no name of its own: ``mysta-MyPo-Kx81mYqP0aZb``."""
-    return f"{stack[:5]}-{logical_id[:4]}-{_random(MIXED)}"
+    return f"{stack[:5]}-{logical_id[:4]}-{_random()}"
 
 
-def _random(alphabet: str) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(SUFFIX_LENGTH))
-
-
-def request_token() -> str:
-    """A token as resource handlers are given, and mention in their errors."""
-    return str(uuid.uuid4())
+def _random() -> str:
+    return "".join(secrets.choice(MIXED) for _ in range(SUFFIX_LENGTH))

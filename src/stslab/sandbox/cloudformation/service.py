@@ -3,73 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeVar
 
 from stslab.sandbox.api import constraints
-from stslab.sandbox.api.model import ApiRequest, KeyStore
+from stslab.sandbox.api.model import Answer, ApiRequest, KeyStore
+from stslab.sandbox.api.need import NeedsOf
+from stslab.sandbox.api.services import Internal, Reads, Writes
+from stslab.sandbox.cloudformation import needs
+from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.operations import reading
 from stslab.sandbox.cloudformation.operations.change_sets import ChangeSetOperations
-from stslab.sandbox.cloudformation.operations.reading import ReadOperations
-from stslab.sandbox.cloudformation.operations.requests import Desk
 from stslab.sandbox.cloudformation.operations.stacks import StackOperations
 from stslab.sandbox.cloudformation.operations.templates import TemplateOperations
-from stslab.sandbox.cloudformation.stacks.engine import Engine, Surroundings
-from stslab.sandbox.cloudformation.stacks.ground import WorldGround
-from stslab.sandbox.cloudformation.stacks.state import Stacks
-from stslab.sandbox.saved.account import StackFacts, World
+from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
+from stslab.sandbox.cloudformation.template.source import UNSUPPORTED
+from stslab.sandbox.state.state import State
 
-Handler = Callable[[ApiRequest], Mapping[str, Any]]
-
-
-STEP_SECONDS = 0.02
-
-
-def part_of(
-    world: World, keys: KeyStore, save: Callable[[], None], step_seconds: float = STEP_SECONDS
-) -> CloudFormation:
-    """The service of a world, whose stacks are a part of what the world saves.
-
-    ``save`` is called with the world's write lock held, whenever a stack changed.
-    """
-    around = Surroundings(
-        call=world.call,
-        keys=keys,
-        ground=lambda account_id: WorldGround(world, account_id),
-        now=world.now,
-        lock=world.write_lock,
-        save=save,
-    )
-    stacks = world.part("cloudformation", Stacks)
-
-    def facts(request: ApiRequest) -> StackFacts | None:
-        found = stacks.addressed(request.account, request.region, request.params)
-        return None if found is None else StackFacts(found.stack_id, found.config.tags)
-
-    world.find_stacks_with(facts)
-    return CloudFormation(stacks, around, step_seconds)
+Seen = TypeVar("Seen")
+_Handler = Callable[[Seen, ApiRequest], Answer]
 
 
 class CloudFormation:
-    """The service: ``handlers`` by operation, and the engine behind them.
+    """The service, and the engine that works on its stacks.
 
-    ``step_seconds`` says how slow resources are. Call :meth:`resume` once the account can
-    be called, and :meth:`stop` before the process ends.
+    ``call`` makes calls in a caller's name, ``step_seconds`` says how slow resources are. Call
+    :meth:`resume` once the account can be called, and :meth:`stop` before the process ends.
     """
 
     def __init__(
-        self, stacks: Stacks, around: Surroundings, step_seconds: float = STEP_SECONDS
+        self, state: State, call: Internal, keys: KeyStore, step_seconds: float = STEP_SECONDS
     ) -> None:
-        self.engine = Engine(stacks, around, step_seconds)
-        desk = Desk(stacks, self.engine)
-        operations = StackOperations(desk)
-        handlers: Mapping[str, Handler] = {
-            **operations.handlers(),
-            **ReadOperations(desk).handlers(),
-            **TemplateOperations(desk).handlers(),
-            **ChangeSetOperations(desk, operations).handlers(),
-        }
-        self.handlers: Mapping[str, Handler] = {
-            name: _checked(handler) for name, handler in handlers.items()
-        }
+        self.engine = Engine(state, call, keys, step_seconds)
+        stacks = StackOperations(state, call, self.engine)
+        change_sets = ChangeSetOperations(state, stacks)
+        templates = TemplateOperations(call)
+        self.reads: Reads = _checked(
+            {**reading.READS, **stacks.reads, **templates.reads, **change_sets.reads}
+        )
+        self.writes: Writes = _checked({**stacks.writes, **change_sets.writes})
+        self.needs: NeedsOf = needs.of
 
     def resume(self) -> None:
         """Go on with the stacks that an earlier process left in the middle of something."""
@@ -80,11 +52,17 @@ class CloudFormation:
         self.engine.stop()
 
 
-def _checked(handler: Handler) -> Handler:
-    """The handler, called only with parameters that the operation takes."""
+def _checked(handlers: Mapping[str, _Handler[Seen]]) -> Mapping[str, _Handler[Seen]]:
+    """The handlers, called only with parameters that the operation takes."""
+    return {name: _checking(handler) for name, handler in handlers.items()}
 
-    def call(request: ApiRequest) -> Mapping[str, Any]:
+
+def _checking(handler: _Handler[Seen]) -> _Handler[Seen]:
+    def call(seen: Seen, request: ApiRequest) -> Answer:
         constraints.check(request.service, request.operation, request.params)
-        return handler(request)
+        try:
+            return handler(seen, request)
+        except RecursionError:  # conditions that name one another in a chain without an end
+            raise invalid(UNSUPPORTED) from None
 
     return call

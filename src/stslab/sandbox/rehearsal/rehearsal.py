@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Protocol
 
 from stslab.sandbox.api import serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.cloudformation.service import CloudFormation
-from stslab.sandbox.cloudformation.stacks.site import Temper
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.rehearsal import faults
@@ -59,15 +59,16 @@ class Rehearsal:
         self._unwatch = inside.state.watch(self.lag.notice)
         inside.judge.seen = self.lag.seen
         engine = inside.cloudformation.engine
-        self._temper = engine.temper
-        stacks = _Stacks(spec, self._temper)
-        engine.temper = Temper(stacks.pace, stacks.hindrance)
+        self._stacks = engine.pace, engine.failure
+        stacks = _Stacks(spec, engine.pace)
+        engine.pace, engine.failure = stacks.pace, stacks.failure
 
     def end(self) -> None:
         """Let the account answer at once again, and know everything."""
         self._unwatch()
         self._inside.judge.seen = self._seen
-        self._inside.cloudformation.engine.temper = self._temper
+        engine = self._inside.cloudformation.engine
+        engine.pace, engine.failure = self._stacks
 
     def spreading(self) -> int:
         """How many changes are not known everywhere yet."""
@@ -100,21 +101,21 @@ class Rehearsal:
 class _Stacks:
     """How slow stacks are, and which of their resources fail."""
 
-    def __init__(self, spec: Spec, before: Temper) -> None:
+    def __init__(self, spec: Spec, pace: Callable[[], float]) -> None:
         self._spec = spec
-        self._before = before
+        self._pace = pace
         self._paces = 0
         self._failed: set[tuple[str, str]] = set()
 
     def pace(self) -> float:
         """Seconds of the next pause."""
         if self._spec.slow_stacks == Span():
-            return self._before.pace()
+            return self._pace()
         self._paces += 1
         whole = self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._paces))
         return whole / _PAUSES
 
-    def hindrance(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
+    def failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
         """Why the work on a resource fails; nothing where it does not.
 
         A deletion fails once: another try succeeds, as it does on AWS when the cause is gone.

@@ -124,6 +124,10 @@ class Snapshot:
         rows = self._rows(record.table, record.account)
         return self._with_rows(record, rows.delete(record.key)) if record.key in rows else self
 
+    def shares(self, other: Snapshot, kind: type[Record]) -> bool:
+        """Whether both are sure to have the same records of this kind. It costs nothing."""
+        return self._tables.get(kind.table) is other._tables.get(kind.table)
+
     def differences(self, later: Snapshot) -> Iterator[Difference]:
         """The records that differ between this snapshot and ``later``.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cfnlint.helpers import REGIONS
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from stslab.sandbox.cloudformation.resources import KNOWN_ELSEWHERE, TYPES
+from stslab.sandbox.cloudformation.resources.services import SERVICES
+from stslab.sandbox.cloudformation.resources.types import TYPES, UNSUPPORTED_TYPES, exists
 
 # AWS's schema calls Description replacing and its page does too; Id is read-only there.
 RETURNED = {"AWS::IAM::AccessKey": {"Id"}}
@@ -35,7 +37,33 @@ def test_as_aws_publishes_it(name: str) -> None:
     assert ours.attributes == read_only - RETURNED.get(name, set())
 
 
-def test_what_is_known_elsewhere_is_all_that_there_is() -> None:
-    regions = PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1")
-    published = {name for name in regions if name.startswith(("AWS::IAM::", "AWS::S3::"))}
-    assert published == set(TYPES) | KNOWN_ELSEWHERE
+def published() -> set[str]:
+    return set(PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1"))
+
+
+def test_all_types_of_iam_and_s3_are_known() -> None:
+    covered = {name for name in published() if name.startswith(("AWS::IAM::", "AWS::S3::"))}
+    assert covered == set(TYPES) | UNSUPPORTED_TYPES
+
+
+def test_what_aws_has_exists_and_what_it_has_not_does_not() -> None:
+    missing = {name for name in published() if not exists(name)}
+    assert {name.rpartition("::")[0] for name in missing} <= {"AWS::Serverless"}
+    for name in (
+        "AWS::Nope::Nope",
+        "AWS::S3::Buckets",
+        "AWS::Lambda",
+        "Nope",
+        "AWS::lambda::Function",
+    ):
+        assert not exists(name)
+    assert exists("Custom::Thing")
+
+
+def test_every_service_has_types() -> None:
+    names = {
+        name.split("::")[1]
+        for region in REGIONS
+        for name in PROVIDER_SCHEMA_MANAGER.get_resource_types(region)
+    }
+    assert names >= SERVICES

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET
 
-from stslab.sandbox.cloudformation.service import CloudFormation
-from stslab.sandbox.cloudformation.stacks.engine import Surroundings
-from stslab.sandbox.cloudformation.stacks.state import Stacks
-from stslab.sandbox.saved.persistence import pickles
+from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.identities import AccessKey
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
 IAM = ["CAPABILITY_NAMED_IAM"]
 
@@ -40,38 +42,20 @@ class Crash(BaseException):
 
 def crash_at(lab: Harness, operation: str, *, after: bool = False) -> Callable[[], None]:
     """Let the process die before, or just after, a call that it makes; returns the burial."""
-    original = lab.service.engine.around.call
     done: list[str] = []
 
-    def call(caller: Any, service: str, name: str, params: Any, via: Any = ()) -> Any:
-        if name == operation and not done:
-            done.append(name)
-            if after:
-                original(caller, service, name, params, via)
+    def crash(called: str, _params: Mapping[str, Any]) -> None:
+        if called == operation and not done:
+            done.append(called)
             raise Crash
-        return original(caller, service, name, params, via)
 
-    lab.service.engine.around.call = call
+    setattr(lab, "after" if after else "before", crash)
     hook, threading.excepthook = threading.excepthook, lambda _args: None
 
     def buried() -> None:
         threading.excepthook = hook
 
     return buried
-
-
-def reborn(lab: Harness) -> None:
-    """The sandbox again, from what was saved of its stacks."""
-    rows = pickles.loads(pickles.dumps(dict(lab.stacks.rows), lambda _: None), lambda _: None)
-    stacks = Stacks()
-    stacks.rows.update(rows)
-    lab.stacks = stacks
-    lab.service = CloudFormation(
-        stacks,
-        Surroundings(lab._internal, lab, lambda _account: lab, lab._now, lab.lock, lab._saved),
-        0.0,
-    )
-    lab.service.resume()
 
 
 def test_the_work_is_seen_while_it_goes_on(lab: Harness) -> None:
@@ -96,8 +80,8 @@ def test_a_creation_can_be_deleted_while_it_goes_on(lab: Harness) -> None:
     assert lab.shown("demo")["StackStatus"] == "DELETE_IN_PROGRESS"
     gate.open()
     assert lab.settle(made["StackId"]) == "DELETE_COMPLETE"
-    assert lab.client("iam").list_roles()["Roles"] == []
-    assert lab.client("s3").list_buckets()["Buckets"] == []
+    assert lab.roles() == []
+    assert lab.buckets() == []
 
 
 def test_an_update_can_be_cancelled(lab: Harness) -> None:
@@ -112,18 +96,18 @@ def test_an_update_can_be_cancelled(lab: Harness) -> None:
     lab.call("CancelUpdateStack", StackName="demo")
     gate.open()
     assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
-    assert lab.client("s3").list_buckets()["Buckets"] == []
+    assert lab.buckets() == []
     assert "demo UPDATE_ROLLBACK_IN_PROGRESS User Initiated" in lab.history("demo")
 
 
 def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
-    lab.service.engine.step_seconds = 30
+    lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
     lab.service.stop()
     assert lab.stack("demo").status == "CREATE_IN_PROGRESS"
-    reborn(lab)
+    lab.reopen()
     assert lab.settle("demo") == "CREATE_COMPLETE"
-    assert lab.outputs()["BucketName"] == "data-123456789012-one"
+    assert lab.outputs()["BucketName"] == "data-111122223333-one"
 
 
 def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
@@ -131,13 +115,14 @@ def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
         name = f"demo{number}"
         buried = crash_at(lab, "CreateRole", after=after)
         lab.call("CreateStack", StackName=name, TemplateBody=ROLE, Capabilities=IAM)
-        lab.wait_until(lambda name=name: not lab.service.engine.works_on(lab.stack(name)))
+        lab.wait_until(lambda name=name: not lab.service.engine.works_on(lab.stack(name).stack_id))
         buried()
         assert lab.stack(name).status == "CREATE_IN_PROGRESS"
-        reborn(lab)
+        lab.reopen()
         assert lab.settle(name) == "CREATE_COMPLETE"
-    roles = [role["RoleName"] for role in lab.client("iam").list_roles()["Roles"]]
-    assert sorted(roles) == sorted([lab.physical("Role", "demo0"), lab.physical("Role", "demo1")])
+    assert sorted(lab.roles()) == sorted(
+        [lab.physical("Role", "demo0"), lab.physical("Role", "demo1")]
+    )
 
 
 def test_a_death_in_an_update_is_survived(lab: Harness) -> None:
@@ -150,31 +135,32 @@ def test_a_death_in_an_update_is_survived(lab: Harness) -> None:
         Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "two"}],
         Capabilities=IAM,
     )
-    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack("demo")))
+    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack("demo").stack_id))
     buried()
-    reborn(lab)
+    lab.reopen()
     assert lab.settle("demo") == "UPDATE_COMPLETE"
-    assert [b["Name"] for b in lab.client("s3").list_buckets()["Buckets"]] == [
-        "data-123456789012-two"
-    ]
+    assert lab.buckets() == ["data-111122223333-two"]
 
 
 def test_a_death_in_a_deletion_is_survived(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE_AND_BUCKET)
     buried = crash_at(lab, "DeleteRole", after=True)
     lab.call("DeleteStack", StackName="demo")
-    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack(stack_id)))
+    lab.wait_until(lambda: not lab.service.engine.works_on(stack_id))
     buried()
-    reborn(lab)
+    lab.reopen()
     assert lab.settle(stack_id) == "DELETE_COMPLETE"
 
 
 def test_who_is_gone_when_the_work_goes_on_can_do_nothing(lab: Harness) -> None:
-    lab.service.engine.step_seconds = 30
+    lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=BUCKET)
     lab.service.stop()
-    lab.known_keys.clear()
-    reborn(lab)
+    with lab.state.transaction() as tx:
+        key = tx.get(AccessKey, LEARNER, lab.key_id)
+        assert key is not None
+        tx.put(replace(key, active=False))
+    lab.reopen()
     assert lab.settle("demo") == "ROLLBACK_COMPLETE"
     assert any(
         "security token included in the request is invalid" in e for e in lab.history("demo")
@@ -186,16 +172,35 @@ def test_many_stacks_at_a_time(lab: Harness) -> None:
     for name in names:
         lab.call("CreateStack", StackName=name, TemplateBody=BUCKET)
     assert {lab.settle(name) for name in names} == {"CREATE_COMPLETE"}
-    assert len(lab.client("s3").list_buckets()["Buckets"]) == 16
+    assert len(lab.buckets()) == 16
     first = lab.call("DescribeStacks")["Stacks"]
     assert [stack["StackName"] for stack in first] == names[::-1]
 
 
-def test_whatever_changes_is_saved_once(lab: Harness) -> None:
+def test_an_event_is_a_small_row_and_a_change_one_commit(lab: Harness) -> None:
     lab.deploy(BUCKET)
-    assert lab.saves <= 2 * len(lab.history("demo"))
-    lab.stacks.rows.take_changed()
-    before = lab.saves
+    changed: list[tuple[Snapshot, Snapshot]] = []
+    end = lab.state.watch(lambda before, after: changed.append((before, after)))
     lab.call("UpdateTerminationProtection", StackName="demo", EnableTerminationProtection=True)
-    assert lab.saves == before + 1
-    assert lab.stacks.rows.take_changed() == {lab.stack("demo").stack_id}
+    [(before, after)] = changed
+    assert [type(each.after) for each in before.differences(after)] == [Stack]
+    changed.clear()
+    lab.update(BUCKET, Tags=[{"Key": "a", "Value": "1"}])
+    end()
+    kinds = [{type(each.after) for each in before.differences(after)} for before, after in changed]
+    assert {StackEvent, Stack} in kinds
+    assert all(kind <= {StackEvent, Stack, StackResource, Bucket} for kind in kinds)
+
+
+def test_a_deletion_acts_in_the_name_of_who_deletes(lab: Harness) -> None:
+    gate = Gate(lab, "CreateRole")
+    made = lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
+    assert gate.reached.wait(20)
+    creator = lab.caller
+    lab.caller = lab.root
+    lab.call("DeleteStack", StackName="demo")
+    gate.open()
+    assert lab.settle(made["StackId"]) == "DELETE_COMPLETE"
+    by = {operation: key for key, operation, _via in lab.made}
+    assert by["CreateBucket"] == creator.access_key_id
+    assert by["DeleteBucket"] == lab.root.access_key_id

@@ -8,9 +8,10 @@ from datetime import timedelta
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
 
-from stslab.sandbox.cloudformation.stacks import state
+from stslab.sandbox.cloudformation.stacks import history
+from stslab.sandbox.state.stacks import StackEvent, StackResource
 
-TAKEN = "data-123456789012-one"
+TAKEN = "data-111122223333-one"
 RESOURCES_OF_ROLE = ROLE.partition("Outputs")[0]
 
 
@@ -29,22 +30,22 @@ def test_creation_makes_what_the_template_says_and_tells_of_it(lab: Harness) -> 
     role = lab.physical("Role")
     assert re.fullmatch(r"demo-Role-[A-Za-z0-9]{12}", role)
     assert lab.outputs() == {
-        "RoleArn": f"arn:aws:iam::123456789012:role/{role}",
+        "RoleArn": f"arn:aws:iam::111122223333:role/{role}",
         "BucketName": TAKEN,
     }
     inline = lab.client("iam").get_role_policy(RoleName=role, PolicyName="ListBucket")
     assert inline["PolicyDocument"]["Statement"]["Resource"] == f"arn:aws:s3:::{TAKEN}"
     tags = {t["Key"]: t["Value"] for t in lab.client("iam").list_role_tags(RoleName=role)["Tags"]}
-    assert tags == {"team": "blue"}
-    assert lab.system_tags[role] == {
+    assert tags == {
+        "team": "blue",
         "aws:cloudformation:stack-name": "demo",
         "aws:cloudformation:stack-id": lab.stack("demo").stack_id,
         "aws:cloudformation:logical-id": "Role",
     }
-    assert lab.system_tags[TAKEN]["aws:cloudformation:logical-id"] == "Bucket"
-    assert lab.client("s3").get_bucket_tagging(Bucket=TAKEN)["TagSet"] == [
-        {"Key": "team", "Value": "blue"}
-    ]
+    tagging = lab.client("s3").get_bucket_tagging(Bucket=TAKEN)["TagSet"]
+    tags = {tag["Key"]: tag["Value"] for tag in tagging}
+    assert tags["team"] == "blue"
+    assert tags["aws:cloudformation:logical-id"] == "Bucket"
     assert {via for _, _, via in lab.made} == {"cloudformation.amazonaws.com"}
 
 
@@ -80,15 +81,15 @@ def test_a_failing_resource_rolls_the_creation_back(lab: Harness) -> None:
         "Bucket DELETE_COMPLETE",
         "demo ROLLBACK_COMPLETE",
     ]
-    assert lab.client("iam").list_roles()["Roles"] == []
-    assert lab.client("s3").list_buckets()["Buckets"] == []
+    assert lab.roles() == []
+    assert lab.buckets() == []
 
 
 def test_what_others_have_is_not_rolled_back(lab: Harness) -> None:
     lab.client("s3").create_bucket(Bucket=TAKEN)
     lab.deploy(ROLE_AND_BUCKET)
     assert lab.stack("demo").status == "ROLLBACK_COMPLETE"
-    failed = lab.stack("demo").resources["Bucket"]
+    failed = lab.resource("Bucket")
     assert failed.status == "DELETE_COMPLETE"
     assert any(
         f'"{TAKEN} already exists (Service: S3, Status Code: 0, Request ID: null)"' in line
@@ -104,8 +105,8 @@ def test_what_begins_beside_a_failure_is_cancelled(lab: Harness) -> None:
     assert lab.shown("demo")["StackStatusReason"] == (
         "The following resource(s) failed to create: [Role, Bucket]. "
     )
-    assert lab.stack("demo").resources["Bucket"].reason == "Resource creation cancelled"
-    assert lab.client("s3").list_buckets()["Buckets"] == []
+    assert lab.resource("Bucket").reason == "Resource creation cancelled"
+    assert lab.buckets() == []
 
 
 def test_on_failure_delete_deletes(lab: Harness) -> None:
@@ -129,7 +130,7 @@ def test_roll_back_stack_takes_back_what_was_left(lab: Harness) -> None:
 
 def test_a_creation_that_takes_too_long_fails(lab: Harness) -> None:
     def dawdle(_operation: str, _params: object) -> None:
-        lab.later = timedelta(minutes=2)
+        lab.advance(timedelta(minutes=2))
 
     lab.before = dawdle
     lab.deploy(ROLE_AND_BUCKET, TimeoutInMinutes=1)
@@ -159,7 +160,7 @@ def test_a_bucket_that_is_not_empty_fails_the_deletion_until_it_is(lab: Harness)
     assert lab.shown("demo")["StackStatusReason"] == (
         "The following resource(s) failed to delete: [Bucket]. "
     )
-    reason = lab.stack("demo").resources["Bucket"].reason
+    reason = lab.resource("Bucket").reason
     assert reason.startswith(
         'Resource handler returned message: "The bucket you tried to delete is not empty '
         "(Service: S3, Status Code: 409, Request ID: "
@@ -269,7 +270,10 @@ def test_long_names_are_shortened_as_aws_does(lab: Harness) -> None:
 
 
 def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
-    for number in range(state.DELETED_STACKS_KEPT + 5):
+    for number in range(history.DELETED_STACKS_KEPT + 5):
         lab.deploy(BUCKET, f"s{number}")
         lab.delete(f"s{number}")
-    assert len(lab.stacks.all()) <= state.DELETED_STACKS_KEPT + 1
+    left = {stack.stack_id for stack in lab.stacks}
+    assert len(left) <= history.DELETED_STACKS_KEPT + 1
+    for kind in (StackResource, StackEvent):
+        assert {one.stack_id for one in lab.state.snapshot.everywhere(kind)} == left

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.cloudformation import faults, names
+from stslab.sandbox.api.services import Internal
+from stslab.sandbox.cloudformation import faults, lookups, names
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.stacks.engine import SERVICE, Engine
+from stslab.sandbox.cloudformation.needs import SERVICE
 from stslab.sandbox.cloudformation.stacks.exports import importer
-from stslab.sandbox.cloudformation.stacks.state import Config, Stack, Stacks
 from stslab.sandbox.cloudformation.template import parameters, source, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Template, parse
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
 URL_LIMIT = 1_048_576
@@ -32,100 +33,102 @@ UNSUPPORTED = (
 Item = TypeVar("Item")
 
 
-@dataclass
-class Desk:
-    """Where requests are taken: the stacks, and the engine that works on them."""
+def find(view: View, request: ApiRequest, name: str) -> Stack | None:
+    """The stack of this name or id, deleted ones by id only."""
+    names.check_reference(name)
+    return lookups.find(view, request.account, request.region, name)
 
-    stacks: Stacks
-    engine: Engine
 
-    def find(self, request: ApiRequest, name: str) -> Stack | None:
-        """The stack of this name or id, deleted ones by id only."""
-        names.check_reference(name)
-        return self.stacks.find(request.account, request.region, name)
+def described(view: View, request: ApiRequest) -> Stack:
+    """The stack that the request's ``StackName`` names.
 
-    def stack(self, request: ApiRequest) -> Stack:
-        """The stack that the request's ``StackName`` names.
+    Raises:
+        ApiFault: ``ValidationError``, "Stack with id … does not exist".
+    """
+    name = request.params["StackName"]
+    found = find(view, request, name)
+    if found is None:
+        raise faults.no_such_stack(name)
+    return found
 
-        Raises:
-            ApiFault: ``ValidationError``, "Stack with id … does not exist".
-        """
-        name = request.params["StackName"]
-        found = self.find(request, name)
-        if found is None:
-            raise faults.no_such_stack(name)
-        return found
 
-    def living(self, request: ApiRequest) -> Stack:
-        """The same, in the words of the operations that change a stack."""
-        name = request.params["StackName"]
-        found = self.find(request, name)
-        if found is None:
-            raise faults.no_such_stack_here(name)
-        return found
+def existing(view: View, request: ApiRequest) -> Stack:
+    """The same, in the words of the operations that change a stack."""
+    name = request.params["StackName"]
+    found = find(view, request, name)
+    if found is None:
+        raise faults.no_such_stack_here(name)
+    return found
 
-    def template_text(self, request: ApiRequest, stack: Stack | None = None) -> str:
-        """The template that the request brings, or the stack's where it says to use that."""
-        params = request.params
-        if params.get("TemplateBody") and params.get("TemplateURL"):
-            raise invalid("Either Template URL or Template Body must be specified, not both.")
-        if params.get("UsePreviousTemplate") and stack is not None:
-            return stack.config.template
-        if params.get("TemplateURL"):
-            return self._download(request, params["TemplateURL"])
-        text = str(params.get("TemplateBody") or "")
-        if not text:
-            raise invalid("Either Template URL or Template Body must be specified.")
-        source.check_size(text)
-        return text
 
-    def template(self, text: str) -> Template:
-        """The template, checked as a whole."""
-        template = parse(text)
-        validation.check(template)
-        return template
+def given_template(call: Internal, request: ApiRequest) -> str:
+    """The text of the template that the request brings; empty where it brings none.
 
-    def config(self, request: ApiRequest, stack: Stack | None = None) -> Config:
-        """What the request wants a stack to be, checked but for its capabilities."""
-        refuse_unsupported(request)
-        params = request.params
-        text = self.template_text(request, stack)
-        template = self.template(text)
-        _check_resource_types(template, params.get("ResourceTypes"))
-        old = stack.config if stack else None
-        tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or ()}
-        _check_tags(tags)
-        values = parameters.settle(
-            template.parameters,
-            params.get("Parameters") or (),
-            old.parameters if old else None,
-        )
-        return Config(
-            text,
-            values,
-            dict(old.tags) if old and "Tags" not in params else tags,
-            list(params.get("Capabilities") or ()),
-        )
+    A template in S3 is read in the caller's name, so no transaction may be open.
+    """
+    body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
+    if body and url:
+        raise invalid("Either Template URL or Template Body must be specified, not both.")
+    if url:
+        return _download(call, request, url)
+    if body:
+        source.check_size(body)
+    return str(body or "")
 
-    def blueprint(self, stack: Stack, config: Config) -> Blueprint:
-        """What a configuration makes of a stack, with its references checked."""
-        plan = Blueprint(stack, config, importer(self.stacks, stack))
-        plan.check_references()
-        return plan
 
-    def _download(self, request: ApiRequest, url: str) -> str:
-        bucket, key = _place(url)
-        try:
-            found = self.engine.around.call(
-                request.caller, "s3", "GetObject", {"Bucket": bucket, "Key": key}, (SERVICE,)
-            )
-        except ApiFault as fault:
-            raise invalid(f"S3 error: {fault.message}") from None
-        body = found["Body"]
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-        if len(text) > URL_LIMIT:
-            raise invalid(f"Template may not exceed {URL_LIMIT} bytes in size.")
-        return text
+def checked_template(text: str) -> Template:
+    """The template, checked as a whole."""
+    if not text:
+        raise invalid("Either Template URL or Template Body must be specified.")
+    template = parse(text)
+    validation.check(template)
+    return template
+
+
+def config(request: ApiRequest, text: str, stack: Stack | None = None) -> Config:
+    """What the request wants a stack to be, checked but for its capabilities.
+
+    ``text`` is the template that came with it, which counts where it does not say to use the
+    stack's.
+    """
+    refuse_unsupported(request)
+    params = request.params
+    if params.get("UsePreviousTemplate") and stack is not None:
+        text = stack.config.template
+    template = checked_template(text)
+    _check_resource_types(template, params.get("ResourceTypes"))
+    old = stack.config if stack else None
+    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or ()}
+    _check_tags(tags)
+    values = parameters.settle(
+        template.parameters, params.get("Parameters") or (), old.parameters if old else None
+    )
+    return Config(
+        template=text,
+        parameters=values,
+        tags=old.tags if old and "Tags" not in params else tags,
+        capabilities=tuple(params.get("Capabilities") or ()),
+    )
+
+
+def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
+    """What a configuration makes of a stack, with its references checked."""
+    made = Blueprint(stack, wanted, importer(view, stack))
+    made.check_references()
+    return made
+
+
+def _download(call: Internal, request: ApiRequest, url: str) -> str:
+    bucket, key = _place(url)
+    try:
+        found = call(request.caller, "s3", "GetObject", {"Bucket": bucket, "Key": key}, (SERVICE,))
+    except ApiFault as fault:
+        raise invalid(f"S3 error: {fault.message}") from None
+    body = found["Body"]
+    text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
+    if len(text) > URL_LIMIT:
+        raise invalid(f"Template may not exceed {URL_LIMIT} bytes in size.")
+    return text
 
 
 def _place(url: str) -> tuple[str, str]:
@@ -178,13 +181,13 @@ def _check_tags(tags: dict[str, str]) -> None:
 
 
 def page(
-    items: Sequence[Item], token: str | None, member: str, shown: Any, size: int = PAGE
+    request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], Any]
 ) -> dict[str, Any]:
-    """One page of a list as ``member``, with the ``NextToken`` of the next one."""
-    start = _offset(token)
-    result: dict[str, Any] = {member: [shown(item) for item in items[start : start + size]]}
-    if start + size < len(items):
-        result["NextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+    """The page of a list that the request asks for, as ``member``, with the next one's token."""
+    start = _offset(request.params.get("NextToken"))
+    result: dict[str, Any] = {member: [shown(item) for item in items[start : start + PAGE]]}
+    if start + PAGE < len(items):
+        result["NextToken"] = base64.urlsafe_b64encode(str(start + PAGE).encode()).decode()
     return result
 
 
@@ -195,3 +198,8 @@ def _offset(token: str | None) -> int:
         return max(0, int(base64.urlsafe_b64decode(token.encode())))
     except ValueError:
         raise invalid("Invalid NextToken") from None
+
+
+def filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that have a value."""
+    return {name: value for name, value in members.items() if value not in (None, "")}

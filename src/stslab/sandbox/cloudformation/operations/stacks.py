@@ -5,221 +5,284 @@ AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", â
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.cloudformation import faults, names
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Internal, Reads, Writes
+from stslab.sandbox.cloudformation import faults, lookups, names
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.operations.requests import Desk
-from stslab.sandbox.cloudformation.stacks import service_role
-from stslab.sandbox.cloudformation.stacks.plan import plan
-from stslab.sandbox.cloudformation.stacks.site import USER_INITIATED, set_status
-from stslab.sandbox.cloudformation.stacks.state import Config, Resource, Stack
+from stslab.sandbox.cloudformation.operations.requests import (
+    blueprint,
+    checked_template,
+    config,
+    existing,
+    find,
+    given_template,
+)
+from stslab.sandbox.cloudformation.stacks.changes import compare
+from stslab.sandbox.cloudformation.stacks.engine import Engine
+from stslab.sandbox.cloudformation.stacks.history import (
+    USER_INITIATED,
+    forget_long_deleted,
+    stack_becomes,
+)
 from stslab.sandbox.cloudformation.template import capabilities
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.stacks import Config, Stack
+from stslab.sandbox.state.state import State
+from stslab.sandbox.state.transaction import Transaction
 
-Answer = Mapping[str, Any]
 UPDATABLE = frozenset(
     {
         "CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_FAILED",
         "UPDATE_ROLLBACK_COMPLETE",
     }
 )  # fmt: skip
-INTERRUPTIBLE = frozenset({"CREATE_IN_PROGRESS"})
+DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
+"""The statuses of work under way, or to come, in which a stack may be deleted."""
+ROLLED_BACK = {
+    "CREATE_FAILED": "ROLLBACK_IN_PROGRESS",
+    "UPDATE_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS",
+}
+"""The statuses from which RollbackStack begins, and what it begins."""
 NOT_DELETABLE = "Stack [{}] cannot be deleted while in status {}"
 
 
 class StackOperations:
-    """Makes, changes and deletes stacks; the engine does the work."""
+    """Makes, changes and deletes stacks; the engine does the work.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._engine = desk.engine
+    What begins with calls to other services is no write: it has a transaction of its own after
+    them, for no call can be made inside one.
+    """
 
-    def handlers(self) -> dict[str, Callable[[ApiRequest], Answer]]:
-        """The operations by name."""
+    def __init__(self, state: State, call: Internal, engine: Engine) -> None:
+        self._state = state
+        self._call = call
+        self._engine = engine
+
+    @property
+    def reads(self) -> Reads:
+        """What has its own transactions, and GetStackPolicy."""
         return {
-            "CreateStack": self.create,
-            "UpdateStack": self.update,
-            "DeleteStack": self.delete,
-            "CancelUpdateStack": self.cancel_update,
-            "ContinueUpdateRollback": self.continue_rollback,
-            "RollbackStack": self.roll_back,
-            "UpdateTerminationProtection": self.protect,
-            "SetStackPolicy": self.set_policy,
-            "GetStackPolicy": self.get_policy,
+            "CreateStack": self._create,
+            "UpdateStack": self._update,
+            "DeleteStack": self._delete,
+            "GetStackPolicy": _get_policy,
         }
 
-    def create(self, request: ApiRequest) -> Answer:
+    @property
+    def writes(self) -> Writes:
+        """What makes no calls."""
+        return {
+            "CancelUpdateStack": _cancel_update,
+            "ContinueUpdateRollback": _continue_rollback,
+            "RollbackStack": _roll_back,
+            "UpdateTerminationProtection": _protect,
+            "SetStackPolicy": _set_policy,
+        }
+
+    def prepare(self, request: ApiRequest) -> str:
+        """The text of the template that the request brings, if it does, and is valid.
+
+        This is what may take long or call others, so no transaction may be open.
+
+        Raises:
+            ApiFault: the template is none, or CloudFormation can't assume the service role.
+        """
+        text = given_template(self._call, request)
+        if text:
+            checked_template(text)
+        self._check_role(request)
+        return text
+
+    def _check_role(self, request: ApiRequest) -> None:
+        role = request.params.get("RoleARN")
+        if role:
+            self._engine.as_role(role)
+
+    def _create(self, _view: View, request: ApiRequest) -> Answer:
         """Accept a new stack, or one that only a change set has made so far."""
+        text = self.prepare(request)
         params, name = request.params, request.params["StackName"]
         names.check_new_name(name)
-        existing = self._desk.find(request, name)
-        token = params.get("ClientRequestToken", "")
-        if existing is not None and existing.status != "REVIEW_IN_PROGRESS":
-            if token and token == existing.token:
-                return {"StackId": existing.stack_id}
-            raise faults.stack_exists(name)
-        if params.get("OnFailure") and params.get("DisableRollback") is not None:
-            raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
-        config = self._desk.config(request)
-        stack = existing or new_stack(request, config)
-        self.check(request, stack, config)
-        stack.config = config
-        stack.protected = bool(params.get("EnableTerminationProtection"))
-        stack.on_failure = _on_failure(params)
-        stack.timeout_minutes = params.get("TimeoutInMinutes")
-        if existing is None:
-            self._desk.stacks.add(stack)
-        self.begin_creation(request, stack)
+        with self._state.transaction() as tx:
+            found = find(tx, request, name)
+            token = params.get("ClientRequestToken", "")
+            if found is not None and found.status != "REVIEW_IN_PROGRESS":
+                if token and token == found.token:
+                    return {"StackId": found.stack_id}
+                raise faults.stack_exists(name)
+            if params.get("OnFailure") and params.get("DisableRollback") is not None:
+                raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
+            wanted = config(request, text)
+            stack = found or new_stack(request, wanted)
+            check(tx, stack, wanted)
+            stack = replace(
+                stack,
+                config=wanted,
+                protected=bool(params.get("EnableTerminationProtection")),
+                on_failure=_on_failure(params),
+                timeout_minutes=params.get("TimeoutInMinutes"),
+            )
+            begin_creation(tx, request, stack)
         return {"StackId": stack.stack_id}
 
-    def begin_creation(self, request: ApiRequest, stack: Stack) -> None:
-        """Set a stack that was accepted on its way."""
-        if stack.timeout_minutes:
-            stack.deadline = request.now + timedelta(minutes=stack.timeout_minutes)
-        self.begin(request, stack, "CREATE_IN_PROGRESS")
-
-    def begin(
-        self, request: ApiRequest, stack: Stack, status: str, reason: str = USER_INITIATED
-    ) -> None:
-        """Give a stack a status that there is work to do in, and do it."""
-        stack.token = request.params.get("ClientRequestToken", "")
-        stack.caller_key = request.caller.access_key_id
-        role = request.params.get("RoleARN")
-        if role:
-            stack.role_arn = role
-        with self._engine.changing(stack):
-            set_status(stack, status, request.now, reason)
-        self._engine.start(stack, request.caller)
-
-    def check(self, request: ApiRequest, stack: Stack, config: Config) -> Blueprint:
-        """Refuse what CloudFormation refuses before it begins."""
-        found = self._desk.blueprint(stack, config)
-        capabilities.check(found.template, config.capabilities)
-        self.check_role(request)
-        if not stack.resources:
-            for name in found.active:  # functions with wrong arguments are refused at once
-                found.properties(name, lambda _reference: UNKNOWN)
-        return found
-
-    def check_role(self, request: ApiRequest) -> None:
-        """Refuse a service role that CloudFormation can't assume."""
-        role = request.params.get("RoleARN")
-        if role:
-            around = self._engine.around
-            service_role.assume(around.call, around.keys, role)
-
-    def update(self, request: ApiRequest) -> Answer:
+    def _update(self, _view: View, request: ApiRequest) -> Answer:
         """Accept an update, if it changes anything."""
-        stack = self._desk.living(request)
-        check_updatable(stack)
-        token = request.params.get("ClientRequestToken", "")
-        if token and token == stack.token:
-            return {"StackId": stack.stack_id}
-        config = self._desk.config(request, stack)
-        wanted = self.check(request, stack, config)
-        check_types(stack, wanted)
-        current = self._desk.blueprint(stack, stack.config)
-        settled = stack.status not in {"CREATE_FAILED", "UPDATE_FAILED"}
-        if settled and plan(stack, wanted, current).empty and config.tags == stack.config.tags:
-            raise invalid("No updates are to be performed.")
-        self.begin_update(request, stack, config)
+        text = self.prepare(request)
+        with self._state.transaction() as tx:
+            stack = existing(tx, request)
+            check_updatable(stack)
+            token = request.params.get("ClientRequestToken", "")
+            if token and token == stack.token:
+                return {"StackId": stack.stack_id}
+            wanted = config(request, text, stack)
+            changed = check(tx, stack, wanted)
+            check_types(tx, stack, changed)
+            settled = stack.status not in {"CREATE_FAILED", "UPDATE_FAILED"}
+            if settled and wanted.tags == stack.config.tags:
+                current = blueprint(tx, stack, stack.config)
+                if compare(stack, lookups.resources(tx, stack), changed, current).empty:
+                    raise invalid("No updates are to be performed.")
+            begin_update(tx, request, stack, wanted)
         return {"StackId": stack.stack_id}
 
-    def begin_update(self, request: ApiRequest, stack: Stack, config: Config) -> None:
-        """Set a stack on its way to another configuration."""
-        if stack.previous is None:  # else an update failed, and was left as it was
-            stack.previous = stack.config
-        stack.config = config
-        stack.on_failure = "DO_NOTHING" if request.params.get("DisableRollback") else "ROLLBACK"
-        stack.updated = request.now
-        self.begin(request, stack, "UPDATE_IN_PROGRESS")
-
-    def delete(self, request: ApiRequest) -> Answer:
+    def _delete(self, _view: View, request: ApiRequest) -> Answer:
         """Accept a deletion; one of a stack that there is not succeeds."""
-        stack = self._desk.find(request, request.params["StackName"])
-        if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
-            return {}
-        _check_deletable(stack, request.params)
-        self.check_role(request)
-        stack.settled_status = stack.status
-        stack.retained = list(request.params.get("RetainResources") or ())
-        stack.forced = request.params.get("DeletionMode") == "FORCE_DELETE_STACK"
-        self._redirect(request, stack, "DELETE_IN_PROGRESS")
-        self._desk.stacks.forget_long_deleted(request.account, request.region)
-        return {}
-
-    def _redirect(self, request: ApiRequest, stack: Stack, status: str) -> None:
-        """Begin something else, also where a thread is still busy with what was begun."""
-        if not self._engine.works_on(stack):
-            self.begin(request, stack, status)
-            return
-        stack.interrupted = True
-        with self._engine.changing(stack):
-            set_status(stack, status, request.now, USER_INITIATED)
-
-    def cancel_update(self, request: ApiRequest) -> Answer:
-        """Take back an update that is under way."""
-        stack = self._desk.living(request)
-        if stack.status != "UPDATE_IN_PROGRESS":
-            raise invalid("CancelUpdateStack cannot be called from current stack status")
-        self._redirect(request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
-        return {}
-
-    def continue_rollback(self, request: ApiRequest) -> Answer:
-        """Go on with taking back an update, without the resources that are to be skipped."""
-        stack = self._desk.living(request)
-        if stack.status != "UPDATE_ROLLBACK_FAILED":
-            raise invalid(
-                f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update "
-                "rollback."
+        self._check_role(request)
+        with self._state.transaction() as tx:
+            stack = find(tx, request, request.params["StackName"])
+            if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
+                return {}
+            _check_deletable(stack, request.params)
+            stack = replace(
+                stack,
+                settled_status=stack.status,
+                retained=tuple(request.params.get("RetainResources") or ()),
+                forced=request.params.get("DeletionMode") == "FORCE_DELETE_STACK",
             )
-        stack.skipped = list(request.params.get("ResourcesToSkip") or ())
-        _check_skipped(stack)
-        self.begin(request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
+            begin(tx, request, stack, "DELETE_IN_PROGRESS")
+            forget_long_deleted(tx, request.account, request.region)
         return {}
 
-    def roll_back(self, request: ApiRequest) -> Answer:
-        """Take back what failed and was left as it was."""
-        stack = self._desk.living(request)
-        into = {
-            "CREATE_FAILED": "ROLLBACK_IN_PROGRESS",
-            "UPDATE_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS",
-        }
-        if stack.status not in into:
+
+def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> None:
+    """Put the stack with a status that there is work to do in, in the caller's name."""
+    stack = replace(
+        stack,
+        token=request.params.get("ClientRequestToken", ""),
+        caller_key=request.caller.access_key_id,
+        role_arn=request.params.get("RoleARN") or stack.role_arn,
+    )
+    stack_becomes(tx, stack, status, USER_INITIATED)
+
+
+def begin_creation(tx: Transaction, request: ApiRequest, stack: Stack) -> None:
+    """Set a stack that was accepted on its way."""
+    if stack.timeout_minutes:
+        deadline = request.now + timedelta(minutes=stack.timeout_minutes)
+        stack = replace(stack, deadline=deadline)
+    begin(tx, request, stack, "CREATE_IN_PROGRESS")
+
+
+def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> None:
+    """Set a stack on its way to another configuration."""
+    stack = replace(
+        stack,
+        previous=stack.previous or stack.config,  # an update that failed was left as it was
+        config=wanted,
+        on_failure="DO_NOTHING" if request.params.get("DisableRollback") else "ROLLBACK",
+        updated=request.now,
+    )
+    begin(tx, request, stack, "UPDATE_IN_PROGRESS")
+
+
+def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
+    """Refuse what CloudFormation refuses before it begins."""
+    found = blueprint(view, stack, wanted)
+    capabilities.check(found.template, wanted.capabilities)
+    if not stack.resources:
+        for name in found.active:  # functions with wrong arguments are refused at once
+            found.properties(name, lambda _reference: UNKNOWN)
+    return found
+
+
+def _cancel_update(tx: Transaction, request: ApiRequest) -> Answer:
+    """Roll back an update that is under way."""
+    stack = existing(tx, request)
+    if stack.status != "UPDATE_IN_PROGRESS":
+        raise invalid("CancelUpdateStack cannot be called from current stack status")
+    begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
+    return {}
+
+
+def _continue_rollback(tx: Transaction, request: ApiRequest) -> Answer:
+    """Go on with rolling back an update, without the resources that are to be skipped."""
+    stack = existing(tx, request)
+    if stack.status != "UPDATE_ROLLBACK_FAILED":
+        raise invalid(
+            f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update "
+            "rollback."
+        )
+    skipped = tuple(request.params.get("ResourcesToSkip") or ())
+    for name in skipped:
+        resource = lookups.resource(tx, stack, name)
+        if resource is None or resource.status != "UPDATE_FAILED":
             raise invalid(
-                f"Stack [{stack.name}] is in {stack.status} state and can not be rolled back."
+                f"Resource [{name}] can't be skipped: it is not in the UPDATE_FAILED state"
             )
-        self.begin(request, stack, into[stack.status])
-        return {"StackId": stack.stack_id}
-
-    def protect(self, request: ApiRequest) -> Answer:
-        """Protect a stack against deletion, or no longer."""
-        stack = self._desk.living(request)
-        with self._engine.changing(stack):
-            stack.protected = bool(request.params["EnableTerminationProtection"])
-        return {"StackId": stack.stack_id}
-
-    def set_policy(self, request: ApiRequest) -> Answer:
-        """Refuse: a policy that is not enforced would be a lie."""
-        self._desk.living(request)
-        raise invalid("Stack policies are not supported by the sandbox")
-
-    def get_policy(self, request: ApiRequest) -> Answer:
-        """No stack has one."""
-        self._desk.living(request)
-        return {}
+    begin(tx, request, replace(stack, skipped=skipped), "UPDATE_ROLLBACK_IN_PROGRESS")
+    return {}
 
 
-def new_stack(request: ApiRequest, config: Config) -> Stack:
+def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
+    """Roll back what failed and was left as it was."""
+    stack = existing(tx, request)
+    if stack.status not in ROLLED_BACK:
+        raise invalid(
+            f"Stack [{stack.name}] is in {stack.status} state and can not be rolled back."
+        )
+    begin(tx, request, stack, ROLLED_BACK[stack.status])
+    return {"StackId": stack.stack_id}
+
+
+def _protect(tx: Transaction, request: ApiRequest) -> Answer:
+    """Protect a stack against deletion, or no longer."""
+    stack = existing(tx, request)
+    tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
+    return {"StackId": stack.stack_id}
+
+
+def _set_policy(tx: Transaction, request: ApiRequest) -> Answer:
+    """Refuse: a policy that is not enforced would be a lie."""
+    existing(tx, request)
+    raise invalid("Stack policies are not supported by the sandbox")
+
+
+def _get_policy(view: View, request: ApiRequest) -> Answer:
+    """No stack has one."""
+    existing(view, request)
+    return {}
+
+
+def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     """A stack as a request for one makes it."""
     name = request.params["StackName"]
-    stack_id = names.stack_id(request.account, request.region, name)
-    return Stack(stack_id, name, request.account, request.region, request.now, config)
+    return Stack(
+        account=request.account,
+        stack_id=names.stack_id(request.account, request.region, name),
+        name=name,
+        region=request.region,
+        created=request.now,
+        config=wanted,
+        status="REVIEW_IN_PROGRESS",
+    )
 
 
 def _on_failure(params: Mapping[str, Any]) -> str:
@@ -234,14 +297,13 @@ def check_updatable(stack: Stack) -> None:
         raise invalid(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
 
 
-def check_types(stack: Stack, wanted: Blueprint) -> None:
+def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
     """Refuse to make one thing of another under the same logical id."""
-
-    def differs(resource: Resource) -> bool:
-        name = resource.logical_id
-        return name in wanted.active and wanted.declared(name).type != resource.type
-
-    modified = [r.logical_id for r in stack.resources.values() if differs(r)]
+    modified = [
+        name
+        for name, resource in lookups.resources(view, stack).items()
+        if name in wanted.active and wanted.declared(name).type != resource.type
+    ]
     if modified:
         raise invalid(
             "Update of resource type is not permitted. The new template modifies resource type of "
@@ -254,7 +316,7 @@ def _check_deletable(stack: Stack, params: Mapping[str, Any]) -> None:
         raise invalid(
             f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
         )
-    if stack.busy and stack.status not in INTERRUPTIBLE:
+    if stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE:
         raise invalid(NOT_DELETABLE.format(stack.name, stack.status))
     failed = stack.status == "DELETE_FAILED"
     if params.get("RetainResources") and not failed:
@@ -270,12 +332,3 @@ def _check_deletable(stack: Stack, params: Mapping[str, Any]) -> None:
     unknown = [name for name in params.get("RetainResources") or () if name not in stack.resources]
     if unknown:
         raise invalid(f"Resource [{unknown[0]}] does not exist for stack {stack.name}")
-
-
-def _check_skipped(stack: Stack) -> None:
-    for name in stack.skipped:
-        resource = stack.resources.get(name)
-        if resource is None or resource.status != "UPDATE_FAILED":
-            raise invalid(
-                f"Resource [{name}] can't be skipped: it is not in the UPDATE_FAILED state"
-            )

@@ -6,50 +6,40 @@ AWS CloudFormation API Reference, "GetTemplate", "GetTemplateSummary", "Validate
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Internal, Reads
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
-from stslab.sandbox.cloudformation.operations.requests import Desk
+from stslab.sandbox.cloudformation.operations.requests import (
+    checked_template,
+    described,
+    given_template,
+)
 from stslab.sandbox.cloudformation.template import capabilities, parameters
 from stslab.sandbox.cloudformation.template.template import Template
-
-Answer = Mapping[str, Any]
+from stslab.sandbox.state.snapshot import View
 
 
 class TemplateOperations:
     """Shows and validates templates."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, call: Internal) -> None:
+        self._call = call
 
-    def handlers(self) -> dict[str, Callable[[ApiRequest], Answer]]:
+    @property
+    def reads(self) -> Reads:
         """The operations by name."""
         return {
-            "GetTemplate": self.get,
-            "GetTemplateSummary": self.summary,
-            "ValidateTemplate": self.validate,
+            "GetTemplate": _get,
+            "GetTemplateSummary": self._summary,
+            "ValidateTemplate": self._validate,
         }
 
-    def get(self, request: ApiRequest) -> Answer:
-        """The template of a stack or of a change set, as it was given."""
-        params = request.params
-        if params.get("ChangeSetName"):
-            _, change_set = find_change_set(
-                self._desk, request, missing="StackName is a required parameter."
-            )
-            text = change_set.config.template
-        elif params.get("StackName"):
-            text = self._desk.stack(request).config.template
-        else:
-            raise invalid("StackName is required if ChangeSetName is not specified.")
-        return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
-
-    def summary(self, request: ApiRequest) -> Answer:
+    def _summary(self, view: View, request: ApiRequest) -> Answer:
         """What there is in a template, or in that of a stack."""
-        template = self._desk.template(self._text(request))
+        template = checked_template(self._text(view, request))
         kinds = list(dict.fromkeys(d.type for d in template.resources.values()))
         result: dict[str, Any] = {
             **_common(template),
@@ -65,19 +55,31 @@ class TemplateOperations:
             result["Metadata"] = json.dumps(template.metadata)
         return result
 
-    def _text(self, request: ApiRequest) -> str:
+    def _text(self, view: View, request: ApiRequest) -> str:
         if not request.params.get("StackName"):
-            return self._desk.template_text(request)
-        stack = self._desk.stack(request)
+            return given_template(self._call, request)
+        stack = described(view, request)
         if stack.status == "REVIEW_IN_PROGRESS":
             raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
         return stack.config.template
 
-    def validate(self, request: ApiRequest) -> Answer:
+    def _validate(self, _view: View, request: ApiRequest) -> Answer:
         """Whether a template is one, and what it needs."""
-        template = self._desk.template(self._desk.template_text(request))
+        template = checked_template(given_template(self._call, request))
         declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
         return {**_common(template), "Parameters": declared}
+
+
+def _get(view: View, request: ApiRequest) -> Answer:
+    """The template of a stack or of a change set, as it was given."""
+    if request.params.get("ChangeSetName"):
+        _, found = find_change_set(view, request, missing="StackName is a required parameter.")
+        text = found.config.template
+    elif request.params.get("StackName"):
+        text = described(view, request).config.template
+    else:
+        raise invalid("StackName is required if ChangeSetName is not specified.")
+    return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
 def _common(template: Template) -> dict[str, Any]:

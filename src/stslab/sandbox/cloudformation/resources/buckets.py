@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.kinds import Unfit
 from stslab.sandbox.cloudformation.resources.policies import document
-from stslab.sandbox.cloudformation.resources.work import Work
+from stslab.sandbox.cloudformation.resources.work import Refused, Work
+from stslab.sandbox.state import buckets
 
 Properties = Mapping[str, Any]
 HOME_REGION = "us-east-1"
@@ -54,22 +56,108 @@ def _encryption(work: Work, value: Any) -> None:
     if value is None:
         work.s3("DeleteBucketEncryption", Bucket=work.physical_id)
         return
-    rules = [_encryption_rule(rule) for rule in value["ServerSideEncryptionConfiguration"]]
+    rules = _members(value, "ServerSideEncryptionConfiguration")
     work.s3(
         "PutBucketEncryption",
         Bucket=work.physical_id,
-        ServerSideEncryptionConfiguration={"Rules": rules},
+        ServerSideEncryptionConfiguration={
+            "Rules": [_renamed(rule, _ENCRYPTION) for rule in rules]
+        },
     )
 
 
-def _encryption_rule(rule: Properties) -> dict[str, Any]:
-    result = {
-        name: value for name, value in rule.items() if name != "ServerSideEncryptionByDefault"
+def _lifecycle(work: Work, value: Any) -> None:
+    if value is None:
+        work.s3("DeleteBucketLifecycle", Bucket=work.physical_id)
+        return
+    work.s3(
+        "PutBucketLifecycleConfiguration",
+        Bucket=work.physical_id,
+        LifecycleConfiguration={"Rules": [lifecycle_rule(one) for one in _members(value, "Rules")]},
+        TransitionDefaultMinimumObjectSize=value.get("TransitionDefaultMinimumObjectSize"),
+    )
+
+
+def lifecycle_rule(rule: Properties) -> dict[str, Any]:
+    """A rule as S3 takes it: "AWS::S3::Bucket Rule" says what becomes of each property."""
+    made: dict[str, Any] = {**_renamed(rule, _RULE), "Filter": _filter(rule)}
+    expiration = _renamed(rule, _EXPIRATION)
+    transitions = _both(rule, "Transition", _TRANSITION)
+    noncurrent = _both(rule, "NoncurrentVersionTransition", _NONCURRENT_TRANSITION)
+    expiring = {"NoncurrentDays": rule.get("NoncurrentVersionExpirationInDays")}
+    expiring = rule.get("NoncurrentVersionExpiration") or expiring
+    optional = {
+        "Expiration": expiration,
+        "Transitions": transitions,
+        "NoncurrentVersionTransitions": noncurrent,
+        "NoncurrentVersionExpiration": _typed(expiring) if any(expiring.values()) else None,
     }
-    default = rule.get("ServerSideEncryptionByDefault")
-    if default:
-        result["ApplyServerSideEncryptionByDefault"] = default
-    return result
+    return made | {name: value for name, value in optional.items() if value}
+
+
+def _filter(rule: Properties) -> dict[str, Any]:
+    conditions = _renamed(rule, _FILTER)
+    tags = rule.get("TagFilters") or []
+    if len(conditions) + len(tags) > 1:
+        return {"And": {**conditions, "Tags": tags} if tags else conditions}
+    return {"Tag": tags[0]} if tags else conditions or {"Prefix": ""}
+
+
+def _both(rule: Properties, name: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The list that a property and its older form, which has one member, give."""
+    given = [rule[name]] if rule.get(name) else rule.get(f"{name}s") or []
+    return [_renamed(one, names) for one in given]
+
+
+def _renamed(given: Properties, names: Mapping[str, str]) -> dict[str, Any]:
+    return {new: _typed(given[old]) for old, new in names.items() if old in given}
+
+
+def _typed(value: Any) -> Any:
+    """Numbers and booleans that a template has as texts."""
+    if isinstance(value, dict):
+        return {name: _typed(member) for name, member in value.items()}
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _members(value: Properties, name: str) -> list[Properties]:
+    found = value.get(name)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise Unfit(f"Properties validation failed: #/{name}: expected type: JSONArray of objects")
+    return found
+
+
+_ENCRYPTION = {
+    "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
+    "BucketKeyEnabled": "BucketKeyEnabled",
+}
+_RULE = {
+    "Id": "ID",
+    "Status": "Status",
+    "AbortIncompleteMultipartUpload": "AbortIncompleteMultipartUpload",
+}
+_FILTER = {
+    "Prefix": "Prefix",
+    "ObjectSizeGreaterThan": "ObjectSizeGreaterThan",
+    "ObjectSizeLessThan": "ObjectSizeLessThan",
+}
+_EXPIRATION = {
+    "ExpirationInDays": "Days",
+    "ExpirationDate": "Date",
+    "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
+}
+_TRANSITION = {
+    "StorageClass": "StorageClass",
+    "TransitionInDays": "Days",
+    "TransitionDate": "Date",
+}
+_NONCURRENT_TRANSITION = {
+    "StorageClass": "StorageClass",
+    "TransitionInDays": "NoncurrentDays",
+    "NewerNoncurrentVersions": "NewerNoncurrentVersions",
+}
 
 
 def _acl(work: Work, value: Any) -> None:
@@ -81,6 +169,7 @@ SETTINGS: dict[str, Callable[[Work, Any], None]] = {
     "PublicAccessBlockConfiguration": _public_access,
     "VersioningConfiguration": _versioning,
     "BucketEncryption": _encryption,
+    "LifecycleConfiguration": _lifecycle,
     "AccessControl": _acl,
 }
 """What sets each property; in this order, for ACLs need the ownership that allows them."""
@@ -95,8 +184,8 @@ class Bucket:
         Creating one's own bucket again succeeds in us-east-1 (CreateBucket, Errors), so
         whether it is there already is asked first.
         """
-        if work.ground.bucket_exists(work.physical_id):
-            raise ApiFault("BucketAlreadyExists", f"{work.physical_id} already exists", CONFLICT)
+        if work.state.snapshot.get(buckets.Bucket, "", work.physical_id) is not None:
+            raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists", CONFLICT))
         place = None
         if work.region != HOME_REGION:
             place = {"LocationConstraint": work.region}
@@ -131,7 +220,7 @@ class Bucket:
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
         elif work.old_own_tags:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
-        work.tag_system("bucket", work.physical_id)
+        work.tag_system(buckets.Bucket, work.physical_id)
 
     def _attributes(self, work: Work) -> None:
         name, region = work.physical_id, work.region

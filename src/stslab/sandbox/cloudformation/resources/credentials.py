@@ -7,6 +7,7 @@ from typing import Any
 
 from stslab.sandbox.cloudformation.resources.identities import change_tags
 from stslab.sandbox.cloudformation.resources.work import Work
+from stslab.sandbox.state import providers
 
 Properties = Mapping[str, Any]
 
@@ -122,7 +123,7 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
-        work.tag_system("OIDC provider", work.physical_id)
+        work.tag_system(providers.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
 
     def update(self, work: Work, old: Properties) -> None:
         """Change its audiences, thumbprints and tags."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from stslab.sandbox.cloudformation.resources import policies
 from stslab.sandbox.cloudformation.resources.work import Work
+from stslab.sandbox.state.identities import Role, User
 
 Properties = Mapping[str, Any]
 
@@ -32,8 +33,9 @@ class Identity:
         work.attributes["Arn"] = made["Arn"]
         if self.kind == "Role":
             work.attributes["RoleId"] = made["RoleId"]
-        if self.kind != "Group":
-            work.tag_system(self.kind.lower(), work.physical_id)
+            work.tag_system(Role, work.physical_id.lower())
+        if self.kind == "User":
+            work.tag_system(User, work.physical_id.lower())
         self._apply(work, {})
 
     def update(self, work: Work, old: Properties) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import uuid
 
-from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.names import request_token
+from stslab.sandbox.cloudformation.resources.work import Refused
 
 GENERAL = "GeneralServiceException"
 CODES = {
@@ -33,30 +32,29 @@ SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
 NAME_TAKEN = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 
 
-def of_fault(fault: ApiFault, service: str, name: str) -> str:
-    """What a fault of ``service`` becomes in the event of a resource called ``name``."""
-    code = CODES.get(fault.code, GENERAL)
-    if fault.code in NAME_TAKEN:
+def of_refused(refused: Refused, name: str) -> str:
+    """What a service's refusal becomes in the event of a resource called ``name``."""
+    if refused.code in NAME_TAKEN:
         message = f"{name} already exists (Service: S3, Status Code: 0, Request ID: null)"
     else:
-        message = f"{fault.message} ({_trailer(fault, service)})"
-    return of_handler(message, code)
+        message = f"{refused.message} ({_trailer(refused)})"
+    return of_handler(message, CODES.get(refused.code, GENERAL))
 
 
 def of_handler(message: str, code: str) -> str:
     """What a resource handler's own failure becomes in an event."""
     return (
         f'Resource handler returned message: "{message}" '
-        f"(RequestToken: {request_token()}, HandlerErrorCode: {code})"
+        f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
     )
 
 
-def _trailer(fault: ApiFault, service: str) -> str:
+def _trailer(refused: Refused) -> str:
     parts = [
-        f"Service: {SERVICE_NAMES.get(service, service)}",
-        f"Status Code: {fault.status}",
+        f"Service: {SERVICE_NAMES[refused.service]}",
+        f"Status Code: {refused.status}",
         f"Request ID: {uuid.uuid4()}",
     ]
-    if service == "s3":
+    if refused.service == "s3":
         parts.append(f"Extended Request ID: {uuid.uuid4().hex}")
     return ", ".join(parts)

@@ -5,21 +5,25 @@ Which properties replace the resource is what each property's "Update requires" 
 
 from __future__ import annotations
 
+import re
+
 from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
 from stslab.sandbox.cloudformation.resources import buckets, credentials, identities, policies
 from stslab.sandbox.cloudformation.resources.kinds import Property, ResourceType
+from stslab.sandbox.cloudformation.resources.services import SERVICES
 
 TEXT = Property("text")
 TEXTS = Property("texts")
 LIST = Property("list")
 FLAG = Property("flag")
 JSON = Property("json")
+OBJECT = Property("object")
 NAME = Property("text", replaces=True)
 NEEDED_TEXT = Property("text", required=True)
 NEEDED_TEXTS = Property("texts", required=True)
 NEEDED_JSON = Property("json", required=True)
 FIXED = Property("text", required=True, replaces=True)
-LATER = Property("json", supported=False)
+UNSUPPORTED = Property("json", supported=False)
 
 ROLE = ResourceType(
     "AWS::IAM::Role",
@@ -83,7 +87,7 @@ POLICY = ResourceType(
     attributes=frozenset({"Id"}),
     acknowledged=True,
     make_name=physical_short,
-    required_together=("Groups", "Roles", "Users"),
+    any_of=("Groups", "Roles", "Users"),
 )
 MANAGED_POLICY = ResourceType(
     "AWS::IAM::ManagedPolicy",
@@ -159,30 +163,25 @@ BUCKET = ResourceType(
     "AWS::S3::Bucket",
     {
         "AccessControl": Property("text", allowed=tuple(buckets.CANNED_ACLS)),
-        "BucketEncryption": JSON,
+        "BucketEncryption": OBJECT,
         "BucketName": NAME,
+        "LifecycleConfiguration": OBJECT,
         "ObjectLockEnabled": FLAG,
-        "OwnershipControls": JSON,
-        "PublicAccessBlockConfiguration": JSON,
+        "OwnershipControls": OBJECT,
+        "PublicAccessBlockConfiguration": OBJECT,
         "Tags": LIST,
-        "VersioningConfiguration": JSON,
-        "AbacStatus": LATER,
-        "AccelerateConfiguration": LATER,
-        "AnalyticsConfigurations": LATER,
-        "BucketNamePrefix": LATER,
-        "BucketNamespace": LATER,
-        "CorsConfiguration": LATER,
-        "IntelligentTieringConfigurations": LATER,
-        "InventoryConfigurations": LATER,
-        "LifecycleConfiguration": LATER,
-        "LoggingConfiguration": LATER,
-        "MetadataConfiguration": LATER,
-        "MetadataTableConfiguration": LATER,
-        "MetricsConfigurations": LATER,
-        "NotificationConfiguration": LATER,
-        "ObjectLockConfiguration": LATER,
-        "ReplicationConfiguration": LATER,
-        "WebsiteConfiguration": LATER,
+        "VersioningConfiguration": OBJECT,
+        **dict.fromkeys(
+            (
+                "AbacStatus", "AccelerateConfiguration", "AnalyticsConfigurations",
+                "BucketNamePrefix", "BucketNamespace", "CorsConfiguration",
+                "IntelligentTieringConfigurations", "InventoryConfigurations",
+                "LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration",
+                "MetricsConfigurations", "NotificationConfiguration", "ObjectLockConfiguration",
+                "ReplicationConfiguration", "WebsiteConfiguration",
+            ),
+            UNSUPPORTED,
+        ),
     },
     buckets.Bucket(),
     attributes=frozenset(
@@ -192,7 +191,7 @@ BUCKET = ResourceType(
     name_limit=63,
     make_name=physical_lower,
     tagged=True,
-)
+)  # fmt: skip
 BUCKET_POLICY = ResourceType(
     "AWS::S3::BucketPolicy",
     {"Bucket": FIXED, "PolicyDocument": NEEDED_JSON},
@@ -208,7 +207,7 @@ TYPES: dict[str, ResourceType] = {
     )
 }  # fmt: skip
 
-KNOWN_ELSEWHERE = frozenset(
+UNSUPPORTED_TYPES = frozenset(
     {
         "AWS::IAM::SAMLProvider", "AWS::IAM::ServerCertificate", "AWS::IAM::ServiceLinkedRole",
         "AWS::IAM::VirtualMFADevice", "AWS::S3::AccessGrant", "AWS::S3::AccessGrantsInstance",
@@ -218,3 +217,13 @@ KNOWN_ELSEWHERE = frozenset(
     }
 )  # fmt: skip
 """Types of IAM and S3 that AWS deploys and the sandbox does not; no others exist."""
+_TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::[A-Za-z0-9]+(::[A-Za-z0-9]+)?")
+_OTHERS = re.compile(r"Custom::[\w@-]+|Alexa::ASK::Skill")
+
+
+def exists(name: str) -> bool:
+    """Whether AWS may have the type: all those of IAM and S3 are known, and other services."""
+    if name in TYPES or name in UNSUPPORTED_TYPES or _OTHERS.fullmatch(name):
+        return True
+    found = _TYPE.fullmatch(name)
+    return found is not None and found[1] in SERVICES - {"IAM", "S3"}

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.providers import OidcProvider
+from stslab.sandbox.state.state import State
 
 Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""
+Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
 GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
 SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
 
-class Ground(Protocol):
-    """What CloudFormation knows and does as a part of AWS, without its caller's permissions."""
+class Refused(ApiFault):
+    """What another service answered to a call."""
 
-    def bucket_exists(self, name: str) -> bool:
-        """Whether any account has a bucket of this name."""
-        ...
-
-    def tag(self, kind: str, name: str, tags: Mapping[str, str]) -> None:
-        """Set the system tags (``aws:…``) of a role, user, OIDC provider or bucket."""
-        ...
+    def __init__(self, service: str, fault: ApiFault) -> None:
+        super().__init__(fault.code, fault.message, fault.status)
+        self.service = service
 
 
 @dataclass
@@ -33,18 +36,17 @@ class Work:
     """What a handler needs to know, and where it leaves what it found out.
 
     ``tags`` are the resource's own, the stack's, and those that CloudFormation adds.
-    ``ground`` is what CloudFormation may do that its callers may not. ``note`` puts a line
-    into the stack's events. ``succeeded`` lists the calls that did.
+    ``note`` puts a line into the stack's events. ``succeeded`` lists the calls that did.
     """
 
-    call: Call
-    ground: Ground
-    type: str
+    call: Call = field(repr=False)
+    state: State
+    type_name: str
     logical_id: str
     physical_id: str
     properties: Mapping[str, Any] = field(repr=False)
-    region: str = "us-east-1"
-    account: str = ""
+    region: str
+    account: str
     tags: Mapping[str, str] = field(default_factory=dict)
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -57,19 +59,28 @@ class Work:
 
     def iam(self, operation: str, **params: Any) -> Mapping[str, Any]:
         """Call IAM, leaving out parameters that are None."""
-        return self.call("iam", operation, _given(params))
+        return self._make("iam", operation, params)
 
     def s3(self, operation: str, **params: Any) -> Mapping[str, Any]:
         """Call S3, leaving out parameters that are None."""
-        return self.call("s3", operation, _given(params))
+        return self._make("s3", operation, params)
 
     def quietly(self, service: str, operation: str, **params: Any) -> None:
         """Call, not minding that what is meant is gone already."""
         try:
-            self.call(service, operation, _given(params))
+            self._make(service, operation, params)
         except ApiFault as fault:
             if fault.code not in GONE:
                 raise
+
+    def _make(self, service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        given = {name: value for name, value in params.items() if value is not None}
+        try:
+            output = self.call(service, operation, given)
+        except ApiFault as fault:
+            raise Refused(service, fault) from None
+        self.succeeded.append(operation)
+        return output
 
     @property
     def own_tags(self) -> dict[str, str]:
@@ -81,10 +92,14 @@ class Work:
         """Those that were set so far."""
         return _own(self.old_tags)
 
-    def tag_system(self, kind: str, name: str) -> None:
-        """Set the tags that only CloudFormation itself can set."""
-        system = {key: value for key, value in self.tags.items() if key.startswith(SYSTEM)}
-        self.ground.tag(kind, name, system)
+    def tag_system(self, kind: type[Tagged], key: str) -> None:
+        """Add the tags that only CloudFormation itself can set, to the record of this key."""
+        account = "" if kind is Bucket else self.account
+        system = {name: value for name, value in self.tags.items() if name.startswith(SYSTEM)}
+        with self.state.transaction() as tx:
+            found = tx.get(kind, account, key)
+            if found is not None:
+                tx.put(replace(found, tags={**found.tags, **system}))
 
     def tagged(self, operation: str, **params: Any) -> Mapping[str, Any]:
         """Call an operation of IAM with the tags; without them where the caller may not tag.
@@ -97,13 +112,9 @@ class Work:
         except ApiFault as fault:
             if not tags or fault.code not in REFUSED or ":Tag" not in fault.message:
                 raise
-        self.note(f"Did not have IAM permissions to process tags on {self.type} resource.")
+        self.note(f"Did not have IAM permissions to process tags on {self.type_name} resource.")
         return self.iam(operation, **params)
 
 
 def _own(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not key.startswith(SYSTEM)}
-
-
-def _given(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}

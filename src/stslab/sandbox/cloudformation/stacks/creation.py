@@ -1,113 +1,120 @@
-"""Creates stacks, and takes back a creation that failed.
+"""Creates stacks, and rolls back a creation that failed.
 
 AWS CloudFormation User Guide, "Stack failure options" and "Stack status codes".
 """
 
 from __future__ import annotations
 
-from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.stacks import exports, steps
-from stslab.sandbox.cloudformation.stacks.deletion import demolish, failure
-from stslab.sandbox.cloudformation.stacks.site import Site
-from stslab.sandbox.cloudformation.stacks.state import Resource
-from stslab.sandbox.cloudformation.stacks.steps import Step
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
+from collections.abc import Mapping
+from typing import Any
 
-BY_USER = "Rollback requested by user."
+from msgspec.structs import replace
+
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.stacks import exports, steps
+from stslab.sandbox.cloudformation.stacks.deletion import delete_resources, failure
+from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.stacks.steps import Step
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.state.stacks import StackResource
+
 AFTER = {
-    "ROLLBACK": ("ROLLBACK_IN_PROGRESS", BY_USER),
+    "ROLLBACK": ("ROLLBACK_IN_PROGRESS", "Rollback requested by user."),
     "DELETE": ("DELETE_IN_PROGRESS", "Delete requested by user."),
     "DO_NOTHING": ("CREATE_FAILED", ""),
 }
 
 
-def create_stack(site: Site) -> None:
+def create_stack(job: Job) -> None:
     """Go on from CREATE_IN_PROGRESS."""
-    site.pause()
+    job.pause()
     try:
-        plan = site.blueprint()
-        for wave in plan.graph.waves():
-            failed = _create_wave(site, plan, wave)
+        blueprint = job.blueprint()
+        for wave in blueprint.graph.waves():
+            failed = _create_wave(job, blueprint, wave)
             if failed:
-                _fail(site, failure("create", failed))
+                _fail(job, failure("create", failed))
                 return
-        finish(site, plan)
+        finish(job, blueprint)
     except ApiFault as fault:
-        _fail(site, f"{fault.message.rstrip('.')}. ")
+        _fail(job, f"{fault.message.rstrip('.')}. ")
         return
-    site.stack_becomes("CREATE_COMPLETE")
+    job.stack_becomes("CREATE_COMPLETE")
 
 
-def _create_wave(site: Site, plan: Blueprint, wave: list[str]) -> list[str]:
-    pending = [resource_of(site, plan, name) for name in wave]
-    pending = [resource for resource in pending if resource.status != "CREATE_COMPLETE"]
-    stack = site.stack
-    if pending and stack.deadline is not None and site.now() > stack.deadline:
-        for resource in pending:
-            site.resource_becomes(resource, "CREATE_FAILED", "Resource creation cancelled")
-        return [resource.logical_id for resource in pending]
-    return steps.take(site, [creating(site, plan, resource) for resource in pending])
+def _create_wave(job: Job, blueprint: Blueprint, wave: list[str]) -> list[str]:
+    pending = [name for name in wave if declare(job, blueprint, name).status != "CREATE_COMPLETE"]
+    deadline = job.stack.deadline
+    if pending and deadline is not None and job.state.now() > deadline:
+        for name in pending:
+            job.resource_becomes(name, "CREATE_FAILED", "Resource creation cancelled")
+        return pending
+    return steps.take(job, [creating(job, blueprint, name) for name in pending])
 
 
-def resource_of(site: Site, plan: Blueprint, logical_id: str) -> Resource:
-    """The stack's resource of this id, made if it has none."""
-    stack = site.stack
-    if logical_id not in stack.resources:
-        declared = plan.declared(logical_id)
-        with site.changing(stack):
-            stack.resources[logical_id] = Resource(
-                logical_id,
-                declared.type,
-                "CREATE_PENDING",
-                site.now(),
-                deletion_policy=declared.deletion_policy,
-                needs=sorted(plan.graph.needs[logical_id]),
+def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
+    """The stack's resource of this id, put where it has none."""
+    with job.state.transaction() as tx:
+        stack = job.stack_in(tx)
+        found = lookups.resource(tx, stack, logical_id)
+        if found is None:
+            found = StackResource(
+                account=job.account,
+                stack_id=job.stack_id,
+                logical_id=logical_id,
+                type=blueprint.declared(logical_id).type,
+                status="CREATE_PENDING",
+                changed=tx.now(),
+                **steps.declared_members(blueprint, logical_id),
             )
-    return stack.resources[logical_id]
+            tx.put(found)
+            tx.put(replace(stack, resources=(*stack.resources, logical_id)))
+    return found
 
 
-def creating(site: Site, plan: Blueprint, resource: Resource, reason: str = "") -> Step:
+def creating(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
     """The step that makes a resource."""
     return Step(
-        resource,
+        logical_id,
+        blueprint.declared(logical_id).type,
         "CREATE",
-        lambda: steps.create(site, plan, resource),
-        reason,
-        _shown(site, plan, resource),
+        lambda: steps.create(job, blueprint, logical_id),
+        shown=_shown(job, blueprint, logical_id),
     )
 
 
-def _shown(site: Site, plan: Blueprint, resource: Resource) -> dict[str, object]:
+def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Mapping[str, Any]:
     """The properties for the events, as far as they can be resolved."""
     try:
-        return plan.properties(resource.logical_id, lookup_in(site.stack), masked=True)
+        return blueprint.properties(logical_id, job.lookup, masked=True)
     except ApiFault:
         return {}  # the step itself will say so
 
 
-def finish(site: Site, plan: Blueprint) -> None:
+def finish(job: Job, blueprint: Blueprint) -> None:
     """Give the stack its outputs and exports.
 
     Raises:
         ApiFault: an output can't be resolved, or an export is another stack's.
     """
-    outputs = plan.outputs(lookup_in(site.stack))
-    with site.changing(site.stack):
-        exports.check_new(site.stacks, site.stack, outputs)
-        site.stack.outputs = outputs
-        site.stack.imports = plan.imported
+    outputs = blueprint.outputs(job.lookup)
+    with job.state.transaction() as tx:
+        stack = job.stack_in(tx)
+        exports.check_new(tx, stack, outputs)
+        tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(blueprint.imported)))
 
 
-def _fail(site: Site, sentence: str) -> None:
-    status, then = AFTER[site.stack.on_failure]
-    site.stack_becomes(status, f"{sentence}{then}")
+def _fail(job: Job, sentence: str) -> None:
+    status, then = AFTER[job.stack.on_failure]
+    job.stack_becomes(status, f"{sentence}{then}")
 
 
-def roll_back(site: Site) -> None:
+def roll_back(job: Job) -> None:
     """Go on from ROLLBACK_IN_PROGRESS: delete what was made."""
-    site.pause()
-    failed = demolish(site, list(site.stack.resources.values()), creating=True)
+    job.pause()
+    failed = delete_resources(job, list(job.resources.values()), creating=True)
     if failed:
-        site.stack_becomes("ROLLBACK_FAILED", failure("delete", failed))
+        job.stack_becomes("ROLLBACK_FAILED", failure("delete", failed))
     else:
-        site.stack_becomes("ROLLBACK_COMPLETE")
+        job.stack_becomes("ROLLBACK_COMPLETE")

@@ -5,36 +5,39 @@ AWS CloudFormation User Guide, "Deleting a stack" and "DeletionPolicy attribute"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.stacks import exports, steps
-from stslab.sandbox.cloudformation.stacks.site import Site
-from stslab.sandbox.cloudformation.stacks.state import Remains, Resource
-from stslab.sandbox.cloudformation.stacks.steps import Step
+from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.stacks.steps import GONE, Step
 from stslab.sandbox.cloudformation.template.references import Graph
+from stslab.sandbox.state.stacks import Leftover, StackResource
 
-GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 
-
-def delete_stack(site: Site) -> None:
+def delete_stack(job: Job) -> None:
     """Go on from DELETE_IN_PROGRESS."""
-    stack = site.stack
+    stack = job.stack
     try:
-        exports.check_in_use(site.stacks, stack, {})
+        exports.check_in_use(job.state.snapshot, stack, {})
     except ApiFault as fault:
-        site.stack_becomes(stack.settled_status, f"Delete canceled. {fault.message}")
+        job.stack_becomes(stack.settled_status, f"Delete canceled. {fault.message}")
         return
-    site.pause()
-    failed = demolish(site, [r for r in stack.resources.values() if r.status not in GONE])
-    failed += clean(site)
+    job.pause()
+    failed = delete_resources(job, [r for r in job.resources.values() if r.status not in GONE])
+    failed += delete_leftovers(job)
     if failed:
-        site.stack_becomes("DELETE_FAILED", failure("delete", failed))
+        job.stack_becomes("DELETE_FAILED", failure("delete", failed))
         return
-    with site.changing(stack):
-        stack.deleted = site.now()
-        stack.change_sets.clear()
-    site.stack_becomes("DELETE_COMPLETE")
+    with job.state.transaction() as tx:
+        stack = job.stack_in(tx)
+        for change_set in lookups.change_sets(tx, stack):
+            tx.delete(change_set)
+        tx.put(replace(stack, deleted=tx.now(), change_sets=()))
+    job.stack_becomes("DELETE_COMPLETE")
 
 
 def failure(verb: str, names: Iterable[str]) -> str:
@@ -42,7 +45,9 @@ def failure(verb: str, names: Iterable[str]) -> str:
     return f"The following resource(s) failed to {verb}: [{', '.join(names)}]. "
 
 
-def demolish(site: Site, members: list[Resource], *, creating: bool = False) -> list[str]:
+def delete_resources(
+    job: Job, members: list[StackResource], *, creating: bool = False
+) -> list[str]:
     """Delete resources, those first on which no other depends; returns which failed.
 
     What a resource that failed still needs is left alone. ``creating`` says that what is
@@ -54,9 +59,9 @@ def demolish(site: Site, members: list[Resource], *, creating: bool = False) -> 
     needed: set[str] = set()
     for wave in reversed(Graph(needs).waves()):
         going = [by_name[name] for name in wave if name not in needed]
-        for name in take_down(site, going, creating=creating):
-            if site.stack.forced:
-                site.resource_becomes(by_name[name], "DELETE_SKIPPED", by_name[name].reason)
+        for name in _delete_wave(job, going, creating=creating):
+            if job.stack.forced:
+                job.resource_becomes(name, "DELETE_SKIPPED", job.resource(name).reason)
             else:
                 failed.append(name)
         for name in [n for n in wave if n in needed or n in failed]:
@@ -64,45 +69,46 @@ def demolish(site: Site, members: list[Resource], *, creating: bool = False) -> 
     return failed
 
 
-def take_down(site: Site, going: list[Resource], *, creating: bool) -> list[str]:
+def _delete_wave(job: Job, going: list[StackResource], *, creating: bool) -> list[str]:
     """Delete the resources of one wave, or skip those that are to be retained."""
-    waiting: list[Step] = []
+    due: list[Step] = []
     for resource in going:
-        if _retained(site, resource, creating=creating):
-            site.resource_becomes(resource, "DELETE_SKIPPED")
+        if _retained(job, resource, creating=creating):
+            job.resource_becomes(resource.logical_id, "DELETE_SKIPPED")
         elif not resource.initiated:
-            site.resource_becomes(resource, "DELETE_COMPLETE")
+            job.resource_becomes(resource.logical_id, "DELETE_COMPLETE")
         else:
-            waiting.append(Step(resource, "DELETE", _deleting(site, resource)))
-    return steps.take(site, waiting)
+            due.append(_deleting(job, resource))
+    return steps.take(job, due)
 
 
-def _retained(site: Site, resource: Resource, *, creating: bool) -> bool:
+def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
     policy = resource.deletion_policy
     kept = policy == "Retain" or (policy == "RetainExceptOnCreate" and not creating)
-    return (kept and resource.initiated) or resource.logical_id in site.stack.retained
+    return (kept and resource.initiated) or resource.logical_id in job.stack.retained
 
 
-def _deleting(site: Site, resource: Resource) -> Callable[[], None]:
-    return lambda: steps.delete(site, resource)
+def _deleting(job: Job, resource: StackResource | Leftover) -> Step:
+    def act() -> None:
+        steps.delete(job, resource)
+
+    return Step(resource.logical_id, resource.type, "DELETE", act)
 
 
-def clean(site: Site) -> list[str]:
-    """Delete what is physically left of replaced and removed resources; returns what failed."""
-    remains = list(site.stack.remains)
-    return [left.logical_id for left in remains if not _clean_one(site, left)]
+def delete_leftovers(job: Job) -> list[str]:
+    """Delete what updates replaced; returns the logical ids of what could not be deleted."""
+    return [left.logical_id for left in job.stack.leftovers if not _delete_leftover(job, left)]
 
 
-def _clean_one(site: Site, left: Remains) -> bool:
-    shadow = Resource(left.logical_id, left.type, "", site.now(), left.physical_id)
+def _delete_leftover(job: Job, left: Leftover) -> bool:
+    shown = replace(job.resource(left.logical_id), physical_id=left.physical_id)
     if left.retained:
-        site.note(shadow, "DELETE_SKIPPED")
+        job.note(shown, "DELETE_SKIPPED")
     else:
-        site.note(shadow, "DELETE_IN_PROGRESS")
-        why = steps.attempt(site, Step(shadow, "DELETE", lambda: steps.delete(site, left)))
-        site.note(shadow, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
+        job.note(shown, "DELETE_IN_PROGRESS")
+        why = steps.attempt(job, _deleting(job, left))
+        job.note(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
         if why:
             return False
-    with site.changing(site.stack):
-        site.stack.remains.remove(left)
+    job.keep_in_stack(leftovers=tuple(one for one in job.stack.leftovers if one != left))
     return True

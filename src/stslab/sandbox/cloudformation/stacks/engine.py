@@ -1,210 +1,204 @@
 """Does the work of stacks in the background: one thread for each stack that is worked on.
 
-Where a stack stands is in its status alone, so the work can go on after any interruption:
-:meth:`Engine.resume` takes up what a sandbox that went down left in the middle.
+What there is to do is in a stack's status alone. The engine watches the account's state: a
+stack that has come into a status with work in it gets a thread, after the request that gave it
+that status was committed. So the work goes on after any interruption: :meth:`Engine.resume`
+takes up what a sandbox that went down left in the middle.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from stslab.policy import Principal
 from stslab.sandbox.api.failures import where
-from stslab.sandbox.api.model import ApiFault, Caller, KeyStore
-from stslab.sandbox.cloudformation.resources.work import Ground
+from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyStore
+from stslab.sandbox.api.services import Internal
+from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.needs import SERVICE
+from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.stacks import creation, deletion, updating
-from stslab.sandbox.cloudformation.stacks.service_role import assume
-from stslab.sandbox.cloudformation.stacks.site import Interrupted, Site, Stopped, Temper
-from stslab.sandbox.cloudformation.stacks.state import Stack, Stacks
+from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.stacks import Stack
+from stslab.sandbox.state.state import State
 
-SERVICE = "cloudformation.amazonaws.com"
-EXPIRED = 403
-PHASES: dict[str, Callable[[Site], None]] = {
-    "CREATE_IN_PROGRESS": creation.create_stack,
-    "ROLLBACK_IN_PROGRESS": creation.roll_back,
-    "DELETE_IN_PROGRESS": deletion.delete_stack,
-    "UPDATE_IN_PROGRESS": updating.update_stack,
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": updating.clean_up,
-    "UPDATE_ROLLBACK_IN_PROGRESS": updating.roll_back,
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": updating.clean_up_rollback,
+STEP_SECONDS = 0.02
+_SESSION = "AWSCloudFormation"
+_ARN_FIELDS = 6
+_FORBIDDEN = 403
+_PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
+    "CREATE_IN_PROGRESS": (creation.create_stack, "CREATE_FAILED"),
+    "ROLLBACK_IN_PROGRESS": (creation.roll_back, "ROLLBACK_FAILED"),
+    "DELETE_IN_PROGRESS": (deletion.delete_stack, "DELETE_FAILED"),
+    "UPDATE_IN_PROGRESS": (updating.update_stack, "UPDATE_FAILED"),
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": (updating.clean_up, "UPDATE_COMPLETE"),
+    "UPDATE_ROLLBACK_IN_PROGRESS": (updating.roll_back, "UPDATE_ROLLBACK_FAILED"),
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": (
+        updating.clean_up_rollback,
+        "UPDATE_ROLLBACK_COMPLETE",
+    ),
 }
-FAILED = {
-    "CREATE_IN_PROGRESS": "CREATE_FAILED",
-    "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
-    "DELETE_IN_PROGRESS": "DELETE_FAILED",
-    "UPDATE_IN_PROGRESS": "UPDATE_FAILED",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_FAILED",
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
-}
-log = logging.getLogger(__name__)
+"""The statuses with work in them: what does it, and what the stack is if that can't be done."""
+_LOG = logging.getLogger(__name__)
 
 
-class Calls(Protocol):
-    """Makes calls in a caller's name, decided and carried out like any other call."""
-
-    def __call__(
-        self,
-        caller: Caller,
-        service: str,
-        operation: str,
-        params: Mapping[str, Any],
-        via: tuple[str, ...] = (),
-    ) -> Mapping[str, Any]:
-        """The output's members, as boto3 would return them; raises ApiFault when refused."""
-        ...
-
-
-@dataclass
-class Surroundings:
-    """What CloudFormation stands on: the account's calls, keys, clock, lock and memory.
-
-    ``save`` makes durable what was changed under the lock, which is held when it is called.
-    """
-
-    call: Calls
-    keys: KeyStore
-    ground: Callable[[str], Ground]
-    now: Callable[[], datetime]
-    lock: AbstractContextManager[Any]
-    save: Callable[[], None] = lambda: None
+def _nothing_fails(_stack_id: str, _logical_id: str, _type: str, _verb: str) -> str:
+    return ""
 
 
 class Engine:
-    """Works on stacks. ``step_seconds`` is how long a resource takes, twice over.
+    """Works on stacks.
 
-    ``temper`` may be replaced at any time.
+    ``pace`` tells the seconds of the next pause, of which a resource takes two; ``failure``
+    which resources fail. Both may be replaced at any time.
     """
 
-    def __init__(self, stacks: Stacks, around: Surroundings, step_seconds: float = 0.02) -> None:
-        self.stacks = stacks
-        self.around = around
-        self.step_seconds = step_seconds
-        self.temper = Temper(lambda: self.step_seconds)
+    def __init__(
+        self, state: State, call: Internal, keys: KeyStore, step_seconds: float = STEP_SECONDS
+    ) -> None:
+        self.pace: Callable[[], float] = lambda: step_seconds
+        self.failure: Failure = _nothing_fails
+        self._state = state
+        self._call = call
+        self._keys = keys
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
-        self._changes = 0  # how many are inside one another, guarded by the lock
-
-    def start(self, stack: Stack, caller: Caller | None = None) -> None:
-        """Begin, or go on with, what the stack's status says; returns at once.
-
-        Without a caller, the one whose key the stack remembers is looked up.
-        """
-        thread = threading.Thread(
-            target=self._work, args=(stack, caller), name=f"stack {stack.name}", daemon=True
-        )
-        self._threads[stack.stack_id] = thread
-        thread.start()
+        self._lock = threading.Lock()
+        self._end_watch = state.watch(self._changed)
 
     def resume(self) -> None:
         """Go on with every stack that is in the middle of something."""
-        for stack in self.stacks.all():
-            if stack.status in PHASES and not self.works_on(stack):
-                self.start(stack)
+        for stack in self._state.snapshot.everywhere(Stack):
+            self._attend_to(stack)
 
     def stop(self) -> None:
-        """Stop between two steps; :meth:`resume` goes on from there, also in a new process."""
+        """Stop between two steps. Another engine's :meth:`resume` goes on from there."""
         self._stopping.set()
+        self._end_watch()
         for thread in list(self._threads.values()):
             thread.join()
-        self._threads.clear()
-        self._stopping.clear()
 
-    def works_on(self, stack: Stack) -> bool:
+    def works_on(self, stack_id: str) -> bool:
         """Whether a thread is busy with the stack."""
-        thread = self._threads.get(stack.stack_id)
-        return thread is not None and thread.is_alive()
+        return stack_id in self._threads
 
     def wait(self, stack_id: str, seconds: float) -> None:
-        """Wait until nobody works on the stack, at most this long."""
+        """Wait until the work on the stack has ended, at most this long."""
         thread = self._threads.get(stack_id)
         if thread is not None:
             thread.join(seconds)
 
-    @contextmanager
-    def changing(self, stack: Stack) -> Iterator[None]:
-        """Hold the lock; what is changed is saved when it is let go."""
-        with self.around.lock:
-            self._changes += 1
-            try:
-                yield
-            finally:
-                self._changes -= 1
-                self.stacks.touch(stack)
-                if not self._changes:
-                    self.around.save()
+    def _changed(self, before: Snapshot, after: Snapshot) -> None:
+        if not before.shares(after, Stack):
+            for stack in after.everywhere(Stack):
+                self._attend_to(stack)
 
-    def _work(self, stack: Stack, caller: Caller | None) -> None:
-        site = self._site(stack, caller)
-        try:
-            while stack.status in PHASES:
-                self._phase(site)
-        except Stopped:
-            log.info("Leaving stack %s in %s", stack.name, stack.status)
-        finally:
-            self._threads.pop(stack.stack_id, None)
+    def _attend_to(self, stack: Stack) -> None:
+        with self._lock:
+            if stack.status not in _PHASES or stack.stack_id in self._threads:
+                return
+            thread = threading.Thread(
+                target=self._work,
+                args=(stack.account, stack.stack_id),
+                name=f"stack {stack.name}",
+                daemon=True,
+            )
+            self._threads[stack.stack_id] = thread
+        thread.start()
 
-    def _phase(self, site: Site) -> None:
-        status = site.stack.status
+    def _work(self, account: str, stack_id: str) -> None:
         try:
-            PHASES[status](site)
+            while (stack := self._next(account, stack_id)) is not None:
+                self._phase(stack)
+        except BaseException as ended:
+            self._threads.pop(stack_id, None)
+            if not isinstance(ended, Stopped):
+                raise
+
+    def _next(self, account: str, stack_id: str) -> Stack | None:
+        """The stack with more work to do; else None, and from then on it has no thread.
+
+        Under the lock, so that a request which gives the stack work at this moment either is
+        seen here, or finds no thread and begins one.
+        """
+        with self._lock:
+            stack = self._state.snapshot.get(Stack, account, stack_id)
+            if stack is None or stack.status not in _PHASES:
+                self._threads.pop(stack_id, None)
+                return None
+            return stack
+
+    def _phase(self, stack: Stack) -> None:
+        work, failed = _PHASES[stack.status]
+        job = Job(
+            state=self._state,
+            account=stack.account,
+            stack_id=stack.stack_id,
+            phase=stack.status,
+            call=self._calls_of(stack),
+            pause=self._pause,
+            failure=self.failure,
+        )
+        try:
+            work(job)
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - ends the stack's work, not the sandbox
-            log.error("Stack %s in %s\n%s", site.stack.stack_id, status, where(error))  # noqa: TRY400 - without values
-            site.stack_becomes(FAILED[status], "Internal error in the sandbox")
-
-    def _site(self, stack: Stack, caller: Caller | None) -> Site:
-        return Site(
-            stack=stack,
-            stacks=self.stacks,
-            call=_Acting(self.around, stack, caller),
-            ground=self.around.ground(stack.account),
-            now=self.around.now,
-            changing=self.changing,
-            pause=self._pause,
-            hindrance=self.temper.hindrance,
-        )
+            _LOG.error("%s in %s\n%s", stack.stack_id, stack.status, where(error))
+            with suppress(Interrupted):
+                job.stack_becomes(failed, "Internal error in the sandbox")
 
     def _pause(self) -> None:
-        if self._stopping.wait(self.temper.pace()):
+        if self._stopping.wait(self.pace()):
             raise Stopped
 
+    def _calls_of(self, stack: Stack) -> Call:
+        """Calls as the stack's service role, or else as whoever asked for the work."""
+        acting: list[Caller] = []
+        via = () if stack.role_arn else (SERVICE,)
 
-class _Acting:
-    """Makes a stack's calls as its service role, or else as whoever asked for the work."""
-
-    def __init__(self, around: Surroundings, stack: Stack, caller: Caller | None) -> None:
-        self._around = around
-        self._stack = stack
-        self._caller = caller
-        self._role: Caller | None = None
-
-    def __call__(
-        self, service: str, operation: str, params: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        if self._stack.role_arn:
-            return self._around.call(self._as_role(), service, operation, params)
-        return self._around.call(self._as_caller(), service, operation, params, (SERVICE,))
-
-    def _as_role(self) -> Caller:
-        if self._role is None:
-            self._role = assume(self._around.call, self._around.keys, self._stack.role_arn)
-        return self._role
-
-    def _as_caller(self) -> Caller:
-        if self._caller is None:
-            key = self._around.keys.lookup(self._stack.caller_key)
-            if key is None or not key.active:
-                raise ApiFault(
-                    "InvalidClientTokenId",
-                    "The security token included in the request is invalid",
-                    EXPIRED,
+        def call(service: str, operation: str, params: Mapping[str, object]) -> Answer:
+            if not acting:
+                acting.append(
+                    self.as_role(stack.role_arn) if stack.role_arn else self._as_caller(stack)
                 )
-            self._caller = key.caller
-        return self._caller
+            return self._call(acting[0], service, operation, params, via)
+
+        return call
+
+    def _as_caller(self, stack: Stack) -> Caller:
+        key = self._keys.lookup(stack.caller_key)
+        if key is None or not key.active:
+            raise ApiFault(
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid",
+                _FORBIDDEN,
+            )
+        return key.caller
+
+    def as_role(self, role_arn: str) -> Caller:
+        """A session of a service role, for CloudFormation to act with.
+
+        AWS CloudFormation User Guide, "AWS CloudFormation service role".
+
+        Raises:
+            ApiFault: ``ValidationError``, if the role does not let CloudFormation assume it.
+        """
+        refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
+        fields = role_arn.split(":")
+        if len(fields) != _ARN_FIELDS or not fields[-1].startswith("role/"):
+            raise refused
+        service = Caller(Principal.service(SERVICE), fields[4], "", "AWSService")
+        request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
+        try:
+            given = self._call(service, "sts", "AssumeRole", request)["Credentials"]
+        except ApiFault:
+            raise refused from None
+        found = self._keys.lookup(given["AccessKeyId"])
+        if found is None:
+            raise refused
+        return found.caller

@@ -7,90 +7,84 @@ same time: all begin, then each does its work, then each is complete.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources import TYPES, reasons
-from stslab.sandbox.cloudformation.resources.kinds import ResourceType
-from stslab.sandbox.cloudformation.resources.schema import Unfit, fitted
-from stslab.sandbox.cloudformation.resources.work import Work
-from stslab.sandbox.cloudformation.stacks.site import Site
-from stslab.sandbox.cloudformation.stacks.state import Remains, Resource, Snapshot
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
+from stslab.sandbox.cloudformation.resources import reasons
+from stslab.sandbox.cloudformation.resources.kinds import ResourceType, Unfit, fitted
+from stslab.sandbox.cloudformation.resources.types import TYPES
+from stslab.sandbox.cloudformation.resources.work import Refused, Work
+from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 CANCELLED = {
     "CREATE": "Resource creation cancelled",
     "UPDATE": "Resource update cancelled",
     "DELETE": "Resource deletion cancelled",
 }
-log = logging.getLogger(__name__)
+GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
+_LOG = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     """What is to be done to one resource; ``verb`` is CREATE, UPDATE or DELETE.
 
-    ``act`` does it. ``reason`` goes into the event that begins it, ``physical`` is a
-    physical id that this event shows other than the resource's own.
+    ``act`` does it. ``reason`` and ``shown`` properties go into its events.
     """
 
-    resource: Resource
+    logical_id: str
+    type: str
     verb: str
     act: Callable[[], None]
     reason: str = ""
     shown: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def take(site: Site, steps: Iterable[Step]) -> list[str]:
+def take(job: Job, steps: Sequence[Step]) -> list[str]:
     """Take the steps of one wave; returns the logical ids of those that failed."""
-    steps = list(steps)
     if not steps:
         return []
     for step in steps:
-        site.resource_becomes(step.resource, f"{step.verb}_IN_PROGRESS", step.reason, step.shown)
-    site.pause()
+        job.resource_becomes(step.logical_id, f"{step.verb}_IN_PROGRESS", step.reason, step.shown)
+    job.pause()
     failed: list[str] = []
     done: list[Step] = []
     for step in steps:
         stop = failed and step.verb != "DELETE"  # deletions go on with whatever they can
-        why = CANCELLED[step.verb] if stop else attempt(site, step)
+        why = CANCELLED[step.verb] if stop else attempt(job, step)
         if why:
-            failed.append(step.resource.logical_id)
-            site.resource_becomes(step.resource, f"{step.verb}_FAILED", why, step.shown)
+            failed.append(step.logical_id)
+            job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why, step.shown)
         else:
             done.append(step)
-    site.pause()
+    job.pause()
     for step in done:
-        site.resource_becomes(step.resource, f"{step.verb}_COMPLETE", "", step.shown)
+        job.resource_becomes(step.logical_id, f"{step.verb}_COMPLETE", "", step.shown)
     return failed
 
 
-def attempt(site: Site, step: Step) -> str:
+def attempt(job: Job, step: Step) -> str:
     """Do what a step does; returns why it failed, "" if it did not."""
-    resource = step.resource
-    hindered = site.hindrance(site.stack.stack_id, resource.logical_id, resource.type, step.verb)
-    if hindered:
-        return reasons.of_handler(hindered, "InternalFailure")
+    rehearsed = job.failure(job.stack_id, step.logical_id, step.type, step.verb)
+    if rehearsed:
+        return reasons.of_handler(rehearsed, "InternalFailure")
     try:
         step.act()
     except Unfit as problem:
         return str(problem)
+    except Refused as refused:
+        return reasons.of_refused(refused, job.resource(step.logical_id).physical_id)
     except ApiFault as fault:
-        return _reason(step.resource, fault)
+        return fault.message  # a template's, not a service's
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
-        what = f"{step.verb} of {step.resource.logical_id} in {site.stack.stack_id}"
-        log.error("%s\n%s", what, where(error))  # noqa: TRY400 - without values
+        _LOG.error("%s of %s in %s\n%s", step.verb, step.logical_id, job.stack_id, where(error))
         return reasons.of_handler("Internal error in the sandbox", "InternalFailure")
     return ""
-
-
-def _reason(resource: Resource, fault: ApiFault) -> str:
-    if fault.code == "ValidationError" and not hasattr(fault, "service"):
-        return fault.message  # a template's, not a service's
-    return reasons.of_fault(fault, getattr(fault, "service", ""), resource.physical_id)
 
 
 def kind_of(type_name: str) -> ResourceType:
@@ -104,134 +98,138 @@ def kind_of(type_name: str) -> ResourceType:
     return TYPES[type_name]
 
 
-def work_on(site: Site, resource: Resource | Remains, **more: Any) -> Work:
+def _work_on(job: Job, resource: StackResource | Leftover, **more: Any) -> Work:
     """The work that a handler is given for a resource as it is."""
-
-    def call(service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            output = site.call(service, operation, params)
-        except ApiFault as fault:
-            fault.service = service  # type: ignore[attr-defined] # for the event's reason
-            raise
-        succeeded.append(operation)
-        return output
-
-    succeeded: list[str] = []
     base = Work(
-        call=call,
-        succeeded=succeeded,
-        ground=site.ground,
-        type=resource.type,
+        job.call,
+        job.state,
+        type_name=resource.type,
         logical_id=resource.logical_id,
         physical_id=resource.physical_id,
         properties=resource.properties,
-        region=site.stack.region,
-        account=site.stack.account,
+        region=job.stack.region,
+        account=job.account,
     )
     return replace(base, **more)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Wanted:
     """A resource as a blueprint wants it, everything resolved."""
 
     kind: ResourceType
-    properties: dict[str, Any] = field(repr=False)
-    tags: dict[str, str]
-    shown: dict[str, Any] = field(repr=False)
+    properties: Mapping[str, Any] = field(repr=False)
+    tags: Mapping[str, str]
+    shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def wanted(site: Site, plan: Blueprint, logical_id: str) -> Wanted:
+def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
     """Resolve what a blueprint wants of a resource, from the stack as it is now.
 
     Raises:
         Unfit: the type or a property is not one that there is.
         ApiFault: an intrinsic function can't be resolved.
     """
-    kind = kind_of(plan.declared(logical_id).type)
-    lookup = lookup_in(site.stack)
-    properties = fitted(kind, logical_id, plan.properties(logical_id, lookup))
-    tags = plan.tags(logical_id, properties) if kind.tagged else {}
-    return Wanted(kind, properties, tags, plan.properties(logical_id, lookup, masked=True))
+    kind = kind_of(blueprint.declared(logical_id).type)
+    lookup = job.lookup
+    properties = fitted(kind, logical_id, blueprint.properties(logical_id, lookup))
+    tags = blueprint.tags(logical_id, properties) if kind.tagged else {}
+    return Wanted(kind, properties, tags, blueprint.properties(logical_id, lookup, masked=True))
 
 
-def settle(site: Site, plan: Blueprint, resource: Resource, work: Work) -> None:
+def _settle(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> StackResource:
     """Keep what a handler made of a resource, and what the template says beside it."""
-    declared = plan.declared(resource.logical_id)
-    metadata = plan.metadata(resource.logical_id, lookup_in(site.stack))
-    with site.changing(site.stack):
-        resource.physical_id = work.physical_id
-        resource.properties = dict(work.properties)
-        resource.attributes = work.attributes
-        resource.tags = dict(work.tags)
-        resource.needs = sorted(plan.graph.needs[resource.logical_id])
-        resource.deletion_policy = declared.deletion_policy
-        resource.description = declared.description
-        resource.metadata = metadata
+    return job.keep(
+        logical_id,
+        physical_id=work.physical_id,
+        properties=work.properties,
+        attributes=work.attributes,
+        tags=work.tags,
+        metadata=blueprint.metadata(logical_id, job.lookup),
+        **declared_members(blueprint, logical_id),
+    )
 
 
-def create(site: Site, plan: Blueprint, resource: Resource) -> None:
+def declared_members(blueprint: Blueprint, logical_id: str) -> dict[str, Any]:
+    """What a resource keeps of its declaration beside the properties."""
+    declared = blueprint.declared(logical_id)
+    return {
+        "needs": tuple(sorted(blueprint.graph.needs[logical_id])),
+        "deletion_policy": declared.deletion_policy,
+        "description": declared.description,
+    }
+
+
+def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     """Make a resource; the event that it has begun says which physical id it has."""
-    want = wanted(site, plan, resource.logical_id)
+    want = wanted(job, blueprint, logical_id)
+    resource = job.resource(logical_id)
     if resource.initiated:
-        delete(site, resource)  # left by a sandbox that stopped in the middle
-    with site.changing(site.stack):
-        resource.physical_id = _new_name(site, want, resource)
-        resource.properties, resource.tags = want.properties, want.tags
-        resource.initiated = True
-    work = work_on(site, resource, tags=want.tags, note=_noting(site, resource))
+        delete(job, resource)  # left by a sandbox that stopped in the middle
+    resource = job.keep(
+        logical_id,
+        physical_id=_new_name(job, want, logical_id),
+        properties=want.properties,
+        tags=want.tags,
+        initiated=True,
+    )
+    work = _work_on(job, resource, tags=want.tags, note=_noting(job, logical_id))
     try:
         want.kind.handler.create(work)
     except ApiFault:
-        _not_made(site, resource, work)
+        # If not even its first call succeeded, there is nothing to delete.
+        job.keep(
+            logical_id,
+            initiated=bool(work.succeeded),
+            physical_id=work.physical_id,
+            attributes=work.attributes,
+        )
         raise
-    settle(site, plan, resource, work)
-    site.note(resource, resource.status, "Resource creation Initiated", want.shown)
+    resource = _settle(job, blueprint, logical_id, work)
+    job.note(resource, resource.status, "Resource creation Initiated", want.shown)
 
 
-def _new_name(site: Site, want: Wanted, resource: Resource) -> str:
+def _new_name(job: Job, want: Wanted, logical_id: str) -> str:
     kind = want.kind
     given = want.properties.get(kind.name_property) if kind.name_property else None
     if given or kind.make_name is None:
         return str(given or "")
-    return kind.make_name(site.stack.name, resource.logical_id, kind.name_limit)
+    return kind.make_name(job.stack.name, logical_id, kind.name_limit)
 
 
-def _not_made(site: Site, resource: Resource, work: Work) -> None:
-    """What is left after a failed creation: nothing, if not even its first call succeeded."""
-    with site.changing(site.stack):
-        resource.initiated = bool(work.succeeded)
-        resource.physical_id, resource.attributes = work.physical_id, work.attributes
+def _noting(job: Job, logical_id: str) -> Callable[[str], None]:
+    def note(reason: str) -> None:
+        resource = job.resource(logical_id)
+        job.note(resource, resource.status, reason)
+
+    return note
 
 
-def _noting(site: Site, resource: Resource) -> Callable[[str], None]:
-    return lambda reason: site.note(resource, resource.status, reason)
-
-
-def update(site: Site, plan: Blueprint, resource: Resource, want: Wanted) -> None:
+def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> None:
     """Change a resource in place, from what it says that it is."""
-    work = work_on(
-        site,
+    resource = job.resource(logical_id)
+    work = _work_on(
+        job,
         resource,
         properties=want.properties,
         tags=want.tags,
         old_tags=resource.tags,
         attributes=dict(resource.attributes),
-        note=_noting(site, resource),
+        note=_noting(job, logical_id),
     )
-    want.kind.handler.update(work, dict(resource.properties))
-    settle(site, plan, resource, work)
+    want.kind.handler.update(work, resource.properties)
+    _settle(job, blueprint, logical_id, work)
 
 
-def restore(site: Site, plan: Blueprint, resource: Resource, before: Snapshot) -> None:
+def restore(job: Job, blueprint: Blueprint, logical_id: str, before: Before) -> None:
     """Undo a change in place, however much of it was made."""
     if before.tried is None:
         return
-    with site.changing(site.stack):
-        resource.properties, resource.tags = before.tried, before.tried_tags
-    update(site, plan, resource, Wanted(kind_of(resource.type), before.properties, before.tags, {}))
+    resource = job.keep(logical_id, properties=before.tried, tags=before.tried_tags)
+    want = Wanted(kind_of(resource.type), before.properties, before.tags)
+    update(job, blueprint, logical_id, want)
 
 
-def delete(site: Site, resource: Resource | Remains) -> None:
+def delete(job: Job, resource: StackResource | Leftover) -> None:
     """Delete what a resource is physically."""
-    kind_of(resource.type).handler.delete(work_on(site, resource))
+    kind_of(resource.type).handler.delete(_work_on(job, resource))

@@ -1,131 +1,121 @@
-"""Updates stacks, and takes back an update that failed.
+"""Updates stacks, and rolls back an update that failed.
 
-AWS CloudFormation User Guide, "AWS CloudFormation stack updates" and "Update behaviors of
-stack resources".
+AWS CloudFormation User Guide, "AWS CloudFormation stack updates", "Update behaviors of stack
+resources" and "UpdateReplacePolicy attribute".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.schema import Unfit
+from stslab.sandbox.cloudformation.resources.kinds import Unfit
 from stslab.sandbox.cloudformation.stacks import deletion, steps
-from stslab.sandbox.cloudformation.stacks.creation import creating, finish, resource_of
-from stslab.sandbox.cloudformation.stacks.deletion import demolish, failure
-from stslab.sandbox.cloudformation.stacks.plan import changed, is_there
-from stslab.sandbox.cloudformation.stacks.site import Site
-from stslab.sandbox.cloudformation.stacks.state import Remains, Resource, Snapshot
-from stslab.sandbox.cloudformation.stacks.steps import Step, Wanted
+from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
+from stslab.sandbox.cloudformation.stacks.creation import creating, declare, finish
+from stslab.sandbox.cloudformation.stacks.deletion import delete_resources, failure
+from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
-GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 
 
-def update_stack(site: Site) -> None:
+def update_stack(job: Job) -> None:
     """Go on from UPDATE_IN_PROGRESS."""
-    site.pause()
+    job.pause()
     try:
-        plan = site.blueprint()
-        for wave in plan.graph.waves():
-            due = [step for name in wave if (step := _step(site, plan, name))]
-            failed = steps.take(site, due)
+        blueprint = job.blueprint()
+        for wave in blueprint.graph.waves():
+            due = [step for name in wave if (step := _step(job, blueprint, name))]
+            failed = steps.take(job, due)
             if failed:
-                verb = "create" if all(_is_fresh(site, name) for name in failed) else "update"
-                _fail(site, failure(verb, failed))
+                verb = "create" if all(job.resource(name).fresh for name in failed) else "update"
+                _fail(job, failure(verb, failed))
                 return
-        finish(site, plan)
+        finish(job, blueprint)
     except ApiFault as fault:
-        _fail(site, fault.message)
+        _fail(job, fault.message)
         return
-    site.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def _is_fresh(site: Site, name: str) -> bool:
-    return site.stack.resources[name].fresh
+def _fail(job: Job, reason: str) -> None:
+    kept = job.stack.on_failure == "DO_NOTHING"
+    job.stack_becomes("UPDATE_FAILED" if kept else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
 
 
-def _fail(site: Site, reason: str) -> None:
-    kept = site.stack.on_failure == "DO_NOTHING"
-    site.stack_becomes("UPDATE_FAILED" if kept else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
-
-
-def _step(site: Site, plan: Blueprint, logical_id: str) -> Step | None:
+def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
     """What the update has to do to one resource, if anything."""
-    resource = resource_of(site, plan, logical_id)
+    resource = declare(job, blueprint, logical_id)
     if not is_there(resource) or resource.fresh:
-        return _addition(site, plan, resource)
+        return _addition(job, blueprint, resource)
     try:
-        want = steps.wanted(site, plan, logical_id)
+        want = steps.wanted(job, blueprint, logical_id)
     except (Unfit, ApiFault) as problem:
-        return Step(resource, "UPDATE", _raising(problem))
+        return _failing(resource, problem)
     half_replaced = resource.before is not None and resource.before.replaced
     if half_replaced and resource.status != "UPDATE_COMPLETE":
-        return _replacement(site, plan, resource, want)
+        return _replacement(job, blueprint, resource, want)
     names = changed(resource.properties, want.properties)
     if set(names) & want.kind.replacing:
-        return _replacement(site, plan, resource, want)
+        return _replacement(job, blueprint, resource, want)
     if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
-        return _change(site, plan, resource, want)
-    _keep_attributes(site, plan, resource)
+        return _change(job, blueprint, resource, want)
+    job.keep(logical_id, **steps.declared_members(blueprint, logical_id))
     return None
 
 
-def _raising(problem: Exception) -> Callable[[], None]:
+def _failing(resource: StackResource, problem: Exception) -> Step:
     def act() -> None:
         raise problem
 
-    return act
+    return Step(resource.logical_id, resource.type, "UPDATE", act)
 
 
-def _addition(site: Site, plan: Blueprint, resource: Resource) -> Step | None:
+def _addition(job: Job, blueprint: Blueprint, resource: StackResource) -> Step | None:
     if resource.fresh and resource.status == "CREATE_COMPLETE":
         return None  # by this update, before the sandbox stopped
-    with site.changing(site.stack):
-        resource.fresh = True
-        resource.type = plan.declared(resource.logical_id).type
-    return creating(site, plan, resource)
+    name = resource.logical_id
+    job.keep(name, fresh=True, type=blueprint.declared(name).type)
+    return creating(job, blueprint, name)
 
 
-def _keep_attributes(site: Site, plan: Blueprint, resource: Resource) -> None:
-    """Take over what the template says beside the properties."""
-    declared = plan.declared(resource.logical_id)
-    needs = sorted(plan.graph.needs[resource.logical_id])
-    with site.changing(site.stack):
-        resource.needs = needs
-        resource.deletion_policy = declared.deletion_policy
-        resource.description = declared.description
-
-
-def _change(site: Site, plan: Blueprint, resource: Resource, want: Wanted) -> Step:
+def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
+    name = resource.logical_id
     # One that failed, or that a sandbox going down left, may be anything in between.
     halfway = not resource.status.endswith("_COMPLETE")
 
     def act() -> None:
-        before = _remember(site, resource, replaced=False)
+        before = _remember(job, name)
         if halfway:
-            steps.restore(site, plan, resource, before)
-        with site.changing(site.stack):
-            before.tried, before.tried_tags = want.properties, want.tags
-        steps.update(site, plan, resource, want)
+            steps.restore(job, blueprint, name, before)
+        before = replace(before, tried=want.properties, tried_tags=want.tags)
+        job.keep(name, before=before)
+        steps.update(job, blueprint, name, want)
 
-    return Step(resource, "UPDATE", act, "", want.shown)
+    return Step(name, resource.type, "UPDATE", act, "", want.shown)
 
 
-def _replacement(site: Site, plan: Blueprint, resource: Resource, want: Wanted) -> Step:
+def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
+    name = resource.logical_id
+
     def act() -> None:
         _check_new_name(resource, want)
-        with site.changing(site.stack):
-            if resource.before is None or not resource.before.replaced:
-                _remember(site, resource, replaced=True)
-                resource.initiated = False
-        steps.create(site, plan, resource)
+        before = _remember(job, name)
+        if not before.replaced:
+            retained = blueprint.declared(name).update_replace_policy != "Delete"
+            before = replace(before, replaced=True, retained=retained)
+            job.keep(name, before=before, initiated=False)
+        steps.create(job, blueprint, name)
 
-    return Step(resource, "UPDATE", act, REPLACING, want.shown)
+    return Step(name, resource.type, "UPDATE", act, REPLACING, want.shown)
 
 
-def _check_new_name(resource: Resource, want: Wanted) -> None:
+def _check_new_name(resource: StackResource, want: Wanted) -> None:
     """Refuse to replace what has a name of its own by another of the same name."""
     property_name = want.kind.name_property
     old = resource.before.properties if resource.before else resource.properties
@@ -137,109 +127,129 @@ def _check_new_name(resource: Resource, want: Wanted) -> None:
         )
 
 
-def _remember(site: Site, resource: Resource, *, replaced: bool) -> Snapshot:
-    with site.changing(site.stack):
-        if resource.before is None:
-            resource.before = Snapshot(
-                resource.physical_id,
-                dict(resource.properties),
-                dict(resource.attributes),
-                dict(resource.tags),
-            )
-        resource.before.replaced = resource.before.replaced or replaced
+def _remember(job: Job, logical_id: str) -> Before:
+    """What the resource was before the update, kept where it is not yet."""
+    resource = job.resource(logical_id)
+    if resource.before is not None:
         return resource.before
-
-
-def clean_up(site: Site) -> None:
-    """Go on from UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete what is no longer wanted."""
-    stack = site.stack
-    site.pause()
-    with site.changing(stack):
-        for resource in stack.resources.values():
-            _leave_old(site, resource)
-            resource.before, resource.fresh = None, False
-    deletion.clean(site)
-    wanted = site.blueprint().active
-    demolish(
-        site, [r for n, r in stack.resources.items() if n not in wanted and r.status not in GONE]
+    before = Before(
+        physical_id=resource.physical_id,
+        properties=resource.properties,
+        attributes=resource.attributes,
+        tags=resource.tags,
     )
-    with site.changing(stack):
-        stack.previous = None
-        stack.remains.clear()
-        for name in [n for n, r in stack.resources.items() if n not in wanted]:
-            del stack.resources[name]
-    site.stack_becomes("UPDATE_COMPLETE")
+    job.keep(logical_id, before=before)
+    return before
 
 
-def _leave_old(site: Site, resource: Resource) -> None:
-    """Leave what was replaced to the cleanup."""
+def clean_up(job: Job) -> None:
+    """Go on from UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete what is no longer wanted."""
+    job.pause()
+    with job.state.transaction() as tx:
+        replaced = [left for r in job.resources.values() if (left := _replaced(r))]
+        for resource in job.resources.values():
+            tx.put(replace(resource, before=None, fresh=False))
+        stack = job.stack_in(tx)
+        tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
+    deletion.delete_leftovers(job)
+    wanted = job.blueprint().active
+    unwanted = [r for name, r in job.resources.items() if name not in wanted]
+    delete_resources(job, [r for r in unwanted if r.status not in GONE])
+    _forget(job, unwanted)
+    job.stack_becomes("UPDATE_COMPLETE")
+
+
+def _replaced(resource: StackResource) -> Leftover | None:
+    """What an update that is complete leaves of a resource to the cleanup."""
     before = resource.before
     if before is None or not before.replaced or before.physical_id == resource.physical_id:
-        return
-    site.stack.remains.append(
-        Remains(resource.logical_id, resource.type, before.physical_id, before.properties)
+        return None
+    return Leftover(
+        logical_id=resource.logical_id,
+        type=resource.type,
+        physical_id=before.physical_id,
+        properties=before.properties,
+        retained=before.retained,
     )
 
 
-def roll_back(site: Site) -> None:
+def _forget(job: Job, unwanted: Iterable[StackResource]) -> None:
+    """End an update, or its rollback: these resources are the stack's no longer."""
+    with job.state.transaction() as tx:
+        for resource in unwanted:
+            tx.delete(resource)
+        gone = {resource.logical_id for resource in unwanted}
+        stack = job.stack_in(tx)
+        left = tuple(name for name in stack.resources if name not in gone)
+        tx.put(replace(stack, resources=left, previous=None, leftovers=(), skipped=()))
+
+
+def roll_back(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_IN_PROGRESS: give each resource back what it was."""
-    stack = site.stack
-    site.pause()
-    plan = site.blueprint(stack.previous)
-    failed: list[str] = []
-    for wave in plan.graph.waves():
-        due = [stack.resources[name] for name in wave if name in stack.resources]
-        due = [r for r in due if r.before is not None and r.logical_id not in stack.skipped]
-        failed += steps.take(site, [_restoration(site, plan, resource) for resource in due])
+    job.pause()
+    stack = job.stack
+    blueprint = job.blueprint(stack.previous)
+    for wave in blueprint.graph.waves():
+        there = job.resources
+        due = [there[name] for name in wave if name in there and name not in stack.skipped]
+        restored = [_restoration(job, blueprint, r) for r in due if r.before is not None]
+        failed = steps.take(job, restored)
         if failed:
-            site.stack_becomes("UPDATE_ROLLBACK_FAILED", failure("update", failed))
+            job.stack_becomes("UPDATE_ROLLBACK_FAILED", failure("update", failed))
             return
-    with site.changing(stack):
-        if stack.previous is not None:
-            stack.config = stack.previous
-        for resource in stack.resources.values():
-            resource.before = None
-    site.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+    with job.state.transaction() as tx:
+        for resource in job.resources.values():
+            tx.put(replace(resource, before=None))
+        tx.put(replace(job.stack_in(tx), config=blueprint.config))
+    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def _restoration(site: Site, plan: Blueprint, resource: Resource) -> Step:
+def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Step:
+    name = resource.logical_id
+
     def act() -> None:
-        before = resource.before
+        before = job.resource(name).before
         if before is None:
             return
         if before.replaced:
-            _return_to_old(site, resource, before)
-        steps.restore(site, plan, resource, before)
+            before = _return_to_old(job, name, before)
+        steps.restore(job, blueprint, name, before)
 
-    return Step(resource, "UPDATE", act)
+    return Step(name, resource.type, "UPDATE", act)
 
 
-def _return_to_old(site: Site, resource: Resource, before: Snapshot) -> None:
+def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
     """The old one is still there; what was to replace it is left to the cleanup."""
-    with site.changing(site.stack):
+    restored = replace(before, replaced=False)
+    with job.state.transaction() as tx:
+        resource, stack = job.resource(logical_id), job.stack_in(tx)
         if resource.initiated and resource.physical_id != before.physical_id:
-            site.stack.remains.append(
-                Remains(
-                    resource.logical_id, resource.type, resource.physical_id, resource.properties
-                )
+            left = Leftover(
+                logical_id=logical_id,
+                type=resource.type,
+                physical_id=resource.physical_id,
+                properties=resource.properties,
             )
-        resource.physical_id = before.physical_id
-        resource.properties, resource.attributes = before.properties, before.attributes
-        resource.tags, resource.initiated = before.tags, True
-        before.replaced = False
+            tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
+        tx.put(
+            replace(
+                resource,
+                physical_id=before.physical_id,
+                properties=before.properties,
+                attributes=before.attributes,
+                tags=before.tags,
+                initiated=True,
+                before=restored,
+            )
+        )
+    return restored
 
 
-def clean_up_rollback(site: Site) -> None:
+def clean_up_rollback(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
-    stack = site.stack
-    site.pause()
-    deletion.clean(site)
-    fresh = [resource for resource in stack.resources.values() if resource.fresh]
-    demolish(site, fresh, creating=True)
-    with site.changing(stack):
-        for resource in fresh:
-            del stack.resources[resource.logical_id]
-        stack.previous = None
-        stack.remains.clear()
-        stack.skipped.clear()
-    site.stack_becomes("UPDATE_ROLLBACK_COMPLETE")
+    job.pause()
+    deletion.delete_leftovers(job)
+    fresh = [resource for resource in job.resources.values() if resource.fresh]
+    delete_resources(job, fresh, creating=True)
+    _forget(job, fresh)
+    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.stacks.state import Config, Stack
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, Scope, as_text, evaluate
 from stslab.sandbox.cloudformation.template.references import (
@@ -16,6 +15,7 @@ from stslab.sandbox.cloudformation.template.references import (
     references,
 )
 from stslab.sandbox.cloudformation.template.template import Declared, Template, parse
+from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Any]
 Imports = Callable[[str], str]
@@ -151,7 +151,7 @@ class Blueprint:
         stack = self.stack
         return {
             "AWS::AccountId": stack.account,
-            "AWS::NotificationARNs": list(self.config.notification_arns),
+            "AWS::NotificationARNs": [],
             "AWS::NoValue": NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": stack.region,
@@ -161,11 +161,11 @@ class Blueprint:
         }
 
 
-def lookup_in(stack: Stack) -> Lookup:
-    """Answers for the resources of a stack as they are: physical ids and attributes."""
+def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
+    """Answers for these resources of a stack: physical ids and attributes."""
 
     def lookup(reference: Reference) -> Any:
-        resource = stack.resources[reference.name]
+        resource = resources[reference.name]
         if not reference.getter:
             return resource.physical_id
         if reference.attribute not in resource.attributes:

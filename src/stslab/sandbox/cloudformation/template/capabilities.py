@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stslab.sandbox.cloudformation.faults import needs_capabilities
-from stslab.sandbox.cloudformation.resources import TYPES
+from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.template.template import Declared, Template
 
 IAM = "CAPABILITY_IAM"

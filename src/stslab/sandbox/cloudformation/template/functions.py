@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -183,7 +184,7 @@ def _split(argument: Any, scope: Scope) -> list[str]:
 def _select(argument: Any, scope: Scope) -> Any:
     values = evaluate(argument, scope)
     valid = isinstance(values, list) and len(values) == TWO and isinstance(values[1], list)
-    if not valid or not as_text(values[0]).isdecimal():
+    if not valid or not re.fullmatch(r"[0-9]{1,9}", as_text(values[0])):
         raise invalid(
             "Template error: Fn::Select requires a list argument with two elements: "
             "an integer index and a list"
@@ -211,8 +212,7 @@ def _find_in_map(argument: Any, scope: Scope) -> Any:
             f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of "
             "template."
         )
-    rows = {as_text(key): row for key, row in scope.mappings[name].items()}
-    row = {as_text(key): value for key, value in rows.get(first, {}).items()}
+    row = scope.mappings[name].get(first, {})
     if second not in row:
         raise invalid(f"Template error: Unable to get mapping for {name}::{first}::{second}")
     return row[second]

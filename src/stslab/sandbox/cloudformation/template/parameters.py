@@ -19,10 +19,11 @@ Declaration = Mapping[str, Any]
 TYPES = frozenset({"String", "Number", "List<Number>", "CommaDelimitedList"})
 LISTS = frozenset({"List<Number>", "CommaDelimitedList"})
 NUMBERS = frozenset({"Number", "List<Number>"})
-KEYS = frozenset(
+LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
+KEYS = LIMITS | frozenset(
     {
         "AllowedPattern", "AllowedValues", "ConstraintDescription", "Default", "Description",
-        "MaxLength", "MaxValue", "MinLength", "MinValue", "NoEcho", "Type",
+        "NoEcho", "Type",
     }
 )  # fmt: skip
 
@@ -38,6 +39,9 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
             raise invalid("Template format error: Every AllowedValues member must be a list.")
         if isinstance(declared.get("Default"), dict | list):
             raise invalid("Template format error: Every Default member must be a string.")
+        for key in LIMITS & declared.keys():
+            if not _is_number(as_text(declared[key])):
+                raise invalid(f"Template format error: Every {key} member must be a number.")
         _check_pattern(declared.get("AllowedPattern"))
 
 
@@ -57,7 +61,7 @@ def _check_type(name: str, kind: Any) -> None:
 def _check_pattern(pattern: Any) -> None:
     try:
         re.compile(str(pattern or ""))
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
 
 
@@ -188,11 +192,7 @@ def _number(value: str, _limit: Any, kind: str) -> str:
 
 
 def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value) is not None
 
 
 def _allowed(value: str, limit: Any, _kind: str) -> str:
@@ -206,12 +206,12 @@ def _pattern(value: str, limit: Any, _kind: str) -> str:
 
 
 def _at_least(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind != "String" or len(value) >= int(limit)
+    fits = limit is None or kind != "String" or len(value) >= float(limit)
     return "" if fits else f"must contain at least {limit} characters"
 
 
 def _at_most(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind != "String" or len(value) <= int(limit)
+    fits = limit is None or kind != "String" or len(value) <= float(limit)
     return "" if fits else f"must contain at most {limit} characters"
 
 

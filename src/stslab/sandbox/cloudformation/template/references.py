@@ -40,30 +40,22 @@ class Reference:
 
 @dataclass(frozen=True)
 class Graph:
-    """Who depends on whom: for each resource, the resources that must be there first."""
+    """What depends on what: for each resource, those that must be there first."""
 
     needs: Mapping[str, frozenset[str]]
 
-    def waves(self, members: Iterable[str] | None = None) -> list[list[str]]:
+    def waves(self) -> list[list[str]]:
         """The resources in the order of their creation; those of one wave go together."""
-        wanted = list(self.needs if members is None else members)
-        done: set[str] = set()
+        left = dict(self.needs)
         result: list[list[str]] = []
-        while len(done) < len(wanted):
-            wave = [
-                name
-                for name in wanted
-                if name not in done and not (self.needs.get(name, frozenset()) & set(wanted)) - done
-            ]
+        while left:
+            wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
             if not wave:
-                raise invalid(_circle([name for name in wanted if name not in done]))
+                raise invalid(f"Circular dependency between resources: [{', '.join(left)}]")
             result.append(wave)
-            done.update(wave)
+            for name in wave:
+                del left[name]
         return result
-
-
-def _circle(names: list[str]) -> str:
-    return f"Circular dependency between resources: [{', '.join(names)}]"
 
 
 def function_of(value: Any) -> tuple[str, Any] | None:

@@ -7,8 +7,9 @@ AWS CloudFormation User Guide, "AWS CloudFormation template formats" and
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -20,13 +21,15 @@ BODY_LIMIT = 51_200
 NESTING_LIMIT = 100
 NAMED_MEMBER = 2
 """How deep a section's member is; above it, a null has a message of its own."""
+LARGEST = 2**63
+"""A larger number stays text: nothing counts with it."""
 UNSUPPORTED = "Template format error: unsupported structure."
 LONG_FORM_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 PLAIN_TAGS = frozenset({"bool", "int", "float", "null", "merge"})
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as CloudFormation takes it: dates stay text, and aliases are refused."""
+    """YAML as CloudFormation takes it: dates and keys are text, and aliases are refused."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse an alias: CloudFormation has no use for it, and expanding it costs."""
@@ -36,7 +39,17 @@ class _Loader(yaml.SafeLoader):
             )
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Take keys as JSON has them: an account's number is a text, and keeps its zeros."""
+        if isinstance(node, yaml.MappingNode):
+            self.flatten_mapping(node)
+            for key, _ in node.value:
+                if key.tag in _SCALARS:
+                    key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
 
+
+_SCALARS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in PLAIN_TAGS]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -53,7 +66,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+        value = loader.construct_mapping(node, deep=True)
     return {name: value}
 
 
@@ -66,13 +79,11 @@ def read(text: str) -> dict[str, Any]:
     Raises a ``ValidationError`` in CloudFormation's words for what is no template at all.
     """
     try:
-        data = _parse(text)
-        _check_nesting(data)
-    except RecursionError:
+        data = _plain(_parse(text), "", 0)
+    except (RecursionError, ValueError):  # ValueError: a hexadecimal number without an end
         raise invalid(UNSUPPORTED) from None
     if not isinstance(data, dict):
         raise invalid(UNSUPPORTED)
-    _refuse_nulls(data, "")
     return data
 
 
@@ -93,12 +104,19 @@ def _parse(text: str) -> Any:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise invalid(
             "Template format error: JSON not well-formed. "
             f"(line {error.lineno}, column {error.colno})"
         ) from None
+    except ValueError:  # a number of more digits than Python converts, or a constant
+        raise invalid("Template format error: JSON not well-formed.") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse ``NaN`` and ``Infinity``, which are no JSON."""
+    raise ValueError(name)
 
 
 def _parse_yaml(text: str) -> Any:
@@ -112,31 +130,35 @@ def _parse_yaml(text: str) -> Any:
         raise invalid("Template format error: YAML not well-formed.") from None
 
 
-def _check_nesting(data: Any) -> None:
-    level = [data]
-    for _ in range(NESTING_LIMIT):
-        level = [child for value in level for child in _children(value)]
-        if not level:
-            return
-    raise invalid(UNSUPPORTED)
-
-
-def _children(value: Any) -> list[Any]:
+def _plain(value: Any, path: str, depth: int) -> Any:
+    """The value as plain data: what JSON can hold, within limits."""
+    if depth >= NESTING_LIMIT:
+        raise invalid(UNSUPPORTED)
     if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _refuse_nulls(value: Any, path: str) -> None:
-    if value is None and path.count("/") > NAMED_MEMBER:
+        return {
+            _text(key): _plain(child, f"{path}/{key}", depth + 1) for key, child in value.items()
+        }
+    if isinstance(value, list):
+        return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
+    if value is None and depth > NAMED_MEMBER:
         raise invalid(f"[{path}] 'null' values are not allowed in templates")
-    items = value.items() if isinstance(value, dict) else ()
-    for key, child in items:
-        if not isinstance(key, str) and not isinstance(key, int | float):
-            raise invalid(UNSUPPORTED)
-        _refuse_nulls(child, f"{path}/{key}")
-    for index, child in enumerate(value if isinstance(value, list) else ()):
-        _refuse_nulls(child, f"{path}/{index}")
+    if value is None or isinstance(value, bool):
+        return value
+    return _number(value) if isinstance(value, int | float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        value.encode()
+    except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; half a character
+        raise invalid(UNSUPPORTED) from None
+    return str(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise invalid(UNSUPPORTED)
+    return value if abs(value) < LARGEST else str(value)
 
 
 def is_alphanumeric(name: object) -> bool:

@@ -5,12 +5,11 @@ AWS CloudFormation User Guide, "Validating a template" and "Troubleshooting Clou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.resources import KNOWN_ELSEWHERE, TYPES
+from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     DECIDERS,
@@ -27,9 +26,7 @@ from stslab.sandbox.cloudformation.template.references import (
 )
 from stslab.sandbox.cloudformation.template.template import Declared, Template
 
-TYPE_PATTERN = re.compile(r"(AWS|Alexa)::[A-Za-z0-9]+::[A-Za-z0-9]+|Custom::[\w@-]+")
 DYNAMIC_REFERENCE = "{{resolve:"
-COVERED = ("AWS::IAM::", "AWS::S3::")
 
 
 def check(template: Template) -> None:
@@ -47,16 +44,9 @@ def check(template: Template) -> None:
 
 
 def _check_types(template: Template) -> None:
-    unknown = sorted({d.type for d in template.resources.values() if not _exists(d.type)})
+    unknown = sorted({d.type for d in template.resources.values() if not exists(d.type)})
     if unknown:
         raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
-
-
-def _exists(name: str) -> bool:
-    """Whether AWS may have the type; the sandbox knows all that IAM and S3 have."""
-    if name in TYPES or name in KNOWN_ELSEWHERE:
-        return True
-    return TYPE_PATTERN.fullmatch(name) is not None and not name.startswith(COVERED)
 
 
 def _check_functions(value: Any) -> None:

@@ -8,35 +8,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from stslab.sandbox.cloudformation.resources import TYPES
-from stslab.sandbox.cloudformation.resources.schema import Unfit, fitted
-from stslab.sandbox.cloudformation.stacks.state import Resource, Stack
+from stslab.sandbox.cloudformation.resources.kinds import Unfit, fitted
+from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.references import Reference, references
+from stslab.sandbox.state.stacks import Stack, StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
 Change = dict[str, Any]
 
 
-@dataclass
-class Plan:
-    """The changes of an update, as DescribeChangeSet lists them."""
+@dataclass(frozen=True)
+class Changes:
+    """The changes of an update: ``listed`` as DescribeChangeSet has them, and of outputs."""
 
-    changes: list[Change] = field(default_factory=list)
-    outputs_change: bool = False
+    listed: tuple[Change, ...]
+    of_outputs: bool
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.changes and not self.outputs_change
+        return not self.listed and not self.of_outputs
 
 
-def is_there(resource: Resource | None) -> bool:
+def is_there(resource: StackResource | None) -> bool:
     """Whether a stack has this resource, physically."""
     return resource is not None and resource.status not in NOT_THERE
 
@@ -50,40 +50,49 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 _ABSENT = object()
 
 
-def plan(stack: Stack, wanted: Blueprint, current: Blueprint | None) -> Plan:
-    """What it takes to make ``stack`` what ``wanted`` says; ``current`` is what it is now."""
-    planner = _Planner(stack, wanted, current)
-    changes = [planner.change(name) for wave in wanted.graph.waves() for name in wave]
-    result = Plan([change for change in changes if change])
-    gone = [
-        r for r in stack.resources.values() if is_there(r) and r.logical_id not in wanted.active
-    ]
+def compare(
+    stack: Stack,
+    resources: Mapping[str, StackResource],
+    wanted: Blueprint,
+    current: Blueprint | None,
+) -> Changes:
+    """What it takes to make the stack what ``wanted`` says; ``current`` is what it is now."""
+    comparison = _Comparison(stack, resources, wanted, current)
+    changes = [comparison.change(name) for wave in wanted.graph.waves() for name in wave]
+    gone = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
     secrets = current.secrets if current else frozenset()
-    result.changes += [_removal(resource, secrets) for resource in gone]
-    outputs = wanted.outputs(planner.lookup)
-    result.outputs_change = outputs != stack.outputs
-    return result
+    removals = [_removal(resource, secrets) for resource in gone]
+    outputs = tuple(wanted.outputs(comparison.lookup))
+    listed = (*(change for change in changes if change), *removals)
+    return Changes(listed, outputs != stack.outputs)
 
 
-class _Planner:
-    def __init__(self, stack: Stack, wanted: Blueprint, current: Blueprint | None) -> None:
+class _Comparison:
+    def __init__(
+        self,
+        stack: Stack,
+        resources: Mapping[str, StackResource],
+        wanted: Blueprint,
+        current: Blueprint | None,
+    ) -> None:
         self.stack = stack
+        self.resources = resources
         self.wanted = wanted
         self.current = current
         self.unsettled: set[str] = set()
-        self._known = lookup_in(stack)
+        self._known = lookup_in(resources)
 
     def lookup(self, reference: Reference) -> Any:
         """What a resource's reference gives, as far as it is known before the update."""
         name = reference.name
-        if name in self.unsettled or not is_there(self.stack.resources.get(name)):
+        if name in self.unsettled or not is_there(self.resources.get(name)):
             return UNKNOWN
         return self._known(reference)
 
     def change(self, logical_id: str) -> Change:
         """The change of one resource, {} if it stays as it is."""
         properties = self.wanted.properties(logical_id, self.lookup)
-        resource = self.stack.resources.get(logical_id)
+        resource = self.resources.get(logical_id)
         if resource is None or not is_there(resource):
             self.unsettled.add(logical_id)
             return self._addition(logical_id)
@@ -134,7 +143,7 @@ class _Planner:
             }
         )
 
-    def _details(self, resource: Resource, name: str) -> list[dict[str, Any]]:
+    def _details(self, resource: StackResource, name: str) -> list[dict[str, Any]]:
         """Why one property changes."""
         kind = TYPES.get(resource.type)
         recreation = "Always" if kind and name in kind.replacing else "Never"
@@ -172,7 +181,7 @@ class _Planner:
         return bool(old != self.wanted.declared(logical_id).properties.get(name))
 
     def _other_details(
-        self, resource: Resource, properties: dict[str, Any]
+        self, resource: StackResource, properties: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """Changes of tags, metadata and policies, which are not properties' own."""
         declared = self.wanted.declared(resource.logical_id)
@@ -211,7 +220,7 @@ def _replacement(details: list[dict[str, Any]]) -> str:
     return "True" if settled else "Conditional"
 
 
-def _removal(resource: Resource, secrets: frozenset[str]) -> Change:
+def _removal(resource: StackResource, secrets: frozenset[str]) -> Change:
     retained = resource.deletion_policy != "Delete"
     return _wrapped(
         {

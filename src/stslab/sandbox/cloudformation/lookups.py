@@ -1,0 +1,83 @@
+"""Finds stacks and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.stacks import (
+    ChangeSet,
+    Stack,
+    StackEvent,
+    StackResource,
+    event_key,
+    resource_key,
+)
+
+EVENTS_KEPT = 2_000
+"""How many events a stack remembers."""
+
+
+def stacks(view: View, account: str, region: str) -> list[Stack]:
+    """The stacks of one account in one region, deleted ones too, oldest first."""
+    found = (stack for stack in view.all(Stack, account) if stack.region == region)
+    return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
+
+
+def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
+    """A stack by id, deleted or not; or by name, if it is not deleted."""
+    found = view.get(Stack, account, name_or_id)
+    if found is not None:
+        return found if found.region == region else None
+    named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.exists)
+    return next((stack for stack in named if stack.region == region), None)
+
+
+def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) -> Stack | None:
+    """The stack that a request is about: its change set's, the named one, or its resource's.
+
+    The operations take them in this order too: what is permitted is what is done.
+    """
+    change_set = str(params.get("ChangeSetName") or "")
+    if change_set.startswith("arn:"):
+        found = view.get(ChangeSet, account, change_set)
+        return None if found is None else find(view, account, region, found.stack_id)
+    if params.get("StackName"):
+        return find(view, account, region, str(params["StackName"]))
+    physical_id = params.get("PhysicalResourceId")
+    return holding(view, account, region, str(physical_id)) if physical_id else None
+
+
+def holding(view: View, account: str, region: str, physical_id: str) -> Stack | None:
+    """The stack that has a resource of this physical id."""
+    for resource in view.all(StackResource, account):
+        if resource.physical_id == physical_id:
+            found = find(view, account, region, resource.stack_id)
+            if found is not None:
+                return found
+    return None
+
+
+def resources(view: View, stack: Stack) -> dict[str, StackResource]:
+    """The stack's resources by logical id, in the order in which they were made."""
+    found = {name: resource(view, stack, name) for name in stack.resources}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
+    """One resource of the stack, or None."""
+    return view.get(StackResource, stack.account, resource_key(stack.stack_id, logical_id))
+
+
+def change_sets(view: View, stack: Stack) -> list[ChangeSet]:
+    """The stack's change sets, oldest first."""
+    found = (view.get(ChangeSet, stack.account, name) for name in stack.change_sets)
+    return [one for one in found if one is not None]
+
+
+def events(view: View, stack: Stack) -> list[StackEvent]:
+    """The stack's history as far as it is remembered, oldest first."""
+    numbers = range(max(1, stack.events - EVENTS_KEPT + 1), stack.events + 1)
+    found = (view.get(StackEvent, stack.account, event_key(stack.stack_id, n)) for n in numbers)
+    return [one for one in found if one is not None]

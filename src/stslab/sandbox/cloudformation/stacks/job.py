@@ -1,0 +1,140 @@
+"""One phase of the work on one stack: its calls, its pauses, and what it records.
+
+A job holds no transaction while it calls or waits. What it records is in one, which begins with
+the stack as it is by then: requests may have changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.resources.work import Call
+from stslab.sandbox.cloudformation.stacks import history
+from stslab.sandbox.cloudformation.stacks.exports import importer
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, lookup_in
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.stacks import Config, Stack, StackResource
+from stslab.sandbox.state.state import State
+
+Failure = Callable[[str, str, str, str], str]
+"""Why the work on a resource fails, or nothing: a rehearsal's.
+
+It is given the stack's id, the logical id, the type, and CREATE, UPDATE or DELETE.
+"""
+
+
+class Interrupted(BaseException):
+    """A request gave the stack another status while it was worked on."""
+
+
+class Stopped(BaseException):
+    """The sandbox is going down; the stack's work goes on when it is up again."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The work on one stack for as long as its status is ``phase``.
+
+    ``call`` acts in the name of whoever began the work, ``pause`` waits for as long as a
+    resource takes.
+    """
+
+    state: State
+    account: str
+    stack_id: str
+    phase: str
+    call: Call
+    pause: Callable[[], None]
+    failure: Failure
+
+    @property
+    def stack(self) -> Stack:
+        """The stack as it is now."""
+        return self.stack_in(self.state.snapshot)
+
+    @property
+    def resources(self) -> dict[str, StackResource]:
+        """The stack's resources as they are now, by logical id."""
+        view = self.state.snapshot
+        return lookups.resources(view, self.stack_in(view))
+
+    def resource(self, logical_id: str) -> StackResource:
+        """One resource as it is now."""
+        return self._resource(self.state.snapshot, logical_id)
+
+    def blueprint(self, config: Config | None = None) -> Blueprint:
+        """What the stack is to be, or what another configuration makes of it."""
+        view = self.state.snapshot
+        stack = self.stack_in(view)
+        return Blueprint(stack, config or stack.config, importer(view, stack))
+
+    @property
+    def lookup(self) -> Lookup:
+        """What references to the stack's resources give now."""
+        return lookup_in(self.resources)
+
+    def stack_becomes(self, status: str, reason: str = "") -> None:
+        """Give the stack a status, with the event that says so."""
+        with self.state.transaction() as tx:
+            history.stack_becomes(tx, self._undisturbed(tx), status, reason)
+
+    def resource_becomes(
+        self,
+        logical_id: str,
+        status: str,
+        reason: str = "",
+        shown: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Give a resource a status, with the event that says so."""
+        with self.state.transaction() as tx:
+            stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
+            resource = replace(resource, status=status, reason=reason, changed=tx.now())
+            tx.put(resource)
+            history.note(tx, stack, resource, status, reason, shown=shown)
+
+    def note(
+        self,
+        resource: StackResource,
+        status: str,
+        reason: str = "",
+        shown: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an event of a resource to the stack's history."""
+        with self.state.transaction() as tx:
+            history.note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
+
+    def keep(self, logical_id: str, **members: Any) -> StackResource:
+        """Change members of a resource; returns it as it is then."""
+        with self.state.transaction() as tx:
+            resource = replace(self._resource(tx, logical_id), **members)
+            tx.put(resource)
+        return resource
+
+    def keep_in_stack(self, **members: Any) -> None:
+        """Change members of the stack."""
+        with self.state.transaction() as tx:
+            tx.put(replace(self.stack_in(tx), **members))
+
+    def _undisturbed(self, view: View) -> Stack:
+        stack = self.stack_in(view)
+        if stack.status != self.phase:
+            raise Interrupted
+        return stack
+
+    def stack_in(self, view: View) -> Stack:
+        """The stack as the view has it."""
+        stack = view.get(Stack, self.account, self.stack_id)
+        if stack is None:
+            raise Interrupted
+        return stack
+
+    def _resource(self, view: View, logical_id: str) -> StackResource:
+        found = lookups.resource(view, self.stack_in(view), logical_id)
+        if found is None:
+            raise KeyError(logical_id)
+        return found

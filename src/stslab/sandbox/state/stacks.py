@@ -1,0 +1,198 @@
+"""CloudFormation's stacks, their resources and events, and change sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from stslab.sandbox.state.record import Record
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a record is made of. It shows none of its values, which may be secret."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Config(_Part, frozen=True, kw_only=True):
+    """What a stack is made from: a template's text and all that a request gave with it."""
+
+    template: str
+    parameters: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+
+
+class Leftover(_Part, frozen=True, kw_only=True):
+    """What an update replaced, for the cleanup to delete, or to leave where it is retained."""
+
+    logical_id: str
+    type: str
+    physical_id: str
+    properties: Mapping[str, Any] = {}
+    retained: bool = False
+
+
+class Before(_Part, frozen=True, kw_only=True):
+    """A resource as it was before the update under way.
+
+    ``tried`` and ``tried_tags`` are what the update began to make of it in place. ``replaced``
+    says that another physical resource was begun, ``retained`` that this one stays all the same.
+    """
+
+    physical_id: str
+    properties: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] = {}
+    tags: Mapping[str, str] = {}
+    replaced: bool = False
+    retained: bool = False
+    tried: Mapping[str, Any] | None = None
+    tried_tags: Mapping[str, str] = {}
+
+
+class Stack(Record, frozen=True, kw_only=True):
+    """A stack, with all that is needed to go on with what is under way.
+
+    ``config`` is what the stack is, or is on its way to; ``previous`` what an update goes back
+    to when it fails. ``resources`` are logical ids, ``change_sets`` ids, in the order in which
+    they were made; ``events`` counts all that there ever were. ``caller_key`` is the access key
+    in whose name the work is done, where there is no ``role_arn``. ``settled_status`` is the
+    status before a deletion began. ``retained``, ``forced`` and ``skipped`` are what the last
+    DeleteStack and ContinueUpdateRollback said.
+    """
+
+    table: ClassVar[str] = "stack"
+
+    stack_id: str
+    name: str
+    region: str
+    created: datetime
+    config: Config
+    status: str
+    reason: str = ""
+    updated: datetime | None = None
+    deleted: datetime | None = None
+    previous: Config | None = None
+    resources: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    events: int = 0
+    change_sets: tuple[str, ...] = ()
+    outputs: tuple[Mapping[str, str], ...] = ()
+    imports: tuple[str, ...] = ()
+    change_set_id: str = ""
+    caller_key: str = ""
+    role_arn: str = ""
+    token: str = ""
+    on_failure: str = "ROLLBACK"
+    timeout_minutes: int | None = None
+    deadline: datetime | None = None
+    protected: bool = False
+    retained: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    forced: bool = False
+    settled_status: str = ""
+
+    @property
+    def key(self) -> str:
+        """The stack's id, which is its ARN."""
+        return self.stack_id
+
+    @property
+    def exists(self) -> bool:
+        """Whether the stack still has its name."""
+        return self.status != "DELETE_COMPLETE"
+
+
+class StackResource(Record, frozen=True, kw_only=True):
+    """One resource of a stack.
+
+    ``properties`` are resolved, as they were last applied. ``needs`` are the logical ids that
+    it depends on. ``initiated`` says that a call was made that may have made something, so that
+    there may be something to delete. ``fresh`` says that the update under way added it.
+    """
+
+    table: ClassVar[str] = "stack-resource"
+
+    stack_id: str
+    logical_id: str
+    type: str
+    status: str
+    changed: datetime
+    physical_id: str = ""
+    reason: str = ""
+    properties: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] = {}
+    tags: Mapping[str, str] = {}
+    needs: tuple[str, ...] = ()
+    deletion_policy: str = "Delete"
+    description: str = ""
+    metadata: Any = None
+    initiated: bool = False
+    fresh: bool = False
+    before: Before | None = None
+
+    @property
+    def key(self) -> str:
+        """The stack's id and the logical id."""
+        return resource_key(self.stack_id, self.logical_id)
+
+
+class StackEvent(Record, frozen=True, kw_only=True):
+    """One line of a stack's history (DescribeStackEvents). ``number`` is 1 for the first."""
+
+    table: ClassVar[str] = "stack-event"
+
+    stack_id: str
+    number: int
+    event_id: str
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+    at: datetime
+    reason: str = ""
+    properties: str = ""
+    token: str = ""
+
+    @property
+    def key(self) -> str:
+        """The stack's id and the number."""
+        return event_key(self.stack_id, self.number)
+
+
+class ChangeSet(Record, frozen=True, kw_only=True):
+    """A change set of a stack. ``changes`` are those that DescribeChangeSet shows."""
+
+    table: ClassVar[str] = "change-set"
+
+    change_set_id: str
+    stack_id: str
+    name: str
+    config: Config
+    created: datetime
+    status: str = "CREATE_COMPLETE"
+    reason: str = ""
+    execution_status: str = "AVAILABLE"
+    changes: tuple[Mapping[str, Any], ...] = ()
+    description: str = ""
+    role_arn: str = ""
+    on_failure: str = ""
+
+    @property
+    def key(self) -> str:
+        """The change set's id, which is its ARN."""
+        return self.change_set_id
+
+
+def resource_key(stack_id: str, logical_id: str) -> str:
+    """The key of a stack's resource."""
+    return f"{stack_id}/{logical_id}"
+
+
+def event_key(stack_id: str, number: int) -> str:
+    """The key of a stack's event."""
+    return f"{stack_id}/{number}"
