@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.iam.mfa import devices as mfa_devices
-from stslab.sandbox.iam.mfa import totp
-from stslab.sandbox.iam.mfa.devices import MfaDevice
+from stslab.sandbox.iam.mfa import devices, totp
+from stslab.sandbox.iam.mfa.operations import verified
+from stslab.sandbox.state.identities import MfaDevice
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.transaction import Transaction
 
 RFC_SEED = base64.b32encode(b"12345678901234567890").decode()
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -29,7 +31,8 @@ def test_codes_are_those_of_the_rfc(seconds: int, digits: str) -> None:
 
 
 def device() -> MfaDevice:
-    return MfaDevice("arn:aws:iam::111122223333:mfa/d", totp.new_seed(), NOW)
+    serial = "arn:aws:iam::111122223333:mfa/d"
+    return MfaDevice(account="111122223333", serial=serial, seed=totp.new_seed(), created=NOW)
 
 
 def code(of: MfaDevice, at: datetime) -> str:
@@ -44,37 +47,42 @@ def test_a_seed_has_64_characters_and_is_not_shown() -> None:
 
 def test_a_code_works_once() -> None:
     made = device()
-    assert made.accepts(code(made, NOW), NOW)
-    assert not made.accepts(code(made, NOW), NOW)
+    spent = devices.accepted(made, code(made, NOW), NOW)
+    assert spent is not None
+    assert devices.accepted(spent, code(made, NOW), NOW) is None
     later = NOW + timedelta(seconds=30)
-    assert made.accepts(code(made, later), later)
+    assert devices.accepted(spent, code(made, later), later)
 
 
 def test_an_older_code_does_not_work_after_a_newer_one() -> None:
     made = device()
-    assert made.accepts(code(made, NOW), NOW)
-    assert not made.accepts(code(made, NOW - timedelta(seconds=30)), NOW)
+    spent = devices.accepted(made, code(made, NOW), NOW)
+    assert spent is not None
+    assert devices.accepted(spent, code(made, NOW - timedelta(seconds=30)), NOW) is None
 
 
 @pytest.mark.parametrize(("seconds", "works"), [(-60, False), (-30, True), (30, True), (60, False)])
 def test_clocks_may_differ_by_one_step(seconds: int, works: bool) -> None:
     made = device()
-    assert made.accepts(code(made, NOW + timedelta(seconds=seconds)), NOW) is works
+    spent = devices.accepted(made, code(made, NOW + timedelta(seconds=seconds)), NOW)
+    assert (spent is not None) is works
 
 
 def test_a_device_whose_clock_is_off_works_after_it_was_synchronised() -> None:
     made = device()
     ahead = NOW + timedelta(hours=2)
-    first, second = code(made, ahead), code(made, ahead + timedelta(seconds=30))
-    assert not made.synchronise(first, second, NOW)
-    assert made.resynchronise(first, second, NOW)
-    assert made.accepts(code(made, ahead + timedelta(seconds=60)), NOW + timedelta(seconds=60))
+    codes = code(made, ahead), code(made, ahead + timedelta(seconds=30))
+    assert devices.synchronised(made, codes, NOW) is None
+    known = devices.resynchronised(made, codes, NOW)
+    assert known is not None
+    later = timedelta(seconds=60)
+    assert devices.accepted(known, code(made, ahead + later), NOW + later)
 
 
 def test_nothing_was_tried() -> None:
-    assert not mfa_devices.verified(None, None, None, None, NOW)
+    assert not verified(Transaction(Snapshot()), None, None, None, NOW)
 
 
 def test_a_code_without_a_device_is_refused() -> None:
     with pytest.raises(ApiFault, match="must provide both"):
-        mfa_devices.verified(None, None, None, "123456", NOW)
+        verified(Transaction(Snapshot()), None, None, "123456", NOW)

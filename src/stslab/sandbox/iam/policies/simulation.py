@@ -34,10 +34,12 @@ _LAYER_WORDS = {
     PolicyKind.BOUNDARY: "Permissions Boundary Policy",
 }
 _OF_RESOURCES = (PolicyKind.RESOURCE, PolicyKind.TRUST)
-_MOST_QUESTIONS = 5000
+_MOST_QUESTIONS = 10_000
 """Of one request: its actions times its resources. AWS documents no limit."""
 _MOST_WORK = 20_000_000
-"""Of one request: its questions times the characters of all policies, some seconds' work."""
+"""Of one request: some seconds' work; see :func:`_check_work`."""
+_OF_A_VALUE = 100
+"""The characters of context that weigh as much as looking at one more value."""
 
 
 class _Statement(NamedTuple):
@@ -100,16 +102,23 @@ def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:
-    """Refuse what would take too long.
+    """Refuse what would take too long: questions, each about all policies and all context.
 
     Raises:
         ApiFault: InvalidInput.
     """
-    size = sum(len(source.text) for source in simulation.all_sources.values())
-    if questions > _MOST_QUESTIONS or questions * size > _MOST_WORK:
+    policies = sum(len(source.text) for source in simulation.all_sources.values())
+    given = (value for values in simulation.context.values() for value in _listed(values))
+    context = 1 + sum(1 + len(value) // _OF_A_VALUE for value in given)
+    if questions > _MOST_QUESTIONS or questions * policies * context > _MOST_WORK:
         raise faults.invalid_input(
-            "The simulation is too large: use fewer actions, resources or policies in a request."
+            "The simulation is too large. Use fewer actions, resources, policies or context "
+            "values in one request."
         )
+
+
+def _listed(values: str | Sequence[str]) -> Sequence[str]:
+    return (values,) if isinstance(values, str) else values
 
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
