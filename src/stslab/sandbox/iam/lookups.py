@@ -52,7 +52,7 @@ _KINDS: Mapping[type[Record], _Named] = {
     ),
     SamlProvider: _Named("SAMLProviderArn", "Manifest not found for arn {}", "arn", _last),
     MfaDevice: _Named(
-        "SerialNumber", "VirtualMFADevice with serial number {} doesn't exist.", "serial"
+        "SerialNumber", "VirtualMFADevice with serial number {} doesn't exist.", "arn"
     ),
 }
 

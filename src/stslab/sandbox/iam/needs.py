@@ -107,7 +107,7 @@ def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) 
     if name.startswith("arn:"):
         return Target(name, f"{kind} {name}", entity)
     creating = request.operation in _CREATING
-    if entity is not None and not creating and not isinstance(entity, MfaDevice):
+    if entity is not None and not creating:
         return Target(entity.arn, f"{kind} {name}", entity)
     path = request.params.get("Path") or "/"
     arn = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
@@ -123,7 +123,7 @@ def _with_arn(view: View, account: str, arn: str) -> Entity | None:
         return None
     by = arn if kind == "policy" else name.rsplit("/", 1)[-1]
     found = lookups.find(view, known[0], account, by)
-    return found if found is not None and getattr(found, "arn", None) == arn else None
+    return found if found is not None and found.arn == arn else None
 
 
 def _holder(view: View, request: ApiRequest) -> Target:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from stslab.sandbox.api import principals
@@ -17,20 +17,7 @@ from stslab.sandbox.state.snapshot import View
 Members = dict[str, Any]
 
 
-class Pathed(Protocol):
-    """What has a name and a path."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """Its path, which begins and ends with a slash."""
-        ...
-
-
+Pathed = Identity | InstanceProfile | ManagedPolicy
 P = TypeVar("P", bound=Pathed)
 
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from stslab.policy import NamedPolicy, Policies, PolicyKind
 from stslab.sandbox.api.model import Caller
 from stslab.sandbox.api.policies import named
-from stslab.sandbox.iam import aws_policies
-from stslab.sandbox.state.identities import Group, Identity, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.iam import lookups
+from stslab.sandbox.state.identities import Identity, Role, User
 from stslab.sandbox.state.sessions import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.sts import callers
@@ -28,21 +27,13 @@ def policies_of(view: View, caller: Caller) -> Policies:
     return Policies() if gatherer is None else gatherer(view, caller)
 
 
-def managed_text(view: View, account: str, arn: str) -> str | None:
-    """The default version's document of the managed policy, or None where there is none."""
-    found = aws_policies.find(arn) or view.get(ManagedPolicy, account, _name(arn).lower())
-    return found.document if found is not None and found.arn == arn else None
-
-
 def of_user(view: View, user: User | None) -> Policies:
     """The policies of the user and its groups."""
     if user is None:
         return Policies()
     identity = [*_own(view, user, f"user {user.name}")]
-    for key in user.groups:
-        group = view.get(Group, user.account, key)
-        if group is not None:
-            identity += _own(view, group, f"group {group.name}")
+    for group in lookups.groups_of(view, user):
+        identity += _own(view, group, f"group {group.name}")
     return Policies(identity=tuple(identity), boundaries=_boundary(view, user))
 
 
@@ -68,7 +59,7 @@ def _own(view: View, owner: Identity, whose: str) -> Iterable[NamedPolicy]:
     for name, text in owner.inline.items():
         yield named(f"inline policy {name} of {whose}", text, PolicyKind.IDENTITY)
     for arn in owner.attached:
-        managed = managed_text(view, owner.account, arn)
+        managed = lookups.managed_text(view, owner.account, arn)
         if managed is not None:
             yield named(f"managed policy {arn} of {whose}", managed, PolicyKind.IDENTITY)
 
@@ -76,7 +67,7 @@ def _own(view: View, owner: Identity, whose: str) -> Iterable[NamedPolicy]:
 def _boundary(view: View, owner: User | Role) -> tuple[NamedPolicy, ...] | None:
     if not owner.boundary:
         return None
-    text = managed_text(view, owner.account, owner.boundary)
+    text = lookups.managed_text(view, owner.account, owner.boundary)
     if text is None:
         return ()
     return (named(f"permissions boundary {owner.boundary}", text, PolicyKind.BOUNDARY),)
@@ -106,13 +97,9 @@ def _issuer(view: View, session: Session) -> Policies:
 
 
 def _session_policy(view: View, session: Session, passed: SessionPolicy) -> NamedPolicy:
-    current = managed_text(view, session.account, passed.arn) if passed.arn else None
+    current = lookups.managed_text(view, session.account, passed.arn) if passed.arn else None
     name = f"session policy {passed.name}"
     return named(name, current or passed.document, PolicyKind.SESSION)
-
-
-def _name(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
 
 
 _BY_KIND: Mapping[str, Callable[[View, Caller], Policies]] = {

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyRecord
 from stslab.sandbox.api.services import Service
 from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.iam import lookups
 from stslab.sandbox.iam.mfa.operations import verified
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline import gather, keys
+from stslab.sandbox.pipeline import keys
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
@@ -67,7 +68,7 @@ def assemble(
     stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
     services |= {
         "iam": IamService(judge),
-        "sts": StsService(judge, gather.managed_text, verified),
+        "sts": StsService(judge, lookups.managed_text, verified),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }

@@ -169,5 +169,10 @@ class MfaDevice(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The serial number, which is the device's ARN, in lower case."""
+        """The serial number in lower case."""
         return self.serial.lower()
+
+    @property
+    def arn(self) -> str:
+        """The device's ARN, which is its serial number."""
+        return self.serial

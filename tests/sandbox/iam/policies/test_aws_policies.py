@@ -1,0 +1,34 @@
+"""AWS's own policies, read out of moto's file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from stslab.policy import PolicyKind, parse
+from stslab.sandbox.iam import aws_policies
+
+
+def test_each_is_found_by_its_arn_has_an_id_of_its_own_and_can_be_read() -> None:
+    listed = list(aws_policies.all())
+    assert len(listed) > 1000
+    assert len({policy.unique_id for policy in listed}) == len(listed)
+    for policy in listed:
+        assert aws_policies.find(policy.arn) is policy
+        assert parse(policy.document, PolicyKind.IDENTITY).statements
+
+
+def test_one_is_found_by_its_path_only() -> None:
+    arn = "arn:aws:iam::aws:policy/{}AmazonEC2RoleforSSM"
+    assert aws_policies.find(arn.format("service-role/"))
+    assert aws_policies.find(arn.format("")) is None
+    assert aws_policies.find("arn:aws:iam::111122223333:policy/AdministratorAccess") is None
+
+
+def test_moto_is_not_imported() -> None:
+    asked = (
+        "import sys; from stslab.sandbox.iam import aws_policies as own;"
+        "assert own.find('arn:aws:iam::aws:policy/AdministratorAccess');"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'moto']"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True)
