@@ -23,6 +23,7 @@ from stslab.sandbox.state.state import State
 
 _BOTO = boto3.Session("key", "secret", region_name="us-east-1")
 _ADMIN = Principal(PrincipalKind.USER, f"arn:aws:iam::{LEARNER}:user/admin", LEARNER, "admin")
+ACCOUNT = Account(account=LEARNER, name="learner", canonical_id="c" * 64)
 _CALLER = Caller(_ADMIN, LEARNER, "AKIA", "IAMUser", user_name="admin")
 
 
@@ -30,8 +31,7 @@ class Alone:
     """S3 on a state of its own, and a client of it. What S3 would ask of a judge fails."""
 
     def __init__(self, state: State | None = None) -> None:
-        account = Account(account=LEARNER, name="learner", canonical_id="c" * 64)
-        self.state = state or State(Snapshot.of([account]))
+        self.state = state or State(Snapshot.of([ACCOUNT]))
         self.service = S3Service(self.state, _All())  # type: ignore[arg-type]
         self.client = _BOTO.client(
             "s3",

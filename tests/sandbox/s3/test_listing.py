@@ -1,0 +1,129 @@
+"""Lists in pages say what one long list would: each key or prefix once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.sandbox.s3.alone import Alone
+
+_many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+_names = st.sets(st.text("ab/é ", min_size=1, max_size=5), max_size=8)
+_asked = st.fixed_dictionaries(
+    {},
+    optional={"Prefix": st.text("ab/", max_size=2), "Delimiter": st.sampled_from(["/", "a", "b/"])},
+)
+_most = st.integers(1, 4)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Alone:
+    return Alone()
+
+
+def filled(s3: Alone, names: set[str]) -> Any:
+    """A client of S3 with one bucket that has these keys."""
+    client = s3.client
+    client.create_bucket(Bucket="one")
+    client.put_bucket_versioning(Bucket="one", VersioningConfiguration={"Status": "Suspended"})
+    for version in client.list_object_versions(Bucket="one").get("Versions", []):
+        client.delete_object(Bucket="one", Key=version["Key"], VersionId=version["VersionId"])
+    for name in names:
+        client.put_object(Bucket="one", Key=name, Body=name.encode())
+    return client
+
+
+def expected(names: set[str], asked: dict[str, str]) -> list[str]:
+    """The keys and prefixes that a list has, in their order."""
+    prefix, delimiter = asked.get("Prefix", ""), asked.get("Delimiter", "")
+    found = set()
+    for name in names:
+        if name.startswith(prefix):
+            rest = name[len(prefix) :]
+            cut = rest.find(delimiter) if delimiter else -1
+            found.add(prefix + rest[: cut + len(delimiter)] if cut >= 0 else name)
+    return sorted(found)
+
+
+def said(page: dict[str, Any], of: str = "Contents") -> Iterator[str]:
+    """The keys and prefixes of a page."""
+    found = [one["Key"] for one in page.get(of, [])]
+    yield from sorted([*found, *(one["Prefix"] for one in page.get("CommonPrefixes", []))])
+
+
+@_many
+@given(_names, _asked, _most)
+@pytest.mark.parametrize(
+    "what",
+    [
+        ("list_objects_v2", "Contents"),
+        ("list_objects", "Contents"),
+        ("list_object_versions", "Versions"),
+    ],
+)
+def test_objects(
+    s3: Alone, what: tuple[str, str], names: set[str], asked: dict[str, str], most: int
+) -> None:
+    operation, member = what
+    client = filled(s3, names)
+    pages = client.get_paginator(operation).paginate(
+        Bucket="one", PaginationConfig={"PageSize": most}, **asked
+    )
+    listed = [list(said(page, member)) for page in pages]
+    assert [name for page in listed for name in page] == expected(names, asked)
+    assert all(len(page) == most for page in listed[:-1])
+
+
+@_many
+@given(_names, st.integers(1, 3), _most)
+def test_versions_of_each_key_are_listed_from_the_newest(
+    s3: Alone, names: set[str], times: int, most: int
+) -> None:
+    client = filled(s3, set())
+    client.put_bucket_versioning(Bucket="one", VersioningConfiguration={"Status": "Enabled"})
+    made = {
+        name: [
+            client.put_object(Bucket="one", Key=name, Body=b"")["VersionId"] for _ in range(times)
+        ]
+        for name in names
+    }
+    pages = client.get_paginator("list_object_versions").paginate(
+        Bucket="one", PaginationConfig={"PageSize": most}
+    )
+    listed = [(one["Key"], one["VersionId"]) for page in pages for one in page.get("Versions", [])]
+    assert listed == [(name, one) for name in sorted(names) for one in reversed(made[name])]
+
+
+@_many
+@given(_names, _asked, _most)
+def test_uploads(s3: Alone, names: set[str], asked: dict[str, str], most: int) -> None:
+    client = filled(s3, set())
+    for left in client.list_multipart_uploads(Bucket="one").get("Uploads", []):
+        client.abort_multipart_upload(Bucket="one", Key=left["Key"], UploadId=left["UploadId"])
+    begun = {
+        (name, client.create_multipart_upload(Bucket="one", Key=name)["UploadId"])
+        for name in names
+        for _ in range(2)
+    }
+    pages = list(
+        client.get_paginator("list_multipart_uploads").paginate(
+            Bucket="one", PaginationConfig={"PageSize": most}, **asked
+        )
+    )
+    uploads = [(one["Key"], one["UploadId"]) for page in pages for one in page.get("Uploads", [])]
+    prefixes = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
+    keys = [name for name, _ in uploads]
+    assert len(set(uploads)) == len(uploads)
+    assert set(uploads) == {one for one in begun if one[0] in keys}
+    assert keys == sorted(keys)
+    assert sorted([*set(keys), *prefixes]) == expected(names, asked)
+
+
+@pytest.mark.parametrize("given_token", ["nonsense", "", "AAAA", "AAAAAGE="])
+def test_a_token_that_nobody_was_given(s3: Alone, given_token: str) -> None:
+    client = filled(s3, {"a"})
+    with pytest.raises(client.exceptions.ClientError, match="continuation token"):
+        client.list_objects_v2(Bucket="one", ContinuationToken=given_token)
