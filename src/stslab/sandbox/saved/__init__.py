@@ -1,1 +1,0 @@
-"""What the account knows, and the file in which it is saved."""
