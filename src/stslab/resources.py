@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+_LARGEST = 2**20
+
 
 @cache
 def bundled() -> Path:
@@ -18,3 +20,12 @@ def bundled() -> Path:
 def labs_folder() -> Path:
     """The folder of the labs that come with stslab."""
     return bundled() / "lab"
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; nothing where it can't be read, or is larger than 1 MiB."""
+    try:
+        small = path.is_file() and path.stat().st_size <= _LARGEST
+        return path.read_text(encoding="utf-8", errors="replace") if small else ""
+    except OSError:
+        return ""

@@ -14,6 +14,7 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.model import Shape as BotocoreShape
 
 from stslab.aws import models
+from stslab.redaction import is_secret_key
 
 _KINDS = {
     "long": "integer",
@@ -39,8 +40,6 @@ _DECODED = {
     "iam": frozenset({"policyDocumentType"}),
     "cloudformation": frozenset({"TemplateBody"}),
 }
-
-_SECRET = frozenset({"SecretAccessKey", "SessionToken", "SecretKey", "Password", "PrivateKey"})
 
 
 class ModelShape:
@@ -102,7 +101,7 @@ class ModelShape:
     @property
     def sensitive(self) -> bool:
         """Whether its model, or its name, says that it is a secret."""
-        return bool(self._shape.metadata.get("sensitive")) or self._name in _SECRET
+        return bool(self._shape.metadata.get("sensitive")) or is_secret_key(self._name)
 
     def _part(self, shape: BotocoreShape, name: str = "") -> "ModelShape":
         return ModelShape(shape, self._service, name, output=self._output)

@@ -5,11 +5,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from stslab.resources import bundled
+from stslab.resources import bundled, text_of
 from stslab.runner.events import CallShown
 
 _LONG = 5
-_LARGEST = 200_000
 
 
 def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
@@ -20,7 +19,7 @@ def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
     """
     from stslab.aws.command import aws_command
 
-    files = cache(lambda: {text: path for path in _files(lab) if (text := _text(path))})
+    files = cache(lambda: {text: path for path in _files(lab) if (text := text_of(path))})
 
     def shown(value: object) -> object:
         if not isinstance(value, str) or value.count("\n") < _LONG:
@@ -43,11 +42,3 @@ def _files(lab: Path | None) -> Iterator[Path]:
     for folder in folders:
         for pattern in ("*.json", "*.yaml", "templates/*", "lab/*.json"):
             yield from sorted(folder.glob(pattern))
-
-
-def _text(path: Path) -> str:
-    try:
-        small = path.is_file() and path.stat().st_size <= _LARGEST
-        return path.read_text(encoding="utf-8") if small else ""
-    except (OSError, ValueError):
-        return ""

@@ -29,6 +29,9 @@ _NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
     r"\bstslab (?:run|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
 )
+_SECRET_SETTING = re.compile(
+    r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
+)
 _FLAGS: list[str] = []
 # Of the commands that work on one lab, those that take it as an argument, and as an option.
 _LAB: dict[str, str] = {}
@@ -143,9 +146,22 @@ def _color() -> bool | None:
 
 
 def _report(error: BaseException) -> str:
-    from stslab.cli.secrets_kept import without_secrets
+    """The traceback, without any secret of stslab's own files, nor what is named like one."""
+    from stslab.redaction import redact_named, redact_text
 
-    return without_secrets("".join(traceback.format_exception(error)))
+    return redact_named(redact_text("".join(traceback.format_exception(error)), _kept_secrets()))
+
+
+def _kept_secrets() -> set[str]:
+    """The secrets that stslab's own files hold."""
+    from stslab.home import home
+    from stslab.resources import text_of
+
+    root, found = home().root, set()
+    for file in root.glob("profiles/*/credentials"):
+        found.update(_SECRET_SETTING.findall(text_of(file)))
+    tokens = {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
+    return {*found, *tokens}
 
 
 def _written(folder: Path, text: str) -> Path:

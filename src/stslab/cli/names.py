@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from stslab.resources import labs_folder
+from stslab.resources import labs_folder, text_of
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
@@ -24,18 +24,11 @@ def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The stages whose ids begin so: of the lab that the command line names."""
     wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
-    text = _labs().get(wanted) or _text(Path(wanted))
+    text = _labs().get(wanted) or text_of(Path(wanted))
     return [name for name in _STAGE.findall(text) if name.startswith(incomplete)]
 
 
 def _labs() -> dict[str, str]:
     """The text of each bundled lab, by id."""
-    texts = [_text(path) for path in sorted(labs_folder().glob("*.yaml"))]
+    texts = [text_of(path) for path in sorted(labs_folder().glob("*.yaml"))]
     return {found[1]: text for text in texts if (found := _LAB.search(text))}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""

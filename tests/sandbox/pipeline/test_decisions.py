@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.pipeline import decisions, redaction
+from stslab.redaction import HIDDEN
+from stslab.sandbox.pipeline import decisions
 from stslab.sandbox.pipeline.decisions import DecisionLog
 
 
@@ -96,23 +97,31 @@ def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     direct.stop()
 
 
-def test_what_is_hidden() -> None:
-    shown = redaction.redacted(
-        {
-            "UserName": "ann",
-            "Password": "p",
-            "SecretAccessKey": "s",
-            "WebIdentityToken": "t",
-            "SSECustomerKey": "k",
-            "ContinuationToken": "next",
-            "Tags": [{"Key": "a", "Value": "b"}],
-            "Body": b"12345",
-            "Document": "x" * 5000,
-        }
-    )
-    hidden = {key for key, value in shown.items() if value == redaction.HIDDEN}
-    assert hidden == {"Password", "SecretAccessKey", "WebIdentityToken", "SSECustomerKey"}
-    assert shown["ContinuationToken"] == "next"
-    assert shown["Tags"] == [{"Key": "a", "Value": "b"}]
-    assert shown["Body"] == "(5 bytes)"
-    assert len(shown["Document"]) < 4200
+def test_what_is_hidden(direct: Direct) -> None:
+    given = {
+        "Bucket": "there-is-none",
+        "Key": "key",
+        "SSECustomerAlgorithm": "AES256",
+        "SSECustomerKey": "k" * 32,
+        "Tagging": "a=b",
+        "Body": b"12345",
+    }
+    with pytest.raises(ClientError):
+        direct.client("s3").put_object(**given)
+    with pytest.raises(ClientError):
+        direct.client("iam").create_login_profile(UserName="ann", Password="Hush-Hush-123!")
+    with pytest.raises(ClientError):
+        direct.client("iam").create_policy(PolicyName="p", PolicyDocument="x" * 5000)
+    with pytest.raises(ClientError):
+        direct.client("sts", "nobody").assume_role_with_web_identity(
+            RoleArn="arn:aws:iam::111122223333:role/r",
+            RoleSessionName="s",
+            WebIdentityToken="t" * 9,
+        )
+    put, login, policy, web = [one["requestParameters"] for one in direct.log.events()[-4:]]
+    assert (put["Key"], put["Tagging"]) == ("key", "a=b")
+    hidden = {"SSECustomerKey": put, "Password": login, "WebIdentityToken": web}
+    assert [told[name] for name, told in hidden.items()] == [HIDDEN] * 3
+    assert login["UserName"] == "ann"
+    assert 4096 < len(policy["PolicyDocument"]) < 4200
+    assert decisions._short({"Body": b"12345"}) == {"Body": "(5 bytes)"}

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import EXISTS
 from stslab.kinds.operations import changes
+from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner.calls.ahead import Ahead, Read
 from stslab.runner.calls.patience import Patience, Verdict
-from stslab.runner.calls.redact import redact, redact_text, secrets_in
 from stslab.runner.clock import Clock
 from stslab.runner.events import CallShown, Event
 from stslab.runner.ports import Account, Answer, Lost, Outcome, Profiles, Refusal, TargetInfo

@@ -8,7 +8,7 @@ from typing import Any
 
 from stslab.lab.model import Check, Lab, Stage
 from stslab.lab.references import resolve
-from stslab.runner.calls.redact import redact
+from stslab.redaction import redact
 from stslab.runner.events import (
     CallShown,
     CheckStarted,

@@ -17,13 +17,15 @@ from typing import Any
 
 from stslab.policy import Decision
 from stslab.policy.principal import PrincipalKind
+from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.pipeline.log_file import NAME, Event
-from stslab.sandbox.pipeline.redaction import redacted
 
 MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
+_LONGEST = 4096
+_MOST_ITEMS = 50
 _TYPES: Mapping[str, str] = {
     "SessionToken": "IAMUser",
     "WebIdentityUser": "AssumedRole",
@@ -121,13 +123,25 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(caller, api.via) if api and caller else _claimed(http),
-        "requestParameters": redacted(api.params) if api else {},
+        "requestParameters": _short(redact(api.params)) if api else {},
         "requestID": seen.request_id,
         "recipientAccountId": api.account if api else "",
     }
     if fault is not None:
         event |= {"errorCode": fault.code, "errorMessage": fault.message}
     return event
+
+
+def _short(value: Any) -> Any:
+    """``value`` as JSON holds it, without what is very long."""
+    if isinstance(value, dict):
+        return {str(key): _short(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_short(inner) for inner in value[:_MOST_ITEMS]]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = f"({len(value)} bytes)" if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
 def _claimed(http: HttpRequest) -> dict[str, Any]:

@@ -6,15 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stslab.runner.calls.redact import HIDDEN, is_secret_key, redact, redact_text, secrets_in
-from stslab.runner.journal.ids import LENGTH, new_run_id
+from stslab.redaction import HIDDEN, is_secret_key, redact, redact_named, redact_text, secrets_in
 
 SECRET = "wJalrXUtnFEMI-EXAMPLE"
 
 
 @pytest.mark.parametrize(
     "key",
-    ["SecretAccessKey", "secret_access_key", "SessionToken", "Password", "SecretKey", "Token"],
+    [
+        "SecretAccessKey",
+        "secret_access_key",
+        "SessionToken",
+        "Password",
+        "SecretKey",
+        "Token",
+        "WebIdentityToken",
+        "SSECustomerKey",
+        "CopySourceSSECustomerKey",
+        "authorizationToken",
+    ],
 )
 def test_what_stands_under_a_secret_key_is_hidden(key):
     assert redact({"a": [{key: SECRET, "AccessKeyId": "AKIA"}]}) == {
@@ -22,7 +32,9 @@ def test_what_stands_under_a_secret_key_is_hidden(key):
     }
 
 
-@pytest.mark.parametrize("key", ["AccessKeyId", "NextToken", "StackName", "KeyId", "Tokens"])
+@pytest.mark.parametrize(
+    "key", ["AccessKeyId", "NextToken", "ContinuationToken", "StackName", "KeyId", "Tokens"]
+)
 def test_what_is_no_secret_stays(key):
     assert not is_secret_key(key)
     assert redact({key: "value"}) == {key: "value"}
@@ -54,8 +66,15 @@ def test_no_structure_hides_a_known_secret(value):
     assert SECRET not in json.dumps(redact(value, [SECRET]))
 
 
-def test_run_ids_fit_into_any_name_and_do_not_meet():
-    ids = {new_run_id() for _ in range(2000)}
-    assert len(ids) == 2000
-    assert all(len(one) == LENGTH and one[0].isalpha() and one.islower() for one in ids)
-    assert all(one.isascii() and one.isalnum() for one in ids)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"secret='{SECRET}'",
+        f'{{"SessionToken": "{SECRET}"}}',
+        f"password: {SECRET}, more",
+        f"aws_session_token={SECRET}",
+    ],
+)
+def test_what_a_text_names_as_a_secret_is_hidden(text):
+    assert SECRET not in redact_named(text)
+    assert HIDDEN in redact_named(text)

@@ -1,9 +1,10 @@
-"""Keeps secrets out of everything that is shown or remembered.
+"""Keeps secrets out of everything that is shown, logged or remembered.
 
 By key: what stands under a name that holds secrets in AWS's APIs. By value: any secret
 that is known, wherever it turns up.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -28,12 +29,24 @@ SECRET_KEYS = frozenset(
         "privatekey",
         "privatekeylist",
         "addprivatekey",
+        "accesstoken",
+        "tradeintoken",
+        "contextassertion",
+        "authorizationtoken",
+        "idtoken",
+        "refreshtoken",
+        "copysourcessecustomerkey",
         "accesskeysecret",
         "secretstring",
         "clientsecret",
         "ssecustomerkey",
         "authorization",
     }
+)
+
+
+_NAMED = re.compile(
+    r"((?:secret|token|password)\w*['\"]?\s*[:=]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,)}]+)", re.IGNORECASE
 )
 
 
@@ -60,6 +73,11 @@ def redact_text(text: str, secrets: Collection[str]) -> str:
         if len(secret) >= _SHORTEST and secret in text:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def redact_named(text: str) -> str:
+    """``text`` without what is written in it as ``secret=...`` or ``"token": ...``."""
+    return _NAMED.sub(rf"\1{HIDDEN}", text)
 
 
 def secrets_in(value: Any) -> Iterator[str]:
