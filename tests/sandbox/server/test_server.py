@@ -22,7 +22,6 @@ from stslab.sandbox.server.control.requests import (
 )
 from stslab.sandbox.server.server import SandboxServer
 
-
 BEGUN = threading.Event()
 """Somebody asked for what takes its time."""
 
