@@ -22,6 +22,9 @@ from stslab.sandbox.server.control.requests import (
 )
 from stslab.sandbox.server.server import SandboxServer
 
+BEGUN = threading.Event()
+"""Somebody asked for what takes its time."""
+
 
 def echo(request: HttpRequest) -> ApiResponse:
     """What was asked, as JSON; some paths do more."""
@@ -32,6 +35,7 @@ def echo(request: HttpRequest) -> ApiResponse:
     if request.path == "/nothing":
         return ApiResponse(204, ())
     if request.path == "/slow":
+        BEGUN.set()
         time.sleep(0.2)
     said = {
         "method": request.method,
@@ -303,8 +307,9 @@ def test_a_head_that_never_ends_is_refused(server):
 def test_running_requests_end_before_the_server_does():
     with serving() as one:
         with ThreadPoolExecutor(1) as pool:
+            BEGUN.clear()
             slow = pool.submit(ask, one, "GET", "/slow")
-            time.sleep(0.05)
+            assert BEGUN.wait(10)
             assert one.seconds_idle() == 0
             one.stop()
             assert slow.result()[0].status == 200

@@ -12,14 +12,9 @@ def invalid(message: str) -> ApiFault:
     return ApiFault("ValidationError", message)
 
 
-def no_such_stack(name: str) -> ApiFault:
-    """The answer to a name or id that names no stack (DescribeStacks, Errors)."""
-    return invalid(f"Stack with id {name} does not exist")
-
-
-def no_such_stack_here(name: str) -> ApiFault:
-    """The same, in the words of the operations on change sets and resources."""
-    return invalid(f"Stack [{name}] does not exist")
+def already_exists(what: str) -> ApiFault:
+    """The answer to a name of a stack or change set that is in use."""
+    return ApiFault("AlreadyExistsException", f"{what} already exists")
 
 
 def no_such_change_set(name: str) -> ApiFault:
@@ -27,24 +22,6 @@ def no_such_change_set(name: str) -> ApiFault:
     return ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", NOT_FOUND)
 
 
-def needs_capabilities(capability: str) -> ApiFault:
-    """The answer to a template whose IAM resources are not acknowledged."""
-    return ApiFault("InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]")
-
-
-def stack_exists(name: str) -> ApiFault:
-    """The answer to a stack name that is in use (CreateStack, Errors)."""
-    return ApiFault("AlreadyExistsException", f"Stack [{name}] already exists")
-
-
-def change_set_exists(name: str) -> ApiFault:
-    """The answer to a change set name that is in use on this stack (CreateChangeSet, Errors)."""
-    return ApiFault("AlreadyExistsException", f"ChangeSet {name} already exists")
-
-
-def wrong_change_set_state(change_set_id: str, status: str) -> ApiFault:
-    """The answer to executing or deleting a change set at the wrong time."""
-    return ApiFault(
-        "InvalidChangeSetStatus",
-        f"ChangeSet [{change_set_id}] cannot be executed in its current status of [{status}]",
-    )
+def no_such_stack(name: str) -> ApiFault:
+    """The answer to a name or id that names no stack, where the stack would be changed."""
+    return invalid(f"Stack [{name}] does not exist")

@@ -12,8 +12,13 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.cloudformation import faults, lookups, names
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation import lookups, names
+from stslab.sandbox.cloudformation.faults import (
+    already_exists,
+    invalid,
+    no_such_change_set,
+    no_such_stack,
+)
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.operations.requests import (
     blueprint,
@@ -75,7 +80,7 @@ class ChangeSetOperations:
             new = tx.get(Stack, stack.account, stack.stack_id) is None
             name = params["ChangeSetName"]
             if _named(tx, stack, name):
-                raise faults.change_set_exists(name)
+                raise already_exists(f"ChangeSet {name}")
             wanted = config(request, text, None if stack.status == REVIEW else stack)
             change_set = ChangeSet(
                 account=request.account,
@@ -111,7 +116,7 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
             )
         return stack
     if stack is None:
-        raise faults.no_such_stack_here(name)
+        raise no_such_stack(name)
     stacks.check_updatable(stack)
     return stack
 
@@ -165,7 +170,11 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
     """Do what a change set says; all others of the stack become worthless, and go."""
     stack, change_set = find_change_set(tx, request)
     if change_set.execution_status != "AVAILABLE":
-        raise faults.wrong_change_set_state(change_set.change_set_id, change_set.status)
+        raise ApiFault(
+            "InvalidChangeSetStatus",
+            f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current status of "
+            f"[{change_set.status}]",
+        )
     reviewed = stack.status == REVIEW
     if not reviewed:
         stacks.check_updatable(stack)
@@ -220,7 +229,7 @@ def find_change_set(
     else:
         raise invalid(missing)
     if stack is None or change_set is None:
-        raise faults.no_such_change_set(name)
+        raise no_such_change_set(name)
     return stack, change_set
 
 

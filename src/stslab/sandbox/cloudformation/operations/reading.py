@@ -44,7 +44,7 @@ def _list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, deleted ones too, newest first; or those of some statuses."""
     wanted = request.params.get("StackStatusFilter")
     found = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
-    return page(request, "StackSummaries", found, _stack_summary)
+    return page(request, "StackSummaries", found, _stack)
 
 
 def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
@@ -86,17 +86,14 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
         raise invalid(f"Resource {logical} does not exist for stack {stack.name}")
-    shown = _resource(stack, resource)
-    shown["LastUpdatedTimestamp"] = shown.pop("Timestamp")
-    if resource.metadata is not None:
-        shown["Metadata"] = json.dumps(resource.metadata)
-    return {"StackResourceDetail": shown}
+    return {"StackResourceDetail": _resource(stack, resource)}
 
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
     """A stack's resources, page by page."""
-    found = _resources(view, described(view, request))
-    return page(request, "StackResourceSummaries", found, _resource_summary)
+    stack = described(view, request)
+    found = _resources(view, stack)
+    return page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
 
 
 def _resources(view: View, stack: Stack) -> list[StackResource]:
@@ -131,18 +128,18 @@ def _limits(_view: View, _request: ApiRequest) -> Answer:
 
 
 def _stack(stack: Stack) -> dict[str, Any]:
-    """A stack as DescribeStacks shows it."""
-    reviewed = stack.status == "REVIEW_IN_PROGRESS"
-    template = None if reviewed else parse(stack.config.template)
-    declarations = template.parameters if template else {}
-    shown = parameters.shown(declarations, stack.config.parameters) if template else []
+    """A stack, as it is described and as it is listed: each output has some of the members."""
+    template = None if stack.status == "REVIEW_IN_PROGRESS" else parse(stack.config.template)
+    description = template.description if template else ""
+    given = stack.config.parameters if template else {}
     return filled(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
             "ChangeSetId": stack.change_set_id,
-            "Description": template.description if template else "",
-            "Parameters": shown or None,
+            "Description": description,
+            "TemplateDescription": description,
+            "Parameters": parameters.shown(template.parameters if template else {}, given) or None,
             "CreationTime": stack.created,
             "LastUpdatedTime": stack.updated,
             "DeletionTime": stack.deleted,
@@ -157,24 +154,6 @@ def _stack(stack: Stack) -> dict[str, Any]:
             "RoleARN": stack.role_arn,
             "Tags": [{"Key": k, "Value": v} for k, v in stack.config.tags.items()],
             "EnableTerminationProtection": stack.protected,
-            "DriftInformation": NO_DRIFT,
-        }
-    )
-
-
-def _stack_summary(stack: Stack) -> dict[str, Any]:
-    """A stack as ListStacks shows it."""
-    reviewed = stack.status == "REVIEW_IN_PROGRESS"
-    return filled(
-        {
-            "StackId": stack.stack_id,
-            "StackName": stack.name,
-            "TemplateDescription": "" if reviewed else parse(stack.config.template).description,
-            "CreationTime": stack.created,
-            "LastUpdatedTime": stack.updated,
-            "DeletionTime": stack.deleted,
-            "StackStatus": stack.status,
-            "StackStatusReason": stack.reason,
             "DriftInformation": NO_DRIFT,
         }
     )
@@ -200,7 +179,8 @@ def _event(stack: Stack, event: StackEvent) -> dict[str, Any]:
 
 
 def _resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
-    """A resource as DescribeStackResources shows it."""
+    """A resource, as it is described and as it is listed, like :func:`_stack`."""
+    metadata = None if resource.metadata is None else json.dumps(resource.metadata)
     return filled(
         {
             "StackName": stack.name,
@@ -209,23 +189,11 @@ def _resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
             "PhysicalResourceId": resource.physical_id,
             "ResourceType": resource.type,
             "Timestamp": resource.changed,
-            "ResourceStatus": resource.status,
-            "ResourceStatusReason": resource.reason,
-            "Description": resource.description,
-            "DriftInformation": NO_RESOURCE_DRIFT,
-        }
-    )
-
-
-def _resource_summary(resource: StackResource) -> dict[str, Any]:
-    return filled(
-        {
-            "LogicalResourceId": resource.logical_id,
-            "PhysicalResourceId": resource.physical_id,
-            "ResourceType": resource.type,
             "LastUpdatedTimestamp": resource.changed,
             "ResourceStatus": resource.status,
             "ResourceStatusReason": resource.reason,
+            "Description": resource.description,
+            "Metadata": metadata,
             "DriftInformation": NO_RESOURCE_DRIFT,
         }
     )

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.api.services import Internal
-from stslab.sandbox.cloudformation import faults, lookups, names
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation import lookups, names
+from stslab.sandbox.cloudformation.faults import invalid, no_such_stack
 from stslab.sandbox.cloudformation.needs import SERVICE
 from stslab.sandbox.cloudformation.stacks.exports import importer
 from stslab.sandbox.cloudformation.template import parameters, source, validation
@@ -48,7 +48,7 @@ def described(view: View, request: ApiRequest) -> Stack:
     name = request.params["StackName"]
     found = find(view, request, name)
     if found is None:
-        raise faults.no_such_stack(name)
+        raise invalid(f"Stack with id {name} does not exist")
     return found
 
 
@@ -57,7 +57,7 @@ def existing(view: View, request: ApiRequest) -> Stack:
     name = request.params["StackName"]
     found = find(view, request, name)
     if found is None:
-        raise faults.no_such_stack_here(name)
+        raise no_such_stack(name)
     return found
 
 

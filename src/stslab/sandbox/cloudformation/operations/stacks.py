@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Internal, Reads, Writes
-from stslab.sandbox.cloudformation import faults, lookups, names
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation import lookups, names
+from stslab.sandbox.cloudformation.faults import already_exists, invalid
 from stslab.sandbox.cloudformation.operations.requests import (
     blueprint,
     checked_template,
@@ -117,7 +117,7 @@ class StackOperations:
             if found is not None and found.status != "REVIEW_IN_PROGRESS":
                 if token and token == found.token:
                     return {"StackId": found.stack_id}
-                raise faults.stack_exists(name)
+                raise already_exists(f"Stack [{name}]")
             if params.get("OnFailure") and params.get("DisableRollback") is not None:
                 raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
             wanted = config(request, text)

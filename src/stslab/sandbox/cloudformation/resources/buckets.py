@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.edges import document
 from stslab.sandbox.cloudformation.resources.kinds import Unfit
-from stslab.sandbox.cloudformation.resources.policies import document
 from stslab.sandbox.cloudformation.resources.work import Refused, Work
 from stslab.sandbox.state import buckets
 

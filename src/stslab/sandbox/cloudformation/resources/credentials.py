@@ -1,10 +1,11 @@
-"""Access keys, group memberships, instance profiles and identity providers."""
+"""Access keys, instance profiles and identity providers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from stslab.sandbox.cloudformation.resources.edges import Edge, exchange, in_profile
 from stslab.sandbox.cloudformation.resources.identities import change_tags
 from stslab.sandbox.cloudformation.resources.work import Work
 from stslab.sandbox.state import providers
@@ -46,32 +47,6 @@ class AccessKey:
         )
 
 
-class Membership:
-    """``AWS::IAM::UserToGroupAddition``."""
-
-    def create(self, work: Work) -> None:
-        """Add each user to the group."""
-        work.attributes["Id"] = work.physical_id
-        for user in work.get("Users"):
-            work.iam("AddUserToGroup", GroupName=work.get("GroupName"), UserName=user)
-
-    def update(self, work: Work, old: Properties) -> None:
-        """Add all who are named, and remove who no longer is."""
-        self.create(work)
-        same_group = old["GroupName"] == work.get("GroupName")
-        for user in old["Users"]:
-            if not same_group or user not in work.get("Users"):
-                self._remove(work, old["GroupName"], user)
-
-    def delete(self, work: Work) -> None:
-        """Remove each user from the group."""
-        for user in work.get("Users"):
-            self._remove(work, work.get("GroupName"), user)
-
-    def _remove(self, work: Work, group: str, user: str) -> None:
-        work.quietly("iam", "RemoveUserFromGroup", GroupName=group, UserName=user)
-
-
 class InstanceProfile:
     """``AWS::IAM::InstanceProfile``."""
 
@@ -81,33 +56,21 @@ class InstanceProfile:
             "CreateInstanceProfile", InstanceProfileName=work.physical_id, Path=work.get("Path")
         )["InstanceProfile"]
         work.attributes["Arn"] = made["Arn"]
-        self._add(work, work.get("Roles"))
+        exchange(work, self._edges(work, work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
         """Exchange its role; it holds one at most, so the old one goes first."""
-        wanted = work.get("Roles")
-        self._remove(work, [role for role in old["Roles"] if role not in wanted])
-        self._add(work, [role for role in wanted if role not in old["Roles"]])
+        new_edges, old_edges = self._edges(work, work.properties), self._edges(work, old)
+        exchange(work, (), [edge for edge in old_edges if edge not in new_edges])
+        exchange(work, [edge for edge in new_edges if edge not in old_edges])
 
     def delete(self, work: Work) -> None:
         """Take its role out and delete it."""
-        self._remove(work, work.get("Roles"))
+        exchange(work, (), self._edges(work, work.properties))
         work.quietly("iam", "DeleteInstanceProfile", InstanceProfileName=work.physical_id)
 
-    def _add(self, work: Work, roles: list[str]) -> None:
-        for role in roles:
-            work.iam(
-                "AddRoleToInstanceProfile", InstanceProfileName=work.physical_id, RoleName=role
-            )
-
-    def _remove(self, work: Work, roles: list[str]) -> None:
-        for role in roles:
-            work.quietly(
-                "iam",
-                "RemoveRoleFromInstanceProfile",
-                InstanceProfileName=work.physical_id,
-                RoleName=role,
-            )
+    def _edges(self, work: Work, properties: Properties) -> list[Edge]:
+        return [in_profile(work.physical_id, role) for role in properties["Roles"]]
 
 
 class OidcProvider:

@@ -2,90 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from stslab.sandbox.cloudformation.resources import policies
+from stslab.sandbox.cloudformation.resources.edges import document, exchange, of_identity
 from stslab.sandbox.cloudformation.resources.work import Work
-from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state import identities
 
 Properties = Mapping[str, Any]
 
 
 class Identity:
-    """A role, user or group, made by calls named after its kind."""
+    """A role, user or group, made by calls that have its ``kind`` in their names.
 
-    def __init__(
-        self,
-        kind: str,
-        create: Callable[[Work], Mapping[str, Any]],
-        update: Callable[[Work, Properties], None] = lambda _work, _old: None,
-        forget: Callable[[Work], None] = lambda _work: None,
-    ) -> None:
-        self.kind = kind
-        self._create = create
-        self._update = update
-        self._forget = forget
+    ``given`` are the properties that its creation takes as they are.
+    """
+
+    kind: str
+    given: tuple[str, ...] = ("Path", "PermissionsBoundary")
 
     def create(self, work: Work) -> None:
-        """Create it, then its inline policies and attachments."""
-        made = self._create(work)
-        work.attributes["Arn"] = made["Arn"]
-        if self.kind == "Role":
-            work.attributes["RoleId"] = made["RoleId"]
-            work.tag_system(Role, work.physical_id.lower())
-        if self.kind == "User":
-            work.tag_system(User, work.physical_id.lower())
-        self._apply(work, {})
+        """Create it, then what it holds."""
+        name = work.physical_id
+        made = work.tagged(f"Create{self.kind}", **self._named(name), **self.creation(work))
+        work.attributes["Arn"] = made[self.kind]["Arn"]
+        self.created(work, made[self.kind])
+        exchange(work, of_identity(self.kind, name, work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
         """Change what changed, nothing else."""
-        self._update(work, old)
-        self._apply(work, old)
-        if self.kind != "Group":
-            self._change_boundary(work, old)
-            self._change_tags(work)
+        name = work.physical_id
+        self.change(work, old)
+        new_edges = of_identity(self.kind, name, work.properties)
+        exchange(work, new_edges, of_identity(self.kind, name, old))
+        self._change_boundary(work, old)
+        change_tags(work, f"Tag{self.kind}", f"Untag{self.kind}", self._named(name))
 
     def delete(self, work: Work) -> None:
-        """Take its policies, then delete it."""
+        """Remove what it holds, then delete it."""
         name = work.physical_id
-        for policy in policies.inline(work.properties):
-            policies.take(work, self.kind, name, policy)
-        for arn in work.get("ManagedPolicyArns") or ():
-            policies.detach(work, self.kind, name, arn)
-        self._forget(work)
+        exchange(work, (), of_identity(self.kind, name, work.properties))
+        self.deleting(work)
         work.quietly("iam", f"Delete{self.kind}", **self._named(name))
+
+    def creation(self, work: Work) -> dict[str, Any]:
+        """The parameters of its creation, but for its name and tags."""
+        return {name: work.get(name) for name in self.given}
+
+    def created(self, work: Work, made: Mapping[str, Any]) -> None:
+        """Do the rest of the creation that is this kind's own."""
+
+    def change(self, work: Work, old: Properties) -> None:
+        """Change what only this kind has: for users and groups, the path."""
+        if work.get("Path", "/") != old.get("Path", "/"):
+            named = self._named(work.physical_id)
+            work.iam(f"Update{self.kind}", **named, NewPath=work.get("Path", "/"))
+            work.attributes["Arn"] = work.iam(f"Get{self.kind}", **named)[self.kind]["Arn"]
+
+    def deleting(self, work: Work) -> None:
+        """Delete what stands in the way of the deletion."""
 
     def _named(self, name: str) -> dict[str, str]:
         return {f"{self.kind}Name": name}
 
-    def _apply(self, work: Work, old: Properties) -> None:
-        name = work.physical_id
-        new_inline, old_inline = policies.inline(work.properties), policies.inline(old)
-        for policy, text in new_inline.items():
-            if old_inline.get(policy) != text:
-                policies.put(work, self.kind, name, policy, text)
-        for policy in old_inline.keys() - new_inline.keys():
-            policies.take(work, self.kind, name, policy)
-        new_arns = dict.fromkeys(work.get("ManagedPolicyArns") or ())
-        old_arns = dict.fromkeys(old.get("ManagedPolicyArns") or ())
-        for arn in new_arns.keys() - old_arns.keys():
-            policies.attach(work, self.kind, name, arn)
-        for arn in old_arns.keys() - new_arns.keys():
-            policies.detach(work, self.kind, name, arn)
-
     def _change_boundary(self, work: Work, old: Properties) -> None:
-        new = work.get("PermissionsBoundary")
+        new, named = work.get("PermissionsBoundary"), self._named(work.physical_id)
         if new == old.get("PermissionsBoundary"):
             return
-        named = self._named(work.physical_id)
         if new:
             work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
         else:
             work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
-
-    def _change_tags(self, work: Work) -> None:
-        change_tags(work, f"Tag{self.kind}", f"Untag{self.kind}", self._named(work.physical_id))
 
 
 def change_tags(work: Work, tag: str, untag: str, named: Mapping[str, str]) -> None:
@@ -100,96 +87,58 @@ def change_tags(work: Work, tag: str, untag: str, named: Mapping[str, str]) -> N
         work.iam(untag, **named, TagKeys=gone)
 
 
-def create_role(work: Work) -> Mapping[str, Any]:
-    """Create the role."""
-    made: Mapping[str, Any] = work.tagged(
-        "CreateRole",
-        RoleName=work.physical_id,
-        AssumeRolePolicyDocument=policies.document(work.get("AssumeRolePolicyDocument")),
-        Path=work.get("Path"),
-        Description=work.get("Description"),
-        MaxSessionDuration=work.get("MaxSessionDuration"),
-        PermissionsBoundary=work.get("PermissionsBoundary"),
-    )["Role"]
-    return made
+class Role(Identity):
+    """``AWS::IAM::Role``."""
+
+    kind = "Role"
+    given = ("Path", "PermissionsBoundary", "Description", "MaxSessionDuration")
+
+    def creation(self, work: Work) -> dict[str, Any]:
+        """The trust policy too."""
+        trust = document(work.get("AssumeRolePolicyDocument"))
+        return {**super().creation(work), "AssumeRolePolicyDocument": trust}
+
+    def created(self, work: Work, made: Mapping[str, Any]) -> None:
+        """Tag it as CloudFormation's."""
+        work.attributes["RoleId"] = made["RoleId"]
+        work.tag_system(identities.Role, work.physical_id.lower())
+
+    def change(self, work: Work, old: Properties) -> None:
+        """Change its trust policy, description and session duration."""
+        trust = document(work.get("AssumeRolePolicyDocument"))
+        if trust != document(old.get("AssumeRolePolicyDocument", {})):
+            work.iam("UpdateAssumeRolePolicy", RoleName=work.physical_id, PolicyDocument=trust)
+        defaults = {"Description": "", "MaxSessionDuration": 3600}
+        wanted = {name: work.get(name, default) for name, default in defaults.items()}
+        if wanted != {name: old.get(name, default) for name, default in defaults.items()}:
+            work.iam("UpdateRole", RoleName=work.physical_id, **wanted)
 
 
-def update_role(work: Work, old: Properties) -> None:
-    """Change its trust policy, description and session duration."""
-    trust = policies.document(work.get("AssumeRolePolicyDocument"))
-    if trust != policies.document(old.get("AssumeRolePolicyDocument", {})):
-        work.iam("UpdateAssumeRolePolicy", RoleName=work.physical_id, PolicyDocument=trust)
-    wanted = {
-        "Description": work.get("Description", ""),
-        "MaxSessionDuration": work.get("MaxSessionDuration", 3600),
-    }
-    had = {
-        "Description": old.get("Description", ""),
-        "MaxSessionDuration": old.get("MaxSessionDuration", 3600),
-    }
-    if wanted != had:
-        work.iam("UpdateRole", RoleName=work.physical_id, **wanted)
+class User(Identity):
+    """``AWS::IAM::User``."""
+
+    kind = "User"
+
+    def created(self, work: Work, made: Mapping[str, Any]) -> None:
+        """Tag it as CloudFormation's, and give it its password."""
+        name, login = made["UserName"], work.get("LoginProfile")
+        work.tag_system(identities.User, name.lower())
+        if login:
+            work.iam(
+                "CreateLoginProfile",
+                UserName=name,
+                Password=login.get("Password"),
+                PasswordResetRequired=login.get("PasswordResetRequired"),
+            )
+
+    def deleting(self, work: Work) -> None:
+        """Delete its password."""
+        if work.get("LoginProfile"):
+            work.quietly("iam", "DeleteLoginProfile", UserName=work.physical_id)
 
 
-def create_user(work: Work) -> Mapping[str, Any]:
-    """Create the user, put it into its groups, and give it its password."""
-    name = work.physical_id
-    made: Mapping[str, Any] = work.tagged(
-        "CreateUser",
-        UserName=name,
-        Path=work.get("Path"),
-        PermissionsBoundary=work.get("PermissionsBoundary"),
-    )["User"]
-    for group in work.get("Groups") or ():
-        work.iam("AddUserToGroup", UserName=name, GroupName=group)
-    login = work.get("LoginProfile")
-    if login:
-        work.iam(
-            "CreateLoginProfile",
-            UserName=name,
-            Password=login.get("Password"),
-            PasswordResetRequired=login.get("PasswordResetRequired"),
-        )
-    return made
+class Group(Identity):
+    """``AWS::IAM::Group``, which has neither tags nor a boundary."""
 
-
-def update_user(work: Work, old: Properties) -> None:
-    """Change its path and its groups."""
-    name = work.physical_id
-    if work.get("Path", "/") != old.get("Path", "/"):
-        work.iam("UpdateUser", UserName=name, NewPath=work.get("Path", "/"))
-        work.attributes["Arn"] = work.iam("GetUser", UserName=name)["User"]["Arn"]
-    new_groups, old_groups = set(work.get("Groups") or ()), set(old.get("Groups") or ())
-    for group in sorted(new_groups - old_groups):
-        work.iam("AddUserToGroup", UserName=name, GroupName=group)
-    for group in sorted(old_groups - new_groups):
-        work.quietly("iam", "RemoveUserFromGroup", UserName=name, GroupName=group)
-
-
-def forget_user(work: Work) -> None:
-    """Take it from its groups, and its password with it."""
-    for group in work.get("Groups") or ():
-        work.quietly("iam", "RemoveUserFromGroup", UserName=work.physical_id, GroupName=group)
-    if work.get("LoginProfile"):
-        work.quietly("iam", "DeleteLoginProfile", UserName=work.physical_id)
-
-
-def create_group(work: Work) -> Mapping[str, Any]:
-    """Create the group."""
-    made: Mapping[str, Any] = work.iam(
-        "CreateGroup", GroupName=work.physical_id, Path=work.get("Path")
-    )["Group"]
-    return made
-
-
-def update_group(work: Work, old: Properties) -> None:
-    """Change its path."""
-    if work.get("Path", "/") != old.get("Path", "/"):
-        name = work.physical_id
-        work.iam("UpdateGroup", GroupName=name, NewPath=work.get("Path", "/"))
-        work.attributes["Arn"] = work.iam("GetGroup", GroupName=name)["Group"]["Arn"]
-
-
-ROLE = Identity("Role", create_role, update_role)
-USER = Identity("User", create_user, update_user, forget_user)
-GROUP = Identity("Group", create_group, update_group)
+    kind = "Group"
+    given = ("Path",)

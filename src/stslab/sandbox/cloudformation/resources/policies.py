@@ -1,104 +1,79 @@
-"""Inline and managed policies of identities, and the types that are nothing but policies."""
+"""The types that are policies."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.edges import (
+    Edge,
+    attachment,
+    document,
+    exchange,
+    holders,
+    inline,
+    membership,
+)
 from stslab.sandbox.cloudformation.resources.work import Work
 
-KINDS = ("Role", "User", "Group")
+Properties = Mapping[str, Any]
 VERSIONS = 5
 """How many versions a managed policy may have ("IAM and AWS STS quotas")."""
 
 
-def document(value: Any) -> str:
-    """A policy document as text: CloudFormation turns YAML and JSON into JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
+class Connection:
+    """A resource that is nothing but connections: ``edges`` tells them by its properties.
 
+    ``physical_id`` makes its id of them; without it, the one that it was given stays.
+    """
 
-def put(work: Work, kind: str, name: str, policy: str, text: Any) -> None:
-    """Put an inline policy into a role, user or group."""
-    work.iam(
-        f"Put{kind}Policy",
-        **{f"{kind}Name": name},
-        PolicyName=policy,
-        PolicyDocument=document(text),
-    )
-
-
-def take(work: Work, kind: str, name: str, policy: str) -> None:
-    """Delete an inline policy, if it is there."""
-    work.quietly("iam", f"Delete{kind}Policy", **{f"{kind}Name": name}, PolicyName=policy)
-
-
-def attach(work: Work, kind: str, name: str, arn: str) -> None:
-    """Attach a managed policy to a role, user or group."""
-    work.iam(f"Attach{kind}Policy", **{f"{kind}Name": name}, PolicyArn=arn)
-
-
-def detach(work: Work, kind: str, name: str, arn: str) -> None:
-    """Detach a managed policy, if it is attached."""
-    work.quietly("iam", f"Detach{kind}Policy", **{f"{kind}Name": name}, PolicyArn=arn)
-
-
-def inline(properties: Mapping[str, Any]) -> dict[str, str]:
-    """The ``Policies`` property as documents by name."""
-    return {
-        str(entry.get("PolicyName", "")): document(entry.get("PolicyDocument", {}))
-        for entry in properties.get("Policies") or ()
-        if isinstance(entry, dict)
-    }
-
-
-def holders(properties: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Whom ``Roles``, ``Users`` and ``Groups`` name, as (kind, name)."""
-    return {(kind, name) for kind in KINDS for name in properties.get(f"{kind}s") or ()}
-
-
-class InlinePolicy:
-    """``AWS::IAM::Policy``: one inline policy in several identities."""
+    def __init__(
+        self,
+        edges: Callable[[Properties], Iterable[Edge]],
+        physical_id: Callable[[Properties], str] | None = None,
+    ) -> None:
+        self._edges = edges
+        self._physical_id = physical_id
 
     def create(self, work: Work) -> None:
-        """Put it into each identity."""
+        """Make each."""
+        if self._physical_id is not None:
+            work.physical_id = self._physical_id(work.properties)
         work.attributes["Id"] = work.physical_id
-        for kind, name in sorted(holders(work.properties)):
-            put(work, kind, name, work.get("PolicyName"), work.get("PolicyDocument"))
+        exchange(work, self._edges(work.properties))
 
-    def update(self, work: Work, old: Mapping[str, Any]) -> None:
-        """Put it where it is to be, and take it from where it no longer is."""
-        self.create(work)
-        renamed = old["PolicyName"] != work.get("PolicyName")
-        left = holders(old) if renamed else holders(old) - holders(work.properties)
-        for kind, name in sorted(left):
-            take(work, kind, name, old["PolicyName"])
+    def update(self, work: Work, old: Properties) -> None:
+        """Make those that are new, and remove those that are gone."""
+        exchange(work, self._edges(work.properties), self._edges(old))
 
     def delete(self, work: Work) -> None:
-        """Take it from each identity."""
-        for kind, name in sorted(holders(work.properties)):
-            take(work, kind, name, work.get("PolicyName"))
+        """Remove each."""
+        exchange(work, (), self._edges(work.properties))
 
 
-class PolicyOfOne:
-    """``AWS::IAM::RolePolicy``, ``UserPolicy``, ``GroupPolicy``: one inline policy in one."""
+INLINE_POLICY = Connection(
+    lambda given: [
+        inline(kind, name, given["PolicyName"], given["PolicyDocument"])
+        for kind, name in holders(given)
+    ]
+)
+"""``AWS::IAM::Policy``: one inline policy in several identities."""
+MEMBERSHIP = Connection(
+    lambda given: [membership(given["GroupName"], user) for user in given["Users"]]
+)
+"""``AWS::IAM::UserToGroupAddition``."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
 
-    def create(self, work: Work) -> None:
-        """Put it; the physical id has both of its names, as its primary identifier does."""
-        name, holder = work.get("PolicyName"), work.get(f"{self.kind}Name")
-        work.physical_id = f"{name}|{holder}"
-        put(work, self.kind, holder, name, work.get("PolicyDocument", {}))
+def policy_of(kind: str) -> Connection:
+    """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: one inline policy in one."""
+    holder = f"{kind}Name"
 
-    def update(self, work: Work, _old: Mapping[str, Any]) -> None:
-        """Put the new document; the names can't change without replacement."""
-        self.create(work)
+    def edges(given: Properties) -> Iterable[Edge]:
+        text = given.get("PolicyDocument", {})
+        return [inline(kind, given[holder], given["PolicyName"], text)]
 
-    def delete(self, work: Work) -> None:
-        """Take it."""
-        take(work, self.kind, work.get(f"{self.kind}Name"), work.get("PolicyName"))
+    return Connection(edges, lambda given: f"{given['PolicyName']}|{given[holder]}")
 
 
 class ManagedPolicy:
@@ -114,40 +89,38 @@ class ManagedPolicy:
             Description=work.get("Description"),
         )["Policy"]
         work.physical_id = made["Arn"]
+        attachments = self._edges(work, work.properties)
         work.attributes.update(
             PolicyArn=made["Arn"],
             PolicyId=made["PolicyId"],
             DefaultVersionId=made.get("DefaultVersionId", "v1"),
             IsAttachable=True,
-            AttachmentCount=len(holders(work.properties)),
+            AttachmentCount=len(attachments),
             PermissionsBoundaryUsageCount=0,
             CreateDate=str(made.get("CreateDate", "")),
             UpdateDate=str(made.get("UpdateDate", "")),
         )
-        self._attach(work, holders(work.properties))
+        exchange(work, attachments)
 
-    def update(self, work: Work, old: Mapping[str, Any]) -> None:
+    def update(self, work: Work, old: Properties) -> None:
         """Make a new default version for a new document, and attach and detach."""
         if document(old["PolicyDocument"]) != document(work.get("PolicyDocument")):
             self._new_version(work)
-        self._attach(work, holders(work.properties) - holders(old))
-        for kind, name in sorted(holders(old) - holders(work.properties)):
-            detach(work, kind, name, work.physical_id)
+        exchange(work, self._edges(work, work.properties), self._edges(work, old))
 
     def delete(self, work: Work) -> None:
         """Detach it from those it was attached to, drop old versions, and delete it."""
-        for kind, name in sorted(holders(work.properties)):
-            detach(work, kind, name, work.physical_id)
         arn = work.physical_id
         if not arn.startswith("arn:"):
             return  # it was never made
+        exchange(work, (), self._edges(work, work.properties))
         for version in self._old_versions(work):
             work.quietly("iam", "DeletePolicyVersion", PolicyArn=arn, VersionId=version)
         work.quietly("iam", "DeletePolicy", PolicyArn=arn)
 
-    def _attach(self, work: Work, wanted: set[tuple[str, str]]) -> None:
-        for kind, name in sorted(wanted):
-            attach(work, kind, name, work.physical_id)
+    def _edges(self, work: Work, properties: Properties) -> list[Edge]:
+        arn = work.physical_id
+        return [attachment(kind, name, arn) for kind, name in holders(properties)]
 
     def _new_version(self, work: Work) -> None:
         old = self._old_versions(work)
@@ -165,8 +138,8 @@ class ManagedPolicy:
         """The versions that are not the default one, newest first."""
         try:
             listed = work.iam("ListPolicyVersions", PolicyArn=work.physical_id)["Versions"]
-        except Exception as fault:
-            if getattr(fault, "code", "") == "NoSuchEntity":
+        except ApiFault as fault:
+            if fault.code == "NoSuchEntity":
                 return []
             raise
         others = [v["VersionId"] for v in listed if not v.get("IsDefaultVersion")]

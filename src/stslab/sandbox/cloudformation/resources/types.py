@@ -38,7 +38,7 @@ ROLE = ResourceType(
         "RoleName": NAME,
         "Tags": LIST,
     },
-    identities.ROLE,
+    identities.Role(),
     attributes=frozenset({"Arn", "RoleId"}),
     acknowledged=True,
     name_property="RoleName",
@@ -57,7 +57,7 @@ USER = ResourceType(
         "Tags": LIST,
         "UserName": NAME,
     },
-    identities.USER,
+    identities.User(),
     attributes=frozenset({"Arn"}),
     acknowledged=True,
     name_property="UserName",
@@ -67,7 +67,7 @@ USER = ResourceType(
 GROUP = ResourceType(
     "AWS::IAM::Group",
     {"GroupName": NAME, "ManagedPolicyArns": TEXTS, "Path": TEXT, "Policies": LIST},
-    identities.GROUP,
+    identities.Group(),
     attributes=frozenset({"Arn"}),
     acknowledged=True,
     name_property="GroupName",
@@ -83,7 +83,7 @@ POLICY = ResourceType(
         "Roles": TEXTS,
         "Users": TEXTS,
     },
-    policies.InlinePolicy(),
+    policies.INLINE_POLICY,
     attributes=frozenset({"Id"}),
     acknowledged=True,
     make_name=physical_short,
@@ -126,7 +126,7 @@ ACCESS_KEY = ResourceType(
 MEMBERSHIP = ResourceType(
     "AWS::IAM::UserToGroupAddition",
     {"GroupName": NEEDED_TEXT, "Users": NEEDED_TEXTS},
-    credentials.Membership(),
+    policies.MEMBERSHIP,
     attributes=frozenset({"Id"}),
     acknowledged=True,
     make_name=physical_short,
@@ -154,7 +154,7 @@ def _policy_of(kind: str) -> ResourceType:
     return ResourceType(
         f"AWS::IAM::{kind}Policy",
         {"PolicyDocument": JSON, "PolicyName": FIXED, f"{kind}Name": FIXED},
-        policies.PolicyOfOne(kind),
+        policies.policy_of(kind),
         acknowledged=True,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stslab.sandbox.cloudformation.faults import needs_capabilities
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.template.template import Declared, Template
 
@@ -30,7 +30,9 @@ def check(template: Template, given: Iterable[str]) -> None:
     capability, _ = needed(template)
     enough = {IAM: {IAM, NAMED_IAM}, NAMED_IAM: {NAMED_IAM}}
     if capability and not enough[capability] & set(given):
-        raise needs_capabilities(capability)
+        raise ApiFault(
+            "InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]"
+        )
 
 
 def reason(types: Iterable[str]) -> str:
