@@ -1,1 +1,1 @@
-"""The embedded AWS account: authenticate, authorize, then STS or moto."""
+"""The embedded AWS account: requests are authenticated, decided, carried out on records, and logged."""
