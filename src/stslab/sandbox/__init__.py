@@ -1,1 +1,1 @@
-"""The embedded AWS account: requests are authenticated, decided, carried out on records, and logged."""
+"""The embedded AWS account: requests are authenticated, decided, carried out and logged."""
