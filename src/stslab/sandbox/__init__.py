@@ -1,1 +1,1 @@
-"""The embedded AWS account: authenticate, authorize, then STS or moto."""
+"""The embedded AWS account: IAM, STS, S3 and CloudFormation, decided as AWS does."""
