@@ -30,7 +30,7 @@ from stslab.runner.undo.stacks import Stacks
 from stslab.runner.undo.takeback import TakeBack
 
 _ROUNDS = 4
-_RESUME = "Mend the cause, then go on with `stslab run`, or take all back with `stslab cleanup`."
+_RESUME = "Fix the cause, then go on with `stslab run`, or take all back with `stslab cleanup`."
 
 
 @dataclass(frozen=True, slots=True)
