@@ -5,13 +5,16 @@ that would do harm; with the lint left out, before that call as well. What other
 account is compared thing by thing, after the run and after the cleanup.
 """
 
+import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from botocore import xform_name
 from tests.e2e.learner import ACCOUNT, Learner, a_learner
 from tests.e2e.machine import Machine
 from tests.unjudged import unjudged
@@ -19,7 +22,8 @@ from tests.unjudged import unjudged
 from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.target import Opened, Target
-from stslab.errors import InvalidLab, StslabError
+from stslab.errors import InvalidLab, StslabError, UndoIncomplete
+from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.runner.run.run import Runner
@@ -43,6 +47,7 @@ TRUST = json.dumps(
         },
     }
 )
+OWN_TRUST = TRUST.replace(ACCOUNT, "${{ account }}")
 READ = json.dumps(
     {
         "Version": "2012-10-17",
@@ -62,7 +67,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     },
     "role": {
         "call": "iam.CreateRole",
-        "with": {"RoleName": f"r-{RUN}", "AssumeRolePolicyDocument": TRUST, "Tags": TAGS},
+        "with": {"RoleName": f"r-{RUN}", "AssumeRolePolicyDocument": OWN_TRUST, "Tags": TAGS},
         "undo": "iam.DeleteRole",
     },
     "policy": {
@@ -203,6 +208,72 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
 def test_there_are_many():
     assert len(ROWS) > 55
     assert sum(row.get("lint") == "passes" for row in ROWS) > 8
+
+
+GIVEN |= {
+    "profile": {
+        "call": "iam.CreateInstanceProfile",
+        "with": {"InstanceProfileName": f"i-{RUN}", "Tags": TAGS},
+        "undo": "iam.DeleteInstanceProfile",
+    },
+    "device": {
+        "call": "iam.CreateVirtualMFADevice",
+        "with": {"VirtualMFADeviceName": f"m-{RUN}", "Tags": TAGS},
+        "save": {"serial": "VirtualMFADevice.SerialNumber"},
+        "undo": {"call": "iam.DeleteVirtualMFADevice", "with": {"SerialNumber": "${{ serial }}"}},
+    },
+    "provider": {
+        "call": "iam.CreateOpenIDConnectProvider",
+        "with": {
+            "Url": "https://token.actions.githubusercontent.com",
+            "ThumbprintList": ["6938fd4d98bab03faadb97b34396831e3780aea1"],
+            "Tags": TAGS,
+        },
+        "save": {"arn": "OpenIDConnectProviderArn"},
+        "undo": {
+            "call": "iam.DeleteOpenIDConnectProvider",
+            "with": {"OpenIDConnectProviderArn": "${{ arn }}"},
+        },
+    },
+    "stack": step({"stack": {"G": {"Type": "AWS::IAM::Group"}}}),
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
+    kind: str, tmp_path: Path, opened: Opened, cloud: Machine
+):
+    """Ours was deleted by hand; another of its name, with another run's tag, is there now."""
+    path = written({"given": [kind]}, tmp_path / "lab.yaml")
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        runner = Runner(
+            lab.load(path, catalogue=BotocoreCatalogue()),
+            opened.account,
+            opened.profiles,
+            journal,
+            lambda _: None,
+        )
+        begin(runner)
+        (run,) = journal.runs()
+        (entry,) = journal.entries(run.id)
+        (undo,) = entry.undo
+        client = cloud._client(undo.service)
+        remove = getattr(client, xform_name(undo.operation))
+        remove(**undo.params)
+        time.sleep(1.1)  # a time of creation has whole seconds
+        if kind == "stack":
+            client.get_waiter("stack_delete_complete").wait(
+                **undo.params, WaiterConfig={"Delay": 1}
+            )
+        theirs = json.loads(json.dumps(entry.intent.params).replace(f'"{run.id}"', '"others00"'))
+        getattr(client, xform_name(entry.intent.operation))(**theirs)
+        if kind == "bucket":
+            tags = [{"Key": "stslab:run", "Value": "others00"}]
+            client.put_bucket_tagging(Bucket=theirs["Bucket"], Tagging={"TagSet": tags})
+        with contextlib.suppress(UndoIncomplete):  # a sweep tells what has the run's id
+            Cleanup(journal, opened.account, opened.profiles, lambda _: None).run(run.id)
+        assert [one.state for one in journal.entries(run.id)] == [EntryState.NOT_OURS]
+    remove(**undo.params)  # it is there: this does not fail
 
 
 @pytest.fixture

@@ -185,6 +185,9 @@ class Steps:
         thing, undo = self._settler.clean_thing(thing), self._settler.clean_undo(undo)
         result = Result(state, "", answer.request_id, thing, undo, saved, profile)
         self._conclude(seq, result)
+        identified = thing and self._lookout.identified(thing)
+        if identified != thing:
+            self._conclude(seq, Result(state, thing=identified))
         for _, found in foreign:
             raise not_own(found, "Its undo")
         shown = {name: evaluate(text, clean, scope) for name, text in doing.step.show.items()}
