@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, pages, tags
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
@@ -69,8 +68,8 @@ def create(tx: Transaction, request: ApiRequest) -> Answer:
     return answer
 
 
-def _configuration(request: ApiRequest) -> Answer:
-    found: Answer = request.params.get("CreateBucketConfiguration") or {}
+def _configuration(request: ApiRequest) -> Document:
+    found: Document = request.params.get("CreateBucketConfiguration") or {}
     return found
 
 
@@ -93,7 +92,7 @@ def _region(request: ApiRequest, asked: str | None) -> str:
 
 @functools.cache
 def _locations() -> frozenset[str]:
-    shape: Any = operations.operation("s3", "CreateBucket").input_shape
+    shape = operations.operation("s3", "CreateBucket").input_shape
     return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
 
 

@@ -7,8 +7,7 @@ sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3.faults import fault, no_such_key
@@ -31,7 +30,7 @@ def check_read(request: ApiRequest, version: ObjectVersion) -> None:
     Raises:
         ApiFault: PreconditionFailed, or NotModified.
     """
-    failed = _failed(request.params, "", version)
+    failed = _failed(request, "", version)
     if failed in ("If-None-Match", "If-Modified-Since"):
         raise fault("NotModified", headers=(("ETag", f'"{version.etag}"'),))
     if failed:
@@ -44,7 +43,7 @@ def check_source(request: ApiRequest, version: ObjectVersion) -> None:
     Raises:
         ApiFault: PreconditionFailed.
     """
-    failed = _failed(request.params, "CopySource", version)
+    failed = _failed(request, "CopySource", version)
     if failed:
         raise fault("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
@@ -69,10 +68,10 @@ def check_write(request: ApiRequest, current: ObjectVersion | None) -> None:
             raise fault("PreconditionFailed", Condition="If-Match")
 
 
-def _failed(params: Mapping[str, Any], prefix: str, version: ObjectVersion) -> str:
+def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
     """The first condition that does not hold; empty where all do."""
     match, unmodified, none_match, modified = (
-        params.get(f"{prefix}{name}")
+        request.params.get(f"{prefix}{name}")
         for name in ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
     )
     changed = version.modified.replace(microsecond=0)

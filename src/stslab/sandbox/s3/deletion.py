@@ -5,16 +5,14 @@ S3 API Reference, "DeleteObjects".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Judge, denial
 from stslab.sandbox.s3 import lookups, objects
 from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.state.transaction import Transaction
 
 MOST = 1000
@@ -42,7 +40,7 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
     return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
 
 
-def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Mapping[str, Any]) -> Answer:
+def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -> Answer:
     demands = {"IfMatch": one["ETag"]} if one.get("ETag") else {}
     single = replace(
         request,
@@ -62,5 +60,5 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Mapping[str
     return {**_named(one), "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
 
 
-def _named(one: Mapping[str, Any]) -> dict[str, str]:
+def _named(one: Document) -> dict[str, str]:
     return {name: one[name] for name in ("Key", "VersionId") if one.get(name)}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, pages
@@ -27,7 +26,7 @@ def objects_v2(view: View, request: ApiRequest) -> Answer:
     found = _current(view, request, bucket, after, most)
     owner = lookups.canonical_id(view, bucket) if params.get("FetchOwner") else ""
     return {
-        **pages.described(params, found, "StartAfter"),
+        **pages.described(request, found, "StartAfter"),
         "Name": bucket.name,
         "MaxKeys": most,
         "KeyCount": len(found.items) + len(found.prefixes),
@@ -47,8 +46,8 @@ def objects(view: View, request: ApiRequest) -> Answer:
     goes_on = found.truncated and params.get("Delimiter")
     return {
         "Marker": "",
-        **pages.described(params, found, "Marker"),
-        "NextMarker": pages.writer(params)(found.last) if goes_on else None,
+        **pages.described(request, found, "Marker"),
+        "NextMarker": pages.writer(request)(found.last) if goes_on else None,
         "Name": bucket.name,
         "MaxKeys": most,
         "Contents": [_content(request, one, owner) for one in found.items],
@@ -63,7 +62,7 @@ def _current(
         for one in _held(view, request, bucket)
         if one.name > after and not one.current.marker
     )
-    return pages.page(held, request.params, after, most)
+    return pages.page(held, request, after, most)
 
 
 def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
@@ -75,13 +74,13 @@ def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
 
 def _content(request: ApiRequest, one: Object, owner: str) -> Answer:
     return {
-        "Key": pages.writer(request.params)(one.name),
+        "Key": pages.writer(request)(one.name),
         **_described(one.current),
         "Owner": {"ID": owner} if owner else None,
     }
 
 
-def _described(version: ObjectVersion) -> dict[str, Any]:
+def _described(version: ObjectVersion) -> Answer:
     return {
         "LastModified": version.modified,
         "ETag": f'"{version.etag}"',
@@ -106,8 +105,8 @@ def versions(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "version-id-marker", after_id)
     most = pages.limit(params.get("MaxKeys"))
     held = _versions(_held(view, request, bucket), after, after_id)
-    found = pages.page(held, params, after, most)
-    owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(params)
+    found = pages.page(held, request, after, most)
+    owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(request)
     listed = [
         {
             "Key": write(one.name),
@@ -125,7 +124,7 @@ def versions(view: View, request: ApiRequest) -> Answer:
     return {
         "KeyMarker": "",
         "VersionIdMarker": after_id or "",
-        **pages.described(params, found, "KeyMarker"),
+        **pages.described(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if goes_on else None,
         "NextVersionIdMarker": last_id if goes_on and not ends_with_prefix else None,
         "Name": bucket.name,

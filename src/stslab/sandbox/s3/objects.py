@@ -6,8 +6,6 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
@@ -60,14 +58,11 @@ def head(view: View, request: ApiRequest) -> Answer:
 
 def _asked(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
     bucket, version = lookups.readable(view, request)
-    versions.check_own_key(request, version)
     conditions.check_read(request, version)
     return bucket, version, conditions.asked_span(request, version)
 
 
-def _described(
-    request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span
-) -> dict[str, Any]:
+def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span) -> Answer:
     asked = request.params
     overridden = {
         name: asked[f"Response{name}"] for name in _OVERRIDES if asked.get(f"Response{name}")
@@ -107,7 +102,6 @@ def attributes(view: View, request: ApiRequest) -> Answer:
         message = "Invalid attribute name specified."
         raise invalid_argument(message, "x-amz-object-attributes", ",".join(asked))
     bucket, version = lookups.readable(view, request)
-    versions.check_own_key(request, version)
     checksum = {**version.checksums, "ChecksumType": version.checksum_type or None}
     found: Answer = {
         "ETag": version.etag,
@@ -192,19 +186,13 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
             "version id."
         )
         raise fault("InvalidRequest", message)
-    versions.check_own_key(request, version, "CopySource")
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     conditions.check_source(request, version)
     return lookups.shown_id(bucket, version), version
 
 
-_CHANGES = (
-    "StorageClass",
-    "WebsiteRedirectLocation",
-    "ServerSideEncryption",
-    "SSECustomerAlgorithm",
-)
+_CHANGES = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
 
 
 def _check_copies_something(request: ApiRequest) -> None:
@@ -238,7 +226,7 @@ def delete(tx: Transaction, request: ApiRequest) -> Answer:
         marker = ObjectVersion(modified=request.now, marker=True)
         made = versions.add(tx, bucket, where.key, marker)
         return {"DeleteMarker": True, "VersionId": made.version_id}
-    return _deleted(tx, held, NULL) | {"VersionId": None}
+    return {**_deleted(tx, held, NULL), "VersionId": None}
 
 
 def _check_demands(request: ApiRequest, version: ObjectVersion | None) -> None:
@@ -249,7 +237,7 @@ def _check_demands(request: ApiRequest, version: ObjectVersion | None) -> None:
     conditions.check_write(request, version)
 
 
-def _deleted(tx: Transaction, held: Object | None, version_id: str) -> dict[str, Any]:
+def _deleted(tx: Transaction, held: Object | None, version_id: str) -> Answer:
     """Delete one version; that there is none is no error."""
     version = lookups.version_of(held, version_id) if held is not None else None
     if held is None or version is None:

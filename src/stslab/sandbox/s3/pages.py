@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3.faults import invalid_argument
 
 T = TypeVar("T")
@@ -33,15 +34,14 @@ class Page(Generic[T]):
     last: str
 
 
-def page(
-    entries: Iterable[tuple[str, T]], asked: Mapping[str, Any], after: str, most: int
-) -> Page[T]:
-    """The next ``most`` of ``entries``, which come by name, that ``asked`` is for.
+def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most: int) -> Page[T]:
+    """The next ``most`` of ``entries``, which come by name, that the request is for.
 
-    Entries whose names have the delimiter of ``asked`` after its prefix count as one, by what
+    Entries whose names have its delimiter after its prefix count as one, by what
     they begin with. ``after`` is the prefix with which the last page ended, if it did with one.
     """
-    prefix, delimiter = asked.get("Prefix") or "", asked.get("Delimiter") or ""
+    prefix = request.params.get("Prefix", "")
+    delimiter = request.params.get("Delimiter", "")
     items: list[T] = []
     prefixes: list[str] = []
     last = ""
@@ -92,14 +92,14 @@ def of_token(given: str | None) -> str:
     return name
 
 
-def writer(asked: Mapping[str, Any]) -> Callable[[str], str]:
+def writer(request: ApiRequest) -> Callable[[str], str]:
     """How keys and prefixes are written: percent-encoded, if that was asked for."""
-    return quote if asked.get("EncodingType") == "url" else str
+    return quote if request.params.get("EncodingType") == "url" else str
 
 
-def described(asked: Mapping[str, Any], found: Page[Any], *names: str) -> dict[str, Any]:
+def described(request: ApiRequest, found: Page[T], *names: str) -> Answer:
     """What every page says: what was asked for (``names`` beside the usual), and its prefixes."""
-    write = writer(asked)
+    asked, write = request.params, writer(request)
     said = {name: asked[name] for name in ("Prefix", "Delimiter", *names) if name in asked}
     return {
         "Prefix": "",

@@ -17,7 +17,8 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups, tags
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
@@ -35,15 +36,16 @@ class Setting(NamedTuple):
     deleted_by: str = ""
 
 
-ENCRYPTION = "Encryption"
+_ENCRYPTION = "Encryption"
 _AES = {
     "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
     "BucketKeyEnabled": False,
+    "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
 _SETTINGS = (
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration", deleted_by="DeleteBucketCors"),
     Setting(
-        ENCRYPTION,
+        _ENCRYPTION,
         "ServerSideEncryptionConfiguration",
         default=json.dumps({"Rules": [_AES]}),
         deleted_by="DeleteBucketEncryption",
@@ -65,13 +67,20 @@ _SETTINGS = (
 )
 
 
+def encryption_rule(bucket: Bucket) -> Document:
+    """What the bucket's encryption does to new objects; empty where it is as in new buckets."""
+    rules = json.loads(bucket.settings.get(_ENCRYPTION, "{}")).get("Rules")
+    found: Document = rules[0] if rules else {}
+    return found
+
+
 def _get(setting: Setting, view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     text = bucket.settings.get(setting.name)
     if text is None and setting.missing:
         raise fault(setting.missing, BucketName=bucket.name)
     found: Answer = json.loads(text or setting.default)
-    return {setting.member: found} if setting.name == ENCRYPTION else found
+    return {setting.member: found} if setting.name == _ENCRYPTION else found
 
 
 def _put(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:

@@ -7,7 +7,6 @@ tags".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 from stslab.sandbox.s3.faults import fault, invalid_argument
@@ -38,7 +37,7 @@ def of_header(text: str | None) -> Mapping[str, str]:
     return _checked(dict(pairs), _MOST)
 
 
-def of_set(tag_set: Iterable[Mapping[str, Any]], most: int = _MOST_ON_BUCKETS) -> Mapping[str, str]:
+def of_set(tag_set: Iterable[Mapping[str, str]], most: int = _MOST_ON_BUCKETS) -> Mapping[str, str]:
     """The tags of a TagSet.
 
     Raises:
@@ -53,7 +52,7 @@ def of_set(tag_set: Iterable[Mapping[str, Any]], most: int = _MOST_ON_BUCKETS) -
     return _checked(tags, most)
 
 
-def of_object(tag_set: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
+def of_object(tag_set: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
     """The tags of an object's TagSet; an object has ten at most."""
     return of_set(tag_set, _MOST)
 

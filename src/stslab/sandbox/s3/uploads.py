@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,7 +20,7 @@ from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import View
@@ -106,7 +105,6 @@ def _kept(tx: Transaction, request: ApiRequest, upload: Upload, body: bytes) -> 
     if not 1 <= number <= _MOST_PARTS:
         message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
         raise invalid_argument(message, "partNumber", number)
-    versions.check_own_key(request, upload.draft)
     part = versions.stored(tx, request, body, number)
     member = f"Checksum{upload.algorithm}"
     if member not in part.checksums and versions.is_known(member):
@@ -175,7 +173,7 @@ def _listed(request: ApiRequest, upload: Upload) -> Iterator[Part]:
         yield part
 
 
-def _agrees(part: Part, asked: Mapping[str, Any]) -> bool:
+def _agrees(part: Part, asked: Document) -> bool:
     return all(asked.get(name, value) == value for name, value in part.checksums.items())
 
 
@@ -249,7 +247,7 @@ def _shown(part: Part) -> Answer:
     }
 
 
-def _whose(view: View, upload: Upload) -> Mapping[str, Any]:
+def _whose(view: View, upload: Upload) -> Answer:
     bucket = lookups.bucket_named(view, upload.bucket)
     owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
     return {
@@ -265,12 +263,12 @@ def list_all(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
     most = pages.limit(params.get("MaxUploads"))
-    found = pages.page(_after(view, bucket, after, after_id), params, after, most)
-    write = pages.writer(params)
+    found = pages.page(_after(view, bucket, after, after_id), request, after, most)
+    write = pages.writer(request)
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
-        **pages.described(params, found, "KeyMarker"),
+        **pages.described(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if found.truncated else None,
         "NextUploadIdMarker": found.items[-1].upload_id
         if found.truncated and found.items

@@ -1,21 +1,19 @@
 """Versions of objects: what a request makes of them, and how they get into a bucket.
 
-S3 User Guide, "Using versioning in S3 buckets" and "Using server-side encryption"; S3 API
-Reference, "PutObject".
+S3 User Guide, "Using versioning in S3 buckets" and "Blocking or unblocking SSE-C for a general
+purpose bucket"; S3 API Reference, "PutObject".
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings, tags
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
@@ -38,7 +36,6 @@ _HEADERS = (
     "WebsiteRedirectLocation",
 )
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
-_OWN_KEY = ("SSECustomerAlgorithm", "SSECustomerKeyMD5")
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 _FULL = "FULL_OBJECT"
 # Algorithms by the member of a request that has their value.
@@ -67,35 +64,26 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
-    """How the object is encrypted: as the request says, or as the bucket's default is."""
+    """How the object is encrypted: as the request says, or as the bucket's default is.
+
+    Raises:
+        ApiFault: AccessDenied for a key of the caller's, as such keys are blocked in new buckets;
+            NotImplemented where the bucket's setting lets them.
+    """
     params = request.params
+    rule = settings.encryption_rule(bucket)
     if params.get("SSECustomerAlgorithm"):
-        return {name: params[name] for name in _OWN_KEY if params.get(name)}
+        blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
+        raise fault("NotImplemented") if "NONE" in blocked else fault("AccessDenied")
     if "ServerSideEncryption" in params:
         return {name: str(params[name]) for name in _ENCRYPTION if params.get(name)}
-    rules = json.loads(bucket.settings.get(settings.ENCRYPTION, "{}")).get("Rules") or [{}]
-    default = rules[0].get("ApplyServerSideEncryptionByDefault") or {}
+    default = rule.get("ApplyServerSideEncryptionByDefault") or {}
     found = {
         "ServerSideEncryption": default.get("SSEAlgorithm", "AES256"),
         "SSEKMSKeyId": default.get("KMSMasterKeyID"),
-        "BucketKeyEnabled": "true" if rules[0].get("BucketKeyEnabled") else None,
+        "BucketKeyEnabled": "true" if rule.get("BucketKeyEnabled") else None,
     }
     return {name: value for name, value in found.items() if value}
-
-
-def check_own_key(request: ApiRequest, version: ObjectVersion, prefix: str = "") -> None:
-    """Refuse to read what was encrypted with a key that the request does not bring.
-
-    Raises:
-        ApiFault: InvalidRequest.
-    """
-    wanted = version.encryption.get("SSECustomerKeyMD5")
-    if wanted is not None and request.params.get(f"{prefix}SSECustomerKeyMD5") != wanted:
-        raise fault(
-            "InvalidRequest",
-            "The object was stored using a form of Server Side Encryption. The correct parameters "
-            "must be provided to retrieve the object.",
-        )
 
 
 def stored(tx: Transaction, request: ApiRequest, body: bytes, number: int = 1) -> Part:
@@ -162,7 +150,7 @@ def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> Ob
     return version
 
 
-def change(tx: Transaction, request: ApiRequest, **members: Any) -> ObjectVersion:
+def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:
     """Change members of the version that the request names.
 
     Raises:
@@ -177,7 +165,7 @@ def change(tx: Transaction, request: ApiRequest, **members: Any) -> ObjectVersio
     return changed
 
 
-def told(version: ObjectVersion, bucket: Bucket) -> dict[str, Any]:
+def told(version: ObjectVersion, bucket: Bucket) -> Answer:
     """What a write answers of the version that it made."""
     return {
         "VersionId": lookups.shown_id(bucket, version),

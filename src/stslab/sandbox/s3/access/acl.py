@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
-from stslab.sandbox.s3.requests.bodies import malformed
+from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.state.buckets import Bucket, Grant
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
@@ -98,7 +97,7 @@ def _of_header(request: ApiRequest, name: str) -> Iterator[Grant]:
         yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
 
 
-def _of_policy(policy: Mapping[str, Any], owner_id: str) -> Iterator[Grant]:
+def _of_policy(policy: Document, owner_id: str) -> Iterator[Grant]:
     if (policy.get("Owner") or {}).get("ID") != owner_id:
         raise fault("MalformedACLError") if "Owner" not in policy else fault("AccessDenied")
     for each in policy.get("Grants") or ():

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from stslab.policy import NamedPolicy, PolicyKind
 from stslab.sandbox.api import policies, principals
 from stslab.sandbox.api.model import Caller
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, public
+from stslab.sandbox.s3.access.public import Statement
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
@@ -30,11 +30,13 @@ _ON_OBJECT: Mapping[str, tuple[str, ...]] = {
     "READ_ACP": ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
     "WRITE_ACP": ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
 }
-_WITH_ACCOUNT: Mapping[str, Any] = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
+_WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
-def of(view: View, seen: View, where: Address, caller: Caller) -> NamedPolicy | None:
+def of(
+    view: View, seen: View, where: Address, version: str | None, caller: Caller
+) -> NamedPolicy | None:
     """The bucket's policy with what the lists of the bucket and the object grant.
 
     ``seen`` is what is known of IAM. With RestrictPublicBuckets, a public policy speaks to the
@@ -45,7 +47,7 @@ def of(view: View, seen: View, where: Address, caller: Caller) -> NamedPolicy | 
         return None
     text = "" if _restricted(bucket, caller) else bucket.policy
     text = principals.shown(text, seen) if text else text
-    granted = list(_granted(view, bucket, where)) if acl.acls_enabled(bucket) else []
+    granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
     if granted:
         policy = json.loads(text or _EMPTY)
         own = policy["Statement"]
@@ -65,13 +67,15 @@ def _restricted(bucket: Bucket, caller: Caller) -> bool:
     )
 
 
-def _granted(view: View, bucket: Bucket, where: Address) -> Iterator[Mapping[str, Any]]:
+def _granted(
+    view: View, bucket: Bucket, where: Address, version: str | None
+) -> Iterator[Statement]:
     """The lists as statements: those that grant to the owner say what its account can anyway."""
     yield from _statements(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, f"{bucket.arn}/*"))
-    held = lookups.object_at(view, where) if where.key else None
+    held = lookups.version_at(view, where, version) if where.key else None
     if held is not None:
         resource = _literal(f"{bucket.arn}/{where.key}")
-        yield from _statements(view, bucket, held.current.grants, _ON_OBJECT, (resource,))
+        yield from _statements(view, bucket, held.grants, _ON_OBJECT, (resource,))
 
 
 def _statements(
@@ -80,7 +84,7 @@ def _statements(
     grants: acl.Grants,
     actions: Mapping[str, tuple[str, ...]],
     resources: tuple[str, ...],
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[Statement]:
     ignored = acl.PUBLIC if bucket.block.ignore_public_acls else frozenset()
     for grant in grants or ():
         principal = _principal(view, bucket, grant.grantee)
@@ -101,7 +105,7 @@ def _statements(
             }
 
 
-def _principal(view: View, bucket: Bucket, grantee: str) -> Any:
+def _principal(view: View, bucket: Bucket, grantee: str) -> str | Mapping[str, str] | None:
     if grantee in acl.PUBLIC:
         return "*"
     account = acl.account_with(view, grantee)

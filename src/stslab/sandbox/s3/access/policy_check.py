@@ -7,11 +7,11 @@ S3 User Guide, "Policies and permissions in Amazon S3"; Service Authorization Re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, catalogue, parse
+from stslab.sandbox.s3.access.public import Statement
 from stslab.sandbox.s3.faults import fault
 
 MAX_SIZE = 20 * 1024
@@ -35,18 +35,18 @@ def check(text: str, bucket: str) -> None:
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
 
 
-def _statements(text: str) -> Iterator[Mapping[str, Any]]:
+def _statements(text: str) -> Iterator[Statement]:
     statements = json.loads(text)["Statement"]
     yield from statements if isinstance(statements, list) else [statements]
 
 
-def _check_actions(statement: Mapping[str, Any]) -> None:
+def _check_actions(statement: Statement) -> None:
     for pattern in _listed(statement, "Action", "NotAction"):
         if not _matching(pattern):
             raise fault("MalformedPolicy", "Policy has invalid action")
 
 
-def _check_resources(statement: Mapping[str, Any], arn: str) -> None:
+def _check_resources(statement: Statement, arn: str) -> None:
     resources = _listed(statement, "Resource", "NotResource")
     if any(one != arn and not one.startswith((f"{arn}/", f"{arn}*")) for one in resources):
         raise fault("MalformedPolicy", "Policy has invalid resource")
@@ -72,6 +72,6 @@ def _matching(pattern: str) -> tuple[str, ...]:
     return catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()
 
 
-def _listed(statement: Mapping[str, Any], *names: str) -> list[str]:
-    found: Any = next((statement[name] for name in names if name in statement), [])
+def _listed(statement: Statement, *names: str) -> list[str]:
+    found: list[str] | str = next((statement[name] for name in names if name in statement), [])
     return found if isinstance(found, list) else [found]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+Statement = Mapping[str, Any]
 _FIXING_KEYS = frozenset(
     {
         "aws:principalorgid",
@@ -42,7 +43,7 @@ def policy_is_public(text: str) -> bool:
     return any(_is_public(one) for one in statements if one.get("Effect") == "Allow")
 
 
-def _is_public(statement: Mapping[str, Any]) -> bool:
+def _is_public(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True
     named = statement.get("Principal", {})
@@ -55,7 +56,7 @@ def _is_public(statement: Mapping[str, Any]) -> bool:
     return open_to_all and not _is_fixed(statement.get("Condition", {}))
 
 
-def _is_fixed(conditions: Mapping[str, Any]) -> bool:
+def _is_fixed(conditions: Mapping[str, Mapping[str, object]]) -> bool:
     """Whether some condition limits the grant to fixed values."""
     for operator, tests in conditions.items():
         for key, values in tests.items():
@@ -64,7 +65,7 @@ def _is_fixed(conditions: Mapping[str, Any]) -> bool:
     return False
 
 
-def _fixes(operator: str, key: str, values: list[Any]) -> bool:
+def _fixes(operator: str, key: str, values: list[object]) -> bool:
     if operator == "ipaddress" and key == "aws:sourceip":
         return all(_is_narrow(str(value)) for value in values)
     if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
@@ -80,9 +81,9 @@ def _is_narrow(cidr: str) -> bool:
     return network.is_private or network.prefixlen >= _BROADEST[network.version]
 
 
-def _is_open(value: Any) -> bool:
+def _is_open(value: object) -> bool:
     return any(mark in str(value) for mark in ("*", "?", "${"))
 
 
-def _listed(values: Any) -> Iterator[Any]:
+def _listed(values: object) -> Iterator[object]:
     return iter(values if isinstance(values, list) else [values])

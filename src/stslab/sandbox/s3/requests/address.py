@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
+
+from botocore.model import OperationModel, StructureShape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import HttpRequest
@@ -192,7 +193,7 @@ def _level(path: str) -> str:
     return BUCKET if "{Bucket}" in path else SERVICE
 
 
-def _candidate(name: str, model: Any) -> Candidate:
+def _candidate(name: str, model: OperationModel) -> Candidate:
     shape = model.input_shape
     literals = operations.literals(model)
     accepted = {
@@ -209,7 +210,7 @@ def _candidate(name: str, model: Any) -> Candidate:
     )
 
 
-def _required(shape: Any, location: str) -> frozenset[str]:
+def _required(shape: StructureShape, location: str) -> frozenset[str]:
     members = [shape.members[name].serialization for name in shape.required_members]
     return frozenset(one["name"] for one in members if one.get("location") == location)
 

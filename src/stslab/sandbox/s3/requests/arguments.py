@@ -10,6 +10,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.model import Shape
+
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
@@ -82,15 +84,15 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
 
 
 @functools.cache
-def _payload(operation: str) -> tuple[str, Any] | None:
+def _payload(operation: str) -> tuple[str, Shape] | None:
     """The member that is a document, and its shape."""
-    shape: Any = operations.operation("s3", operation).input_shape
+    shape = operations.operation("s3", operation).input_shape
     name = shape.serialization.get("payload", "") if shape else ""
     member = shape.members[name] if name else None
     return (name, member) if member is not None and member.type_name == "structure" else None
 
 
-def _fits(shape: Any, value: Any) -> bool:
+def _fits(shape: Shape, value: Any) -> bool:
     """Whether a document has all that it must, and one of the values where only some will do."""
     if value is None:
         return True

@@ -9,15 +9,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
+from botocore.model import Shape
+
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests.values import boolean, integer, moment
+
+Document = Mapping[str, Any]
+"""What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
 
 _MOST_BYTES = 4 * 1024 * 1024
 _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
-def read(shape: Any, name: str, body: bytes) -> Mapping[str, Any]:
+def read(shape: Shape, name: str, body: bytes) -> Document:
     """The members of ``shape`` that the document ``body`` has, whose outermost element is ``name``.
 
     Raises:
@@ -28,10 +33,9 @@ def read(shape: Any, name: str, body: bytes) -> Mapping[str, Any]:
     if _local(root) != name:
         raise malformed()
     try:
-        found: Mapping[str, Any] = _structure(shape, root)
+        return _structure(shape, root)
     except ValueError:
         raise malformed() from None
-    return found
 
 
 def malformed() -> ApiFault:
@@ -62,11 +66,11 @@ def _local(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _structure(shape: Any, element: Element) -> dict[str, Any]:
+def _structure(shape: Shape, element: Element) -> Document:
     given: dict[str, list[Element]] = {}
     for child in element:
         given.setdefault(_local(child), []).append(child)
-    members: dict[str, Any] = {}
+    members = {}
     for name, member in shape.members.items():
         wire_name = member.serialization.get("name", name)
         if member.serialization.get("xmlAttribute"):
@@ -77,7 +81,7 @@ def _structure(shape: Any, element: Element) -> dict[str, Any]:
     return members
 
 
-def _member(shape: Any, given: list[Element]) -> Any:
+def _member(shape: Shape, given: list[Element]) -> object:
     if shape.type_name == "list":
         return _list(shape, given)
     if len(given) > 1:
@@ -85,26 +89,26 @@ def _member(shape: Any, given: list[Element]) -> Any:
     return _value(shape, given[0])
 
 
-def _list(shape: Any, given: list[Element]) -> list[Any]:
+def _list(shape: Shape, given: list[Element]) -> list[object]:
     if not shape.serialization.get("flattened"):
         name = shape.member.serialization.get("name", "member")
         given = [child for one in given for child in one if _local(child) == name]
     return [_value(shape.member, one) for one in given]
 
 
-def _value(shape: Any, element: Element) -> Any:
+def _value(shape: Shape, element: Element) -> object:
     if shape.type_name == "structure":
         return _structure(shape, element)
     return _text(shape, element.text or "")
 
 
-def _text(shape: Any, text: str) -> Any:
+def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
     return _READERS[shape.type_name](text.strip())
 
 
-_READERS: Mapping[str, Callable[[str], Any]] = {
+_READERS: Mapping[str, Callable[[str], object]] = {
     "boolean": boolean,
     "integer": integer,
     "long": integer,

@@ -7,7 +7,6 @@ condition key examples".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 from stslab.sandbox.api import reference
@@ -58,7 +57,7 @@ def of_request(request: ApiRequest, owner: str) -> Keys:
     if until is not None:
         keys["s3:object-lock-retain-until-date"] = iso(until)
         keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
-    return {**keys, **_location(request), **_new_tags(request.params)}
+    return {**keys, **_location(request), **_new_tags(request)}
 
 
 def listing(request: ApiRequest) -> Keys:
@@ -84,8 +83,8 @@ def _location(request: ApiRequest) -> Keys:
     return {"s3:LocationConstraint": location} if location else {}
 
 
-def _new_tags(params: Mapping[str, Any]) -> Keys:
-    tagging = params.get("Tagging")
+def _new_tags(request: ApiRequest) -> Keys:
+    tagging = request.params.get("Tagging")
     if not tagging:
         return {}
     if isinstance(tagging, str):

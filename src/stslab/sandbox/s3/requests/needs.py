@@ -38,13 +38,19 @@ class _Asked:
         found: str | None = self.request.params.get("VersionId")
         return found
 
-    def need(self, action: str, where: Address, context: Context | None = None) -> Need:
+    def need(
+        self,
+        action: str,
+        where: Address,
+        context: Context | None = None,
+        version: str | None = None,
+    ) -> Need:
         """The need of an action on a bucket or an object."""
         creating = self.request.operation == "CreateBucket"
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy = bucket_policy.of(self.view, self.seen, where, self.request.caller)
+        policy = bucket_policy.of(self.view, self.seen, where, version, self.request.caller)
         return Need(
             action,
             arn,
@@ -58,7 +64,7 @@ class _Asked:
         """The need of an action on an object, with the tags that it has."""
         held = lookups.content_at(self.view, where, version)
         tags = held.tags if held is not None else {}
-        return self.need(action, where, keys.existing_tags(action, tags))
+        return self.need(action, where, keys.existing_tags(action, tags), version)
 
 
 def of(view: View, seen: View, request: ApiRequest) -> Needs:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from botocore.model import StructureShape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests import bodies
 from stslab.sandbox.s3.requests.address import Address, single
+from stslab.sandbox.s3.requests.bodies import Document
 from stslab.sandbox.s3.requests.values import boolean, integer, moment, words
 
 
@@ -19,7 +21,7 @@ from stslab.sandbox.s3.requests.values import boolean, integer, moment, words
 class _Member:
     name: str
     wire_name: str
-    convert: Callable[[str], Any]
+    convert: Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,15 @@ class _Layout:
     needs_body: bool
 
 
-def parse(name: str, http: HttpRequest, where: Address) -> Mapping[str, Any]:
+def parse(name: str, http: HttpRequest, where: Address) -> Document:
     """The parameters of the operation ``name``; an object's own content is not among them.
 
     Raises:
         ApiFault: a value is not of its type, or the body is not the XML that it should be.
     """
     layout = _layout(name)
-    parsed: dict[str, Any] = {"Bucket": where.bucket, "Key": where.key}
-    parsed = {member: value for member, value in parsed.items() if value}
+    address = {"Bucket": where.bucket, "Key": where.key}
+    parsed: dict[str, object] = {name: value for name, value in address.items() if value}
     headers = {key.lower(): value for key, value in http.headers}
     for members, given in ((layout.arguments, single(http)), (layout.headers, headers)):
         for member in members:
@@ -54,7 +56,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Mapping[str, Any]:
     return {**parsed, **_body(name, layout, http)}
 
 
-def _converted(member: _Member, text: str) -> Any:
+def _converted(member: _Member, text: str) -> object:
     try:
         return member.convert(text)
     except ValueError:
@@ -66,7 +68,7 @@ def _converted(member: _Member, text: str) -> Any:
         raise invalid_argument(message, member.wire_name, text) from None
 
 
-def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
+def _body(name: str, layout: _Layout, http: HttpRequest) -> Document:
     if not layout.payload:
         return {}
     if not http.body:
@@ -82,7 +84,7 @@ def _body(name: str, layout: _Layout, http: HttpRequest) -> Mapping[str, Any]:
     return {layout.payload: bodies.read(shape, wire_name, http.body)}
 
 
-_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
+_CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "integer": integer,
     "long": integer,
     "boolean": boolean,
@@ -91,7 +93,7 @@ _CONVERTERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _shape(name: str) -> Any:
+def _shape(name: str) -> StructureShape:
     return operations.operation("s3", name).input_shape
 
 
@@ -112,7 +114,7 @@ def _layout(name: str) -> _Layout:
     )
 
 
-def _members(shape: Any, location: str) -> list[_Member]:
+def _members(shape: StructureShape, location: str) -> list[_Member]:
     found = []
     for name, member in shape.members.items():
         if member.serialization.get("location") == location:
