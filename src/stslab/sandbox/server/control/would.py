@@ -67,12 +67,12 @@ def _call(inside: Inside, call: Any) -> Would | None:
 
 
 def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Mapping[str, Any]:
-    """``allowed`` is None where something other than a permission is in the way."""
+    """``allowed`` is about permissions alone; None where none was asked for, and it fails."""
     refused = [one for one in decisions if not one.allowed]
     if refused:
         found = refusal(refused[0])
         return {"allowed": False, "by": found.gates, "keys": found.keys, **_told(refused[0])}
-    allowed = None if fault is not None else True
+    allowed = True if decisions or fault is None else None
     told = _told(decisions[-1]) if decisions else {"gates": [], "documents": {}}
     return {"allowed": allowed, "by": [], "keys": [], **told}
 
