@@ -50,6 +50,10 @@ class UnresolvedReference(LabError):
     """An expression names something that the run does not know (yet)."""
 
 
+class NotOwn(LabError):
+    """A call would change what is not the run's own. It was not sent."""
+
+
 class RunError(StslabError):
     """A run can't go on: a call failed that the lab needs to succeed."""
 

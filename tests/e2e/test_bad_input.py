@@ -73,12 +73,15 @@ def test_another_endpoint_is_not_worked_on_unasked(machine: Machine):
 
 
 def test_a_name_that_is_taken_is_never_adopted(machine: Machine):
-    lab = machine.lab(("sts-test-user-${{ run.id }}", "learner"))
-    assert machine.stslab("sandbox", "start").code == 0
-    machine.asks_aws("iam", "create-user", "--user-name", "learner")
-    done = machine.stslab("run", "--yes", lab)
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    stack = f"my-sts-stack-{machine.runs()[0]['run']}"
+    body = '{"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "not-the-labs"}}}}'
+    machine.asks_aws(
+        "cloudformation", "create-stack", "--stack-name", stack, "--template-body", body
+    )
+    done = machine.stslab("run", "--yes")
     assert done.code == 1
-    assert "EntityAlreadyExists" in done.out
+    assert "AlreadyExists" in done.out
     assert machine.stslab("cleanup").code == 0
-    users = machine.asks_aws("iam", "list-users")["Users"]
-    assert "learner" in [user["UserName"] for user in users]
+    stacks = machine.asks_aws("cloudformation", "describe-stacks")["Stacks"]
+    assert stack in [one["StackName"] for one in stacks]

@@ -113,7 +113,7 @@ def test_skipping_what_is_needed_offers_to_do_it(terminal, machine):
 
 
 def test_a_failure_offers_cleanup(terminal, machine):
-    lab = machine.lab(("AWS::S3::Bucket\n", "AWS::S3::Pail\n"))
+    lab = machine.lab(("{1,61}", "{1,6}"))
     child = terminal.run("run", lab)
     child.expect_exact(PROMPT)
     child.sendline("")

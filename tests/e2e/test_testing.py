@@ -28,16 +28,22 @@ stages:
         with: {UserName: "${{ user }}"}
         expect: User.UserName == '${{ user }}'
 """
-GROUP = """\
-      - title: A group that nobody takes back
-        call: iam.CreateGroup
-        with: {GroupName: "small-group"}
-        undo: none
+STACK = """\
+      - title: A stack that is protected
+        call: cloudformation.CreateStack
+        with:
+          StackName: ${{ user }}
+          TemplateBody: '{"Resources": {"G": {"Type": "AWS::IAM::Group"}}}'
+          Capabilities: [CAPABILITY_IAM]
+          EnableTerminationProtection: true
+          Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]
+        wait: stack_create_complete
+        undo: cloudformation.DeleteStack
 """
 
 
 def written(machine: Machine, *changes: tuple[str, str], name: str = "small") -> str:
-    text = LAB
+    text = LAB.replace("id: small", f"id: {name}")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -87,8 +93,8 @@ def test_a_lab_without_a_cleanup_stage_is_cleaned_up(tester: Machine):
     [
         (("iam.CreateUser", "iam.CreateUsr"), 2, "Did you mean CreateUser?"),
         (("== '${{ user }}'", "== 'somebody'"), 3, "It is there"),
-        (('{UserName: "${{ user }}", Tags', '{UserName: "a user", Tags'), 1, "ValidationError"),
-        (("    checkpoint:\n", GROUP + "    checkpoint:\n"), 5, "IAM group small-group is left"),
+        (('{UserName: "${{ user }}", Tags', '{UserName: "a user ${{ run.id }}", Tags'), 1, "ValidationError"),
+        (("    checkpoint:\n", STACK + "    checkpoint:\n"), 5, "CloudFormation stack small-"),
     ],
 )  # fmt: skip
 def test_a_lab_that_does_not_pass(tester: Machine, change: tuple[str, str], code: int, said: str):

@@ -11,7 +11,7 @@ import yaml
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.kinds.judge import Note, Objection, judged
 from stslab.kinds.operations import CHANGES, RESOURCES, changes
-from stslab.kinds.own import Own
+from stslab.kinds.own import Allowed, Own
 from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.state.snapshot import Snapshot
@@ -37,9 +37,7 @@ OWN = Own(
             ("cloudformation.stack", f"stack-{RUN}"),
         }
     ),
-    roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/declared"}),
-    accounts=frozenset({"999988887777"}),
-    services=frozenset({"sqs"}),
+    allowed=Allowed((f"arn:aws:iam::{ACCOUNT}:role/declared",), ("999988887777",), ("sqs",)),
 )
 REAL = Own(**{name: getattr(OWN, name) for name in Own.__slots__} | {"embedded": False})
 

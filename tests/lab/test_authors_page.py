@@ -20,6 +20,7 @@ from stslab.lab.model import (
     Stage,
     Step,
     Undo,
+    Uses,
     Wait,
 )
 from stslab.lab.reading.structure import fields
@@ -38,7 +39,7 @@ def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
 
 
 @pytest.mark.parametrize(
-    "model", [LabFile, Stage, Step, Check, Undo, Wait, Profile, Cell, Fault, Action]
+    "model", [LabFile, Stage, Step, Check, Undo, Wait, Profile, Cell, Fault, Action, Uses]
 )
 def test_every_key_is_named(model: type[Part]):
     keys = {one.encode_name for one in fields(model)}

@@ -31,16 +31,17 @@ stages:
     steps:
       - title: A user
         call: iam.CreateUser
-        with: {UserName: "${{ user }}", Tags: [{Key: a, Value: b}]}
+        with: {UserName: "${{ user }}", Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]}
         save: {arn: "User.Tags[?Key=='a'].Value | [0]"}
         show: {ARN: User.Arn}
         undo: {call: iam.DeleteUser, as: admin}
       - title: A key
         call: iam.CreateAccessKey
+        with: {UserName: "${{ user }}"}
         profile: {name: sts, from: AccessKey}
-        undo: {call: iam.DeleteAccessKey, with: {AccessKeyId: "${{ profiles.sts.access_key_id }}"}}
+        undo: {call: iam.DeleteAccessKey, with: {UserName: "${{ user }}", AccessKeyId: "${{ profiles.sts.access_key_id }}"}}
         within: 60s
-      - {title: A stack, call: cloudformation.CreateStack, with: {StackName: s}, wait: stack_create_complete, undo: [cloudformation.DeleteStack]}
+      - {title: A stack, call: cloudformation.CreateStack, with: {StackName: "s-${{ run.id }}", TemplateBody: "Resources: {}", Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]}, wait: stack_create_complete, undo: [cloudformation.DeleteStack]}
     checkpoint:
       - {says: S, as: sts, call: sts.GetCallerIdentity, expect: "ends_with(Arn, ':user/${{ user }}')"}
       - {says: S, as: sts, call: s3.ListBuckets, fails: AccessDenied, because: B}

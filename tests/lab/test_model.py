@@ -13,6 +13,9 @@ from stslab.lab.model import Lab
 HEAD = "stslab: 1\nid: some\ntitle: Some\n"
 
 
+TAGS = "Tags: [{Key: 'stslab:run', Value: '${{ run.id }}'}]"
+
+
 def step(load: Callable[[str], Lab], text: str) -> Any:
     indented = text.replace("\n", "\n        ")
     return (
@@ -27,28 +30,31 @@ def step(load: Callable[[str], Lab], text: str) -> Any:
 def test_an_undo_takes_its_parameters_from_the_step(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
-        "title: T\ncall: iam.PutUserPolicy\n"
-        "with: {UserName: u, PolicyName: '${{ run.id }}', PolicyDocument: '{}'}\n"
-        "undo: iam.DeleteUserPolicy",
+        "title: T\ncall: iam.CreateGroup\n"
+        "with: {GroupName: '${{ run.id }}', Path: '/a/'}\n"
+        "undo: iam.DeleteGroup",
     )
     (undo,) = made.undo
-    assert (undo.service, undo.operation) == ("iam", "DeleteUserPolicy")
-    assert undo.params == {"UserName": "u", "PolicyName": "${{ run.id }}"}
+    assert (undo.service, undo.operation) == ("iam", "DeleteGroup")
+    assert undo.params == {"GroupName": "${{ run.id }}"}
     assert undo.identity == "admin"
 
 
 def test_an_undo_of_its_own_words(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
-        "title: T\ncall: iam.CreateUser\nwith: {UserName: u}\nundo:\n"
-        "  - {call: iam.DeleteUser, with: {UserName: v}, as: admin}\n"
+        f"title: T\ncall: iam.CreateUser\nwith: {{UserName: 'u-${{{{ run.id }}}}', {TAGS}}}\nundo:\n"
+        "  - {call: iam.DeleteUserPolicy, with: {UserName: 'u-${{ run.id }}', PolicyName: p}, as: admin}\n"
         "  - iam.DeleteUser",
     )
-    assert [undo.params for undo in made.undo] == [{"UserName": "v"}, {"UserName": "u"}]
+    assert [undo.params for undo in made.undo] == [
+        {"UserName": "u-${{ run.id }}", "PolicyName": "p"},
+        {"UserName": "u-${{ run.id }}"},
+    ]
 
 
 def test_nothing_to_undo(load_text: Callable[[str], Lab]):
-    none = step(load_text, "{title: T, call: iam.CreateUser, with: {UserName: u}, undo: none}")
+    none = step(load_text, "{title: T, call: iam.GenerateCredentialReport, undo: none}")
     reads = step(load_text, "{title: T, call: iam.GetUser}")
     assert none.undo == ()
     assert reads.undo is None
@@ -57,12 +63,14 @@ def test_nothing_to_undo(load_text: Callable[[str], Lab]):
 def test_a_wait_takes_its_parameters_from_the_call(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
-        "title: T\ncall: cloudformation.CreateStack\nwith: {StackName: s, TemplateBody: t}\n"
+        "title: T\ncall: cloudformation.CreateStack\n"
+        f"with: {{StackName: 's-${{{{ run.id }}}}', TemplateBody: 'Resources: {{}}', {TAGS}}}\n"
         "wait: stack_create_complete\n"
-        "undo: {call: cloudformation.DeleteStack, with: {StackName: z}, wait: stack_delete_complete}",
+        "undo: {call: cloudformation.DeleteStack, wait: stack_delete_complete}",
     )
-    assert (made.wait.waiter, made.wait.params) == ("stack_create_complete", {"StackName": "s"})
-    assert made.undo[0].wait.params == {"StackName": "z"}
+    name = {"StackName": "s-${{ run.id }}"}
+    assert (made.wait.waiter, made.wait.params) == ("stack_create_complete", name)
+    assert made.undo[0].wait.params == name
 
 
 def test_a_wait_of_its_own_words(load_text: Callable[[str], Lab]):
@@ -143,7 +151,7 @@ def test_a_lab_is_frozen(load_text: Callable[[str], Lab]):
 def test_without_a_catalogue_only_what_the_file_says_is_known(tmp_path: Path):
     path = tmp_path / "some.yaml"
     path.write_text(
-        HEAD + "stages: [{id: a, title: A, intro: I, steps:\n"
+        HEAD + "services: [no]\nstages: [{id: a, title: A, intro: I, steps:\n"
         "[{title: T, call: no.Such, with: {A: 1}, undo: no.Other, wait: some, save: {b: Any.Thing}}]}]\n",
         encoding="utf-8",
     )

@@ -18,9 +18,9 @@ HEAD = "stslab: 1\nid: some\ntitle: Some\n"
 STAGE = "stages:\n  - id: first\n    title: First\n    intro: Intro\n"
 KEY_STEP = """    steps:
       - title: A key
-        call: iam.CreateAccessKey
-        profile: {name: sts, from: AccessKey}
-        undo: none
+        call: sts.GetSessionToken
+        profile: {name: sts, from: Credentials}
+        why: It changes nothing.
 """
 SAVING_STEP = """    steps:
       - {title: T, call: iam.GetUser, save: {arn: User.Arn}}

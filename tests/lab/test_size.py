@@ -22,7 +22,8 @@ def big_lab(steps: int) -> str:
         before = f"arn{number - 1}" if number else "user"
         lines.append(
             f"      - title: Create\n        call: iam.CreateUser\n"
-            f"        with: {{UserName: 'u{number}', Path: '${{{{ {before} }}}}'}}\n"
+            f"        with: {{UserName: 'u{number}-${{{{ run.id }}}}', Path: '${{{{ {before} }}}}',"
+            " Tags: [{Key: 'stslab:run', Value: '${{ run.id }}'}]}\n"
             f"        save: {{arn{number}: User.Arn}}\n        undo: iam.DeleteUser\n"
         )
     return HEAD + "".join(lines)
@@ -61,7 +62,7 @@ def test_a_lab_of_a_thousand_steps_is_whole(tmp_path: Path, catalogue: BotocoreC
     path.write_text(big_lab(1000), encoding="utf-8")
     loaded = lab.load(path, catalogue=catalogue)
     assert sum(len(stage.steps) for stage in loaded.stages) == 1000
-    assert loaded.stages[-1].steps[-1].undo[0].params == {"UserName": "u999"}
+    assert loaded.stages[-1].steps[-1].undo[0].params == {"UserName": "u999-${{ run.id }}"}
 
 
 def test_hostile_texts_are_refused_at_once(tmp_path: Path, catalogue: BotocoreCatalogue):

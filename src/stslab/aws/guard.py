@@ -145,16 +145,16 @@ def surveyed(
 ) -> Survey:
     """Look at the account before a lab begins there, and refuse it where that would go wrong.
 
-    ``force`` goes on although the alias says production, or permissions seem to be missing.
+    ``force`` goes on although permissions seem to be missing.
 
     Raises:
         CredentialsError: the guard refuses.
     """
     seen = survey(source.clients, identity.arn, footprint)
-    if seen.says_production and not force:
+    if seen.says_production:
         raise CredentialsError(
             f"The alias of account {identity.account} is “{seen.alias}”: that says production.",
-            "Use an account that is meant for learning; or, if it really is, add --force.",
+            "Use an account that is meant for learning. No flag gets past this.",
         )
     if seen.denied and not force:
         missing = "".join(f"\n  {one}" for one in seen.denied)

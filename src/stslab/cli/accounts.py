@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open account, its profiles, and on a real one who the learner is."""
+    """An open account, its profiles, and on a real one who the learner is.
+
+    ``services`` are those that the person lets the lab use, besides the four.
+    """
 
     target: "Target"
     account: "Boto3Account"
     profiles: "ProfileFiles" = field(repr=False)
     identity: "Identity | None" = None
     source: "Source | None" = None
+    services: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

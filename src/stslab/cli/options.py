@@ -20,6 +20,7 @@ class Where:
     account: str = ""
     yes: bool = False
     force: bool = False
+    services: tuple[str, ...] = ()
 
     @property
     def flags(self) -> str:
@@ -70,13 +71,17 @@ def consent_options(command: _Decorated) -> _Decorated:
     return yes(account(command))
 
 
-def force_option(command: _Decorated) -> _Decorated:
-    """``--force``."""
-    return click.option(
-        "--force",
-        is_flag=True,
-        help="Go on although the account's alias says production, or permissions seem to lack.",
-    )(command)
+def guard_options(command: _Decorated) -> _Decorated:
+    """``--force`` and ``--allow-service``."""
+    allow = click.option(
+        "--allow-service",
+        "services",
+        multiple=True,
+        metavar="NAME",
+        help="Let the lab use this service, besides IAM, STS, S3 and CloudFormation.",
+    )
+    force = click.option("--force", is_flag=True, help="Go on although permissions seem to lack.")
+    return force(allow(command))
 
 
 def json_option(command: _Decorated) -> _Decorated:

@@ -1,8 +1,10 @@
 """The operations that make things: the rows of :class:`stslab.kinds.kind.Creation`."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from stslab.kinds.kind import Creation
+from stslab.kinds.kind import Creation, search
+from stslab.kinds.table import KINDS
 
 _OWNERS = ("User", "Role", "Group")
 
@@ -74,14 +76,43 @@ CREATIONS: Mapping[str, Creation] = {
         )
         for owner in ("User", "Role")
     },
-    "cloudformation.CreateStack": Creation(
-        "cloudformation.stack", adopt="{StackId: Stacks[0].StackId}", tags="Tags"
+    **dict.fromkeys(
+        ("cloudformation.CreateStack", "cloudformation.CreateChangeSet CREATE"),
+        Creation("cloudformation.stack", adopt="{StackId: Stacks[0].StackId}", tags="Tags"),
     ),
     # In us-east-1 CreateBucket succeeds on a bucket that the caller has already.
-    "s3.CreateBucket": Creation("s3.bucket", overwrites=True, adopt="@"),
+    "s3.CreateBucket": Creation(
+        "s3.bucket", overwrites=True, adopt="@", tags="CreateBucketConfiguration"
+    ),
     "s3.PutObject": Creation("s3.object", repeatable=True, overwrites=True),
     "s3.PutBucketPolicy": Creation("s3.bucket_policy", repeatable=True, overwrites=True),
 }
+
+
+def creation_of(call: str, params: Mapping[str, Any]) -> Creation | None:
+    """The row of a call (``service.Operation``), or None where it makes nothing that is known."""
+    return CREATIONS.get(f"{call} {params.get('ChangeSetType', '')}", CREATIONS.get(call))
+
+
+def names_made(
+    creation: Creation,
+    params: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    account: str,
+    partition: str,
+) -> dict[str, str]:
+    """What names the thing that a call makes, as far as its parameters and its answer tell."""
+    known = {
+        "params": params,
+        "answer": answer,
+        "target": {"account": account, "partition": partition},
+        "host": str(params.get("Url", "")).partition("://")[2],
+    }
+    plain = {name: f"params.{name}" for name in KINDS[creation.kind].names}
+    expressions = creation.names or plain
+    found = {name: search(expression, known) for name, expression in expressions.items()}
+    return {name: str(value) for name, value in found.items() if value}
+
 
 # Other operations that may be made again with the same parameters, told by their first word.
 _REPEATABLE = (

@@ -204,7 +204,7 @@ def _attached(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
 def _role(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.is_own("iam.role", value):
         return
-    if str(value) in case.own.roles:
+    if str(value) in case.own.allowed.roles:
         yield Note(f"{case.call} uses the role {value}, which is not the run's")
         return
     yield Objection(
@@ -230,7 +230,7 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
         return
     account = _account_of(one.name)
     who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)
-    declared = one.form == "AWS" and (account or one.name) in case.own.accounts
+    declared = one.form == "AWS" and (account or one.name) in case.own.allowed.accounts
     if declared:
         whole = who if who == "everyone" else f"account {account}"
         yield Note(f"{case.call} lets in {whole}, as the lab declares")
@@ -286,7 +286,7 @@ def _rights(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
 def _private(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if str(value).lower().replace("-", "") in _PRIVATE_LISTS:
         return
-    if documents.EVERYONE in case.own.accounts:
+    if documents.EVERYONE in case.own.allowed.accounts:
         yield Note(f"{case.place or case.call} lets in others, as the lab declares")
         return
     yield Objection(
@@ -344,6 +344,27 @@ def _resources(text: Any, params: Mapping[str, Any], own: Own) -> Iterator[templ
     return template.resources(str(text), given, pseudo)
 
 
+def things_of_template(params: Mapping[str, Any], own: Own) -> Iterator[tuple[str, str]]:
+    """What a template names of what it makes, as (kind, name)."""
+    try:
+        for one in _resources(params.get("TemplateBody"), params, own):
+            named = (rule for rule in RESOURCES.get(one.type, ()) if rule.must is Must.NEW)
+            for rule in named:
+                for name in _values(rule, one.properties):
+                    yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
+    except template.Unjudgeable:
+        return
+
+
+def _full_name(kind: str, name: str, properties: Mapping[str, Any], own: Own) -> str:
+    """What names a thing of this kind: its ARN, where its kind goes by that."""
+    word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
+    path = properties.get("Path", "/")
+    return (
+        f"arn:{own.partition}:iam::{own.account}:{word[kind]}{path}{name}" if kind in word else name
+    )
+
+
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
     rules = RESOURCES.get(one.type)
     if rules is not None:
@@ -351,7 +372,7 @@ def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
             yield _in_template(finding, one)
         return
     service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""
-    if service in HOME or service not in case.own.services:
+    if service in HOME or service not in case.own.allowed.services:
         undeclared = service and service not in HOME
         yield Objection(
             f"stslab does not know what {one.logical}, a resource of type {one.type}, changes and"
@@ -379,7 +400,7 @@ def _in_template(finding: Finding, one: template.Resource) -> Finding:
 def _elsewhere(call: str, params: Mapping[str, Any], own: Own) -> Iterator[Finding]:
     """A call to a service that stslab does not know: as declared, and with no other's role."""
     service = call.partition(".")[0]
-    if service not in own.services:
+    if service not in own.allowed.services:
         yield Objection(
             f"{call} is of a service whose changes stslab does not know.",
             f"Leave it out, or declare it: services: [{service}].",

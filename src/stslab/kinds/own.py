@@ -7,12 +7,23 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a lab declares beyond its own things, and the person agreed to.
+
+    ``roles`` are ARNs, ``accounts`` ids (``*`` is everyone), ``services`` as boto3 names them.
+    """
+
+    roles: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Own:
     """What a run may change, and whom it may let in.
 
-    ``things`` are the run's own, as (kind, name). ``roles`` (ARNs) and ``accounts`` (ids, or
-    ``*`` for everyone) are declared by the lab; so are ``services``, which the person allowed.
-    ``unknown`` are texts that stand for what only an answer will tell: it is judged then.
+    ``things`` are the run's own, as (kind, name). ``unknown`` are texts (``<name>``, or the
+    beginning of an expression) that stand for what only an answer will tell: it is judged then.
     """
 
     run: str
@@ -20,9 +31,7 @@ class Own:
     partition: str
     things: frozenset[tuple[str, str]] = frozenset()
     embedded: bool = True
-    roles: frozenset[str] = frozenset()
-    accounts: frozenset[str] = frozenset()
-    services: frozenset[str] = frozenset()
+    allowed: Allowed = Allowed()
     unknown: frozenset[str] = frozenset()
 
     def has(self, kind: str, name: str) -> bool:
@@ -35,7 +44,7 @@ class Own:
 
     def is_unknown(self, value: Any) -> bool:
         """Whether something in the value is known only later."""
-        return bool(self.unknown) and any(one in str(value) for one in self.unknown)
+        return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
 
     def _in_arn(self, kind: str, arn: str) -> str:
         pattern = _ARNS.get(kind)
@@ -43,6 +52,9 @@ class Own:
         if not found or found["partition"] != self.partition:
             return ""
         return found["name"] if found["account"] in (self.account, "") else ""
+
+
+_STANDS_FOR = re.compile(r"<[^<>]*>|\$\{\{")
 
 
 def _pattern(rest: str) -> re.Pattern[str]:

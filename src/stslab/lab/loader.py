@@ -6,13 +6,14 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from stslab.errors import InvalidLab
-from stslab.lab.checking import meaning
+from stslab.lab.checking import harmless, meaning
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
 from stslab.lab.reading.document import Report, Unreadable
 from stslab.lab.reading.include import Includes
 from stslab.lab.reading.problems import Problem, invalid
+from stslab.lab.reading.structure import LabDraft
 
 MOST_PROBLEMS = 200
 
@@ -32,7 +33,9 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
             raise _Enough
 
     try:
-        lab = _checked(path, raw, catalogue, report)
+        draft, lab = understood(path, raw, catalogue, report)
+        if not problems:  # what makes no sense can't be judged
+            harmless.refuse_harm(lab, draft, report)
     except Unreadable as unreadable:
         raise invalid(str(path), [*problems, unreadable.problem]) from None
     except _Enough:
@@ -59,11 +62,15 @@ def read_bytes(path: Path) -> bytes:
         ) from None
 
 
-def _checked(path: Path, raw: bytes, catalogue: Catalogue | None, report: Report) -> LabFile:
+def understood(
+    path: Path, raw: bytes, catalogue: Catalogue | None, report: Report
+) -> tuple[LabDraft, LabFile]:
+    """The lab, and what it was made of; what makes no sense in it is reported."""
     root = document.nodes(document.decoded(str(path), raw), report)
     includes = Includes(path)
     for text in root.texts():
         problem = includes.put_into(text) if text.include else None
         if problem:
             report(problem)
-    return meaning.settled(structure.draft(root, report), catalogue, report)
+    draft = structure.draft(root, report)
+    return draft, meaning.settled(draft, catalogue, report)

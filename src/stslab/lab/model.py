@@ -40,6 +40,7 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Meta(min_length=1)]
 Call = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
+Service = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.]{1,128}$")]
 Url = Annotated[str, Meta(pattern=r"^https://docs\.aws\.amazon\.com/\S+$")]
 EnvName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
@@ -322,6 +323,17 @@ class Stage(Part, frozen=True, kw_only=True):
     line: int = 0
 
 
+class Uses(Part, frozen=True, kw_only=True):
+    """What a lab needs that is not the run's own. The person is told of it."""
+
+    roles: Annotated[
+        tuple[Text, ...], _says("ARNs of roles that it may assume, or hand to a service.")
+    ] = ()
+    accounts: Annotated[
+        tuple[Text, ...], _says("Ids of accounts that it may let in; `*` is everyone.")
+    ] = ()
+
+
 class LabFile(Part, frozen=True, kw_only=True):
     """What stands in a lab's file."""
 
@@ -340,6 +352,11 @@ class LabFile(Part, frozen=True, kw_only=True):
         Mapping[Slug, Cell],
         _says("Who can do what. A cell is denied until a stage changes it."),
     ] = field(default_factory=dict)
+    uses: Annotated[Uses, _says("What it needs that is not the run's own.")] = Uses()
+    services: Annotated[
+        tuple[Service, ...],
+        _says("Services beyond iam, sts, s3 and cloudformation; on a real account each is asked."),
+    ] = ()
     stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
     faults: Annotated[
         tuple[Fault, ...], _says("What can break the set-up, for the learner to find and fix.")

@@ -1,1 +1,1 @@
-"""The embedded AWS account: authenticate, authorize, then STS or moto."""
+"""The embedded AWS account: requests are authenticated, decided, carried out and logged."""

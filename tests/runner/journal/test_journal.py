@@ -74,7 +74,7 @@ def path(tmp_path):
 def filled(path):
     with Journal(path) as journal:
         journal.begin(a_run())
-        seq = journal.intend("r1", an_intent(before=("x",), profile="sts"))
+        seq = journal.intend("r1", an_intent(profile="sts"))
         journal.conclude("r1", seq, Result(EntryState.DONE, saved={"a": {"b": 1}}))
         journal.found("r1", seq, (Thing("s3.bucket", {"Bucket": "b"}),))
         journal.staged("r1", "s", held=True, seconds=1.5)
@@ -88,7 +88,7 @@ def test_what_is_written_is_read_by_the_next_process(filled):
     with Journal(filled) as journal:
         assert journal.run("r1") == a_run()
         (entry,) = journal.entries("r1")
-        assert entry.intent == an_intent(before=("x",), profile="sts")
+        assert entry.intent == an_intent(profile="sts")
         assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, USER, (UNDO,))
         assert journal.things("r1", entry.seq) == (Thing("s3.bucket", {"Bucket": "b"}),)
         assert journal.saved("r1") == {"a": {"b": 1}}

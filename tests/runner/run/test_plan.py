@@ -88,7 +88,7 @@ def calls_of_the_tables() -> set[tuple[str, str, tuple[str, ...]]]:
         service = KINDS[row.kind].service
         found.add((service, row.listing, (*row.params, *row.pages.values())))
     for call, creation in CREATIONS.items():
-        service, _, operation = call.partition(".")
+        service, _, operation = call.partition(" ")[0].partition(".")
         found.add((service, operation, (creation.tags,) if creation.tags else ()))
     return found
 

@@ -9,7 +9,7 @@ from tests.runner.fakes import REFUSE
 from tests.runner.run.test_faults import always
 from tests.runner.run.test_kill import OTHERS, assert_only_others_left, lookalikes
 
-from stslab.errors import CredentialsError, JournalError, RunError, UndoIncomplete
+from stslab.errors import CredentialsError, JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.runner.events import CallShown, CleanupFinished, Notice, ThingLookedUp, UndoFinished
 from stslab.runner.journal.records import EntryState, Result, RunState
 
@@ -168,14 +168,13 @@ def test_what_somebody_made_after_the_process_died_is_neither_adopted_nor_delete
         assert "old" in machine.world.buckets
 
 
-def test_a_thing_that_a_put_would_overwrite_stops_the_run(machine):
-    """An object of the same name, in a bucket that is not the run's, is left as it is."""
+def test_an_object_in_a_bucket_that_is_not_the_runs_is_left_as_it_is(machine):
     with machine.process() as process:
         process.run(last="assume-role")
     machine.world.s3_put_object(BUCKET, "hello.txt", "mine")
     journal_forgets_the_bucket(machine)
-    machine.world.tags[BUCKET] = [{"Key": "stslab:run", "Value": "another0"}]
-    with machine.process() as process, pytest.raises(Exception, match="was there before"):
+    machine.world.stacks[STACK]["bucket"] = "another"
+    with machine.process() as process, pytest.raises(NotOwn, match="not the run's own"):
         process.run(last="verify-access")
     assert machine.world.buckets[BUCKET]["hello.txt"] == ["mine"]
 

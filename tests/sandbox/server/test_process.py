@@ -233,13 +233,12 @@ def test_the_environment_of_the_learner_is_not_its_own(folder, monkeypatch):
     for name, value in (
         ("AWS_PROFILE", "does-not-exist"),
         ("AWS_CONFIG_FILE", "/nowhere"),
-        ("MOTO_ACCOUNT_ID", "999999999999"),
         ("LISTEN_PID", "1"),
     ):
         monkeypatch.setenv(name, value)
     found = client.ensure(folder)
     environment = Path(f"/proc/{found.pid}/environ").read_bytes()
-    for name in (b"AWS_PROFILE=", b"MOTO_ACCOUNT_ID=", b"LISTEN_PID=", b"/nowhere"):
+    for name in (b"AWS_PROFILE=", b"LISTEN_PID=", b"/nowhere"):
         assert name not in environment
 
 

@@ -11,6 +11,7 @@ from stslab.render.terminal.paper import Paper
 if TYPE_CHECKING:
     from stslab.aws.survey import Survey
     from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
     from stslab.lab.model import Lab
     from stslab.runner.run.footprint import Footprint
 
@@ -64,6 +65,28 @@ def confirm_account(console: Console, opened: "Open") -> None:
             "That is not the account's id. Nothing was made.",
             "Without --target, the lab runs on the embedded account.",
         )
+
+
+def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple[str, ...]:
+    """The services that the person lets the lab use: by flags, or typed one by one.
+
+    Raises:
+        CredentialsError: one is not allowed.
+    """
+    from stslab.runner.run.run import require_services
+
+    for service in sorted({*lab.services} - {*given}) if laid.asker else ():
+        laid.console.print()
+        laid.console.print(
+            f"The lab uses {service}, whose changes and costs stslab does not know. Type {service}"
+            " to allow it, anything else to stop: ",
+            end="",
+        )
+        if sys.stdin.readline().strip() != service:
+            break
+        given = (*given, service)
+    require_services(lab, given)
+    return given
 
 
 def _where(opened: "Open", seen: "Survey") -> list[tuple[str, str]]:

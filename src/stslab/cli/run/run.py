@@ -8,7 +8,7 @@ from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import (
     Where,
     consent_options,
-    force_option,
+    guard_options,
     json_option,
     where_options,
 )
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would be called.")
 @json_option
 @consent_options
-@force_option
+@guard_options
 @where_options
 def command(
     *,
@@ -43,6 +43,7 @@ def command(
     profile: str,
     region: str,
     force: bool,
+    services: tuple[str, ...],
 ) -> None:
     """Walk through LAB (an id, or a lab file), or go on where it was stopped.
 
@@ -58,7 +59,7 @@ def command(
     loaded = load_lab(lab)
     goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)
-    where = Where(target, profile, region, account, yes, force)
+    where = Where(target, profile, region, account, yes, force, services)
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
     else:

@@ -6,7 +6,7 @@ from stslab.cli.names import complete_stage
 from stslab.cli.options import (
     Where,
     consent_options,
-    force_option,
+    guard_options,
     json_option,
     where_options,
 )
@@ -18,7 +18,7 @@ from stslab.cli.options import (
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option
 @consent_options
-@force_option
+@guard_options
 @where_options
 def command(
     *,
@@ -32,6 +32,7 @@ def command(
     profile: str,
     region: str,
     force: bool,
+    services: tuple[str, ...],
 ) -> None:
     """Do STAGE of the current run, or begin a run with it.
 
@@ -45,7 +46,7 @@ def command(
     loaded = load_lab(lab)
     goes_on_in(lab)
     stage_of(loaded, stage)
-    where = Where(target, profile, region, account, yes, force)
+    where = Where(target, profile, region, account, yes, force, services)
     with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
         walk = Walk(laid, opened_for(laid, where, loaded), loaded)
         walk.runner.start_or_resume()

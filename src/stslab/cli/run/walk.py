@@ -1,6 +1,7 @@
 """Walks through a lab's stages: what comes next, what is asked in between, how it ends."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stslab.cli.accounts import open_account, require_consent
@@ -19,7 +20,7 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     """The account, once it is wanted in so many words: by flags, or by a person who is asked.
 
     The guard says first what a run will make there. A run that goes on was agreed to when it
-    began, on this very account: then it is only said where.
+    began, on this very account and with this very lab: then it is only said where.
 
     Raises:
         UsageError: nobody can be asked, and the flags do not say it.
@@ -32,15 +33,16 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     require_consent(where, opened, interactive=laid.asker is not None)
     if opened.kind == "sandbox":
         return opened
-    from stslab.cli.run.consent import brief, confirm_account, say_where
+    from stslab.cli.run.consent import allowed_services, brief, confirm_account, say_where
 
-    if unfinished and opened.goes_on(unfinished):
+    if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
         say_where(laid.console, opened, f"Going on with run {unfinished.id}, on a real account")
         return opened
     brief(laid.console, opened, lab, force=where.force)
+    services = allowed_services(laid, lab, where.services)
     if laid.asker:
         confirm_account(laid.console, opened)
-    return opened
+    return replace(opened, services=services)
 
 
 class Walk:
@@ -57,6 +59,7 @@ class Walk:
             laid.journal,
             laid.render,
             describe=laid.describe,
+            services=opened.services,
         )
 
     def go(self, stages: "Iterable[Stage]", *, resuming: bool) -> None:

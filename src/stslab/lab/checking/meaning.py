@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.harmless import check_declarations
 from stslab.lab.checking.lesson import Lesson
 from stslab.lab.checking.scope import ADMIN, Scope
 from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
@@ -23,6 +24,7 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     """The lab, with what it leaves to be derived filled in; what makes no sense is reported."""
     scope = Scope(report)
     declare(draft, scope)
+    check_declarations(draft, scope, catalogue)
     calls = Calls(catalogue, scope, report)
     walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
     _refuse_same_ids(draft, report)

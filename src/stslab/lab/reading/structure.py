@@ -20,6 +20,7 @@ from stslab.lab.model import (
     Stage,
     Step,
     Undo,
+    Uses,
     Wait,
 )
 from stslab.lab.reading.document import Node, Report
@@ -48,6 +49,7 @@ _NAMES: dict[type[Part], str] = {
     Cell: "cell",
     Action: "call",
     Fault: "fault",
+    Uses: "declaration",
 }
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})

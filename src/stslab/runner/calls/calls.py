@@ -8,6 +8,7 @@ from stslab.kinds.kind import EXISTS
 from stslab.kinds.operations import changes
 from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner.calls.ahead import Ahead, Read
+from stslab.runner.calls.own import Guard, OnlyReads
 from stslab.runner.calls.patience import Patience, Verdict
 from stslab.runner.clock import Clock
 from stslab.runner.events import CallShown, Event
@@ -32,7 +33,10 @@ _SPREADING = frozenset(
 
 
 class Calls:
-    """The calls of one run, or of a cleanup, on one account. ``made`` counts them."""
+    """The calls of one run, or of a cleanup, on one account. ``made`` counts them.
+
+    ``guard`` judges each before it is sent.
+    """
 
     def __init__(
         self, account: Account, profiles: Profiles, emit: Callable[[Event], None], clock: Clock
@@ -43,6 +47,7 @@ class Calls:
         self._unknown: set[str] = set()
         self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
         self.made = 0
+        self.guard: Guard = OnlyReads()
         self._ahead = Ahead(lambda read: account.call(ADMIN, *read))
 
     @property
@@ -78,7 +83,12 @@ class Calls:
     def once(
         self, identity: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Outcome:
-        """Make the call once."""
+        """Make the call once.
+
+        Raises:
+            NotOwn: it would change what is not the run's own.
+        """
+        self.guard.require(identity, service, operation, params)
         self.made += 1
         self.learn(params)
         if changes(f"{service}.{operation}"):

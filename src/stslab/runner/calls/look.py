@@ -81,6 +81,12 @@ class Lookout:
         A thing with another run's tag is never ours, whatever its name; nor is one without a
         tag whose kind is made with one: the call that made it was not the run's.
         """
+        ours = self._is_ours(sight)
+        if ours:
+            self._work.own.recognise(sight.thing)
+        return ours
+
+    def _is_ours(self, sight: Sight) -> bool:
         read, tag = self._tag(sight)
         if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
             return tag == self._work.run.id

@@ -1,9 +1,10 @@
 """What everything that works on one run shares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.own import OwnOnly
 from stslab.runner.clock import Clock
 from stslab.runner.events import Event
 from stslab.runner.journal.records import MADE, Entry, RunRecord, Thing
@@ -15,7 +16,10 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run, its memory, and its ways out."""
+    """One run, its memory, and its ways out.
+
+    ``own`` judges what the calls would change, for this run.
+    """
 
     run: RunRecord
     journal: Journal
@@ -24,6 +28,11 @@ class Work:
     calls: Calls
     emit: Emit
     clock: Clock
+    own: OwnOnly = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "own", OwnOnly(self.run, self.journal))
+        self.calls.guard = self.own
 
     def made(self) -> tuple[Thing, ...]:
         """Every thing that the run is known to have made, a stack's resources among them."""

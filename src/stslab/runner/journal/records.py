@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from stslab.kinds.own import Allowed
+
 
 class RunState(StrEnum):
     """Where a run stands."""
@@ -61,7 +63,8 @@ class RunRecord:
 
     ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
     empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
-    stands for AWS itself, or empty.
+    stands for AWS itself, or empty. ``allowed`` is what its lab declares and the person agreed
+    to.
     """
 
     id: str
@@ -80,6 +83,7 @@ class RunRecord:
     ended: str = ""
     caller: str = ""
     person: str = ""
+    allowed: Allowed = field(default_factory=Allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,8 @@ class UndoCall:
 class Intent:
     """What is about to be called, how it is taken back, and how its thing is recognised.
 
-    ``thing`` may lack names that only the answer tells; ``before`` lists the ids of its
-    kind that were there before. ``replaces`` is an earlier perhaps-done entry, or 0.
+    ``thing`` may lack names that only the answer tells. ``replaces`` is an earlier
+    perhaps-done entry, or 0.
     """
 
     stage: str
@@ -123,7 +127,6 @@ class Intent:
     params: Mapping[str, Any]
     thing: Thing | None
     undo: tuple[UndoCall, ...]
-    before: tuple[str, ...] = ()
     profile: str = ""
     replaces: int = 0
 

@@ -64,7 +64,7 @@ def entry(row: tuple[Any, ...]) -> Entry:
 
 def run(row: tuple[Any, ...]) -> RunRecord:
     """A run from its columns, in the record's order."""
-    return _record(row, RunRecord)
+    return _record((*row[:-1], decode(row[-1])), RunRecord)
 
 
 def check(row: tuple[Any, ...]) -> CheckRecord:

@@ -5,7 +5,7 @@ import sqlite3
 APPLICATION_ID = 0x5354534C
 """The letters STSL: says that a SQLite file is stslab's journal."""
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the tables change: a journal of another version is refused, not converted."""
 
 # A seal tells whether a row that cleanup acts on is as it was written.
@@ -14,7 +14,8 @@ CREATE TABLE runs (
   id TEXT PRIMARY KEY, lab TEXT NOT NULL, title TEXT NOT NULL, path TEXT NOT NULL,
   sha256 TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL, account TEXT NOT NULL,
   region TEXT NOT NULL, "partition" TEXT NOT NULL, instance TEXT NOT NULL, state TEXT NOT NULL,
-  started TEXT NOT NULL, ended TEXT NOT NULL, caller TEXT NOT NULL, person TEXT NOT NULL);
+  started TEXT NOT NULL, ended TEXT NOT NULL, caller TEXT NOT NULL, person TEXT NOT NULL,
+  allowed TEXT NOT NULL);
 CREATE INDEX runs_by_lab ON runs (target, lab, state);
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (id),

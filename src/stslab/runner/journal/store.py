@@ -37,7 +37,7 @@ from stslab.runner.journal.records import (
 _BUSY_SECONDS = 10.0
 _RUN_COLUMNS = (
     'id, lab, title, path, sha256, target, kind, account, region, "partition", instance,'
-    " state, started, ended, caller, person"
+    " state, started, ended, caller, person, allowed"
 )
 _ENTRY = """
 SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
@@ -103,6 +103,7 @@ class Journal:
     def begin(self, run: RunRecord) -> None:
         """Remember a new run."""
         values = [getattr(run, name.strip(' "')) for name in _RUN_COLUMNS.split(",")]
+        values[-1] = rows.pack(values[-1])
         marks = ", ".join("?" * len(values))
         self._write((f"INSERT INTO runs ({_RUN_COLUMNS}) VALUES ({marks})", values))  # noqa: S608 - our own columns
 

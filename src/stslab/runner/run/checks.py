@@ -4,16 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stslab.errors import CredentialsError, UnresolvedReference
+from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
+from stslab.kinds.creations import creation_of
+from stslab.kinds.table import KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.references import evaluate, resolve, truthy
 from stslab.runner.calls.calls import ADMIN
+from stslab.runner.calls.look import complete
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
-from stslab.runner.journal.records import CheckRecord
+from stslab.runner.journal.records import CheckRecord, EntryState, Intent, Result
 from stslab.runner.ports import Answer, Lost, Outcome, Refusal
+from stslab.runner.run.owning import require_own
+from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.proof_text import compared
+from stslab.runner.undo.remove import removal_of
 
 _NO_CREDENTIALS = "NoCredentials"
 
@@ -43,6 +49,7 @@ class Checks:
         Raises:
             CredentialsError: the learner's own credentials can't be used.
             UnresolvedReference: the claim refers to something that the run does not know.
+            NotOwn: its call would change what is not the run's own.
         """
         check = stage.checkpoint[number]
         started = self._work.clock.monotonic()
@@ -54,7 +61,7 @@ class Checks:
             else None
         )
         self._work.emit(CheckStarted(stage.id, _said(check.says, scope), shown))
-        finding = self._tried(check, params, scope) if check.call else self._gone(check)
+        finding = self._tried(stage, number, params, scope) if check.call else self._gone(check)
         finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
         return self._remembered(stage, number, finding, started)
 
@@ -62,18 +69,63 @@ class Checks:
         """A claim's sentence, with what is known put in."""
         return _said(text, self._scope())
 
-    def _tried(self, check: Check, params: Mapping[str, Any], scope: Mapping[str, Any]) -> Finding:
+    def _tried(
+        self, stage: Stage, number: int, params: Mapping[str, Any], scope: Mapping[str, Any]
+    ) -> Finding:
         """Once; or until it holds, within the check's time, where changes take time to spread."""
+        check = stage.checkpoint[number]
         spreading = self._work.account.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
+        call = self._making(stage, number, params)
 
         def attempt() -> Finding:
-            return _judged(check, self._called(check, params), scope)
+            return _judged(check, call(), scope)
 
         def judge(finding: Finding) -> Verdict:
             return Verdict(0.0 if finding.held else limit, check.says)
 
         return self._work.calls.patience.until(attempt, judge)
+
+    def _making(
+        self, stage: Stage, number: int, params: Mapping[str, Any]
+    ) -> Callable[[], Outcome]:
+        """The check's call. One that would make a thing is journaled, lest it does and is left."""
+        check = stage.checkpoint[number]
+        self._require_own(check, params)
+        creation, target = creation_of(check.call or "", params), self._work.account.target
+        thing = thing_made(creation, params, {}, target)
+        if thing is None or KINDS[thing.kind].parent or not complete(thing):
+            return lambda: self._called(check, params)
+        intent = Intent(
+            stage=stage.id,
+            step=-1 - number,
+            title=check.says,
+            identity=check.identity,
+            service=check.service,
+            operation=check.operation,
+            params=self._work.calls.clean(params),
+            thing=thing,
+            undo=(removal_of(thing),),
+        )
+        run, journal = self._work.run.id, self._work.journal
+        seq = journal.intend(run, intent)
+        made: list[bool] = []
+
+        def call() -> Outcome:
+            outcome = self._called(check, params)
+            made.append(isinstance(outcome, Answer))
+            if not isinstance(outcome, Lost):
+                state = EntryState.DONE if any(made) else EntryState.REFUSED
+                journal.conclude(run, seq, Result(state, "", outcome.request_id))
+            return outcome
+
+        return call
+
+    def _require_own(self, check: Check, params: Mapping[str, Any]) -> None:
+        try:
+            require_own(self._work, check.identity, check.service, check.operation, params)
+        except NotOwn as error:
+            raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
 
     def _called(self, check: Check, params: Mapping[str, Any]) -> Outcome:
         try:

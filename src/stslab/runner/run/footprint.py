@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.errors import UnresolvedReference
-from stslab.kinds.creations import CREATIONS
+from stslab.kinds.creations import creation_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.model import Lab, Step
 from stslab.runner.calls.calls import ADMIN
@@ -139,7 +139,7 @@ def _said_of_types(intent: Intent) -> Iterator[str]:
 
 
 def _kinds(intent: Intent) -> Iterator[str]:
-    creation = CREATIONS.get(f"{intent.service}.{intent.operation}")
+    creation = creation_of(f"{intent.service}.{intent.operation}", intent.params)
     if creation:
         yield creation.kind
     yield from (BY_RESOURCE_TYPE[each].id for each in _types(intent) if each in BY_RESOURCE_TYPE)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stslab.errors import UnresolvedReference
-from stslab.kinds.creations import CREATIONS
-from stslab.kinds.kind import RUN_TAG, Creation, search
-from stslab.kinds.table import KINDS
+from stslab.kinds.creations import creation_of, names_made
+from stslab.kinds.kind import Creation
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
 from stslab.runner.journal.records import Intent, Thing, UndoCall
@@ -40,8 +39,8 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
         UnresolvedReference: its parameters refer to something that is not known.
     """
     step = stage.steps[number]
-    creation = CREATIONS.get(step.call)
-    params = _tagged(resolve(step.params, scope), creation, scope["run"]["id"])
+    params = resolve(step.params, scope)
+    creation = creation_of(step.call, params)
     intent = Intent(
         stage=stage.id,
         step=number,
@@ -76,16 +75,8 @@ def thing_made(
     """The thing that a call makes; without those of its names that only the answer tells."""
     if creation is None:
         return None
-    kind = KINDS[creation.kind]
-    expressions = creation.names or {name: f"params.{name}" for name in kind.names}
-    known = {
-        "params": params,
-        "answer": data,
-        "target": {"account": target.account, "partition": target.partition},
-        "host": str(params.get("Url", "")).partition("://")[2],
-    }
-    found = {name: search(expression, known) for name, expression in expressions.items()}
-    return Thing(kind.id, {name: str(value) for name, value in found.items() if value})
+    names = names_made(creation, params, data, target.account, target.partition)
+    return Thing(creation.kind, names)
 
 
 def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
@@ -125,16 +116,6 @@ def _open(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_open, value))
     return isinstance(value, str) and "${{" in value
-
-
-def _tagged(params: dict[str, Any], creation: Creation | None, run_id: str) -> dict[str, Any]:
-    """The parameters with the run's tag, where the operation takes tags and has none of ours."""
-    if creation is None or not creation.tags:
-        return params
-    tags = list(params.get(creation.tags, []))
-    if any(tag.get("Key") == RUN_TAG for tag in tags if isinstance(tag, Mapping)):
-        return params
-    return {**params, creation.tags: [*tags, {"Key": RUN_TAG, "Value": run_id}]}
 
 
 def again(prepared: Prepared, replaces: int) -> Prepared:

@@ -4,12 +4,15 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 (the command line, a test) decides what comes next between the stages.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import CheckFailed, RunError
+from stslab.errors import CheckFailed, CredentialsError, RunError
+from stslab.kinds.own import Allowed
+from stslab.lab.foresight import allowed
 from stslab.lab.model import Lab, Stage
+from stslab.lab.references import resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.work import Work
@@ -58,7 +61,9 @@ class Runner:
         *,
         describe: Describe | None = None,
         new_id: Callable[[], str] = new_run_id,
+        services: Collection[str] = (),
     ) -> None:
+        """``services`` are those that the person allowed, beyond the four, on a real account."""
         self._lab = lab
         self._account = account
         self._profiles = profiles
@@ -66,6 +71,7 @@ class Runner:
         self._emit = emit
         self._clock = clock or SystemClock()
         self._new_id = new_id
+        self._services = services
         self._calls = Calls(account, profiles, emit, self._clock)
         self._cleanup = Cleanup(journal, account, profiles, emit, self._clock, describe=describe)
         self._work: Work | None = None
@@ -75,7 +81,8 @@ class Runner:
         """Go on with this lab's unfinished run on this target, or begin a new one.
 
         Raises:
-            CredentialsError: the run began on another account.
+            CredentialsError: the run began on another account, or the lab uses a service that
+                the person did not allow.
             UndoIncomplete: an earlier run's cleanup was stopped, and can't be ended.
         """
         return self.resume() or self._begin()
@@ -230,9 +237,9 @@ class Runner:
         return scope(self._lab, base, saved, profiles)
 
     def _begin(self) -> Standing:
-        target = self._account.target
+        target, run_id = self._account.target, self._new_id()
         run = RunRecord(
-            id=self._new_id(),
+            id=run_id,
             lab=self._lab.id,
             title=self._lab.title,
             path=str(self._lab.path),
@@ -247,9 +254,17 @@ class Runner:
             started=self._clock.now().isoformat(timespec="milliseconds"),
             caller=target.caller,
             person=person(),
+            allowed=self._allowed(run_id),
         )
         self._journal.begin(run)
         return self._enter(run, resumed=False)
+
+    def _allowed(self, run_id: str) -> Allowed:
+        target = self._account.target
+        if target.kind != "sandbox":
+            require_services(self._lab, self._services)
+        base = basis(run_id, target.account, target.region, target.partition)
+        return allowed(self._lab, {**base, **resolve_vars(self._lab.vars, base)})
 
     def _goes_on(self, run: RunRecord) -> bool:
         """Whether an unfinished run can be resumed; if not, it is ended."""
@@ -336,6 +351,20 @@ class Runner:
         self._cleanup.remove_profiles(self._begun().run.id)
         every = {stage.id for stage in self._lab.stages} - {cleanup.id}
         return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED
+
+
+def require_services(lab: Lab, allowed: Collection[str]) -> None:
+    """Refuse a lab that uses a service besides the four that the person did not allow.
+
+    Raises:
+        CredentialsError: with the services.
+    """
+    lacking = sorted({*lab.services} - {*allowed})
+    if lacking:
+        raise CredentialsError(
+            f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
+            f"If you mean it, add {' '.join(f'--allow-service {one}' for one in lacking)}.",
+        )
 
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}

@@ -7,8 +7,7 @@ from typing import Any
 from stslab.errors import RunError
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import search
-from stslab.kinds.table import KINDS
-from stslab.runner.calls.look import Lookout, can_be_listed, complete, label
+from stslab.runner.calls.look import Lookout, complete, label
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import (
     MADE,
@@ -20,7 +19,6 @@ from stslab.runner.journal.records import (
     Thing,
     UndoCall,
 )
-from stslab.runner.ports import Answer
 from stslab.runner.run.prepare import Prepared
 from stslab.runner.undo.takeback import TakeBack
 
@@ -70,14 +68,13 @@ class Settler:
         return _adopted(prepared, sight.data) if ours else None
 
     def written(self, prepared: Prepared) -> Intent:
-        """The intent as it is journaled: without secrets, and with what was there before."""
+        """The intent as it is journaled: without secrets."""
         intent = prepared.intent
         return replace(
             intent,
             params=self._work.calls.clean(intent.params),
             thing=self.clean_thing(intent.thing),
             undo=self.clean_undo(intent.undo),
-            before=self._before(prepared),
         )
 
     def clean_thing(self, thing: Thing | None) -> Thing | None:
@@ -91,24 +88,6 @@ class Settler:
             replace(call, params=clean(call.params), waiter_params=clean(call.waiter_params))
             for call in undo
         )
-
-    def _before(self, prepared: Prepared) -> tuple[str, ...]:
-        """The ids of the kind that are there already, where only an answer tells the new one.
-
-        What hangs on a thing that the run made is the run's own anyway.
-        """
-        creation, thing = prepared.creation, prepared.intent.thing
-        if not (creation and creation.discover and thing and can_be_listed(thing)):
-            return ()
-        if self._lookout.parent_is_ours(thing):
-            return ()
-        kind = KINDS[thing.kind]
-        params = {name: thing.names[name] for name in kind.look_names}
-        outcome = self._work.calls.read(kind.service, kind.look, params)
-        if not isinstance(outcome, Answer):
-            # Without it, somebody else's could be taken for the run's own later.
-            raise RunError(f"{kind.look} did not say what is there already.", "Try again.")
-        return tuple(map(str, search(creation.discover, outcome.data) or []))
 
     def _perhaps(self, entry: Entry, prepared: Prepared) -> Settled:
         creation, thing = prepared.creation, entry.thing

@@ -8,20 +8,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import CredentialsError, RunError
+from stslab.errors import CredentialsError, NotOwn, RunError
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import EXISTS, RUN_TAG
+from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import evaluate
-from stslab.runner.calls.look import Lookout, label
+from stslab.runner.calls.look import Lookout, complete, label
+from stslab.runner.calls.own import not_own
 from stslab.runner.calls.waits import Waits
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, StepFailed, StepFinished, StepSkipped, StepStarted
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import Answer, Lost, Refusal
 from stslab.runner.run.credentials import credentials_in, has_expired
+from stslab.runner.run.owning import require_own
 from stslab.runner.run.prepare import Prepared, again, completed, prepare
 from stslab.runner.run.settle import Settled, Settler
+from stslab.runner.undo.remove import removal_of
 from stslab.runner.undo.stacks import Stacks
 from stslab.runner.undo.takeback import TakeBack
 
@@ -61,6 +65,7 @@ class Steps:
         Raises:
             RunError: its call failed; AWS's message is in it.
             CredentialsError: its identity can't be used.
+            NotOwn: it, or its undo, would change what is not the run's own.
         """
         step = stage.steps[number]
         entry = self._work.journal.latest(self._work.run.id, stage.id, number)
@@ -77,6 +82,9 @@ class Steps:
             self._go_on(doing, entry)
         except StepError as error:
             self._fail(doing, error)
+        except NotOwn as error:
+            where = f"The step “{step.title}” of stage {stage.id}"
+            raise NotOwn(f"{where}: {error.message}", error.hint) from error
 
     def _shown(self, doing: Doing) -> CallShown:
         step = doing.step
@@ -101,6 +109,7 @@ class Steps:
     def _called(self, prepared: Prepared, settled: Settled) -> tuple[int, Answer] | None:
         """Journal the intent and call. None where the answer was lost."""
         ready = again(prepared, settled.replaces) if settled.replaces else prepared
+        self._require_own(ready)
         self._refuse_existing(ready)
         intent = self._settler.written(ready)
         seq = self._work.journal.intend(self._work.run.id, intent)
@@ -123,12 +132,19 @@ class Steps:
             return None
         return self._refused(ready, seq, outcome)
 
+    def _require_own(self, prepared: Prepared) -> None:
+        """Neither the call nor what would undo it changes anything that is not the run's own."""
+        step, intent = prepared.step, prepared.intent
+        require_own(self._work, step.identity, step.service, step.operation, prepared.params)
+        for _, found in self._work.own.objections_to(intent.undo, intent.thing):
+            raise not_own(found, "Its undo")
+
     def _refuse_existing(self, prepared: Prepared) -> None:
         """A call that would overwrite a thing is not made where the thing is there already."""
         creation, thing = prepared.creation, prepared.intent.thing
         if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
             return
-        if self._lookout.parent_is_ours(thing):
+        if KINDS[thing.kind].parent:  # which is the run's own, or it would not be called
             return
         sight = self._lookout.look(thing)
         if sight.there is None:
@@ -162,9 +178,15 @@ class Steps:
         scope |= saved
         thing, undo = completed(doing.prepared, clean, scope, self._work.account.target)
         state = EntryState.ANSWERED if doing.prepared.waiter else EntryState.DONE
+        foreign = list(self._work.own.objections_to(undo, thing))
+        if foreign:  # what only the answer told: the thing is undone all the same
+            kept = tuple(one for one in undo if all(one is not call for call, _ in foreign))
+            undo = kept or ((removal_of(thing),) if thing and complete(thing) else ())
         thing, undo = self._settler.clean_thing(thing), self._settler.clean_undo(undo)
         result = Result(state, "", answer.request_id, thing, undo, saved, profile)
         self._conclude(seq, result)
+        for _, found in foreign:
+            raise not_own(found, "Its undo")
         shown = {name: evaluate(text, clean, scope) for name, text in doing.step.show.items()}
         self._finish(doing, seq, shown=tuple(shown.items()), request_id=answer.request_id)
 
@@ -201,7 +223,8 @@ class Steps:
         """Wait for what the call began, if it is to be waited for; then the step is done."""
         if doing.prepared.waiter:
             self._wait(doing.prepared, seq)
-        self._remember_stack(doing.prepared, seq)
+        else:
+            self._remember_stack(doing.prepared, seq)
         step = doing.step
         known = self._work.journal.saved(self._work.run.id)
         self._work.emit(
@@ -225,6 +248,7 @@ class Steps:
             reason = self._work.calls.clean_text(waited.reason)
             self._conclude(seq, Result(EntryState.FAILED, reason))
             raise StepError("WaitFailed", reason)
+        self._remember_stack(prepared, seq)
         self._conclude(seq, Result(EntryState.DONE))
 
     def _remember_stack(self, prepared: Prepared, seq: int) -> None:

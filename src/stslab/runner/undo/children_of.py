@@ -77,6 +77,9 @@ class Children:
 
     def _remove(self, extra: Extra) -> str:
         for number, call in enumerate(extra.calls()):
+            kind = BY_REMOVAL.get(f"{call.service}.{call.operation}")
+            if kind:  # what hangs on a thing of the run's goes with it
+                self._work.own.recognise(Thing(kind.id, call.params))
             outcome = self._work.calls.make(ADMIN, call.service, call.operation, call.params)
             problem = _problem(call.service, outcome)
             if problem and number == 0:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from stslab.errors import JournalError, RunError, UndoIncomplete
+from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import Lookout, Sight, complete, is_guarded, label, read_of
@@ -197,7 +197,7 @@ class Cleanup:
         started = self._clock.monotonic()
         try:
             taken = TakeBack(work).entry(entry)
-        except RunError as error:
+        except (RunError, NotOwn) as error:
             taken = Taken("failed", error.message)
         seconds = self._clock.monotonic() - started
         self._emit(UndoFinished(_label(entry), taken.call, taken.outcome, taken.detail, seconds))

@@ -5,8 +5,10 @@ from typing import Any
 
 from stslab.kinds.table import BY_RESOURCE_TYPE
 from stslab.runner.calls.work import Work
-from stslab.runner.journal.records import Thing
+from stslab.runner.journal.records import MADE, Thing
 from stslab.runner.ports import Answer
+
+_STACK = "cloudformation.stack"
 
 
 class Stacks:
@@ -25,6 +27,14 @@ class Stacks:
             return found
         self._work.journal.found(self._work.run.id, entry, found)
         return self._work.journal.things(self._work.run.id, entry)
+
+    def look_again(self) -> bool:
+        """Remember what each stack of the run has by now; whether that is more than before."""
+        before = self._work.made()
+        for entry in self._work.journal.entries(self._work.run.id):
+            if entry.thing and entry.thing.kind == _STACK and entry.state in MADE:
+                self.remember(entry.thing, entry.seq)
+        return self._work.made() != before
 
     def _resources(self, stack: Thing) -> tuple[Thing, ...]:
         params = {"StackName": stack.names["StackName"]}

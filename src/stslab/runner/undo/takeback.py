@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.errors import RunError
-from stslab.kinds.creations import CREATIONS
+from stslab.kinds.creations import creation_of
 from stslab.kinds.kind import is_gone, search
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.look import Lookout, can_be_listed, complete, label
@@ -74,18 +74,18 @@ class TakeBack:
     def discovered(self, entry: Entry) -> tuple[Thing, ...]:
         """The things that a perhaps-done call may have made, where only its answer names them.
 
-        They are what is there now and was neither there before nor made by another call.
+        They are what is there now, on a thing of the run's, and was made by no other call.
 
         Raises:
             RunError: what is there can't be listed.
         """
-        creation, thing = CREATIONS.get(entry.call), entry.thing
+        creation, thing = creation_of(entry.call, entry.intent.params), entry.thing
         if not (creation and creation.discover and thing and can_be_listed(thing)):
             return ()
         outcome = self._work.calls.read(entry.intent.service, *_listing(thing))
         listed = _listed(thing, outcome)
         ids = search(creation.discover, listed) or []
-        known = {*entry.intent.before, *self._ids_made(creation.discovered, entry)}
+        known = self._ids_made(creation.discovered, entry)
         return tuple(
             Thing(thing.kind, {**thing.names, creation.discovered: str(one)})
             for one in ids

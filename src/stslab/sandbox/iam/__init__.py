@@ -1,1 +1,1 @@
-"""IAM as AWS documents it, on moto's store of users, groups, roles and policies."""
+"""IAM as AWS documents it, on records of users, groups, roles and policies."""

@@ -15,9 +15,9 @@ from typing import Any
 from stslab.errors import SandboxError
 from stslab.sandbox.server.files import Files
 
-# The learner's own AWS settings are none of the sandbox's business, and moto's own settings
-# would change what it does. LISTEN_* would hand it somebody's socket.
-_NOT_PASSED_ON = ("AWS_", "MOTO_", "LISTEN_")
+# The learner's own AWS settings are none of the sandbox's business. LISTEN_* would hand it
+# somebody's socket.
+_NOT_PASSED_ON = ("AWS_", "LISTEN_")
 _TAIL_LINES = 12
 _READ = 64 * 1024
 

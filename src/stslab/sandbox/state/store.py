@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +57,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._own = threading.local()
+        self._readers: list[sqlite3.Connection] = []
         self._encode = msgspec.json.Encoder().encode
         new = not path.exists()
         try:
@@ -80,7 +83,7 @@ class Store:
         # A power cut may lose the last changes, never the file; a killed process loses none.
         self._db.execute("PRAGMA synchronous = NORMAL")
         if new or not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            with self._db:
+            with _all_or_nothing(self._db):
                 for table in _TABLES:
                     self._db.execute(table)
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
@@ -127,11 +130,17 @@ class Store:
         Raises:
             SandboxError: the file has none.
         """
-        with self._lock:
-            row = self._db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            raise _damaged(self.path, f"it lacks the body {name}")
-        return bytes(row[0])
+        return _blob(self._reader(), self.path, name)
+
+    def _reader(self) -> sqlite3.Connection:
+        """This thread's own connection: whoever reads a body waits for no write."""
+        reader: sqlite3.Connection | None = getattr(self._own, "reader", None)
+        if reader is None:
+            reader = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._own.reader = reader
+            with self._lock:
+                self._readers.append(reader)
+        return reader
 
     def drop_blobs_but(self, used: Iterable[str]) -> None:
         """Delete the bodies that no object has any more."""
@@ -150,6 +159,8 @@ class Store:
     def close(self) -> None:
         """Bring everything into the one file, and let go of it."""
         with self._lock:
+            for reader in self._readers:
+                reader.close()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
 
@@ -167,20 +178,20 @@ def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -
     Raises:
         SandboxError: it can't be read.
     """
-
-    def blob(name: str) -> bytes:
-        row = db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            raise _damaged(path, f"it lacks the body {name}")
-        return bytes(row[0])
-
     location = f"file:{quote(str(path))}?mode=rw"  # its writer's log is beside it
     try:
         with closing(sqlite3.connect(location, uri=True, timeout=30)) as db:
             db.execute("BEGIN")
-            to(Snapshot.of(_records(db, path)), blob)
+            to(Snapshot.of(_records(db, path)), partial(_blob, db, path))
     except sqlite3.Error as error:
         raise _damaged(path, str(error)) from error
+
+
+def _blob(db: sqlite3.Connection, path: Path, name: str) -> bytes:
+    row = db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise _damaged(path, f"it lacks the body {name}")
+    return bytes(row[0])
 
 
 def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
@@ -205,7 +216,13 @@ class _all_or_nothing:  # noqa: N801 - reads as the statement that it is
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        except sqlite3.Error:  # as where the disk is full
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if kind is None:
+                raise
 
 
 def _damaged(path: Path, how: str) -> SandboxError:

@@ -1,0 +1,72 @@
+"""What a run of a lab knows before it begins. Pure.
+
+What only an answer will tell stands as its name in angle brackets: ``<role_arn>``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stslab.errors import UnresolvedReference
+from stslab.kinds.own import Allowed
+from stslab.lab.model import LabFile
+from stslab.lab.reading.expressions import OPEN
+from stslab.lab.references import Scope, resolve, resolve_vars
+
+BASE: Scope = {
+    "run": {"id": "<run>"},
+    "account": "<account>",
+    "region": "<region>",
+    "partition": "aws",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is known (``scope``), and the texts that stand for what is not (``unknown``)."""
+
+    scope: Mapping[str, Any]
+    unknown: frozenset[str] = field(default_factory=frozenset)
+
+    def params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Parameters as far as they are known; the rest stays as it is written."""
+        return {name: as_known(value, self.scope) for name, value in (params or {}).items()}
+
+
+def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
+    """What a run of the whole lab will know, with ``base`` for what every run begins with."""
+    steps = [step for stage in lab.stages for step in stage.steps]
+    saved = {name: f"<{name}>" for step in steps for name in step.save}
+    made = [step.profile.name for step in steps if step.profile]
+    profiles = {
+        name: {"access_key_id": f"<access key of {name}>", "expiration": f"<end of {name}>"}
+        for name in made
+    }
+    unknown = [*saved.values(), *(text for one in profiles.values() for text in one.values())]
+    try:
+        variables = resolve_vars(lab.vars, base)
+    except UnresolvedReference:
+        variables = dict(lab.vars)
+    scope = {**base, **variables, **saved, "profiles": profiles}
+    return Foresight(scope, frozenset({*unknown, OPEN}))
+
+
+def as_known(value: Any, scope: Scope) -> Any:
+    """A value with all that is known put in; a text that refers to anything else stays."""
+    if isinstance(value, Mapping):
+        return {key: as_known(part, scope) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_known(part, scope) for part in value]
+    try:
+        return resolve(value, scope)
+    except UnresolvedReference:
+        return value
+
+
+def allowed(lab: LabFile, scope: Scope) -> Allowed:
+    """What the lab declares beyond its own things."""
+    return Allowed(
+        roles=tuple(str(as_known(one, scope)) for one in lab.uses.roles),
+        accounts=tuple(str(as_known(one, scope)) for one in lab.uses.accounts),
+        services=lab.services,
+    )
