@@ -5,10 +5,11 @@ import io
 import pytest
 from tests.render.drawing import Screen
 
-from stslab.cli.prompts import AGAIN, CLEAN_UP, CONTINUE, EXPLAIN, QUIT, SKIP, Asker
+from stslab.cli.prompts import CLEAN_UP, QUIT, Asker, Option
 from stslab.render.terminal.console import make_console
 
-BETWEEN = [CONTINUE, SKIP, EXPLAIN, QUIT]
+CONTINUE = Option("", "Enter goes on")
+BETWEEN = [CONTINUE, CLEAN_UP, QUIT]
 
 
 def asked(answers: str, options=BETWEEN, question="Next: something"):
@@ -23,9 +24,9 @@ def asked(answers: str, options=BETWEEN, question="Next: something"):
     [
         ("\n", CONTINUE),
         ("  \n", CONTINUE),
-        ("s\n", SKIP),
-        ("skip\n", SKIP),
-        ("E\n", EXPLAIN),
+        ("c\n", CLEAN_UP),
+        ("clean\n", CLEAN_UP),
+        ("C\n", CLEAN_UP),
         (" q \n", QUIT),
         ("", QUIT),
         ("x\ny\n\n", CONTINUE),
@@ -39,7 +40,7 @@ def test_an_answer_chooses(answer, chosen):
 def test_the_question_and_its_answers_are_shown():
     text = asked("\n")[1]
     assert "Next: something" in text
-    assert "Enter goes on, s skips, e explains, q quits: " in text
+    assert "Enter goes on, c cleans up, q quits: " in text
 
 
 def test_a_question_can_not_drive_the_terminal():
@@ -47,6 +48,5 @@ def test_a_question_can_not_drive_the_terminal():
 
 
 def test_after_a_failure_enter_alone_chooses_nothing():
-    options = [AGAIN, CLEAN_UP, QUIT]
-    assert asked("\nr\n", options)[0] is AGAIN
-    assert asked("c\n", options)[0] is CLEAN_UP
+    options = [CLEAN_UP, QUIT]
+    assert asked("\nc\n", options)[0] is CLEAN_UP

@@ -6,7 +6,7 @@ The forms are those of the AWS CLI User Guide, "Specify parameter values for the
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stslab.aws.profiles import ADMIN
@@ -109,3 +109,26 @@ def _shorthand(structure: Mapping[str, Any]) -> str | None:
     if not structure or not plain:
         return None
     return ",".join(f"{name}={value}" for name, value in structure.items())
+
+
+def names_after(words: Sequence[str]) -> list[str]:
+    """What may follow these words of an ``aws`` command: a service, an operation, an option."""
+    from botocore.model import ServiceModel
+
+    from stslab.aws.models import loader
+
+    plain = [word for word in words if not word.startswith("-")]
+    if not plain:
+        services = {_SERVICES.get(name, name) for name in loader().list_available_services("")}
+        return sorted({*services, "s3"})
+    service = next((api for api, cli in _SERVICES.items() if cli == plain[0]), plain[0])
+    try:
+        model = ServiceModel(loader().load_service_model(service, "service-2"))
+    except Exception:  # noqa: BLE001 - no such service: nothing completes
+        return []
+    operations = {kebab(name): name for name in model.operation_names}
+    if len(plain) == 1:
+        return list(operations)
+    shape = plain[1] in operations and model.operation_model(operations[plain[1]]).input_shape
+    members = shape.members if shape else {}
+    return [*(f"--{kebab(name)}" for name in members), "--profile", "--query", "--output"]

@@ -19,12 +19,7 @@ class Option:
     does: str
 
 
-CONTINUE = Option("", "Enter goes on")
-SKIP = Option("s", "skips")
-EXPLAIN = Option("e", "explains")
 QUIT = Option("q", "quits")
-AGAIN = Option("r", "tries again")
-NEEDED = Option("n", "does that first")
 CLEAN_UP = Option("c", "cleans up")
 
 

@@ -16,10 +16,6 @@ class Renderer(Protocol):
         """Draw one event, at once."""
         ...
 
-    def explain(self, markdown: str) -> None:
-        """Show an explanation that a person asked for."""
-        ...
-
     def close(self) -> None:
         """Leave the output whole: no half-drawn line stays behind."""
         ...

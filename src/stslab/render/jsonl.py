@@ -25,10 +25,6 @@ class JsonRenderer:
         fields = dataclasses.asdict(event)
         self._write({"event": event.kind, "at": self._now().isoformat(), **fields})
 
-    def explain(self, markdown: str) -> None:
-        """Write an explanation that a person asked for."""
-        self._write({"event": "explanation", "at": self._now().isoformat(), "text": markdown})
-
     def close(self) -> None:
         """Nothing is ever half written."""
 

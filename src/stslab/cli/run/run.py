@@ -1,5 +1,6 @@
 """``stslab run``: the walkthrough."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -72,7 +73,12 @@ def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: b
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab.path) as laid:
         opened = opened_for(laid, where, lab)
-        Walk(laid, opened, lab).go(chosen.stages, resuming=resuming)
+        if laid.asker is not None and not as_json and sys.stdout.isatty():
+            from stslab.cli.run.lesson import learn
+
+            learn(laid, opened, lab, chosen.stages)
+        else:
+            Walk(laid, opened, lab).go(chosen.stages, resuming=resuming)
 
 
 def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Walks through a lab's stages: what comes next, what is asked in between, how it ends."""
+"""Walks through a lab's stages without a learner at the terminal, and says how it ends."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stslab.cli.accounts import open_account, require_consent
 from stslab.errors import CheckFailed, RunError, StslabError
-from stslab.runner.run.plan import stage_of
 from stslab.runner.run.run import Runner
 
 if TYPE_CHECKING:
@@ -71,75 +70,16 @@ class Walk:
             UndoIncomplete: something could not be taken back.
         """
         standing = self.runner.start_or_resume()
-        before: Stage | None = None
         for stage in stages:
-            if resuming and stage.id in standing.done:
-                continue
-            if not self._wanted(stage, before):
-                return
-            before = stage
+            if not (resuming and stage.id in standing.done):
+                self._done(stage)
         self._end()
 
-    def _wanted(self, stage: "Stage", before: "Stage | None") -> bool:
-        """Do the stage, unless the person skips it; False where they leave."""
-        answer = self._asked(stage, before)
-        if answer == "quit":
-            self._leave()
-            return False
-        if answer == "go":
-            return self._done(stage)
-        return True
-
-    def _asked(self, stage: "Stage", before: "Stage | None") -> str:
-        asker = self._laid.asker
-        if asker is None or before is None:
-            return "go"
-        from stslab.cli import prompts
-
-        options = [prompts.CONTINUE, prompts.SKIP, prompts.EXPLAIN, prompts.QUIT]
-        while True:
-            chosen = asker.choose(f"Next: {stage.title}", options)
-            if chosen is not prompts.EXPLAIN:
-                return {prompts.SKIP: "skip", prompts.QUIT: "quit"}.get(chosen, "go")
-            self._laid.render.explain(before.explain or before.intro)
-
-    def _done(self, stage: "Stage") -> bool:
-        """Do one stage; where it fails, a person may try again, clean up or leave."""
-        while True:
-            try:
-                self.runner.run_stage(stage.id)
-            except (RunError, CheckFailed) as error:
-                if not self._again(error, stage):
-                    raise _briefly(error, stage) from error
-            else:
-                return True
-
-    def _again(self, error: StslabError, stage: "Stage") -> bool:
-        """Whether to try the stage again, once a person has said so, or what it needs is done."""
-        asker = self._laid.asker
-        if asker is None:
-            return False
-        from stslab.cli import prompts
-        from stslab.cli.failures import tell
-
-        tell(_briefly(error, stage))
-        missing = self.runner.missing_for(stage.id)
-        retry = prompts.NEEDED if missing else prompts.AGAIN
-        chosen = asker.choose("What now?", [retry, prompts.CLEAN_UP, prompts.QUIT])
-        if chosen is prompts.CLEAN_UP:
-            self._clean_up()
-            raise type(error)(f"The run stopped at the stage {stage.id}; it was taken back.")
-        return chosen is retry and all(self._done(stage_of(self._lab, one)) for one in missing)
-
-    def _clean_up(self) -> None:
-        from stslab.cli.run.cleaning import cleaner
-
-        cleaner(self._laid, self._opened).run(self.runner.standing.run.id)
-
-    def _leave(self) -> None:
-        from stslab.cli.run.afterwards import say_how_to_go_on
-
-        say_how_to_go_on(self._laid.console)
+    def _done(self, stage: "Stage") -> None:
+        try:
+            self.runner.run_stage(stage.id)
+        except (RunError, CheckFailed) as error:
+            raise _briefly(error, stage) from error
 
     def _end(self) -> None:
         """The stages are through: what was proved; and if things are still there, what to try."""

@@ -111,14 +111,10 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
 
 def _explain_request(request_id: str, *, as_json: bool) -> None:
-    from stslab.sandbox.why.explanation import explain
-
-    folder = home().sandbox
-    event = _chosen(folder, request_id)
-    if event is None:
+    told = explained(home().sandbox, request_id)
+    if told is None:
         _say_nothing(as_json=as_json)
         return
-    told = explain(event, lambda key: _key_facts(folder, key))
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
@@ -126,6 +122,18 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
     from stslab.render.why import show
 
     show(make_console(sys.stdout), told)
+
+
+def explained(folder: Path, request_id: str) -> dict[str, Any] | None:
+    """The explanation of the request of this id, or of the last refusal; None where there is none.
+
+    Raises:
+        UsageError: the log has no such request, or several.
+    """
+    from stslab.sandbox.why.explanation import explain
+
+    event = _chosen(folder, request_id)
+    return None if event is None else explain(event, lambda key: _key_facts(folder, key))
 
 
 def _say_nothing(*, as_json: bool) -> None:

@@ -77,12 +77,6 @@ class TerminalRenderer:
         else:
             self._remembering[type(event)](event)
 
-    def explain(self, markdown: str) -> None:
-        """Show an explanation that a person asked for."""
-        self.paper.blank()
-        self.paper.markdown(markdown, indent=2)
-        self.paper.blank()
-
     def close(self) -> None:
         """Take away a line that is still drawn over."""
         self.paper.wait.ended()

@@ -116,6 +116,15 @@ class Runner:
         held = {one.stage for one in self._journal.stages(self._begun().run.id) if one.held}
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
+    @property
+    def map(self) -> tuple[StageShown, ...]:
+        """The lab's stages, each done, pending, or the current one."""
+        return tuple(_map(self._lab, self.stages_done))
+
+    def to_undo(self) -> tuple[str, ...]:
+        """What cleanup would remove now, in its order."""
+        return tuple(one.thing for one in self._cleanup.plan(self._begun().run.id))
+
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
         """The stages that this one needs and that are not done, in order.
 

@@ -1,0 +1,208 @@
+"""The line that a learner types at: filled in already or empty, with a line of status below it.
+
+prompt_toolkit draws it at a terminal. A terminal that can't be drawn on (``TERM=dumb``,
+``--plain``) gets the same words and a plain line.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from stslab.cli.run.words import WORDS, word_of
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import CompleteEvent, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.key_binding import KeyBindings
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What was entered: a ``word`` of stslab's, or a command ``line``; ``end``: nothing more comes.
+
+    ``unchanged``: the line is the one that stood there.
+    """
+
+    word: str = ""
+    line: str = ""
+    unchanged: bool = False
+    end: bool = False
+
+
+class Prompt:
+    """Reads what the learner enters. ``status`` gives the bottom line's text."""
+
+    def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
+        self._console = console
+        self._status = status
+        self._plain = plain
+        self._session: PromptSession[str] | None = None
+
+    def command(self, who: str, line: str = "") -> Entered:
+        """A command line for ``who``; ``line`` stands there already and may be edited.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self._console.print()
+        text = self._read(f"{who} $ ", line)
+        if text is None:
+            return Entered(end=True)
+        word = word_of(text)
+        if word:
+            return Entered(word=word)
+        return Entered(line=text.strip(), unchanged=bool(line) and text.strip() == line.strip())
+
+    def run(self, who: str, line: str) -> Entered:
+        """A command that may be run as it stands, or not at all.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self._console.print(f"\n{who} $ {line}", soft_wrap=True)
+        entered = self.enter("runs it")
+        return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
+
+    def digit(self, digits: Sequence[int]) -> Entered:
+        """One of these digits, as the ``line``; or a word. A digit needs no Enter.
+
+        What was typed ahead is dropped, so that no answer is given before it was asked for.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self.drop_typed_ahead()
+        while True:
+            text = self._read("Your answer: ", "", digits)
+            if text is None:
+                return Entered(end=True)
+            text = text.strip()
+            if text.isdigit() and int(text) in digits:
+                return Entered(line=text)
+            word = word_of(text)
+            if word:
+                return Entered(word=word)
+
+    def enter(self, does: str) -> Entered:
+        """Enter, or a word; ``does`` says what Enter does.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self.drop_typed_ahead()
+        while True:
+            text = self._read(f"Enter {does}: ", "")
+            if text is None:
+                return Entered(end=True)
+            word = word_of(text)
+            if word or not text.strip():
+                return Entered(word=word)
+            self._console.print(f"There is no word {text.strip()!r} here; `help` lists them.")
+
+    def drop_typed_ahead(self) -> None:
+        """Forget what was typed before it was asked for."""
+        if not sys.stdin.isatty():
+            return
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        if self._session is not None:
+            from prompt_toolkit.input.typeahead import clear_typeahead
+
+            clear_typeahead(self._session.input)
+
+    def _read(self, message: str, line: str, digits: Sequence[int] = ()) -> str | None:
+        if self._plain:
+            return self._read_plainly(message, line)
+        if self._session is None:
+            self._session = _session(self._status)
+        try:
+            return self._session.prompt(
+                message,
+                default=line,
+                key_bindings=_answering(digits) if digits else None,
+            )
+        except EOFError:
+            return None
+
+    def _read_plainly(self, message: str, line: str) -> str | None:
+        """Without redrawing: the line that stands there is shown, and an empty line means it."""
+        self._console.print(self._status(), soft_wrap=True)
+        if line:
+            self._console.print(f"{message}{line}", soft_wrap=True)
+            message = "Enter runs it: "
+        self._console.print(message, end="")
+        text = sys.stdin.readline()
+        if not text:
+            self._console.print()
+            return None
+        return line if line and not text.strip() else text.rstrip("\n")
+
+
+def _session(status: Callable[[], str]) -> "PromptSession[str]":
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import InMemoryHistory
+    from prompt_toolkit.output import ColorDepth
+    from prompt_toolkit.styles import Style
+
+    bare = bool(os.environ.get("NO_COLOR"))
+    style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "" if bare else "bold"})
+    return PromptSession(
+        bottom_toolbar=status,
+        completer=_completer(),
+        complete_while_typing=False,
+        history=InMemoryHistory(),
+        color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
+        style=style,
+    )
+
+
+def _answering(digits: Sequence[int]) -> "KeyBindings":
+    """Digits that answer at once, where nothing else stands on the line."""
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+    for digit in digits:
+
+        @bindings.add(str(digit))
+        def answer(event: Any, digit: int = digit) -> None:
+            if event.current_buffer.text:
+                event.current_buffer.insert_text(str(digit))
+            else:
+                event.app.exit(result=str(digit))
+
+    return bindings
+
+
+def _completer() -> Any:
+    from prompt_toolkit.completion import Completer, Completion
+
+    class Words(Completer):
+        """Completes stslab's words, and services, operations and options of ``aws``."""
+
+        def get_completions(
+            self, document: "Document", _event: "CompleteEvent"
+        ) -> "Iterator[Completion]":
+            before = document.text_before_cursor
+            words = before.split(" ")
+            for found in completions(words):
+                yield Completion(found, start_position=-len(words[-1]))
+
+    return Words()
+
+
+def completions(words: Sequence[str]) -> Iterable[str]:
+    """What may stand in place of the last of these words."""
+    last = words[-1]
+    if len(words) == 1:
+        return sorted(word for word in (*WORDS, "aws") if word.startswith(last))
+    if words[0] != "aws":
+        return ()
+    from stslab.aws.command import names_after
+
+    return sorted(name for name in names_after(words[1:-1]) if name.startswith(last))

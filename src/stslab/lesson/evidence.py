@@ -1,0 +1,103 @@
+"""Policies in a few words each: what a learner needs to see before they answer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.lesson.ports import GateReading, Verdict
+from stslab.policy.vocabulary import Gate
+
+_WHOSE: Mapping[Gate, str] = {
+    Gate.SIGNATURE: "signature",
+    Gate.SCP: "organization's policies",
+    Gate.RCP: "organization's policies for resources",
+    Gate.RESOURCE: "policy of {what}",
+    Gate.TRUST: "trust policy of {what}",
+    Gate.IDENTITY: "policies of {who}",
+    Gate.BOUNDARY: "boundary of {who}",
+    Gate.SESSION: "session policy of {who}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one gate goes by: ``lines`` are its statements; none where it has no policy."""
+
+    gate: Gate
+    label: str
+    lines: tuple[str, ...]
+
+
+def label(gate: Gate, who: str, what: str) -> str:
+    """What a gate is called for one request."""
+    return _WHOSE[gate].format(who=who, what=what)
+
+
+def evidence(verdict: Verdict, who: str, what: str) -> tuple[Evidence, ...]:
+    """The gates that have a say, each with its policies' statements in a line or two."""
+    return tuple(
+        Evidence(one.gate, label(one.gate, who, what), tuple(_lines(one, verdict.documents)))
+        for one in verdict.gates
+    )
+
+
+def _lines(reading: GateReading, documents: Mapping[str, Any]) -> Iterator[str]:
+    for policy in reading.policies:
+        document = documents.get(policy["policy"])
+        for statement in statements_of(document):
+            yield from statement_lines(statement)
+
+
+def statements_of(document: Any) -> list[Mapping[str, Any]]:
+    """The statements of a policy document; one alone may stand without a list."""
+    given = document.get("Statement", []) if isinstance(document, Mapping) else []
+    return [given] if isinstance(given, Mapping) else list(given)
+
+
+def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
+    """A statement in words: ``Allow sts:AssumeRole to account 1111``, then its conditions."""
+    parts = [str(statement.get("Effect", ""))]
+    for word, names in (("", ("Action",)), ("all but ", ("NotAction",))):
+        parts += [word + _several(statement[name]) for name in names if name in statement]
+    for word, name in (("to ", "Principal"), ("to all but ", "NotPrincipal")):
+        if name in statement:
+            parts.append(word + _principal(statement[name]))
+    for word, name in (("on ", "Resource"), ("on all but ", "NotResource")):
+        if name in statement:
+            parts.append(word + _several(statement[name]))
+    yield " ".join(parts)
+    for operator, tests in statement.get("Condition", {}).items():
+        for key, value in tests.items():
+            yield f"if {key} {_OPERATORS.get(operator, operator)} {_several(value)}"
+
+
+_OPERATORS = {
+    "StringEquals": "=",
+    "ArnEquals": "=",
+    "Bool": "=",
+    "StringNotEquals": "is not",
+    "StringLike": "like",
+    "ArnLike": "like",
+}
+
+
+def _several(value: Any) -> str:
+    values = [value] if isinstance(value, str) else list(value)
+    return ", ".join(map(str, values))
+
+
+def _principal(value: Any) -> str:
+    if isinstance(value, str):
+        return "everyone" if value == "*" else value
+    return ", ".join(_named(kind, value[kind]) for kind in value)
+
+
+def _named(kind: str, names: Any) -> str:
+    each = [names] if isinstance(names, str) else list(names)
+    return ", ".join(map(_account, each)) if kind == "AWS" else f"{_several(each)}"
+
+
+def _account(name: str) -> str:
+    """The account that a name stands for, in so many words; any other name as it is."""
+    bare = name.removeprefix("arn:aws:iam::").removesuffix(":root")
+    return f"account {bare}" if bare.isdigit() else name

@@ -1,0 +1,51 @@
+"""What a lesson needs of an account. Where a target can't tell, the answer is unknown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stslab.policy.vocabulary import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """What one gate said of a request.
+
+    ``says`` is ``allows``, ``denies`` (a Deny matched) or ``does not allow``. ``decided``: the
+    request is refused because of it, perhaps among others. ``policies`` are the policies that it
+    read, as the decision tells them: ``{"policy": name, "statements": [...]}``.
+    """
+
+    gate: Gate
+    says: str
+    decided: bool
+    policies: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the account decides of a request. ``allowed`` is None where it can't tell.
+
+    ``by`` are the gates that refuse, ``keys`` the condition keys because of which. ``gates`` are
+    all that were asked, in their order. ``documents`` are the texts of the policies that have a
+    say, by their names.
+    """
+
+    allowed: bool | None
+    by: tuple[Gate, ...] = ()
+    keys: tuple[str, ...] = ()
+    gates: tuple[GateReading, ...] = ()
+    documents: Mapping[str, Any] = field(default_factory=dict)
+
+
+UNKNOWN = Verdict(None)
+
+
+class Decide(Protocol):
+    """Decides a request without making it."""
+
+    def __call__(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Verdict:
+        """What the account would answer ``identity``, a profile of the run."""
+        ...

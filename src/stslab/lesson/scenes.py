@@ -1,0 +1,145 @@
+"""What is on the learner's screen: one thought each, as frozen values that ``render`` draws.
+
+A scene says what can be entered at it. ``line`` is the command that stands on the line already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stslab.lesson.access import CellState, Key
+from stslab.lesson.ports import Verdict
+from stslab.lesson.questions import Question
+from stslab.lesson.score import Concept
+from stslab.runner.events import CallShown, StageShown
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The lab, before anything runs."""
+
+    title: str
+    summary: str
+    stages: tuple[StageShown, ...]
+    place: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """A stage, before its first step. ``text`` is Markdown."""
+
+    title: str
+    text: str
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of the last step or proof; it stands above the next scene."""
+
+    lines: tuple[tuple[bool, str], ...]
+    """What happened: whether it went well, and what it was."""
+    shown: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A step that waits for Enter. ``documents`` are policies worth reading first, by name."""
+
+    title: str
+    why: str
+    place: str
+    documents: Mapping[str, Any]
+    before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A prediction: the evidence, and the answers. ``target`` is what is asked for."""
+
+    title: str
+    call: CallShown
+    question: Question
+    evidence: Verdict
+    target: str
+    number: int
+    of: int
+    before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*."""
+
+    title: str
+    who: str
+    target: str
+    question: Question
+    said: int
+    verdict: Verdict
+    held: bool
+    message: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The access table, with what the stage changed."""
+
+    title: str
+    cells: tuple[CellState, ...]
+    changed: frozenset[Key]
+    before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Something stopped the lesson: what it was, and what to do."""
+
+    title: str
+    message: str
+    hint: str
+    before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The policies that have a say in a request, whole; those that decided are marked."""
+
+    title: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """The longer story of a stage, in Markdown, and the pages of AWS that tell more."""
+
+    title: str
+    text: str
+    pages: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningUp:
+    """What cleanup will remove, before it does."""
+
+    title: str
+    text: str
+    things: tuple[str, ...]
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end: what was proved of all there is, what was predicted, and what to remember."""
+
+    title: str
+    proved: int
+    claims: int
+    skipped: tuple[str, ...]
+    concepts: tuple[Concept, ...]
+    left: int
+    minutes: float

@@ -1,0 +1,97 @@
+"""Draws scenes: each on a screen of its own, and none longer than the terminal."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from stslab.render.interface import Describe
+from stslab.render.lesson import views
+from stslab.render.terminal import step_view
+from stslab.render.terminal.paper import Paper
+from stslab.runner.events import Event, StackProgress, Waiting
+
+_BELOW = 3
+"""Lines that the prompt and the line of status below it take."""
+_LEAST = 10
+
+
+class Screen:
+    """One terminal. ``clears``: a scene begins on an empty screen; else below the last one."""
+
+    def __init__(self, console: Console, describe: Describe, *, clears: bool) -> None:
+        self._console = console
+        self.describe = describe
+        self._clears = clears
+        self._live = Paper(console, over=clears)
+
+    @property
+    def room(self) -> int:
+        """How many lines a scene may have."""
+        return max(self._console.height - _BELOW, _LEAST)
+
+    def __call__(self, event: Event) -> None:
+        """Tell what goes on while a call is waited for."""
+        if isinstance(event, Waiting):
+            step_view.waiting(self._live, event)
+        elif isinstance(event, StackProgress):
+            step_view.stack_progress(self._live, event)
+
+    def show(self, scene: Any, more: Callable[[], bool] = lambda: True) -> None:
+        """Draw a scene. One that is longer than the screen comes in parts; ``more`` waits between.
+
+        Where ``more`` answers False, the rest is left out.
+        """
+        self.page(lambda paper: views.VIEWS[type(scene)](paper, scene, self.describe), more)
+
+    def page(self, draw: Callable[[Paper], None], more: Callable[[], bool] = lambda: True) -> None:
+        """What ``draw`` puts on paper, in parts that fit the screen."""
+        self._live.wait.ended()
+        lines = self._drawn(draw)
+        while lines:
+            self._clear()
+            self._print(lines[: self.room])
+            lines = lines[self.room :]
+            if lines and not more():
+                return
+
+    def copy(self, text: str) -> None:
+        """Put a text into the terminal's clipboard (OSC 52), and print it alone."""
+        if self._clears and self._console.is_terminal:
+            encoded = base64.b64encode(text.encode()).decode()
+            self._console.file.write(f"\x1b]52;c;{encoded}\x07")
+        self._console.file.write(f"\n{text}\n")
+
+    def say(self, text: str) -> None:
+        """A short text below what is on the screen."""
+        self._live.wait.ended()
+        self._live.prose(text)
+
+    def _drawn(self, draw: Callable[[Paper], None]) -> list[str]:
+        captured = io.StringIO()
+        console = Console(
+            file=captured,
+            width=self._console.width,
+            force_terminal=self._console.is_terminal,
+            color_system=self._console.color_system,  # type: ignore[arg-type]
+            markup=False,
+            emoji=False,
+            highlight=False,
+            legacy_windows=False,
+        )
+        paper = Paper(console)
+        paper.symbols = self._live.symbols
+        draw(paper)
+        return captured.getvalue().rstrip("\n").split("\n")
+
+    def _clear(self) -> None:
+        if self._clears:
+            self._console.clear()
+        else:
+            self._console.print()
+
+    def _print(self, lines: list[str]) -> None:
+        self._console.file.write("\n".join(lines) + "\n")
+        self._console.file.flush()

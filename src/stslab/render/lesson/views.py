@@ -1,0 +1,250 @@
+"""How each scene looks: at most 21 lines of 80 columns, signs beside the colours."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from stslab.lesson import evidence, scenes
+from stslab.lesson.ports import GateReading
+from stslab.lesson.questions import UNSURE
+from stslab.render.interface import Describe
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line
+
+_LABEL = 28
+_INDENT = 2
+View = Callable[[Paper, Any, Describe], None]
+
+
+def heading(paper: Paper, left: str, right: str = "") -> None:
+    """The scene's title, and where it stands."""
+    gap = max(paper.width - len(left) - len(right) - 2, 1)
+    line = Text(" ").append(one_line(left), style="bold").append(" " * gap)
+    paper.put(line.append(right, style="dim"), "")
+
+
+def welcome(paper: Paper, scene: scenes.Welcome, _describe: Describe) -> None:
+    """The lab and its stages; nothing runs yet."""
+    heading(paper, scene.title)
+    paper.markdown(scene.summary, indent=1)
+    paper.blank()
+    signs = {"done": paper.symbols.done, "current": paper.symbols.current}
+    for number, stage in enumerate(scene.stages, 1):
+        sign = signs.get(stage.state, " ") if scene.resumed else " "
+        paper.put(Text(f"   {sign} {number}  {one_line(stage.title)}"))
+    paper.blank()
+    paper.prose(scene.place, indent=1)
+
+
+def introduction(paper: Paper, scene: scenes.Introduction, _describe: Describe) -> None:
+    """What a stage is about."""
+    heading(paper, scene.title, f"{scene.number}/{scene.of}")
+    paper.markdown(scene.text, indent=1)
+
+
+def done(paper: Paper, before: scenes.Done | None) -> None:
+    """What came of the last thing, above the next one."""
+    if before is None:
+        return
+    for well, text in before.lines:
+        sign = paper.symbols.done if well else paper.symbols.failed
+        paper.line(sign, "green" if well else "red", text, indent=1)
+    paper.fields(list(before.shown), indent=4)
+    paper.blank()
+
+
+def doing(paper: Paper, scene: scenes.Doing, _describe: Describe) -> None:
+    """A step: why, and what is worth reading before it is done. The command is on the line."""
+    done(paper, scene.before)
+    heading(paper, scene.title, scene.place)
+    if scene.why:
+        paper.prose(scene.why, indent=1)
+    for name, document in scene.documents.items():
+        paper.blank()
+        paper.prose(name, indent=3, style="bold")
+        for statement in evidence.statements_of(document):
+            for number, line in enumerate(evidence.statement_lines(statement)):
+                paper.prose(line, indent=5 if number == 0 else 7)
+
+
+def asking(paper: Paper, scene: scenes.Asking, describe: Describe) -> None:
+    """A prediction: what is asked, the evidence, the answers."""
+    done(paper, scene.before)
+    heading(paper, scene.title, f"question {scene.number} of {scene.of}")
+    _evidence(paper, scene)
+    paper.command(describe(scene.call), indent=3)
+    paper.blank()
+    paper.prose("What will AWS answer?", indent=1, style="bold")
+    for answer in scene.question.answers:
+        paper.prose(answer.text, indent=3, lead=f"{answer.digit} ")
+    paper.prose("I don't know", indent=3, lead=f"{UNSURE} ")
+
+
+def _evidence(paper: Paper, scene: scenes.Asking) -> None:
+    told = evidence.evidence(scene.evidence, scene.call.identity, scene.target)
+    for one in told if scene.evidence.documents else ():
+        for number, line in enumerate(one.lines or ("none",)):
+            label = one.label if number == 0 else ""
+            paper.prose(line, indent=3, lead=f"{label:<{_LABEL}}")
+    if told and scene.evidence.documents:
+        paper.blank()
+
+
+def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
+    """What AWS answered, which gate decided, and whether the prediction was right."""
+    said = scene.question.answer(scene.said)
+    right = scene.said == scene.question.right
+    truth = scene.question.answer(scene.question.right)
+    sign, style = (paper.symbols.done, "green") if right else (paper.symbols.failed, "yellow")
+    aside = "" if said is None or right else f"You said {said.digit}."
+    heading(paper, scene.title)
+    paper.line(sign, style, f"{truth.text if truth else ''}.", indent=1, aside=aside)
+    paper.blank()
+    for reading in scene.verdict.gates:
+        if reading.says:
+            _gate(paper, reading, scene)
+    if scene.verdict.gates:
+        paper.blank()
+    if scene.because:
+        paper.prose(scene.because, indent=1)
+    if said is not None and not right:
+        paper.blank()
+        paper.prose(_contrast(scene, said.gates), indent=1)
+    if not scene.held:
+        paper.blank()
+        paper.line(
+            paper.symbols.failed, "red", f"The lab says otherwise: {scene.message}", indent=1
+        )
+
+
+def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
+    signs = {"allows": (paper.symbols.done, "green"), "denies": (paper.symbols.failed, "red")}
+    sign, style = signs.get(reading.says, (paper.symbols.dot, "dim"))
+    if reading.decided:
+        sign, style = paper.symbols.failed, "red"
+    label = evidence.label(reading.gate, scene.who, scene.target)
+    body = Text("   ").append(f"{label:<{_LABEL}}").append(f"{sign} ", style=style)
+    body.append(reading.says, style="bold" if reading.decided else "")
+    if reading.decided:
+        body.append("  < decided", style="bold")
+    paper.put(body)
+
+
+def _contrast(scene: scenes.Answered, said: frozenset[Any]) -> str:
+    """What would have had to be different for the wrong answer to be right."""
+    refusing = [str(gate) for gate in scene.verdict.by]
+    if not said:
+        needed = " and ".join(f"the {gate}" for gate in refusing)
+        return f"To be allowed, it would need {needed} to allow it too."
+    wrong = [str(gate) for gate in said if str(gate) not in refusing]
+    if wrong:
+        return f"The {' and '.join(wrong)} had no objection: look at what it says above."
+    others = [gate for gate in refusing if gate not in set(map(str, said))]
+    return f"That is half of it: the {' and '.join(others)} refuses it too."
+
+
+def matrix(paper: Paper, scene: scenes.Matrix, _describe: Describe) -> None:
+    """Who can do what: a row for each caller, what changed in bold."""
+    done(paper, scene.before)
+    heading(paper, scene.title)
+    callers = list(dict.fromkeys(one.who for one in scene.cells))
+    widest = max((len(one.says) for one in scene.cells), default=0)
+    header = Text("   " + " " * (widest + 2))
+    for who in callers:
+        header.append(f"{who:<14}", style="bold")
+    paper.put(header)
+    for says in dict.fromkeys(one.says for one in scene.cells):
+        row = Text(f"   {says:<{widest}}  ")
+        for who in callers:
+            row.append_text(_cell(paper, scene, says, who))
+        paper.put(row)
+    paper.blank()
+    paper.prose(f"{paper.symbols.done} allowed  {paper.symbols.dot} denied", indent=1, style="dim")
+
+
+def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str) -> Text:
+    found = next((one for one in scene.cells if (one.says, one.who) == (says, who)), None)
+    if found is None or found.verdict.allowed is None:
+        return Text(" " * 14)
+    sign = paper.symbols.done if found.verdict.allowed else paper.symbols.dot
+    now = (found.cell, found.who) in scene.changed
+    text = f"{sign} now" if now else sign
+    return Text(f"{text:<14}", style="bold green" if now and found.verdict.allowed else "")
+
+
+def stuck(paper: Paper, scene: scenes.Stuck, _describe: Describe) -> None:
+    """What stopped the lesson."""
+    done(paper, scene.before)
+    heading(paper, scene.title)
+    paper.line(paper.symbols.failed, "red", scene.message, indent=1)
+    if scene.hint:
+        paper.prose(scene.hint, indent=3, lead=paper.symbols.hint)
+
+
+def documents(paper: Paper, scene: scenes.Documents, _describe: Describe) -> None:
+    """Policies as JSON."""
+    heading(paper, scene.title)
+    if not scene.verdict.documents:
+        paper.prose("None has, so far.", indent=1)
+    for reading in scene.verdict.gates:
+        for policy in reading.policies:
+            mark = "  < decided" if reading.decided else ""
+            paper.prose(f"{policy['policy']}{mark}", indent=1, style="bold")
+            text = json.dumps(scene.verdict.documents.get(policy["policy"]), indent=2)
+            for line in text.split("\n"):
+                paper.whole(f"   {line}", "cyan")
+
+
+def longer(paper: Paper, scene: scenes.Longer, _describe: Describe) -> None:
+    """The longer story, and where to read on."""
+    heading(paper, scene.title)
+    paper.markdown(scene.text, indent=1)
+    for title, url in scene.pages:
+        paper.blank()
+        paper.prose(title, indent=1, style="bold")
+        paper.whole(f"   {url}", "cyan")
+
+
+def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> None:
+    """What will be removed."""
+    heading(paper, scene.title, f"{scene.number}/{scene.of}")
+    paper.markdown(scene.text, indent=1)
+    paper.blank()
+    paper.prose("This will be removed:", indent=1, style="bold")
+    for thing in scene.things:
+        paper.line(paper.symbols.dot, "", thing, indent=3)
+
+
+def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
+    """How it went."""
+    heading(
+        paper, f"Done in {scene.minutes:.0f} min. {scene.proved} of {scene.claims} claims proved."
+    )
+    left = "Nothing is left in the account." if not scene.left else f"{scene.left} things are left."
+    paper.prose(left, indent=1)
+    if scene.skipped:
+        paper.prose(f"Left out: {', '.join(scene.skipped)}.", indent=1)
+    if scene.concepts:
+        right, of = (sum(getattr(one, name) for one in scene.concepts) for name in ("right", "of"))
+        paper.blank()
+        paper.prose(f"You predicted {right} of {of}.", indent=1, style="bold")
+        for one in scene.concepts:
+            sign = paper.symbols.done if one.right == one.of else paper.symbols.failed
+            paper.line(sign, "", one.name, indent=3, aside=f"{one.right} of {one.of}")
+
+
+VIEWS: Mapping[type, View] = {
+    scenes.Welcome: welcome,
+    scenes.Introduction: introduction,
+    scenes.Doing: doing,
+    scenes.Asking: asking,
+    scenes.Answered: answered,
+    scenes.Matrix: matrix,
+    scenes.Stuck: stuck,
+    scenes.Documents: documents,
+    scenes.Longer: longer,
+    scenes.CleaningUp: cleaning_up,
+    scenes.Ended: ended,
+}

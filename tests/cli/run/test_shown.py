@@ -1,0 +1,56 @@
+"""Shown commands use the variables that the lab exports, and run as they are shown."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stslab.aws.command import aws_command
+from stslab.cli.run.shown import command
+from stslab.runner.events import CallShown
+
+ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x"}
+
+
+@pytest.mark.parametrize(
+    ("params", "shown"),
+    [
+        ({"Bucket": "sts-example-a1"}, "aws s3api get-object --bucket $BUCKET"),
+        ({"Key": "a1/x"}, 'aws s3api get-object --key "${RUN}/x"'),
+        ({"Key": 'a1 "$`\\'}, 'aws s3api get-object --key "${RUN} \\"\\$\\`\\\\"'),
+        ({"Key": "it's"}, "aws s3api get-object --key 'it'\"'\"'s'"),
+    ],
+)
+def test_a_variable_stands_for_its_value(params: dict[str, str], shown: str) -> None:
+    call = CallShown("sts", "s3", "GetObject", params)
+    assert command(call, ENV, aws_command, "sts").startswith(shown)
+
+
+def test_the_profile_is_named_unless_the_shell_has_it() -> None:
+    call = CallShown("sts", "sts", "GetCallerIdentity", {})
+    assert command(call, {}, aws_command) == "aws sts get-caller-identity --profile sts"
+    assert command(call, {}, aws_command, "sts") == "aws sts get-caller-identity"
+
+
+@given(
+    st.text(st.characters(codec="ascii", exclude_characters="\x00\r\n"), min_size=1, max_size=20)
+)
+def test_a_shell_reads_what_was_meant(value: str) -> None:
+    call = CallShown("", "iam", "GetUser", {"UserName": f"x{value}a1{value}"})
+    line = command(call, {"RUN": "a1"}, lambda one: f"echo {_quoted(one.params['UserName'])}")
+    told = subprocess.run(
+        ["sh", "-c", line.replace("echo", "printf %s", 1)],
+        env={"RUN": "a1"},
+        capture_output=True,
+        check=True,
+    )
+    assert told.stdout.decode() == f"x{value}a1{value}"
+
+
+def _quoted(value: object) -> str:
+    import shlex
+
+    return shlex.quote(str(value))

@@ -1,0 +1,190 @@
+"""The guided lesson, by a learner at a real pseudo-terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.e2e.machine import Machine
+from tests.e2e.screen import Terminal
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def opened(machine: Machine) -> Iterator[Open]:
+    terminals: list[Terminal] = []
+
+    def open_one(*arguments: str, **options: object) -> Terminal:
+        terminals.append(Terminal(machine, *arguments, **options))  # type: ignore[arg-type]
+        return terminals[-1]
+
+    yield open_one
+    for one in terminals:
+        one.close()
+
+
+def to_the_first_question(terminal: Terminal) -> str:
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("Create a user with no permissions", "Enter goes on")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user --user-name $STS_USER")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-access-key")
+    terminal.enter()
+    return terminal.wait("What will AWS answer?", "question 1 of")
+
+
+PROMPTS = {
+    "Your answer:": "",
+    "Enter begins:": "\r",
+    "Enter goes on:": "\r",
+    "Enter removes it all:": "\r",
+    " $ aws ": "\r",
+}
+
+
+def walk(terminal: Terminal, answer: str) -> list[str]:
+    """Enter at each prompt and ``answer`` at each question, to the end; each screen on the way."""
+    screens = [terminal.wait("Enter begins:")]
+    while "claims proved." not in screens[-1]:
+        key = next((key for mark, key in PROMPTS.items() if mark in screens[-1]), None)
+        if key is not None:
+            terminal.key(key or answer)
+        screens.append(terminal.changed(screens[-1]))
+    return [one for one in screens if any(mark in one for mark in PROMPTS)] + screens[-1:]
+
+
+def test_nothing_runs_before_the_learner_begins(opened: Open, machine: Machine) -> None:
+    terminal = opened("run")
+    text = terminal.wait("Assume a role with AWS STS", "Enter begins")
+    assert "6  " in text
+    assert machine.runs()[0]["stages"] == []
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+
+
+def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
+    terminal = opened("run")
+    text = to_the_first_question(terminal)
+    assert "sts wants to list all buckets" in text
+    terminal.enter()  # Enter alone answers nothing
+    terminal.wait("What will AWS answer?")
+    terminal.key("1")
+    text = terminal.wait("Denied: no policy of sts allows it.", "You said 1.")
+    assert "identity policy" in text
+    assert "question" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
+    terminal = opened("run", columns=columns)
+    screens = walk(terminal, "2")
+    assert terminal.ended() == 0
+    assert "20 of 20 claims proved" in screens[-1].replace("\n", " ")
+    assert "You predicted" in screens[-1]
+    assert machine.runs()[0]["state"] == "finished"
+    assert len(screens) <= 32
+    assert all(len(line) <= columns for screen in screens for line in screen.split("\n"))
+
+
+def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.key("\x15")  # clear the line
+    terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
+    terminal.wait("who=admin user=sts-test-user-")
+
+
+def test_words(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.enter("help")
+    terminal.wait("leave this out")
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter("more")
+    terminal.wait("implicit deny")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+
+
+def test_what_is_typed_ahead_answers_no_question(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.key("\r" * 12 + "1111")
+    text = terminal.wait("Somebody joins", "Enter goes on")
+    assert "admin $" not in text
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+
+
+def test_ctrl_c_at_a_prompt_and_going_on(opened: Open, machine: Machine) -> None:
+    terminal = opened("run")
+    to_the_first_question(terminal)
+    terminal.key("\x03")
+    assert terminal.ended() == 130
+    again = opened("run")
+    again.wait("Enter goes on")
+    assert machine.runs()[0]["state"] == "active"
+
+
+def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(
+    opened: Open, machine: Machine
+) -> None:
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    terminal = opened("run", "--to", "attach-policy")
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("Deploy a role that can read one bucket", "Enter goes on")
+    terminal.enter("skip")
+    terminal.wait("Let the user assume that role", "Enter goes on")
+    terminal.enter()
+    terminal.wait("deploy-role", "Enter does that first")
+    terminal.enter()
+    terminal.wait("Deploy a role that can read one bucket", "Enter goes on")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+
+
+def test_what_fails_may_be_tried_again(opened: Open, machine: Machine) -> None:
+    lab = machine.lab(("{1,61}", "{1,6}"))
+    assert machine.stslab("run", lab, "--yes", "--to", "create-user").code == 0
+    terminal = opened("run", lab)
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("Deploy a role that can read one bucket", "Enter goes on")
+    terminal.enter()
+    terminal.wait("admin $ aws cloudformation create-stack")
+    terminal.enter()
+    terminal.wait("Enter tries again")
+    terminal.enter("quit")
+    terminal.ended()
+    assert machine.stslab("cleanup", "--yes").code == 0
+
+
+def test_the_end_of_input_leaves(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.key("\x04")
+    terminal.wait("stslab cleanup")
+    assert terminal.ended() == 0
+
+
+def test_a_dumb_terminal_gets_the_same_words_and_no_escape_sequences(opened: Open) -> None:
+    terminal = opened("run", TERM="dumb")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("Enter runs it:")
+    terminal.enter()
+    terminal.wait("create-access-key")
+    assert b"\x1b" not in terminal.seen

@@ -1,0 +1,70 @@
+"""The access table: what a lab says of it, and what the account decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.lab.model import Cell, Change, LabFile, Stage
+from stslab.lesson import access
+from stslab.lesson.ports import Verdict
+from stslab.policy.vocabulary import Gate
+
+ROWS = {
+    "assume": Cell(says="assume the role", identities=("sts", "admin"), call="sts.AssumeRole",
+                   params={"RoleArn": "${{ arn }}"}),
+    "list": Cell(says="list", identities=("sts",), call="s3.ListBuckets"),
+}  # fmt: skip
+LAB = LabFile(
+    stslab=1,
+    id="some",
+    title="Some",
+    access=ROWS,
+    stages=(
+        Stage(id="a", title="A", intro="I",
+              changes=(Change(identity="sts", cell="assume", allowed=True),)),
+        Stage(id="b", title="B", intro="I",
+              changes=(Change(identity="sts", cell="assume", allowed=False, by=(Gate.BOUNDARY,)),)),
+    ),
+)  # fmt: skip
+
+
+def allowed(*cells: tuple[str, str]) -> Any:
+    def decide(identity: str, _: str, operation: str, params: Mapping[str, Any]) -> Verdict:
+        assert "${{" not in str(params)
+        return Verdict((identity, operation) in cells)
+
+    return decide
+
+
+def test_a_cell_is_denied_until_a_stage_changes_it() -> None:
+    assert not access.expected(LAB, ())["assume", "sts"].allowed
+    assert access.expected(LAB, ("a",))["assume", "sts"].allowed
+    assert not access.expected(LAB, ("a",))["assume", "admin"].allowed
+    late = access.expected(LAB, ("a", "b"))["assume", "sts"]
+    assert (late.allowed, late.by) == (False, (Gate.BOUNDARY,))
+
+
+def test_a_cell_whose_names_are_not_known_is_empty() -> None:
+    cells = access.table(LAB, (), {}, allowed())
+    assert [(one.cell, one.who, one.word) for one in cells] == [
+        ("assume", "sts", "unknown"),
+        ("assume", "admin", "unknown"),
+        ("list", "sts", "denied"),
+    ]
+
+
+def test_what_is_too_wide_and_what_does_not_fit_yet() -> None:
+    decide = allowed(("admin", "AssumeRole"))
+    sts, admin, _ = access.table(LAB, ("a",), {"arn": "x"}, decide)
+    assert (sts.fits, sts.too_wide) == (False, False)
+    assert (admin.fits, admin.too_wide) == (False, True)
+
+
+def test_what_a_stage_changed() -> None:
+    before = access.table(LAB, (), {"arn": "x"}, allowed())
+    after = access.table(LAB, ("a",), {"arn": "x"}, allowed(("sts", "AssumeRole")))
+    assert access.changed(before, after) == {("assume", "sts")}
+    assert access.changed(after, after) == frozenset()
+    unknown = access.table(LAB, (), {}, allowed())
+    assert access.changed(unknown, before) == {("assume", "sts"), ("assume", "admin")}

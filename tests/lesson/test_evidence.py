@@ -1,0 +1,90 @@
+"""Policies in a few words, and the policies that a call brings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stslab.lesson.documents import documents_of
+from stslab.lesson.evidence import evidence, statement_lines
+from stslab.lesson.ports import GateReading, Verdict
+from stslab.policy.vocabulary import Gate
+from stslab.runner.events import CallShown
+
+TEMPLATE = Path(__file__).parents[2] / "templates" / "sts-role.yaml"
+
+
+@pytest.mark.parametrize(
+    ("statement", "lines"),
+    [
+        ({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, ["Allow s3:* on *"]),
+        (
+            {"Effect": "Deny", "NotAction": ["a:B", "c:D"], "NotResource": "x"},
+            ["Deny all but a:B, c:D on all but x"],
+        ),
+        (
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "4711"}},
+            },
+            ["Allow sts:AssumeRole to account 111122223333", "if sts:ExternalId = 4711"],
+        ),
+        (
+            {"Effect": "Allow", "Principal": "*", "Action": "x:Y", "Resource": "z"},
+            ["Allow x:Y to everyone on z"],
+        ),
+        (
+            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "x:Y"},
+            ["Allow x:Y to ec2.amazonaws.com"],
+        ),
+    ],
+)
+def test_a_statement_in_words(statement: dict[str, object], lines: list[str]) -> None:
+    assert list(statement_lines(statement)) == lines
+
+
+def test_each_gate_shows_its_policies() -> None:
+    document = {"Statement": {"Effect": "Allow", "Action": "x:Y", "Resource": "*"}}
+    told = Verdict(
+        False,
+        (Gate.IDENTITY,),
+        gates=(
+            GateReading(Gate.TRUST, "allows", decided=False, policies=({"policy": "t"},)),
+            GateReading(Gate.IDENTITY, "does not allow", decided=True),
+        ),
+        documents={"t": document},
+    )
+    trust, own = evidence(told, "sts", "the role")
+    assert (trust.label, trust.lines) == ("trust policy of the role", ("Allow x:Y on *",))
+    assert (own.label, own.lines) == ("policies of sts", ())
+
+
+def test_the_policies_in_a_template_are_read_before_it_is_deployed() -> None:
+    call = CallShown(
+        "admin", "cloudformation", "CreateStack", {"TemplateBody": TEMPLATE.read_text()}
+    )
+    found = documents_of(call)
+    assert list(found) == ["the trust policy of StsRole", "what StsRole may do"]
+    (trust,) = found["the trust policy of StsRole"]["Statement"]
+    assert trust["Principal"] == {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1, 2", "Resources: 5", "a: !Sub [", "Resources: {A: 5}", ""]
+)
+def test_what_is_no_template_brings_nothing(text: str) -> None:
+    assert (
+        documents_of(CallShown("admin", "x", "Y", {"TemplateBody": text, "PolicyDocument": "{"}))
+        == {}
+    )
+
+
+def test_a_policy_among_the_parameters() -> None:
+    params = {"PolicyDocument": json.dumps({"Statement": []})}
+    assert documents_of(CallShown("a", "iam", "PutUserPolicy", params)) == {
+        "the policy": {"Statement": []}
+    }
