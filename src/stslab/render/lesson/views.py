@@ -83,13 +83,13 @@ def asking(paper: Paper, scene: scenes.Asking, describe: Describe) -> None:
 
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
-    told = evidence.evidence(scene.evidence, scene.call.identity, scene.target)
-    for one in told if scene.evidence.documents else ():
+    if not any(one.says for one in scene.evidence.gates):
+        return  # what the account goes by is not known before the call
+    for one in evidence.evidence(scene.evidence, scene.call.identity, scene.target):
         for number, line in enumerate(one.lines or ("none",)):
             label = one.label if number == 0 else ""
             paper.prose(line, indent=3, lead=f"{label:<{_LABEL}}")
-    if told and scene.evidence.documents:
-        paper.blank()
+    paper.blank()
 
 
 def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
