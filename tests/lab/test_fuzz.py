@@ -86,7 +86,7 @@ def assert_well_told(invalid: InvalidLab, raw: bytes):
     for problem in invalid.problems:
         assert isinstance(problem, Problem)
         assert problem.message.endswith(".")
-        assert problem.mend
+        assert problem.fix
         assert (
             1
             <= problem.line

@@ -1,4 +1,4 @@
-"""Every problem of a lab is found, at its place, with its mend: rows of tests/cases/lab."""
+"""Every problem of a lab is found, at its place, with its fix: rows of tests/cases/lab."""
 
 import textwrap
 from collections.abc import Callable
@@ -68,12 +68,12 @@ def test_case(row: dict[str, Any], load_text: Callable[[str], Lab]):
     with pytest.raises(InvalidLab) as caught:
         load_text(text)
     found = [problem for problem in caught.value.problems if isinstance(problem, Problem)]
-    told = "\n".join(f"{place(one, lines, indent)} {one.message} | {one.mend}" for one in found)
+    told = "\n".join(f"{place(one, lines, indent)} {one.message} | {one.fix}" for one in found)
     assert len(found) == len(expected), told
     for problem, wanted in zip(found, expected, strict=True):
         assert wanted["at"] in {place(problem, lines, indent), "-"}, told
         assert wanted["says"] in problem.message, told
-        assert wanted["mend"] in problem.mend, told
+        assert wanted["fix"] in problem.fix, told
 
 
 def test_there_are_many_cases():

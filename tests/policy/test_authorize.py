@@ -197,7 +197,7 @@ ROWS = {
     # The root user
     "root": (case(ROOT), YES),
     "root, bucket denies": (case(ROOT, shared=[refuse("*")]), NEVER),
-    "root mends the bucket policy": (
+    "root fixes the bucket policy": (
         case(ROOT, "s3:PutBucketPolicy", "arn:aws:s3:::shop", shared=[refuse("*")]),
         YES,
     ),

@@ -63,13 +63,16 @@ class World:
     def iam_create_user(self, UserName, Tags=()):  # noqa: N803 - AWS's names, here and below
         if UserName in self.users:
             raise Refused("EntityAlreadyExists", f"User with name {UserName} already exists.", 409)
-        self.users[UserName] = {"policies": {}, "groups": [], "tags": list(Tags), "attached": []}
+        self.users[UserName] = {
+            "policies": {}, "groups": [], "tags": list(Tags), "attached": [], "id": self.number(),
+        }  # fmt: skip
         return self.iam_get_user(UserName)
 
     def iam_get_user(self, UserName):  # noqa: N803
         tags = self.user(UserName)["tags"]
         arn = f"arn:aws:iam::{ACCOUNT}:user/{UserName}"
-        return {"User": {"UserName": UserName, "Arn": arn, "Tags": tags}}
+        unique = self.users[UserName]["id"]
+        return {"User": {"UserName": UserName, "UserId": unique, "Arn": arn, "Tags": tags}}
 
     def iam_delete_user(self, UserName):  # noqa: N803
         user = self.user(UserName)
@@ -153,7 +156,8 @@ class World:
     def iam_get_role(self, RoleName):  # noqa: N803
         if RoleName not in self.roles:
             raise no_entity(f"role with name {RoleName}")
-        return {"Role": {"RoleName": RoleName, "Tags": self.roles[RoleName]["tags"]}}
+        role = self.roles[RoleName]
+        return {"Role": {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}}
 
     def iam_list_roles(self):
         return {"Roles": [{"RoleName": name} for name in self.roles], "IsTruncated": False}
@@ -162,6 +166,7 @@ class World:
         return {"Tags": self.iam_get_role(RoleName)["Role"]["Tags"]}
 
     def iam_list_role_policies(self, RoleName):  # noqa: N803
+        self.iam_get_role(RoleName)
         return {"PolicyNames": list(self.roles[RoleName]["policies"])}
 
     def iam_delete_role_policy(self, RoleName, PolicyName):  # noqa: N803
@@ -302,7 +307,7 @@ class World:
         if failing:
             self.event(stack, "Bucket", "CREATE_FAILED", f"{given['BucketName']} already exists")
         else:
-            self.roles[role] = {"tags": list(Tags), "policies": []}
+            self.roles[role] = {"tags": list(Tags), "policies": [], "id": self.number()}
             self.buckets[given["BucketName"]] = {}
             self.tags[given["BucketName"]] = list(Tags)
         self.event(stack, StackName, stack["StackStatus"])

@@ -158,7 +158,7 @@ def no_credentials(error: Exception) -> CredentialsError:
         what = "credential_process" if provider == "custom-process" else provider
         return CredentialsError(
             f"Your AWS credentials could not be had from {what}.",
-            "Run it by itself and mend what it says: aws configure export-credentials"
+            "Run it by itself and fix what it says: aws configure export-credentials"
             " [--profile NAME]. Then run the same command: it goes on.",
         )
     return CredentialsError(

@@ -11,7 +11,7 @@ COMMANDS = {
     "status": Entry("stslab.cli.run.status:command", "Show where runs stand."),
     "report": Entry("stslab.cli.run.report:command", "Tell what a run did, with its proofs."),
     "doctor": Entry(
-        "stslab.cli.tools.doctor:command", "Look at what stslab needs, and how to mend it."
+        "stslab.cli.tools.doctor:command", "Look at what stslab needs, and how to fix it."
     ),
     "labs": Entry("stslab.cli.labs.labs:command", "List the labs."),
     "show": Entry(

@@ -238,7 +238,7 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
     needed = documents.EVERYONE if who == "everyone" else account or "..."
     yield Objection(
         f"{case.place or case.call} would let in {who}.",
-        "Name what the lab makes, this account, or an AWS service."
+        "Name what the lab makes, this account (${{ account }}), or an AWS service."
         f' If another account is needed, declare it: uses: {{accounts: ["{needed}"]}}.',
         word=one.name,
     )

@@ -65,9 +65,15 @@ class Kind:
     ``names`` are the input members that name one, ``look_names`` those that the lookup
     takes. ``parent`` is the kind of what it hangs on, named by ``parent_names``: who owns
     that owns this. ``tags`` gives the lookup's list of tags; ``tagging`` is the operation
-    that reads them where the lookup does not tell them. ``by_hand`` is the command that
-    removes one, where the removing operation alone would not do. ``guarded`` tells whether
-    somebody protected it against removal, and ``unguard`` is the command that ends that.
+    that reads them (by ``tagging_names``) where the lookup does not tell them. ``by_hand`` is
+    the command that removes one, where the removing operation alone would not do.
+
+    ``identity`` tells one from another that is made later with the same names: a unique id, or
+    the time of creation, in the response of the lookup or of the creating operation. Where AWS
+    gives neither, its tag for the run does.
+
+    ``guarded`` tells whether somebody protected it against removal, and ``unguard`` is the
+    command that ends that.
     """
 
     id: str
@@ -79,11 +85,13 @@ class Kind:
     remove: Remove
     tags: str = ""
     tagging: str = ""
+    tagging_names: tuple[str, ...] = ()
     children: tuple[Child, ...] = ()
     parent: str = ""
     parent_names: tuple[str, ...] = ()
     resource_type: str = ""
     by_hand: str = ""
+    identity: str = ""
     guarded: str = ""
     unguard: str = ""
 

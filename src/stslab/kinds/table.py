@@ -23,6 +23,7 @@ def _entity(word: str, what: str, before: tuple[Child, ...], resource_type: str)
         tags=_TAGS_OF.format(entity),
         children=before,
         resource_type=resource_type,
+        identity=f"answer.{entity}.{entity}Id",
     )
 
 
@@ -91,6 +92,7 @@ _KINDS = (
         present="answer.Policy",
         remove=Remove("DeletePolicy", ("PolicyArn",)),
         tags=_TAGS_OF.format("Policy"),
+        identity="answer.Policy.PolicyId",
         children=children.POLICY,
         resource_type="AWS::IAM::ManagedPolicy",
     ),
@@ -124,6 +126,10 @@ _KINDS = (
         look_names=(),
         present="contains(answer.VirtualMFADevices[].SerialNumber, thing.SerialNumber)",
         remove=Remove("DeleteVirtualMFADevice", ("SerialNumber",)),
+        tagging="ListMFADeviceTags",
+        tagging_names=("SerialNumber",),
+        tags="answer.Tags",
+        resource_type="AWS::IAM::VirtualMFADevice",
     ),
     Kind(
         id="iam.saml_provider",
@@ -134,6 +140,8 @@ _KINDS = (
         present="answer",
         remove=Remove("DeleteSAMLProvider", ("SAMLProviderArn",)),
         tags="answer.Tags",
+        identity="answer.CreateDate",
+        resource_type="AWS::IAM::SAMLProvider",
     ),
     Kind(
         id="iam.oidc_provider",
@@ -144,6 +152,8 @@ _KINDS = (
         present="answer",
         remove=Remove("DeleteOpenIDConnectProvider", ("OpenIDConnectProviderArn",)),
         tags="answer.Tags",
+        identity="answer.CreateDate",
+        resource_type="AWS::IAM::OIDCProvider",
     ),
     Kind(
         id="iam.membership",
@@ -179,6 +189,7 @@ _KINDS = (
         present="answer.Stacks[?StackStatus != 'DELETE_COMPLETE']",
         remove=Remove("DeleteStack", ("StackName",)),
         tags="answer.Stacks[0].Tags",
+        identity="answer.StackId || answer.Stacks[0].StackId",
         guarded="answer.Stacks[0].EnableTerminationProtection",
         unguard=(
             "aws cloudformation update-termination-protection --no-enable-termination-protection"
@@ -194,6 +205,7 @@ _KINDS = (
         present="`true`",
         remove=Remove("DeleteBucket", ("Bucket",)),
         tagging="GetBucketTagging",
+        tagging_names=("Bucket",),
         tags="answer.TagSet",
         children=children.BUCKET,
         resource_type="AWS::S3::Bucket",

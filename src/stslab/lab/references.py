@@ -180,7 +180,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
-    return UnresolvedReference(f"In {text!r}: {bad.message}", bad.mend)
+    return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was looked at. ``state``: good, note, warning or wrong; ``mend``: what to do.
+    """One thing that was looked at. ``state``: good, note, warning or wrong; ``fix``: what to do.
 
     ``exit_code`` is that of the command, where it is wrong.
     """
@@ -21,7 +21,7 @@ class Checked:
     name: str
     state: str
     says: str
-    mend: str = ""
+    fix: str = ""
     exit_code: int = 1
 
     @property
@@ -31,7 +31,7 @@ class Checked:
 
 
 def show_checks(console: Console, checks: Sequence[Checked]) -> None:
-    """A line for each, its mend below, and the sum at the end."""
+    """A line for each, its fix below, and the sum at the end."""
     paper = Paper(console)
     signs = {
         GOOD: (paper.symbols.done, "green"),
@@ -41,12 +41,12 @@ def show_checks(console: Console, checks: Sequence[Checked]) -> None:
     }
     for one in checks:
         paper.line(*signs[one.state], one.name, aside=one.says)
-        if one.mend:
-            paper.prose(one.mend, lead=paper.symbols.hint, indent=4)
+        if one.fix:
+            paper.prose(one.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()
     wrong, warned = (sum(one.state == state for one in checks) for state in (WRONG, WARNING))
     if wrong:
-        paper.prose(f"{counted(wrong, 'thing')} to mend.", style="bold")
+        paper.prose(f"{counted(wrong, 'thing')} to fix.", style="bold")
     elif warned:
         paper.prose(f"All works; {counted(warned, 'thing')} to look at.", style="bold")
     else:

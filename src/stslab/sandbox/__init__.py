@@ -1,1 +1,1 @@
-"""The embedded AWS account: requests are authenticated, decided, carried out and logged."""
+"""The embedded AWS account: IAM, STS, S3 and CloudFormation, decided as AWS does."""

@@ -44,7 +44,7 @@ def test_lint_points_at_each_problem(stslab, tmp_path):
     assert "^" in said.out
     assert "Did you mean CreateUser?" in said.out
     problems = [json.loads(line) for line in stslab("lint", "--json", str(lab)).out.splitlines()]
-    assert any(one["mend"] == "Did you mean CreateUser?" for one in problems)
+    assert any(one["fix"] == "Did you mean CreateUser?" for one in problems)
     assert all(one["line"] > 0 and one["column"] > 0 for one in problems)
 
 

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, names the mend, and the mend works."""
+"""The doctor finds what is wrong, names the fix, and the fix works."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_a_machine_where_all_is_well(doctor, stslab: Stslab):
     assert "All is well." in stslab("doctor").out
 
 
-def test_files_that_others_can_read_and_its_mend(doctor, state: Path):
+def test_files_that_others_can_read_and_its_fix(doctor, state: Path):
     secret = state / "profiles" / "sandbox" / "credentials"
     secret.parent.mkdir(parents=True)
     state.chmod(0o700)
@@ -49,9 +49,9 @@ def test_files_that_others_can_read_and_its_mend(doctor, state: Path):
     secret.chmod(0o644)
     code, checks = doctor()
     assert code == 1
-    mend = checks["state folder"]["mend"]
-    assert str(secret) in mend
-    subprocess.run(["sh", "-c", mend.removeprefix("Run: ")], check=True)
+    fix = checks["state folder"]["mend"]
+    assert str(secret) in fix
+    subprocess.run(["sh", "-c", fix.removeprefix("Run: ")], check=True)
     assert doctor()[0] == 0
 
 

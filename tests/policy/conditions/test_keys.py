@@ -1,4 +1,4 @@
-"""Condition keys that are misspelt get a finding with a mend, and those that exist get none."""
+"""Condition keys that are misspelt get a finding with a fix, and those that exist get none."""
 
 import json
 
@@ -44,13 +44,13 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("key", "mend"), MISSPELT)
-def test_a_misspelt_key_is_found_with_the_nearest_that_exists(key, mend):
+@pytest.mark.parametrize(("key", "fix"), MISSPELT)
+def test_a_misspelt_key_is_found_with_the_nearest_that_exists(key, fix):
     assert not keys.is_known(key)
-    assert keys.similar(key) == mend
-    if mend.endswith("tag-key"):
-        mend = mend.replace("tag-key", "team")
-    assert keys.is_known(mend) or not mend
+    assert keys.similar(key) == fix
+    if fix.endswith("tag-key"):
+        fix = fix.replace("tag-key", "team")
+    assert keys.is_known(fix) or not fix
 
 
 @pytest.mark.parametrize("key", KNOWN)
@@ -58,7 +58,7 @@ def test_a_key_that_exists_or_may_exist_is_none(key):
     assert keys.is_known(key)
 
 
-def test_the_finding_says_the_mend():
+def test_the_finding_says_the_fix():
     document = policy(allow(Condition={"StringEquals": {"s3:prefx": "x"}}))
     (found,) = findings(parse(document, PolicyKind.IDENTITY))
     assert found.message == (

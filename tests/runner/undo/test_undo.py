@@ -258,6 +258,33 @@ def test_a_profile_that_another_run_wrote_since_is_left(left_open):
     assert left_open.profiles.get("assumed") is None
 
 
+def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(left_open):
+    """Ours was deleted by hand, and another user has its name now, with a policy of that name."""
+    world = left_open.world
+    add_by_hand(world)
+    del world.users[USER]
+    world.keys = {key: user for key, user in world.keys.items() if user != USER}
+    world.iam_create_user(USER)
+    world.iam_put_user_policy(USER, "StsAssumePolicy", '{"theirs": 1}')
+    with left_open.process() as process, contextlib.suppress(UndoIncomplete):
+        process.cleanup.run("run00001")  # the sweep tells what has the run's id
+    assert world.users[USER]["policies"] == {"StsAssumePolicy": {"theirs": 1}}
+    outcomes = {one.thing.split()[0]: one.outcome for one in left_open.said(UndoFinished)}
+    assert outcomes["inline"] == outcomes["IAM"] == outcomes["access"] == "not ours"
+    assert STACK not in world.stacks
+
+
+def test_a_stack_whose_role_is_somebody_elses_by_now_is_left_alone(left_open):
+    world = left_open.world
+    role = world.stacks[STACK]["role"]
+    world.roles[role] = {**world.roles[role], "id": "another"}
+    with left_open.process() as process, pytest.raises(UndoIncomplete) as caught:
+        process.cleanup.run("run00001")
+    assert f"IAM role {role}" in str(left_open.said(UndoFinished)[2].detail)
+    assert role in world.roles
+    assert f"CloudFormation stack {STACK}" in dict(caught.value.remaining)
+
+
 def test_a_lookup_that_is_refused_proves_nothing(left_open):
     def refuse(UserName):  # noqa: N803 - AWS's name
         raise Refused("AccessDenied", "no", 403)

@@ -62,9 +62,18 @@ def test_an_exception_leaves_no_trace() -> None:
     assert state.snapshot.count(User, ACCOUNT) == 1
 
 
-def _put_and_fail(state: State) -> None:
+def test_what_is_put_always_stays_where_the_rest_is_given_up() -> None:
+    state = State(Snapshot())
+    with pytest.raises(ZeroDivisionError):
+        _put_and_fail(state, user("Eve"))
+    assert list(state.snapshot.records()) == [user("Eve")]
+
+
+def _put_and_fail(state: State, *always: User) -> None:
     with state.transaction() as tx:
         tx.put(user("Ana"))
+        for one in always:
+            tx.put(one, always=True)
         raise ZeroDivisionError
 
 

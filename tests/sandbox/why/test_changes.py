@@ -262,7 +262,7 @@ def test_an_anonymous_request_is_told_to_sign(account, fresh):
     assert "--no-sign-request" in told["changes"][0]["options"][0]["what"]
 
 
-def test_what_is_said_of_a_token_that_is_refused_mends_it(account, fresh):
+def test_what_is_said_of_a_token_that_is_refused_fixes_it(account, fresh):
     url = f"https://why-{fresh}.example.com"
     anyone, iam = account.client("sts", "anonymous"), account.client("iam", "admin")
     arn = f"arn:aws:iam::{LEARNER}:oidc-provider/{url[8:]}"

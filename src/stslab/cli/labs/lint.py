@@ -29,7 +29,7 @@ def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(_fields(problem)) if as_json else visible(f"{problem}\n"))
     if found:
         raise InvalidLab(f"{_count(len(found), 'problem')} in {_count(len(chosen), 'lab')}.")
-    click.echo(f"{_count(len(chosen), 'lab')} checked, nothing to mend.", err=as_json)
+    click.echo(f"{_count(len(chosen), 'lab')} checked, nothing to fix.", err=as_json)
 
 
 def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
@@ -45,7 +45,7 @@ def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
 
 
 def _fields(problem: Any) -> dict[str, Any]:
-    return {name: getattr(problem, name) for name in ("file", "line", "column", "message", "mend")}
+    return {name: getattr(problem, name) for name in ("file", "line", "column", "message", "fix")}
 
 
 def _count(number: int, noun: str) -> str:

@@ -39,6 +39,7 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         laid.journal,
         lambda event: guided.hear(event),  # noqa: PLW0108 - made below
         describe=laid.describe,
+        services=opened.services,
     )
     screen = Screen(laid.console, laid.describe, clears=not plain)
 

@@ -25,7 +25,7 @@ _EXTRA = "extra =="
 
 
 def checkup(home: Home, where: Where) -> list[Checked]:
-    """All checks, in the order in which one would mend things."""
+    """All checks, in the order in which one would fix things."""
     looks: list[Callable[[], Iterator[Checked]]] = [
         _python,
         _packages,
@@ -52,8 +52,8 @@ def _safely(look: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:
 def _python() -> Iterator[Checked]:
     version = sys.version.split()[0]
     good = sys.version_info >= _OLDEST
-    mend = "" if good else "Install Python 3.11 or later, and stslab with it."
-    yield Checked("Python", GOOD if good else WRONG, f"{version}, stslab {__version__}", mend)
+    fix = "" if good else "Install Python 3.11 or later, and stslab with it."
+    yield Checked("Python", GOOD if good else WRONG, f"{version}, stslab {__version__}", fix)
 
 
 def _packages() -> Iterator[Checked]:
@@ -70,8 +70,8 @@ def _packages() -> Iterator[Checked]:
         if not found or (least and _numbers(found) < _numbers(least[1])):
             wrong.append(line.partition(";")[0].strip())
     if wrong:
-        mend = f"Install them: python -m pip install {' '.join(map(repr, wrong))}"
-        yield Checked("packages", WRONG, f"missing or too old: {', '.join(wrong)}", mend)
+        fix = f"Install them: python -m pip install {' '.join(map(repr, wrong))}"
+        yield Checked("packages", WRONG, f"missing or too old: {', '.join(wrong)}", fix)
     else:
         yield Checked("packages", GOOD, ", ".join(said))
 
@@ -91,17 +91,17 @@ def _state(root: Path) -> Iterator[Checked]:
     if not root.exists():
         above = next(path for path in root.parents if path.exists())
         good = os.access(above, os.W_OK)
-        mend = "" if good else f"Make {above} writable, or set STSLAB_HOME to another folder."
-        yield Checked("state folder", GOOD if good else WRONG, f"{root} (not made yet)", mend)
+        fix = "" if good else f"Make {above} writable, or set STSLAB_HOME to another folder."
+        yield Checked("state folder", GOOD if good else WRONG, f"{root} (not made yet)", fix)
         return
     if not root.is_dir() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        mend = f"Run: chmod u+rwx {root}; or set STSLAB_HOME to another folder."
-        yield Checked("state folder", WRONG, f"{root} can't be read and written", mend)
+        fix = f"Run: chmod u+rwx {root}; or set STSLAB_HOME to another folder."
+        yield Checked("state folder", WRONG, f"{root} can't be read and written", fix)
         return
     open_to_others = sorted(str(path) for path in _secret_places(root) if _is_open(path))
     if open_to_others:
-        mend = f"Run: chmod go= {' '.join(open_to_others)}"
-        yield Checked("state folder", WRONG, f"others can read what is secret in {root}", mend)
+        fix = f"Run: chmod go= {' '.join(open_to_others)}"
+        yield Checked("state folder", WRONG, f"others can read what is secret in {root}", fix)
     else:
         yield Checked("state folder", GOOD, f"{root}, for you alone")
 
@@ -122,8 +122,8 @@ def _is_open(path: Path) -> bool:
 def _disk(root: Path) -> Iterator[Checked]:
     place = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    mend = "" if free > _LITTLE else "Make room: a journal that can't be written stops a run."
-    yield Checked("disk", WRONG if mend else GOOD, f"{free >> 20} MB free", mend)
+    fix = "" if free > _LITTLE else "Make room: a journal that can't be written stops a run."
+    yield Checked("disk", WRONG if fix else GOOD, f"{free >> 20} MB free", fix)
 
 
 def _journal(home: Home) -> Iterator[Checked]:
@@ -169,9 +169,9 @@ def _sandbox(home: Home) -> Iterator[Checked]:
     where = f"account {status.get('account')} at {status.get('url')}, process {status.get('pid')}"
     differences = client.control(home.sandbox, "GET", "saved").get("differences") or []
     if differences:
-        mend = "Stop it (stslab sandbox stop) only after a cleanup: what is not saved is lost then."
+        fix = "Stop it (stslab sandbox stop) only after a cleanup: what is not saved is lost then."
         says = f"{where}; not saved: {', '.join(map(str, differences))}"
-        yield Checked("sandbox", WRONG, says, mend)
+        yield Checked("sandbox", WRONG, says, fix)
     else:
         yield Checked("sandbox", GOOD, f"{where}; all of it is saved")
 
@@ -189,8 +189,8 @@ def _aws_cli() -> Iterator[Checked]:
     if found:
         yield Checked("aws CLI", GOOD, found)
     else:
-        mend = "Only `stslab env` and `stslab shell` are for it: python -m pip install awscli"
-        yield Checked("aws CLI", NOTE, "not found; labs do not need it", mend)
+        fix = "Only `stslab env` and `stslab shell` are for it: python -m pip install awscli"
+        yield Checked("aws CLI", NOTE, "not found; labs do not need it", fix)
 
 
 def _account(where: Where) -> Iterator[Checked]:
@@ -198,8 +198,8 @@ def _account(where: Where) -> Iterator[Checked]:
 
     kind = kind_of(where.target)
     if kind == "sandbox":
-        mend = "To look at them too: stslab doctor --target aws"
-        yield Checked("AWS account", NOTE, "not asked: the sandbox needs none", mend)
+        fix = "To look at them too: stslab doctor --target aws"
+        yield Checked("AWS account", NOTE, "not asked: the sandbox needs none", fix)
         return
     from stslab.cli.tools.checkup_aws import account_checks
 

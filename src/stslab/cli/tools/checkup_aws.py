@@ -31,8 +31,8 @@ def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
 def _network(reached: Any) -> Checked:
     if reached.answered:
         return Checked("network", GOOD, f"{reached.url} answers")
-    mend = "Look at the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
-    return Checked("network", WRONG, f"{reached.url} does not answer: {reached.problem}", mend)
+    fix = "Look at the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
+    return Checked("network", WRONG, f"{reached.url} does not answer: {reached.problem}", fix)
 
 
 def _clock(reached: Any) -> Checked:
@@ -81,6 +81,6 @@ def _alias(source: Any) -> Checked:
     if found is None:
         return Checked("account alias", NOTE, "not known: you may not ask")
     if says_production(found):
-        mend = "Use an account that is meant for learning."
-        return Checked("account alias", WARNING, f"{found}: that says production", mend)
+        fix = "Use an account that is meant for learning."
+        return Checked("account alias", WARNING, f"{found}: that says production", fix)
     return Checked("account alias", GOOD, found or "none")

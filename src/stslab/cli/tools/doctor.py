@@ -1,4 +1,4 @@
-"""``stslab doctor``: what stslab needs of this machine and account, each with its mend."""
+"""``stslab doctor``: what stslab needs of this machine and account, each with its fix."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @where_options
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, region: str) -> None:
-    """Look at Python, packages, state, journal, sandbox and leftovers; each with its mend.
+    """Look at Python, packages, state, journal, sandbox and leftovers; each with its fix.
 
     With `--target aws` also at your credentials, the account, the network and the clock.
     It changes nothing. Exit code 1 if something is wrong, 4 if that is your credentials.
@@ -38,4 +38,4 @@ def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, reg
 
 
 def _fields(one: "Checked") -> dict[str, str]:
-    return {"name": one.name, "state": one.state, "says": one.says, "mend": one.mend}
+    return {"name": one.name, "state": one.state, "says": one.says, "mend": one.fix}

@@ -40,8 +40,8 @@ class Calls:
             self.report(node.problem(message, did_you_mean(name, operations)))
         else:
             services = self.catalogue.services()
-            mend = did_you_mean(service, services, "Use the name that boto3 has for it.")
-            self.report(node.problem(f"AWS has no service {service}.", mend))
+            fix = did_you_mean(service, services, "Use the name that boto3 has for it.")
+            self.report(node.problem(f"AWS has no service {service}.", fix))
         return None
 
     def params(self, operation: Operation | None, given: Node | None, part: Node) -> None:
@@ -68,8 +68,8 @@ class Calls:
             self._text(node, shape, name)
 
     def _wrong_kind(self, node: Node, shape: Shape, name: str, given: str) -> None:
-        wanted, mend = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
-        self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", mend))
+        wanted, fix = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
+        self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", fix))
         if given in {"list", "mapping"}:
             self.scope.check_texts(node)
 
@@ -90,8 +90,8 @@ class Calls:
             message = f"{_called(name)} can't be {shortened(node.value)}."
             self.report(node.problem(message, did_you_mean(node.value, shape.choices)))
         elif len(node.value) < shape.least:
-            mend = f"Write at least {shape.least} characters." if shape.least > 1 else _FILL_IN
-            self.report(node.problem(f"{_called(name)} is too short.", mend))
+            fix = f"Write at least {shape.least} characters." if shape.least > 1 else _FILL_IN
+            self.report(node.problem(f"{_called(name)} is too short.", fix))
 
     def _list(self, node: Node, shape: Shape, name: str) -> None:
         if shape.kind != "list":
@@ -100,8 +100,8 @@ class Calls:
         for item in node.value:
             self.value(item, shape.item, name)
         if len(node.value) < shape.least:
-            mend = f"Write at least {shape.least}, or leave it out."
-            self.report(node.problem(f"{_called(name)} has too few items.", mend))
+            fix = f"Write at least {shape.least}, or leave it out."
+            self.report(node.problem(f"{_called(name)} has too few items.", fix))
 
     def _mapping(self, node: Node, shape: Shape, name: str) -> None:
         if shape.kind == "map":
@@ -118,8 +118,8 @@ class Calls:
                 self.value(value, shape.members[key], key)
             else:
                 message = f"{_called(name)} has no {'member' if name else 'parameter'} {key}."
-                mend = did_you_mean(key, shape.members) if shape.members else "Leave it out."
-                self.report(node.keys[key].problem(message, mend))
+                fix = did_you_mean(key, shape.members) if shape.members else "Leave it out."
+                self.report(node.keys[key].problem(message, fix))
                 self.scope.check_texts(value)
         missing = [member for member in shape.required if member not in node.value]
         if missing:
@@ -144,9 +144,9 @@ class Calls:
         named = node.get("waiter") or node
         waiters = self.catalogue.waiters(service)
         if wait.waiter not in waiters:
-            mend = did_you_mean(wait.waiter, waiters, f"See the waiters of {service} in boto3.")
-            mend = mend if waiters else "Leave it out, or use `within`."
-            self.report(named.problem(f"{service} has no waiter {wait.waiter}.", mend))
+            fix = did_you_mean(wait.waiter, waiters, f"See the waiters of {service} in boto3.")
+            fix = fix if waiters else "Leave it out, or use `within`."
+            self.report(named.problem(f"{service} has no waiter {wait.waiter}.", fix))
             return wait
         polled = self.catalogue.operation(service, waiters[wait.waiter])
         if wait.params is not None:
@@ -157,8 +157,8 @@ class Calls:
             message = (
                 f"The waiter {wait.waiter} needs {', '.join(missing)}, which the call has not."
             )
-            mend = f"Write wait: {{waiter: {wait.waiter}, with: {{{missing[0]}: ...}}}}."
-            self.report(named.problem(message, mend))
+            fix = f"Write wait: {{waiter: {wait.waiter}, with: {{{missing[0]}: ...}}}}."
+            self.report(named.problem(message, fix))
         return replace(wait, params=self.derived(polled, params))
 
 

@@ -183,8 +183,8 @@ class _Walk:
         lacking = [name for name in _CREDENTIALS if name not in shape.members]
         if shape.kind != "document" and lacking:
             message = f"There are no credentials here: {' and '.join(lacking)} are lacking."
-            mend = "Name the structure that has them, as in AccessKey or Credentials."
-            self.report(source.problem(message, mend))
+            fix = "Name the structure that has them, as in AccessKey or Credentials."
+            self.report(source.problem(message, fix))
         if profile.name == ADMIN:
             message = "The profile admin is the learner's own."
             name = draft.node.value["profile"].value["name"]

@@ -29,11 +29,11 @@ from stslab.lab.reading.problems import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A word of an expression that can't be right, why, and the mend."""
+    """A word of an expression that can't be right, why, and the fix."""
 
     word: str
     message: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,10 @@ def _field(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     if name in shape.members:
         return shape.members[name]
     if shape.kind == "structure":
-        mend = did_you_mean(name, shape.members, "Look it up in the API's reference.")
+        fix = did_you_mean(name, shape.members, "Look it up in the API's reference.")
         if not shape.members:
-            mend = "There is nothing in it."
-        reader.complain(Complaint(name, f"There is no {name} here.", mend))
+            fix = "There is nothing in it."
+        reader.complain(Complaint(name, f"There is no {name} here.", fix))
     elif shape.kind == "list":
         message = f"{name} is looked for in a list, which has no names."
         reader.complain(Complaint(name, message, f"Write [0].{name} or [].{name}."))
@@ -185,8 +185,8 @@ def _function(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
     function = Functions.FUNCTION_TABLE.get(name)
     if not function:
-        mend = did_you_mean(name, _function_names(), "See jmespath.org for its functions.")
-        reader.complain(Complaint(name, f"JMESPath has no function {name}().", mend))
+        fix = did_you_mean(name, _function_names(), "See jmespath.org for its functions.")
+        reader.complain(Complaint(name, f"JMESPath has no function {name}().", fix))
         return
     wanted = len(function["signature"])
     variadic = any(argument.get("variadic") for argument in function["signature"])

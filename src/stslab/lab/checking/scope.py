@@ -67,7 +67,7 @@ class Scope:
         try:
             holes = expressions.embedded(node.value)
         except BadExpression as bad:
-            self.report(node.problem_at(bad.position, bad.message, bad.mend))
+            self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         shapes = [self._embedded(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
@@ -78,7 +78,7 @@ class Scope:
         try:
             query = expressions.query(node.value)
         except BadExpression as bad:
-            self.report(node.problem_at(bad.position, bad.message, bad.mend))
+            self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         for hole in query.embedded:
             self._embedded(node, hole)
@@ -103,7 +103,7 @@ class Scope:
     def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
         def complain(complaint: Complaint) -> None:
             at = start + _position(complaint.word, text)
-            self.report(node.problem_at(at, complaint.message, complaint.mend))
+            self.report(node.problem_at(at, complaint.message, complaint.fix))
 
         return complain
 
@@ -116,9 +116,9 @@ class Scope:
         message = f"There is no profile {name}."
         if where:
             message = f"There is no profile {name} yet: it is made only in line {where}."
-        mend = did_you_mean(name, known)
+        fix = did_you_mean(name, known)
         self.report(
-            (node or part).problem(message, f"Known here: {', '.join(known)}." if where else mend)
+            (node or part).problem(message, f"Known here: {', '.join(known)}." if where else fix)
         )
         return False
 

@@ -101,5 +101,5 @@ class Undoing:
         missing = self.calls.underivable(operation, draft.part.params)
         if missing and not unknown:
             message = f"{undo.call} needs {', '.join(missing)}, which the step's `with` has not."
-            mend = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
-            self.report(called.problem(message, mend))
+            fix = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
+            self.report(called.problem(message, fix))

@@ -46,12 +46,12 @@ class Source:
         self._starts = [0, *(end.end() for end in ends)]
         self.lines = _LINE_END.split(self.text)
 
-    def problem(self, index: int, message: str, mend: str) -> Problem:
+    def problem(self, index: int, message: str, fix: str) -> Problem:
         """A problem at the character ``index`` of the text."""
         index = max(0, min(index, len(self.text)))
         line = bisect_right(self._starts, index) - 1
         column = min(index - self._starts[line], len(self.lines[line]))
-        return Problem(self.name, line + 1, column + 1, message, mend, self.lines[line])
+        return Problem(self.name, line + 1, column + 1, message, fix, self.lines[line])
 
     def line_of(self, index: int) -> int:
         """The line of the character ``index``, counted from 1."""
@@ -74,15 +74,15 @@ class Node:
     include: bool = False
     inside: Source | None = None
 
-    def problem(self, message: str, mend: str) -> Problem:
+    def problem(self, message: str, fix: str) -> Problem:
         """A problem with this value as a whole."""
-        return self.source.problem(self.start, message, mend)
+        return self.source.problem(self.start, message, fix)
 
-    def problem_at(self, offset: int, message: str, mend: str) -> Problem:
+    def problem_at(self, offset: int, message: str, fix: str) -> Problem:
         """A problem with this text at its character ``offset``."""
         if self.inside:
-            return self.inside.problem(offset, message, mend)
-        return self.source.problem(_written_at(self, offset), message, mend)
+            return self.inside.problem(offset, message, fix)
+        return self.source.problem(_written_at(self, offset), message, fix)
 
     def get(self, key: str) -> "Node | None":
         """The node under this key, where this is a mapping that has it."""
@@ -179,7 +179,7 @@ def _events(source: Source) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "it can't be read"
         raise Unreadable(
-            source.problem(getattr(mark, "index", 0), f"This is no YAML: {what}.", _yaml_mend(what))
+            source.problem(getattr(mark, "index", 0), f"This is no YAML: {what}.", _yaml_fix(what))
         ) from None
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0)
@@ -189,7 +189,7 @@ def _events(source: Source) -> Iterator[Any]:
         ) from None
 
 
-_MENDS = {
+_FIXES = {
     "cannot start any token": "Indent with spaces, not tabs; quote text that begins with a sign.",
     "mapping values are not allowed": "Quote text that holds a colon and a space.",
     "could not find expected ':'": "Write `key: value`, and indent what belongs to it.",
@@ -200,8 +200,8 @@ _MENDS = {
 }
 
 
-def _yaml_mend(problem: str) -> str:
-    found = (mend for part, mend in _MENDS.items() if part in problem)
+def _yaml_fix(problem: str) -> str:
+    found = (fix for part, fix in _FIXES.items() if part in problem)
     return next(found, "Check the indentation and the quotes here and in the line before.")
 
 
@@ -277,8 +277,8 @@ class _Builder:
             self.report(key.problem(message, "Leave one of them."))
         return not first
 
-    def _problem(self, index: int, message: str, mend: str) -> Problem:
-        return self.source.problem(index, message, mend)
+    def _problem(self, index: int, message: str, fix: str) -> Problem:
+        return self.source.problem(index, message, fix)
 
 
 _INCLUDE = "!include"

@@ -30,11 +30,11 @@ _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""
 class BadExpression(Exception):  # noqa: N818 - it names what it is about, as the lab errors do
     """An expression that can't be parsed, where in the text, and what to write instead."""
 
-    def __init__(self, message: str, position: int, mend: str) -> None:
+    def __init__(self, message: str, position: int, fix: str) -> None:
         super().__init__(message)
         self.message = message
         self.position = position
-        self.mend = mend
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Embedded:
         try:
             return _parsed(self.expression)
         except BadExpression as bad:
-            raise BadExpression(bad.message, self.inner + bad.position, bad.mend) from None
+            raise BadExpression(bad.message, self.inner + bad.position, bad.fix) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def query(text: str) -> Query:
     try:
         return Query(_parsed(written), holes)
     except BadExpression as bad:
-        raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.mend) from None
+        raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.fix) from None
 
 
 def bound(tree: Any, values: tuple[Any, ...]) -> Any:
@@ -182,8 +182,8 @@ def _parsed(expression: str) -> Tree:
         # Not `parse`: it keeps what it parsed in a global of its own.
         tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001
     except EmptyExpressionError:
-        mend = "Name a value, as in ${{ user }}."
-        raise BadExpression("The expression is empty.", 0, mend) from None
+        fix = "Name a value, as in ${{ user }}."
+        raise BadExpression("The expression is empty.", 0, fix) from None
     except ParseError as error:
         raise _located(error, expression) from None
     except (JMESPathError, ValueError, LookupError, TypeError, AttributeError) as error:

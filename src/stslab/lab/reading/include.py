@@ -28,7 +28,7 @@ class Includes:
         found = self._found(name)
         if found:
             return self._read_into(node, found, name)
-        return node.problem(f"There is no file {name[:80]!r} that a lab may include.", self._mend())
+        return node.problem(f"There is no file {name[:80]!r} that a lab may include.", self._fix())
 
     def _found(self, name: str) -> Path | None:
         laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
@@ -40,12 +40,12 @@ class Includes:
                 self._read[path] = Source(name, _text(path))
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
-                return node.problem(f"{name} can't be included: {reason}.", self._mend())
+                return node.problem(f"{name} can't be included: {reason}.", self._fix())
         node.inside = self._read[path]
         node.value = node.inside.text
         return None
 
-    def _mend(self) -> str:
+    def _fix(self) -> str:
         return f"Name a file by its path from {self._own}, or a bundled one, as in policy.json."
 
 

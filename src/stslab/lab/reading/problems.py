@@ -13,7 +13,7 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: its place (line and column count from 1), what is wrong, and the mend.
+    """One problem: its place (line and column count from 1), what is wrong, and the fix.
 
     ``source`` is the line of the file that it points at.
     """
@@ -22,7 +22,7 @@ class Problem:
     line: int
     column: int
     message: str
-    mend: str
+    fix: str
     source: str = ""
 
     @property
@@ -31,12 +31,12 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
-        """The place and message, the line of the file with a caret under it, and the mend."""
+        """The place and message, the line of the file with a caret under it, and the fix."""
         shown, caret = _excerpt(self.source, self.column - 1)
         lines = [f"{self.place}: {self.message}"]
         if shown.strip():
             lines += [f"    {shown}", f"    {' ' * caret}^"]
-        return "\n".join([*lines, f"    {self.mend}"])
+        return "\n".join([*lines, f"    {self.fix}"])
 
 
 def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
@@ -52,7 +52,7 @@ def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
 
 
 def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> str:
-    """A mend for a name that does not exist: the nearest one that does, or a few of them."""
+    """A fix for a name that does not exist: the nearest one that does, or a few of them."""
     near = get_close_matches(word, options, n=1, cutoff=0.6) or _same_but_for_case(word, options)
     if near:
         return f"Did you mean {near[0]}?"

@@ -1,7 +1,7 @@
 """Looks things up in the account, and tells whether a thing is the run's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stslab.kinds.creations import CREATIONS
@@ -95,12 +95,41 @@ class Lookout:
             return self.parent_is_ours(sight.thing)
         return any(self._work.run.id in name for name in sight.thing.names.values())
 
+    def identified(self, thing: Thing) -> Thing:
+        """The thing with what tells it from another of its names that is made later."""
+        kind = KINDS[thing.kind]
+        if thing.identity or kind.parent or not complete(thing):
+            return thing
+        return replace(thing, identity=self._identity(self.look(thing)))
+
+    def is_replaced(self, thing: Thing) -> bool:
+        """Whether what has the thing's names now, or what it hangs on, was made after the run's."""
+        kind = KINDS[thing.kind]
+        if kind.parent:
+            known = set(kind.parent_names) <= thing.names.keys()
+            return known and self.is_replaced(_parent(thing))
+        own = {one.identity for one in self._work.known() if one.same(thing)}
+        if not own or not complete(thing):
+            return False
+        sight = self.look(thing)
+        if "" in own:  # it could not be told then; the tag of another run tells enough
+            return bool(sight.there) and self._tag(sight)[1] not in (None, self._work.run.id)
+        return bool(sight.there) and self._identity(sight) not in own
+
+    def _identity(self, sight: Sight) -> str:
+        kind = KINDS[sight.thing.kind]
+        if not sight.there:
+            return ""
+        if kind.identity:
+            return identity_in(kind, sight.data)
+        return self._tag(sight)[1] or ""
+
     def parent_is_ours(self, thing: Thing) -> bool:
         """Whether what the thing hangs on (a key's user, an object's bucket) is the run's own."""
         kind = KINDS[thing.kind]
         if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
             return False
-        parent = Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
+        parent = _parent(thing)
         if any(parent.same(made) for made in self._work.made()):
             return True
         sight = self.look(parent)
@@ -111,12 +140,24 @@ class Lookout:
         kind = KINDS[sight.thing.kind]
         data, read = sight.data, bool(sight.there)
         if kind.tagging:
-            params = {name: sight.thing.names[name] for name in kind.look_names}
+            params = {name: sight.thing.names[name] for name in kind.tagging_names}
             outcome = self._work.calls.read(kind.service, kind.tagging, params)
             read = isinstance(outcome, Answer)
             data = outcome.data if isinstance(outcome, Answer) else {}
         found = search(kind.tags, {"answer": data, "thing": dict(sight.thing.names)})
         return read, tag_in(found)
+
+
+def identity_in(kind: Kind, answer: Mapping[str, Any]) -> str:
+    """The unique id, or the time of creation, in a response of the lookup or of the creation."""
+    found = search(kind.identity, {"answer": answer}) if kind.identity else None
+    return str(found or "")
+
+
+def _parent(thing: Thing) -> Thing:
+    """What a thing hangs on. All that names it is known."""
+    kind = KINDS[thing.kind]
+    return Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
 
 
 def tag_in(tags: Any) -> str | None:

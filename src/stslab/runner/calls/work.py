@@ -39,6 +39,11 @@ class Work:
         entries = [entry for entry in self.journal.entries(self.run.id) if entry.state in MADE]
         return tuple(thing for entry in entries for thing in self.things_of(entry))
 
+    def known(self) -> tuple[Thing, ...]:
+        """Every thing that the run made, or undid since."""
+        entries = self.journal.entries(self.run.id)
+        return tuple(thing for entry in entries for thing in self.things_of(entry))
+
     def things_of(self, entry: Entry) -> tuple[Thing, ...]:
         """What one call made."""
         own = (entry.thing,) if entry.thing else ()

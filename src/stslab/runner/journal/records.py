@@ -88,10 +88,15 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something in an account: its kind (an id of ``stslab.kinds.kind``) and what names it."""
+    """Something in an account: its kind (an id of ``stslab.kinds.kind``) and what names it.
+
+    ``identity`` tells it from another that is made later with the same names; empty where that
+    is not known.
+    """
 
     kind: str
     names: Mapping[str, str]
+    identity: str = ""
 
     def same(self, other: "Thing") -> bool:
         """Whether both are the same thing."""

@@ -268,7 +268,7 @@ class Journal:
         """
         said = self._read("PRAGMA quick_check(1)")[0][0]
         if said != "ok":
-            raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _mend(self.path))
+            raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))
         for run in self.runs():
             self.verify_run(run.id)
             for read in (self.saved, self.profiles, self.stages, self.checks):
@@ -353,7 +353,7 @@ def _recognise(database: sqlite3.Connection, path: Path) -> None:
     if empty and application == version == 0:
         return
     if application != schema.APPLICATION_ID:
-        raise JournalCorrupt(f"{path} is not a journal of stslab's.", _mend(path))
+        raise JournalCorrupt(f"{path} is not a journal of stslab's.", _fix(path))
     if version != schema.VERSION:
         raise JournalOfAnotherVersion(
             f"The journal {path} was written by another version of stslab"
@@ -377,7 +377,7 @@ def _explained(path: Path) -> Iterator[None]:
             f"The journal {path} can't be written: {error.strerror or error}.", _WRITABLE
         ) from error
     except _SENSELESS as error:
-        raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _mend(path)) from error
+        raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
 _SENSELESS = (
@@ -399,10 +399,10 @@ _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy
 def _operational(path: Path, error: sqlite3.OperationalError) -> JournalError:
     if any(word in str(error).lower() for word in _UNWRITABLE):
         return JournalError(f"The journal {path} can't be written: {error}.", _WRITABLE)
-    return JournalCorrupt(f"The journal {path} is damaged ({error}).", _mend(path))
+    return JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path))
 
 
-def _mend(path: Path) -> str:
+def _fix(path: Path) -> str:
     return (
         f"Move it aside (mv {path} {path}.damaged) and begin again. What an unfinished run made"
         " is found in the account by its tag: stslab cleanup --sweep."

@@ -7,8 +7,10 @@ from typing import Any
 from stslab.errors import UnresolvedReference
 from stslab.kinds.creations import creation_of, names_made
 from stslab.kinds.kind import Creation
+from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
+from stslab.runner.calls.look import identity_in
 from stslab.runner.journal.records import Intent, Thing, UndoCall
 from stslab.runner.ports import TargetInfo
 
@@ -63,6 +65,8 @@ def completed(
 ) -> tuple[Thing | None, tuple[UndoCall, ...]]:
     """The thing and its undo, now that the answer is known."""
     thing = thing_made(prepared.creation, prepared.params, data, target)
+    if thing:
+        thing = replace(thing, identity=identity_in(KINDS[thing.kind], data))
     return thing, undo_calls(prepared.step, scope)
 
 

@@ -393,6 +393,6 @@ def _require_held(stage: Stage, records: tuple[CheckRecord, ...]) -> None:
     if failed:
         raise CheckFailed(
             f"The checkpoint of stage {stage.id} does not hold: {'; '.join(failed)}.",
-            f"Mend what is wrong and prove it again with `stslab check {stage.id}`,"
+            f"Fix what is wrong and prove it again with `stslab check {stage.id}`,"
             " or take all back with `stslab cleanup`.",
         )

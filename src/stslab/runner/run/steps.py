@@ -30,7 +30,7 @@ from stslab.runner.undo.stacks import Stacks
 from stslab.runner.undo.takeback import TakeBack
 
 _ROUNDS = 4
-_RESUME = "Mend the cause, then go on with `stslab run`, or take all back with `stslab cleanup`."
+_RESUME = "Fix the cause, then go on with `stslab run`, or take all back with `stslab cleanup`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,9 @@ class Steps:
         thing, undo = self._settler.clean_thing(thing), self._settler.clean_undo(undo)
         result = Result(state, "", answer.request_id, thing, undo, saved, profile)
         self._conclude(seq, result)
+        identified = thing and self._lookout.identified(thing)
+        if identified != thing:
+            self._conclude(seq, Result(state, thing=identified))
         for _, found in foreign:
             raise not_own(found, "Its undo")
         shown = {name: evaluate(text, clean, scope) for name, text in doing.step.show.items()}

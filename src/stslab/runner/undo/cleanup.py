@@ -339,7 +339,7 @@ def _incomplete(remaining: tuple[tuple[str, str], ...]) -> UndoIncomplete:
     return UndoIncomplete(
         f"{some} left in the account: {'; '.join(thing for thing, _ in remaining)}.",
         remaining,
-        "Mend what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
+        "Fix what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
         ' above; `eval "$(stslab env)"` sets up the profile that they use.',
     )
 

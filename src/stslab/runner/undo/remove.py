@@ -8,7 +8,7 @@ from stslab.errors import CredentialsError
 from stslab.kinds.kind import BUSY, UNUSABLE, is_gone
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.runner.calls.calls import ADMIN
-from stslab.runner.calls.look import Lookout, is_guarded
+from stslab.runner.calls.look import Lookout, is_guarded, label
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.waits import StackEvents, Waits
 from stslab.runner.calls.work import Work
@@ -23,10 +23,12 @@ _STACK_WAITER = "stack_delete_complete"
 _STACK_TRIES = 3
 _PROTECTED = "its termination protection was switched on since: switch it off, and clean up again"
 
+_REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
+
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How a removal ended: ``undone``, ``was gone`` or ``failed``, and why it failed."""
+    """How a removal ended: ``undone``, ``was gone``, ``not ours`` or ``failed``, and why."""
 
     outcome: str
     detail: str = ""
@@ -53,6 +55,8 @@ class Remover:
     def undo(self, call: UndoCall, entry: int) -> Removed:
         """Make one undo call of the journal's entry, and wait as it says."""
         thing = removes(call)
+        if thing and self._lookout.is_replaced(thing):
+            return Removed("not ours", _REPLACED)
         if thing and thing.kind == _STACK:
             return self._stack(call, thing, entry)
         removed = self._removal(call, thing)
@@ -104,6 +108,9 @@ class Remover:
         if self._is_protected(thing):
             return Removed("failed", _PROTECTED)
         inside = self._stacks.remember(thing, entry)
+        replaced = [label(one) for one in inside if self._lookout.is_replaced(one)]
+        if replaced:
+            return Removed("failed", f"it would take along {', '.join(replaced)}, {_REPLACED}")
         removed = self._deleted(call, thing, inside)
         if removed.failed:
             return removed

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.kinds.table import BY_RESOURCE_TYPE
+from stslab.runner.calls.look import Lookout
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import MADE, Thing
 from stslab.runner.ports import Answer
@@ -25,7 +26,9 @@ class Stacks:
         found = self._resources(stack)
         if not entry:
             return found
-        self._work.journal.found(self._work.run.id, entry, found)
+        known, look = self._work.journal.things(self._work.run.id, entry), Lookout(self._work)
+        new = [thing for thing in found if not any(thing.same(one) for one in known)]
+        self._work.journal.found(self._work.run.id, entry, tuple(map(look.identified, new)))
         return self._work.journal.things(self._work.run.id, entry)
 
     def look_again(self) -> bool:

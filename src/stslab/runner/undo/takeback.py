@@ -133,6 +133,9 @@ class TakeBack:
         shown = self._shown(calls[0]) if calls else None
         if bad:
             return Taken("failed", self._work.calls.clean_text(bad[0].detail), shown)
+        others = [result for result in results if result.outcome == "not ours"]
+        if others:
+            return Taken("not ours", others[0].detail, shown)
         gone = bool(results) and all(result.outcome == "was gone" for result in results)
         return Taken("was gone" if gone else "undone", "", shown)
 

@@ -46,6 +46,8 @@ _S3_ROOTS: Mapping[str, str] = {
 _PARTIAL = 206
 _TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
 """CloudFormation's times; AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
+_WITH_ZEROS = frozenset({"CreationDate", "Initiated", "LastModified"})
+"""S3's times, which have milliseconds in bodies that are always 0."""
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
@@ -103,22 +105,13 @@ def _rest_body(operation: str, shape: Any, answer: Answer) -> bytes:
             return _document("LocationConstraint", text(answer["LocationConstraint"]))
         members = [one for one in shape.members.values() if "location" not in one.serialization]
         name = _S3_ROOTS.get(operation, f"{operation}Result")
-        return _document(name, _members(shape, _s3_times(answer))) if members else b""
+        return _document(name, _members(shape, answer)) if members else b""
     inner, value = shape.members[payload], answer.get(payload)
     if value is None:
         return b""
     if inner.type_name in ("blob", "string"):
         return value if isinstance(value, bytes) else str(value).encode()
-    return _document(inner.serialization.get("name", inner.name), _members(inner, _s3_times(value)))
-
-
-def _s3_times(value: Any) -> Any:
-    """``value`` with its times as S3 writes them in bodies: with milliseconds, which are 0."""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    if isinstance(value, Mapping):
-        return {name: _s3_times(one) for name, one in value.items()}
-    return [_s3_times(one) for one in value] if isinstance(value, list) else value
+    return _document(inner.serialization.get("name", inner.name), _members(inner, value))
 
 
 def _document(name: str, members: str) -> bytes:
@@ -148,13 +141,15 @@ def _element(shape: Any, name: str, value: Any) -> str:
 
 def _attributes(shape: Any, value: Mapping[str, Any]) -> str:
     """The members that are attributes, with the namespace that they are in."""
+    space = shape.serialization.get("xmlNamespace", {})
+    if "prefix" not in space:
+        return ""
     found = [
         f' {member.serialization["name"]}="{text(value[name])}"'
         for name, member in shape.members.items()
         if member.serialization.get("xmlAttribute") and value.get(name) is not None
     ]
-    space = shape.serialization.get("xmlNamespace")
-    return f' xmlns:{space["prefix"]}="{space["uri"]}"{"".join(found)}' if found else ""
+    return f' xmlns:{space["prefix"]}="{space["uri"]}"{"".join(found)}'
 
 
 def _list(shape: Any, value: Any) -> str:
@@ -173,12 +168,15 @@ def _map(shape: Any, value: Mapping[str, Any]) -> str:
 
 
 def _time(shape: Any, value: datetime | str) -> str:
-    """To the second, but for CloudFormation; what is written already stays."""
+    """To the second, but for what is said above; what is written already stays."""
     if isinstance(value, str):
         return value
     if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
         return _http_date(value)
-    precision = "milliseconds" if shape.name in _TO_THE_MILLISECOND else "seconds"
+    if shape.name in _WITH_ZEROS:
+        value = value.replace(microsecond=0)
+    exact = shape.name in _TO_THE_MILLISECOND or shape.name in _WITH_ZEROS
+    precision = "milliseconds" if exact else "seconds"
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
 
 

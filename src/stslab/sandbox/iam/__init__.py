@@ -1,1 +1,1 @@
-"""IAM as AWS documents it, on records of users, groups, roles and policies."""
+"""IAM as AWS documents it: users, groups, roles, policies, and what they sign in with."""

@@ -6,6 +6,7 @@ S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiRequest
@@ -13,6 +14,8 @@ from stslab.sandbox.s3 import lookups, pages
 from stslab.sandbox.s3.faults import invalid_argument
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
+
+_NAME = attrgetter("name")
 
 
 def objects_v2(view: View, request: ApiRequest) -> Answer:
@@ -55,12 +58,19 @@ def objects(view: View, request: ApiRequest) -> Answer:
 def _current(
     view: View, request: ApiRequest, bucket: Bucket, after: str, most: int
 ) -> pages.Page[Object]:
-    held = sorted(
+    held = (
         (one.name, one)
-        for one in view.all(Object, bucket.owner)
-        if one.bucket == bucket.name and one.name > after and not one.current.marker
+        for one in _held(view, request, bucket)
+        if one.name > after and not one.current.marker
     )
     return pages.page(held, request.params, after, most)
+
+
+def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
+    """What the bucket has that begins with the prefix that was asked for, by key."""
+    prefix = request.params.get("Prefix", "")
+    held = (one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name)
+    return sorted((one for one in held if one.name.startswith(prefix)), key=_NAME)
 
 
 def _content(request: ApiRequest, one: Object, owner: str) -> Answer:
@@ -95,7 +105,8 @@ def versions(view: View, request: ApiRequest) -> Answer:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
     most = pages.limit(params.get("MaxKeys"))
-    found = pages.page(_versions(view, bucket, after, after_id), params, after, most)
+    held = _versions(_held(view, request, bucket), after, after_id)
+    found = pages.page(held, params, after, most)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(params)
     listed = [
         {
@@ -125,10 +136,9 @@ def versions(view: View, request: ApiRequest) -> Answer:
 
 
 def _versions(
-    view: View, bucket: Bucket, after: str, after_id: str | None
+    held: list[Object], after: str, after_id: str | None
 ) -> Iterator[tuple[str, tuple[Object, ObjectVersion]]]:
-    held = [one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name]
-    for one in sorted(held, key=lambda each: each.name):
+    for one in held:
         newest_first = [(one.name, (one, version)) for version in reversed(one.versions)]
         if one.name > after:
             yield from newest_first

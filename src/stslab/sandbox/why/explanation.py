@@ -37,18 +37,18 @@ def explain(event: Event, key_facts: KeyFacts) -> dict[str, Any]:
     if code in UNAUTHENTICATED and decision is None:
         key = event["userIdentity"].get("accessKeyId", "")
         found = unbelieved.reason(code, event.get("errorMessage", ""), key_facts(key))
-        changes = [{"layer": "authentication", "options": [_told(what) for what in found.mends]}]
-        return _explanation(event, None, found.why, changes if found.mends else [])
+        changes = [{"layer": "authentication", "options": [_told(what) for what in found.fixes]}]
+        return _explanation(event, None, found.why, changes if found.fixes else [])
     if code in UNVERIFIED and decision is None:
         said = unverified.reason(event.get("errorMessage", ""))
-        mends = [_told(what) for what in said.mends]
-        changes = [{"layer": "identity provider", "options": mends}] if mends else []
+        fixes = [_told(what) for what in said.fixes]
+        changes = [{"layer": "identity provider", "options": fixes}] if fixes else []
         return _explanation(event, None, said.why, changes)
     if decision is None or decision["decision"] == "Allowed":
         return _explanation(event, decision, _beside(event, decision), [])
     if _is_no_role(decision):
-        mend = [_told("Compare the ARN: aws iam list-roles shows those that there are.")]
-        return _explanation(event, decision, _NO_ROLE, [{"layer": "role", "options": mend}])
+        fix = [_told("Compare the ARN: aws iam list-roles shows those that there are.")]
+        return _explanation(event, decision, _NO_ROLE, [{"layer": "role", "options": fix}])
     return _denial(event, decision)
 
 

@@ -51,7 +51,7 @@ def plan(situation: Situation) -> Plan:
 
 
 def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
-    """The options that help: what is there is mended before anything is added."""
+    """The options that help: what is there is changed before anything is added."""
     tried = tuple(_tried(situation, layer, options(situation, layer)))
     if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
         return tried

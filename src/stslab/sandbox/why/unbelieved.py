@@ -16,7 +16,7 @@ class Reason(NamedTuple):
     """Why, and what to do."""
 
     why: str
-    mends: tuple[str, ...]
+    fixes: tuple[str, ...]
 
 
 _MISMATCHED = Reason(
@@ -69,7 +69,7 @@ def reason(code: str, message: str, key: Mapping[str, Any] | None) -> Reason:
         return _SKEWED
     found = _REASONS.get(code, _ELSE)
     special = _of_key(key) if found is _UNKNOWN_KEY and key is not None else ""
-    return Reason(special, found.mends) if special else found
+    return Reason(special, found.fixes) if special else found
 
 
 def _of_key(key: Mapping[str, Any]) -> str:

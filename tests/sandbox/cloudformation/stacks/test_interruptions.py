@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET
 
 from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import AccessKey
 from stslab.sandbox.state.snapshot import Snapshot
@@ -204,3 +209,32 @@ def test_a_deletion_acts_in_the_name_of_who_deletes(lab: Harness) -> None:
     by = {operation: key for key, operation, _via in lab.made}
     assert by["CreateBucket"] == creator.access_key_id
     assert by["DeleteBucket"] == lab.root.access_key_id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_asked_at_once_nothing_is_stuck_and_nothing_is_left(
+    lab: Harness, seed: int
+) -> None:
+    def ask(number: int) -> None:
+        chance = random.Random(f"{seed} {number}")
+        for _ in range(25):
+            stack: dict[str, Any] = {"StackName": chance.choice(["s1", "s2"])}
+            operation = chance.choice(
+                ["CreateStack", "UpdateStack", "DeleteStack", "CancelUpdateStack", "RollbackStack"]
+            )
+            if operation in {"CreateStack", "UpdateStack"}:
+                stack |= {"TemplateBody": chance.choice([ROLE, BUCKET]), "Capabilities": IAM}
+            with suppress(ApiFault):
+                lab.call(operation, **stack)
+
+    lab.service.engine.pace = lambda: 0.001
+    with ThreadPoolExecutor(4) as clients:
+        for done in [clients.submit(ask, number) for number in range(4)]:
+            done.result()
+    for stack in lab.stacks:
+        lab.settle(stack.stack_id)
+        assert not any("Internal error" in line for line in lab.history(stack.stack_id))
+    for stack in lab.stacks:
+        if stack.exists:
+            assert lab.delete(stack.name) == "DELETE_COMPLETE"
+    assert lab.roles() == lab.buckets() == []

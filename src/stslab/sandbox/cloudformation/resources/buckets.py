@@ -7,7 +7,7 @@ from typing import Any
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.edges import document
-from stslab.sandbox.cloudformation.resources.kinds import Unfit
+from stslab.sandbox.cloudformation.resources.shapes import unfit
 from stslab.sandbox.cloudformation.resources.work import Refused, Work
 from stslab.sandbox.state import buckets
 
@@ -125,7 +125,7 @@ def _typed(value: Any) -> Any:
 def _members(value: Properties, name: str) -> list[Properties]:
     found = value.get(name)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise Unfit(f"Properties validation failed: #/{name}: expected type: JSONArray of objects")
+        raise unfit("", [f"#/{name}: expected type: JSONArray of JSONObject"])
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stslab.sandbox.cloudformation.resources.shapes import Unfit, type_name, unfit
 from stslab.sandbox.cloudformation.resources.work import Work
 from stslab.sandbox.cloudformation.template.functions import as_text
 
@@ -69,10 +70,6 @@ class ResourceType:
         return frozenset(name for name, each in self.properties.items() if each.replaces)
 
 
-class Unfit(Exception):  # noqa: N818 - what the properties are, not what went wrong in here
-    """The properties are not what the type takes; the message is the event's reason."""
-
-
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> dict[str, Any]:
     """The properties with scalars as their type has them ("3600" becomes 3600).
 
@@ -96,10 +93,7 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> dict[
     if kind.any_of and not any(result.get(name) for name in kind.any_of):
         problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
-        listed = ", ".join(problems)
-        raise Unfit(
-            f"Properties validation failed for resource {logical_id} with message:\n[{listed}]"
-        )
+        raise unfit(logical_id, problems)
     return result
 
 
@@ -108,7 +102,7 @@ def _fit(name: str, value: Any, declared: Property, problems: list[str]) -> Any:
     try:
         fit = fit_to(value)
     except (TypeError, ValueError, KeyError):
-        problems.append(f"#/{name}: expected type: {wanted}, found: {_type_name(value)}")
+        problems.append(f"#/{name}: expected type: {wanted}, found: {type_name(value)}")
         return value
     if declared.allowed and fit not in declared.allowed:
         problems.append(f"#/{name}: {fit} is not a valid enum value")
@@ -131,7 +125,7 @@ def _number(value: Any) -> int:
 
 
 def _flag(value: Any) -> bool:
-    return value if isinstance(value, bool) else {"true": True, "false": False}[value.lower()]
+    return {"true": True, "false": False}[as_text(value).lower()]
 
 
 def _list(value: Any) -> list[Any]:
@@ -154,11 +148,6 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError
     return value
-
-
-def _type_name(value: Any) -> str:
-    names = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
-    return names.get(type(value), "JSONObject")
 
 
 _LARGEST = 2**63 - 1

@@ -49,7 +49,7 @@ USER = ResourceType(
     "AWS::IAM::User",
     {
         "Groups": TEXTS,
-        "LoginProfile": JSON,
+        "LoginProfile": OBJECT,
         "ManagedPolicyArns": TEXTS,
         "Path": TEXT,
         "PermissionsBoundary": TEXT,

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.shapes import problems, unfit
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.providers import OidcProvider
@@ -75,6 +77,9 @@ class Work:
 
     def _make(self, service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         given = {name: value for name, value in params.items() if value is not None}
+        wrong = list(problems(operations.operation(service, operation).input_shape, given))
+        if wrong:
+            raise unfit(self.logical_id, wrong)
         try:
             output = self.call(service, operation, given)
         except ApiFault as fault:

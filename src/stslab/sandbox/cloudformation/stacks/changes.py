@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.sandbox.cloudformation.resources.kinds import Unfit, fitted
+from stslab.sandbox.cloudformation.resources.kinds import fitted
+from stslab.sandbox.cloudformation.resources.shapes import Unfit
 from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
@@ -95,7 +96,8 @@ class _Comparison:
         resource = self.resources.get(logical_id)
         if resource is None or not is_there(resource):
             self.unsettled.add(logical_id)
-            return self._addition(logical_id)
+            kind = self.wanted.declared(logical_id).type
+            return _change("Add", logical_id, kind, AfterContext=_context(self._shown(logical_id)))
         properties = _fitted(resource.type, logical_id, properties)
         names = changed(resource.properties, properties)
         details = [
@@ -107,21 +109,23 @@ class _Comparison:
         if not scope:
             return {}
         replacement = _replacement(details)
+        policy = {}
         if replacement != "False":
             self.unsettled.add(logical_id)
-        return _wrapped(
-            {
-                "Action": "Modify",
-                "LogicalResourceId": logical_id,
-                "PhysicalResourceId": resource.physical_id,
-                "ResourceType": resource.type,
-                "Replacement": replacement,
-                **({"PolicyAction": "ReplaceAndDelete"} if replacement == "True" else {}),
-                "Scope": scope,
-                "Details": details + extra,
-                "BeforeContext": _context(hidden(resource.properties, self._secrets())),
-                "AfterContext": _context(self._shown(logical_id)),
-            }
+        if replacement == "True":
+            kept = self.wanted.declared(logical_id).update_replace_policy != "Delete"
+            policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
+        return _change(
+            "Modify",
+            logical_id,
+            resource.type,
+            PhysicalResourceId=resource.physical_id,
+            Replacement=replacement,
+            Scope=scope,
+            Details=details + extra,
+            BeforeContext=_context(hidden(resource.properties, self._secrets())),
+            AfterContext=_context(self._shown(logical_id)),
+            **policy,
         )
 
     def _secrets(self) -> frozenset[str]:
@@ -131,39 +135,22 @@ class _Comparison:
     def _shown(self, logical_id: str) -> dict[str, Any]:
         return self.wanted.properties(logical_id, self.lookup, masked=True)
 
-    def _addition(self, logical_id: str) -> Change:
-        return _wrapped(
-            {
-                "Action": "Add",
-                "LogicalResourceId": logical_id,
-                "ResourceType": self.wanted.declared(logical_id).type,
-                "Scope": [],
-                "Details": [],
-                "AfterContext": _context(self._shown(logical_id)),
-            }
-        )
-
     def _details(self, resource: StackResource, name: str) -> list[dict[str, Any]]:
         """Why one property changes."""
         kind = TYPES.get(resource.type)
         recreation = "Always" if kind and name in kind.replacing else "Never"
         target = {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation}
+        static = {"Target": target, "Evaluation": "Static"}
         causes = [
-            {
-                "Target": target,
-                "Evaluation": "Static",
-                "CausingEntity": ref.text,
-                "ChangeSource": source,
-            }
+            {**static, "CausingEntity": ref.text, "ChangeSource": source}
             for ref in references(self.wanted.declared(resource.logical_id).properties.get(name))
             if (source := self._source(ref))
         ]
         by_parameter = any(cause["ChangeSource"] == "ParameterReference" for cause in causes)
         if causes and not by_parameter and not self._rewritten(resource.logical_id, name):
             return causes
-        evaluation = "Dynamic" if by_parameter else "Static"
-        direct = {"Target": target, "Evaluation": evaluation, "ChangeSource": "DirectModification"}
-        return [*causes, direct]
+        direct = {**static, "ChangeSource": "DirectModification"}
+        return [*causes, {**direct, "Evaluation": "Dynamic"} if by_parameter else direct]
 
     def _source(self, reference: Reference) -> str:
         parameters, name = self.wanted.config.parameters, reference.name
@@ -222,17 +209,13 @@ def _replacement(details: list[dict[str, Any]]) -> str:
 
 def _removal(resource: StackResource, secrets: frozenset[str]) -> Change:
     retained = resource.deletion_policy != "Delete"
-    return _wrapped(
-        {
-            "Action": "Remove",
-            "LogicalResourceId": resource.logical_id,
-            "PhysicalResourceId": resource.physical_id,
-            "ResourceType": resource.type,
-            "PolicyAction": "Retain" if retained else "Delete",
-            "Scope": [],
-            "Details": [],
-            "BeforeContext": _context(hidden(resource.properties, secrets)),
-        }
+    return _change(
+        "Remove",
+        resource.logical_id,
+        resource.type,
+        PhysicalResourceId=resource.physical_id,
+        PolicyAction="Retain" if retained else "Delete",
+        BeforeContext=_context(hidden(resource.properties, secrets)),
     )
 
 
@@ -249,5 +232,9 @@ def _context(properties: Mapping[str, Any]) -> str:
     return json.dumps({"Properties": properties}, default=str)
 
 
-def _wrapped(change: dict[str, Any]) -> Change:
-    return {"Type": "Resource", "ResourceChange": change}
+def _change(action: str, logical_id: str, type_name: str, **members: Any) -> Change:
+    named = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": type_name}
+    return {
+        "Type": "Resource",
+        "ResourceChange": {**named, "Scope": [], "Details": [], **members},
+    }

@@ -14,7 +14,8 @@ from typing import Any
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources import reasons
-from stslab.sandbox.cloudformation.resources.kinds import ResourceType, Unfit, fitted
+from stslab.sandbox.cloudformation.resources.kinds import ResourceType, fitted
+from stslab.sandbox.cloudformation.resources.shapes import Unfit
 from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.resources.work import Refused, Work
 from stslab.sandbox.cloudformation.stacks.job import Job

@@ -245,11 +245,10 @@ def _get_azs(argument: Any, scope: Scope) -> list[str]:
 def _cidr(argument: Any, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
     try:
-        block, count, bits = (*values, 8)[:3]
+        block, count, bits = (*map(as_text, values), "8")[:3]
         network = ipaddress.ip_network(block)
         blocks = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-        wanted = range(min(int(count), CIDR_BLOCKS))
-        return [str(next(blocks)) for _ in wanted]
+        return [str(next(blocks)) for _ in range(min(int(count), CIDR_BLOCKS))]
     except (TypeError, ValueError, StopIteration, RuntimeError):
         raise invalid(
             "Template error: Fn::Cidr requires an IP block, a count and CIDR bits"
@@ -324,7 +323,7 @@ def _not(argument: Any, scope: Scope) -> bool:
 
 
 def _condition(argument: Any, scope: Scope) -> bool:
-    if argument not in scope.conditions:
+    if not isinstance(argument, str) or argument not in scope.conditions:
         raise invalid(
             f"Template format error: Unresolved condition dependency {argument} in the Conditions "
             "block of the template"

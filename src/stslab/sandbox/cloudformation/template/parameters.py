@@ -42,15 +42,17 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         for key in LIMITS & declared.keys():
             if not _is_number(as_text(declared[key])):
                 raise invalid(f"Template format error: Every {key} member must be a number.")
-        _check_pattern(declared.get("AllowedPattern"))
+        _check_pattern(declared.get("AllowedPattern", ""))
 
 
 def _check_type(name: str, kind: Any) -> None:
     if kind is None:
         raise invalid("Template format error: Every Parameters object must contain a Type member.")
+    if not isinstance(kind, str):
+        raise invalid("Template format error: Every Type member must be a string.")
     if kind in TYPES:
         return
-    if isinstance(kind, str) and kind.startswith(("AWS::", "List<AWS::")):
+    if kind.startswith(("AWS::", "List<AWS::")):
         raise invalid(
             f"Template format error: Parameter type {kind} of parameter {name} is not supported "
             "by the sandbox"
@@ -60,8 +62,8 @@ def _check_type(name: str, kind: Any) -> None:
 
 def _check_pattern(pattern: Any) -> None:
     try:
-        re.compile(str(pattern or ""))
-    except (re.error, OverflowError, RecursionError):
+        re.compile(pattern)
+    except (TypeError, re.error, OverflowError, RecursionError):
         raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
 
 

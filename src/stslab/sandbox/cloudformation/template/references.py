@@ -67,6 +67,20 @@ def function_of(value: Any) -> tuple[str, Any] | None:
     return None
 
 
+def children(value: Any) -> Iterable[Any]:
+    """What a mapping or a list holds."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """A value and all that is in it."""
+    yield value
+    for child in children(value):
+        yield from walk(child)
+
+
 def references(value: Any, chosen: Chosen | None = None) -> Iterator[Reference]:
     """All that a value refers to.
 
@@ -74,20 +88,10 @@ def references(value: Any, chosen: Chosen | None = None) -> Iterator[Reference]:
     taken counts. Without it, both do.
     """
     function = function_of(value)
-    if function:
-        name, argument = function
-        yield from REFERRERS.get(name, _of_children)(argument, chosen)
-    else:
-        yield from _of_children(value, chosen)
-
-
-def _of_children(value: Any, chosen: Chosen | None) -> Iterator[Reference]:
-    children: Iterable[Any] = ()
-    if isinstance(value, dict):
-        children = value.values()
-    elif isinstance(value, list):
-        children = value
-    for child in children:
+    if function and function[0] in REFERRERS:
+        yield from REFERRERS[function[0]](function[1], chosen)
+        return
+    for child in children(value):
         yield from references(child, chosen)
 
 

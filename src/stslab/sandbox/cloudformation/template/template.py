@@ -193,6 +193,11 @@ def _outputs(section: dict[str, Any]) -> dict[str, Any]:
             raise invalid(f"Template format error: Output name {name} is non alphanumeric.")
         if not isinstance(body, dict) or "Value" not in body:
             raise invalid("Template format error: Every Outputs member must contain a Value object")
+        for key in ("Condition", "Description"):
+            if not isinstance(body.get(key, ""), str):
+                raise invalid(f"Template format error: Every {key} member must be a string.")
+        if "Export" in body and "Name" not in (body["Export"] or ()):
+            raise invalid("Template format error: Every Export member must contain a Name object")
     return section
 
 

@@ -23,6 +23,7 @@ from stslab.sandbox.cloudformation.template.references import (
     function_of,
     if_parts,
     references,
+    walk,
 )
 from stslab.sandbox.cloudformation.template.template import Declared, Template
 
@@ -50,14 +51,12 @@ def _check_types(template: Template) -> None:
 
 
 def _check_functions(value: Any) -> None:
-    function = function_of(value)
-    if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
-        raise unsupported_function(function[0])
-    if isinstance(value, str) and DYNAMIC_REFERENCE in value:
-        raise invalid("Dynamic references are not supported by the sandbox")
-    children = value.values() if isinstance(value, dict) else value
-    for child in children if isinstance(value, dict | list) else ():
-        _check_functions(child)
+    for part in walk(value):
+        function = function_of(part)
+        if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
+            raise unsupported_function(function[0])
+        if isinstance(part, str) and DYNAMIC_REFERENCE in part:
+            raise invalid("Dynamic references are not supported by the sandbox")
 
 
 def _check_depends_on(template: Template, declared: Declared) -> None:
@@ -96,12 +95,10 @@ def _check_conditions(template: Template) -> None:
 
 
 def _conditions_of(value: Any) -> Iterator[str]:
-    function = function_of(value)
-    if function and function[0] == "Fn::If":
-        yield if_parts(function[1])[0]
-    children = value.values() if isinstance(value, dict) else value
-    for child in children if isinstance(value, dict | list) else ():
-        yield from _conditions_of(child)
+    for part in walk(value):
+        function = function_of(part)
+        if function and function[0] == "Fn::If":
+            yield if_parts(function[1])[0]
 
 
 def _check_references(template: Template) -> None:
