@@ -220,7 +220,7 @@ def _users(little: Account, much: Account, runs: int) -> list[Row]:
                 lambda: few.send_many(requests[1], _BATCH),  # noqa: B023
                 runs=max(runs, 15),
             )
-        ms = [one / _BATCH * 1000 for one in (ours, theirs)]
+        ms = ours / _BATCH * 1000, theirs / _BATCH * 1000
         row = Row(f"{what}, {_USERS:,} users in the account", "some 10 users", "ms", *ms)
         found.append(at_most(row, _SMALL))
     ours, theirs = in_turn(lambda: restarted(much), lambda: restarted(little), runs=runs)

@@ -129,7 +129,7 @@ def resident_megabytes(pid: int) -> float:
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    model = next(_cpu_models(), platform.processor())
+    model = next(iter(_cpu_models()), platform.processor())
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",

@@ -13,7 +13,7 @@ import threading
 from typing import Any
 from urllib.parse import unquote
 
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.server import HOST, SandboxServer

@@ -44,7 +44,7 @@ def _compared(what: str, small: Account, large: Account, request, runs: int) -> 
         lambda: lines[1].send_many(asked[1], _BATCH),
         runs=max(runs, 15),
     )
-    ms = [one / _BATCH * 1000 for one in (ours, theirs)]
+    ms = ours / _BATCH * 1000, theirs / _BATCH * 1000
     row = Row(f"{what}, account of {_MEGABYTES} MB", "account of a few KB", "ms", *ms)
     return at_most(row, 1.25)
 

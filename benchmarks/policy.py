@@ -107,7 +107,8 @@ def _throughput(folder: Path, runs: int, what: str, *, kinds: int, count: int) -
     file = folder / f"{kinds}.jsonl"
     with file.open("w") as stream:
         stream.writelines(f"{json.dumps(case)}\n" for case in cases(count, kinds))
-    command = [Path(sys.executable).with_name("stslab"), "simulate", "--cases", file]
+    stslab = str(Path(sys.executable).with_name("stslab"))
+    command = [stslab, "simulate", "--cases", str(file)]
     asked = _for_moto(count // 10, kinds)
     ours, theirs = _in_turn(process(command), lambda: _moto(asked), runs=min(runs, 3))
     rate = count / ours
@@ -160,7 +161,8 @@ def _against_moto(runs: int) -> list[Row]:
         kept = _deciders(asked, _keep_ours, _keep_moto)
         anew = _deciders(asked, _ours_anew, _moto_anew)
         for how, (ours, theirs) in (("kept", kept), ("read anew each time", anew)):
-            rates = [len(asked) / each for each in _in_turn(ours, theirs, runs=max(runs, 5))]
+            mine, other = _in_turn(ours, theirs, runs=max(runs, 5))
+            rates = len(asked) / mine, len(asked) / other
             row = Row(f"{what}, {how}", "moto's evaluator", "decisions/s", *rates)
             found.append(at_least(row, 5) if "AWS" in what else replace(row, note=_SMALL))
     return found

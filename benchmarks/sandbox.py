@@ -73,12 +73,12 @@ def _requests(
     rows = []
     for name in requests[0]:
         mine, other = requests[0][name], requests[1][name]
-        pair = in_turn(
+        first, second = in_turn(
             lambda: our_line.send_many(mine, _BATCH),  # noqa: B023
             lambda: their_line.send_many(other, _BATCH),  # noqa: B023
             runs=runs,
         )
-        ms = [one / _BATCH * 1000 for one in pair]
+        ms = first / _BATCH * 1000, second / _BATCH * 1000
         row = Row(f"request: {name}", "moto alone, same server", "ms", *ms, note=_GATE)
         rows.append(at_most(row, 1.3))
     return rows
@@ -94,12 +94,12 @@ def _throughput(
     rows = []
     for clients in (1, 8, 32):
         each = _STORM // clients
-        taken = in_turn(
+        first, second = in_turn(
             lambda: storm(ours, mine, clients, each),  # noqa: B023
             lambda: storm(theirs, others, clients, each),  # noqa: B023
             runs=runs,
         )
-        rates = [clients * each / one for one in taken]
+        rates = clients * each / first, clients * each / second
         what = f"the four calls, {clients} client{'s' if clients > 1 else ''}"
         row = Row(what, "moto alone, same server", "requests/s", *rates)
         rows.append(replace(at_least(row, 0.8), note="an error would fail the measurement"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row, at_most, in_turn, process
 
-_COMMANDS = (
+_COMMANDS: tuple[tuple[str, list[str], dict[str, str], float], ...] = (
     ("stslab --version", ["--version"], {}, 1.5),
     ("stslab --help", ["--help"], {}, 1.5),
     (

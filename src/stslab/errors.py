@@ -87,12 +87,14 @@ class StateFolderError(StslabError):
 class UndoIncomplete(StslabError):
     """Something could not be undone, or is left over.
 
-    ``remaining`` holds what is left, one value each.
+    ``remaining``: each thing that is left, and the command that removes it.
     """
 
     exit_code = 5
 
-    def __init__(self, message: str, remaining: Sequence[object] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str, remaining: Sequence[tuple[str, str]] = (), hint: str = ""
+    ) -> None:
         super().__init__(message, hint)
         self.remaining = tuple(remaining)
 

@@ -1,6 +1,7 @@
 """Calls over real connections: answers, refusals and what was lost, as values."""
 
 import socket
+from typing import Any
 
 import pytest
 from tests.aws.conftest import ADMIN
@@ -190,7 +191,7 @@ def test_a_real_account_uses_the_learners_own_credentials(
 def errors_of_botocores() -> list[Exception]:
     from botocore import exceptions as boto
 
-    kinds = [kind for kind in vars(boto).values() if isinstance(kind, type)]
+    kinds: list[Any] = [kind for kind in vars(boto).values() if isinstance(kind, type)]
     made = []
     for kind in (kind for kind in kinds if issubclass(kind, boto.BotoCoreError)):
         one = kind.__new__(kind)

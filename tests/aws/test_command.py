@@ -1,6 +1,7 @@
 """The command that is shown makes the very call that is made: the aws CLI itself says so."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def calls_of_the_labs() -> list[CallShown]:
     """Every call of every bundled lab, once."""
     from stslab.resources import labs_folder
 
-    told = []
+    told: list[object] = []
     target = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
     for header in lab.headers(labs_folder()):
         loaded = lab.load(header.path, catalogue=BotocoreCatalogue())
@@ -40,7 +41,7 @@ def parsed(tmp_path_factory):
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files.credentials_file))
         driver = create_clidriver()
         assert "sts" in driver.session.full_config["profiles"]  # read now, and kept
-    got = {}
+    got: dict[str, Any] = {}
 
     def capture(call_parameters, parsed_globals, **_):
         got.update(params=call_parameters, options=parsed_globals)

@@ -29,7 +29,7 @@ def without_policy(machine: Machine, *, checkpoint: bool) -> str:
     """A copy of the lab without the step that puts the policy, with or without what proves it."""
     lab = Path(machine.lab())
     text = lab.read_text()
-    stage = ATTACH.search(text)[0]
+    (stage,) = ATTACH.findall(text)
     instead = STEPS.sub(lambda _: LOOKING, stage) if checkpoint else ""
     assert instead != stage
     lab.write_text(text.replace(stage, instead))

@@ -23,6 +23,7 @@ from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.target import Opened, Target
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
+from stslab.lab.reading.problems import Problem
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
@@ -114,11 +115,11 @@ def written(row: dict[str, Any], path: Path) -> Path:
     checks = [{"says": "S", "because": "B", **one} for one in row.get("checks", [])]
     steps = [step(one) for one in [*given, *row.get("steps", [])]]
     kept = {key: row[key] for key in ("vars", "uses", "services", "faults") if key in row}
-    stage = {"id": "one", "title": "One", "intro": "I"}
+    stage: dict[str, Any] = {"id": "one", "title": "One", "intro": "I"}
     stage |= {"steps": steps} if steps else {}
     stage |= {"checkpoint": checks} if checks else {}
-    whole = {"stslab": 1, "id": "hostile", "title": "Hostile", **kept, "stages": [stage]}
-    path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+    whole = {"stslab": 1, "id": "hostile", "title": "Hostile", "stages": [stage]}
+    path.write_text(yaml.safe_dump(whole | kept, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -191,7 +192,7 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
     else:
         with pytest.raises(InvalidLab) as invalid:
             lab.load(path, catalogue=BotocoreCatalogue())
-        assert all(problem.line > 1 for problem in invalid.value.problems)
+        assert all(isinstance(one, Problem) and one.line > 1 for one in invalid.value.problems)
     if "says" not in row:
         return
     with Journal(tmp_path / "journal.sqlite") as journal:

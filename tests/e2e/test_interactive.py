@@ -52,7 +52,7 @@ class Terminal:
 def ended(child: pexpect.spawn) -> int:
     child.expect(pexpect.EOF)
     child.close()
-    return child.exitstatus
+    return int(child.exitstatus)
 
 
 def test_a_dumb_terminal_gets_no_escape_sequences(used_terminal):

@@ -97,7 +97,7 @@ def grown(cases):
 
 
 def test_remembered_values_have_room_for_so_many_and_so_much():
-    kept = Remembered(3)
+    kept: Remembered[object, str] = Remembered(3)
     for number in range(3):
         kept.keep(number, "x", 10)
     assert list(kept) == [0, 1, 2]
@@ -105,7 +105,7 @@ def test_remembered_values_have_room_for_so_many_and_so_much():
     assert list(kept) == [3]
     kept.keep("too large", "x", 1_000_001)
     assert list(kept) == [3]
-    many = Remembered(100)
+    many: Remembered[object, str] = Remembered(100)
     for number in range(20):
         many.keep(number, "x", 900_000)
         assert len(many) * 900_000 <= 8_000_000
@@ -117,7 +117,12 @@ def test_remembered_values_have_room_for_so_many_and_so_much():
 
 def test_short_texts_are_read_once_and_long_ones_each_time():
     read = []
-    reads = for_short_texts(2)(lambda text: read.append(text) or len(text))
+
+    @for_short_texts(2)
+    def reads(text: str) -> int:
+        read.append(text)
+        return len(text)
+
     for text in ("a", "a", "b" * SHORT, "b" * SHORT):
         assert reads(text) == len(text)
     assert read == ["a", "b" * SHORT, "b" * SHORT]

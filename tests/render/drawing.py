@@ -19,7 +19,7 @@ class Screen(io.StringIO):
         self._terminal = terminal
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]
         return self._encoding
 
     def isatty(self) -> bool:

@@ -5,10 +5,10 @@ import math
 
 import pytest
 from tests.policy.messages.test_commands import DECIDING
-from tests.policy.messages.test_messages import CASES
+from tests.policy.messages.test_messages import CASES, read
 from tests.render.drawing import Screen
 
-from stslab.policy.messages import Message, advise, read
+from stslab.policy.messages import Message, advise
 from stslab.policy.vocabulary import Gate
 from stslab.render.message import as_json, show
 from stslab.render.terminal.console import make_console

@@ -282,10 +282,10 @@ class World:
     # CloudFormation
 
     def stack(self, name: str) -> dict[str, Any]:
-        found = next((s for s in self.stacks.values() if name in (s["StackName"], s["StackId"])), 0)
-        if not found:
-            raise Refused("ValidationError", f"Stack with id {name} does not exist")
-        return found
+        for stack in self.stacks.values():
+            if name in (stack["StackName"], stack["StackId"]):
+                return stack
+        raise Refused("ValidationError", f"Stack with id {name} does not exist")
 
     def cloudformation_create_stack(self, StackName, Parameters, Tags=(), **_):  # noqa: N803
         if StackName in self.stacks:

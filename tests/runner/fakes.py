@@ -124,7 +124,7 @@ class FakeAccount:
         return outcome
 
     def _with_fault(self, fault, identity, service, name, params) -> Outcome:
-        at_once = {
+        at_once: dict[str, Outcome] = {
             REFUSE: Refusal("AccessDenied", "not authorized", 403),
             LOST_BEFORE: Lost("connection reset"),
             THROTTLE: Refusal("Throttling", "Rate exceeded", 400, transient=True),

@@ -28,7 +28,7 @@ def _read_models_once() -> None:
     """Let each child find AWS's models read: they are the same in all of them."""
     from botocore.loaders import JSONFileLoader, Loader
 
-    JSONFileLoader.load_file = partialmethod(_read, cache(JSONFileLoader().load_file))  # type: ignore[method-assign]
+    JSONFileLoader.load_file = partialmethod(_read, cache(JSONFileLoader().load_file))
     for service in ("iam", "sts", "s3", "cloudformation"):
         Loader().load_service_model(service, "service-2")
 

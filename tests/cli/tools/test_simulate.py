@@ -190,6 +190,8 @@ def test_each_answer_comes_before_the_next_case_is_given(tmp_path):
         stdout=subprocess.PIPE,
         env={**os.environ, "STSLAB_HOME": str(tmp_path)},
     ) as process:
+        assert process.stdin
+        assert process.stdout
         for number in range(3):
             process.stdin.write(json.dumps(case(id=number)).encode() + b"\n")
             process.stdin.flush()
@@ -339,6 +341,9 @@ def test_ctrl_c_ends_a_stream_with_130_and_without_a_word(tmp_path):
         stderr=subprocess.PIPE,
         env={**os.environ, "STSLAB_HOME": str(tmp_path)},
     ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
         process.stdin.write(json.dumps(case()).encode() + b"\n")
         process.stdin.flush()
         assert b'"decision"' in process.stdout.readline()

@@ -8,8 +8,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from tests.policy.messages.test_messages import MESSAGES, commands
+from tests.policy.messages.test_messages import read as known
 
-from stslab.policy.messages import Message, advise, read
+from stslab.policy.messages import Message, advise
 from stslab.policy.messages.commands import resource_policy
 from stslab.policy.messages.message import OtherGate
 from stslab.policy.vocabulary import Gate
@@ -65,7 +66,7 @@ def check(command: str) -> None:
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_of_real_messages(message):
-    for command in commands(read(message)):
+    for command in commands(known(message)):
         check(command)
 
 

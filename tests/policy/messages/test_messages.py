@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stslab.policy.messages import Message, advise, read
+from stslab.policy import messages
+from stslab.policy.messages import Message, advise
 
 FOLDER = Path(__file__).parents[2] / "cases" / "messages"
 READ = [each.name for each in fields(Message) if each.name != "known"]
@@ -29,6 +30,13 @@ def cases() -> list[Any]:
 
 CASES = cases()
 MESSAGES = [param.values[0]["message"] for param in CASES]
+
+
+def read(text: str) -> Message:
+    """What a text says that does hold an error of AWS."""
+    message = messages.read(text)
+    assert message
+    return message
 
 
 def told(message: Message) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def test_what_the_engine_says_of_a_denial_is_read_back(request, policies):
     if decision.allowed:
         return
     message = read(decision.message)
+    assert message
     assert message.caller == request.principal.arn
     assert message.action == request.action
     assert message.resource == ("" if request.resource == "*" else request.resource)

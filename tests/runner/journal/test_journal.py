@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from stslab.errors import (
 from stslab.runner.journal import schema
 from stslab.runner.journal.records import (
     CheckRecord,
+    Entry,
     EntryState,
     Intent,
     Result,
@@ -29,6 +31,12 @@ from stslab.runner.journal.store import Journal
 
 USER = Thing("iam.user", {"UserName": "u"})
 UNDO = UndoCall("admin", "iam", "DeleteUser", {"UserName": "u"}, "waiter", {"a": [1]})
+
+
+def latest(journal: Journal) -> Entry:
+    entry = journal.latest("r1", "s", 0)
+    assert entry
+    return entry
 
 
 def a_run(run="r1", **changes) -> RunRecord:
@@ -101,7 +109,7 @@ def test_an_intent_without_an_outcome_is_perhaps_done(path):
         journal.begin(a_run())
         journal.intend("r1", an_intent())
     with Journal(path) as journal:
-        assert journal.latest("r1", "s", 0).state is EntryState.INTENDED
+        assert latest(journal).state is EntryState.INTENDED
         assert journal.latest("r1", "s", 1) is None
 
 
@@ -115,7 +123,7 @@ def test_an_outcome_completes_the_thing_and_its_undo(path):
             "r1", seq, Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
         )
         journal.conclude("r1", seq, Result(EntryState.DONE))
-        entry = journal.latest("r1", "s", 0)
+        entry = latest(journal)
         assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, key, ())
         assert journal.profiles("r1")[0].access_key_id == "AKIA1"
 
@@ -133,9 +141,10 @@ def test_all_or_nothing_of_a_result_is_written(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent())
+        broken: Any = ("a", None, None)
         with pytest.raises(JournalError):
-            journal.conclude("r1", seq, Result(EntryState.DONE, profile=("a", None, None)))
-        assert journal.latest("r1", "s", 0).state is EntryState.INTENDED
+            journal.conclude("r1", seq, Result(EntryState.DONE, profile=broken))
+        assert latest(journal).state is EntryState.INTENDED
 
 
 def test_unfinished_runs_are_told_newest_first(path):
@@ -147,7 +156,9 @@ def test_unfinished_runs_are_told_newest_first(path):
         assert [run.id for run in journal.unfinished("sandbox", "assume-role")] == ["r2", "r0"]
         assert [run.id for run in journal.unfinished()] == ["r3", "r2", "r0"]
         assert journal.unfinished("aws") == ()
-        assert journal.run("r1").ended
+        ended = journal.run("r1")
+        assert ended
+        assert ended.ended
 
 
 def test_only_its_owner_can_read_it(filled):

@@ -34,6 +34,7 @@ def holder(home):
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()

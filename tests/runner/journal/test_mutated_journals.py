@@ -46,7 +46,7 @@ def clean_up(machine: Machine) -> type[Exception] | None:
     return None
 
 
-def tables(path: Path, change: Callable[[sqlite3.Connection], None]) -> None:
+def tables(path: Path, change: Callable[[sqlite3.Connection], object]) -> None:
     database = sqlite3.connect(path)
     change(database)
     database.commit()

@@ -81,6 +81,7 @@ def test_throttling_is_waited_out_and_shown(machine):
 
 def test_a_refused_step_says_what_aws_said_and_can_be_resumed(machine):
     error = try_to_run(machine, always("cloudformation.CreateStack", REFUSE))
+    assert error
     assert "AccessDenied: not authorized" in error.message
     assert "stslab cleanup" in error.hint
     failed = machine.said(StepFailed)[0]
@@ -93,6 +94,7 @@ def test_a_refused_step_says_what_aws_said_and_can_be_resumed(machine):
 def test_a_stack_that_rolled_back_is_deleted_and_made_anew(machine):
     machine.world.fail_stacks = 1
     error = try_to_run(machine, lambda _n, _c: None)
+    assert error
     assert "already exists" in error.message
     assert machine.world.inventory()["stacks"] != []
     with machine.process() as process:

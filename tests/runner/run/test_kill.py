@@ -92,7 +92,9 @@ def go_on_after(lab, folder, at: int) -> None:
     killed_run(machine, Killer(at))
     with machine.process() as process:
         run = process.run()
-        assert process.journal.run(run).state is RunState.FINISHED
+        found = process.journal.run(run)
+        assert found
+        assert found.state is RunState.FINISHED
     assert all(check.held for check in machine.said(CheckFinished))
     assert_only_others_left(machine)
     assert_no_secret_kept(machine)

@@ -171,10 +171,12 @@ def test_a_password_goes_to_the_call_and_nowhere_else(make):
 """
     machine = make(USER, step)
     got = {}
-    machine.world.iam_create_login_profile = lambda **params: (
+
+    def create(**params):
         got.update(params)
-        or {"LoginProfile": {"UserName": params["UserName"], "Note": "is Correct-Horse-9"}}
-    )
+        return {"LoginProfile": {"UserName": params["UserName"], "Note": "is Correct-Horse-9"}}
+
+    machine.world.iam_create_login_profile = create
     machine.world.iam_delete_login_profile = lambda **_: {}
     machine.world.iam_get_login_profile = lambda UserName: machine.world.iam_get_user_policy(  # noqa: N803
         UserName, "none"
@@ -221,8 +223,12 @@ def test_what_a_lost_call_made_is_adopted_although_it_showed_late(make):
             raise no_entity("group")
         return {"Group": {"GroupName": GroupName}, "Users": []}
 
+    def delete(GroupName):  # noqa: N803 - AWS's name
+        groups.discard(GroupName)
+        return {}
+
     machine.world.iam_create_group, machine.world.iam_get_group = create, get
-    machine.world.iam_delete_group = lambda GroupName: groups.discard(GroupName) or {}  # noqa: N803
+    machine.world.iam_delete_group = delete
     lost = iter([LOST_AFTER])
     run_one(machine, lambda _n, c: next(lost, None) if c == "iam.CreateGroup" else None)
     assert groups == {"thing-run00001"}

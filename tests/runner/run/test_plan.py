@@ -50,7 +50,7 @@ def test_what_a_stage_needs(assume_role, stage, needs):
 
 
 def test_a_dry_run_tells_each_step_and_claim_without_a_call(assume_role, machine):
-    told = []
+    told: list[object] = []
     with machine.process() as process:
         DryRun(assume_role, process.account.target, told.append).run(plan(assume_role))
         assert process.account.calls == 0

@@ -322,13 +322,19 @@ def test_slow_stacks_are_slow_and_no_longer(rehearse, account, fresh):
     assert took["seed=1"] < took["slow-stacks=1s"]
 
 
+def rehearsed(account: Account) -> str:
+    endpoint = sandbox.find(account.folder)
+    assert endpoint
+    return endpoint.rehearsing
+
+
 def test_it_is_known_to_who_finds_the_sandbox_and_ends(rehearse, account):
-    assert sandbox.find(account.folder).rehearsing == ""
+    assert rehearsed(account) == ""
     rehearse("keys=3s")
-    assert sandbox.find(account.folder).rehearsing == "keys=3s"
+    assert rehearsed(account) == "keys=3s"
     assert sandbox.status(account.folder)["rehearsing"] == "keys=3s"
     sandbox.rehearse(account.folder, None)
-    assert sandbox.find(account.folder).rehearsing == ""
+    assert rehearsed(account) == ""
     assert account.control("GET", "rehearse") == {"spec": None}
 
 

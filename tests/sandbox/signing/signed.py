@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import (
@@ -31,7 +32,7 @@ def _caller(key: str, kind: str = "IAMUser") -> Caller:
     return Caller(Principal.from_arn("arn:aws:iam::111122223333:user/u"), "111122223333", key, kind)
 
 
-def _record(key: str, **more: object) -> KeyRecord:
+def _record(key: str, **more: Any) -> KeyRecord:
     return KeyRecord(key, SECRET, _caller(key), **more)
 
 

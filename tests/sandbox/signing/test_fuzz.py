@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
-MATERIAL = {
+MATERIAL: dict[str, dict[str, Any]] = {
     "query-header": {"method": "POST", "path": "/?a=b%20c", "body": b"Action=ListUsers&x=y"},
     "query-presigned": {"path": "/?Action=GetCallerIdentity&Version=2011-06-15"},
     "s3-header": {

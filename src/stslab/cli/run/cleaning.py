@@ -25,7 +25,7 @@ def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
     Raises:
         UndoIncomplete: something is left, of all of them together.
     """
-    left: list[object] = []
+    left: list[tuple[str, str]] = []
     errors: list[UndoIncomplete] = []
     for run in runs:
         try:

@@ -5,7 +5,7 @@ begun before the run changed anything is not used after it.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,7 +57,7 @@ class Ahead:
         self._look = look
         self._begun: list[tuple[Read, _Lookup]] = []
 
-    def over(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Iterator[T]:
+    def over(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Generator[T, None, None]:
         """The items, one after the other, each when the lookups of the next are under way."""
         window: deque[T] = deque()
         try:
