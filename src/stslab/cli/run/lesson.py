@@ -109,7 +109,7 @@ def decider(folder: "Path", opened: "Open") -> "Decide":
 
 def draw_why(folder: "Path", paper: "Paper") -> None:
     """The explanation of the last refusal."""
-    from stslab.cli.tools.why import explained
+    from stslab.cli.refusals import explained
     from stslab.render.why import show
 
     told = explained(folder, "")
