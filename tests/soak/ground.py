@@ -140,7 +140,11 @@ class Ground:
             return []
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            return database.execute("SELECT id, state FROM runs ORDER BY rowid DESC").fetchall()
+            return database.execute(
+                "SELECT run, (SELECT json_extract(body, '$.state') FROM records WHERE run = begun.run"
+                " AND kind IN ('begun', 'marked') ORDER BY number DESC LIMIT 1)"
+                " FROM records begun WHERE kind = 'begun' ORDER BY seq DESC"
+            ).fetchall()
         except sqlite3.OperationalError:  # killed before it had tables
             return []
         finally:

@@ -67,7 +67,8 @@ def test_a_damaged_journal(doctor, state: Path):
         journal.begin(a_run())
     assert doctor()[1]["journal"]["says"] == "whole; 1 run"
     database = sqlite3.connect(state / "journal.sqlite")
-    database.execute("UPDATE runs SET state = 'nonsense'")
+    database.execute("DROP TRIGGER never_changed")
+    database.execute("UPDATE records SET body = replace(body, 'active', 'nonsense')")
     database.commit()
     database.close()
     code, checks = doctor()

@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 import stat
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,12 +14,14 @@ from stslab.errors import (
     JournalOfAnotherVersion,
     StateFolderError,
 )
-from stslab.runner.journal import schema
+from stslab.runner.journal import chain, schema, store
 from stslab.runner.journal.records import (
     CheckRecord,
     Entry,
     EntryState,
+    Hint,
     Intent,
+    Prediction,
     Result,
     RunRecord,
     RunState,
@@ -137,14 +138,91 @@ def test_a_repeated_call_stands_for_the_one_before(path):
     assert states == [EntryState.REPLACED, EntryState.INTENDED]
 
 
-def test_all_or_nothing_of_a_result_is_written(path):
+def test_what_is_written_at_once_is_written_whole_or_not_at_all(path):
     with Journal(path) as journal:
         journal.begin(a_run())
-        seq = journal.intend("r1", an_intent())
-        broken: Any = ("a", None, None)
+        first = journal.intend("r1", an_intent())
+        journal._database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON records WHEN NEW.kind = 'outcome'"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
         with pytest.raises(JournalError):
-            journal.conclude("r1", seq, Result(EntryState.DONE, profile=broken))
-        assert latest(journal).state is EntryState.INTENDED
+            journal.intend("r1", an_intent(replaces=first))
+        assert [entry.state for entry in journal.entries("r1")] == [EntryState.INTENDED]
+
+
+def test_what_the_learner_said_and_which_hints_they_took_is_remembered(filled):
+    said = Prediction("s", 0, "who decides", "allowed", right=False)
+    with Journal(filled) as journal:
+        journal.predicted("r1", said)
+        journal.hinted("r1", "s", 1, 2)
+    with Journal(filled) as journal:
+        assert journal.predictions("r1") == (said,)
+        assert journal.hints("r1") == (Hint("s", 1, 2),)
+
+
+def test_attempts_stay(filled):
+    with Journal(filled) as journal:
+        journal.staged("r1", "s", held=False, seconds=2.0)
+        attempts = journal.past("r1").stages()
+    assert [(one.held, one.seconds) for one in attempts] == [(True, 1.5), (False, 2.0)]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE records SET body = '{}'", "DELETE FROM records"])
+def test_nothing_is_changed_or_removed(filled, statement):
+    with Journal(filled) as journal:
+        with pytest.raises(sqlite3.IntegrityError, match="a record is never"):
+            journal._database.execute(statement)
+        journal.verify()
+
+
+def tampered(path, statement: str, *values: object) -> None:
+    """Do to the file what somebody does who knows SQL."""
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TRIGGER never_changed")
+        database.execute("DROP TRIGGER never_removed")
+        assert database.execute(statement, values).rowcount > 0
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ("UPDATE records SET body = replace(body, 'true', 'false') WHERE kind = 'stage'", 5),
+        ("UPDATE records SET at = '2020-01-01T00:00:00.000+00:00' WHERE kind = 'check'", 6),
+        ("UPDATE records SET kind = 'stage' WHERE kind = 'check'", 6),
+        ("DELETE FROM records WHERE kind = 'found'", 4),
+        ("DELETE FROM records WHERE kind = 'begun'", 1),
+        ("UPDATE records SET number = 9 WHERE kind = 'check'", 6),
+        ("UPDATE records SET run = 'r2'", 1),
+        ("UPDATE records SET seal = upper(seal) WHERE kind = 'intent'", 2),
+    ],
+)
+def test_the_chain_shows_what_was_changed_afterwards(filled, change, broken):
+    tampered(filled, change)
+    with Journal(filled) as journal:
+        run = "r2" if "r2" in change else "r1"
+        assert chain.first_broken(run, journal.links(run)) == broken
+        with pytest.raises(JournalCorrupt, match="not as it was written"):
+            journal.verify()
+
+
+def test_a_record_of_what_was_proved_that_was_changed_does_not_keep_cleanup_from_its_work(filled):
+    tampered(filled, "UPDATE records SET body = replace(body, 'says', 'lies') WHERE kind = 'check'")
+    with Journal(filled) as journal:
+        journal.verify_run("r1")
+        with pytest.raises(JournalCorrupt, match="not as it was written"):
+            journal.checks("r1")
+
+
+def test_the_chain_of_an_untouched_run_is_whole(filled):
+    with Journal(filled) as journal:
+        links = journal.links("r1")
+        journal.verify()
+    assert [link.number for link in links] == [1, 2, 3, 4, 5, 6]
+    assert chain.first_broken("r1", links) is None
+    assert chain.first_broken("r2", links) == 1
+    assert chain.first_broken("r1", links[1:]) == 1
 
 
 def test_unfinished_runs_are_told_newest_first(path):
@@ -174,19 +252,18 @@ def test_every_write_is_on_disk_when_it_returns(filled):
 
 
 def test_a_step_costs_the_same_however_long_the_history(filled):
-    """Nothing that is asked or written for one step walks through a whole table."""
+    """Nothing that is asked or written for one step walks through the whole table."""
     with Journal(filled) as journal:
         plans = [
-            journal._database.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
-            for query in (
-                "SELECT * FROM entries WHERE run = 'r' AND stage = 's' AND step = 1",
-                "SELECT max(seq) FROM outcomes WHERE entry = 1",
-                "SELECT * FROM things WHERE run = 'r' AND entry = 1",
-                "SELECT * FROM saved WHERE run = 'r'",
-                "SELECT * FROM checks WHERE run = 'r'",
-            )
+            journal._database.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+            for query, values in ((store._PAST, ("r", '["intent"]')), (store._LAST, ("r",)))
         ]
-    assert [row[0][3].split()[0] for row in plans] == ["SEARCH"] * 5
+    steps = [row[3] for plan in plans for row in plan if "records_by_run" in row[3]]
+    assert [step.split()[:2] for step in steps] == [
+        ["SEARCH", "one"],
+        ["SEARCH", "before"],
+        ["SEARCH", "records"],
+    ]
 
 
 @pytest.mark.parametrize("version", [1, schema.VERSION - 1, schema.VERSION + 1, 9999])
@@ -203,7 +280,7 @@ def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, versi
 
 
 def test_tables_are_made_whole_or_not_at_all(path, monkeypatch):
-    monkeypatch.setattr(schema, "_TABLES", f"{schema._TABLES};NO SQL")
+    monkeypatch.setattr(schema, "_STATEMENTS", (*schema._STATEMENTS, "NO SQL"))
     with pytest.raises(JournalCorrupt):
         Journal(path)
     monkeypatch.undo()
@@ -242,9 +319,7 @@ def test_a_truncated_journal_is_damage(filled):
 
 @pytest.mark.parametrize("text", ["", "[]", '{"title": 1}', "{", "null"])
 def test_a_row_that_makes_no_sense_is_damage(filled, text):
-    with sqlite3.connect(filled) as database:
-        database.execute("UPDATE entries SET intent = ?", (text,))
-    database.close()
+    tampered(filled, "UPDATE records SET body = ? WHERE kind = 'intent'", text)
     with Journal(filled) as journal, pytest.raises(JournalCorrupt):
         journal.entries("r1")
 
@@ -279,12 +354,10 @@ def test_two_processes_make_the_journal_at_once(path):
 def read_all(path) -> None:
     with Journal(path) as journal:
         for run in journal.runs():
-            for entry in journal.entries(run.id):
-                journal.things(run.id, entry.seq)
-            journal.saved(run.id)
-            journal.profiles(run.id)
-            journal.stages(run.id)
-            journal.checks(run.id)
+            past = journal.past(run.id)
+            past.told()
+            past.saved()
+            past.profiles()
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,7 +11,8 @@ from tests.runner.run.test_kill import OTHERS, assert_only_others_left, lookalik
 
 from stslab.errors import CredentialsError, JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.runner.events import CallShown, CleanupFinished, Notice, ThingLookedUp, UndoFinished
-from stslab.runner.journal.records import EntryState, Result, RunState
+from stslab.runner.journal.records import EntryState, Found, Result, RunState, Thing
+from stslab.runner.journal.store import Journal
 
 USER, STACK, BUCKET = "sts-test-user-run00001", "my-sts-stack-run00001", "sts-example-run00001"
 
@@ -180,8 +181,16 @@ def test_an_object_in_a_bucket_that_is_not_the_runs_is_left_as_it_is(machine):
 
 
 def journal_forgets_the_bucket(machine) -> None:
-    with machine.process() as process:
-        process.journal._database.execute("DELETE FROM things")
+    """As if the journal had been told that the stack made another one."""
+    other = Thing("s3.bucket", {"Bucket": "another"})
+    path = machine.folder / "journal.sqlite"
+    with Journal(path) as journal:
+        bodies = [record.body for record in journal.past("run00001").records]
+    path.unlink()
+    with Journal(path, machine.clock) as journal:
+        for body in bodies:
+            told = Found(body.entry, other) if isinstance(body, Found) else body
+            journal._write("run00001", told)
 
 
 def test_what_a_sweep_finds_is_left_over(left_open):

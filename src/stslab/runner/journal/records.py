@@ -197,17 +197,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """A stage whose checkpoint was tried."""
+    """A stage whose checkpoint was tried, and when."""
 
     stage: str
     held: bool
     seconds: float
-    at: str
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """A claim, as it was proved or not the last time. ``number`` counts from 0 in its stage."""
+    """A claim, and how it was tried once. ``number`` counts from 0 in its stage."""
 
     stage: str
     number: int
@@ -220,3 +220,89 @@ class CheckRecord:
     request_id: str
     seconds: float
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the learner said before a check. ``said`` is their answer in words."""
+
+    stage: str
+    number: int
+    concept: str
+    said: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command."""
+
+    stage: str
+    step: int
+    grade: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Where the run stands from now on."""
+
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the call whose intent has this number."""
+
+    entry: int
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What else a call made."""
+
+    entry: int
+    thing: Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """A profile that is out of the files."""
+
+    profile: str
+
+
+Body = (
+    RunRecord
+    | Marked
+    | Intent
+    | Outcome
+    | Found
+    | Forgot
+    | StageRecord
+    | CheckRecord
+    | Prediction
+    | Hint
+)
+KINDS: Mapping[str, type[Body]] = {
+    "begun": RunRecord,
+    "marked": Marked,
+    "intent": Intent,
+    "outcome": Outcome,
+    "found": Found,
+    "forgot": Forgot,
+    "stage": StageRecord,
+    "check": CheckRecord,
+    "prediction": Prediction,
+    "hint": Hint,
+}
+"""What a record can be, by the word that the journal has for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a run. ``number`` counts from 1; ``at`` is ISO 8601 in UTC."""
+
+    number: int
+    at: str
+    body: Body

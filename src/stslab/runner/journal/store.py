@@ -1,30 +1,41 @@
 """The memory of every run, in one SQLite file: written before and after each call.
 
 Each write is on disk before it returns (WAL with synchronous=FULL), so a run that was
-stopped at any point knows what it may have made. Secrets never enter: what is written
-has been redacted by who calls. What a write costs does not depend on the history.
+stopped at any point knows what it may have made. Records are only ever added, each sealed
+together with the run's one before. Secrets never enter: what is written has been redacted by
+who calls. What a write costs does not depend on the history.
 """
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from msgspec import MsgspecError
+from msgspec.json import Encoder, decode
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
 from stslab.runner.clock import Clock, SystemClock
-from stslab.runner.journal import rows, schema
+from stslab.runner.journal import chain, schema
+from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
+    KINDS,
     UNFINISHED,
+    Body,
     CheckRecord,
     Entry,
     EntryState,
+    Forgot,
+    Found,
+    Hint,
     Intent,
+    Marked,
+    Outcome,
+    Prediction,
+    Record,
     Result,
     RunRecord,
     RunState,
@@ -35,38 +46,22 @@ from stslab.runner.journal.records import (
 )
 
 _BUSY_SECONDS = 10.0
-_RUN_COLUMNS = (
-    'id, lab, title, path, sha256, target, kind, account, region, "partition", instance,'
-    " state, started, ended, caller, person, allowed"
-)
-_ENTRY = """
-SELECT e.seq, e.run, e.stage, e.step, e.intent, o.state, o.detail,
-  (SELECT thing FROM outcomes WHERE entry = e.seq AND thing IS NOT NULL
-   ORDER BY seq DESC LIMIT 1),
-  (SELECT undo FROM outcomes WHERE entry = e.seq AND undo IS NOT NULL
-   ORDER BY seq DESC LIMIT 1),
-  e.seal = seal(e.run, e.stage, e.step, e.intent, e.at) AND NOT EXISTS (
-   SELECT 1 FROM outcomes WHERE entry = e.seq
-   AND seal != seal(entry, state, detail, request_id, thing, undo, at))
-FROM entries e
-LEFT JOIN outcomes o ON o.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
+_WORDS = {body: word for word, body in KINDS.items()}
+_ENCODE = Encoder(enc_hook=str).encode
+# A record is whole if it stands behind the one that it was sealed with.
+_PAST = """
+SELECT one.number, one.at, one.kind, one.body,
+  (before.number IS NOT NULL OR one.number = 1) AND one.seal = sealed(
+    one.run, coalesce(before.seal, ''), one.number, one.kind, one.at, one.body)
+FROM records one
+LEFT JOIN records before ON before.run = one.run AND before.number = one.number - 1
+WHERE one.run = ? AND one.kind IN (SELECT value FROM json_each(?)) ORDER BY one.number
 """
-_INTEND = (
-    "INSERT INTO entries (run, stage, step, intent, at, seal)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))"
-)
-_CONCLUDE = (
-    "INSERT INTO outcomes (entry, state, detail, request_id, thing, undo, at, seal)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))"
-)
-_FIND = "INSERT INTO things (run, entry, thing, seal) VALUES (?1, ?2, ?3, seal(?1, ?2, ?3))"
-_TOLD = """
-SELECT e.at, f.at, f.state, f.request_id, l.at FROM entries e
-LEFT JOIN outcomes f ON f.seq = (SELECT min(seq) FROM outcomes WHERE entry = e.seq)
-LEFT JOIN outcomes l ON l.seq = (SELECT max(seq) FROM outcomes WHERE entry = e.seq)
-WHERE e.run = ? ORDER BY e.seq
-"""
-_CHECK_COLUMNS = "stage, number, title, says, held, denied, code, proof, request_id, seconds, at"
+_LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
+_ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
+_BEGUN = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC"
+_OF_RUN = ("begun", "marked")
+_OF_CALLS = ("intent", "outcome")
 
 
 class Journal:
@@ -102,122 +97,80 @@ class Journal:
 
     def begin(self, run: RunRecord) -> None:
         """Remember a new run."""
-        values = [getattr(run, name.strip(' "')) for name in _RUN_COLUMNS.split(",")]
-        values[-1] = rows.pack(values[-1])
-        marks = ", ".join("?" * len(values))
-        self._write((f"INSERT INTO runs ({_RUN_COLUMNS}) VALUES ({marks})", values))  # noqa: S608 - our own columns
+        self._write(run.id, run)
 
     def mark(self, run: str, state: RunState) -> None:
         """Say where the run stands now."""
-        self._write(self._state(run, state))
+        self._write(run, Marked(state))
 
     def run(self, run: str) -> RunRecord | None:
         """The run of this id, or None."""
-        found = self._read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", run)  # noqa: S608 - our own columns
-        return next(iter(self._each(rows.run, found)), None)
+        return self.past(run, _OF_RUN).run()
 
     def runs(self) -> tuple[RunRecord, ...]:
         """All runs, the newest first."""
-        found = self._read(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY rowid DESC")  # noqa: S608 - our own columns
-        return tuple(self._each(rows.run, found))
+        found = (self.run(str(run)) for (run,) in self._read(_BEGUN))
+        return tuple(run for run in found if run)
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """The runs that were not ended, the newest first; of one target and lab if named."""
-        found = self._read(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE state IN (?, ?)"  # noqa: S608 - our own columns
-            " AND (? = '' OR target = ?) AND (? = '' OR lab = ?) ORDER BY rowid DESC",
-            *UNFINISHED,
-            target,
-            target,
-            lab,
-            lab,
+        return tuple(
+            run
+            for run in self.runs()
+            if run.state in UNFINISHED and target in ("", run.target) and lab in ("", run.lab)
         )
-        return tuple(self._each(rows.run, found))
 
     # Calls
 
     def intend(self, run: str, intent: Intent) -> int:
         """Write down what is about to be called; the answer is the entry's number."""
-        written = [
-            (
-                _INTEND,
-                (run, intent.stage, intent.step, rows.pack(intent), self._now()),
-            )
-        ]
-        if intent.replaces:
-            written.append(self._outcome(intent.replaces, Result(EntryState.REPLACED)))
-        return self._write(*written)
+        replaced = Outcome(intent.replaces, Result(EntryState.REPLACED))
+        return self._write(run, intent, *([replaced] if intent.replaces else []))
 
     def conclude(self, run: str, entry: int, result: Result) -> None:
-        """Write down what became of a call, and what the run knows from it, all or nothing."""
-        written = [self._outcome(entry, result)]
-        written += [
-            ("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (run, name, rows.pack(value)))
-            for name, value in result.saved.items()
-        ]
-        if result.profile:
-            written.append(
-                ("INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)", (run, *result.profile))
-            )
-        self._write(*written)
+        """Write down what became of a call, and what the run knows from it."""
+        self._write(run, Outcome(entry, result))
 
     def entries(self, run: str) -> tuple[Entry, ...]:
         """All calls of the run that may have changed something, in order."""
-        found = self._read(_ENTRY + "WHERE e.run = ? ORDER BY e.seq", run)
-        return tuple(self._each(rows.entry, found))
+        return self.past(run, _OF_CALLS).entries()
 
     def latest(self, run: str, stage: str, step: int) -> Entry | None:
         """The last entry of one step, or None where it was never tried."""
-        found = self._read(
-            _ENTRY + "WHERE e.run = ? AND e.stage = ? AND e.step = ? ORDER BY e.seq DESC LIMIT 1",
-            run,
-            stage,
-            step,
-        )
-        return next(iter(self._each(rows.entry, found)), None)
+        place = (stage, step)
+        tried = [one for one in self.entries(run) if (one.intent.stage, one.intent.step) == place]
+        return tried[-1] if tried else None
 
     def found(self, run: str, entry: int, things: tuple[Thing, ...]) -> None:
         """Remember what else a call made: a stack's resources. Known ones are left alone."""
         known = self.things(run, entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
-            self._write(*((_FIND, (run, entry, rows.pack(thing))) for thing in new))
+            self._write(run, *(Found(entry, thing) for thing in new))
 
     def things(self, run: str, entry: int) -> tuple[Thing, ...]:
         """What else the entry's call made."""
-        found = self._read(
-            "SELECT thing, seal = seal(run, entry, thing) FROM things"
-            " WHERE run = ? AND entry = ? ORDER BY seq",
-            run,
-            entry,
-        )
-        unpacked = self._each(rows.sealed_thing, found)
-        return tuple(thing for thing in unpacked if thing)
+        return self.past(run, ("found",)).things(entry)
 
     def told(self, run: str) -> tuple[Told, ...]:
         """All calls of the run with their times, in order: for reports."""
-        entries, found = self.entries(run), self._read(_TOLD, run)
-        return tuple(self._each(rows.told, list(zip(entries, found, strict=True))))
+        return self.past(run, _OF_CALLS).told()
 
     # What the run knows
 
     def saved(self, run: str) -> dict[str, Any]:
         """The values that steps saved, by name."""
-        found = self._read("SELECT name, value FROM saved WHERE run = ?", run)
-        return dict(self._each(lambda row: (str(row[0]), json.loads(row[1])), found))
+        return self.past(run, ("outcome",)).saved()
 
     def profiles(self, run: str) -> tuple[SavedProfile, ...]:
-        """The profiles that the run wrote: never their secrets."""
-        found = self._read(
-            "SELECT name, access_key_id, expiration FROM profiles WHERE run = ?", run
-        )
-        return tuple(self._each(lambda row: SavedProfile(*map(str, row)), found))
+        """The profiles that the run wrote and that are still there: never their secrets."""
+        return self.past(run, ("outcome", "forgot")).profiles()
 
     def forget_profile(self, run: str, name: str) -> None:
         """The profile is out of the files."""
-        self._write(("DELETE FROM profiles WHERE run = ? AND name = ?", (run, name)))
+        self._write(run, Forgot(name))
 
-    # What was proved
+    # What was proved, and how the learner came there
 
     def staged(
         self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
@@ -226,39 +179,58 @@ class Journal:
 
         ``ends`` is the state of the run, where it ends with this stage: both or neither.
         """
-        values = (run, stage, held, seconds, self._now())
-        written = [("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)]
-        self._write(*written, *([self._state(run, ends)] if ends else []))
+        tried = StageRecord(stage, held, seconds)
+        self._write(run, tried, *([Marked(ends)] if ends else []))
 
     def stages(self, run: str) -> tuple[StageRecord, ...]:
-        """The stages whose checkpoints were tried."""
-        found = self._read("SELECT stage, held, seconds, at FROM stages WHERE run = ?", run)
-        return tuple(
-            self._each(
-                lambda row: StageRecord(str(row[0]), bool(row[1]), float(row[2]), str(row[3])),
-                found,
-            )
-        )
+        """The stages whose checkpoints were tried, each as it was the last time."""
+        tried = self.past(run, ("stage",)).stages()
+        return tuple({one.stage: one for one in tried}.values())
 
     def checked(self, run: str, check: CheckRecord) -> None:
         """Remember how a claim was tried."""
-        values = [getattr(check, name.strip()) for name in _CHECK_COLUMNS.split(",")]
-        self._write(
-            (
-                f"INSERT OR REPLACE INTO checks (run, {_CHECK_COLUMNS}) VALUES (?{', ?' * 11})",  # noqa: S608 - our own columns
-                [run, *values],
-            )
-        )
+        self._write(run, check)
 
     def checks(self, run: str) -> tuple[CheckRecord, ...]:
         """The claims that were tried, each as it was the last time, in the order tried."""
-        found = self._read(
-            f"SELECT {_CHECK_COLUMNS} FROM checks WHERE run = ? ORDER BY at, stage, number",  # noqa: S608 - our own columns
-            run,
+        tried = self.past(run, ("check",)).checks()
+        return tuple(
+            sorted({(one.stage, one.number): one for one in tried}.values(), key=lambda one: one.at)
         )
-        return tuple(self._each(rows.check, found))
 
-    # The file
+    def predicted(self, run: str, prediction: Prediction) -> None:
+        """Remember what the learner said before a check."""
+        self._write(run, prediction)
+
+    def predictions(self, run: str) -> tuple[Prediction, ...]:
+        """What the learner said before checks, in order."""
+        return self.past(run, ("prediction",)).predictions()
+
+    def hinted(self, run: str, stage: str, step: int, grade: int) -> None:
+        """Remember that the learner took a hint to this step, of this grade."""
+        self._write(run, Hint(stage, step, grade))
+
+    def hints(self, run: str) -> tuple[Hint, ...]:
+        """The hints that the learner took, in order."""
+        return self.past(run, ("hint",)).hints()
+
+    # The records themselves
+
+    def past(self, run: str, kinds: Collection[str] = tuple(KINDS)) -> Past:
+        """What the records of these kinds tell of a run.
+
+        Raises:
+            JournalCorrupt: one of them is not as it was written.
+        """
+        found = self._read(_PAST, run, _text(list(kinds)))
+        with _explained(self.path):
+            return Past(run, tuple(_record(*row) for row in found))
+
+    def links(self, run: str) -> tuple[chain.Link, ...]:
+        """The run's records as they are kept, in order."""
+        columns = ", ".join(chain.Link._fields)
+        found = self._read(f"SELECT {columns} FROM records WHERE run = ? ORDER BY number", run)  # noqa: S608 - our own columns
+        return tuple(chain.Link(*row) for row in found)
 
     def verify(self) -> None:
         """Read all of it.
@@ -269,10 +241,8 @@ class Journal:
         said = self._read("PRAGMA quick_check(1)")[0][0]
         if said != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))
-        for run in self.runs():
-            self.verify_run(run.id)
-            for read in (self.saved, self.profiles, self.stages, self.checks):
-                read(run.id)
+        for (run,) in self._read("SELECT DISTINCT run FROM records"):
+            self.past(run)
 
     def verify_run(self, run: str) -> None:
         """Read all that cleanup acts on, before it acts on any of it.
@@ -280,50 +250,43 @@ class Journal:
         Raises:
             JournalCorrupt: something in it is not as it was written.
         """
-        for entry in self.entries(run):
-            self.things(run, entry.seq)
+        self.past(run, (*_OF_RUN, *_OF_CALLS, "found", "forgot"))
 
-    def _state(self, run: str, state: RunState) -> tuple[str, Any]:
-        ended = "" if state in UNFINISHED else self._now()
-        return "UPDATE runs SET state = ?, ended = ? WHERE id = ?", (state, ended, run)
-
-    def _outcome(self, entry: int, result: Result) -> tuple[str, Any]:
-        values = (
-            entry,
-            result.state,
-            result.detail,
-            result.request_id,
-            rows.pack_or_none(result.thing),
-            rows.pack_or_none(result.undo),
-            self._now(),
-        )
-        return _CONCLUDE, values
-
-    def _write(self, *statements: tuple[str, Any]) -> int:
-        """Run the statements in one transaction; the number of the first one's row."""
+    def _write(self, run: str, *bodies: Body) -> int:
+        """Add records to a run in one transaction; the number of the first."""
+        texts = [(_WORDS[type(body)], _text(body)) for body in bodies]
         with _explained(self.path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                first, *others = statements
-                number = self._database.execute(*first).lastrowid
-                for statement in others:
-                    self._database.execute(*statement)
+                number = self._add(run, texts)
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
-            return number or 0
+            return number
+
+    def _add(self, run: str, texts: list[tuple[str, str]]) -> int:
+        last, seal = self._database.execute(_LAST, (run,)).fetchone() or (0, "")
+        at = self._clock.now().isoformat(timespec="milliseconds")
+        for number, (kind, text) in enumerate(texts, last + 1):
+            seal = chain.sealed(run, seal, number, kind, at, text)
+            self._database.execute(_ADD, (run, number, kind, at, text, seal))
+        return int(last) + 1
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with _explained(self.path):
             return self._database.execute(query, values).fetchall()
 
-    def _each(self, read: Any, found: list[tuple[Any, ...]]) -> list[Any]:
-        with _explained(self.path):
-            return [read(row) for row in found]
 
-    def _now(self) -> str:
-        return self._clock.now().isoformat(timespec="milliseconds")
+def _text(value: Any) -> str:
+    """``value`` as JSON; what JSON does not know becomes its text."""
+    return _ENCODE(value).decode()
+
+
+def _record(number: int, at: str, kind: str, body: str, whole: int) -> Record:
+    if whole != 1:
+        raise ValueError("a record is not as it was written")
+    return Record(number, at, decode(body, type=KINDS[kind]))
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -336,8 +299,7 @@ def _open(path: Path) -> sqlite3.Connection:
             _recognise(database, path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA foreign_keys = ON")
-            database.create_function("seal", -1, rows.seal, deterministic=True)
+            database.create_function("sealed", 6, chain.sealed, deterministic=True)
             schema.create(database)
     except BaseException:
         database.close()
@@ -382,10 +344,10 @@ def _explained(path: Path) -> Iterator[None]:
 
 _SENSELESS = (
     sqlite3.DatabaseError,
+    LookupError,
     ValueError,
     MsgspecError,
     TypeError,
-    IndexError,
     OverflowError,
     RecursionError,
 )

@@ -1,0 +1,125 @@
+"""What the records of one run tell when they are read together. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from stslab.runner.journal.records import (
+    UNFINISHED,
+    Body,
+    CheckRecord,
+    Entry,
+    EntryState,
+    Forgot,
+    Found,
+    Hint,
+    Intent,
+    Marked,
+    Outcome,
+    Prediction,
+    Record,
+    RunRecord,
+    SavedProfile,
+    StageRecord,
+    Thing,
+    Told,
+)
+
+T = TypeVar("T", bound=Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The records of one run, in order. Where kinds were left out, what they tell is not there."""
+
+    run_id: str
+    records: tuple[Record, ...]
+
+    def run(self) -> RunRecord | None:
+        """The run as it stands now."""
+        begun = next((one for one, _ in self._of(RunRecord)), None)
+        if begun is None:
+            return None
+        for marked, at in self._of(Marked):
+            ended = "" if marked.state in UNFINISHED else at
+            begun = replace(begun, state=marked.state, ended=ended)
+        return begun
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All calls that may have changed something, and what became of each."""
+        return tuple(one.entry for one in self.told())
+
+    def told(self) -> tuple[Told, ...]:
+        """The same with their times."""
+        outcomes = dict[int, list[tuple[Outcome, str]]]()
+        for outcome, at in self._of(Outcome):
+            outcomes.setdefault(outcome.entry, []).append((outcome, at))
+        return tuple(
+            self._told(record, record.body, outcomes.get(record.number, []))
+            for record in self.records
+            if isinstance(record.body, Intent)
+        )
+
+    def _told(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Told:
+        results = [outcome.result for outcome, _ in outcomes]
+        times = [at for _, at in outcomes] or [""]
+        things = [one.thing for one in results if one.thing is not None]
+        undos = [one.undo for one in results if one.undo is not None]
+        entry = Entry(
+            seq=record.number,
+            run=self.run_id,
+            intent=intent,
+            state=results[-1].state if results else EntryState.INTENDED,
+            thing=things[-1] if things else intent.thing,
+            undo=undos[-1] if undos else intent.undo,
+            detail=results[-1].detail if results else "",
+        )
+        return Told(
+            entry=entry,
+            started=record.at,
+            answered=times[0],
+            happened=results[0].state if results else EntryState.INTENDED,
+            request_id=results[0].request_id if results else "",
+            ended=times[-1],
+        )
+
+    def things(self, entry: int) -> tuple[Thing, ...]:
+        """What else the call with this number made."""
+        return tuple(found.thing for found, _ in self._of(Found) if found.entry == entry)
+
+    def saved(self) -> dict[str, Any]:
+        """The values that steps saved, by name."""
+        every = [outcome.result.saved for outcome, _ in self._of(Outcome)]
+        return {name: value for saved in every for name, value in saved.items()}
+
+    def profiles(self) -> tuple[SavedProfile, ...]:
+        """The profiles that the run wrote and that are not out of the files."""
+        there = dict[str, SavedProfile]()
+        for record in self.records:
+            if isinstance(record.body, Forgot):
+                there.pop(record.body.profile, None)
+            elif isinstance(record.body, Outcome) and record.body.result.profile:
+                profile = SavedProfile(*record.body.result.profile)
+                there[profile.name] = profile
+        return tuple(there.values())
+
+    def stages(self) -> tuple[StageRecord, ...]:
+        """Each time that a stage's checkpoint was tried, in order."""
+        return tuple(replace(stage, at=at) for stage, at in self._of(StageRecord))
+
+    def checks(self) -> tuple[CheckRecord, ...]:
+        """Each time that a claim was tried, in order."""
+        return tuple(check for check, _ in self._of(CheckRecord))
+
+    def predictions(self) -> tuple[Prediction, ...]:
+        """What the learner said before checks, in order."""
+        return tuple(one for one, _ in self._of(Prediction))
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The hints that the learner took, in order."""
+        return tuple(one for one, _ in self._of(Hint))
+
+    def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
+        for record in self.records:
+            if isinstance(record.body, kind):
+                yield record.body, record.at
