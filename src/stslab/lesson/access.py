@@ -85,10 +85,10 @@ def _verdict(cell: Cell, who: str, scope: Mapping[str, Any], decide: Decide) -> 
 
 
 def changed(before: Collection[CellState], after: Collection[CellState]) -> frozenset[Key]:
-    """The cells whose verdict differs between two looks at the table."""
-    was = {(one.cell, one.who): one.verdict.allowed for one in before}
+    """The cells that are allowed in one of two looks at the table, and not in the other."""
+    was = {(one.cell, one.who): bool(one.verdict.allowed) for one in before}
     return frozenset(
         (one.cell, one.who)
         for one in after
-        if one.verdict.allowed is not None and was.get((one.cell, one.who)) != one.verdict.allowed
+        if was.get((one.cell, one.who), False) != bool(one.verdict.allowed)
     )

@@ -105,6 +105,14 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """The policies that have a say in a request, whole; those that decided are marked."""
+
+    title: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Longer:
     """The longer story of a stage, in Markdown, and the pages of AWS that tell more."""
 

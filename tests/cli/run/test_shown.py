@@ -20,7 +20,7 @@ ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::1111222233
     [
         ({"Bucket": "sts-example-a1"}, "aws s3api get-object --bucket $BUCKET"),
         ({"Key": "a1/x"}, 'aws s3api get-object --key "${RUN}/x"'),
-        ({"Key": 'a1 "$`\\'}, 'aws s3api get-object --key "${RUN} \\"\\$\\`\\\\"'),
+        ({"Key": 'a1 "$`'}, 'aws s3api get-object --key "$RUN"\' "$`\''),
         ({"Key": "it's"}, "aws s3api get-object --key 'it'\"'\"'s'"),
     ],
 )

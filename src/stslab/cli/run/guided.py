@@ -15,7 +15,7 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.references import resolve
 from stslab.lesson import access, fallback, questions, scenes
 from stslab.lesson.documents import documents_of
-from stslab.lesson.ports import Verdict
+from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.lesson.score import Guess, by_concept
 from stslab.runner.events import CallShown, Event, StepFailed, StepFinished, StepSkipped
 from stslab.runner.run.plan import stage_of
@@ -83,6 +83,8 @@ class Guided:
     heard: Heard = field(default_factory=Heard)
     guesses: list[Guess] = field(default_factory=list)
     stage: "Stage | None" = None
+    verdict: Verdict = UNKNOWN
+    line: str = ""
 
     def hear(self, event: Event) -> None:
         """Take in what the runner tells."""
@@ -167,7 +169,7 @@ class Guided:
         place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
         before = self.heard.take()
         scene = scenes.Doing(step.title, step.why or "", place, documents_of(call), before)
-        line = self.command(call, step.identity)
+        self.line = line = self.command(call, step.identity)
         self.screen.show(scene)
         ask = self.prompt.command if self.editable else self.prompt.run
         while True:
@@ -229,7 +231,8 @@ class Guided:
     def _verdict(self, check: "Check") -> Verdict:
         params = resolve(check.params, self.runner.scope())
         found = self.decide(check.identity, check.service, check.operation, params)
-        return fallback.verdict_of(check) if found.allowed is None else found
+        self.verdict = fallback.verdict_of(check) if found.allowed is None else found
+        return self.verdict
 
     def _predicted(
         self, check: "Check", title: str, asked: questions.Question, verdict: Verdict
@@ -289,6 +292,8 @@ class Guided:
                 self.screen.page(self.words[word], self._more)
             elif word == "help":
                 self.screen.page(draw_help, self._more)
+            elif word == "copy":
+                self.screen.copy(self.line)
             else:
                 text = "The command is on the line: Enter runs it, and you may change it first."
                 self.screen.say(text)
@@ -303,6 +308,8 @@ class Guided:
             return scenes.Welcome(self.lab.title, "", self.runner.map, self.place, resumed=True)
         if word == "access":
             return scenes.Matrix("Who can do what", self._table(), frozenset())
+        if word == "policies":
+            return scenes.Documents("The policies that have a say", self.verdict)
         if word == "more" and self.stage is not None:
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro

@@ -4,20 +4,25 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stslab.cli.run import shown
 from stslab.cli.run.guided import Guided, Quit
 from stslab.cli.run.prompt import Prompt
-from stslab.lesson.ports import UNKNOWN
+from stslab.lesson import verdict
+from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.runner.events import CallShown
 from stslab.runner.run.run import Runner
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
     from stslab.lab.model import Lab, Stage
+    from stslab.lesson.ports import Decide
+    from stslab.render.terminal.paper import Paper
 
 
 def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") -> None:
@@ -55,10 +60,10 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         runner=runner,
         screen=screen,
         prompt=Prompt(laid.console, lambda: _status(guided, opened), plain=plain),
-        decide=lambda *_: UNKNOWN,
+        decide=decider(laid.home.sandbox, opened),
         command=command,
         environ=environ,
-        words={},
+        words={"why": lambda paper: draw_why(laid.home.sandbox, paper)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
     )
@@ -79,6 +84,39 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         return
     proved = sum(one.held for one in laid.journal.checks(standing.run.id))
     guided.ended(proved, (time.monotonic() - started) / 60)
+
+
+def decider(folder: "Path", opened: "Open") -> "Decide":
+    """What the embedded account in ``folder`` decides; elsewhere nothing is known beforehand."""
+    if opened.kind != "sandbox":
+        return lambda *_: UNKNOWN
+    from stslab.sandbox.server import client
+
+    def decide(identity: str, service: str, operation: str, params: Mapping[str, Any]) -> Verdict:
+        credentials = opened.profiles.get(identity)
+        if credentials is None:
+            return UNKNOWN
+        call = {
+            "key": credentials.access_key_id,
+            "service": service,
+            "operation": operation,
+            "params": params,
+        }
+        return verdict.of(client.control(folder, "POST", "would", {"calls": [call]}))
+
+    return decide
+
+
+def draw_why(folder: "Path", paper: "Paper") -> None:
+    """The explanation of the last refusal."""
+    from stslab.cli.refusals import explained
+    from stslab.render.why import show
+
+    told = explained(folder, "")
+    if told is None:
+        paper.prose("The embedded account has refused nothing yet.", indent=1)
+    else:
+        show(paper.console, told)
 
 
 def _place(opened: "Open") -> str:

@@ -1,7 +1,10 @@
 """The commands that a learner sees and runs: with the variables that the lab exports in them."""
 
+import json
+import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stslab.errors import UnresolvedReference
@@ -10,6 +13,7 @@ from stslab.lab.references import resolve
 from stslab.runner.events import CallShown
 
 _MARK = "\x00"
+_SPECIAL = re.compile(r'["$`\\!]')
 
 
 def variables(lab: Lab, scope: Mapping[str, Any]) -> dict[str, str]:
@@ -30,14 +34,29 @@ def command(
 
     ``who`` is the profile that the shell has already, which the command then need not name.
     """
-    words = shlex.split(describe(call))
+    words = shlex.split(describe(replace(call, params=_compact(call.params))))
     if who and words[-2:] == ["--profile", who]:
         words = words[:-2]
     known = sorted(env.items(), key=lambda one: -len(one[1]))
     return " ".join(_word(word, known) for word in words)
 
 
+def _compact(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, with JSON documents on one line."""
+    return {name: _on_one_line(value) for name, value in params.items()}
+
+
+def _on_one_line(value: Any) -> Any:
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False)
+    except ValueError:
+        return value
+
+
 def _word(word: str, known: list[tuple[str, str]]) -> str:
+    """A word quoted for a shell, with the variables that hold parts of it."""
     marked = word
     for name, value in known:
         if value:
@@ -45,13 +64,9 @@ def _word(word: str, known: list[tuple[str, str]]) -> str:
     if marked == word:
         return shlex.quote(word)
     parts = marked.split(_MARK)
-    if not parts[0] and len(parts) == 3 and not parts[2]:  # noqa: PLR2004 - the variable alone
+    if parts[:1] + parts[2:] == ["", ""]:
         return f"${parts[1]}"
-    quoted = [f"${{{part}}}" if at % 2 else _inside_quotes(part) for at, part in enumerate(parts)]
-    return f'"{"".join(quoted)}"'
-
-
-def _inside_quotes(text: str) -> str:
-    for special in ("\\", '"', "$", "`"):
-        text = text.replace(special, f"\\{special}")
-    return text
+    if _SPECIAL.search(word):
+        each = (f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts))
+        return "".join(one for one in each if one != "''")
+    return f'"{"".join(f"${{{part}}}" if at % 2 else part for at, part in enumerate(parts))}"'

@@ -3,19 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 import click
 
-from stslab.errors import SandboxError, UsageError
+from stslab.errors import UsageError
 from stslab.home import home
 
-if TYPE_CHECKING:
-    from stslab.sandbox.pipeline.log_file import Event
-
-_SHORTEST = 6
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(
@@ -111,14 +106,12 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
 
 def _explain_request(request_id: str, *, as_json: bool) -> None:
-    from stslab.sandbox.why.explanation import explain
+    from stslab.cli.refusals import explained
 
-    folder = home().sandbox
-    event = _chosen(folder, request_id)
-    if event is None:
+    told = explained(home().sandbox, request_id)
+    if told is None:
         _say_nothing(as_json=as_json)
         return
-    told = explain(event, lambda key: _key_facts(folder, key))
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
@@ -132,35 +125,3 @@ def _say_nothing(*, as_json: bool) -> None:
     click.echo("The embedded account has refused nothing yet.", err=True)
     if as_json:
         click.echo("null")
-
-
-def _chosen(folder: Path, request_id: str) -> "Event | None":
-    from stslab.sandbox.pipeline.log_file import is_refused, newest_first
-
-    if not request_id:
-        return next(filter(is_refused, newest_first(folder)), None)
-    wanted = request_id.strip().lower()
-    found = {
-        event["requestID"]: event
-        for event in newest_first(folder)
-        if str(event["requestID"]).lower().startswith(wanted)
-    }
-    if len(found) == 1 and (len(wanted) >= _SHORTEST or wanted in map(str.lower, found)):
-        return next(iter(found.values()))
-    problem = "several requests" if found else "no request"
-    raise UsageError(
-        f"The log has {problem} whose id begins with {request_id}.",
-        "See the ids of the last ones: stslab sandbox log",
-    )
-
-
-def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
-    """What the sandbox knows of the key; None where it does not run."""
-    from stslab.sandbox.server import client
-
-    if not access_key_id:
-        return None
-    try:
-        return client.control(folder, "GET", f"key?id={access_key_id}")
-    except SandboxError:
-        return None

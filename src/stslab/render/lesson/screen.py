@@ -1,5 +1,6 @@
 """Draws scenes: each on a screen of its own, and none longer than the terminal."""
 
+import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,13 @@ class Screen:
             lines = lines[self.room :]
             if lines and not more():
                 return
+
+    def copy(self, text: str) -> None:
+        """Put a text into the terminal's clipboard (OSC 52), and print it alone."""
+        if self._clears and self._console.is_terminal:
+            encoded = base64.b64encode(text.encode()).decode()
+            self._console.file.write(f"\x1b]52;c;{encoded}\x07")
+        self._console.file.write(f"\n{text}\n")
 
     def say(self, text: str) -> None:
         """A short text below what is on the screen."""

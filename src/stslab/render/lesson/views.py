@@ -1,5 +1,6 @@
 """How each scene looks: at most 21 lines of 80 columns, signs beside the colours."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -82,13 +83,13 @@ def asking(paper: Paper, scene: scenes.Asking, describe: Describe) -> None:
 
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
-    told = evidence.evidence(scene.evidence, scene.call.identity, scene.target)
-    for one in told if scene.evidence.documents else ():
+    if not any(one.says for one in scene.evidence.gates):
+        return  # what the account goes by is not known before the call
+    for one in evidence.evidence(scene.evidence, scene.call.identity, scene.target):
         for number, line in enumerate(one.lines or ("none",)):
             label = one.label if number == 0 else ""
             paper.prose(line, indent=3, lead=f"{label:<{_LABEL}}")
-    if told and scene.evidence.documents:
-        paper.blank()
+    paper.blank()
 
 
 def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
@@ -182,6 +183,20 @@ def stuck(paper: Paper, scene: scenes.Stuck, _describe: Describe) -> None:
         paper.prose(scene.hint, indent=3, lead=paper.symbols.hint)
 
 
+def documents(paper: Paper, scene: scenes.Documents, _describe: Describe) -> None:
+    """Policies as JSON."""
+    heading(paper, scene.title)
+    if not scene.verdict.documents:
+        paper.prose("None has, so far.", indent=1)
+    for reading in scene.verdict.gates:
+        for policy in reading.policies:
+            mark = "  < decided" if reading.decided else ""
+            paper.prose(f"{policy['policy']}{mark}", indent=1, style="bold")
+            text = json.dumps(scene.verdict.documents.get(policy["policy"]), indent=2)
+            for line in text.split("\n"):
+                paper.whole(f"   {line}", "cyan")
+
+
 def longer(paper: Paper, scene: scenes.Longer, _describe: Describe) -> None:
     """The longer story, and where to read on."""
     heading(paper, scene.title)
@@ -228,6 +243,7 @@ VIEWS: Mapping[type, View] = {
     scenes.Answered: answered,
     scenes.Matrix: matrix,
     scenes.Stuck: stuck,
+    scenes.Documents: documents,
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,
     scenes.Ended: ended,

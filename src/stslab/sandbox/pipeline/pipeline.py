@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
+from stslab.policy import Decision
 from stslab.sandbox.api import constraints, serialize
 from stslab.sandbox.api.accounts import LEARNER, REGION
 from stslab.sandbox.api.failures import where
@@ -34,6 +35,7 @@ from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, addressed_service
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import Closed, State
+from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import restrictions
 
 _LOG = logging.getLogger(__name__)
@@ -72,6 +74,15 @@ class _Understood:
     request_id: str
     http: HttpRequest
     api: ApiRequest | None = None
+
+
+class Would(NamedTuple):
+    """A call that is not made: it is only asked what would come of it."""
+
+    caller: Caller
+    service: str
+    operation: str
+    params: Mapping[str, Any]
 
 
 class Pipeline:
@@ -157,6 +168,38 @@ class Pipeline:
             seen = Seen(service, api.http, api, api.request_id)
             self._log.record(self._state.now(), seen, notes, fault)
             self._judge.resume(outer)
+
+    def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None]:
+        """What the last of these calls would meet after the others, without any being made.
+
+        They are carried out in a transaction that nobody commits. Returns the last one's
+        decisions, and the fault that it would end in.
+        """
+        fork = Transaction(self._state.snapshot)
+        outer = self._judge.notes()
+        notes: list[Decision] = []
+        fault: ApiFault | None = None
+        try:
+            for call in calls:
+                notes, fault = self._judge.start(), None
+                api = self._api(
+                    call.caller, call.service, call.operation, call.params, _FROM_INSIDE
+                )
+                try:
+                    self._carry_out_on(fork, api)
+                except ApiFault as refused:
+                    fault = refused
+        finally:
+            self._judge.resume(outer)
+        return notes, fault
+
+    def _carry_out_on(self, fork: Transaction, api: ApiRequest) -> None:
+        service = self._services[api.service]
+        handler = service.reads.get(api.operation) or service.writes.get(api.operation)
+        if handler is None:
+            raise unsupported(api.service, api.operation)
+        self._authorize(service, fork, api)
+        handler(fork, api)
 
     def _answer(self, understood: _Understood) -> ApiResponse:
         proved = self._doorkeeper.authenticate(understood.http)

@@ -20,6 +20,7 @@ from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
 from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
 from stslab.sandbox.server.control.requests import Registry
 from stslab.sandbox.server.control.saml import add_verbs as saml_verbs
+from stslab.sandbox.server.control.would import add_verbs as would_verbs
 from stslab.sandbox.server.files import ACCOUNT_FILE
 from stslab.sandbox.server.process import Account
 from stslab.sandbox.state import buckets
@@ -42,6 +43,7 @@ class EmbeddedAccount:
         oidc_verbs(registry, lambda: self._state)
         saml_verbs(registry, lambda: self._state)
         rehearsal_verbs(registry, lambda: self)
+        would_verbs(registry, lambda: self._inside)
 
     @property
     def facts(self) -> Mapping[str, str]:

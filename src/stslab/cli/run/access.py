@@ -1,0 +1,61 @@
+"""``stslab access``: who can do what, as the account decides it now."""
+
+import json
+import sys
+
+import click
+
+from stslab.cli.names import complete_lab
+from stslab.cli.options import Where, json_option, where_options
+from stslab.errors import UsageError
+
+
+@click.command("access")
+@click.argument("lab", default="assume-role", shell_complete=complete_lab)
+@json_option
+@where_options
+def command(*, lab: str, as_json: bool, target: str, profile: str, region: str) -> None:
+    r"""Show who can do what in the current run of LAB.
+
+    The embedded account decides each cell without the call being made. On another target a cell
+    is empty: nothing is known before it is tried.
+
+    \b
+    Examples:
+      stslab access
+      stslab access --json | jq '.cells[] | select(.verdict == "allowed")'
+    """
+    from stslab.aws.target import name_of
+    from stslab.cli.accounts import open_account
+    from stslab.cli.bench import load_lab
+    from stslab.cli.run.lesson import decider
+    from stslab.home import home
+    from stslab.lesson import access
+    from stslab.runner.journal.store import Journal
+    from stslab.runner.run.scope import basis, scope
+
+    loaded, place = load_lab(lab), home()
+    with Journal(place.journal) as journal:
+        runs = journal.unfinished(name_of(target), loaded.id)
+        if not runs:
+            raise UsageError(f"There is no run of {loaded.id}.", "Begin one: stslab run")
+        run = runs[0]
+        base = basis(run.id, run.account, run.region, run.partition)
+        known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
+        done = tuple(one.stage for one in journal.stages(run.id) if one.held)
+    opened = open_account(place, Where(target, profile, region))
+    cells = access.table(loaded, done, known, decider(place.sandbox, opened))
+    if as_json:
+        rows = [
+            {"cell": one.cell, "as": one.who, "verdict": one.word, "by": list(one.verdict.by)}
+            for one in cells
+        ]
+        click.echo(json.dumps({"cells": rows}, indent=2))
+        return
+    from stslab.lesson.scenes import Matrix
+    from stslab.render.lesson.views import matrix
+    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import Paper
+
+    scene = Matrix(f"Who can do what in run {run.id}", cells, frozenset())
+    matrix(Paper(make_console(sys.stdout)), scene, lambda _: "")

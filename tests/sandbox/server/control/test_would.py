@@ -1,0 +1,129 @@
+"""What a call would meet: what it meets when it is made, and no trace of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.sandbox.direct import Direct
+
+from stslab.sandbox.server.control.requests import ControlRequest, Registry
+from stslab.sandbox.server.control.would import MOST_CALLS, add_verbs
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+        "Action": "sts:AssumeRole",
+    },
+}
+ALLOW = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"},
+}
+ROLE = "arn:aws:iam::111122223333:role/r"
+ASSUME = ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "try"})
+
+
+@pytest.fixture
+def account() -> Direct:
+    made = Direct()
+    iam = made.client("iam")
+    iam.create_user(UserName="ana")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))
+    made.client("s3").create_bucket(Bucket="shop")
+    return made
+
+
+@pytest.fixture
+def ana(account: Direct) -> str:
+    key = account.client("iam").create_access_key(UserName="ana")["AccessKey"]
+    return str(key["AccessKeyId"])
+
+
+def would(account: Direct, *calls: tuple[str, str, str, dict[str, Any]]) -> Any:
+    registry = Registry()
+    add_verbs(registry, lambda: account.inside)
+    names = ("key", "service", "operation", "params")
+    body = {"calls": [dict(zip(names, call, strict=True)) for call in calls]}
+    answer = registry.answer("would", ControlRequest("POST", {}, body))
+    return json.loads(answer.body)
+
+
+def test_both_sides_are_asked_and_the_one_that_refuses_is_told(account: Direct, ana: str) -> None:
+    told = would(account, (ana, *ASSUME))
+    assert (told["allowed"], told["by"]) == (False, ["identity policy"])
+    assert [(one["gate"], one["says"], one["decided"]) for one in told["gates"]] == [
+        ("trust policy", "allows", False),
+        ("identity policy", "does not allow", True),
+    ]
+    assert TRUST in told["documents"].values()
+
+
+def test_a_change_that_nobody_made_counts_on_the_fork(account: Direct, ana: str) -> None:
+    before = account.state.snapshot
+    put = {"UserName": "ana", "PolicyName": "p", "PolicyDocument": json.dumps(ALLOW)}
+    told = would(account, (account.keys["admin"][0], "iam", "PutUserPolicy", put), (ana, *ASSUME))
+    assert (told["allowed"], told["by"]) == (True, [])
+    assert list(before.differences(account.state.snapshot)) == []
+    assert would(account, (ana, *ASSUME))["allowed"] is False
+
+
+def test_nothing_is_made_and_nothing_is_logged(account: Direct) -> None:
+    before, logged = account.state.snapshot, len(account.log.kept)
+    told = would(
+        account,
+        (account.keys["admin"][0], "s3", "PutObject", {"Bucket": "shop", "Key": "a", "Body": "b"}),
+    )
+    assert told["allowed"] is True
+    told = would(account, (account.keys["admin"][0], "s3", "DeleteBucket", {"Bucket": "shop"}))
+    assert told["allowed"] is True
+    assert account.state.snapshot is before
+    assert len(account.log.kept) == logged
+
+
+def test_what_is_not_there_is_no_missing_permission(account: Direct) -> None:
+    get = {"Bucket": "shop", "Key": "nothing"}
+    assert would(account, (account.keys["admin"][0], "s3", "GetObject", get))["allowed"] is True
+    assert (
+        would(account, (account.keys["admin"][0], "iam", "GetUser", {"UserName": "no"}))["allowed"]
+        is True
+    )
+
+
+def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
+    account: Direct, ana: str
+) -> None:
+    assert would(account, ("AKIANOBODY", *ASSUME))["by"] == ["signature"]
+    account.client("iam").update_access_key(UserName="ana", AccessKeyId=ana, Status="Inactive")
+    assert would(account, (ana, *ASSUME))["by"] == ["signature"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "Say which calls"),
+        ({"calls": []}, "Say which calls"),
+        ({"calls": [1] * (MOST_CALLS + 1)}, "Say which calls"),
+        ({"calls": [1]}, "A call has a key"),
+        (
+            {"calls": [{"key": "a", "service": "ec2", "operation": "X", "params": {}}]},
+            "no service 'ec2'",
+        ),
+    ],
+)
+def test_what_is_no_call_is_refused(account: Direct, body: dict[str, Any], says: str) -> None:
+    registry = Registry()
+    add_verbs(registry, lambda: account.inside)
+    answer = registry.answer("would", ControlRequest("POST", {}, body))
+    assert answer.status == 400
+    assert says in answer.body.decode()
+
+
+def test_an_operation_that_the_account_lacks_is_no_crash(account: Direct) -> None:
+    told = would(
+        account, (account.keys["admin"][0], "s3", "SelectObjectContent", {"Bucket": "shop"})
+    )
+    assert told["allowed"] in (True, None)
