@@ -106,8 +106,8 @@ def test_a_sandbox_that_was_killed_in_the_middle_of_a_run_hangs_nothing(machine:
     status = json.loads(machine.stslab("sandbox", "status", "--json").out)
     subprocess.run(["kill", "-9", str(status["pid"])], check=True)
     out, _ = process.communicate(timeout=SECONDS)
-    # It was through already, or a call failed, or a claim could not be proved.
-    assert process.returncode in (0, 1, 3)
+    # It was through already, or a call failed, a claim could not be proved, or the cleanup was cut.
+    assert process.returncode in (0, 1, 3, 5)
     assert "Traceback" not in out
     again = machine.stslab("run", "--yes")
     assert again.code == 0, again.said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -116,6 +117,10 @@ HOSTILE: dict[str, tuple[Callable[[Entries], Entries], str]] = {
     "a clock that is off": (
         settings(lambda one: one[:-2] + b',"clock_offset":1e300}}'),
         "ten years",
+    ),
+    "a time of no zone": (
+        lines(lambda found: [re.sub(rb'(:\d\d[.\d]*)Z"', rb'\1"', one) for one in found]),
+        "is none",
     ),
     "two settings": (
         lines(lambda f: [*f, b'{"kind":"settings","record":{"account":"1","instance":"x"}}']),

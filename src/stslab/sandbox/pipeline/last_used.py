@@ -6,26 +6,49 @@ Reference, "AccessKeyLastUsed" and "RoleLastUsed".
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import msgspec
 
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.state.identities import AccessKey, LastUsed, Role
 from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.state import State
+from stslab.sandbox.state.state import Busy, Closed, State
 
 _MINUTE = timedelta(minutes=1)
+_MOST_REMEMBERED = 4096
 
 
-def note(state: State, request: ApiRequest) -> None:
-    """Remember that the request's key, or its role, was used: rarely a write."""
-    if not any(_stale(state.snapshot, request)):
-        return
-    with state.transaction() as tx:
-        for used in _stale(tx, request):
-            tx.put(used)
+class LastUses:
+    """Notes uses in the state: of each key, service and region one a minute, which is a write.
+
+    No request waits for that, or fails because it can't be saved: the next one is noted then.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._minutes: dict[tuple[str, str, str], datetime] = {}
+
+    def note(self, request: ApiRequest) -> None:
+        """Remember that the request's key, or its role, was used."""
+        use = request.caller.access_key_id, request.service, request.region
+        minute = request.now.replace(second=0, microsecond=0)
+        if self._minutes.get(use) == minute:
+            return
+        with suppress(Busy, Closed, sqlite3.Error):
+            if any(_stale(self._state.snapshot, request)):
+                with self._state.transaction(wait=False) as tx:
+                    for used in _stale(tx, request):
+                        tx.put(used)
+            self._remember(use, minute)
+
+    def _remember(self, use: tuple[str, str, str], minute: datetime) -> None:
+        if len(self._minutes) >= _MOST_REMEMBERED:
+            self._minutes.clear()
+        self._minutes[use] = minute
 
 
 def _stale(view: View, request: ApiRequest) -> Iterator[AccessKey | Role]:

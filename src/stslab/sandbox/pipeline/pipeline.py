@@ -28,9 +28,10 @@ from stslab.sandbox.api.model import (
     HttpRequest,
 )
 from stslab.sandbox.api.services import FORBIDDEN, Service, unsupported
-from stslab.sandbox.pipeline import last_used, naming
+from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.last_used import LastUses
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, addressed_service
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
@@ -101,6 +102,7 @@ class Pipeline:
         self._services = services
         self._log = log
         self._judge = judge
+        self._last_uses = LastUses(state)
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; every fault becomes an answer."""
@@ -213,7 +215,7 @@ class Pipeline:
             authenticated=proved,
         )
         understood.api = api
-        last_used.note(self._state, api)
+        self._last_uses.note(api)
         answer = self._carry_out(api)
         return serialize.result(api.service, operation, answer, api.request_id)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 from stslab.sandbox.state.snapshot import View
 
 NULL = "null"
@@ -48,7 +47,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     name: str
     owner: str
     region: str
-    created: datetime
+    created: Moment
     policy: str = ""
     public_access_block: PublicAccessBlock | None = None
     ownership: str = ""
@@ -80,7 +79,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     etag: str
     blob: str
-    modified: datetime
+    modified: Moment
     checksums: Mapping[str, str] = {}
 
 
@@ -93,7 +92,7 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """
 
     version_id: str = NULL
-    modified: datetime
+    modified: Moment
     marker: bool = False
     etag: str = ""
     parts: tuple[Part, ...] = ()

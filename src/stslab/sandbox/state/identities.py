@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A user's console password."""
 
     password: str
-    created: datetime
+    created: Moment
     reset_required: bool = False
 
     def __repr__(self) -> str:
@@ -26,7 +25,7 @@ class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class LastUsed(msgspec.Struct, frozen=True):
     """When, where and for which service something was used last."""
 
-    at: datetime
+    at: Moment
     region: str
     service: str = ""
 
@@ -42,7 +41,7 @@ class Identity(Record, frozen=True, kw_only=True):
     name: str
     path: str = "/"
     unique_id: str
-    created: datetime
+    created: Moment
     inline: Mapping[str, str] = {}
     attached: tuple[str, ...] = ()
 
@@ -111,7 +110,7 @@ class InstanceProfile(Record, frozen=True, kw_only=True):
     name: str
     path: str = "/"
     unique_id: str
-    created: datetime
+    created: Moment
     role: str = ""
     tags: Mapping[str, str] = {}
 
@@ -138,7 +137,7 @@ class AccessKey(Record, frozen=True, kw_only=True):
     secret_access_key: str
     owner: str
     user: str = ""
-    created: datetime
+    created: Moment
     active: bool = True
     last_used: LastUsed | None = None
 
@@ -160,9 +159,9 @@ class MfaDevice(Record, frozen=True, kw_only=True):
 
     serial: str
     seed: str
-    created: datetime
+    created: Moment
     user: str = ""
-    enabled: datetime | None = None
+    enabled: Moment | None = None
     last_step: int = 0
     drift: int = 0
     tags: Mapping[str, str] = {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +15,7 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     version_id: str
     document: str
-    created: datetime
+    created: Moment
 
 
 class ManagedPolicy(Record, frozen=True, kw_only=True):
@@ -31,8 +30,8 @@ class ManagedPolicy(Record, frozen=True, kw_only=True):
     name: str
     path: str = "/"
     unique_id: str
-    created: datetime
-    updated: datetime
+    created: Moment
+    updated: Moment
     description: str = ""
     tags: Mapping[str, str] = {}
     versions: tuple[PolicyVersion, ...]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import ClassVar
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class OidcProvider(Record, frozen=True, kw_only=True):
@@ -18,7 +17,7 @@ class OidcProvider(Record, frozen=True, kw_only=True):
     table: ClassVar[str] = "oidc-provider"
 
     url: str
-    created: datetime
+    created: Moment
     client_ids: tuple[str, ...] = ()
     thumbprints: tuple[str, ...] = ()
     tags: Mapping[str, str] = {}
@@ -41,8 +40,8 @@ class SamlProvider(Record, frozen=True, kw_only=True):
 
     name: str
     unique_id: str
-    created: datetime
-    valid_until: datetime
+    created: Moment
+    valid_until: Moment
     metadata: str
     tags: Mapping[str, str] = {}
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class SessionPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,8 +41,8 @@ class Session(Record, frozen=True, kw_only=True):
     user_id: str
     issuer_arn: str
     issuer_id: str
-    issued: datetime
-    expires: datetime
+    issued: Moment
+    expires: Moment
     secret_access_key: str = ""
     session_token: str = ""
     role_arn: str = ""
@@ -55,7 +54,7 @@ class Session(Record, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
-    mfa: datetime | None = None
+    mfa: Moment | None = None
     federated_provider: str = ""
     provider_keys: tuple[tuple[str, str], ...] = ()
     chained: bool = False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class Settings(Record, frozen=True, kw_only=True):
@@ -47,7 +46,7 @@ class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class CredentialReport(msgspec.Struct, frozen=True):
     """The report that was generated last, as CSV."""
 
-    generated: datetime
+    generated: Moment
     text: str
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Moment, Record
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,12 +69,12 @@ class Stack(Record, frozen=True, kw_only=True):
     stack_id: str
     name: str
     region: str
-    created: datetime
+    created: Moment
     config: Config
     status: str
     reason: str = ""
-    updated: datetime | None = None
-    deleted: datetime | None = None
+    updated: Moment | None = None
+    deleted: Moment | None = None
     previous: Config | None = None
     resources: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
@@ -89,7 +88,7 @@ class Stack(Record, frozen=True, kw_only=True):
     token: str = ""
     on_failure: str = "ROLLBACK"
     timeout_minutes: int | None = None
-    deadline: datetime | None = None
+    deadline: Moment | None = None
     protected: bool = False
     retained: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -121,7 +120,7 @@ class StackResource(Record, frozen=True, kw_only=True):
     logical_id: str
     type: str
     status: str
-    changed: datetime
+    changed: Moment
     physical_id: str = ""
     reason: str = ""
     properties: Mapping[str, Any] = {}
@@ -153,7 +152,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
     physical_id: str
     type: str
     status: str
-    at: datetime
+    at: Moment
     reason: str = ""
     properties: str = ""
     token: str = ""
@@ -173,7 +172,7 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     stack_id: str
     name: str
     config: Config
-    created: datetime
+    created: Moment
     status: str = "CREATE_COMPLETE"
     reason: str = ""
     execution_status: str = "AVAILABLE"

@@ -18,6 +18,10 @@ class Closed(Exception):  # noqa: N818 - what became of the account; nobody made
     """The account was begun anew, or its process ends: nothing can be changed any more."""
 
 
+class Busy(Exception):  # noqa: N818 - another transaction goes on
+    """Another transaction goes on, and this one was not to wait for it."""
+
+
 class State:
     """The newest snapshot, and the store that keeps it.
 
@@ -54,15 +58,20 @@ class State:
         return lambda: self._watchers.remove(watcher)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
         """A transaction, which is committed where the block ends without an exception.
+
+        ``wait``: until no other one goes on.
 
         Raises:
             RuntimeError: this thread is in a transaction already.
+            Busy: it was not to wait, and would have to.
             Closed: see there.
             OSError, sqlite3.Error: it can't be saved, and so has not happened.
         """
-        with self._turn:
+        if not self._turn.acquire(blocking=wait):
+            raise Busy
+        try:
             if self._open:
                 raise RuntimeError("a transaction inside a transaction")
             if self._closed:
@@ -78,6 +87,8 @@ class State:
                 self._commit(changing)
             finally:
                 self._open = False
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Let the transaction that goes on end, and no other begin."""
