@@ -9,65 +9,51 @@ import json
 from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Internal, Reads
+from stslab.sandbox.api.services import Reads
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
 from stslab.sandbox.cloudformation.operations.requests import (
     checked_template,
     described,
-    given_template,
 )
 from stslab.sandbox.cloudformation.template import capabilities, parameters
 from stslab.sandbox.cloudformation.template.template import Template
 from stslab.sandbox.state.snapshot import View
 
 
-class TemplateOperations:
-    """Shows and validates templates."""
+def _summary(view: View, request: ApiRequest) -> Answer:
+    """What there is in a template, or in that of a stack."""
+    template = checked_template(_text(view, request))
+    kinds = list(dict.fromkeys(d.type for d in template.resources.values()))
+    result: dict[str, Any] = {
+        **_common(template),
+        "Parameters": [
+            parameters.summarised(name, body) for name, body in template.parameters.items()
+        ],
+        "ResourceTypes": kinds,
+        "ResourceIdentifierSummaries": [_identified(template, kind) for kind in kinds],
+    }
+    if template.version:
+        result["Version"] = template.version
+    if template.metadata is not None:
+        result["Metadata"] = json.dumps(template.metadata)
+    return result
 
-    def __init__(self, call: Internal) -> None:
-        self._call = call
 
-    @property
-    def reads(self) -> Reads:
-        """The operations by name."""
-        return {
-            "GetTemplate": _get,
-            "GetTemplateSummary": self._summary,
-            "ValidateTemplate": self._validate,
-        }
+def _text(view: View, request: ApiRequest) -> str | None:
+    if not request.params.get("StackName"):
+        return request.params.get("TemplateBody")
+    stack = described(view, request)
+    if stack.status == "REVIEW_IN_PROGRESS":
+        raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
+    return stack.config.template
 
-    def _summary(self, view: View, request: ApiRequest) -> Answer:
-        """What there is in a template, or in that of a stack."""
-        template = checked_template(self._text(view, request))
-        kinds = list(dict.fromkeys(d.type for d in template.resources.values()))
-        result: dict[str, Any] = {
-            **_common(template),
-            "Parameters": [
-                parameters.summarised(name, body) for name, body in template.parameters.items()
-            ],
-            "ResourceTypes": kinds,
-            "ResourceIdentifierSummaries": [_identified(template, kind) for kind in kinds],
-        }
-        if template.version:
-            result["Version"] = template.version
-        if template.metadata is not None:
-            result["Metadata"] = json.dumps(template.metadata)
-        return result
 
-    def _text(self, view: View, request: ApiRequest) -> str:
-        if not request.params.get("StackName"):
-            return given_template(self._call, request)
-        stack = described(view, request)
-        if stack.status == "REVIEW_IN_PROGRESS":
-            raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
-        return stack.config.template
-
-    def _validate(self, _view: View, request: ApiRequest) -> Answer:
-        """Whether a template is one, and what it needs."""
-        template = checked_template(given_template(self._call, request))
-        declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
-        return {**_common(template), "Parameters": declared}
+def _validate(_view: View, request: ApiRequest) -> Answer:
+    """Whether a template is one, and what it needs."""
+    template = checked_template(request.params.get("TemplateBody"))
+    declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
+    return {**_common(template), "Parameters": declared}
 
 
 def _get(view: View, request: ApiRequest) -> Answer:
@@ -98,3 +84,10 @@ def _identified(template: Template, kind: str) -> dict[str, Any]:
         declared.logical_id for declared in template.resources.values() if declared.type == kind
     ]
     return {"ResourceType": kind, "LogicalResourceIds": names}
+
+
+READS: Reads = {
+    "GetTemplate": _get,
+    "GetTemplateSummary": _summary,
+    "ValidateTemplate": _validate,
+}
