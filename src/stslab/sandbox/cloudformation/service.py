@@ -11,7 +11,7 @@ from stslab.sandbox.api.need import NeedsOf
 from stslab.sandbox.api.services import Internal, Read, Reads, Write, Writes
 from stslab.sandbox.cloudformation import needs
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks, templates
+from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.operations.preparation import prepared
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
 from stslab.sandbox.cloudformation.template.source import UNSUPPORTED
@@ -19,7 +19,7 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 
 Seen = TypeVar("Seen")
-_READS = {**reading.READS, **templates.READS, **stacks.READS, **change_sets.READS}
+_READS = {**reading.READS, **stacks.READS, **change_sets.READS}
 _WRITES = {**stacks.WRITES, **change_sets.WRITES}
 _CALLING = frozenset(
     {

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import invalid, no_such_stack
-from stslab.sandbox.cloudformation.stacks.exports import importer
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Template, parse
@@ -86,7 +85,7 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
 
 def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     """What a configuration makes of a stack, with its references checked."""
-    made = Blueprint(stack, wanted, importer(view, stack))
+    made = Blueprint(stack, wanted, lookups.importer(view, stack))
     made.check_references()
     return made
 

@@ -27,7 +27,7 @@ from stslab.sandbox.cloudformation.stacks.history import (
     forget_long_deleted,
     stack_becomes,
 )
-from stslab.sandbox.cloudformation.template import capabilities
+from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.state.snapshot import View
@@ -148,7 +148,7 @@ def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Con
 def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     """Refuse what CloudFormation refuses before it begins."""
     found = blueprint(view, stack, wanted)
-    capabilities.check(found.template, wanted.capabilities)
+    validation.check_capabilities(found.template, wanted.capabilities)
     if not stack.resources:
         for name in found.active:  # functions with wrong arguments are refused at once
             found.properties(name, lambda _reference: UNKNOWN)

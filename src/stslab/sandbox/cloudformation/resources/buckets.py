@@ -7,8 +7,7 @@ from typing import Any
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.edges import document
-from stslab.sandbox.cloudformation.resources.shapes import unfit
-from stslab.sandbox.cloudformation.resources.work import Refused, Work
+from stslab.sandbox.cloudformation.resources.work import Refused, Work, unfit
 from stslab.sandbox.state import buckets
 
 Properties = Mapping[str, Any]
