@@ -1,8 +1,10 @@
-"""How tests run: how many at once, and properties without a deadline."""
+"""How tests run: how many at once, without deadlines, and what some of them need."""
 
 import os
 
+import pytest
 from hypothesis import settings
+from tests import programs
 
 # A busy machine is no defect.
 settings.register_profile("stslab", deadline=None)
@@ -12,3 +14,9 @@ settings.load_profile("stslab")
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: half of their time tests wait, for processes, stacks and the aws CLI."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a program that is not here, or fail it: STSLAB_REQUIRE says which."""
+    for marker in item.iter_markers("needs"):
+        programs.check(marker.args)

@@ -1,9 +1,9 @@
 """What `stslab env` says makes the aws CLI talk to the target, in every shell."""
 
-import shutil
 import subprocess
 
 import pytest
+from tests import programs
 
 from stslab.aws import environment
 from stslab.aws.profiles import ProfileFiles
@@ -41,16 +41,17 @@ def test_a_subshell_gets_all_of_it(changes):
     assert AWKWARD in made["AWS_CONFIG_FILE"]
 
 
-def shells() -> list[str]:
-    return [name for name in ("sh", "bash", "dash", "zsh", "fish") if shutil.which(name)]
+SHELLS = ("sh", "bash", "dash", "zsh", "fish")
 
 
-@pytest.mark.parametrize("shell", shells())
+@pytest.mark.parametrize(
+    "shell", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS]
+)
 def test_a_shell_reads_it_back(changes, shell):
     text = environment.script(changes, shell)
     asked = f'{text}\nprintf %s "$AWS_CONFIG_FILE|$AWS_SESSION_TOKEN|$AWS_PROFILE"'
     done = subprocess.run(
-        [shutil.which(shell), "-c", asked],
+        [str(programs.find(shell)), "-c", asked],
         env={"AWS_SESSION_TOKEN": "t", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

@@ -63,6 +63,10 @@ class Machine:
         """Run a command with nothing on its input."""
         return self._run(self.command(*arguments), self.environ | environ)
 
+    def runs_in(self, *command: str, **environ: str) -> Done:
+        """Run another program with nothing on its input."""
+        return self._run(list(command), self.environ | environ)
+
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Begin a command in a process group of its own."""
         return subprocess.Popen(

@@ -11,11 +11,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from stslab.sandbox.api.accounts import LEARNER, PARTNER
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.pipeline.keys import user_caller
 from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
@@ -98,6 +100,11 @@ class Direct:
     def record(self, kind: type[R], key: str, account: str = LEARNER) -> R | None:
         """What the account knows under this key."""
         return self.state.snapshot.get(kind, account, key)
+
+    def caller(self, user: str) -> Caller:
+        found = self.record(User, user)
+        assert found
+        return user_caller(found)
 
     def stop(self) -> None:
         self.inside.cloudformation.stop()

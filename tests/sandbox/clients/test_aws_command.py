@@ -1,9 +1,10 @@
-"""The ordinary aws command (v1, as installed from its package) does the whole lab."""
+"""The ordinary aws command, in its first and its second version, does the whole lab."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from tests import programs
 from tests.sandbox.cases import Account, Keys
 from tests.sandbox.clients.lab import ROOT, policy_for
 
@@ -25,6 +27,8 @@ class Command:
 
     account: Account
     home: Path
+    program: tuple[str, ...]
+    refusal: int
 
     def profile(self, name: str, keys: Keys) -> None:
         lines = [
@@ -48,7 +52,7 @@ class Command:
             "AWS_MAX_ATTEMPTS": "1",
         }
         return subprocess.run(
-            [sys.executable, "-m", "awscli", *arguments, "--output", "json"],
+            [*self.program, *arguments, "--output", "json"],
             env=environment,
             cwd=self.home,
             capture_output=True,
@@ -64,13 +68,17 @@ class Command:
 
     def refused(self, code: str, *arguments: str, profile: str) -> None:
         done = self(*arguments, profile=profile)
-        assert done.returncode == 255
+        assert done.returncode == self.refusal
         assert f"({code})" in done.stderr, done.stderr
 
 
-@pytest.fixture
-def aws(account: Account, tmp_path: Path) -> Command:
-    command = Command(account, tmp_path)
+@pytest.fixture(params=["aws1", pytest.param("aws2", marks=pytest.mark.needs("aws2"))])
+def aws(account: Account, tmp_path: Path, request: pytest.FixtureRequest) -> Command:
+    first = (sys.executable, "-m", "awscli")
+    second = (str(programs.find("aws2")),)
+    # "Command line return codes" of each version's user guide: what a service's error ends with.
+    program, refusal = (first, 255) if request.param == "aws1" else (second, 254)
+    command = Command(account, tmp_path, program, refusal)
     command.profile("admin", account.keys["admin"])
     return command
 
@@ -172,6 +180,7 @@ def test_a_web_identity(aws: Command, account: Account, fresh: str) -> None:
     token("repo:team/app")
     who = aws.answer("sts", "get-caller-identity", profile="web")
     assert who["Arn"].endswith(f":assumed-role/web-{fresh}/job")
+    shutil.rmtree(aws.home / ".aws", ignore_errors=True)  # where the second version keeps sessions
     token("repo:else/app")
     aws.refused("AccessDenied", "sts", "get-caller-identity", profile="web")
 

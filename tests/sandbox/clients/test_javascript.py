@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript (v3) does the whole lab, where node and npm are there."""
+"""The AWS SDK for JavaScript (v3) does the whole lab."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PACKAGES = (
     "s3-request-presigner",
 )
 SECONDS = 180
+pytestmark = pytest.mark.needs("node", "npm")
 
 
 @pytest.fixture(scope="module")

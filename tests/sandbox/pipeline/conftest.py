@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from tests.sandbox.direct import Direct
@@ -39,7 +39,7 @@ def deciding() -> Iterator[Direct]:
     """The same, with nothing behind the decision: calls are decided, and change nothing."""
     made = Direct()
     furnish(made)
-    services = made.inside.services
+    services: Any = made.inside.services
     services |= {name: _Deciding(name, real) for name, real in services.items()}
     yield made
     made.stop()

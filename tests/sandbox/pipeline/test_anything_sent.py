@@ -24,7 +24,9 @@ class Signer:
     def __init__(self) -> None:
         state = State(Snapshot.of(accounts.new()))
         self.inside = assemble(state)
-        self.key = accounts.usable_key(state.snapshot, LEARNER, accounts.ADMINISTRATOR)
+        key = accounts.usable_key(state.snapshot, LEARNER, accounts.ADMINISTRATOR)
+        assert key
+        self.key = key
 
     def send(self, how: str, **given) -> ApiResponse:
         request = signed(
@@ -76,7 +78,7 @@ _body = st.one_of(
 _s3_request = st.fixed_dictionaries(
     {"bucket": _bucket, "key": _key, "arguments": _arguments, "headers": _headers, "body": _body}
 )
-_many = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+_slow = [HealthCheck.too_slow]
 
 
 def _path(asked: dict) -> str:
@@ -84,7 +86,7 @@ def _path(asked: dict) -> str:
     return f"/{asked['bucket']}" + (f"/{key}" if key else "")
 
 
-@settings(max_examples=400, **_many)
+@settings(max_examples=400, suppress_health_check=_slow)
 @given(st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"]), _s3_request)
 def test_s3(admin, method, asked):
     query = urlencode(asked["arguments"], quote_via=quote)
@@ -124,7 +126,7 @@ _actions = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, **_many)
+@settings(max_examples=400, suppress_health_check=_slow)
 @given(_actions, st.lists(st.tuples(_name, _value), max_size=6))
 def test_query_services(admin, action, arguments):
     service, version, name = action
@@ -135,7 +137,7 @@ def test_query_services(admin, action, arguments):
     _sound(f"{service} {form}", response)
 
 
-@settings(max_examples=200, **_many)
+@settings(max_examples=200, suppress_health_check=_slow)
 @given(
     st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"]),
     _s3_request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -15,7 +16,6 @@ from tests.sandbox.furnished import EVERYTHING
 
 from stslab.sandbox.api.accounts import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
-from stslab.sandbox.pipeline.keys import user_caller
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import User
@@ -143,7 +143,9 @@ def test_conflicting_subresources_are_refused(direct: Direct) -> None:
         for method in ("GET", "PUT", "DELETE"):
             http = signed(direct, "s3", query=query, method=method, path="/buck")
             assert code_in(direct.handle(http)) == "InvalidArgument"
-    assert direct.record(Bucket, "buck", "").owner == LEARNER
+    bucket = direct.record(Bucket, "buck", "")
+    assert bucket
+    assert bucket.owner == LEARNER
 
 
 def test_a_subresource_of_another_method_does_not_delete_the_object(direct: Direct) -> None:
@@ -181,7 +183,7 @@ def test_what_can_be_no_bucket_is_none() -> None:
 
 def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
     direct.user("ann")
-    ann = user_caller(direct.record(User, "ann"))
+    ann = direct.caller("ann")
     with pytest.raises(ApiFault) as refused:
         direct.inside.pipeline.internal(
             ann, "iam", "CreateUser", {"UserName": "eve"}, ("cloudformation.amazonaws.com",)
@@ -197,7 +199,7 @@ def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
 
 
 def test_calls_inside_return_what_boto3_would(direct: Direct) -> None:
-    admin = user_caller(direct.record(User, "admin"))
+    admin = direct.caller("admin")
     call = direct.inside.pipeline.internal
     call(admin, "s3", "CreateBucket", {"Bucket": "buck"})
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
@@ -220,6 +222,7 @@ def test_a_changed_policy_counts_at_once(direct: Direct) -> None:
 
 
 def test_what_fails_by_itself_is_aws_s_internal_failure(direct: Direct) -> None:
-    direct.inside.services["iam"].reads["ListUsers"] = lambda *_: 1 / 0
+    reads: Any = direct.inside.services["iam"].reads
+    reads["ListUsers"] = lambda *_: 1 / 0
     response = direct.handle(signed(direct, "iam", action("ListUsers")))
     assert (response.status, code_in(response)) == (500, "InternalFailure")

@@ -14,6 +14,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server import exchange
 from stslab.sandbox.state import buckets
+from stslab.sandbox.state.settings import Settings
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
@@ -67,7 +68,8 @@ def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_pa
     exchange._write(tmp_path / "new", found)
     now, bodies = loaded(tmp_path / "new")
     (changed,) = found.account.differences(now)
-    assert changed.before.table == "settings"
+    assert isinstance(changed.before, Settings)
+    assert isinstance(changed.after, Settings)
     assert changed.before.instance != changed.after.instance
     assert bodies == dict(found.bodies())
 

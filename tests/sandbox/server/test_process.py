@@ -238,8 +238,8 @@ def test_the_environment_of_the_learner_is_not_its_own(folder, monkeypatch):
         monkeypatch.setenv(name, value)
     found = client.ensure(folder)
     environment = Path(f"/proc/{found.pid}/environ").read_bytes()
-    for name in (b"AWS_PROFILE=", b"LISTEN_PID=", b"/nowhere"):
-        assert name not in environment
+    for text in (b"AWS_PROFILE=", b"LISTEN_PID=", b"/nowhere"):
+        assert text not in environment
 
 
 def test_its_files_are_its_owners_alone(running):
@@ -279,6 +279,7 @@ def test_what_fails_while_it_warms_up_does_not_end_it(folder):
 def test_status_tells_where_and_since_when(running):
     known = client.status(running)
     found = client.find(running)
+    assert found
     assert (known["running"], known["url"], known["pid"]) == (True, found.url, found.pid)
     assert known["log"] == str(running / "server.log")
     assert known["ends_after_idle_seconds"] == 7200

@@ -115,12 +115,16 @@ def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
     assert lab.outputs()["BucketName"] == "data-111122223333-one"
 
 
+def wait_until_left(lab: Harness, name: str) -> None:
+    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack(name).stack_id))
+
+
 def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
     for number, after in enumerate((False, True)):
         name = f"demo{number}"
         buried = crash_at(lab, "CreateRole", after=after)
         lab.call("CreateStack", StackName=name, TemplateBody=ROLE, Capabilities=IAM)
-        lab.wait_until(lambda name=name: not lab.service.engine.works_on(lab.stack(name).stack_id))
+        wait_until_left(lab, name)
         buried()
         assert lab.stack(name).status == "CREATE_IN_PROGRESS"
         lab.reopen()

@@ -29,7 +29,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @st.composite
-def some(draw: st.DrawFn, **members: st.SearchStrategy[Any]) -> dict[str, Any]:
+def some(draw: st.DrawFn, /, **members: st.SearchStrategy[Any]) -> dict[str, Any]:
     """One or two of the members at most: with more oddities at once, only the first is met."""
     names = draw(st.lists(st.sampled_from(sorted(members)), max_size=2, unique=True))
     return {name: draw(members[name]) for name in names}

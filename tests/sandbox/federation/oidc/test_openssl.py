@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tests.sandbox.cases import Account
 from tests.sandbox.federation.oidc.test_servers import assume, refusal, trusted_role
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+@pytest.mark.needs("openssl")
 def test_openssl_gives_the_thumbprint_that_works(
     account: Account, fresh: str, tmp_path: Path
 ) -> None:

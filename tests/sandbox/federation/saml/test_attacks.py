@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import copy
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from lxml import etree
 from signxml.algorithms import SignatureMethod
+from signxml.signer import XMLSigner
 from tests.sandbox.federation.saml import forging
 from tests.sandbox.federation.saml.conftest import Federation
 
@@ -75,8 +77,8 @@ def test_one_wrong_signature_of_two_is_enough(federation: Federation) -> None:
 def test_sha_1_signs_nothing(
     federation: Federation, method: SignatureMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Careless(minting.XMLSigner):
-        def __init__(self, **how: object) -> None:
+    class Careless(XMLSigner):
+        def __init__(self, **how: Any) -> None:
             super().__init__(signature_algorithm=method, **how)
 
         def check_deprecated_methods(self) -> None:

@@ -28,14 +28,12 @@ from stslab.sandbox.cloudformation.operations.requests import (
     find,
     page,
 )
-from stslab.sandbox.cloudformation.operations.stacks import StackOperations
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.history import USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
-from stslab.sandbox.state.state import State
 from stslab.sandbox.state.transaction import Transaction
 
 NO_CHANGES = (
@@ -47,59 +45,35 @@ NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as 
 CONTEXTS = frozenset({"BeforeContext", "AfterContext"})
 
 
-class ChangeSetOperations:
-    """Makes, shows, executes and deletes change sets."""
-
-    def __init__(self, state: State, operations: StackOperations) -> None:
-        self._state = state
-        self._operations = operations
-
-    @property
-    def reads(self) -> Reads:
-        """What shows change sets, and CreateChangeSet, which may call others before it writes."""
-        return {
-            "CreateChangeSet": self._create,
-            "DescribeChangeSet": _describe,
-            "ListChangeSets": _list,
-        }
-
-    @property
-    def writes(self) -> Writes:
-        """What makes no calls."""
-        return {"ExecuteChangeSet": _execute, "DeleteChangeSet": _delete}
-
-    def _create(self, _view: View, request: ApiRequest) -> Answer:
-        """Compare what the request wants with the stack; a stack in review is made for it."""
-        params = request.params
-        kind = params.get("ChangeSetType") or "UPDATE"
-        if kind == "IMPORT":
-            raise invalid("Importing resources is not supported by the sandbox")
-        text = self._operations.prepare(request)
-        with self._state.transaction() as tx:
-            stack = _target(tx, request, kind)
-            new = tx.get(Stack, stack.account, stack.stack_id) is None
-            name = params["ChangeSetName"]
-            if _named(tx, stack, name):
-                raise already_exists(f"ChangeSet {name}")
-            wanted = config(request, text, None if stack.status == REVIEW else stack)
-            change_set = ChangeSet(
-                account=request.account,
-                change_set_id=names.change_set_id(request.account, request.region, name),
-                stack_id=stack.stack_id,
-                name=name,
-                config=wanted,
-                created=request.now,
-                description=params.get("Description", ""),
-                role_arn=params.get("RoleARN", ""),
-                on_failure=params.get("OnStackFailure", ""),
-            )
-            tx.put(_compared(tx, stack, change_set))
-            stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
-            if new:
-                stack_becomes(tx, stack, REVIEW, USER_INITIATED)
-            else:
-                tx.put(stack)
-        return {"Id": change_set.change_set_id, "StackId": stack.stack_id}
+def _create(tx: Transaction, request: ApiRequest) -> Answer:
+    """Compare what the request wants with the stack; a stack in review is made for it."""
+    params = request.params
+    kind = params.get("ChangeSetType") or "UPDATE"
+    if kind == "IMPORT":
+        raise invalid("Importing resources is not supported by the sandbox")
+    stack = _target(tx, request, kind)
+    new = tx.get(Stack, stack.account, stack.stack_id) is None
+    name = params["ChangeSetName"]
+    if _named(tx, stack, name):
+        raise already_exists(f"ChangeSet {name}")
+    change_set = ChangeSet(
+        account=request.account,
+        change_set_id=names.change_set_id(request.account, request.region, name),
+        stack_id=stack.stack_id,
+        name=name,
+        config=config(request, None if stack.status == REVIEW else stack),
+        created=request.now,
+        description=params.get("Description", ""),
+        role_arn=params.get("RoleARN", ""),
+        on_failure=params.get("OnStackFailure", ""),
+    )
+    tx.put(_compared(tx, stack, change_set))
+    stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
+    if new:
+        stack_becomes(tx, stack, REVIEW, USER_INITIATED)
+    else:
+        tx.put(stack)
+    return {"Id": change_set.change_set_id, "StackId": stack.stack_id}
 
 
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
@@ -252,3 +226,11 @@ def _summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
             "IncludeNestedStacks": False,
         }
     )
+
+
+READS: Reads = {"DescribeChangeSet": _describe, "ListChangeSets": _list}
+WRITES: Writes = {
+    "CreateChangeSet": _create,
+    "ExecuteChangeSet": _execute,
+    "DeleteChangeSet": _delete,
+}

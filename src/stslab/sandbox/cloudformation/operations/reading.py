@@ -1,6 +1,6 @@
-"""The operations that describe and list stacks, resources, events and exports.
+"""The operations that describe and list: stacks, resources, events, exports, templates.
 
-AWS CloudFormation API Reference, "DescribeStacks", "DescribeStackEvents", ….
+AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
 from stslab.sandbox.cloudformation.operations.requests import (
     PAGE,
+    checked_template,
     described,
     existing,
     filled,
     find,
     page,
 )
-from stslab.sandbox.cloudformation.stacks import exports
-from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.template import parse
+from stslab.sandbox.cloudformation.template import parameters, validation
+from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
@@ -103,7 +104,7 @@ def _resources(view: View, stack: Stack) -> list[StackResource]:
 
 def _list_exports(view: View, request: ApiRequest) -> Answer:
     """All exports of the account in this region."""
-    found = exports.exports(view, request.account, request.region)
+    found = lookups.exports(view, request.account, request.region)
 
     def shown(name: str) -> dict[str, str]:
         stack, value = found[name]
@@ -115,8 +116,8 @@ def _list_exports(view: View, request: ApiRequest) -> Answer:
 def _list_imports(view: View, request: ApiRequest) -> Answer:
     """The stacks that import one export."""
     name = request.params["ExportName"]
-    found = exports.exports(view, request.account, request.region).get(name)
-    users = exports.importers(view, found[0], name) if found else []
+    found = lookups.exports(view, request.account, request.region).get(name)
+    users = lookups.importers(view, found[0], name) if found else []
     if not users:
         raise invalid(f"Export '{name}' is not imported by any stack.")
     return page(request, "Imports", users, str)
@@ -199,6 +200,71 @@ def _resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
     )
 
 
+def _template_summary(view: View, request: ApiRequest) -> Answer:
+    """What there is in a template, or in that of a stack."""
+    template = checked_template(_template_text(view, request))
+    kinds = list(dict.fromkeys(d.type for d in template.resources.values()))
+    result: dict[str, Any] = {
+        **_common(template),
+        "Parameters": [
+            parameters.summarised(name, body) for name, body in template.parameters.items()
+        ],
+        "ResourceTypes": kinds,
+        "ResourceIdentifierSummaries": [_identified(template, kind) for kind in kinds],
+    }
+    if template.version:
+        result["Version"] = template.version
+    if template.metadata is not None:
+        result["Metadata"] = json.dumps(template.metadata)
+    return result
+
+
+def _template_text(view: View, request: ApiRequest) -> str | None:
+    if not request.params.get("StackName"):
+        return request.params.get("TemplateBody")
+    stack = described(view, request)
+    if stack.status == "REVIEW_IN_PROGRESS":
+        raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
+    return stack.config.template
+
+
+def _validate_template(_view: View, request: ApiRequest) -> Answer:
+    """Whether a template is one, and what it needs."""
+    template = checked_template(request.params.get("TemplateBody"))
+    declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
+    return {**_common(template), "Parameters": declared}
+
+
+def _get_template(view: View, request: ApiRequest) -> Answer:
+    """The template of a stack or of a change set, as it was given."""
+    if request.params.get("ChangeSetName"):
+        _, found = find_change_set(view, request, missing="StackName is a required parameter.")
+        text = found.config.template
+    elif request.params.get("StackName"):
+        text = described(view, request).config.template
+    else:
+        raise invalid("StackName is required if ChangeSetName is not specified.")
+    return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
+
+
+def _common(template: Template) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if template.description:
+        result["Description"] = template.description
+    capability, types = validation.needed_capabilities(template)
+    if capability:
+        result["Capabilities"] = [capability]
+        result["CapabilitiesReason"] = validation.capabilities_reason(types)
+    return result
+
+
+def _identified(template: Template, kind: str) -> dict[str, Any]:
+    names = [
+        declared.logical_id for declared in template.resources.values() if declared.type == kind
+    ]
+    return {"ResourceType": kind, "LogicalResourceIds": names}
+
+
 READS: Reads = {
     "DescribeStacks": _describe_stacks,
     "ListStacks": _list_stacks,
@@ -209,4 +275,7 @@ READS: Reads = {
     "ListExports": _list_exports,
     "ListImports": _list_imports,
     "DescribeAccountLimits": _limits,
+    "GetTemplate": _get_template,
+    "GetTemplateSummary": _template_summary,
+    "ValidateTemplate": _validate_template,
 }

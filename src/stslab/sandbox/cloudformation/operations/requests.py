@@ -6,26 +6,17 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from stslab.sandbox.api.model import ApiFault, ApiRequest
-from stslab.sandbox.api.services import Internal
+from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import invalid, no_such_stack
-from stslab.sandbox.cloudformation.needs import SERVICE
-from stslab.sandbox.cloudformation.stacks.exports import importer
-from stslab.sandbox.cloudformation.template import parameters, source, validation
+from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
-URL_LIMIT = 1_048_576
-"""How long a template in S3 may be, in bytes ("AWS CloudFormation quotas")."""
-
-VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
-PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
 UNSUPPORTED = (
     "NotificationARNs", "ResourcesToImport", "StackPolicyBody", "StackPolicyDuringUpdateBody",
     "StackPolicyDuringUpdateURL", "StackPolicyURL",
@@ -61,22 +52,7 @@ def existing(view: View, request: ApiRequest) -> Stack:
     return found
 
 
-def given_template(call: Internal, request: ApiRequest) -> str:
-    """The text of the template that the request brings; empty where it brings none.
-
-    A template in S3 is read in the caller's name, so no transaction may be open.
-    """
-    body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
-    if body and url:
-        raise invalid("Either Template URL or Template Body must be specified, not both.")
-    if url:
-        return _download(call, request, url)
-    if body:
-        source.check_size(body)
-    return str(body or "")
-
-
-def checked_template(text: str) -> Template:
+def checked_template(text: str | None) -> Template:
     """The template, checked as a whole."""
     if not text:
         raise invalid("Either Template URL or Template Body must be specified.")
@@ -85,16 +61,12 @@ def checked_template(text: str) -> Template:
     return template
 
 
-def config(request: ApiRequest, text: str, stack: Stack | None = None) -> Config:
-    """What the request wants a stack to be, checked but for its capabilities.
-
-    ``text`` is the template that came with it, which counts where it does not say to use the
-    stack's.
-    """
-    refuse_unsupported(request)
+def config(request: ApiRequest, stack: Stack | None = None) -> Config:
+    """What the request wants a stack to be, checked but for its capabilities."""
     params = request.params
-    if params.get("UsePreviousTemplate") and stack is not None:
-        text = stack.config.template
+    _refuse_unsupported(params)
+    previous = params.get("UsePreviousTemplate") and stack is not None
+    text = stack.config.template if stack and previous else params.get("TemplateBody", "")
     template = checked_template(text)
     _check_resource_types(template, params.get("ResourceTypes"))
     old = stack.config if stack else None
@@ -113,52 +85,17 @@ def config(request: ApiRequest, text: str, stack: Stack | None = None) -> Config
 
 def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     """What a configuration makes of a stack, with its references checked."""
-    made = Blueprint(stack, wanted, importer(view, stack))
+    made = Blueprint(stack, wanted, lookups.importer(view, stack))
     made.check_references()
     return made
 
 
-def _download(call: Internal, request: ApiRequest, url: str) -> str:
-    bucket, key = _place(url)
-    try:
-        found = call(request.caller, "s3", "GetObject", {"Bucket": bucket, "Key": key}, (SERVICE,))
-    except ApiFault as fault:
-        raise invalid(f"S3 error: {fault.message}") from None
-    body = found["Body"]
-    text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-    if len(text) > URL_LIMIT:
-        raise invalid(f"Template may not exceed {URL_LIMIT} bytes in size.")
-    return text
-
-
-def _place(url: str) -> tuple[str, str]:
-    """The bucket and the key that a template's URL names."""
-    try:
-        parts = urlsplit(url)
-        host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
-    except ValueError:
-        raise _unsupported_url() from None
-    if parts.scheme == "s3":
-        raise invalid(f"S3 error: Domain name specified in {host} is not a valid S3 domain")
-    virtual = VIRTUAL_HOST.fullmatch(host)
-    if virtual and path:
-        return virtual["bucket"], path
-    bucket, _, key = path.partition("/")
-    if PATH_HOST.fullmatch(host) and bucket and key:
-        return bucket, key
-    raise _unsupported_url()
-
-
-def _unsupported_url() -> ApiFault:
-    return invalid("TemplateURL must be a supported URL.")
-
-
-def refuse_unsupported(request: ApiRequest) -> None:
+def _refuse_unsupported(params: Mapping[str, Any]) -> None:
     """Refuse what the sandbox would otherwise have to ignore silently."""
     for name in UNSUPPORTED:
-        if request.params.get(name):
+        if params.get(name):
             raise invalid(f"{name} is not supported by the sandbox")
-    if (request.params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
+    if (params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
         raise invalid("Rollback triggers are not supported by the sandbox")
 
 

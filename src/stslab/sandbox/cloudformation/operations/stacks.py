@@ -12,30 +12,26 @@ from typing import Any
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Internal, Reads, Writes
+from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid
 from stslab.sandbox.cloudformation.operations.requests import (
     blueprint,
-    checked_template,
     config,
     existing,
     find,
-    given_template,
 )
 from stslab.sandbox.cloudformation.stacks.changes import compare
-from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.cloudformation.stacks.history import (
     USER_INITIATED,
     forget_long_deleted,
     stack_becomes,
 )
-from stslab.sandbox.cloudformation.template import capabilities
+from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack
-from stslab.sandbox.state.state import State
 from stslab.sandbox.state.transaction import Transaction
 
 UPDATABLE = frozenset(
@@ -54,122 +50,68 @@ ROLLED_BACK = {
 NOT_DELETABLE = "Stack [{}] cannot be deleted while in status {}"
 
 
-class StackOperations:
-    """Makes, changes and deletes stacks; the engine does the work.
+def _create(tx: Transaction, request: ApiRequest) -> Answer:
+    """Accept a new stack, or one that only a change set has made so far."""
+    params, name = request.params, request.params["StackName"]
+    names.check_new_name(name)
+    found = find(tx, request, name)
+    token = params.get("ClientRequestToken", "")
+    if found is not None and found.status != "REVIEW_IN_PROGRESS":
+        if token and token == found.token:
+            return {"StackId": found.stack_id}
+        raise already_exists(f"Stack [{name}]")
+    if params.get("OnFailure") and params.get("DisableRollback") is not None:
+        raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
+    wanted = config(request)
+    stack = found or new_stack(request, wanted)
+    check(tx, stack, wanted)
+    kept = bool(params.get("DisableRollback"))
+    stack = replace(
+        stack,
+        config=wanted,
+        protected=bool(params.get("EnableTerminationProtection")),
+        on_failure="DO_NOTHING" if kept else params.get("OnFailure") or "ROLLBACK",
+        timeout_minutes=params.get("TimeoutInMinutes"),
+    )
+    begin_creation(tx, request, stack)
+    return {"StackId": stack.stack_id}
 
-    What begins with calls to other services is no write: it has a transaction of its own after
-    them, for no call can be made inside one.
-    """
 
-    def __init__(self, state: State, call: Internal, engine: Engine) -> None:
-        self._state = state
-        self._call = call
-        self._engine = engine
-
-    @property
-    def reads(self) -> Reads:
-        """What has its own transactions, and GetStackPolicy."""
-        return {
-            "CreateStack": self._create,
-            "UpdateStack": self._update,
-            "DeleteStack": self._delete,
-            "GetStackPolicy": _get_policy,
-        }
-
-    @property
-    def writes(self) -> Writes:
-        """What makes no calls."""
-        return {
-            "CancelUpdateStack": _cancel_update,
-            "ContinueUpdateRollback": _continue_rollback,
-            "RollbackStack": _roll_back,
-            "UpdateTerminationProtection": _protect,
-            "SetStackPolicy": _set_policy,
-        }
-
-    def prepare(self, request: ApiRequest) -> str:
-        """The text of the template that the request brings, if it does, and is valid.
-
-        This is what may take long or call others, so no transaction may be open.
-
-        Raises:
-            ApiFault: the template is none, or CloudFormation can't assume the service role.
-        """
-        text = given_template(self._call, request)
-        if text:
-            checked_template(text)
-        self._check_role(request)
-        return text
-
-    def _check_role(self, request: ApiRequest) -> None:
-        role = request.params.get("RoleARN")
-        if role:
-            self._engine.as_role(role)
-
-    def _create(self, _view: View, request: ApiRequest) -> Answer:
-        """Accept a new stack, or one that only a change set has made so far."""
-        text = self.prepare(request)
-        params, name = request.params, request.params["StackName"]
-        names.check_new_name(name)
-        with self._state.transaction() as tx:
-            found = find(tx, request, name)
-            token = params.get("ClientRequestToken", "")
-            if found is not None and found.status != "REVIEW_IN_PROGRESS":
-                if token and token == found.token:
-                    return {"StackId": found.stack_id}
-                raise already_exists(f"Stack [{name}]")
-            if params.get("OnFailure") and params.get("DisableRollback") is not None:
-                raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
-            wanted = config(request, text)
-            stack = found or new_stack(request, wanted)
-            check(tx, stack, wanted)
-            stack = replace(
-                stack,
-                config=wanted,
-                protected=bool(params.get("EnableTerminationProtection")),
-                on_failure=_on_failure(params),
-                timeout_minutes=params.get("TimeoutInMinutes"),
-            )
-            begin_creation(tx, request, stack)
+def _update(tx: Transaction, request: ApiRequest) -> Answer:
+    """Accept an update, if it changes anything."""
+    stack = existing(tx, request)
+    check_updatable(stack)
+    token = request.params.get("ClientRequestToken", "")
+    if token and token == stack.token:
         return {"StackId": stack.stack_id}
+    wanted = config(request, stack)
+    changed = check(tx, stack, wanted)
+    check_types(tx, stack, changed)
+    settled = stack.status not in {"CREATE_FAILED", "UPDATE_FAILED"}
+    if settled and wanted.tags == stack.config.tags:
+        current = blueprint(tx, stack, stack.config)
+        if compare(stack, lookups.resources(tx, stack), changed, current).empty:
+            raise invalid("No updates are to be performed.")
+    begin_update(tx, request, stack, wanted)
+    return {"StackId": stack.stack_id}
 
-    def _update(self, _view: View, request: ApiRequest) -> Answer:
-        """Accept an update, if it changes anything."""
-        text = self.prepare(request)
-        with self._state.transaction() as tx:
-            stack = existing(tx, request)
-            check_updatable(stack)
-            token = request.params.get("ClientRequestToken", "")
-            if token and token == stack.token:
-                return {"StackId": stack.stack_id}
-            wanted = config(request, text, stack)
-            changed = check(tx, stack, wanted)
-            check_types(tx, stack, changed)
-            settled = stack.status not in {"CREATE_FAILED", "UPDATE_FAILED"}
-            if settled and wanted.tags == stack.config.tags:
-                current = blueprint(tx, stack, stack.config)
-                if compare(stack, lookups.resources(tx, stack), changed, current).empty:
-                    raise invalid("No updates are to be performed.")
-            begin_update(tx, request, stack, wanted)
-        return {"StackId": stack.stack_id}
 
-    def _delete(self, _view: View, request: ApiRequest) -> Answer:
-        """Accept a deletion; one of a stack that there is not succeeds."""
-        self._check_role(request)
-        with self._state.transaction() as tx:
-            stack = find(tx, request, request.params["StackName"])
-            if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
-                return {}
-            _check_deletable(stack, request.params)
-            stack = replace(
-                stack,
-                settled_status=stack.status,
-                retained=tuple(request.params.get("RetainResources") or ()),
-                forced=request.params.get("DeletionMode") == "FORCE_DELETE_STACK",
-            )
-            begin(tx, request, stack, "DELETE_IN_PROGRESS")
-            forget_long_deleted(tx, request.account, request.region)
+def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+    """Accept a deletion; one of a stack that there is not succeeds."""
+    params = request.params
+    stack = find(tx, request, params["StackName"])
+    if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
         return {}
+    _check_deletable(stack, params)
+    stack = replace(
+        stack,
+        settled_status=stack.status,
+        retained=tuple(params.get("RetainResources") or ()),
+        forced=params.get("DeletionMode") == "FORCE_DELETE_STACK",
+    )
+    begin(tx, request, stack, "DELETE_IN_PROGRESS")
+    forget_long_deleted(tx, request.account, request.region)
+    return {}
 
 
 def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> None:
@@ -206,7 +148,7 @@ def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Con
 def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     """Refuse what CloudFormation refuses before it begins."""
     found = blueprint(view, stack, wanted)
-    capabilities.check(found.template, wanted.capabilities)
+    validation.check_capabilities(found.template, wanted.capabilities)
     if not stack.resources:
         for name in found.active:  # functions with wrong arguments are refused at once
             found.properties(name, lambda _reference: UNKNOWN)
@@ -285,12 +227,6 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     )
 
 
-def _on_failure(params: Mapping[str, Any]) -> str:
-    if params.get("DisableRollback"):
-        return "DO_NOTHING"
-    return str(params.get("OnFailure") or "ROLLBACK")
-
-
 def check_updatable(stack: Stack) -> None:
     """Refuse to update a stack that is in no state to be."""
     if stack.status not in UPDATABLE:
@@ -332,3 +268,16 @@ def _check_deletable(stack: Stack, params: Mapping[str, Any]) -> None:
     unknown = [name for name in params.get("RetainResources") or () if name not in stack.resources]
     if unknown:
         raise invalid(f"Resource [{unknown[0]}] does not exist for stack {stack.name}")
+
+
+READS: Reads = {"GetStackPolicy": _get_policy}
+WRITES: Writes = {
+    "CreateStack": _create,
+    "UpdateStack": _update,
+    "DeleteStack": _delete,
+    "CancelUpdateStack": _cancel_update,
+    "ContinueUpdateRollback": _continue_rollback,
+    "RollbackStack": _roll_back,
+    "UpdateTerminationProtection": _protect,
+    "SetStackPolicy": _set_policy,
+}

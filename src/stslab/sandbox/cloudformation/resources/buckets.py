@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.edges import document
-from stslab.sandbox.cloudformation.resources.shapes import unfit
-from stslab.sandbox.cloudformation.resources.work import Refused, Work
+from stslab.sandbox.cloudformation.resources.work import Refused, Work, unfit
 from stslab.sandbox.state import buckets
 
 Properties = Mapping[str, Any]
@@ -24,58 +23,6 @@ CANNED_ACLS = {
     "BucketOwnerFullControl": "bucket-owner-full-control",
     "AwsExecRead": "aws-exec-read",
 }
-
-
-def _versioning(work: Work, value: Any) -> None:
-    status = (value or {}).get("Status", "Suspended")
-    work.s3(
-        "PutBucketVersioning", Bucket=work.physical_id, VersioningConfiguration={"Status": status}
-    )
-
-
-def _public_access(work: Work, value: Any) -> None:
-    if value is None:
-        work.s3("DeletePublicAccessBlock", Bucket=work.physical_id)
-        return
-    flags = {name: str(flag).lower() == "true" for name, flag in value.items()}
-    work.s3(
-        "PutPublicAccessBlock",
-        Bucket=work.physical_id,
-        PublicAccessBlockConfiguration=flags,
-    )
-
-
-def _ownership(work: Work, value: Any) -> None:
-    if value is None:
-        work.s3("DeleteBucketOwnershipControls", Bucket=work.physical_id)
-    else:
-        work.s3("PutBucketOwnershipControls", Bucket=work.physical_id, OwnershipControls=value)
-
-
-def _encryption(work: Work, value: Any) -> None:
-    if value is None:
-        work.s3("DeleteBucketEncryption", Bucket=work.physical_id)
-        return
-    rules = _members(value, "ServerSideEncryptionConfiguration")
-    work.s3(
-        "PutBucketEncryption",
-        Bucket=work.physical_id,
-        ServerSideEncryptionConfiguration={
-            "Rules": [_renamed(rule, _ENCRYPTION) for rule in rules]
-        },
-    )
-
-
-def _lifecycle(work: Work, value: Any) -> None:
-    if value is None:
-        work.s3("DeleteBucketLifecycle", Bucket=work.physical_id)
-        return
-    work.s3(
-        "PutBucketLifecycleConfiguration",
-        Bucket=work.physical_id,
-        LifecycleConfiguration={"Rules": [lifecycle_rule(one) for one in _members(value, "Rules")]},
-        TransitionDefaultMinimumObjectSize=value.get("TransitionDefaultMinimumObjectSize"),
-    )
 
 
 def lifecycle_rule(rule: Properties) -> dict[str, Any]:
@@ -160,19 +107,61 @@ _NONCURRENT_TRANSITION = {
 }
 
 
-def _acl(work: Work, value: Any) -> None:
-    work.s3("PutBucketAcl", Bucket=work.physical_id, ACL=CANNED_ACLS[value or "Private"])
+def _encryption(value: Properties) -> dict[str, Any]:
+    rules = _members(value, "ServerSideEncryptionConfiguration")
+    return {
+        "ServerSideEncryptionConfiguration": {
+            "Rules": [_renamed(one, _ENCRYPTION) for one in rules]
+        }
+    }
 
 
-SETTINGS: dict[str, Callable[[Work, Any], None]] = {
-    "OwnershipControls": _ownership,
-    "PublicAccessBlockConfiguration": _public_access,
-    "VersioningConfiguration": _versioning,
-    "BucketEncryption": _encryption,
-    "LifecycleConfiguration": _lifecycle,
-    "AccessControl": _acl,
+def _lifecycle(value: Properties) -> dict[str, Any]:
+    return {
+        "LifecycleConfiguration": {
+            "Rules": [lifecycle_rule(one) for one in _members(value, "Rules")]
+        },
+        "TransitionDefaultMinimumObjectSize": value.get("TransitionDefaultMinimumObjectSize"),
+    }
+
+
+class Setting(NamedTuple):
+    """How S3 is given a property: the call and its parameters, and the call that takes it away.
+
+    ``default`` is what the property is where it is not given, for want of such a call.
+    """
+
+    put: str
+    params: Callable[[Any], Mapping[str, Any]]
+    delete: str = ""
+    default: Any = None
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "OwnershipControls": Setting(
+        "PutBucketOwnershipControls",
+        lambda value: {"OwnershipControls": value},
+        "DeleteBucketOwnershipControls",
+    ),
+    "PublicAccessBlockConfiguration": Setting(
+        "PutPublicAccessBlock",
+        lambda value: {"PublicAccessBlockConfiguration": _typed(value)},
+        "DeletePublicAccessBlock",
+    ),
+    "VersioningConfiguration": Setting(
+        "PutBucketVersioning",
+        lambda value: {"VersioningConfiguration": {"Status": value.get("Status", "Suspended")}},
+        default={},
+    ),
+    "BucketEncryption": Setting("PutBucketEncryption", _encryption, "DeleteBucketEncryption"),
+    "LifecycleConfiguration": Setting(
+        "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
+    ),
+    "AccessControl": Setting(
+        "PutBucketAcl", lambda value: {"ACL": CANNED_ACLS[value]}, default="Private"
+    ),
 }
-"""What sets each property; in this order, for ACLs need the ownership that allows them."""
+"""In this order, for ACLs need the ownership that allows them."""
 
 
 class Bucket:
@@ -196,22 +185,28 @@ class Bucket:
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
         )
         self._attributes(work)
-        for name, setting in SETTINGS.items():
-            if work.get(name) is not None:
-                setting(work, work.get(name))
+        self._set(work, {})
         self._tag(work)
 
     def update(self, work: Work, old: Properties) -> None:
         """Change the settings and tags that changed."""
-        for name, setting in SETTINGS.items():
-            if work.get(name) != old.get(name):
-                setting(work, work.get(name))
+        self._set(work, old)
         if work.tags != work.old_tags:
             self._tag(work)
 
     def delete(self, work: Work) -> None:
         """Delete it, which S3 refuses while there is anything in it."""
         work.quietly("s3", "DeleteBucket", Bucket=work.physical_id)
+
+    def _set(self, work: Work, old: Properties) -> None:
+        for name, setting in SETTINGS.items():
+            value = work.get(name, setting.default)
+            if work.get(name) == old.get(name):
+                continue
+            if value is None:
+                work.s3(setting.delete, Bucket=work.physical_id)
+            else:
+                work.s3(setting.put, Bucket=work.physical_id, **setting.params(value))
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""

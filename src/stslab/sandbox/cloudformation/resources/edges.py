@@ -39,7 +39,7 @@ def exchange(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
             work.quietly("iam", edge.remove, **dict(edge.ends))
 
 
-def document(value: Any) -> str:
+def document(value: object) -> str:
     """A policy document as text: CloudFormation turns YAML and JSON into JSON."""
     return value if isinstance(value, str) else json.dumps(value)
 

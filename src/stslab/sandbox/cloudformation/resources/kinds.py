@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stslab.sandbox.cloudformation.resources.shapes import Unfit, type_name, unfit
-from stslab.sandbox.cloudformation.resources.work import Work
+from stslab.sandbox.cloudformation.resources.work import Unfit, Work, type_name, unfit
 from stslab.sandbox.cloudformation.template.functions import as_text
 
 Properties = Mapping[str, Any]
@@ -97,7 +96,7 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> dict[
     return result
 
 
-def _fit(name: str, value: Any, declared: Property, problems: list[str]) -> Any:
+def _fit(name: str, value: object, declared: Property, problems: list[str]) -> Any:
     wanted, fit_to = _KINDS[declared.kind]
     try:
         fit = fit_to(value)
@@ -109,13 +108,13 @@ def _fit(name: str, value: Any, declared: Property, problems: list[str]) -> Any:
     return fit
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str | int | float):
         raise TypeError
     return as_text(value)
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError
     number = int(value)
@@ -124,27 +123,27 @@ def _number(value: Any) -> int:
     return number
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     return {"true": True, "false": False}[as_text(value).lower()]
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError
     return value
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     return [_text(item) for item in _list(value)]
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> Any:
     if not isinstance(value, dict | str):
         raise TypeError
     return value
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.shapes import problems, unfit
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.providers import OidcProvider
@@ -20,9 +19,53 @@ Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""
 Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
+_TAKEN: dict[str, tuple[str, tuple[type, ...]]] = {
+    "structure": ("JSONObject", (dict,)),
+    "list": ("JSONArray", (list, tuple)),
+    "string": ("String", (str,)),
+    "timestamp": ("String", (str,)),
+    "integer": ("Integer", (int,)),
+    "long": ("Integer", (int,)),
+    "boolean": ("Boolean", (bool,)),
+}
+"""By the type that a service's model has: its name in a schema, and the values that are one."""
 GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
 SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
+
+
+class Unfit(Exception):  # noqa: N818 - what the properties are, not what went wrong in here
+    """The properties are not what the type takes; the message is the event's reason."""
+
+
+def unfit(logical_id: str, problems: list[str]) -> Unfit:
+    """All problems, in the words of CloudFormation's property validation."""
+    listed = ", ".join(problems)
+    return Unfit(
+        f"Properties validation failed for resource {logical_id} with message:\n[{listed}]"
+    )
+
+
+def type_name(value: object) -> str:
+    """What a schema calls a value."""
+    names = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
+    return names.get(type(value), "JSONObject")
+
+
+def problems(shape: Any, value: object, path: str = "#") -> Iterator[str]:
+    """What a value lacks of a shape of a service's model, limits apart: the service knows them."""
+    wanted, types = _TAKEN[shape.type_name]
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        yield f"{path}: expected type: {wanted}, found: {type_name(value)}"
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if name in shape.members:
+                yield from problems(shape.members[name], member, f"{path}/{name}")
+            else:
+                yield f"{path}: extraneous key [{name}] is not permitted"
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from problems(shape.member, item, f"{path}/{index}")
 
 
 class Refused(ApiFault):

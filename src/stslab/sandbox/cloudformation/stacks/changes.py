@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.sandbox.cloudformation.resources.kinds import fitted
-from stslab.sandbox.cloudformation.resources.shapes import Unfit
 from stslab.sandbox.cloudformation.resources.types import TYPES
+from stslab.sandbox.cloudformation.resources.work import Unfit
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.parameters import MASK

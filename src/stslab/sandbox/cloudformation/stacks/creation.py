@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.stacks import exports, steps
+from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.deletion import delete_resources, failure
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import Step
@@ -101,7 +101,7 @@ def finish(job: Job, blueprint: Blueprint) -> None:
     outputs = blueprint.outputs(job.lookup)
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
-        exports.check_new(tx, stack, outputs)
+        lookups.check_new_exports(tx, stack, outputs)
         tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(blueprint.imported)))
 
 

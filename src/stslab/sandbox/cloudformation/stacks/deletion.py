@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.stacks import exports, steps
+from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step
 from stslab.sandbox.cloudformation.template.references import Graph
@@ -22,7 +22,7 @@ def delete_stack(job: Job) -> None:
     """Go on from DELETE_IN_PROGRESS."""
     stack = job.stack
     try:
-        exports.check_in_use(job.state.snapshot, stack, {})
+        lookups.check_exports_in_use(job.state.snapshot, stack, {})
     except ApiFault as fault:
         job.stack_becomes(stack.settled_status, f"Delete canceled. {fault.message}")
         return

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.stacks import history
-from stslab.sandbox.cloudformation.stacks.exports import importer
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, lookup_in
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
@@ -71,7 +70,7 @@ class Job:
         """What the stack is to be, or what another configuration makes of it."""
         view = self.state.snapshot
         stack = self.stack_in(view)
-        return Blueprint(stack, config or stack.config, importer(view, stack))
+        return Blueprint(stack, config or stack.config, lookups.importer(view, stack))
 
     @property
     def lookup(self) -> Lookup:

@@ -2,22 +2,23 @@
 
 The resources of a wave depend on none of each other, so CloudFormation works on them at the
 same time: all begin, then each does its work, then each is complete.
+
+CloudFormation CLI User Guide, "Handler error codes", has the codes of what fails.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources import reasons
 from stslab.sandbox.cloudformation.resources.kinds import ResourceType, fitted
-from stslab.sandbox.cloudformation.resources.shapes import Unfit
 from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.cloudformation.resources.work import Refused, Work
+from stslab.sandbox.cloudformation.resources.work import Refused, Unfit, Work
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
@@ -28,6 +29,27 @@ CANCELLED = {
     "DELETE": "Resource deletion cancelled",
 }
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
+_GENERAL = "GeneralServiceException"
+_CODES = {
+    "AccessDenied": "AccessDenied",
+    "BucketAlreadyExists": "AlreadyExists",
+    "BucketAlreadyOwnedByYou": "AlreadyExists",
+    "ConcurrentModification": "ResourceConflict",
+    "DeleteConflict": "ResourceConflict",
+    "EntityAlreadyExists": "AlreadyExists",
+    "ExpiredToken": "InvalidCredentials",
+    "InvalidClientTokenId": "InvalidCredentials",
+    "InvalidInput": "InvalidRequest",
+    "LimitExceeded": "ServiceLimitExceeded",
+    "MalformedPolicy": "InvalidRequest",
+    "MalformedPolicyDocument": "InvalidRequest",
+    "NoSuchBucket": "NotFound",
+    "NoSuchEntity": "NotFound",
+    "Throttling": "Throttling",
+    "ValidationError": "InvalidRequest",
+}
+_SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
+_NAME_TAKEN = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 _LOG = logging.getLogger(__name__)
 
 
@@ -73,19 +95,47 @@ def attempt(job: Job, step: Step) -> str:
     """Do what a step does; returns why it failed, "" if it did not."""
     rehearsed = job.failure(job.stack_id, step.logical_id, step.type, step.verb)
     if rehearsed:
-        return reasons.of_handler(rehearsed, "InternalFailure")
+        return _of_handler(rehearsed, "InternalFailure")
     try:
         step.act()
     except Unfit as problem:
         return str(problem)
     except Refused as refused:
-        return reasons.of_refused(refused, job.resource(step.logical_id).physical_id)
+        return _of_refused(refused, job.resource(step.logical_id).physical_id)
     except ApiFault as fault:
         return fault.message  # a template's, not a service's
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
         _LOG.error("%s of %s in %s\n%s", step.verb, step.logical_id, job.stack_id, where(error))
-        return reasons.of_handler("Internal error in the sandbox", "InternalFailure")
+        return _of_handler("Internal error in the sandbox", "InternalFailure")
     return ""
+
+
+def _of_refused(refused: Refused, name: str) -> str:
+    """What a service's refusal becomes in the event of a resource called ``name``."""
+    if refused.code in _NAME_TAKEN:
+        message = f"{name} already exists (Service: S3, Status Code: 0, Request ID: null)"
+    else:
+        message = f"{refused.message} ({_trailer(refused)})"
+    return _of_handler(message, _CODES.get(refused.code, _GENERAL))
+
+
+def _of_handler(message: str, code: str) -> str:
+    """What a resource handler's own failure becomes in an event."""
+    return (
+        f'Resource handler returned message: "{message}" '
+        f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
+    )
+
+
+def _trailer(refused: Refused) -> str:
+    parts = [
+        f"Service: {_SERVICE_NAMES[refused.service]}",
+        f"Status Code: {refused.status}",
+        f"Request ID: {uuid.uuid4()}",
+    ]
+    if refused.service == "s3":
+        parts.append(f"Extended Request ID: {uuid.uuid4().hex}")
+    return ", ".join(parts)
 
 
 def kind_of(type_name: str) -> ResourceType:

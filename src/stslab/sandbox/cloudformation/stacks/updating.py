@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.shapes import Unfit
+from stslab.sandbox.cloudformation.resources.work import Unfit
 from stslab.sandbox.cloudformation.stacks import deletion, steps
 from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
 from stslab.sandbox.cloudformation.stacks.creation import creating, declare, finish

@@ -99,7 +99,7 @@ class Blueprint:
         for _, body in self._active_outputs():
             self._check(body["Value"], "", "Outputs")
 
-    def _check(self, value: Any, prefix: str, block: str) -> None:
+    def _check(self, value: object, prefix: str, block: str) -> None:
         absent = set(self.template.resources) - set(self.active)
         missing = [ref.name for ref in references(value, self._holds) if ref.name in absent]
         if missing:
@@ -108,12 +108,12 @@ class Blueprint:
                 "block of the template"
             )
 
-    def _active_outputs(self) -> Iterator[tuple[str, Any]]:
+    def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name, body in self.template.outputs.items():
             if not body.get("Condition") or self._holds(body["Condition"]):
                 yield name, body
 
-    def _output(self, name: str, body: Any, lookup: Lookup) -> dict[str, str]:
+    def _output(self, name: str, body: Mapping[str, Any], lookup: Lookup) -> dict[str, str]:
         scope = self._scope(lookup)
         value = evaluate(body["Value"], scope)
         if not isinstance(value, str | int | float):

@@ -94,7 +94,7 @@ class Scope:
         return self.resource(reference)
 
 
-def evaluate(value: Any, scope: Scope) -> Any:
+def evaluate(value: object, scope: Scope) -> Any:
     """A value with its functions resolved; raises ``ValidationError`` if they can't be."""
     function = function_of(value)
     if function:
@@ -119,27 +119,27 @@ def unsupported_function(name: str) -> Exception:
     )
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A scalar as CloudFormation writes it: booleans are ``true`` and ``false``."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _is_scalar(value: Any) -> bool:
+def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _ref(argument: Any, scope: Scope) -> Any:
+def _ref(argument: object, scope: Scope) -> Any:
     if not isinstance(argument, str):
         raise invalid("Template format error: All Ref values must be strings.")
     return scope.value_of(Reference(argument))
 
 
-def _getatt(argument: Any, scope: Scope) -> Any:
+def _getatt(argument: object, scope: Scope) -> Any:
     name, attribute = getatt_parts(argument)
     return scope.value_of(Reference(name, str(evaluate(attribute, scope)), getter=True))
 
 
-def _sub(argument: Any, scope: Scope) -> str:
+def _sub(argument: object, scope: Scope) -> str:
     text, variables = sub_parts(argument)
     values = {name: evaluate(value, scope) for name, value in variables.items()}
 
@@ -156,7 +156,7 @@ def _sub(argument: Any, scope: Scope) -> str:
     return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
 
 
-def _join(argument: Any, scope: Scope) -> str:
+def _join(argument: object, scope: Scope) -> str:
     values = evaluate(argument, scope)
     valid = isinstance(values, list) and len(values) == TWO and isinstance(values[0], str)
     if not valid or not isinstance(values[1], list) or not all(map(_is_scalar, values[1])):
@@ -169,7 +169,7 @@ def _join(argument: Any, scope: Scope) -> str:
     return UNKNOWN if UNKNOWN in joined else joined
 
 
-def _split(argument: Any, scope: Scope) -> list[str]:
+def _split(argument: object, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
     valid = isinstance(values, list) and len(values) == TWO and values[0]
     if not valid or not all(isinstance(item, str) for item in values):
@@ -181,7 +181,7 @@ def _split(argument: Any, scope: Scope) -> list[str]:
     return _Unlisted() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
 
 
-def _select(argument: Any, scope: Scope) -> Any:
+def _select(argument: object, scope: Scope) -> Any:
     values = evaluate(argument, scope)
     valid = isinstance(values, list) and len(values) == TWO and isinstance(values[1], list)
     if not valid or not re.fullmatch(r"[0-9]{1,9}", as_text(values[0])):
@@ -199,7 +199,7 @@ def _select(argument: Any, scope: Scope) -> Any:
     return values[1][index]
 
 
-def _find_in_map(argument: Any, scope: Scope) -> Any:
+def _find_in_map(argument: object, scope: Scope) -> Any:
     keys = evaluate(argument, scope)
     if not isinstance(keys, list) or len(keys) < len(("map", "first", "second")):
         raise invalid(
@@ -218,7 +218,7 @@ def _find_in_map(argument: Any, scope: Scope) -> Any:
     return row[second]
 
 
-def _base64(argument: Any, scope: Scope) -> str:
+def _base64(argument: object, scope: Scope) -> str:
     text = evaluate(argument, scope)
     if not isinstance(text, str):
         raise invalid("Template error: every Fn::Base64 object must have a String-typed value.")
@@ -227,7 +227,7 @@ def _base64(argument: Any, scope: Scope) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _import_value(argument: Any, scope: Scope) -> str:
+def _import_value(argument: object, scope: Scope) -> str:
     name = evaluate(argument, scope)
     if not isinstance(name, str) or scope.imports is None:
         raise invalid(
@@ -237,12 +237,12 @@ def _import_value(argument: Any, scope: Scope) -> str:
     return scope.imports(name)
 
 
-def _get_azs(argument: Any, scope: Scope) -> list[str]:
+def _get_azs(argument: object, scope: Scope) -> list[str]:
     region = evaluate(argument, scope) or scope.names["AWS::Region"]
     return [f"{region}{zone}" for zone in "abcdef"]
 
 
-def _cidr(argument: Any, scope: Scope) -> list[str]:
+def _cidr(argument: object, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
     try:
         block, count, bits = (*map(as_text, values), "8")[:3]
@@ -255,7 +255,7 @@ def _cidr(argument: Any, scope: Scope) -> list[str]:
         ) from None
 
 
-def _if(argument: Any, scope: Scope) -> Any:
+def _if(argument: object, scope: Scope) -> Any:
     condition, when_true, when_false = if_parts(argument)
     return evaluate(when_true if scope.holds(condition) else when_false, scope)
 
@@ -276,7 +276,7 @@ FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
 }
 
 
-def decide(value: Any, scope: Scope) -> bool:
+def decide(value: object, scope: Scope) -> bool:
     """Whether a condition of the ``Conditions`` section holds."""
     if isinstance(value, dict) and len(value) == ONE:
         name, argument = next(iter(value.items()))
@@ -288,7 +288,7 @@ def decide(value: Any, scope: Scope) -> bool:
     )
 
 
-def _equals(argument: Any, scope: Scope) -> bool:
+def _equals(argument: object, scope: Scope) -> bool:
     if not isinstance(argument, list) or len(argument) != TWO:
         raise invalid(
             "Template error: every Fn::Equals object requires a list of 2 string parameters."
@@ -299,7 +299,7 @@ def _equals(argument: Any, scope: Scope) -> bool:
     return bool(left == right)
 
 
-def _parts(name: str, argument: Any, scope: Scope) -> list[bool]:
+def _parts(name: str, argument: object, scope: Scope) -> list[bool]:
     if not isinstance(argument, list) or not TWO <= len(argument) <= TEN:
         raise invalid(
             f"Template error: every {name} object requires a list of at least 2 and at most 10 "
@@ -308,21 +308,21 @@ def _parts(name: str, argument: Any, scope: Scope) -> list[bool]:
     return [decide(part, scope) for part in argument]
 
 
-def _and(argument: Any, scope: Scope) -> bool:
+def _and(argument: object, scope: Scope) -> bool:
     return all(_parts("Fn::And", argument, scope))
 
 
-def _or(argument: Any, scope: Scope) -> bool:
+def _or(argument: object, scope: Scope) -> bool:
     return any(_parts("Fn::Or", argument, scope))
 
 
-def _not(argument: Any, scope: Scope) -> bool:
+def _not(argument: object, scope: Scope) -> bool:
     if not isinstance(argument, list) or len(argument) != ONE:
         raise invalid("Template error: every Fn::Not object requires one boolean parameter.")
     return not decide(argument[0], scope)
 
 
-def _condition(argument: Any, scope: Scope) -> bool:
+def _condition(argument: object, scope: Scope) -> bool:
     if not isinstance(argument, str) or argument not in scope.conditions:
         raise invalid(
             f"Template format error: Unresolved condition dependency {argument} in the Conditions "

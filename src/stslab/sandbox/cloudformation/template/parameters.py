@@ -45,7 +45,7 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         _check_pattern(declared.get("AllowedPattern", ""))
 
 
-def _check_type(name: str, kind: Any) -> None:
+def _check_type(name: str, kind: object) -> None:
     if kind is None:
         raise invalid("Template format error: Every Parameters object must contain a Type member.")
     if not isinstance(kind, str):
@@ -171,68 +171,39 @@ def summarised(name: str, body: Declaration) -> dict[str, Any]:
 
 
 def _check_value(name: str, value: str, declared: Declaration) -> None:
-    members = _members(value) if declared["Type"] in LISTS else [value]
-    for member in members:
-        for key, check in CHECKS.items():
-            problem = check(member, declared.get(key), declared["Type"])
-            if problem:
-                raise invalid(_refusal(name, problem, declared))
+    kind = declared["Type"]
+    for member in _members(value) if kind in LISTS else [value]:
+        if kind in NUMBERS and not _is_number(member):
+            raise invalid(f"Parameter '{name}' must be a number.")
+        for key, kinds, fits, problem in CHECKS:
+            limit = declared.get(key)
+            if limit is not None and kind in kinds and not fits(member, limit):
+                raise invalid(_refusal(name, problem.format(limit), declared))
 
 
 def _refusal(name: str, problem: str, declared: Declaration) -> str:
     reason = declared.get("ConstraintDescription")
-    if reason and problem != NOT_A_NUMBER:
+    if reason:
         return f"Parameter {name} failed to satisfy constraint: {reason}"
     return f"Parameter '{name}' {problem}"
-
-
-NOT_A_NUMBER = "must be a number."
-
-
-def _number(value: str, _limit: Any, kind: str) -> str:
-    return NOT_A_NUMBER if kind in NUMBERS and not _is_number(value) else ""
 
 
 def _is_number(value: str) -> bool:
     return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value) is not None
 
 
-def _allowed(value: str, limit: Any, _kind: str) -> str:
-    fits = limit is None or value in [as_text(item) for item in limit]
-    return "" if fits else "must be one of AllowedValues"
-
-
-def _pattern(value: str, limit: Any, _kind: str) -> str:
-    fits = limit is None or re.fullmatch(str(limit), value)
-    return "" if fits else f"must match pattern {limit}"
-
-
-def _at_least(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind != "String" or len(value) >= float(limit)
-    return "" if fits else f"must contain at least {limit} characters"
-
-
-def _at_most(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind != "String" or len(value) <= float(limit)
-    return "" if fits else f"must contain at most {limit} characters"
-
-
-def _not_less(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind not in NUMBERS or float(value) >= float(limit)
-    return "" if fits else f"must be a number not less than {limit}"
-
-
-def _not_greater(value: str, limit: Any, kind: str) -> str:
-    fits = limit is None or kind not in NUMBERS or float(value) <= float(limit)
-    return "" if fits else f"must be a number not greater than {limit}"
-
-
-CHECKS: dict[str, Callable[[str, Any, str], str]] = {
-    "Type": _number,
-    "AllowedValues": _allowed,
-    "AllowedPattern": _pattern,
-    "MinLength": _at_least,
-    "MaxLength": _at_most,
-    "MinValue": _not_less,
-    "MaxValue": _not_greater,
-}
+TEXT = frozenset({"String"})
+CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Any], bool], str], ...] = (
+    ("AllowedValues", TYPES, lambda v, x: v in map(as_text, x), "must be one of AllowedValues"),
+    ("AllowedPattern", TYPES, lambda v, x: bool(re.fullmatch(x, v)), "must match pattern {}"),
+    ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
+    ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
+    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
+    (
+        "MaxValue",
+        NUMBERS,
+        lambda v, x: float(v) <= float(x),
+        "must be a number not greater than {}",
+    ),
+)
+"""Constraints: of which types, when a value fits, and what is wrong where it does not."""

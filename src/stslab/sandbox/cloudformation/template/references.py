@@ -58,7 +58,7 @@ class Graph:
         return result
 
 
-def function_of(value: Any) -> tuple[str, Any] | None:
+def function_of(value: object) -> tuple[str, Any] | None:
     """The intrinsic function that a value is, as (name, argument); None if it is none."""
     if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
@@ -67,21 +67,21 @@ def function_of(value: Any) -> tuple[str, Any] | None:
     return None
 
 
-def children(value: Any) -> Iterable[Any]:
+def children(value: object) -> Iterable[Any]:
     """What a mapping or a list holds."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def walk(value: Any) -> Iterator[Any]:
+def walk(value: object) -> Iterator[Any]:
     """A value and all that is in it."""
     yield value
     for child in children(value):
         yield from walk(child)
 
 
-def references(value: Any, chosen: Chosen | None = None) -> Iterator[Reference]:
+def references(value: object, chosen: Chosen | None = None) -> Iterator[Reference]:
     """All that a value refers to.
 
     ``chosen`` tells which conditions hold: then only the branch of an ``Fn::If`` that is
@@ -95,19 +95,19 @@ def references(value: Any, chosen: Chosen | None = None) -> Iterator[Reference]:
         yield from references(child, chosen)
 
 
-def _of_ref(argument: Any, _chosen: Chosen | None) -> Iterator[Reference]:
+def _of_ref(argument: object, _chosen: Chosen | None) -> Iterator[Reference]:
     if not isinstance(argument, str):
         raise invalid("Template format error: All Ref values must be strings.")
     yield Reference(argument)
 
 
-def _of_getatt(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+def _of_getatt(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
     name, attribute = getatt_parts(argument)
     yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
     yield from references(attribute, chosen)
 
 
-def _of_sub(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+def _of_sub(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
     text, variables = sub_parts(argument)
     for name in SUB_VARIABLE.findall(text):
         if name not in variables:
@@ -115,7 +115,7 @@ def _of_sub(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
     yield from references(list(variables.values()), chosen)
 
 
-def _of_if(argument: Any, chosen: Chosen | None) -> Iterator[Reference]:
+def _of_if(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
     condition, when_true, when_false = if_parts(argument)
     if chosen is None:
         yield from references([when_true, when_false])
@@ -131,9 +131,9 @@ REFERRERS: dict[str, Callable[[Any, Chosen | None], Iterator[Reference]]] = {
 }
 
 
-def getatt_parts(argument: Any) -> tuple[str, Any]:
+def getatt_parts(argument: object) -> tuple[str, Any]:
     """The resource and the attribute that an ``Fn::GetAtt`` names."""
-    parts = argument.split(".", 1) if isinstance(argument, str) else argument
+    parts: Any = argument.split(".", 1) if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
     if not valid or not parts[1]:
         raise invalid(
@@ -145,9 +145,9 @@ def getatt_parts(argument: Any) -> tuple[str, Any]:
     return parts[0], parts[1]
 
 
-def sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
+def sub_parts(argument: object) -> tuple[str, dict[str, Any]]:
     """The text of an ``Fn::Sub`` and its variables."""
-    parts = [argument, {}] if isinstance(argument, str) else argument
+    parts: Any = [argument, {}] if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
     if not valid or not isinstance(parts[0], str) or not isinstance(parts[1], dict):
         raise invalid(
@@ -164,7 +164,7 @@ def sub_reference(name: str) -> Reference:
     return Reference(resource, attribute, getter=True) if dot else Reference(name)
 
 
-def if_parts(argument: Any) -> tuple[str, Any, Any]:
+def if_parts(argument: object) -> tuple[str, Any, Any]:
     """The condition of an ``Fn::If``, and its two values."""
     if not isinstance(argument, list) or len(argument) != IF_PARTS:
         raise invalid("Template error: Fn::If requires a list argument with three elements")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import yaml
 
@@ -31,7 +31,7 @@ PLAIN_TAGS = frozenset({"bool", "int", "float", "null", "merge"})
 class _Loader(yaml.SafeLoader):
     """YAML as CloudFormation takes it: dates and keys are text, and aliases are refused."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias: CloudFormation has no use for it, and expanding it costs."""
         if self.check_event(yaml.events.AliasEvent):
             raise invalid(
@@ -39,13 +39,12 @@ class _Loader(yaml.SafeLoader):
             )
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Take keys as JSON has them: an account's number is a text, and keeps its zeros."""
-        if isinstance(node, yaml.MappingNode):
-            self.flatten_mapping(node)
-            for key, _ in node.value:
-                if key.tag in _SCALARS:
-                    key.tag = "tag:yaml.org,2002:str"
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if key.tag in _SCALARS:
+                key.tag = "tag:yaml.org,2002:str"
         return super().construct_mapping(node, deep)
 
 
@@ -60,14 +59,11 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
     """What ``!Sub …`` and its like stand for: ``{"Fn::Sub": …}``."""
     name = suffix if suffix in LONG_FORM_WITHOUT_PREFIX else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        if suffix == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    return {name: value}
+        text = loader.construct_scalar(node)
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    return {name: loader.construct_mapping(cast("yaml.MappingNode", node), deep=True)}
 
 
 _Loader.add_multi_constructor("!", _short_form)
@@ -130,7 +126,7 @@ def _parse_yaml(text: str) -> Any:
         raise invalid("Template format error: YAML not well-formed.") from None
 
 
-def _plain(value: Any, path: str, depth: int) -> Any:
+def _plain(value: object, path: str, depth: int) -> Any:
     """The value as plain data: what JSON can hold, within limits."""
     if depth >= NESTING_LIMIT:
         raise invalid(UNSUPPORTED)
@@ -155,10 +151,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
+def _number(value: float) -> float | str:
+    if isinstance(value, int):
+        return value if abs(value) < LARGEST else str(value)
+    if not math.isfinite(value):
         raise invalid(UNSUPPORTED)
-    return value if abs(value) < LARGEST else str(value)
+    return value
 
 
 def is_alphanumeric(name: object) -> bool:

@@ -155,7 +155,7 @@ def _text(body: dict[str, Any], key: str, name: str) -> str:
     return value
 
 
-def _depends_on(name: str, value: Any) -> tuple[str, ...]:
+def _depends_on(name: str, value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
         raise invalid(

@@ -1,13 +1,14 @@
 """Checks that a template makes sense as a whole, before anything is deployed.
 
-AWS CloudFormation User Guide, "Validating a template" and "Troubleshooting CloudFormation".
+AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFormation" and
+"Acknowledging IAM resources in AWS CloudFormation templates".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import parameters
@@ -27,6 +28,8 @@ from stslab.sandbox.cloudformation.template.references import (
 )
 from stslab.sandbox.cloudformation.template.template import Declared, Template
 
+IAM = "CAPABILITY_IAM"
+NAMED_IAM = "CAPABILITY_NAMED_IAM"
 DYNAMIC_REFERENCE = "{{resolve:"
 
 
@@ -50,7 +53,7 @@ def _check_types(template: Template) -> None:
         raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
 
 
-def _check_functions(value: Any) -> None:
+def _check_functions(value: object) -> None:
     for part in walk(value):
         function = function_of(part)
         if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
@@ -94,7 +97,7 @@ def _check_conditions(template: Template) -> None:
         )
 
 
-def _conditions_of(value: Any) -> Iterator[str]:
+def _conditions_of(value: object) -> Iterator[str]:
     for part in walk(value):
         function = function_of(part)
         if function and function[0] == "Fn::If":
@@ -114,7 +117,7 @@ def _check_references(template: Template) -> None:
             )
 
 
-def _check_block(template: Template, block: str, value: Any) -> None:
+def _check_block(template: Template, block: str, value: object) -> None:
     found = list(references(value))
     for reference in found:
         if reference.getter and reference.name not in template.resources:
@@ -145,3 +148,38 @@ def _needs(template: Template, name: str) -> frozenset[str]:
     declared = template.resources[name]
     used = {found.name for found in references([declared.properties, declared.metadata])}
     return frozenset((used | set(declared.depends_on)) & set(template.resources))
+
+
+def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
+    """The capability that a template needs ("" if none), and the types it needs it for."""
+    demanding = [declared for declared in template.resources.values() if _is_iam(declared)]
+    if not demanding:
+        return "", ()
+    types = tuple(sorted({declared.type for declared in demanding}))
+    named = any(_is_named(declared) for declared in demanding)
+    return (NAMED_IAM if named else IAM), types
+
+
+def check_capabilities(template: Template, given: Iterable[str]) -> None:
+    """Refuse, with ``InsufficientCapabilitiesException``, what is not acknowledged."""
+    capability, _ = needed_capabilities(template)
+    enough = {IAM: {IAM, NAMED_IAM}, NAMED_IAM: {NAMED_IAM}}
+    if capability and not enough[capability] & set(given):
+        raise ApiFault(
+            "InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]"
+        )
+
+
+def capabilities_reason(types: Iterable[str]) -> str:
+    """Why, as ValidateTemplate says it."""
+    return f"The following resource(s) require capabilities: [{', '.join(types)}]"
+
+
+def _is_iam(declared: Declared) -> bool:
+    kind = TYPES.get(declared.type)
+    return kind is not None and kind.acknowledged
+
+
+def _is_named(declared: Declared) -> bool:
+    kind = TYPES[declared.type]
+    return bool(kind.name_property) and kind.name_property in declared.properties
