@@ -40,7 +40,9 @@ def test_the_whole_lab_and_nothing_is_left_and_the_learners_files_are_as_they_we
     assert "costs" in done.out
     assert "nothing (IAM, STS and CloudFormation are free" in done.out
     assert "IAM user sts-test-user-<run>" in done.out
-    assert "CloudFormation stack my-sts-stack-<run> with S3 bucket, IAM role" in done.out
+    assert "CloudFormation stack my-sts-stack-<run> with S3 bucket sts-example-<run>" in done.out
+    assert "iam.CreateUser; undone by iam.DeleteUser" in done.out
+    assert "Nothing else is touched" in done.out
     assert "yes: IAM's policy simulator allows" in done.out
     report = json.loads(learner.stslab("report", "--json").out)
     assert (report["proved"], report["clean"]) == (20, True)

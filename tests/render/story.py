@@ -2,6 +2,7 @@
 
 import json
 
+from stslab.lab.changed import Changed
 from stslab.runner import events
 from stslab.runner.events import CallShown, StageShown
 
@@ -61,6 +62,10 @@ def story() -> list[events.Event]:
                 StageShown("cleanup", "Take everything back"),
             ),
         ),
+        events.Foreseen(
+            (Changed("IAM user sts-test-user-ab12cd34", ("iam.CreateUser",), ("iam.DeleteUser",)),),
+            ("iam.GetUser",), ("iam.DeleteAccessKey",), ("iam.PutUserPolicy gives wide rights",),
+        ),
         events.StageStarted(
             "deploy-role", "Deploy a role", "An **IAM role** is an identity that *nobody* owns:\n\n"
             "- one policy says `who` may take it on\n- others say what it may do.",
@@ -89,9 +94,9 @@ def story() -> list[events.Event]:
         failed_check(),
         events.StageFinished("deploy-role", False, 3.0),
         events.UndoStarted("ab12cd34", ("stack my-sts-stack-ab12cd34", "user x")),
-        events.UndoFinished("stack my-sts-stack-ab12cd34", ASSUME, "undone", "", 2.0),
+        events.UndoFinished("stack my-sts-stack-ab12cd34", (ASSUME,), "undone", "", 2.0),
         events.UndoFinished(
-            "user sts-test-user-ab12cd34", None, "failed",
+            "user sts-test-user-ab12cd34", (), "failed",
             "DeleteConflict: Cannot delete entity, must delete access keys first.", 0.1,
         ),
         events.ThingLookedUp("stack my-sts-stack-ab12cd34", ASSUME, True, "ValidationError: gone"),

@@ -19,4 +19,4 @@ def test_each_event_is_one_object_on_one_line_with_its_kind_and_time():
     assert [one["event"] for one in records] == [event.kind for event in story()]
     assert {one["at"] for one in records} == {"2026-01-02T03:04:05+00:00"}
     assert records[0]["stages"][0]["id"] == "create-user"
-    assert records[2]["call"]["operation"] == "PutUserPolicy"
+    assert records[3]["call"]["operation"] == "PutUserPolicy"

@@ -346,14 +346,18 @@ def _resources(text: Any, params: Mapping[str, Any], own: Own) -> Iterator[templ
 
 def things_of_template(params: Mapping[str, Any], own: Own) -> Iterator[tuple[str, str]]:
     """What a template names of what it makes, as (kind, name)."""
+    for one in resources_of(params, own):
+        for rule in RESOURCES.get(one.type, ()):
+            for name in _values(rule, one.properties) if rule.must is Must.NEW else ():
+                yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
+
+
+def resources_of(params: Mapping[str, Any], own: Own) -> list[template.Resource]:
+    """The resources of a call's template; none where they can't be told."""
     try:
-        for one in _resources(params.get("TemplateBody"), params, own):
-            named = (rule for rule in RESOURCES.get(one.type, ()) if rule.must is Must.NEW)
-            for rule in named:
-                for name in _values(rule, one.properties):
-                    yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
+        return list(_resources(params.get("TemplateBody"), params, own))
     except template.Unjudgeable:
-        return
+        return []
 
 
 def _full_name(kind: str, name: str, properties: Mapping[str, Any], own: Own) -> str:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stslab.lab.effects import effects, summary
+from stslab.render.changes import changes_in_markdown, show_changes
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line, visible
 
@@ -24,6 +26,8 @@ def show_table(console: Console, lab: "Lab", name: str) -> None:
         paper.markdown(lab.summary)
     paper.blank()
     paper.put(_table(lab, paper))
+    show_changes(paper, summary(effects(lab)), indent=0)
+    paper.blank()
     paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint)
 
 
@@ -54,6 +58,7 @@ def _page(lab: "Lab") -> Iterator[str]:
         yield from (lab.summary.strip(), "")
     for number, stage in enumerate(lab.stages, 1):
         yield from _stage(number, stage)
+    yield from changes_in_markdown(summary(effects(lab)))
 
 
 def _stage(number: int, stage: "Stage") -> Iterator[str]:

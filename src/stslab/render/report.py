@@ -24,16 +24,25 @@ def as_markdown(report: "Report") -> str:
     for stage, claims in groupby(report.claims, key=lambda claim: (claim.stage, claim.title)):
         lines += ["", f"## {_cell(stage[1])} (`{stage[0]}`{_time(report, stage[0])})", ""]
         lines += _table(("claim", "verdict", "proof", "request"), map(_claim_row, claims))
-    lines += ["", "## Calls that change something", ""]
+    lines += ["", "## The calls of the steps, and what they changed", ""]
     lines += _table(
-        ("when", "as", "call", "for", "outcome", "took"),
+        ("when", "as", "call", "changes", "for", "outcome", "took"),
         (
-            (one.at, one.identity, one.call, one.title, one.outcome, _spoken(one.seconds))
+            (
+                one.at,
+                one.identity,
+                one.call,
+                ", ".join(one.changes) or "nothing",
+                one.title,
+                one.outcome,
+                _spoken(one.seconds),
+            )
             for one in report.calls
         ),
     )
     lines += ["", "## Taken back", ""]
-    lines += _table(("thing", "when"), ((one.thing, one.at) for one in report.removed))
+    removed = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
+    lines += _table(("thing", "by", "when"), removed)
     lines += [*_left(report), ""]
     return "\n".join(lines)
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stslab.lab.changed import Changed
+
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -54,6 +56,19 @@ class RunStarted(Event):
     stages: tuple[StageShown, ...]
     resumed: bool = False
     dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen(Event):
+    """What a run would change, with which calls; what it would read; what cleanup may call.
+
+    ``notes`` is what a person should know before they agree.
+    """
+
+    changed: tuple[Changed, ...]
+    reads: tuple[str, ...]
+    cleanup: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +198,13 @@ class UndoStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class UndoFinished(Event):
-    """One thing was taken back. ``outcome``: undone, was gone, never made, kept, failed."""
+    """One thing was undone, by these calls.
+
+    ``outcome``: undone, was gone, never made, not ours, kept, failed.
+    """
 
     thing: str
-    call: CallShown | None
+    calls: tuple[CallShown, ...]
     outcome: str
     detail: str
     seconds: float

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from stslab.errors import JournalError
+from stslab.kinds.own import Own
+from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.records import CheckRecord, EntryState, RunRecord, RunState, Told
 from stslab.runner.journal.store import Journal
@@ -16,12 +18,13 @@ _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 @dataclass(frozen=True, slots=True)
 class CallTold:
-    """A call that may have changed something. ``seconds`` is None where no answer is known."""
+    """A call of a step, and what it changed. ``seconds`` is None where no answer is known."""
 
     stage: str
     title: str
     identity: str
     call: str
+    changes: tuple[str, ...]
     at: str
     outcome: str
     request_id: str
@@ -55,9 +58,10 @@ class StageTold:
 
 @dataclass(frozen=True, slots=True)
 class RemovedTold:
-    """Something that was taken back, and when (ISO 8601 in UTC)."""
+    """Something that was undone, by which calls, and when (ISO 8601 in UTC)."""
 
     thing: str
+    calls: tuple[str, ...]
     at: str
 
 
@@ -107,7 +111,7 @@ def report(journal: Journal, run_id: str) -> Report:
             for one in sorted(journal.stages(run_id), key=lambda one: one.at)
         ),
         claims=tuple(map(_claim, journal.checks(run_id))),
-        calls=tuple(map(_call, told)),
+        calls=tuple(_call(run, one) for one in told),
         removed=tuple(_removed(journal, told)),
         remaining=() if run.state is RunState.LOST else tuple(_remaining(told)),
     )
@@ -128,13 +132,15 @@ def _claim(check: CheckRecord) -> ClaimTold:
     )
 
 
-def _call(told: Told) -> CallTold:
-    intent = told.entry.intent
+def _call(run: RunRecord, told: Told) -> CallTold:
+    intent, own = told.entry.intent, Own(run.id, run.account, run.partition)
+    known = told.entry.thing.names if told.entry.thing else {}
     return CallTold(
         stage=intent.stage,
         title=intent.title,
         identity=intent.identity,
         call=told.entry.call,
+        changes=subjects(told.entry.call, {**intent.params, **known}, own),
         at=told.started,
         outcome=str(told.happened),
         request_id=told.request_id,
@@ -146,9 +152,10 @@ def _removed(journal: Journal, told: tuple[Told, ...]) -> Iterator[RemovedTold]:
     """What was taken back, in that order; what a stack had made goes with it."""
     undone = [one for one in told if one.entry.undo and one.entry.state is EntryState.UNDONE]
     for one in sorted(undone, key=lambda one: (one.ended, -one.entry.seq)):
-        yield RemovedTold(_name(one), one.ended)
+        calls = tuple(f"{call.service}.{call.operation}" for call in one.entry.undo)
+        yield RemovedTold(_name(one), calls, one.ended)
         for thing in journal.things(one.entry.run, one.entry.seq):
-            yield RemovedTold(label(thing), one.ended)
+            yield RemovedTold(label(thing), calls, one.ended)
 
 
 def _remaining(told: tuple[Told, ...]) -> Iterator[str]:

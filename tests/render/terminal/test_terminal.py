@@ -128,7 +128,7 @@ def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target
         events.StackProgress(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
         events.CheckFinished("s", HOSTILE, True, True, HOSTILE, HOSTILE, HOSTILE, "", "", 0.1),
         events.CheckFinished("s", HOSTILE, False, False, HOSTILE, HOSTILE, "", HOSTILE, "", 0.1),
-        events.UndoFinished(HOSTILE, None, "failed", HOSTILE, 0.1),
+        events.UndoFinished(HOSTILE, (), "failed", HOSTILE, 0.1),
         events.ThingLookedUp(HOSTILE, None, False, HOSTILE),
         events.CleanupFinished("r", (), ((HOSTILE, HOSTILE),), 0.1),
         events.RunFinished("r", "x", ((HOSTILE, HOSTILE, True),), 1, 0.1),

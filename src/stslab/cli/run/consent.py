@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from stslab.errors import CredentialsError
+from stslab.render.changes import ENFORCED, show_changes
 from stslab.render.terminal.paper import Paper
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
     from stslab.lab.model import Lab
-    from stslab.runner.run.footprint import Footprint
 
 
 def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
@@ -33,10 +33,10 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
     where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
     paper.line(paper.symbols.warning, "yellow", f"This works on {where}")
     paper.fields([*_where(opened, seen), ("costs", makes.costs)], indent=2)
-    _say_what(paper, makes)
+    show_changes(paper, makes.summary)
     paper.prose(
-        "Each carries the run's id in its name, and its tag stslab:run where AWS has tags. All is"
-        " taken back at the end, or at any time with `stslab cleanup`. Nothing else is touched.",
+        "What it makes carries the run's id in its name, and its tag stslab:run where AWS has"
+        f" tags. All is undone at the end, or at any time with `stslab cleanup`. {ENFORCED}",
         indent=2,
     )
     paper.blank()
@@ -109,9 +109,3 @@ def _permissions(seen: "Survey") -> str:
     if seen.denied:
         return f"IAM says no to {len(seen.denied)} of the actions; you said --force"
     return "yes: IAM's policy simulator allows each action that the lab needs"
-
-
-def _say_what(paper: Paper, makes: "Footprint") -> None:
-    paper.prose("makes", indent=2, style="dim")
-    for thing in makes.things:
-        paper.line(paper.symbols.dot, "", thing, indent=4)

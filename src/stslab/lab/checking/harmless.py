@@ -4,39 +4,18 @@ The same rules are kept before each call is sent; here a problem has its line an
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
 
-from stslab.kinds.creations import creation_of, names_made
-from stslab.kinds.judge import Objection, objections, things_of_template
+from stslab.kinds.judge import Objection, objections
 from stslab.kinds.operations import HOME, changes
-from stslab.kinds.own import Own
 from stslab.kinds.table import KINDS
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.checking.scope import Scope
-from stslab.lab.foresight import BASE, allowed, foresee
-from stslab.lab.model import Action, Check, LabFile, Step
+from stslab.lab.effects import FAULT, STEP, UNDO, Effect, Place, effects
+from stslab.lab.model import LabFile
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.problems import Problem, did_you_mean
 from stslab.lab.reading.structure import LabDraft
-
-Named = tuple[str, str]
-
-
-def refuse_harm(lab: LabFile, draft: LabDraft, report: Report) -> None:
-    """Report each call that would change what no step of the lab has made before it."""
-    walk = _Walk(lab, report)
-    for stage, drafts in zip(lab.stages, draft.stages, strict=True):
-        for step, one in zip(stage.steps, drafts.steps, strict=True):
-            walk.step(step, one.node)
-        for check, two in zip(stage.checkpoint, drafts.checks, strict=True):
-            walk.check(check, two.node)
-    planted = draft.lab.node.get("faults")
-    for fault, node in zip(lab.faults, planted.items if planted else (), strict=True):
-        for key, actions in (("change", fault.change), ("fix", fault.fix)):
-            for action, at in zip(actions, node.value[key].items, strict=True):
-                walk.action(action, at)
 
 
 def check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
@@ -53,96 +32,57 @@ def check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | Non
             scope.report(one.problem(message, did_you_mean(one.value, known)))
 
 
-class _Walk:
-    """Goes through a lab in a run's order, and knows what it has made so far."""
+def refuse_harm(lab: LabFile, draft: LabDraft, report: Report) -> None:
+    """Report each call that would change what no step of the lab has made before it."""
+    undos: dict[Place, set[str]] = {
+        ("stages", number, "steps", at): {undo.call for undo in step.undo or ()}
+        for number, stage in enumerate(lab.stages)
+        for at, step in enumerate(stage.steps)
+    }
+    for one in effects(lab):
+        node = _at(draft.lab.node, one.place)
+        for problem in _problems(one, node, undos.get(one.place, set())):
+            report(problem)
 
-    def __init__(self, lab: LabFile, report: Report) -> None:
-        self._report = report
-        self._foresight = foresee(lab)
-        self._own = Own(
-            run=BASE["run"]["id"],
-            account=BASE["account"],
-            partition=BASE["partition"],
-            allowed=allowed(lab, self._foresight.scope),
-            unknown=self._foresight.unknown,
-        )
-        self._users: dict[str, str] = {}
 
-    def step(self, step: Step, node: Node) -> None:
-        """A step: its call, what it makes, and its undo."""
-        params = self._foresight.params(step.params)
-        self._judge(step.call, step.identity, params, node)
-        made = made_by(step.call, params, self._own)
-        inside = things_of_template(params, self._own) if "TemplateBody" in params else ()
-        self._own = replace(self._own, things=self._own.things | {*filter(None, [made]), *inside})
-        if step.profile:
-            caller = params.get("UserName", self._users.get(step.identity, ""))
-            is_user = step.call == "iam.CreateAccessKey"
-            self._users[step.profile.name] = str(caller) if is_user else ""
-        self._undos(step, node, made)
-
-    def check(self, check: Check, node: Node) -> None:
-        """A check: its call may change something where it is to fail."""
-        if check.call:
-            self._judge(check.call, check.identity, self._foresight.params(check.params), node)
-
-    def action(self, action: Action, node: Node) -> None:
-        """A call of a fault. What it makes would have nothing that undoes it."""
-        params = self._foresight.params(action.params)
-        if made_by(action.call, params, self._own):
-            message = f"{action.call} makes something, and nothing would undo that."
-            self._report((node.get("call") or node).problem(message, "Make it in a step."))
-        else:
-            self._judge(action.call, action.identity, params, node)
-
-    def _judge(self, call: str, identity: str, params: Mapping[str, Any], node: Node) -> None:
-        for objection in objections(call, params, self._own, self._users.get(identity, "")):
-            self._report(_problem(objection, node))
-
-    def _undos(self, step: Step, node: Node, made: Named | None) -> None:
-        """Judge the undo calls; what the step itself makes must be removed by one of them."""
-        undos, at = step.undo or (), node.get("undo") or node.value["call"]
-        for undo, one in zip(undos, at.items or [at], strict=False):
-            if undo.params is None:
-                continue
-            params = self._foresight.params(undo.params)
-            if made_by(undo.call, params, self._own):
-                message = f"{undo.call} makes something, and nothing would undo that."
-                self._report(one.problem(message, "Name the call that deletes or restores."))
-            else:
-                self._judge(undo.call, undo.identity or step.identity, params, one)
-        if made:
-            self._removed({undo.call for undo in undos}, made, at, step.call)
-        elif step.service not in HOME and changes(step.call) and not undos:
-            message = f"{step.call} changes something, and nothing undoes it."
-            self._report(at.problem(message, "Add `undo:` and the call that undoes it."))
-
-    def _removed(self, undos: set[str], made: Named, at: Node, call: str) -> None:
-        kind = KINDS[made[0]]
+def _problems(one: Effect, node: Node, undos: set[str]) -> Iterator[Problem]:
+    at = node.get("undo") or node.get("call") or node
+    if one.made and one.when in (UNDO, FAULT):
+        message = f"{one.call} makes something, and nothing would undo that."
+        yield (node.get("call") or node).problem(message, "Make it in a step, with its undo.")
+        return
+    for objection in objections(one.call, one.params, one.own, one.caller):
+        yield _placed(objection, node)
+    if one.when != STEP:
+        return
+    if one.made:
+        kind = KINDS[one.made[0]]
         removal = f"{kind.service}.{kind.remove.operation}"
         if removal not in undos:
-            message = f"{call} makes something, and its undo does not remove it."
-            self._report(at.problem(message, f"Add `undo: {removal}`."))
+            message = f"{one.call} makes something, and its undo does not remove it."
+            yield at.problem(message, f"Add `undo: {removal}`.")
+    elif one.call.partition(".")[0] not in HOME and changes(one.call) and not undos:
+        message = f"{one.call} changes something, and nothing undoes it."
+        yield at.problem(message, "Add `undo:` and the call that undoes it.")
 
 
-def made_by(call: str, params: Mapping[str, Any], own: Own) -> Named | None:
-    """The thing that a call makes, if others hang on things of its kind: (kind, name)."""
-    creation = creation_of(call, params)
-    if creation is None or KINDS[creation.kind].parent:
-        return None
-    names = names_made(creation, params, {}, own.account, own.partition)
-    name = names.get(KINDS[creation.kind].names[0])
-    return (creation.kind, name) if name else None
+def _at(node: Node, place: Place) -> Node:
+    """The node that a place in the lab leads to; an only undo may stand without its list."""
+    for part in place:
+        if isinstance(part, int):
+            node = node.items[part] if node.items else node
+        else:
+            node = node.get(part) or node
+    return node
 
 
-def _problem(objection: Objection, node: Node) -> Problem:
+def _placed(objection: Objection, node: Node) -> Problem:
     """The objection at its place: the parameter, or the word in it that matters."""
     given = node.get("with")
-    call = node.get("call") or node
-    at = (given and given.get(objection.parameter)) or given or call
-    for text in at.texts() if objection.word else ():
+    named = given.get(objection.parameter) if given else None
+    for text in (named or given or node).texts() if objection.word else ():
         found = re.search(rf"(?<!\w){re.escape(objection.word)}(?!\w)", text.value)
         if found:
             return text.problem_at(found.start(), objection.reason, objection.fix)
-    where = at if objection.parameter and given and given.get(objection.parameter) else call
+    where = named or node.get("call") or node
     return where.problem(objection.reason, objection.fix)

@@ -24,7 +24,9 @@ def undo_finished(paper: Paper, event: UndoFinished) -> None:
     paper.wait.ended()
     failed = event.outcome == "failed"
     sign = paper.symbols.failed if failed else paper.symbols.done
-    paper.line(sign, "red" if failed else "green", event.thing, indent=2, aside=event.outcome)
+    by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
+    aside = f"{event.outcome}, by {by}" if by else event.outcome
+    paper.line(sign, "red" if failed else "green", event.thing, indent=2, aside=aside)
     if failed and event.detail:
         paper.prose(event.detail, indent=4)
 

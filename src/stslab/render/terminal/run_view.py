@@ -7,10 +7,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from stslab.render.changes import show_changes
 from stslab.render.terminal.paper import Paper, markdown
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, visible
 from stslab.runner.events import (
+    Foreseen,
     Notice,
     RunFinished,
     RunStarted,
@@ -33,6 +35,13 @@ def run_started(paper: Paper, event: RunStarted) -> None:
     paper.blank()
     for number, stage in enumerate(event.stages, 1):
         _mapped(paper, number, stage)
+
+
+def foreseen(paper: Paper, event: Foreseen) -> None:
+    """The list of what a run would change."""
+    paper.blank()
+    show_changes(paper, event)
+    paper.blank()
 
 
 def stage_started(paper: Paper, event: StageStarted) -> None:

@@ -15,6 +15,7 @@ from stslab.runner.events import (
     CheckStarted,
     CleanupFinished,
     Event,
+    Foreseen,
     Notice,
     RunFinished,
     RunStarted,
@@ -33,6 +34,7 @@ from stslab.runner.events import (
 
 # How each event is drawn that needs nothing but itself.
 _DRAWN: dict[type[Event], Callable[[Paper, Any], None]] = {
+    Foreseen: run_view.foreseen,
     Notice: run_view.notice,
     StepSkipped: step_view.step_skipped,
     StepFinished: step_view.step_finished,

@@ -4,25 +4,23 @@ What only an answer would tell stands as its name in angle brackets.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from stslab.lab.model import Check, Lab, Stage
-from stslab.lab.references import resolve
+from stslab.lab.effects import Effect, Place, effects, summary
+from stslab.lab.model import Lab, Stage
 from stslab.redaction import redact
 from stslab.runner.events import (
     CallShown,
     CheckStarted,
     Event,
+    Foreseen,
     RunStarted,
     StageShown,
     StageStarted,
     StepStarted,
 )
-from stslab.runner.journal.records import SavedProfile
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import Plan
-from stslab.runner.run.prepare import prepare
-from stslab.runner.run.scope import basis, scope
+from stslab.runner.run.scope import basis
 
 RUN_ID = "abcd1234"
 """The run id that a dry run shows."""
@@ -55,45 +53,39 @@ class DryRun:
                 dry=True,
             )
         )
-        known = known_beforehand(self._lab, target, self._run_id)
+        base = basis(self._run_id, target.account, target.region, target.partition)
+        chosen = {stage.id for stage in plan.stages}
+        listed = [
+            one
+            for one in effects(self._lab, base, embedded=target.kind == "sandbox")
+            if one.stage in chosen
+        ]
+        told = summary(listed)
+        self._emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
         for stage in plan.stages:
-            self._stage(stage, known)
+            self._stage(stage, {one.place: one for one in listed})
 
-    def _stage(self, stage: Stage, known: Mapping[str, Any]) -> None:
+    def _stage(self, stage: Stage, effects: Mapping[Place, Effect]) -> None:
+        number = self._lab.stages.index(stage)
         self._emit(
             StageStarted(
                 stage=stage.id,
                 title=stage.title,
                 intro=stage.intro,
                 pages=tuple((page.title, page.url) for page in stage.pages),
-                number=self._lab.stages.index(stage) + 1,
+                number=number + 1,
                 of=len(self._lab.stages),
             )
         )
-        for number, step in enumerate(stage.steps):
-            params = prepare(stage, number, known, self._target).params
-            call = CallShown(step.identity, step.service, step.operation, redact(params))
+        for at, step in enumerate(stage.steps):
+            call = _shown(effects["stages", number, "steps", at])
             of, why = len(stage.steps), step.why or ""
-            self._emit(StepStarted(stage.id, step.title, call, number + 1, of, why))
-        for check in stage.checkpoint:
-            self._emit(CheckStarted(stage.id, str(resolve(check.says, known)), _call(check, known)))
+            self._emit(StepStarted(stage.id, step.title, call, at + 1, of, why))
+        for at, check in enumerate(stage.checkpoint):
+            effect = effects.get(("stages", number, "checkpoint", at))
+            self._emit(CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
 
 
-def known_beforehand(lab: Lab, target: TargetInfo, run_id: str) -> Mapping[str, Any]:
-    """The scope of a run of the whole lab before it begins: what only answers tell is a name."""
-    steps = [step for stage in lab.stages for step in stage.steps]
-    saved = {name: f"<{name}>" for step in steps for name in step.save}
-    profiles = [
-        SavedProfile(step.profile.name, f"<access key of {step.profile.name}>", "")
-        for step in steps
-        if step.profile
-    ]
-    base = basis(run_id, target.account, target.region, target.partition)
-    return scope(lab, base, saved, profiles)
-
-
-def _call(check: Check, known: Mapping[str, Any]) -> CallShown | None:
-    if not check.call:
-        return None
-    params = redact(resolve(check.params, known))
-    return CallShown(check.identity, check.service, check.operation, params)
+def _shown(one: Effect) -> CallShown:
+    service, _, operation = one.call.partition(".")
+    return CallShown(one.identity, service, operation, redact(one.params))

@@ -1,4 +1,4 @@
-"""What a lab will make in an account, which actions that takes, and what it costs. Pure.
+"""What a lab will change in an account, which actions that takes, and what it costs. Pure.
 
 Names are resolved as far as they are known beforehand; what only an answer would tell
 stands in angle brackets. The actions are those of the Service Authorization Reference,
@@ -6,24 +6,20 @@ stands in angle brackets. The actions are those of the Service Authorization Ref
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import UnresolvedReference
-from stslab.kinds.creations import creation_of
-from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
-from stslab.lab.model import Lab, Step
+from stslab.kinds.judge import resources_of
+from stslab.kinds.table import KINDS
+from stslab.lab.changed import Summary
+from stslab.lab.effects import STEP, UNDO, Effect, effects, summary
+from stslab.lab.model import Lab
 from stslab.runner.calls.calls import ADMIN
-from stslab.runner.journal.records import Intent, UndoCall
 from stslab.runner.ports import TargetInfo
-from stslab.runner.run.dry import known_beforehand
-from stslab.runner.run.prepare import prepare
+from stslab.runner.run.scope import basis
 
 RUN_ID = "<run>"
-_STACK = "cloudformation.CreateStack"
-_TYPE = re.compile(r"\bAWS::[A-Za-z0-9]+::[A-Za-z0-9]+\b")
 _UNKNOWN = re.compile(r"<[^<>]*>")
 _FREE = frozenset({"iam", "sts", "cloudformation"})
 _NEXT_TO_FREE = frozenset({"s3"})
@@ -77,91 +73,45 @@ class Needed:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a lab makes, in its order; what that costs; what ``admin`` must be allowed."""
+    """What a lab changes; what that costs; what ``admin`` must be allowed.
 
-    things: tuple[str, ...]
+    ``counts`` is how many of each kind (``iam.user``) it makes, for the account's quotas.
+    """
+
+    summary: Summary
     costs: str
     needed: tuple[Needed, ...]
     counts: Mapping[str, int]
-    """How many of each kind (``iam.user``), for the account's quotas."""
 
 
 def footprint(lab: Lab, target: TargetInfo) -> Footprint:
-    """What a run of the whole lab would leave in the account until it is taken back."""
-    made = list(_prepared(lab, target))
-    needed = (one for step, intent in made for one in _needed(step, intent, target))
-    kinds = [kind for _, intent in made for kind in _kinds(intent)]
+    """What a run of the whole lab would do in the account."""
+    base = basis(RUN_ID, target.account, target.region, target.partition)
+    listed = list(effects(lab, base, embedded=target.kind == "sandbox"))
+    kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
+    needed = (need for one in listed for need in _needed(one, target))
     return Footprint(
-        things=tuple(_things(intent for _, intent in made)),
-        costs=_costs({step.service for step, _ in made if step.service}),
+        summary=summary(listed),
+        costs=_costs({one.call.partition(".")[0] for one in listed}),
         needed=tuple(dict.fromkeys(needed)),
         counts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
     )
 
 
-def _prepared(lab: Lab, target: TargetInfo) -> Iterator[tuple[Step, Intent]]:
-    """Each step with what it would journal; one that can't be told beforehand is left out."""
-    known = known_beforehand(lab, target, RUN_ID)
-    for stage in lab.stages:
-        for number, step in enumerate(stage.steps):
-            with suppress(UnresolvedReference):
-                yield step, prepare(stage, number, known, target).intent
-
-
-def _things(intents: Iterable[Intent]) -> Iterator[str]:
-    for intent in intents:
-        if not intent.undo:
-            continue
-        inside = ", ".join(_said_of_types(intent))
-        yield f"{_label(intent)} with {inside}" if inside else _label(intent)
-
-
-def _label(intent: Intent) -> str:
-    """What people call it; without the id that only the answer tells (a key's)."""
-    if intent.thing is None:
-        return intent.title
-    names = {**dict.fromkeys(KINDS[intent.thing.kind].names, ""), **intent.thing.names}
-    return " ".join(KINDS[intent.thing.kind].label(names).split())
-
-
-def _types(intent: Intent) -> tuple[str, ...]:
-    """The types of a stack's resources, found in its template's text."""
-    if f"{intent.service}.{intent.operation}" != _STACK:
-        return ()
-    return tuple(dict.fromkeys(_TYPE.findall(str(intent.params.get("TemplateBody", "")))))
-
-
-def _said_of_types(intent: Intent) -> Iterator[str]:
-    for each in _types(intent):
-        if not each.startswith("AWS::CloudFormation"):
-            kind = BY_RESOURCE_TYPE.get(each)
-            yield kind.what.partition(" {")[0] if kind else each
-
-
-def _kinds(intent: Intent) -> Iterator[str]:
-    creation = creation_of(f"{intent.service}.{intent.operation}", intent.params)
-    if creation:
-        yield creation.kind
-    yield from (BY_RESOURCE_TYPE[each].id for each in _types(intent) if each in BY_RESOURCE_TYPE)
-
-
-def _needed(step: Step, intent: Intent, target: TargetInfo) -> Iterator[Needed]:
-    calls = [(one.service, one.operation, one.params) for one in intent.undo if _is_admin(one)]
-    if step.identity == ADMIN:
-        calls.insert(0, (intent.service, intent.operation, intent.params))
-    for service, operation, params in calls:
-        yield Needed(_action(service, operation), _resource(params, target))
-    for each in _types(intent):
-        yield from (Needed(action, "*") for action in _OF_RESOURCES.get(each, ()))
-    for kind in _kinds(intent):
-        names = intent.thing.names if intent.thing and intent.thing.kind == kind else {}
+def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
+    """What ``admin`` needs for a step or its undo, and cleanup for what a step makes."""
+    if one.when not in (STEP, UNDO):
+        return
+    if one.identity == ADMIN:
+        service, _, operation = one.call.partition(".")
+        yield Needed(_action(service, operation), _resource(one.params, target))
+    for each in resources_of(one.params, one.own) if "TemplateBody" in one.params else ():
+        yield from (Needed(action, "*") for action in _OF_RESOURCES.get(each.type, ()))
+    for kind in one.kinds:
+        names = one.params if one.made and one.made[0] == kind else {}
         named = {name: names[name] for name in KINDS[kind].names if name in names}
         for action in _OF_CLEANUP.get(kind, ()):
             yield Needed(action, _resource(named, target))
-
-
-def _is_admin(call: UndoCall) -> bool:
-    return call.identity == ADMIN
 
 
 def _action(service: str, operation: str) -> str:

@@ -200,7 +200,7 @@ class Cleanup:
         except (RunError, NotOwn) as error:
             taken = Taken("failed", error.message)
         seconds = self._clock.monotonic() - started
-        self._emit(UndoFinished(_label(entry), taken.call, taken.outcome, taken.detail, seconds))
+        self._emit(UndoFinished(_label(entry), taken.calls, taken.outcome, taken.detail, seconds))
         return taken
 
     def _remaining(

@@ -37,7 +37,7 @@ class Taken:
 
     outcome: str
     detail: str = ""
-    call: CallShown | None = None
+    calls: tuple[CallShown, ...] = ()
 
 
 class TakeBack:
@@ -130,7 +130,7 @@ class TakeBack:
         """Make the undo calls, all of them although one failed."""
         results = [self._remover.undo(call, entry.seq) for call in calls]
         bad = [result for result in results if result.failed]
-        shown = self._shown(calls[0]) if calls else None
+        shown = tuple(map(self._shown, calls))
         if bad:
             return Taken("failed", self._work.calls.clean_text(bad[0].detail), shown)
         others = [result for result in results if result.outcome == "not ours"]
