@@ -7,6 +7,7 @@ from msgspec.structs import asdict
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab import loader
 from stslab.lab.model import Lab
+from stslab.lab.reading.include import Includes
 from stslab.lab.reading.problems import Problem
 
 
@@ -14,6 +15,6 @@ def unjudged(path: Path) -> Lab:
     """The lab in this file, which must make sense."""
     problems: list[Problem] = []
     raw = path.read_bytes()
-    _, lab = loader.understood(path, raw, BotocoreCatalogue(), problems.append)
+    _, lab = loader.understood(path, raw, BotocoreCatalogue(), problems.append, Includes(path))
     assert not problems, "\n".join(map(str, problems))
     return Lab(**asdict(lab), path=path, sha256="unjudged")

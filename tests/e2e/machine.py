@@ -15,11 +15,16 @@ from typing import Any
 
 import botocore.session
 
+from stslab import lab
 from stslab.resources import bundled
+from stslab.runner.journal.standing import StageState, standing
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.server import client
 
 SECONDS = 120
+LAB = lab.load(lab.find("assume-role"), catalogue=None)
+CLAIMS = sum(len(stage.checkpoint) for stage in LAB.stages)
+PROVED = f"{CLAIMS} of {CLAIMS} claims proved"
 _SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)
 _SECTION = re.compile(r"^\[(.+)\]$", re.MULTILINE)
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_START")
@@ -97,18 +102,22 @@ class Machine:
         if not (self.state / "journal.sqlite").exists():
             return []
         with Journal(self.state / "journal.sqlite") as journal:
-            return [
-                {
-                    "run": one.id,
-                    "target": one.target,
-                    "state": str(one.state),
-                    "stages": [
-                        {"stage": stage.stage, "held": stage.held}
-                        for stage in sorted(journal.stages(one.id), key=lambda each: each.at)
-                    ],
-                }
-                for one in journal.runs()
-            ]
+            past = [journal.past(run.id) for run in journal.runs()]
+        return [
+            {
+                "run": one.run.id,
+                "target": one.run.target,
+                "state": str(one.run.state),
+                "stages": [
+                    {"stage": stage.id, "held": stage.state is StageState.DONE}
+                    for stage in sorted(
+                        one.stages, key=lambda each: [one.at for one in each.attempts[-1:]]
+                    )
+                    if stage.attempts
+                ],
+            }
+            for one in filter(None, map(standing, past))
+        ]
 
     def secrets(self) -> set[str]:
         """The secret keys and session tokens that are in the profile files now."""

@@ -108,12 +108,14 @@ def story() -> list[events.Event]:
         ),
         events.RunFinished(
             "ab12cd34", "finished",
+            2,
             (
-                ("Create a user", "The sts profile is the new user", True),
-                ("Create a user", "It may not list buckets", True),
-                ("Deploy a role", "The stack is complete", False),
+                ("Create a user", "The sts profile is the new user", "allowed"),
+                ("Create a user", "It may not list buckets", "denied"),
+                ("Deploy a role", "The stack is complete", "not proved"),
+                ("Use it", "The session lists the bucket", "not tried"),
             ),
-            33, 65.2,
+            ("Use it",), ("Take everything back",), 33, 65.2,
         ),
         events.Notice("warning", "The account of this run is gone.", "The lab starts anew."),
         events.Notice("info", "The embedded account is running."),

@@ -26,9 +26,13 @@ STAGES = (
 )
 
 
+ASSUME_ROLE = lab.load(lab.find("assume-role"), catalogue=BotocoreCatalogue())
+CLAIMS = sum(len(stage.checkpoint) for stage in ASSUME_ROLE.stages)
+
+
 @pytest.fixture(scope="session")
 def assume_role() -> Lab:
-    return lab.load(lab.find("assume-role"), catalogue=BotocoreCatalogue())
+    return ASSUME_ROLE
 
 
 @dataclass

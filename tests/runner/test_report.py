@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from tests.runner.conftest import STAGES, Machine
+from tests.runner.conftest import CLAIMS, STAGES, Machine
 from tests.runner.fakes import REFUSE
 
 from stslab.errors import JournalError
 from stslab.render.report import as_markdown
+from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report
 
@@ -21,17 +22,19 @@ def test_a_whole_run(machine: Machine):
     with machine.process() as process:
         run = process.run()
     whole = told(machine, run)
+    stands = whole.standing
     assert whole.clean
-    assert whole.proved == len(whole.claims) == 20
+    assert stands.proved == len(stands.claims) == CLAIMS
     assert whole.remaining == ()
-    assert {one.stage for one in whole.stages} == set(STAGES)
+    assert [(one.id, one.state) for one in stands.stages] == [(each, "done") for each in STAGES]
     things = [one.thing for one in whole.removed]
     assert things[-1] == f"IAM user sts-test-user-{run}"
     assert f"CloudFormation stack my-sts-stack-{run}" in things
     assert any(one.startswith("S3 bucket") for one in things)
-    verdicts = {one.says: (one.verdict, one.code) for one in whole.claims}
+    verdicts = {one.says: (one.verdict, one.code) for one in stands.claims}
     assert verdicts["It may not list your buckets"] == ("denied", "AccessDenied")
     assert verdicts["The sts profile is the new user"] == ("allowed", "")
+    assert "nothing is left in the account" in as_markdown(whole)
 
 
 def test_a_run_that_stopped_tells_what_is_left(machine: Machine):
@@ -42,6 +45,8 @@ def test_a_run_that_stopped_tells_what_is_left(machine: Machine):
     assert f"IAM user sts-test-user-{run}" in stopped.remaining
     assert stopped.removed == ()
     assert stopped.seconds is None
+    assert f"{2 + 3} of {CLAIMS} claims proved" in as_markdown(stopped)
+    assert "not reached: attach-policy, assume-role, verify-access, cleanup" in as_markdown(stopped)
 
 
 def test_a_claim_that_does_not_hold_is_not_proved(machine: Machine):
@@ -49,8 +54,34 @@ def test_a_claim_that_does_not_hold_is_not_proved(machine: Machine):
     with machine.process() as process, pytest.raises(Exception, match="does not hold"):
         process.run()
     (run,) = (one.id for one in runs(machine))
-    (claim,) = (one for one in told(machine, run).claims if one.stage == "attach-policy")
+    (claim,) = (one for one in told(machine, run).standing.claims if one.stage == "attach-policy")
     assert claim.verdict == "not proved"
+
+
+def test_what_only_looks_is_told_to_change_nothing(machine: Machine):
+    with machine.process() as process:
+        run = process.run()
+    calls = {one.call: (one.outcome, bool(one.changes)) for one in told(machine, run).calls}
+    assert calls["cloudformation.CreateStack"] == ("done", True)
+    assert calls["cloudformation.DescribeStacks"] == ("done", False)
+    assert "| nothing | Read it back | done |" in as_markdown(told(machine, run))
+
+
+def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):
+    said = [("who decides", True), ("who decides", False), ("an ARN", True)]
+    with machine.process() as process:
+        run = process.run(last="create-user")
+        for concept, right in said:
+            process.journal.predicted(run, Prediction("create-user", 1, concept, "denied", right))
+        process.journal.hinted(run, "create-user", 0, 2)
+    predicted = told(machine, run)
+    assert [(one.concept, one.right, one.of) for one in predicted.predictions] == [
+        ("who decides", 1, 2),
+        ("an ARN", 1, 1),
+    ]
+    page = as_markdown(predicted)
+    assert "| who decides | 1 of 2 right |" in page
+    assert "1 hint taken" in page
 
 
 def test_a_refused_call_is_told_as_such(machine: Machine):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
     from stslab.runner.journal.records import RunRecord
+    from stslab.runner.ports import Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,30 @@ def sandbox_target(home: Home) -> "Target":
         named=home.named,
         eventually_consistent=bool(endpoint.rehearsing),
     )
+
+
+def tell_of(home: Home, kind: str) -> "Tell":
+    """What tells why an account of this kind refused a call: its log, or else AWS's message."""
+    from stslab.runner.calls.reasons import told
+    from stslab.runner.ports import Reason, Refusal
+    from stslab.sandbox.pipeline.log_file import newest_first
+
+    def logged(refusal: Refusal) -> Reason:
+        by_message = told(refusal)
+        if by_message and by_message.whole:  # no policy was asked
+            return by_message
+        events = (
+            one for one in newest_first(home.sandbox) if one["requestID"] == refusal.request_id
+        )
+        found = [one["refused"] for one in next(events, {"decisions": ()})["decisions"]
+                 if "refused" in one]  # fmt: skip
+        gates, keys = (
+            tuple(dict.fromkeys(each for one in found for each in one[name]))
+            for name in ("gates", "keys")
+        )
+        return Reason(gates, keys)
+
+    return logged if kind == "sandbox" else told
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:

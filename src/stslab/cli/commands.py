@@ -5,7 +5,7 @@ from stslab.cli.lazy import Entry
 COMMANDS = {
     "run": Entry("stslab.cli.run.run:command", "Walk through a lab, or go on where it stopped."),
     "step": Entry("stslab.cli.run.step:command", "Do one stage of the current run."),
-    "check": Entry("stslab.cli.run.check:command", "Prove what the run has done so far, again."),
+    "check": Entry("stslab.cli.run.check:command", "Try what the run has proved so far, again."),
     "access": Entry("stslab.cli.run.access:command", "Show who can do what in the current run."),
     "cleanup": Entry("stslab.cli.run.cleanup:command", "Take everything back, and prove it."),
     "status": Entry("stslab.cli.run.status:command", "Show where runs stand."),

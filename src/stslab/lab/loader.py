@@ -1,6 +1,5 @@
 """Reads a lab: file to nodes, to parts, to a lab that makes sense; or all that is wrong with it."""
 
-import hashlib
 from pathlib import Path
 
 from msgspec.structs import asdict
@@ -33,7 +32,8 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
             raise _Enough
 
     try:
-        draft, lab = understood(path, raw, catalogue, report)
+        includes = Includes(path)
+        draft, lab = understood(path, raw, catalogue, report, includes)
         if not problems:  # what makes no sense can't be judged
             harmless.refuse_harm(lab, draft, report)
     except Unreadable as unreadable:
@@ -42,7 +42,7 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
         raise invalid(str(path), problems) from None
     if problems:
         raise invalid(str(path), problems)
-    return Lab(**asdict(lab), path=path, sha256=hashlib.sha256(raw).hexdigest())
+    return Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -63,11 +63,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def understood(
-    path: Path, raw: bytes, catalogue: Catalogue | None, report: Report
+    path: Path, raw: bytes, catalogue: Catalogue | None, report: Report, includes: Includes
 ) -> tuple[LabDraft, LabFile]:
     """The lab, and what it was made of; what makes no sense in it is reported."""
     root = document.nodes(document.decoded(str(path), raw), report)
-    includes = Includes(path)
     for text in root.texts():
         problem = includes.put_into(text) if text.include else None
         if problem:

@@ -364,7 +364,7 @@ class LabFile(Part, frozen=True, kw_only=True):
 
 
 class Lab(LabFile, frozen=True, kw_only=True):
-    """A lab that has been checked. ``sha256`` is of its file's bytes, in hex."""
+    """A lab that has been checked. ``sha256`` is of its file and all that it includes, in hex."""
 
     path: Path
     sha256: str

@@ -1,7 +1,6 @@
 """A run's report: as Markdown to hand in, and on a terminal."""
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -9,21 +8,33 @@ from rich.console import Console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line
+from stslab.runner.report import ABOUT
+from stslab.runner.verify import UNKNOWABLE
 
 if TYPE_CHECKING:
-    from stslab.runner.report import ClaimTold, Report
+    from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
+    from stslab.runner.report import Report
+    from stslab.runner.verify import Finding
 
-_DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 _CELL = str.maketrans({"|": "\\|", "<": "&lt;", "`": "'"})
+_SHOWN_OF_HASH = 12
 
 
 def as_markdown(report: "Report") -> str:
     """The report as a Markdown page."""
-    lines = [f"# {report.run.title}", "", _verdict(report), ""]
+    lines = [f"# {_cell(report.run.title)}", "", f"**{_cell(verdict(report))}**", "", ABOUT, ""]
     lines += _table(("", ""), facts(report))
-    for stage, claims in groupby(report.claims, key=lambda claim: (claim.stage, claim.title)):
-        lines += ["", f"## {_cell(stage[1])} (`{stage[0]}`{_time(report, stage[0])})", ""]
-        lines += _table(("claim", "verdict", "proof", "request"), map(_claim_row, claims))
+    for stage in report.standing.stages:
+        lines += ["", f"## {_cell(stage.title)} (`{stage.id}`: {_came_of(stage)})", ""]
+        lines += [f"- {_cell(attempt)}" for attempt in _attempts(stage)] + [""]
+        lines += _table(
+            ("claim", "verdict", "asked", "proof", "request"),
+            (_claim_row(one) for one in _claims(report.standing, stage)),
+        )
+    if report.predictions:
+        lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
+        rows = ((one.concept, f"{one.right} of {one.of} right") for one in report.predictions)
+        lines += _table(("about", "came true"), rows)
     lines += ["", "## The calls of the steps, and what they changed", ""]
     lines += _table(
         ("when", "as", "call", "changes", "for", "outcome", "took"),
@@ -40,11 +51,12 @@ def as_markdown(report: "Report") -> str:
             for one in report.calls
         ),
     )
-    lines += ["", "## Taken back", ""]
+    lines += ["", "## Undone", ""]
     removed = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
     lines += _table(("thing", "by", "when"), removed)
-    lines += [*_left(report), ""]
-    return "\n".join(lines)
+    if report.remaining:
+        lines += ["", "## Not undone", "", *(f"- {_cell(thing)}" for thing in report.remaining)]
+    return "\n".join([*lines, ""])
 
 
 def show_report(console: Console, report: "Report") -> None:
@@ -52,79 +64,162 @@ def show_report(console: Console, report: "Report") -> None:
     paper = Paper(console)
     paper.prose(report.run.title, style="bold")
     paper.fields(list(facts(report)), indent=2)
-    for stage, claims in groupby(report.claims, key=lambda claim: (claim.stage, claim.title)):
+    for stage in report.standing.stages:
         paper.blank()
-        paper.prose(f"{stage[1]} ({stage[0]}{_time(report, stage[0])})", style="bold")
-        for claim in claims:
+        paper.prose(f"{stage.title} ({stage.id}: {_came_of(stage)})", style="bold")
+        for attempt in _attempts(stage):
+            paper.prose(attempt, indent=2, style="dim")
+        for claim in _claims(report.standing, stage):
             _show_claim(paper, claim)
     paper.blank()
+    _show_predictions(paper, report)
     if report.removed:
-        paper.prose(f"Taken back: {counted(len(report.removed), 'thing')}", style="bold")
+        paper.prose(f"Undone: {counted(len(report.removed), 'thing')}", style="bold")
     for one in report.removed:
         paper.line(paper.symbols.done, "green", one.thing, indent=2)
     for thing in report.remaining:
-        paper.line(paper.symbols.failed, "red", f"{thing} is not taken back", indent=2)
-    good = report.clean and report.proved == len(report.claims)
+        paper.line(paper.symbols.failed, "red", f"{thing} is not undone", indent=2)
+    good = report.clean and report.standing.proved == len(report.standing.claims)
     sign = paper.symbols.done if good else paper.symbols.warning
-    paper.line(sign, "green" if good else "yellow", _verdict(report))
+    paper.line(sign, "green" if good else "yellow", verdict(report))
+    paper.prose(ABOUT, style="dim")
+
+
+def show_verified(console: Console, report: "Report | None", findings: "Sequence[Finding]") -> None:
+    """What can be known of a report that was handed in, and what can't."""
+    paper = Paper(console)
+    if report:
+        paper.prose(report.run.title, style="bold")
+        paper.fields(list(facts(report)), indent=2)
+        paper.prose(verdict(report), indent=2)
+        paper.blank()
+    paper.prose("What can be known", style="bold")
+    for one in findings:
+        sign, style = (paper.symbols.done, "green") if one.right else (paper.symbols.failed, "red")
+        paper.line(sign, style, one.says, indent=2)
+    paper.prose("What can't be known", style="bold")
+    for unknown in UNKNOWABLE:
+        paper.line(paper.symbols.dot, "", unknown, indent=2)
+
+
+def verdict(report: "Report") -> str:
+    """All of it in a sentence."""
+    parts = [proved(report.standing)]
+    if report.clean:
+        parts.append("nothing is left in the account")
+    elif report.run.state == "lost":
+        parts.append("the embedded account is gone, and all in it")
+    else:
+        parts.append(f"{counted(len(report.remaining), 'thing')} not undone yet")
+    return f"{'; '.join(parts)}."
+
+
+def proved(stands: "Standing") -> str:
+    """How many claims of all were proved, and which stages were left out, or not reached."""
+    parts = [f"{stands.proved} of {counted(len(stands.claims), 'claim')} proved"]
+    for word, stages in (
+        ("skipped", stands.skipped),
+        ("not reached", stands.not_reached),
+        ("the lab was changed before", stands.changed),
+    ):
+        if stages:
+            parts.append(f"{word}: {', '.join(stages)}")
+    return "; ".join(parts)
 
 
 def facts(report: "Report") -> Iterator[tuple[str, str]]:
     """Who, when and where, as labels and values."""
     run = report.run
-    where = f"{run.account} ({run.target}, {run.region})"
     pairs = (
         ("run", run.id),
-        ("lab", f"{run.lab}, sha256 {run.sha256[:12]}"),
+        ("lab", f"{run.lab}, sha256 {run.sha256[:_SHOWN_OF_HASH]} with all that it includes"),
         ("who", run.person),
         ("caller", run.caller),
-        ("account", where),
+        ("account", f"{run.account} ({run.target}, {run.region})"),
         ("began", run.started),
         ("ended", run.ended or "not yet"),
         ("took", _spoken(report.seconds)),
         ("state", str(run.state)),
+        ("asked nobody", ", ".join(report.standing.asked_nobody)),
+        ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
     yield from ((label, value) for label, value in pairs if value)
 
 
-def _verdict(report: "Report") -> str:
-    proved = f"{report.proved} of {counted(len(report.claims), 'claim')} proved"
-    if report.clean:
-        return f"{proved}; nothing is left in the account."
-    if report.run.state == "lost":
-        return f"{proved}; the embedded account is gone, and all in it."
-    return f"{proved}; {counted(len(report.remaining), 'thing')} not taken back yet."
+def _claims(stands: "Standing", stage: "Stage") -> Sequence["Claim"]:
+    return [one for one in stands.claims if one.stage == stage.id]
 
 
-def _show_claim(paper: Paper, claim: "ClaimTold") -> None:
-    held = claim.verdict != "not proved"
-    sign = paper.symbols.done if held else paper.symbols.failed
-    paper.line(sign, "green" if held else "red", claim.says, indent=2, aside=_mark(claim))
+def _came_of(stage: "Stage") -> str:
+    times = [one.seconds for one in stage.attempts if one.seconds is not None]
+    return f"{stage.state}, {spoken(times[-1])}" if times else str(stage.state)
+
+
+def _attempts(stage: "Stage") -> Iterator[str]:
+    """What there is to say of each attempt at a stage."""
+    for number, one in enumerate(stage.attempts, 1):
+        yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{_lab(stage, one)}"
+
+
+def _lab(stage: "Stage", attempt: "Attempt") -> str:
+    """Which lab it was, where a stage has met more than one."""
+    if len({one.lab for one in stage.attempts}) == 1:
+        return ""
+    return f", lab {attempt.lab[:_SHOWN_OF_HASH]}"
+
+
+def _show_claim(paper: Paper, claim: "Claim") -> None:
+    if claim.proved:
+        sign, style = paper.symbols.done, "green"
+    elif claim.verdict in _NOTHING_SAID:
+        sign, style = paper.symbols.pending, "dim"
+    else:
+        sign, style = paper.symbols.failed, "red"
+    paper.line(sign, style, claim.says, indent=2, aside=_mark(claim))
+    asked = _asked(claim)
+    if claim.tries and asked:
+        paper.prose(asked, indent=4, style="dim")
     if claim.proof:
         paper.prose(one_line(claim.proof), indent=4, style="dim")
 
 
-def _mark(claim: "ClaimTold") -> str:
+def _show_predictions(paper: Paper, report: "Report") -> None:
+    if not report.predictions:
+        return
+    paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
+    for one in report.predictions:
+        paper.prose(f"{one.concept}: {one.right} of {one.of} right", indent=2)
+
+
+_NOTHING_SAID = ("not tried", "never made")
+_MARKS = {
+    "allowed": "allowed",
+    "not proved": "NOT PROVED",
+    "never made": "not counted",
+    "changed": "NOT THE LAB'S OWN CLAIM",
+    "not tried": "not tried",
+}
+_DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
+
+
+def _mark(claim: "Claim") -> str:
     """The verdict in words: a refusal that the lab wants is a success."""
-    if claim.verdict == "denied":
+    if claim.verdict != "denied":
+        mark = _MARKS[claim.verdict]
+    else:
         answer = "denied" if claim.code in _DENIALS else claim.code
-        return f"{answer}, as it should be"
-    return "allowed" if claim.verdict == "allowed" else "NOT PROVED"
+        by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
+        untold = "; AWS did not tell by which gate" if claim.by and not claim.gates else ""
+        mark = f"{answer}{by}, as it should be{untold}"
+    return f"{mark} (tried {claim.tries} times)" if claim.tries > 1 else mark
 
 
-def _claim_row(claim: "ClaimTold") -> tuple[str, ...]:
-    return claim.says, _mark(claim), claim.proof, claim.request_id
+def _asked(claim: "Claim") -> str:
+    return f"{claim.call} as {claim.identity}" if claim.call else ""
 
 
-def _left(report: "Report") -> list[str]:
-    if not report.remaining:
-        return []
-    return ["", "## Not taken back", "", *(f"- {_cell(thing)}" for thing in report.remaining)]
-
-
-def _time(report: "Report", stage: str) -> str:
-    times = [one.seconds for one in report.stages if one.stage == stage]
-    return f", {spoken(times[0])}" if times else ""
+def _claim_row(claim: "Claim") -> tuple[str, ...]:
+    return claim.says, _mark(claim), _asked(claim), claim.proof, claim.request_id
 
 
 def _spoken(seconds: float | None) -> str:

@@ -173,7 +173,11 @@ class CheckFinished(Event):
     """A claim was tried: held or not, and the proof.
 
     ``denied`` is true where the claim is a refusal and AWS refused: the expected success.
-    ``proof`` is AWS's message or the value that was compared; ``why`` says what did not hold.
+    ``gates`` are those that refused, as far as that was told. ``proof`` is AWS's message or the
+    value that was compared; ``why`` says what did not hold. ``void``: what it says is gone was
+    never made, and the claim does not count. A claim that does not hold any more and need not
+    has ``held_at``, when it was proved, and ``changed_by``, the stage (its id) that has changed
+    that since.
     """
 
     stage: str
@@ -186,6 +190,10 @@ class CheckFinished(Event):
     why: str
     request_id: str
     seconds: float
+    gates: tuple[str, ...] = ()
+    void: bool = False
+    held_at: str = ""
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +240,18 @@ class CleanupFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """A run ended: ``proved`` lists (stage title, claim, held)."""
+    """A run ended, or stands still: ``claims`` are all of the lab's, (stage title, claim, verdict).
+
+    ``proved`` counts those that were proved; the verdicts are those of a report. ``skipped`` and
+    ``not_reached`` are titles of stages.
+    """
 
     run: str
     outcome: str
-    proved: tuple[tuple[str, str, bool], ...]
+    proved: int
+    claims: tuple[tuple[str, str, str], ...]
+    skipped: tuple[str, ...]
+    not_reached: tuple[str, ...]
     calls: int
     seconds: float
 

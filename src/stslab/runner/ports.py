@@ -4,7 +4,7 @@
 not an exception: a lab may expect it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,6 +39,22 @@ class Lost:
 
 
 Outcome = Answer | Refusal | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a call was refused: the gates that refused, and the condition keys that decided.
+
+    ``whole``: no other gate refused. Where it is not known, ``gates`` is what AWS named.
+    """
+
+    gates: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    whole: bool = True
+
+
+Tell = Callable[[Refusal], Reason | None]
+"""Tells why a call was refused; None where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)

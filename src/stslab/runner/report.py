@@ -1,16 +1,27 @@
 """What a run did, told from the journal alone: for instructors, and for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from stslab import __version__
 from stslab.errors import JournalError
 from stslab.kinds.own import Own
 from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
-from stslab.runner.journal.records import CheckRecord, EntryState, RunRecord, RunState, Told
+from stslab.runner.journal.chain import Link
+from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import EntryState, RunRecord, RunState, Told
+from stslab.runner.journal.standing import StageState, Standing, standing
 from stslab.runner.journal.store import Journal
+
+ABOUT = (
+    "The learner's own machine made this report, unsupervised, from the journal that it keeps."
+    " It says what that journal says. It can't say who sat there, nor that nobody wrote the"
+    " journal anew."
+)
+"""What a report says of itself."""
 
 _GONE = (EntryState.UNDONE, EntryState.NEVER_MADE)
 _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
@@ -32,31 +43,6 @@ class CallTold:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimTold:
-    """A claim, as it was tried the last time. ``verdict``: allowed, denied or not proved."""
-
-    stage: str
-    title: str
-    says: str
-    verdict: str
-    code: str
-    proof: str
-    request_id: str
-    seconds: float
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class StageTold:
-    """A stage whose checkpoint was tried."""
-
-    stage: str
-    held: bool
-    seconds: float
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class RemovedTold:
     """Something that was undone, by which calls, and when (ISO 8601 in UTC)."""
 
@@ -66,30 +52,65 @@ class RemovedTold:
 
 
 @dataclass(frozen=True, slots=True)
+class ConceptTold:
+    """How often the learner predicted something about a concept, and was right."""
+
+    concept: str
+    right: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did. ``removed`` was taken back, ``remaining`` was not (yet).
+    """What a run did. ``removed`` was undone, ``remaining`` was not (yet).
 
     ``clean`` is true once cleanup has proved that nothing is left. ``seconds`` is the time
-    from the run's begin to its end, pauses included; None while it goes on.
+    from the run's begin to its end, pauses included; None while it goes on. ``links`` are the
+    run's records as the journal has them.
     """
 
-    run: RunRecord
+    standing: Standing
     clean: bool
     seconds: float | None
-    stages: tuple[StageTold, ...]
-    claims: tuple[ClaimTold, ...]
+    predictions: tuple[ConceptTold, ...]
+    hints: int
     calls: tuple[CallTold, ...]
     removed: tuple[RemovedTold, ...]
     remaining: tuple[str, ...]
+    links: tuple[Link, ...]
 
     @property
-    def proved(self) -> int:
-        """How many claims held."""
-        return sum(claim.verdict != "not proved" for claim in self.claims)
+    def run(self) -> RunRecord:
+        """The run."""
+        return self.standing.run
 
     def as_dict(self) -> Mapping[str, Any]:
         """The report for programs, in JSON's types."""
-        return {**asdict(self), "proved": self.proved}
+        stands = self.standing
+        run = {name: value for name, value in asdict(self.run).items() if name != "outline"}
+        return {
+            "report": ABOUT,
+            "stslab": __version__,
+            "run": run,
+            "proved": stands.proved,
+            "clean": self.clean,
+            "seconds": self.seconds,
+            "skipped": stands.skipped,
+            "not_reached": stands.not_reached,
+            "asked_nobody": stands.asked_nobody,
+            "lab_changed": stands.changed,
+            "stages": [
+                {"stage": one.id, "held": one.state is StageState.DONE, **asdict(one)}
+                for one in stands.stages
+            ],
+            "claims": [asdict(one) for one in stands.claims],
+            "predictions": [asdict(one) for one in self.predictions],
+            "hints": self.hints,
+            "calls": [asdict(one) for one in self.calls],
+            "removed": [asdict(one) for one in self.removed],
+            "remaining": self.remaining,
+            "records": [one._asdict() for one in self.links],
+        }
 
 
 def report(journal: Journal, run_id: str) -> Report:
@@ -98,38 +119,39 @@ def report(journal: Journal, run_id: str) -> Report:
     Raises:
         JournalError: there is no such run, or the journal can't be read.
     """
-    run = journal.run(run_id)
-    if run is None:
-        raise JournalError(f"There is no run {run_id}.", "See which there are: stslab status.")
-    told = journal.told(run_id)
+    return told(journal.past(run_id), journal.links(run_id))
+
+
+def told(past: Past, links: tuple[Link, ...]) -> Report:
+    """What a run did, from its records; ``links`` are the same as the journal has them.
+
+    Raises:
+        JournalError: they do not tell of any run.
+    """
+    stands = standing(past)
+    if stands is None:
+        raise JournalError(f"There is no run {past.run_id}.", "See which there are: stslab status.")
+    run, calls = stands.run, past.told()
     return Report(
-        run=run,
+        standing=stands,
         clean=run.state in _IS_CLEAN,
         seconds=_between(run.started, run.ended),
-        stages=tuple(
-            StageTold(one.stage, one.held, one.seconds, one.at)
-            for one in sorted(journal.stages(run_id), key=lambda one: one.at)
-        ),
-        claims=tuple(map(_claim, journal.checks(run_id))),
-        calls=tuple(_call(run, one) for one in told),
-        removed=tuple(_removed(journal, told)),
-        remaining=() if run.state is RunState.LOST else tuple(_remaining(told)),
+        predictions=tuple(_concepts(past)),
+        hints=len(past.hints()),
+        calls=tuple(_call(run, one) for one in calls),
+        removed=tuple(_removed(past, calls)),
+        remaining=() if run.state is RunState.LOST else tuple(_remaining(calls)),
+        links=links,
     )
 
 
-def _claim(check: CheckRecord) -> ClaimTold:
-    held = "denied" if check.denied else "allowed"
-    return ClaimTold(
-        stage=check.stage,
-        title=check.title,
-        says=check.says,
-        verdict=held if check.held else "not proved",
-        code=check.code,
-        proof=check.proof,
-        request_id=check.request_id,
-        seconds=check.seconds,
-        at=check.at,
-    )
+def _concepts(past: Past) -> Iterator[ConceptTold]:
+    """Each concept in the order in which it came up."""
+    counted = dict[str, list[bool]]()
+    for one in past.predictions():
+        counted.setdefault(one.concept, []).append(one.right)
+    for concept, right in counted.items():
+        yield ConceptTold(concept, sum(right), len(right))
 
 
 def _call(run: RunRecord, told: Told) -> CallTold:
@@ -148,21 +170,21 @@ def _call(run: RunRecord, told: Told) -> CallTold:
     )
 
 
-def _removed(journal: Journal, told: tuple[Told, ...]) -> Iterator[RemovedTold]:
-    """What was taken back, in that order; what a stack had made goes with it."""
-    undone = [one for one in told if one.entry.undo and one.entry.state is EntryState.UNDONE]
+def _removed(past: Past, calls: Sequence[Told]) -> Iterator[RemovedTold]:
+    """What was undone, in that order; what a stack had made goes with it."""
+    undone = [one for one in calls if one.entry.undo and one.entry.state is EntryState.UNDONE]
     for one in sorted(undone, key=lambda one: (one.ended, -one.entry.seq)):
-        calls = tuple(f"{call.service}.{call.operation}" for call in one.entry.undo)
-        yield RemovedTold(_name(one), calls, one.ended)
-        for thing in journal.things(one.entry.run, one.entry.seq):
-            yield RemovedTold(label(thing), calls, one.ended)
+        by = tuple(f"{call.service}.{call.operation}" for call in one.entry.undo)
+        yield RemovedTold(_name(one), by, one.ended)
+        for thing in past.things(one.entry.seq):
+            yield RemovedTold(label(thing), by, one.ended)
 
 
-def _remaining(told: tuple[Told, ...]) -> Iterator[str]:
+def _remaining(calls: Sequence[Told]) -> Iterator[str]:
     """What was made or perhaps made and is not known to be gone."""
-    past = (*_GONE, EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
-    for one in told:
-        if one.entry.undo and one.entry.state not in past:
+    over = (*_GONE, EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
+    for one in calls:
+        if one.entry.undo and one.entry.state not in over:
             yield _name(one)
 
 

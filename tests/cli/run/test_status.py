@@ -6,8 +6,23 @@ from pathlib import Path
 import pytest
 
 from stslab.home import private_folder
-from stslab.runner.journal.records import RunRecord, RunState
+from stslab.runner.journal.records import (
+    CheckRecord,
+    ClaimOutline,
+    How,
+    RunRecord,
+    RunState,
+    StageOutline,
+)
 from stslab.runner.journal.store import Journal
+
+CLAIM = ClaimOutline("It is so", "admin", "iam.GetUser", "hash")
+
+
+def proved(stage: str, number: int, *, held: bool = True) -> CheckRecord:
+    return CheckRecord(
+        stage, number, "T", "It is so", CLAIM, held, False, "", "proof", "id", 0.1, "2026"
+    )
 
 
 def record(run: str, state: RunState = RunState.ACTIVE) -> RunRecord:
@@ -25,6 +40,11 @@ def record(run: str, state: RunState = RunState.ACTIVE) -> RunRecord:
         instance="i-1",
         state=state,
         started="2026-01-02T03:04:05.000+00:00",
+        outline=(
+            StageOutline("create-user", "Create", False, (CLAIM, CLAIM)),
+            StageOutline("deploy-role", "Deploy", False, (CLAIM,)),
+            StageOutline("cleanup", "Clean", True, (CLAIM,)),
+        ),
     )
 
 
@@ -45,15 +65,20 @@ def test_no_runs_and_no_journal_is_made_by_looking(stslab, state):
 def test_runs_are_shown_with_their_stages(stslab, journal):
     journal.begin(record("aaaa1111", RunState.FINISHED))
     journal.begin(record("bbbb2222"))
-    journal.staged("bbbb2222", "create-user", held=True, seconds=1.0)
-    journal.staged("bbbb2222", "deploy-role", held=False, seconds=1.0)
+    for stage, held in (("create-user", True), ("deploy-role", False)):
+        journal.entered("bbbb2222", stage, "0" * 64, How.YES)
+        journal.checked("bbbb2222", proved(stage, 0, held=held))
+        journal.staged("bbbb2222", stage, held=held, seconds=1.0)
     said = stslab("status")
     assert said.out.index("bbbb2222") < said.out.index("aaaa1111")
-    assert "✔ create-user  ✘ deploy-role" in said.out
+    assert "1 of 4 claims proved" in said.out
+    assert "✔ create-user  ✘ deploy-role (did not hold)  ○ cleanup (not reached)" in said.out
     runs = json.loads(stslab("status", "--json").out)
     assert [run["run"] for run in runs] == ["bbbb2222", "aaaa1111"]
     assert [run["state"] for run in runs] == ["active", "finished"]
-    assert [one["held"] for one in runs[0]["stages"]] == [True, False]
+    assert [one["held"] for one in runs[0]["stages"]] == [True, False, False]
+    assert (runs[0]["claims"], runs[0]["proved"]) == (4, 1)
+    assert runs[0]["asked_nobody"] == ["create-user", "deploy-role"]
 
 
 def test_only_a_few_runs_are_shown_unless_all_are_wanted(stslab, journal):

@@ -1,5 +1,6 @@
 """`!include` reads the lab's own files and the bundled ones, and nothing else."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -163,3 +164,22 @@ def test_nothing_reaches_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("STSLAB_TEST_SECRET", "secret")
     for name in ("$STSLAB_TEST_SECRET", "${STSLAB_TEST_SECRET}", "'${{ env.STSLAB_TEST_SECRET }}'"):
         refused(tmp_path, name)
+
+
+def test_the_hash_of_a_lab_is_of_its_file_and_of_all_that_it_includes(tmp_path: Path):
+    def hashed() -> str:
+        return lab.load(tmp_path / "a.yaml", catalogue=None).sha256
+
+    lines = "  b: !include b.txt\n  c: !include c.txt\n  again: !include b.txt\n"
+    stages = "stages: [{id: s, title: S, intro: I, steps: [{title: T, call: iam.GetUser}]}]\n"
+    (tmp_path / "a.yaml").write_text(f"stslab: 1\nid: a\ntitle: A\nvars:\n{lines}{stages}")
+    (tmp_path / "b.txt").write_text("b")
+    (tmp_path / "c.txt").write_text("c")
+    each = [
+        hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        for name in ("a.yaml", "b.txt", "c.txt")
+    ]
+    before = hashed()
+    assert before == hashlib.sha256("".join(f"{one}\n" for one in each).encode()).hexdigest()
+    (tmp_path / "c.txt").write_text("other")
+    assert hashed() != before

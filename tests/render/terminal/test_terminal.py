@@ -114,10 +114,30 @@ def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target
     assert isinstance(begun, events.RunStarted)
     begun = replace(begun, target=target)
     explains = target == "sandbox"
-    for event, request in ((failed, "01234567"), (failed_check(), "r-2")):
+    refused = replace(failed_check(), code="AccessDenied")
+    for event, request in ((failed, "01234567"), (refused, "r-2")):
         text = " ".join(drawn([begun, event]).split())
         assert (f"stslab why {request} explains how it was decided" in text) is explains
         assert ("stslab why" in text) is explains
+    assert "stslab why" not in drawn([begun, failed_check()])
+
+
+def test_a_claim_that_a_later_stage_changed_is_no_failure():
+    changed = replace(failed_check(), held_at="2026-01-02T03:04:05.000+00:00", changed_by="later")
+    text = drawn([changed])
+    assert "It held at 2026-01-02T03:04:05; the stage later has changed that since." in text
+    assert "✘" not in text
+
+
+def test_a_claim_about_what_never_was_is_not_counted():
+    text = drawn([replace(denied_check(), void=True, proof="this run never made it")])
+    assert "this run never made it: not counted" in text
+    assert "✔" not in text
+
+
+def test_the_gates_that_refused_are_named():
+    text = drawn([replace(denied_check(), gates=("trust policy", "boundary"))])
+    assert "denied, as it should be: AccessDenied, by the trust policy and the boundary" in text
 
 
 @pytest.mark.parametrize(
@@ -131,7 +151,9 @@ def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target
         events.UndoFinished(HOSTILE, (), "failed", HOSTILE, 0.1),
         events.ThingLookedUp(HOSTILE, None, False, HOSTILE),
         events.CleanupFinished("r", (), ((HOSTILE, HOSTILE),), 0.1),
-        events.RunFinished("r", "x", ((HOSTILE, HOSTILE, True),), 1, 0.1),
+        events.RunFinished(
+            "r", "x", 1, ((HOSTILE, HOSTILE, "allowed"),), (HOSTILE,), (HOSTILE,), 1, 0.1
+        ),
         events.Notice("warning", HOSTILE, HOSTILE),
         events.Waiting(HOSTILE, 1, 0.0, 1.0),
         events.StageStarted("s", HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), 1, 1),
@@ -207,4 +229,4 @@ def test_the_map_tells_done_from_current_from_pending_without_colour():
 
 def test_the_end_counts_what_was_proved():
     text = drawn([story()[-3]])
-    assert "2 of 3 claims proved, 33 API calls, 1 min 5 s" in text
+    assert "2 of 4 claims proved, 33 API calls, 1 min 5 s" in text

@@ -1,15 +1,17 @@
 """Which stages are done, what they need, and what a dry run tells of them."""
 
 import pytest
+from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
 from stslab.kinds.children import BUCKET, GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
 from stslab.kinds.creations import CREATIONS, is_repeatable
 from stslab.kinds.table import KINDS
+from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
 from stslab.runner.run.dry import RUN_ID, DryRun
-from stslab.runner.run.plan import missing, needed, plan
+from stslab.runner.run.plan import changed_by, missing, needed, plan
 from stslab.runner.undo.sweep import ROWS
 
 
@@ -31,6 +33,37 @@ def test_stages_are_chosen_in_the_labs_order(assume_role, first, last, chosen):
 def test_stages_that_make_no_sense(assume_role, first, last):
     with pytest.raises(UsageError):
         plan(assume_role, first=first, last=last)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.parametrize(
+    ("says", "done", "changed"),
+    [
+        ("The user may not assume the role yet", STAGES[:2], ""),
+        ("The user may not assume the role yet", STAGES[:3], "attach-policy"),
+        ("The user may not assume the role yet", STAGES[:5], "attach-policy"),
+        ("The user may not list the bucket", STAGES[:5], ""),
+        ("The sts profile is the new user", STAGES[:5], ""),
+        ("The stack is complete", STAGES[:5], ""),
+        ("The stack is complete", STAGES, "cleanup"),
+        ("It may not list your buckets", ("create-user", "cleanup"), "cleanup"),
+        ("The user is gone", STAGES, ""),
+    ],
+)
+def test_only_a_stage_that_changes_what_a_claim_is_about_excuses_it(
+    assume_role, tells, says, done, changed
+):
+    """Whether the lab has a table of who can do what, or only its steps and claims."""
+    lab = assume_role if tells else without_table(assume_role)
+    stage, check = next(
+        (stage, check) for stage in lab.stages for check in stage.checkpoint if check.says == says
+    )
+    assert changed_by(lab, stage, check, done) == changed
+
+
+def without_table(lab: Lab) -> Lab:
+    stages = tuple(replace(stage, changes=()) for stage in lab.stages)
+    return replace(lab, access={}, stages=stages)
 
 
 @pytest.mark.parametrize(

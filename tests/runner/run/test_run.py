@@ -1,12 +1,16 @@
 """A run from end to end, on an account in memory."""
 
+import pytest
+from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 
+from stslab.policy.vocabulary import Gate
 from stslab.runner.events import (
     CheckFinished,
     RunFinished,
 )
-from stslab.runner.journal.records import RunState
+from stslab.runner.journal.records import CheckRecord, RunState
+from stslab.runner.ports import Reason
 
 
 def test_the_whole_lab_is_proved_and_nothing_is_left(machine):
@@ -21,4 +25,42 @@ def test_the_whole_lab_is_proved_and_nothing_is_left(machine):
     claims = sum(len(stage.checkpoint) for stage in machine.lab.stages)
     assert [check.held for check in machine.said(CheckFinished)] == [True] * claims
     assert machine.said(RunFinished)[0].outcome == "done"
-    assert len(machine.said(RunFinished)[0].proved) == claims
+    assert machine.said(RunFinished)[0].proved == claims
+
+
+def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
+    """A claim of a refusal, on an account that tells this reason."""
+    first, *others = machine.lab.stages
+    claim = replace(first.checkpoint[1], within=None, **check)
+    machine.lab = replace(
+        machine.lab, stages=(replace(first, checkpoint=(first.checkpoint[0], claim)), *others)
+    )
+    with machine.process() as process:
+        process.runner._tell = lambda _refusal: reason
+        process.runner.start_or_resume()
+        stage = process.runner.begin_stage("create-user")
+        for number in range(len(stage.steps)):
+            process.runner.do(stage, number)
+        return process.runner.prove(stage, 1)
+
+
+IDENTITY, TRUST = Gate.IDENTITY, Gate.TRUST
+
+
+def test_a_refusal_for_another_reason_is_no_proof(machine):
+    record = refusing(machine, Reason((TRUST,)), by=(IDENTITY,))
+    assert (record.held, record.denied, record.gates) == (False, False, (TRUST,))
+    (said,) = (one for one in machine.said(CheckFinished) if not one.held)
+    assert said.why == "refused by trust policy, where identity policy was to refuse"
+
+
+@pytest.mark.parametrize("reason", [None, Reason((IDENTITY,)), Reason((IDENTITY,), whole=False)])
+def test_a_refusal_for_its_reason_or_for_one_that_is_not_told_is_proof(machine, reason):
+    record = refusing(machine, reason, by=(IDENTITY,))
+    assert (record.held, record.denied) == (True, True)
+    assert record.gates == (reason.gates if reason else ())
+
+
+def test_the_wrong_key_is_no_proof(machine):
+    reason = Reason((TRUST,), ("aws:PrincipalArn",))
+    assert not refusing(machine, reason, by=(TRUST,), key="sts:ExternalId").held

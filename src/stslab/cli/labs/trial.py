@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stslab.cli.accounts import Open, sandbox_target
+from stslab.cli.accounts import Open, sandbox_target, tell_of
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.runner.clock import SystemClock
 from stslab.runner.events import Event
-from stslab.runner.journal.records import UNFINISHED
+from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
@@ -75,14 +75,22 @@ class Trials:
         opened, clock, error = self._open(), SystemClock(), None
         began = clock.monotonic()
         with Journal(self._home.journal) as journal:
-            runner = Runner(lab, opened.account, opened.profiles, journal, events.append)
+            runner = Runner(
+                lab,
+                opened.account,
+                opened.profiles,
+                journal,
+                events.append,
+                how=How.ALONE,
+                tell=tell_of(self._home, opened.kind),
+            )
             run = runner.start_or_resume().run.id
             try:
                 for stage in lab.stages:
                     runner.run_stage(stage.id)
             except StslabError as stopped:
                 error = stopped
-            if runner.standing.run.state in UNFINISHED:
+            if runner.run.state in UNFINISHED:
                 cleanup = Cleanup(journal, opened.account, opened.profiles, events.append)
                 error = _cleaned(cleanup, run) or error
             finished = runner.finish()
@@ -90,7 +98,7 @@ class Trials:
             lab.id,
             str(lab.path),
             error,
-            claims=sum(held for _, _, held in finished.proved),
+            claims=finished.proved,
             calls=finished.calls,
             seconds=clock.monotonic() - began,
         )

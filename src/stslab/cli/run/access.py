@@ -42,7 +42,7 @@ def command(*, lab: str, as_json: bool, target: str, profile: str, region: str) 
         run = runs[0]
         base = basis(run.id, run.account, run.region, run.partition)
         known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
-        done = tuple(one.stage for one in journal.stages(run.id) if one.held)
+        done = tuple(journal.held(run.id))
     opened = open_account(place, Where(target, profile, region))
     cells = access.table(loaded, done, known, decider(place.sandbox, opened))
     if as_json:

@@ -1,4 +1,4 @@
-"""``stslab check``: proves checkpoints again."""
+"""``stslab check``: tries claims again, and leaves the record of the run as it is."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
@@ -10,12 +10,14 @@ from stslab.cli.options import Where, consent_options, json_option, where_option
 from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
     from stslab.lab.model import Lab
 
 
 @click.command("check")
 @click.argument("stage", default="", shell_complete=complete_stage)
-@click.option("--all", "every", is_flag=True, help="Of every stage that the run has done.")
+@click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
 @click.option("--lab", default="assume-role", help="The lab: an id, or a file.")
 @json_option
 @consent_options
@@ -32,15 +34,16 @@ def command(
     profile: str,
     region: str,
 ) -> None:
-    """Prove the checkpoint of STAGE (the last one that the current run has done) again.
+    """Try the claims of STAGE (the last one that the newest run has done) again.
 
-    It changes nothing. Exit code 3 if a claim does not hold: with --all that is to be expected
-    of what was true only until a later stage changed it.
+    It changes nothing, and the record of the run stays as it is. A claim that was proved, and
+    that a later stage has changed since, is said to be so. Exit code 3 if another does not hold.
     """
     from stslab.aws.target import name_of
     from stslab.cli.bench import bench, load_lab
     from stslab.cli.failures import goes_on_in
     from stslab.cli.run.walk import Walk, opened_for
+    from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
     loaded = load_lab(lab)
@@ -51,13 +54,28 @@ def command(
     where = Where(target, profile, region, account, yes)
     with bench("stslab check", as_json=as_json, yes=yes, lab=loaded.path) as laid:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
-        if not laid.journal.unfinished(name_of(target), loaded.id):
+        place = (name_of(target), loaded.id)
+        if not any((run.target, run.lab) == place for run in laid.journal.runs()):
             raise nothing
-        runner = Walk(laid, opened_for(laid, where, loaded), loaded).runner
-        standing = runner.resume()
-        if standing is None:
+        goes_on = laid.journal.unfinished(*place)
+        opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)
+        runner = Walk(laid, opened, loaded, How.BY_NAME).runner
+        if runner.look_back() is None:
             raise nothing
-        _prove(runner.check_stage, chosen or _done(loaded, standing.done, every=every))
+        _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
+
+
+def _opened_to_look(laid: "Bench", where: Where) -> "Open":
+    """The account of a run that has ended: nothing is made there."""
+    from stslab.cli.accounts import open_account, require_consent
+
+    opened = open_account(laid.home, where)
+    require_consent(where, opened, interactive=laid.asker is not None)
+    if opened.kind != "sandbox":
+        from stslab.cli.run.consent import say_where
+
+        say_where(laid.console, opened, "Looking at a real account")
+    return opened
 
 
 def _done(lab: "Lab", done: Collection[str], *, every: bool) -> Sequence[str]:
@@ -68,8 +86,8 @@ def _done(lab: "Lab", done: Collection[str], *, every: bool) -> Sequence[str]:
     return stages if every else stages[-1:]
 
 
-def _prove(check: Callable[[str], object], stages: Sequence[str]) -> None:
-    """Prove each stage, past the failures of others."""
+def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
+    """Check each stage, past the failures of others."""
     failed = []
     for stage in stages:
         try:

@@ -6,7 +6,6 @@ learner's shell, and the lesson looks at what came of it.
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +105,13 @@ class Guided:
         )
         for stage in stages:
             if stage.id not in done:
-                with suppress(Skip):
-                    self._until_done(stage)
+                self._until_done_or_skipped(stage)
+
+    def _until_done_or_skipped(self, stage: "Stage") -> None:
+        try:
+            self._until_done(stage)
+        except Skip:
+            self.runner.skip(stage.id)
 
     def _until_done(self, stage: "Stage") -> None:
         """Do a stage; where something stops it, the learner may try again or leave it out."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from stslab.cli.accounts import tell_of
 from stslab.cli.run import shown
 from stslab.cli.run.guided import Guided, Quit
 from stslab.cli.run.prompt import Prompt
@@ -40,6 +41,7 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         lambda event: guided.hear(event),  # noqa: PLW0108 - made below
         describe=laid.describe,
         services=opened.services,
+        tell=tell_of(laid.home, opened.kind),
     )
     screen = Screen(laid.console, laid.describe, clears=not plain)
 
@@ -77,13 +79,13 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
 
         say_how_to_go_on(laid.console)
         return
-    if runner.finish().outcome == "open":
+    finished = runner.finish()
+    if finished.outcome == "open":
         from stslab.cli.run.afterwards import say_what_to_try
 
         say_what_to_try(laid.console, opened, runner.scope())
         return
-    proved = sum(one.held for one in laid.journal.checks(standing.run.id))
-    guided.ended(proved, (time.monotonic() - started) / 60)
+    guided.ended(finished.proved, (time.monotonic() - started) / 60)
 
 
 def decider(folder: "Path", opened: "Open") -> "Decide":

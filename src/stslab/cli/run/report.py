@@ -1,22 +1,41 @@
-"""``stslab report``: what a run did, from its journal."""
+"""``stslab report``: what a run did, from its journal; and what can be known of a report."""
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
-from stslab.errors import UsageError
+from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
 
+_LARGEST = 64 * 1024 * 1024  # bytes of a report that are read
 
-@click.command("report")
+
+class _Report(click.Group):
+    """``report`` and its arguments, beside the subcommands that are named first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What names no subcommand is about a run."""
+        named = bool(args) and args[0] in {*self.commands, *ctx.help_option_names}
+        return super().parse_args(ctx, args if named else [_about.name or "", *args])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help of ``report`` itself, and the subcommands below it."""
+        _about.format_help(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([("verify FILE", _verify.get_short_help_str(80))])
+
+
+@click.command("of")
 @click.argument("run", default="")
-@click.option("--json", "form", flag_value="json", help="A JSON object, on stdout.")
-@click.option("--markdown", "form", flag_value="markdown", help="A Markdown page, to hand in.")
-def command(*, run: str, form: str | None) -> None:
+@click.option("--json", "form", flag_value="json", help="A JSON object, with the run's records.")
+@click.option("--markdown", "form", flag_value="markdown", help="A Markdown page, to read.")
+def _about(*, run: str, form: str | None) -> None:
     """Tell what RUN (the newest one) did: who, when, where, each claim and its proof.
 
-    It comes from the journal alone: nothing is called, and no secret is in it.
+    Every claim of the lab is there, whether it was tried or not. It comes from the journal
+    alone: nothing is called, and no secret is in it.
     """
     from stslab.runner.journal.store import Journal
     from stslab.runner.report import report
@@ -37,6 +56,41 @@ def command(*, run: str, form: str | None) -> None:
     from stslab.render.terminal.console import make_console
 
     page.show_report(make_console(sys.stdout), told)
+
+
+@click.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+def _verify(*, file: str) -> None:
+    """Say what can be known of a report in FILE (JSON), and what can't.
+
+    Exit code 3 if it is not as it was made.
+    """
+    from stslab.render.report import show_verified
+    from stslab.render.terminal.console import make_console
+    from stslab.runner.verify import verify
+
+    report, findings = verify(_text(file))
+    show_verified(make_console(sys.stdout), report, findings)
+    wrong = [one.says for one in findings if not one.right]
+    if wrong:
+        raise CheckFailed(f"{'. '.join(wrong)}.", "Ask for another: stslab report RUN --json")
+
+
+command = _Report("report", commands=[_about, _verify])
+
+
+def _text(file: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read(_LARGEST) if file == "-" else _begin_of(Path(file))
+        return raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"{file} can't be read: {reason}.") from None
+
+
+def _begin_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_LARGEST)
 
 
 def _known(ids: list[str], wanted: str) -> str:

@@ -70,6 +70,7 @@ def command(
 def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: bool) -> None:
     from stslab.cli.bench import bench
     from stslab.cli.run.walk import Walk, opened_for
+    from stslab.runner.journal.records import How
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab.path) as laid:
         opened = opened_for(laid, where, lab)
@@ -78,7 +79,8 @@ def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: b
 
             learn(laid, opened, lab, chosen.stages)
         else:
-            Walk(laid, opened, lab).go(chosen.stages, resuming=resuming)
+            how = How.YES if where.yes else How.ALONE
+            Walk(laid, opened, lab, how).go(chosen.stages, resuming=resuming)
 
 
 def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:

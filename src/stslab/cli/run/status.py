@@ -10,8 +10,7 @@ from stslab.home import home
 from stslab.render.text.symbols import symbols_for
 
 if TYPE_CHECKING:
-    from stslab.runner.journal.records import RunRecord
-    from stslab.runner.journal.store import Journal
+    from stslab.runner.journal.standing import Standing
 
 _FEW = 10
 
@@ -32,17 +31,19 @@ def command(*, every: bool, as_json: bool) -> None:
 
 
 def _runs(most: int | None) -> list[dict[str, Any]]:
+    from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
     place = home()
     if not place.has_journal:
         return []
     with Journal(place.journal) as journal:
-        return [_fields(run, journal) for run in journal.runs()[:most]]
+        stands = (standing(journal.past(run.id)) for run in journal.runs()[:most])
+        return [_fields(one) for one in stands if one]
 
 
-def _fields(run: "RunRecord", journal: "Journal") -> dict[str, Any]:
-    stages = sorted(journal.stages(run.id), key=lambda one: one.at)
+def _fields(stands: "Standing") -> dict[str, Any]:
+    run = stands.run
     return {
         "run": run.id,
         "lab": run.lab,
@@ -54,7 +55,21 @@ def _fields(run: "RunRecord", journal: "Journal") -> dict[str, Any]:
         "state": str(run.state),
         "started": run.started,
         "ended": run.ended,
-        "stages": [{"stage": one.stage, "held": one.held, "at": one.at} for one in stages],
+        "claims": len(stands.claims),
+        "proved": stands.proved,
+        "skipped": stands.skipped,
+        "not_reached": stands.not_reached,
+        "asked_nobody": stands.asked_nobody,
+        "lab_changed": stands.changed,
+        "stages": [
+            {
+                "stage": one.id,
+                "state": str(one.state),
+                "held": one.state == "done",
+                "attempts": len(one.attempts),
+            }
+            for one in stands.stages
+        ],
     }
 
 
@@ -62,8 +77,14 @@ def _say(run: dict[str, Any]) -> None:
     signs = symbols_for(sys.stdout.encoding)
     where = f"{run['target']}, account {run['account']}"
     click.echo(f"{run['run']}  {run['lab']}  {run['state']}  ({where}, {run['started'][:16]})")
-    done = [
-        f"{signs.done if one['held'] else signs.failed} {one['stage']}" for one in run["stages"]
-    ]
-    if done:
-        click.echo(click.wrap_text("  ".join(done), 80, "  ", "  "))
+    marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.failed}
+    said = [_stage(marks.get(one["state"], signs.pending), one) for one in run["stages"]]
+    if said:
+        proved = f"{run['proved']} of {run['claims']} claims proved"
+        for line in (proved, "  ".join(said)):
+            click.echo(click.wrap_text(line, 80, "  ", "  "))
+
+
+def _stage(sign: str, stage: dict[str, Any]) -> str:
+    state = "" if stage["held"] else f" ({stage['state']})"
+    return f"{sign} {stage['stage']}{state}"

@@ -41,6 +41,7 @@ def command(
     from stslab.cli.bench import bench, load_lab
     from stslab.cli.failures import goes_on_in
     from stslab.cli.run.walk import Walk, opened_for
+    from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
     loaded = load_lab(lab)
@@ -48,7 +49,8 @@ def command(
     stage_of(loaded, stage)
     where = Where(target, profile, region, account, yes, force, services)
     with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
-        walk = Walk(laid, opened_for(laid, where, loaded), loaded)
+        how = How.YES if yes else How.BY_NAME
+        walk = Walk(laid, opened_for(laid, where, loaded), loaded, how)
         walk.runner.start_or_resume()
         for needed in walk.runner.missing_for(stage) if with_needed else ():
             walk.runner.run_stage(needed)

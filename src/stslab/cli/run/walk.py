@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stslab.cli.accounts import open_account, require_consent
+from stslab.cli.accounts import open_account, require_consent, tell_of
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.runner.run.run import Runner
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stslab.cli.bench import Bench
     from stslab.cli.options import Where
     from stslab.lab.model import Lab, Stage
+    from stslab.runner.journal.records import How
 
 
 def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
@@ -47,7 +48,7 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
 class Walk:
     """One walk through a lab on an open account."""
 
-    def __init__(self, laid: "Bench", opened: "Open", lab: "Lab") -> None:
+    def __init__(self, laid: "Bench", opened: "Open", lab: "Lab", how: "How") -> None:
         self._laid = laid
         self._opened = opened
         self._lab = lab
@@ -59,6 +60,8 @@ class Walk:
             laid.render,
             describe=laid.describe,
             services=opened.services,
+            how=how,
+            tell=tell_of(laid.home, opened.kind),
         )
 
     def go(self, stages: "Iterable[Stage]", *, resuming: bool) -> None:

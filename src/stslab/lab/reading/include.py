@@ -1,5 +1,6 @@
 """`!include`: the text of a file of the lab's own, or of the bundled ones, and of no other."""
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,6 +22,16 @@ class Includes:
         self._own = folder
         self._laid_out = [*above, resources.bundled().resolve()]
         self._read: dict[Path, Source] = {}
+        self._hashes: list[str] = []
+
+    def hash_with(self, raw: bytes) -> str:
+        """SHA-256 of the lab's file, or, where it includes others, of it and them, each once.
+
+        Then it is that of a line for each file, in order, with the file's own SHA-256 in hex.
+        """
+        own = hashlib.sha256(raw).hexdigest()
+        lines = "".join(f"{line}\n" for line in (own, *self._hashes))
+        return hashlib.sha256(lines.encode()).hexdigest() if self._hashes else own
 
     def put_into(self, node: Node) -> Problem | None:
         """Put the file's text into an ``!include`` node; what is wrong with it, or None."""
@@ -37,7 +48,9 @@ class Includes:
     def _read_into(self, node: Node, path: Path, name: str) -> Problem | None:
         if path not in self._read:
             try:
-                self._read[path] = Source(name, _text(path))
+                raw = _bytes(path)
+                self._read[path] = Source(name, _text(raw))
+                self._hashes.append(hashlib.sha256(raw).hexdigest())
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 return node.problem(f"{name} can't be included: {reason}.", self._fix())
@@ -65,11 +78,15 @@ def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
     return path if counts and not hidden and path.is_file() else None
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         raw = file.read(LARGEST_FILE + 1)
     if len(raw) > LARGEST_FILE:
         raise ValueError("it is larger than 1 MiB")
+    return raw
+
+
+def _text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -38,6 +38,10 @@ def check_finished(
 ) -> None:
     """The claim, whether it holds, how it was asked, and what answered."""
     paper.wait.ended()
+    if event.void or event.held_at:
+        paper.line(paper.symbols.pending, "dim", event.says, indent=2)
+        paper.prose(_no_verdict(event), indent=_PROOF)
+        return
     _verdict(paper, event, f"as {call.identity}" if call else "")
     if call:
         paper.command(describe(call), indent=_PROOF)
@@ -46,6 +50,13 @@ def check_finished(
         paper.prose(event.because, indent=_PROOF, style="dim")
     if not event.held:
         _what_now(paper, event)
+
+
+def _no_verdict(event: CheckFinished) -> str:
+    """Why a claim neither holds nor fails."""
+    if event.void:
+        return f"{event.proof}: not counted"
+    return f"It held at {event.held_at[:19]}; the stage {event.changed_by} has changed that since."
 
 
 def _verdict(paper: Paper, event: CheckFinished, aside: str) -> None:
@@ -57,7 +68,8 @@ def _verdict(paper: Paper, event: CheckFinished, aside: str) -> None:
 
 def _proof(paper: Paper, event: CheckFinished) -> None:
     if event.held and event.denied:
-        paper.prose(f"{_refusal(event.code)}: {event.code}", indent=_PROOF, style="green")
+        by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
+        paper.prose(f"{_refusal(event.code)}: {event.code}{by}", indent=_PROOF, style="green")
         paper.prose(event.proof, indent=_PROOF)
         return
     lines = value_text(event.proof).split("\n") if event.proof else []
@@ -77,4 +89,5 @@ def _refusal(code: str) -> str:
 
 def _what_now(paper: Paper, event: CheckFinished) -> None:
     paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
-    paper.explanation(event.request_id, indent=_PROOF)
+    if event.code:
+        paper.explanation(event.request_id, indent=_PROOF)

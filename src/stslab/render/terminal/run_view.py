@@ -75,14 +75,16 @@ def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) ->
     ``took`` are the seconds of each stage that was done just now, by its title.
     """
     paper.blank()
-    if event.proved:
+    if event.claims:
         paper.put(_proofs(paper, event, took), "")
-    held = sum(1 for _, _, holds in event.proved if holds)
     paper.prose(
-        f"{held} of {counted(len(event.proved), 'claim')} proved, "
+        f"{event.proved} of {counted(len(event.claims), 'claim')} proved, "
         f"{counted(event.calls, 'API call')}, {spoken(event.seconds)}",
         style="bold",
     )
+    for word, stages in (("Skipped", event.skipped), ("Not reached", event.not_reached)):
+        if stages:
+            paper.prose(f"{word}: {'; '.join(stages)}")
 
 
 def notice(paper: Paper, event: Notice) -> None:
@@ -108,11 +110,18 @@ def _proofs(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> Tabl
     table.add_column("Took", no_wrap=True, justify="right")
     table.width = min(paper.width, _WIDEST_READ)
     stage_before = None
-    for stage, claim, held in event.proved:
+    signs = {
+        "allowed": (paper.symbols.done, "green"),
+        "denied": (paper.symbols.done, "green"),
+        "not proved": (paper.symbols.failed, "red"),
+        "changed": (paper.symbols.failed, "red"),
+    }
+    for stage, claim, verdict in event.claims:
         if stage != stage_before:
             seconds = spoken(took[stage]) if stage in took else ""
             table.add_row("", Text(one_line(stage), style="bold"), seconds)
             stage_before = stage
-        sign = paper.symbols.done if held else paper.symbols.failed
-        table.add_row(Text(sign, style="green" if held else "red"), Text(one_line(claim)))
+        sign, style = signs.get(verdict, (paper.symbols.pending, "dim"))
+        aside = Text() if verdict in signs else Text(f"  {verdict}", style="dim")
+        table.add_row(Text(sign, style=style), Text(one_line(claim)).append_text(aside))
     return table

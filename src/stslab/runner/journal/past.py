@@ -1,10 +1,14 @@
 """What the records of one run tell when they are read together. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
+from msgspec.json import decode
+
+from stslab.runner.journal.chain import Link
 from stslab.runner.journal.records import (
+    KINDS,
     UNFINISHED,
     Body,
     CheckRecord,
@@ -26,6 +30,25 @@ from stslab.runner.journal.records import (
 )
 
 T = TypeVar("T", bound=Body)
+_UNKNOWN = EntryState.INTENDED
+# What can come of the call itself; all else comes of undoing it.
+_OF_CALLS = (
+    EntryState.LOST,
+    EntryState.ANSWERED,
+    EntryState.DONE,
+    EntryState.FAILED,
+    EntryState.REFUSED,
+    EntryState.NOT_OURS,
+)
+
+
+def read(link: Link) -> Record:
+    """A record, from how it is kept.
+
+    Raises:
+        ValueError, LookupError, MsgspecError: it makes no sense.
+    """
+    return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,15 @@ class Past:
 
     run_id: str
     records: tuple[Record, ...]
+
+    @classmethod
+    def of(cls, run_id: str, links: Iterable[Link]) -> Self:
+        """What a run's records tell, as they are kept.
+
+        Raises:
+            ValueError, LookupError, MsgspecError: one of them makes no sense.
+        """
+        return cls(run_id, tuple(map(read, links)))
 
     def run(self) -> RunRecord | None:
         """The run as it stands now."""
@@ -65,11 +97,12 @@ class Past:
         times = [at for _, at in outcomes] or [""]
         things = [one.thing for one in results if one.thing is not None]
         undos = [one.undo for one in results if one.undo is not None]
+        states = [one.state for one in results]
         entry = Entry(
             seq=record.number,
             run=self.run_id,
             intent=intent,
-            state=results[-1].state if results else EntryState.INTENDED,
+            state=states[-1] if states else _UNKNOWN,
             thing=things[-1] if things else intent.thing,
             undo=undos[-1] if undos else intent.undo,
             detail=results[-1].detail if results else "",
@@ -78,7 +111,7 @@ class Past:
             entry=entry,
             started=record.at,
             answered=times[0],
-            happened=results[0].state if results else EntryState.INTENDED,
+            happened=next((one for one in reversed(states) if one in _OF_CALLS), _UNKNOWN),
             request_id=results[0].request_id if results else "",
             ended=times[-1],
         )
@@ -103,9 +136,9 @@ class Past:
                 there[profile.name] = profile
         return tuple(there.values())
 
-    def stages(self) -> tuple[StageRecord, ...]:
-        """Each time that a stage's checkpoint was tried, in order."""
-        return tuple(replace(stage, at=at) for stage, at in self._of(StageRecord))
+    def held(self) -> frozenset[str]:
+        """The ids of the stages whose checkpoints held."""
+        return frozenset(stage.stage for stage, _ in self._of(StageRecord) if stage.held)
 
     def checks(self) -> tuple[CheckRecord, ...]:
         """Each time that a claim was tried, in order."""

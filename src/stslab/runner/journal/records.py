@@ -58,13 +58,37 @@ MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimOutline:
+    """A claim as a lab has it. ``proves`` is the hash of how it is asked and what must come.
+
+    ``call`` is ``service.Operation``, or empty; ``by`` are the gates that are to refuse.
+    """
+
+    says: str
+    identity: str
+    call: str
+    proves: str
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutline:
+    """A stage as a lab has it."""
+
+    id: str
+    title: str
+    cleanup: bool
+    claims: tuple[ClaimOutline, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One attempt at a lab on one target. Times are ISO 8601 in UTC.
 
     ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
     empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
     stands for AWS itself, or empty. ``allowed`` is what its lab declares and the person agreed
-    to.
+    to. ``outline`` is the lab as it was when the run began.
     """
 
     id: str
@@ -84,6 +108,7 @@ class RunRecord:
     caller: str = ""
     person: str = ""
     allowed: Allowed = field(default_factory=Allowed)
+    outline: tuple[StageOutline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +220,35 @@ class Told:
     ended: str
 
 
+class How(StrEnum):
+    """How somebody went through a stage."""
+
+    PROMPT = "at the prompt"
+    """Step by step, with a person at the terminal."""
+    BY_NAME = "stslab step"
+    """At once, by a command that names it."""
+    YES = "--yes"
+    """At once, and nothing was asked."""
+    ALONE = "without a terminal"
+    """At once, since nobody could be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A stage was begun. ``sha256`` is of the lab, with all that it includes, as it was then."""
+
+    stage: str
+    sha256: str
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A person left a stage out, or the rest of it."""
+
+    stage: str
+
+
 @dataclass(frozen=True, slots=True)
 class StageRecord:
     """A stage whose checkpoint was tried, and when."""
@@ -207,12 +261,18 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """A claim, and how it was tried once. ``number`` counts from 0 in its stage."""
+    """A claim, and how it was tried once. ``number`` counts from 0 in its stage.
+
+    ``claim`` is as the lab had it then. ``denied``: it holds because AWS refused. ``void``: it
+    says that something is gone that this run never made. ``gates`` refused, as far as that was
+    told.
+    """
 
     stage: str
     number: int
     title: str
     says: str
+    claim: ClaimOutline
     held: bool
     denied: bool
     code: str
@@ -220,6 +280,8 @@ class CheckRecord:
     request_id: str
     seconds: float
     at: str
+    void: bool = False
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +341,8 @@ Body = (
     | Outcome
     | Found
     | Forgot
+    | Entered
+    | Skipped
     | StageRecord
     | CheckRecord
     | Prediction
@@ -291,6 +355,8 @@ KINDS: Mapping[str, type[Body]] = {
     "outcome": Outcome,
     "found": Found,
     "forgot": Forgot,
+    "entered": Entered,
+    "skipped": Skipped,
     "stage": StageRecord,
     "check": CheckRecord,
     "prediction": Prediction,

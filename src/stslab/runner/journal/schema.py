@@ -5,7 +5,7 @@ import sqlite3
 APPLICATION_ID = 0x5354534C
 """The letters STSL: says that a SQLite file is stslab's journal."""
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the tables change: a journal of another version is refused, not converted."""
 
 _STATEMENTS = (

@@ -14,23 +14,26 @@ from pathlib import Path
 from typing import Any, Self
 
 from msgspec import MsgspecError
-from msgspec.json import Encoder, decode
+from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.journal import chain, schema
-from stslab.runner.journal.past import Past
+from stslab.runner.journal.chain import Link
+from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
     Body,
     CheckRecord,
+    Entered,
     Entry,
     EntryState,
     Forgot,
     Found,
     Hint,
+    How,
     Intent,
     Marked,
     Outcome,
@@ -40,6 +43,7 @@ from stslab.runner.journal.records import (
     RunRecord,
     RunState,
     SavedProfile,
+    Skipped,
     StageRecord,
     Thing,
     Told,
@@ -50,7 +54,7 @@ _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
 # A record is whole if it stands behind the one that it was sealed with.
 _PAST = """
-SELECT one.number, one.at, one.kind, one.body,
+SELECT one.number, one.kind, one.at, one.body, one.seal,
   (before.number IS NOT NULL OR one.number = 1) AND one.seal = sealed(
     one.run, coalesce(before.seal, ''), one.number, one.kind, one.at, one.body)
 FROM records one
@@ -172,6 +176,14 @@ class Journal:
 
     # What was proved, and how the learner came there
 
+    def entered(self, run: str, stage: str, sha256: str, how: How) -> None:
+        """Remember that a stage was begun, how, and with which lab."""
+        self._write(run, Entered(stage, sha256, how))
+
+    def skipped(self, run: str, stage: str) -> None:
+        """Remember that a person left a stage out, or the rest of it."""
+        self._write(run, Skipped(stage))
+
     def staged(
         self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
     ) -> None:
@@ -182,21 +194,17 @@ class Journal:
         tried = StageRecord(stage, held, seconds)
         self._write(run, tried, *([Marked(ends)] if ends else []))
 
-    def stages(self, run: str) -> tuple[StageRecord, ...]:
-        """The stages whose checkpoints were tried, each as it was the last time."""
-        tried = self.past(run, ("stage",)).stages()
-        return tuple({one.stage: one for one in tried}.values())
+    def held(self, run: str) -> frozenset[str]:
+        """The ids of the stages whose checkpoints held."""
+        return self.past(run, ("stage",)).held()
 
     def checked(self, run: str, check: CheckRecord) -> None:
         """Remember how a claim was tried."""
         self._write(run, check)
 
     def checks(self, run: str) -> tuple[CheckRecord, ...]:
-        """The claims that were tried, each as it was the last time, in the order tried."""
-        tried = self.past(run, ("check",)).checks()
-        return tuple(
-            sorted({(one.stage, one.number): one for one in tried}.values(), key=lambda one: one.at)
-        )
+        """Each time that a claim was tried, in order."""
+        return self.past(run, ("check",)).checks()
 
     def predicted(self, run: str, prediction: Prediction) -> None:
         """Remember what the learner said before a check."""
@@ -226,11 +234,11 @@ class Journal:
         with _explained(self.path):
             return Past(run, tuple(_record(*row) for row in found))
 
-    def links(self, run: str) -> tuple[chain.Link, ...]:
+    def links(self, run: str) -> tuple[Link, ...]:
         """The run's records as they are kept, in order."""
-        columns = ", ".join(chain.Link._fields)
+        columns = ", ".join(Link._fields)
         found = self._read(f"SELECT {columns} FROM records WHERE run = ? ORDER BY number", run)  # noqa: S608 - our own columns
-        return tuple(chain.Link(*row) for row in found)
+        return tuple(Link(*row) for row in found)
 
     def verify(self) -> None:
         """Read all of it.
@@ -283,10 +291,11 @@ def _text(value: Any) -> str:
     return _ENCODE(value).decode()
 
 
-def _record(number: int, at: str, kind: str, body: str, whole: int) -> Record:
+def _record(*columns: Any) -> Record:
+    *kept, whole = columns
     if whole != 1:
         raise ValueError("a record is not as it was written")
-    return Record(number, at, decode(body, type=KINDS[kind]))
+    return read(Link(*kept))
 
 
 def _open(path: Path) -> sqlite3.Connection:

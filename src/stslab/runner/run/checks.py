@@ -12,10 +12,13 @@ from stslab.lab.references import evaluate, resolve, truthy
 from stslab.runner.calls.calls import ADMIN
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.patience import Verdict
+from stslab.runner.calls.reasons import mismatch
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal.records import CheckRecord, EntryState, Intent, Result
-from stslab.runner.ports import Answer, Lost, Outcome, Refusal
+from stslab.runner.ports import Answer, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.run.gone import was_made
+from stslab.runner.run.outline import claim
 from stslab.runner.run.owning import require_own
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.proof_text import compared
@@ -34,14 +37,31 @@ class Finding:
     code: str = ""
     denied: bool = False
     request_id: str = ""
+    gates: tuple[str, ...] = ()
+    void: bool = False
+
+
+_NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A claim that was proved, and the stage (its id) that has changed what it is about since."""
+
+    at: str
+    changed_by: str
 
 
 class Checks:
-    """Proves claims, for one run. ``scope`` gives what the run knows at the moment."""
+    """Proves claims, for one run. ``scope`` gives what the run knows at the moment.
 
-    def __init__(self, work: Work, scope: Callable[[], Mapping[str, Any]]) -> None:
+    ``tell`` tells why AWS refused.
+    """
+
+    def __init__(self, work: Work, scope: Callable[[], Mapping[str, Any]], tell: Tell) -> None:
         self._work = work
         self._scope = scope
+        self._tell = tell
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Try one claim of the stage (``number`` counts from 0), and remember how it went.
@@ -51,23 +71,66 @@ class Checks:
             UnresolvedReference: the claim refers to something that the run does not know.
             NotOwn: its call would change what is not the run's own.
         """
-        check = stage.checkpoint[number]
-        started = self._work.clock.monotonic()
-        scope = self._scope()
-        params = resolve(check.params, scope)
-        shown = (
-            self._work.calls.shown(check.identity, check.service, check.operation, params)
-            if check.call
-            else None
+        record = self.try_again(stage, number, None)
+        self._work.journal.checked(self._work.run.id, record)
+        return record
+
+    def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
+        """The same without remembering it. ``earlier`` is why it need not hold any more.
+
+        Raises: as :meth:`prove`.
+        """
+        check, started = stage.checkpoint[number], self._work.clock.monotonic()
+        finding = self._found(stage, number, earlier)
+        record = CheckRecord(
+            stage=stage.id,
+            number=number,
+            title=stage.title,
+            says=self.said(check.says),
+            claim=claim(check),
+            held=finding.held,
+            denied=finding.denied,
+            code=finding.code,
+            proof=self._work.calls.clean_text(finding.proof),
+            request_id=finding.request_id,
+            seconds=self._work.clock.monotonic() - started,
+            at=self._work.clock.now().isoformat(timespec="milliseconds"),
+            void=finding.void,
+            gates=finding.gates,
         )
-        self._work.emit(CheckStarted(stage.id, _said(check.says, scope), shown))
-        finding = self._tried(stage, number, params, scope) if check.call else self._gone(check)
-        finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
-        return self._remembered(stage, number, finding, started)
+        self._emit(record, check, finding.why, None if finding.held else earlier)
+        return record
+
+    def tell_again(self, record: CheckRecord, check: Check) -> None:
+        """Tell of a claim that was proved before and can't be tried any more."""
+        self._work.emit(CheckStarted(record.stage, record.says, None))
+        self._emit(record, check, "", None)
 
     def said(self, text: str) -> str:
         """A claim's sentence, with what is known put in."""
         return _said(text, self._scope())
+
+    def _found(self, stage: Stage, number: int, earlier: Earlier | None) -> Finding:
+        """Tell that the claim is being tried, and try it, if it can be."""
+        check, scope = stage.checkpoint[number], self._scope()
+        try:
+            params = resolve(check.params, scope)
+        except UnresolvedReference as error:
+            self._work.emit(CheckStarted(stage.id, self.said(check.says), None))
+            if stage.cleanup:  # only its making would have told the name
+                return _NEVER_MADE
+            if not earlier:
+                raise
+            return Finding(held=False, proof="", why=error.message)
+        call = (
+            self._work.calls.shown(check.identity, check.service, check.operation, params)
+            if check.call
+            else None
+        )
+        self._work.emit(CheckStarted(stage.id, self.said(check.says), call))
+        if stage.cleanup and not was_made(self._work, check, params, scope):
+            return _NEVER_MADE
+        return self._tried(stage, number, params, scope) if check.call else self._gone(check)
 
     def _tried(
         self, stage: Stage, number: int, params: Mapping[str, Any], scope: Mapping[str, Any]
@@ -79,7 +142,7 @@ class Checks:
         call = self._making(stage, number, params)
 
         def attempt() -> Finding:
-            return _judged(check, call(), scope)
+            return self._judged(check, call(), scope)
 
         def judge(finding: Finding) -> Verdict:
             return Verdict(0.0 if finding.held else limit, check.says)
@@ -148,64 +211,51 @@ class Checks:
             return Finding(held=False, proof="", why=f"still there: {', '.join(there)}")
         return Finding(held=True, proof=f"the profile files no longer hold {every}")
 
-    def _remembered(
-        self, stage: Stage, number: int, finding: Finding, started: float
-    ) -> CheckRecord:
-        check = stage.checkpoint[number]
-        says = _said(check.says, self._scope())
-        record = CheckRecord(
-            stage=stage.id,
-            number=number,
-            title=stage.title,
-            says=says,
-            held=finding.held,
-            denied=finding.denied,
-            code=finding.code,
-            proof=finding.proof,
-            request_id=finding.request_id,
-            seconds=self._work.clock.monotonic() - started,
-            at=self._work.clock.now().isoformat(timespec="milliseconds"),
-        )
-        self._work.journal.checked(self._work.run.id, record)
+    def _judged(self, check: Check, outcome: Outcome, scope: Mapping[str, Any]) -> Finding:
+        if isinstance(outcome, Lost):
+            return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
+        if isinstance(outcome, Refusal):
+            reason = self._tell(outcome) if outcome.code in check.fails else None
+            return _refused(check, outcome, reason)
+        if check.fails:
+            why = f"the call succeeded, where {' or '.join(check.fails)} was to be the answer"
+            return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
+        return _answered(check.expect, outcome, scope)
+
+    def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
         self._work.emit(
             CheckFinished(
-                stage=stage.id,
-                says=says,
+                stage=record.stage,
+                says=record.says,
                 held=record.held,
                 denied=record.denied,
                 code=record.code,
                 proof=record.proof,
-                because=_said(check.because or "", self._scope()),
-                why=self._work.calls.clean_text(finding.why),
+                because=self.said(check.because or ""),
+                why=self._work.calls.clean_text(why),
                 request_id=record.request_id,
                 seconds=record.seconds,
+                gates=record.gates,
+                void=record.void,
+                held_at=earlier.at if earlier else "",
+                changed_by=earlier.changed_by if earlier else "",
             )
         )
-        return record
 
 
-def _judged(check: Check, outcome: Outcome, scope: Mapping[str, Any]) -> Finding:
-    if isinstance(outcome, Lost):
-        return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
-    if isinstance(outcome, Refusal):
-        return _refused(check, outcome)
-    if check.fails:
-        why = f"the call succeeded, where {' or '.join(check.fails)} was to be the answer"
-        return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
-    return _answered(check.expect, outcome, scope)
-
-
-def _refused(check: Check, refusal: Refusal) -> Finding:
-    held = refusal.code in check.fails
+def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
+    right = refusal.code in check.fails
     wanted = " or ".join(check.fails)
     why = f"{wanted} was to be the answer" if wanted else "the call was to succeed"
+    wrong = mismatch(check.by, check.key, reason)
     return Finding(
-        held=held,
+        held=right and not wrong,
         proof=refusal.message,
-        why="" if held else f"AWS answered {refusal.code}, where {why}",
+        why=wrong if right else f"AWS answered {refusal.code}, where {why}",
         code=refusal.code,
-        denied=held,
+        denied=right and not wrong,
         request_id=refusal.request_id,
+        gates=reason.gates if reason else (),
     )
 
 

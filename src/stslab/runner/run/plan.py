@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.errors import UsageError
-from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.model import Cell, Change, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
 
 
@@ -67,6 +67,57 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
 def missing(lab: Lab, stage_id: str, done: Collection[str]) -> tuple[str, ...]:
     """The stages that come first and are not done, in order."""
     return tuple(one for one in needed(lab, stage_id) if one not in done)
+
+
+def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:
+    """The stage among those ``done`` that has changed what a claim is about since; or nothing.
+
+    It undoes everything. Or the lab itself wants something else of the same call later, and the
+    stage changes what that is named by, or says so in its ``changes``.
+    """
+    later = lab.stages[lab.stages.index(stage) + 1 :]
+    ended = [each for each in later if each.id in done]
+    about = _about(check) | _named_of(lab, check.identity)
+    for_a_while = any(_wants_otherwise(each, check) for each in later if not each.cleanup)
+    for each in ended:
+        told = any(_tells(lab, change, check) for change in each.changes)
+        if each.cleanup or told or (for_a_while and _makes(each) & about):
+            return each.id
+    return ""
+
+
+def _wants_otherwise(stage: Stage, check: Check) -> bool:
+    """Whether a stage makes the call of an earlier claim, and wants another answer."""
+    parts: list[Step | Check] = [*stage.steps, *stage.checkpoint]
+    wanted = (check.fails, check.expect)
+    return any(
+        wanted != ((part.fails, part.expect) if isinstance(part, Check) else ((), None))
+        for part in parts
+        if _asks_the_same(part.identity, part, check)
+    )
+
+
+def _tells(lab: Lab, change: Change, check: Check) -> bool:
+    """Whether a change of the access table is one of what a claim is about."""
+    cell = lab.access[change.cell]
+    return change.allowed is bool(check.fails) and _asks_the_same(change.identity, cell, check)
+
+
+def _asks_the_same(identity: str, part: Step | Check | Cell, check: Check) -> bool:
+    ours, theirs = _about(part), _about(check)
+    same = (identity, part.call) == (check.identity, check.call)
+    return same and (ours <= theirs or theirs <= ours) and bool(ours) == bool(theirs)
+
+
+def _about(part: Step | Check | Cell) -> set[str]:
+    return names_used(dict(part.params))
+
+
+def _named_of(lab: Lab, identity: str) -> set[str]:
+    """The names by which the steps that made a profile name whose it is."""
+    steps = [step for stage in lab.stages for step in stage.steps]
+    made = [step for step in steps if step.profile and step.profile.name == identity]
+    return {name for step in made for name in _named_by(step.params)}
 
 
 def _position(ids: list[str], stage_id: str) -> int:

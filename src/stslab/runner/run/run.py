@@ -4,7 +4,7 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 (the command line, a test) decides what comes next between the stages.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from stslab.kinds.own import Allowed
 from stslab.lab.foresight import allowed
 from stslab.lab.model import Lab, Stage
 from stslab.lab.references import resolve_vars
-from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.calls import ADMIN, Calls
 from stslab.runner.calls.pin import Pin, pinned
+from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import (
@@ -27,19 +28,21 @@ from stslab.runner.events import (
     StageStarted,
 )
 from stslab.runner.journal.ids import new_run_id, person
-from stslab.runner.journal.records import CheckRecord, RunRecord, RunState
+from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
+from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Profiles
-from stslab.runner.run.checks import Checks
+from stslab.runner.ports import Account, Profiles, Tell
+from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.cleanup_stage import CleanupStage
-from stslab.runner.run.plan import missing, stage_of
+from stslab.runner.run.outline import outline
+from stslab.runner.run.plan import changed_by, missing, stage_of
 from stslab.runner.run.scope import basis, scope
 from stslab.runner.run.steps import Steps
 from stslab.runner.undo.cleanup import Cleanup, Describe
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Begun:
     """Where a run stands. ``done`` are the ids of the stages whose checkpoints held."""
 
     run: RunRecord
@@ -62,8 +65,13 @@ class Runner:
         describe: Describe | None = None,
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
+        how: How = How.PROMPT,
+        tell: Tell = told,
     ) -> None:
-        """``services`` are those that the person allowed, beyond the four, on a real account."""
+        """``services`` are those that the person allowed, beyond the four, on a real account.
+
+        ``how`` is how the stages are gone through, ``tell`` tells why AWS refused a call.
+        """
         self._lab = lab
         self._account = account
         self._profiles = profiles
@@ -72,12 +80,14 @@ class Runner:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._services = services
+        self._how = how
+        self._tell = tell
         self._calls = Calls(account, profiles, emit, self._clock)
         self._cleanup = Cleanup(journal, account, profiles, emit, self._clock, describe=describe)
         self._work: Work | None = None
         self._started = self._clock.monotonic()
 
-    def start_or_resume(self) -> Standing:
+    def start_or_resume(self) -> Begun:
         """Go on with this lab's unfinished run on this target, or begin a new one.
 
         Raises:
@@ -87,7 +97,7 @@ class Runner:
         """
         return self.resume() or self._begin()
 
-    def resume(self) -> Standing | None:
+    def resume(self) -> Begun | None:
         """Go on with this lab's unfinished run on this target, if there is one.
 
         A run whose account is gone is ended; one whose cleanup was stopped is cleaned up.
@@ -99,21 +109,29 @@ class Runner:
                 return self._enter(run, resumed=True)
         return None
 
+    def look_back(self) -> RunRecord | None:
+        """Look at this lab's newest run on this target, ended or not, if its account is there."""
+        target = self._account.target
+        for run in self._journal.runs():
+            if (run.target, run.lab) == (target.name, self._lab.id):
+                gone = pinned(run, target) is Pin.GONE
+                return None if gone else self._enter(run, resumed=True).run
+        return None
+
     @property
-    def standing(self) -> Standing:
-        """Where the run stands now.
+    def run(self) -> RunRecord:
+        """The run as it stands now.
 
         Raises:
             RunError: it has not been begun.
         """
-        work = self._begun()
-        run = self._journal.run(work.run.id) or work.run
-        return Standing(run, resumed=True, done=self.stages_done)
+        begun = self._begun().run
+        return self._journal.run(begun.id) or begun
 
     @property
     def stages_done(self) -> tuple[str, ...]:
         """The ids of the stages whose checkpoints held, in the lab's order."""
-        held = {one.stage for one in self._journal.stages(self._begun().run.id) if one.held}
+        held = self._journal.held(self._begun().run.id)
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     @property
@@ -149,7 +167,7 @@ class Runner:
         else:
             for number in range(len(stage.steps)):
                 self.do(stage, number)
-            records = self._proved(stage)
+            records = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
         self.end_stage(stage, records, self._clock.monotonic() - started)
         return records
 
@@ -162,8 +180,13 @@ class Runner:
         """
         stage = stage_of(self._lab, stage_id)
         self._require_needed(stage)
+        self._journal.entered(self._begun().run.id, stage.id, self._lab.sha256, self._how)
         self._emit(self._stage_started(stage))
         return stage
+
+    def skip(self, stage_id: str) -> None:
+        """Remember that a person leaves a stage out, or the rest of it."""
+        self._journal.skipped(self._begun().run.id, stage_id)
 
     def do(self, stage: Stage, number: int) -> None:
         """Do one step of the stage (``number`` counts from 0), or what is left of it.
@@ -175,7 +198,7 @@ class Runner:
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
-        return Checks(self._begun(), self.scope).prove(stage, number)
+        return self._checks().prove(stage, number)
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
@@ -183,9 +206,7 @@ class Runner:
         Raises:
             UndoIncomplete: something is left.
         """
-        work = self._begun()
-        checks = Checks(work, self.scope)
-        cleaning = CleanupStage(work, self._cleanup, checks, self.scope)
+        cleaning = CleanupStage(self._begun(), self._cleanup, self._checks())
         cleaning.undo()
         return tuple(cleaning.prove(stage))
 
@@ -206,18 +227,35 @@ class Runner:
         self._emit(StageFinished(stage.id, held, seconds))
         _require_held(stage, records)
 
-    def check_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
-        """Prove the stage's checkpoint again.
+    def check_stage(self, stage_id: str) -> None:
+        """Try the stage's claims again. The record of the run stays as it is.
+
+        A claim that was proved need not hold any more once a later stage has changed what it is
+        about.
 
         Raises:
             UsageError: the lab has no such stage.
-            CheckFailed: it does not hold.
-            UnresolvedReference: it needs what the run does not know yet.
+            CheckFailed: a claim does not hold that should.
         """
-        stage = stage_of(self._lab, stage_id)
-        records = self._proved(stage)
-        _require_held(stage, records)
-        return records
+        stage, checks = stage_of(self._lab, stage_id), self._checks()
+        failed = []
+        for number in range(len(stage.checkpoint)):
+            earlier = self._earlier(stage, number)
+            record = checks.try_again(stage, number, earlier)
+            if not record.held and not earlier:
+                failed.append(record)
+        _require_held(stage, failed)
+
+    def _earlier(self, stage: Stage, number: int) -> Earlier | None:
+        """When a claim was proved, and the stage that has changed what it is about since."""
+        past, place = self._journal.past(self._begun().run.id), (stage.id, number)
+        tried = [one for one in past.checks() if (one.stage, one.number) == place and one.held]
+        check = stage.checkpoint[number]
+        by = changed_by(self._lab, stage, check, past.held())
+        lost = check.identity != ADMIN and self._profiles.get(check.identity) is None
+        if stage.cleanup and check.call and lost:
+            by = stage.id  # its last claims are that the profiles are gone
+        return Earlier(tried[-1].at, by) if tried and by else None
 
     def finish(self, outcome: str = "") -> RunFinished:
         """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
@@ -225,18 +263,23 @@ class Runner:
         The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
         the account, else ``open``.
         """
-        run = self._begun().run
-        state = (self._journal.run(run.id) or run).state
-        proved = tuple((one.title, one.says, one.held) for one in self._journal.checks(run.id))
-        told = RunFinished(
-            run=run.id,
-            outcome=outcome or _OUTCOMES.get(state, "open"),
-            proved=proved,
+        past = self._journal.past(self._begun().run.id)
+        stands = standing(past)
+        if stands is None:
+            raise RunError("The run is not in its journal.")
+        titles = {stage.id: stage.title for stage in stands.stages}
+        finished = RunFinished(
+            run=stands.run.id,
+            outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
+            proved=stands.proved,
+            claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
+            skipped=tuple(titles[one] for one in stands.skipped),
+            not_reached=tuple(titles[one] for one in stands.not_reached),
             calls=self._calls.made,
             seconds=self._clock.monotonic() - self._started,
         )
-        self._emit(told)
-        return told
+        self._emit(finished)
+        return finished
 
     def scope(self) -> dict[str, Any]:
         """What the run knows now, for a lab's expressions."""
@@ -245,7 +288,7 @@ class Runner:
         saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
         return scope(self._lab, base, saved, profiles)
 
-    def _begin(self) -> Standing:
+    def _begin(self) -> Begun:
         target, run_id = self._account.target, self._new_id()
         run = RunRecord(
             id=run_id,
@@ -264,6 +307,7 @@ class Runner:
             caller=target.caller,
             person=person(),
             allowed=self._allowed(run_id),
+            outline=outline(self._lab),
         )
         self._journal.begin(run)
         return self._enter(run, resumed=False)
@@ -294,12 +338,12 @@ class Runner:
         return True
 
     def _only_cleanup_left(self, run: RunRecord) -> bool:
-        held = {one.stage for one in self._journal.stages(run.id) if one.held}
+        held = self._journal.held(run.id)
         return any(stage.cleanup for stage in self._lab.stages) and all(
             stage.id in held for stage in self._lab.stages if not stage.cleanup
         )
 
-    def _enter(self, run: RunRecord, *, resumed: bool) -> Standing:
+    def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
         self._calls.learn_profiles(self._profiles.names())
         self._work = Work(
             run,
@@ -324,8 +368,14 @@ class Runner:
             )
         )
         if resumed and run.sha256 != self._lab.sha256:
-            self._emit(Notice("warning", "The lab's file has changed since this run began."))
-        return Standing(run, resumed, done)
+            self._emit(
+                Notice(
+                    "warning",
+                    "The lab, or what it includes, has changed since this run began.",
+                    "The report says so, and counts the claims as the lab had them then.",
+                )
+            )
+        return Begun(run, resumed, done)
 
     def _begun(self) -> Work:
         if self._work is None:
@@ -351,9 +401,8 @@ class Runner:
             of=len(self._lab.stages),
         )
 
-    def _proved(self, stage: Stage) -> tuple[CheckRecord, ...]:
-        checks = Checks(self._begun(), self.scope)
-        return tuple(checks.prove(stage, number) for number in range(len(stage.checkpoint)))
+    def _checks(self) -> Checks:
+        return Checks(self._begun(), self.scope, self._tell)
 
     def _end(self, cleanup: Stage) -> RunState:
         """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""
@@ -388,11 +437,11 @@ def _map(lab: Lab, done: tuple[str, ...]) -> list[StageShown]:
     ]
 
 
-def _require_held(stage: Stage, records: tuple[CheckRecord, ...]) -> None:
+def _require_held(stage: Stage, records: Iterable[CheckRecord]) -> None:
     failed = [record.says for record in records if not record.held]
     if failed:
         raise CheckFailed(
             f"The checkpoint of stage {stage.id} does not hold: {'; '.join(failed)}.",
-            f"Fix what is wrong and prove it again with `stslab check {stage.id}`,"
-            " or take all back with `stslab cleanup`.",
+            "Fix what is wrong, then go on with `stslab run`, or take all back with"
+            " `stslab cleanup`.",
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stslab.policy import Decision
+from stslab.policy.gates import refusal
 from stslab.policy.principal import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
@@ -205,7 +206,9 @@ def _decision(decision: Decision) -> dict[str, Any]:
         },
         **decision.as_dict(),
     }
-    return told if decision.allowed else told | _documents(decision)
+    if decision.allowed:
+        return told
+    return told | {"refused": refusal(decision)._asdict()} | _documents(decision)
 
 
 def _documents(decision: Decision) -> dict[str, Any]:

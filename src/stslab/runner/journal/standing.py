@@ -1,0 +1,253 @@
+"""How far a run has come, told from its lab as it was when the run began, and from its records.
+
+Every place that says what was proved, done, skipped or not reached says what stands here. Pure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import (
+    CheckRecord,
+    ClaimOutline,
+    Entered,
+    How,
+    RunRecord,
+    Skipped,
+    StageOutline,
+    StageRecord,
+)
+
+
+class Verdict(StrEnum):
+    """What the records say of a claim."""
+
+    ALLOWED = "allowed"
+    """It was proved by a call that succeeded."""
+    DENIED = "denied"
+    """It was proved by a call that AWS refused."""
+    NOT_PROVED = "not proved"
+    """It was tried, and did not hold."""
+    NEVER_MADE = "never made"
+    """It says that something is gone that the run never made: that counts for nothing."""
+    CHANGED = "changed"
+    """The lab was changed since the run began: another claim was tried in its place."""
+    NOT_TRIED = "not tried"
+
+
+PROVED = (Verdict.ALLOWED, Verdict.DENIED)
+
+
+class StageState(StrEnum):
+    """How far a stage has come."""
+
+    DONE = "done"
+    FAILED = "did not hold"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    AHEAD = "not reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a stage was begun. ``lab`` is the hash of the lab then.
+
+    ``outcome`` is done, did not hold, or stopped; ``seconds`` is None where it was stopped.
+    """
+
+    at: str
+    how: How
+    lab: str
+    outcome: StageState = StageState.STOPPED
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim of the lab, as it was tried when it was proved, or else the last time.
+
+    ``call`` is ``service.Operation``; it is empty where nothing is called. ``by`` are the gates
+    that were to refuse, ``gates`` those that did, as far as that was told. ``tries`` is how often
+    it was tried.
+    """
+
+    stage: str
+    title: str
+    says: str
+    identity: str
+    call: str
+    verdict: Verdict
+    by: tuple[str, ...] = ()
+    tries: int = 0
+    code: str = ""
+    gates: tuple[str, ...] = ()
+    proof: str = ""
+    request_id: str = ""
+    seconds: float = 0.0
+    at: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether it was ever proved."""
+        return self.verdict in PROVED
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of the lab, how far it has come, and each attempt at it."""
+
+    id: str
+    title: str
+    state: StageState
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def asked_nobody(self) -> bool:
+        """Whether nobody was at a prompt when it was done."""
+        return any(one.how in (How.YES, How.ALONE) for one in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run has come. ``claims`` are all claims of the lab, tried or not, in its order."""
+
+    run: RunRecord
+    stages: tuple[Stage, ...]
+    claims: tuple[Claim, ...]
+
+    @property
+    def proved(self) -> int:
+        """How many claims of the lab were proved."""
+        return sum(claim.proved for claim in self.claims)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The ids of the stages that were left out."""
+        return self.in_state(StageState.SKIPPED)
+
+    @property
+    def not_reached(self) -> tuple[str, ...]:
+        """The ids of the stages that the run did not come to."""
+        return self.in_state(StageState.AHEAD)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The ids of the stages that were begun with another lab than the run."""
+        return tuple(
+            stage.id
+            for stage in self.stages
+            if any(one.lab != self.run.sha256 for one in stage.attempts)
+        )
+
+    @property
+    def asked_nobody(self) -> tuple[str, ...]:
+        """The ids of the stages that were done with nobody at a prompt."""
+        return tuple(stage.id for stage in self.stages if stage.asked_nobody)
+
+    def in_state(self, state: StageState) -> tuple[str, ...]:
+        """The ids of the stages that have come so far."""
+        return tuple(stage.id for stage in self.stages if stage.state is state)
+
+
+def standing(past: Past) -> Standing | None:
+    """How far the run has come; None where there is no such run."""
+    run = past.run()
+    if run is None:
+        return None
+    return Standing(
+        run,
+        tuple(_stages(run, past)),
+        tuple(
+            _claim(stage, number, claim, past)
+            for stage in run.outline
+            for number, claim in enumerate(stage.claims)
+        ),
+    )
+
+
+def _stages(run: RunRecord, past: Past) -> Iterator[Stage]:
+    """Each stage; one that was never begun, and stands before one that was, was skipped."""
+    last = {body.stage: body for body in _comings(past)}
+    attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
+    begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
+    for number, stage in enumerate(run.outline):
+        tried = attempts[stage.id]
+        passed = number < max(begun, default=-1)
+        left_out = isinstance(last.get(stage.id), Skipped) or (passed and not tried)
+        yield Stage(stage.id, stage.title, _state(tried, left_out=left_out), tried)
+
+
+def _comings(past: Past) -> Iterator[Entered | Skipped]:
+    for record in past.records:
+        if isinstance(record.body, Entered | Skipped):
+            yield record.body
+
+
+def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
+    outcomes = [one.outcome for one in attempts]
+    if StageState.DONE in outcomes:
+        return StageState.DONE
+    if left_out:
+        return StageState.SKIPPED
+    return outcomes[-1] if outcomes else StageState.AHEAD
+
+
+def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
+    """Each time that it was begun, and how that ended."""
+    last: Attempt | None = None
+    for record in past.records:
+        body = record.body
+        if isinstance(body, Entered) and body.stage == stage:
+            if last:
+                yield last
+            last = Attempt(record.at, body.how, body.sha256)
+        elif isinstance(body, StageRecord) and body.stage == stage and last:
+            outcome = StageState.DONE if body.held else StageState.FAILED
+            yield replace(last, outcome=outcome, seconds=body.seconds)
+            last = None
+    if last:
+        yield last
+
+
+def _claim(stage: StageOutline, number: int, claim: ClaimOutline, past: Past) -> Claim:
+    place = (stage.id, number)
+    tried = [one for one in past.checks() if (one.stage, one.number) == place]
+    told = Claim(
+        stage=stage.id,
+        title=stage.title,
+        says=claim.says,
+        identity=claim.identity,
+        call=claim.call,
+        verdict=Verdict.NOT_TRIED,
+        by=claim.by,
+        tries=len(tried),
+    )
+    if not tried:
+        return told
+    good = [one for one in tried if _verdict(one, claim) in PROVED]
+    one = good[-1] if good else tried[-1]
+    return replace(
+        told,
+        says=one.says,
+        identity=one.claim.identity,
+        call=one.claim.call,
+        verdict=_verdict(one, claim),
+        by=one.claim.by,
+        code=one.code,
+        gates=one.gates,
+        proof=one.proof,
+        request_id=one.request_id,
+        seconds=one.seconds,
+        at=one.at,
+    )
+
+
+def _verdict(tried: CheckRecord, claim: ClaimOutline) -> Verdict:
+    if not tried.held:
+        return Verdict.NOT_PROVED
+    if tried.claim.proves != claim.proves:
+        return Verdict.CHANGED
+    if tried.void:
+        return Verdict.NEVER_MADE
+    return Verdict.DENIED if tried.denied else Verdict.ALLOWED

@@ -1,0 +1,55 @@
+"""Whether a run ever made what a claim of its cleanup stage says is gone.
+
+That a role is gone which never was proves nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.errors import UnresolvedReference
+from stslab.kinds.table import KINDS
+from stslab.lab.model import Check
+from stslab.lab.references import names_used, resolve
+from stslab.runner.calls.calls import ADMIN
+from stslab.runner.calls.work import Work
+from stslab.runner.journal.records import MADE, EntryState, Thing
+
+_ONCE_MADE = (*MADE, EntryState.UNDONE)
+
+
+def was_made(work: Work, check: Check, params: Mapping[str, Any], scope: Mapping[str, Any]) -> bool:
+    """Whether the run made it: what the call looks for, and whoever asks.
+
+    ``params`` are the call's, with all that is known put in.
+    """
+    made = [one for one in work.journal.entries(work.run.id) if one.state in _ONCE_MADE]
+    profiles = {one.intent.profile for one in made}
+    if not check.call:
+        return not profiles.isdisjoint(check.profiles_gone)
+    if check.identity not in {ADMIN, *profiles}:
+        return False
+    things = [thing for one in made for thing in work.things_of(one)]
+    kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
+    if kinds:
+        return any(thing.kind in kinds and _is(thing, params) for thing in things)
+    names = [name for thing in things for name in thing.names.values()]
+    return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
+
+
+def _named(run: str, check: Check, scope: Mapping[str, Any]) -> set[str]:
+    """The names in the claim that only a run's things have: with its id."""
+    found = set[str]()
+    for name in names_used([check.params, check.expect or ""]):
+        try:
+            value = resolve(f"${{{{ {name} }}}}", scope)
+        except UnresolvedReference:  # of the response, in `expect`
+            continue
+        if isinstance(value, str) and run in value:
+            found.add(value)
+    return found
+
+
+def _is(thing: Thing, params: Mapping[str, Any]) -> bool:
+    """Whether a lookup with these parameters is for this thing."""
+    names = KINDS[thing.kind].look_names
+    return all(thing.names.get(name) == params.get(name) for name in names)

@@ -1,0 +1,183 @@
+"""How far a run has come: the same wherever it is told, and never more than was proved."""
+
+import pytest
+from msgspec.structs import replace
+from tests.runner.conftest import CLAIMS, STAGES, Machine
+
+from stslab.errors import StslabError
+from stslab.lab.model import Lab
+from stslab.runner.events import RunFinished
+from stslab.runner.journal.records import How
+from stslab.runner.journal.standing import Standing, standing
+from stslab.runner.journal.store import Journal
+
+
+def stands(machine: Machine, run: str = "run00001") -> Standing:
+    with Journal(machine.folder / "journal.sqlite") as journal:
+        told = standing(journal.past(run))
+    assert told
+    return told
+
+
+def did(machine: Machine, *stages: str, skipped: tuple[str, ...] = ()) -> Standing:
+    """Where a run stands in which these stages were done, each in a process of its own."""
+    for stage in stages:
+        with machine.process() as process:
+            process.runner.start_or_resume()
+            process.runner.run_stage(stage)
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        for stage in skipped:
+            process.runner.skip(stage)
+    return stands(machine)
+
+
+# Stages that were done, stages that were skipped in so many words; what is skipped, not reached.
+CASES = [
+    ((), (), (), STAGES),
+    (STAGES[:3], (), (), STAGES[3:]),
+    (STAGES[:3], STAGES[3:4], STAGES[3:4], STAGES[4:]),
+    (STAGES[:1], STAGES[1:5], STAGES[1:5], STAGES[5:]),
+]
+
+
+@pytest.mark.parametrize(("done", "left_out", "skipped", "not_reached"), CASES)
+def test_the_denominator_is_the_labs(machine, done, left_out, skipped, not_reached):
+    told = did(machine, *done, skipped=left_out)
+    assert (told.skipped, told.not_reached) == (skipped, not_reached)
+    proved = sum(len(machine.lab.stage(one).checkpoint) for one in done)
+    assert (told.proved, len(told.claims)) == (proved, CLAIMS)
+    assert {one.verdict for one in told.claims if one.stage not in done} <= {"not tried"}
+
+
+def test_five_skips_and_a_cleanup_prove_what_was_there(machine):
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        process.runner.run_stage("create-user")
+        for stage in STAGES[1:]:
+            process.runner.skip(stage)
+        process.runner.run_stage("cleanup")
+        finished = process.runner.finish()
+    told = stands(machine)
+    assert told.skipped == STAGES[1:5]
+    assert told.not_reached == ()
+    assert {one.says: one.verdict for one in told.claims if one.stage == "cleanup"} == {
+        "The user is gone": "denied",
+        "Its access key is gone": "denied",
+        "Its policy is gone": "never made",
+        "The stack is gone": "never made",
+        "The role is gone": "never made",
+        "The bucket is gone": "never made",
+        "The old key no longer opens anything": "denied",
+        "Both profiles are out of stslab's files": "allowed",
+    }
+    assert told.proved == len(machine.lab.stages[0].checkpoint) + 4
+    titles = {stage.id: stage.title for stage in machine.lab.stages}
+    assert finished.proved == told.proved
+    assert len(finished.claims) == CLAIMS
+    assert finished.skipped == tuple(titles[one] for one in told.skipped)
+
+
+def test_a_stage_that_stands_before_one_that_was_done_was_skipped(machine):
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        process.runner.run_stage("create-user")
+        process.runner.run_stage("cleanup")
+    assert stands(machine).skipped == STAGES[1:5]
+
+
+def test_cleanup_by_its_command_is_no_stage_that_was_reached(machine):
+    did(machine, *STAGES[:3], skipped=("assume-role",))
+    with machine.process() as process:
+        process.clean_up()
+    told = stands(machine)
+    assert told.run.state == "cleaned"
+    assert (told.skipped, told.not_reached) == (STAGES[3:4], STAGES[4:])
+    assert told.proved < CLAIMS
+
+
+def test_attempts_stay_and_say_how(machine):
+    vars(machine.world)["iam_get_user_policy"] = lambda **_: {"PolicyDocument": {}}
+    with machine.process() as process, pytest.raises(StslabError, match="does not hold"):
+        process.run(last="attach-policy")
+    del vars(machine.world)["iam_get_user_policy"]
+    with machine.process() as process:
+        process.runner._how = How.YES
+        process.run(last="attach-policy")
+    stage = stands(machine).stages[2]
+    assert [(one.how, one.outcome) for one in stage.attempts] == [
+        ("at the prompt", "did not hold"),
+        ("--yes", "done"),
+    ]
+    assert stage.state == "done"
+    (claim,) = (one for one in stands(machine).claims if one.stage == "attach-policy")
+    assert (claim.verdict, claim.tries) == ("allowed", 2)
+    assert stands(machine).asked_nobody == ("attach-policy",)
+
+
+def test_what_was_proved_stays_proved_though_it_is_tried_again_later(machine):
+    """`stslab step deploy-role` once the policy is there: the user may assume the role now."""
+    with machine.process() as process:
+        process.run(last="attach-policy")
+    before = stands(machine)
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        with pytest.raises(StslabError, match="does not hold"):
+            process.runner.run_stage("deploy-role")
+    after = stands(machine)
+    assert after.proved == before.proved
+    assert [one.outcome for one in after.stages[1].attempts] == ["done", "did not hold"]
+    assert after.stages[1].state == "done"
+
+
+def test_a_step_that_fails_leaves_its_stage_stopped(machine):
+    refused = lambda _n, name: "refuse" if name == "cloudformation.CreateStack" else None  # noqa: E731
+    with machine.process(fault=refused) as process, pytest.raises(StslabError):
+        process.run()
+    told = stands(machine)
+    assert [one.state for one in told.stages[:3]] == ["done", "stopped", "not reached"]
+
+
+def changed(lab: Lab, **check) -> Lab:
+    """The lab with another first check in its first stage, as if its file had been edited."""
+    first, *others = lab.stages
+    checks = (replace(first.checkpoint[0], **check), *first.checkpoint[1:])
+    return replace(lab, stages=(replace(first, checkpoint=checks), *others), sha256="edited")
+
+
+def test_a_lab_that_was_made_easier_on_the_way_proves_nothing(machine):
+    original = machine.lab
+    machine.lab = changed(original, expect="Arn == 'another'")
+    with machine.process() as process, pytest.raises(StslabError, match="does not hold"):
+        process.run(last="create-user")
+    machine.lab = original  # where the check holds
+    with machine.process() as process:
+        process.run(last="create-user")
+    told = stands(machine)
+    assert told.claims[0].verdict == "changed"
+    assert told.proved == len(original.stages[0].checkpoint) - 1
+    assert told.changed == ("create-user",)
+    assert [one.lab for one in told.stages[0].attempts] == ["edited", original.sha256]
+
+
+@pytest.mark.parametrize("said", [{"because": "Other words."}, {"within": 5.0}, {"ask": "other"}])
+def test_other_words_about_a_claim_are_no_other_claim(machine, said):
+    original = machine.lab
+    with machine.process() as process:
+        process.run(last="create-user")
+    machine.lab = changed(original, **said)
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        process.runner.run_stage("create-user")
+    assert stands(machine).claims[0].verdict == "allowed"
+    assert stands(machine).changed == ("create-user",)
+
+
+def test_the_summary_says_the_same(machine):
+    with machine.process() as process:
+        process.run()
+        process.runner.finish()
+    (finished,) = machine.said(RunFinished)
+    told = stands(machine)
+    assert finished.proved == told.proved == CLAIMS
+    assert finished.claims == tuple((one.title, one.says, one.verdict) for one in told.claims)
