@@ -31,6 +31,7 @@ def test_a_denied_call_is_logged_with_its_decision(direct: Direct) -> None:
     assert event["errorMessage"] == refused.value.response["Error"]["Message"]
     assert event["requestID"] == refused.value.response["ResponseMetadata"]["RequestId"]
     assert event["decisions"][0]["decision"] == "ImplicitlyDenied"
+    assert event["decisions"][0]["refused"] == {"gates": ["identity policy"], "keys": []}
     assert json.loads(json.dumps(event)) == event
 
 

@@ -208,7 +208,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
     if decision.allowed:
         return told
-    return told | {"refused": refusal(decision)._asdict()} | _documents(decision)
+    refused = {name: list(part) for name, part in refusal(decision)._asdict().items()}
+    return told | {"refused": refused} | _documents(decision)
 
 
 def _documents(decision: Decision) -> dict[str, Any]:
