@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.kinds.kind import Creation, search
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import BY_SETTING, KINDS
 
 _OWNERS = ("User", "Role", "Group")
 
@@ -36,6 +36,10 @@ CREATIONS: Mapping[str, Creation] = {
         discover="AccessKeyMetadata[].AccessKeyId",
         discovered="AccessKeyId",
     ),
+    "iam.CreateServiceLinkedRole": Creation(
+        "iam.service_linked_role", names={"RoleName": "answer.Role.RoleName"}
+    ),
+    **{call: Creation(kind.id, repeatable=True) for call, kind in BY_SETTING.items()},
     "iam.CreateLoginProfile": Creation("iam.login_profile", adopt="{LoginProfile: LoginProfile}"),
     "iam.CreateVirtualMFADevice": Creation(
         "iam.mfa_device",

@@ -388,6 +388,10 @@ def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
             one.type,
         )
     else:
+        if one.stays:
+            reason = f"{one.logical} would stay when its stack is deleted."
+            fix = "stslab can't delete it then: leave its DeletionPolicy out."
+            yield Objection(reason, fix, "TemplateBody", one.logical)
         for role in _roles_in(one.properties):
             for finding in _role(role, Rule(Must.ROLE), case):
                 yield _in_template(finding, one)

@@ -72,6 +72,10 @@ class Kind:
     the time of creation, in the response of the lookup or of the creating operation. Where AWS
     gives neither, its tag for the run does.
 
+    ``put`` makes it a setting of the whole account, whose undo restores what was there before:
+    the operation that sets it, with what ``was`` (an expression that sees the response of the
+    lookup) gives; where there was nothing, it is removed.
+
     ``guarded`` tells whether somebody protected it against removal, and ``unguard`` is the
     command that ends that.
     """
@@ -92,6 +96,8 @@ class Kind:
     resource_type: str = ""
     by_hand: str = ""
     identity: str = ""
+    put: str = ""
+    was: str = ""
     guarded: str = ""
     unguard: str = ""
 

@@ -122,7 +122,6 @@ _POLICY, _MFA = _OF["Policy"], _OF["MFADevice"]
 _CALLER = Rule(Must.OWN, "UserName", "iam.user", needed=True, implied=True)
 _RENAMED = "what is renamed is not found again by its name"
 _WHOLE_ACCOUNT = (Rule(Must.EMBEDDED),)
-_CERTIFICATE = (_absent("ServerCertificateName", "stslab does not undo certificates"),)
 _BOUNDARY = _attached("PermissionsBoundary")
 
 _IAM: dict[str, Rules] = {
@@ -163,7 +162,6 @@ _IAM: dict[str, Rules] = {
     "DeleteRole": (_ROLE,),
     "DeleteSAMLProvider": (_OF["SAMLProvider"],),
     "DeleteSSHPublicKey": (_USER,),
-    "DeleteServerCertificate": _CERTIFICATE,
     "DeleteServiceLinkedRole": (*_WHOLE_ACCOUNT, _own("iam.service_linked_role", "RoleName")),
     "DeleteServiceSpecificCredential": (_CALLER,),
     "DeleteSigningCertificate": (_CALLER,),
@@ -184,12 +182,7 @@ _IAM: dict[str, Rules] = {
     "UpdateRole": (_ROLE,),
     "UpdateRoleDescription": (_ROLE,),
     "UpdateSAMLProvider": (_OF["SAMLProvider"],),
-    "UpdateSSHPublicKey": (_USER,),
-    "UpdateSigningCertificate": (_CALLER,),
     "UpdateUser": (_USER, _absent("NewUserName", _RENAMED)),
-    "UploadSSHPublicKey": (_USER,),
-    "UploadServerCertificate": _CERTIFICATE,
-    "UploadSigningCertificate": (_CALLER,),
     **{f"Put{one}Policy": (_OF[one], _rights("PolicyDocument")) for one in _OWNERS},
     **{f"Delete{one}Policy": (_OF[one],) for one in _OWNERS},
     **{f"Attach{one}Policy": (_OF[one], _attached("PolicyArn")) for one in _OWNERS},

@@ -73,6 +73,14 @@ def _boundary_kind(owner: str) -> Kind:
 
 
 _OWNERS = ("User", "Role", "Group")
+_PASSWORD_POLICY = ", ".join(
+    f"{name}: {name}"
+    for name in (
+        "AllowUsersToChangePassword", "HardExpiry", "MaxPasswordAge", "MinimumPasswordLength",
+        "PasswordReusePrevention", "RequireLowercaseCharacters", "RequireNumbers",
+        "RequireSymbols", "RequireUppercaseCharacters",
+    )
+)  # fmt: skip
 _KINDS = (
     _entity("user", "IAM user", children.USER, "AWS::IAM::User"),
     _entity("role", "IAM role", children.ROLE, "AWS::IAM::Role"),
@@ -177,6 +185,38 @@ _KINDS = (
         parent="iam.instance_profile",
         parent_names=("InstanceProfileName",),
     ),
+    Kind(
+        id="iam.service_linked_role",
+        what="service-linked role {RoleName}",
+        names=("RoleName",),
+        look="GetRole",
+        look_names=("RoleName",),
+        present="answer.Role",
+        remove=Remove("DeleteServiceLinkedRole", ("RoleName",)),
+        identity="answer.Role.RoleId",
+    ),
+    Kind(
+        id="iam.account_alias",
+        what="alias of the account",
+        names=(),
+        look="ListAccountAliases",
+        look_names=(),
+        present="answer.AccountAliases",
+        remove=Remove("DeleteAccountAlias", ("AccountAlias",)),
+        put="CreateAccountAlias",
+        was="{AccountAlias: answer.AccountAliases[0]}",
+    ),
+    Kind(
+        id="iam.password_policy",
+        what="password policy of the account",
+        names=(),
+        look="GetAccountPasswordPolicy",
+        look_names=(),
+        present="answer.PasswordPolicy",
+        remove=Remove("DeleteAccountPasswordPolicy", ()),
+        put="UpdateAccountPasswordPolicy",
+        was=f"answer.PasswordPolicy.{{{_PASSWORD_POLICY}}}",
+    ),
     *map(_inline_kind, _OWNERS),
     *map(_attachment_kind, _OWNERS),
     *map(_boundary_kind, ("User", "Role")),
@@ -237,4 +277,11 @@ _KINDS = (
 
 KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _KINDS}
 BY_RESOURCE_TYPE: Mapping[str, Kind] = {k.resource_type: k for k in _KINDS if k.resource_type}
+BY_SETTING: Mapping[str, Kind] = {
+    f"{k.service}.{operation}": k
+    for k in _KINDS
+    for operation in (k.put, k.remove.operation)
+    if k.put
+}
+"""The settings of the whole account, by the operations that change them."""
 BY_REMOVAL: Mapping[str, Kind] = {f"{k.service}.{k.remove.operation}": k for k in _KINDS}

@@ -40,11 +40,15 @@ class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of a template, its properties evaluated."""
+    """One resource of a template, its properties evaluated.
+
+    ``stays``: it is kept when its stack is deleted, or when another takes its place.
+    """
 
     logical: str
     type: str
     properties: Mapping[str, Any]
+    stays: bool = False
 
 
 def resources(
@@ -73,7 +77,9 @@ def resources(
         for logical, resource in declared.items():
             whole = _mapping(resource)
             properties = scope.value(whole.get("Properties", {}))
-            yield Resource(logical, str(whole.get("Type")), _mapping(properties))
+            policies = ("DeletionPolicy", "UpdateReplacePolicy")
+            stays = any(whole.get(one, "Delete") != "Delete" for one in policies)
+            yield Resource(logical, str(whole.get("Type")), _mapping(properties), stays)
 
 
 def parse(text: str) -> Mapping[str, Any]:

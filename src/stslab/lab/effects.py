@@ -201,7 +201,7 @@ class _Walk:
 def _made(call: str, params: Mapping[str, Any], own: Own) -> Named | None:
     """The thing that a call makes, if others hang on things of its kind: (kind, name)."""
     creation = creation_of(call, params)
-    if creation is None or KINDS[creation.kind].parent:
+    if creation is None or KINDS[creation.kind].parent or KINDS[creation.kind].put:
         return None
     names = names_made(creation, params, {}, own.account, own.partition)
     name = names.get(KINDS[creation.kind].names[0])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from stslab.kinds.table import BY_SETTING
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Operation
 from stslab.lab.checking.scope import Scope
@@ -36,7 +37,9 @@ class Undoing:
         """The step's undo, filled in; reported where it lacks one that it needs."""
         node = draft.node.get("undo")
         if draft.part.undo is None or node is None:
-            if operation and operation.changes and "undo" not in draft.spoiled:
+            is_setting = draft.part.call in BY_SETTING  # which is put back by itself
+            changes = operation and operation.changes and not is_setting
+            if changes and "undo" not in draft.spoiled:
                 self._missing(draft)
             return draft.part.undo
         nodes = node.items or [node]

@@ -11,7 +11,7 @@ from stslab.runner.calls.ahead import Read
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import Thing
-from stslab.runner.ports import Answer, Lost, Outcome
+from stslab.runner.ports import Answer, Lost, Outcome, Refusal
 
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
@@ -142,7 +142,8 @@ class Lookout:
         if kind.tagging:
             params = {name: sight.thing.names[name] for name in kind.tagging_names}
             outcome = self._work.calls.read(kind.service, kind.tagging, params)
-            read = isinstance(outcome, Answer)
+            none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome)
+            read = none or isinstance(outcome, Answer)
             data = outcome.data if isinstance(outcome, Answer) else {}
         found = search(kind.tags, {"answer": data, "thing": dict(sight.thing.names)})
         return read, tag_in(found)

@@ -67,7 +67,8 @@ def completed(
     thing = thing_made(prepared.creation, prepared.params, data, target)
     if thing:
         thing = replace(thing, identity=identity_in(KINDS[thing.kind], data))
-    return thing, undo_calls(prepared.step, scope)
+    setting = thing and KINDS[thing.kind].put
+    return thing, prepared.intent.undo if setting else undo_calls(prepared.step, scope)
 
 
 def thing_made(

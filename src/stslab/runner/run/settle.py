@@ -6,7 +6,9 @@ from typing import Any
 
 from stslab.errors import RunError
 from stslab.kinds.creations import is_repeatable
-from stslab.kinds.kind import search
+from stslab.kinds.kind import Kind, search
+from stslab.kinds.table import KINDS
+from stslab.runner.calls.calls import ADMIN
 from stslab.runner.calls.look import Lookout, complete, label
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import (
@@ -54,6 +56,35 @@ class Settler:
         if entry.state in MADE:
             return self._taken_back(entry)
         return Settled()
+
+    def restoring(self, prepared: Prepared, entry: Entry | None) -> Prepared:
+        """The step; where it changes a setting of the whole account, with the undo of that.
+
+        It puts back what was there before: before the earlier try, where there was one.
+
+        Raises:
+            RunError: what is there can't be looked up.
+            NotOwn: it is no setting that a run may change here.
+        """
+        thing = prepared.intent.thing
+        kind = KINDS[thing.kind] if thing else None
+        if not (thing and kind and kind.put):
+            return prepared
+        undo = (entry.undo if entry else ()) or (self._put_back(prepared, kind, thing),)
+        return replace(prepared, intent=replace(prepared.intent, undo=undo))
+
+    def _put_back(self, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
+        step = prepared.step
+        self._work.own.require(step.identity, step.service, step.operation, prepared.params)
+        sight = self._lookout.look(thing)
+        if sight.there is None:
+            raise RunError(f"The {label(thing)} could not be looked up.", "Try again: stslab run")
+        was = search(kind.was, {"answer": sight.data}) if sight.there else {}
+        known = {name: value for name, value in was.items() if value is not None}
+        if known:
+            return UndoCall(ADMIN, kind.service, kind.put, known)
+        named = {name: prepared.params[name] for name in kind.remove.names}
+        return UndoCall(ADMIN, kind.service, kind.remove.operation, named)
 
     def adopt_existing(self, prepared: Prepared) -> Mapping[str, Any] | None:
         """The answer of a call that said that its thing exists, if the thing is the run's own.

@@ -5,7 +5,7 @@ where its response can be had again, or else taken back and made anew.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stslab.errors import CredentialsError, NotOwn, RunError
@@ -96,7 +96,8 @@ class Steps:
         if entry and entry.state is EntryState.ANSWERED:
             self._finish(doing, entry.seq)
             return
-        prepared, stage = doing.prepared, doing.stage.id
+        prepared, stage = self._settler.restoring(doing.prepared, entry), doing.stage.id
+        doing = replace(doing, prepared=prepared)
         for _ in range(1 if is_repeatable(prepared.call) else _ROUNDS):
             settled = self._settler.settle(entry, prepared) if entry else Settled()
             answered = _adopted(settled) or self._called(prepared, settled)

@@ -257,7 +257,7 @@ class Cleanup:
         return self._calls.patience.until(lambda: Lookout(work).look(thing), judge)
 
     def _by_hand(self, entry: Entry) -> str:
-        if entry.thing and complete(entry.thing):
+        if entry.thing and complete(entry.thing) and not _is_setting(entry.thing):
             return self._command(entry.thing)
         calls = (
             self._calls.shown(call.identity, call.service, call.operation, call.params)
@@ -303,9 +303,14 @@ def _to_look_up(work: Work) -> list[Thing]:
     found: list[Thing] = []
     for entry in work.journal.entries(work.run.id):
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
-            new = [thing for thing in work.things_of(entry) if complete(thing)]
+            new = [one for one in work.things_of(entry) if complete(one) and not _is_setting(one)]
             found += [thing for thing in new if not any(thing.same(known) for known in found)]
     return found
+
+
+def _is_setting(thing: Thing) -> bool:
+    """Whether it belongs to the whole account: it was put back, and is there all the same."""
+    return bool(KINDS[thing.kind].put)
 
 
 def _not_ours(work: Work) -> list[Thing]:

@@ -43,7 +43,13 @@ class Stacks:
         params = {"StackName": stack.names["StackName"]}
         outcome = self._work.calls.read("cloudformation", "DescribeStackResources", params)
         listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
-        return tuple(filter(None, map(_thing, listed)))
+        found = (one for one in listed if self._is_made(one))
+        return tuple(filter(None, map(_thing, found)))
+
+    def _is_made(self, resource: Mapping[str, Any]) -> bool:
+        """Not one that could not be made: it may name what somebody else made before."""
+        failed = resource.get("ResourceStatus") == "CREATE_FAILED"
+        return not failed or self._work.run.id in str(resource.get("PhysicalResourceId"))
 
 
 def _thing(resource: Mapping[str, Any]) -> Thing | None:

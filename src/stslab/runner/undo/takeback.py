@@ -97,6 +97,8 @@ class TakeBack:
         return {one.thing.names[name] for one in others if one.thing and name in one.thing.names}
 
     def _perhaps(self, entry: Entry) -> Taken:
+        if entry.thing and KINDS[entry.thing.kind].put:  # what was there before is put back
+            return self._undone(entry, entry.undo)
         if entry.thing and complete(entry.thing):
             return self._if_ours(entry, entry.thing)
         found = self.discovered(entry)
