@@ -248,6 +248,15 @@ def test_its_files_are_its_owners_alone(running):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
+def test_without_aws_s_policies_it_does_not_start(folder, tmp_path, monkeypatch):
+    (tmp_path / "other" / "moto").mkdir(parents=True)
+    (tmp_path / "other" / "moto" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    with pytest.raises(SandboxError, match="AWS's managed policies can't be read"):
+        client.ensure(folder)
+    assert client.find(folder) is None
+
+
 COLD = """
 import sys
 from pathlib import Path

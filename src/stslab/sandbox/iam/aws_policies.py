@@ -75,16 +75,33 @@ def _id(name: str) -> str:
     return f"ANPA{digest}"[:_ID_LENGTH]
 
 
+def require() -> None:
+    """Find out, when the account is opened, whether there are any.
+
+    Raises:
+        SandboxError: their file is not where moto has it.
+    """
+    if not _source().is_file():
+        raise _lacking()
+
+
 @functools.cache
 def _listed() -> Mapping[str, msgspec.Raw]:
     """Each policy's part of the file, by its name."""
-    spec = importlib.util.find_spec("moto")
     try:
-        folder = Path(((spec and spec.submodule_search_locations) or [""])[0])
-        _, _, literal = (folder / _FILE).read_text(encoding="utf-8").partition("=")
+        _, _, literal = _source().read_text(encoding="utf-8").partition("=")
         return msgspec.json.decode(ast.literal_eval(literal.strip()), type=dict[str, msgspec.Raw])
     except (OSError, ValueError, SyntaxError) as error:
-        raise SandboxError(
-            f"AWS's managed policies can't be read: moto has no {_FILE} as it is expected.",
-            "Install the moto that stslab asks for: pip install --force-reinstall stslab",
-        ) from error
+        raise _lacking() from error
+
+
+def _source() -> Path:
+    spec = importlib.util.find_spec("moto")
+    return Path(((spec and spec.submodule_search_locations) or [""])[0]) / _FILE
+
+
+def _lacking() -> SandboxError:
+    return SandboxError(
+        f"AWS's managed policies can't be read: moto has no {_FILE} as it is expected.",
+        "Install the moto that stslab asks for: pip install --force-reinstall stslab",
+    )

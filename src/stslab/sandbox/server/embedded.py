@@ -8,6 +8,7 @@ import msgspec
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.accounts import LEARNER, REGION
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
@@ -33,6 +34,7 @@ class EmbeddedAccount:
     """One state after another, kept in one file, with the pipeline before each."""
 
     def __init__(self, folder: Path, registry: Registry) -> None:
+        aws_policies.require()
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         found = self._store.load()
