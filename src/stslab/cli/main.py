@@ -35,7 +35,7 @@ click.version_option(__version__, prog_name="stslab")(cli)
 
 
 def main() -> None:
-    """Run the command line and exit: 0, or as DESIGN's table of exit codes says."""
+    """Run the command line and exit: 0, or the exit code of the error."""
     sys.exit(exit_code(sys.argv[1:]))
 
 
