@@ -43,8 +43,8 @@ def _flat(text: str) -> str:
 def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=True))
     assert done.code == 3
-    assert "✘ The user's policy is exactly the one in policy.json" in done.out
-    assert "NoSuchEntity" in done.out
+    assert "✘ The user's policies allow it to assume the role" in done.out
+    assert "implicitDeny" in done.out
     assert "stslab cleanup" in _flat(done.err)
     _cleans_up(machine)
 
@@ -57,11 +57,12 @@ def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
     _cleans_up(machine)
 
 
-def test_a_trust_in_somebody_else_is_refused(machine: Machine):
+def test_a_trust_in_somebody_else_refuses_for_another_reason(machine: Machine):
     done = machine.stslab("run", "--yes", machine.lab(("user/${UserName}", "user/somebody-else")))
-    assert done.code == 1
-    assert "AssumeRole failed: AccessDenied" in done.out
+    assert done.code == 3
+    assert "✘ The user may not assume the role yet" in done.out
     assert ACCESS_DENIED in _flat(done.out)
+    assert "where identity policy was to refuse" in _flat(done.out)
     _cleans_up(machine)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from tests.e2e.learner import ACCOUNT, CONSENT, REGION, Learner, a_learner
-from tests.e2e.machine import Machine
+from tests.e2e.machine import CLAIMS, Machine
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,14 @@ def test_the_whole_lab_and_nothing_is_left_and_the_learners_files_are_as_they_we
     assert "Nothing else is touched" in done.out
     assert "yes: IAM's policy simulator allows" in done.out
     report = json.loads(learner.stslab("report", "--json").out)
-    assert (report["proved"], report["clean"]) == (20, True)
+    assert (report["proved"], report["clean"]) == (CLAIMS, True)
+    gates = {one["says"]: one["gates"] for one in report["claims"]}
+    assert gates["It may not list your buckets"] == ["identity policy"]
+    assert gates["Nobody else of the account may assume the role, not even an administrator"] == [
+        "trust policy"
+    ]
+    shown = " ".join(learner.stslab("report").out.split())
+    assert "denied by the trust policy, as it should be" in shown
     assert report["run"]["caller"] == f"arn:aws:iam::{ACCOUNT}:user/admin"
     assert report["run"]["region"] == REGION
 

@@ -111,3 +111,62 @@ def test_what_there_is_not(tester: Machine):
     refused = tester.stslab("test", "--rehearse=speed=3")
     assert refused.code == 2
     assert "A rehearsal has no 'speed'" in refused.err
+
+
+# What the lab's texts say, and how its files could be wrong about it. The claim that notices.
+_PUT = "Action: [s3:GetObject, s3:PutObject]"
+_OBJECTS = 'Resource: !Sub "arn:${AWS::Partition}:s3:::${BucketName}/*"'
+_OF_BUCKET = 'Resource: !Sub "arn:${AWS::Partition}:s3:::${BucketName}"'
+_CONDITION = """\
+            Condition:
+              ArnEquals:
+                aws:PrincipalArn: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/${UserName}"
+"""
+_IAM = """\
+              - Sid: More
+                Effect: Allow
+                Action: "iam:{}*"
+                Resource: "*"
+
+Outputs:"""
+WRONG = {
+    "the trust has no condition": ((_CONDITION, ""), "Nobody else of the account"),
+    "the bucket can be made public": (("BlockPublicPolicy: true", "BlockPublicPolicy: false"), "Nothing can make the bucket"),
+    "the role may not get": ((_PUT, "Action: [s3:PutObject]"), "They allow it to get and put"),
+    "the role may not put": ((_PUT, "Action: [s3:GetObject]"), "They allow it to get and put"),
+    "the role may not list": (("Action: s3:ListBucket", "Action: s3:ListBucketVersions"), "list the bucket"),
+    "the role may delete": ((_PUT, "Action: [s3:GetObject, s3:PutObject, s3:DeleteObject]"), "may not delete hello.txt"),
+    "the role may all of S3": ((_PUT, "Action: s3:*"), "may not delete hello.txt"),
+    "objects of all buckets": ((_OBJECTS, 'Resource: "arn:aws:s3:::*/*"'), "No other bucket"),
+    "every bucket": ((_OF_BUCKET, 'Resource: "arn:aws:s3:::*"'), "No other bucket"),
+    "the role reads IAM": (("\nOutputs:", _IAM.format("Get")), "Nor may the role change"),
+    "the role creates in IAM": (("\nOutputs:", _IAM.format("Create")), "Nor may the role change"),
+    "the role puts in IAM": (("\nOutputs:", _IAM.format("Put")), "Nor may the role change"),
+    "the role lists IAM": (("\nOutputs:", _IAM.format("List")), "may not look at IAM's users"),
+    "sessions last longer": (("      Description: What the lab", "      MaxSessionDuration: 7200\n      Description: What the lab"), "longer than an hour"),
+    "the user may every role": (('"Resource": "${{ role_arn }}"', '"Resource": "*"'), "They allow no other role"),
+    "the user may all of STS": (('"Action": "sts:AssumeRole"', '"Action": "sts:*"'), "On the role itself"),
+    "the user may list users": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}'), "Of seven other things"),
+    "the user may everything": (('"sts:AssumeRole",\n      "Resource": "${{ role_arn }}"', '"*",\n      "Resource": "*"'), "They allow no other role"),
+    "the user may read the bucket": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObject",\n      "Resource": "arn:aws:s3:::${{ bucket_name }}/*"\n    }'), "They allow nothing on the bucket"),
+}  # fmt: skip
+
+
+def test_what_the_labs_texts_say_is_proved(tester: Machine):
+    """Each of these would make a text of the lab false: a claim of its stage does not hold."""
+    labs = {}
+    for number, (name, (change, _)) in enumerate(WRONG.items()):
+        path = tester.lab(change)
+        target = tester.root / f"copy{number}"
+        (tester.root / "copy").rename(target)
+        labs[str(target / Path(path).relative_to(tester.root / "copy"))] = name
+    done = tester.sh(f"{tester.python} -m stslab test --json {' '.join(labs)}", seconds=600)
+    verdicts = {labs[one["file"]]: one for one in map(json.loads, done.out.splitlines())}
+    noticed = {name: (one["exit_code"], one["error"] or "") for name, one in verdicts.items()}
+    missed = {
+        name: noticed[name]
+        for name, (_, claim) in WRONG.items()
+        if noticed[name][0] != 3 or claim not in noticed[name][1]
+    }
+    assert missed == {}
+    assert nothing_stays(tester)

@@ -44,7 +44,7 @@ stages:
       - {title: A stack, call: cloudformation.CreateStack, with: {StackName: "s-${{ run.id }}", TemplateBody: "Resources: {}", Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]}, wait: stack_create_complete, undo: [cloudformation.DeleteStack]}
     checkpoint:
       - {says: S, as: sts, call: sts.GetCallerIdentity, expect: "ends_with(Arn, ':user/${{ user }}')"}
-      - {says: S, as: sts, call: s3.ListBuckets, fails: AccessDenied, because: B}
+      - {says: S, as: sts, call: s3.ListBuckets, fails: AccessDenied, by: identity policy, because: B}
   - id: last
     title: Last
     intro: I

@@ -15,6 +15,7 @@ from cfnlint.api import lint_all
 
 from stslab import lab, resources
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.errors import UnresolvedReference
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import evaluate, resolve, resolve_vars, truthy
 
@@ -70,6 +71,7 @@ def test_its_stages(assume_role: Lab):
 
 DENIED = ("AccessDenied",)
 GONE = ("NoSuchEntity",)
+SIMULATES = "iam.SimulatePrincipalPolicy"
 
 
 @pytest.mark.parametrize(
@@ -80,20 +82,28 @@ GONE = ("NoSuchEntity",)
             "deploy-role",
             [
                 ("admin", "cloudformation.DescribeStacks", ()),
+                ("admin", "s3.GetPublicAccessBlock", ()),
+                ("admin", SIMULATES, ()),
+                ("admin", SIMULATES, ()),
+                ("admin", "sts.AssumeRole", DENIED),
                 ("sts", "s3.ListObjectsV2", DENIED),
                 ("sts", "sts.AssumeRole", DENIED),
             ],
         ),
-        ("attach-policy", [("admin", "iam.GetUserPolicy", ())]),
-        ("assume-role", [("assumed", "sts.GetCallerIdentity", ())]),
+        ("attach-policy", [("admin", SIMULATES, ())] * 5),
+        ("assume-role", [("assumed", "sts.GetCallerIdentity", ()), ("admin", "iam.GetRole", ())]),
         (
             "verify-access",
             [
                 ("sts", "s3.ListObjectsV2", DENIED),
                 ("assumed", "s3.ListObjectsV2", ()),
+                ("assumed", "s3.GetObject", ()),
                 ("assumed", "s3.ListBuckets", DENIED),
+                ("admin", SIMULATES, ()),
+                ("assumed", "s3.DeleteObject", DENIED),
                 ("assumed", "s3.DeleteBucket", DENIED),
                 ("assumed", "iam.ListUsers", DENIED),
+                ("admin", SIMULATES, ()),
             ],
         ),
         (
@@ -201,15 +211,56 @@ def test_its_expectations(
     assert truthy(evaluate(expect, response, scope)) is holds
 
 
-def test_the_policys_check_wants_exactly_policy_json(assume_role: Lab, scope: dict[str, Any]):
-    found = assume_role.stage("attach-policy")
+def results(*decisions: str, each: tuple[str, ...] = ()) -> Any:
+    """What IAM's simulator answers; ``each`` are the decisions for single resources."""
+    specific = [{"EvalResourceDecision": one} for one in each]
+    return {
+        "EvaluationResults": [
+            {"EvalDecision": one, "ResourceSpecificResults": specific} for one in decisions
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("claim", "response", "holds"),
+    [
+        (("deploy-role", 2), results("allowed"), True),
+        (("deploy-role", 2), results("implicitDeny"), False),
+        (("deploy-role", 3), results("allowed", "allowed"), True),
+        (("deploy-role", 3), results("implicitDeny", "allowed"), False),
+        (("attach-policy", 0), results("allowed"), True),
+        (("attach-policy", 0), results("explicitDeny"), False),
+        (("attach-policy", 0), results(), False),
+        (("attach-policy", 1), results("implicitDeny"), True),
+        (("attach-policy", 1), results("allowed"), False),
+        (("attach-policy", 2), results("implicitDeny", each=("implicitDeny",)), True),
+        (("attach-policy", 2), results("implicitDeny", each=("implicitDeny", "allowed")), False),
+        (("attach-policy", 2), results("implicitDeny", "allowed"), False),
+        (("attach-policy", 3), results("implicitDeny", "explicitDeny"), True),
+        (("attach-policy", 3), results("implicitDeny", "allowed"), False),
+        (("attach-policy", 3), {}, False),
+        (("attach-policy", 4), results("implicitDeny", "explicitDeny"), True),
+        (("attach-policy", 4), results("implicitDeny", "allowed"), False),
+        (("verify-access", 4), results("implicitDeny", each=("allowed",)), False),
+        (("verify-access", 8), results("implicitDeny", "allowed"), False),
+    ],
+)
+def test_what_it_wants_of_iams_simulator(
+    claim: tuple[str, int], response: Any, holds: bool, assume_role: Lab, scope: dict[str, Any]
+):
+    found = assume_role.stage(claim[0])
     assert found
-    document = json.loads(resolve(found.steps[0].params["PolicyDocument"], scope))
-    expect = found.checkpoint[0].expect
+    expect = found.checkpoint[claim[1]].expect
     assert expect
-    assert evaluate(expect, {"PolicyDocument": document}, scope) is True
-    document["Statement"][0]["Resource"] = "*"
-    assert evaluate(expect, {"PolicyDocument": document}, scope) is False
+    try:
+        assert truthy(evaluate(expect, response, scope)) is holds
+    except UnresolvedReference:
+        assert not holds
+
+
+def test_each_denial_says_by_which_gate(assume_role: Lab):
+    gates = {check.by for _, check in checks(assume_role) if check.fails == DENIED}
+    assert gates == {("identity policy",), ("trust policy",)}
 
 
 def test_what_iams_eventual_consistency_may_delay_is_tried_again(assume_role: Lab):
@@ -221,7 +272,8 @@ def test_what_iams_eventual_consistency_may_delay_is_tried_again(assume_role: La
     assert {
         ("create-user", "sts.GetCallerIdentity"),
         ("create-user", "s3.ListBuckets"),
-        ("attach-policy", "iam.GetUserPolicy"),
+        ("deploy-role", SIMULATES),
+        ("attach-policy", SIMULATES),
         ("verify-access", "s3.ListObjectsV2"),
         ("cleanup", "sts.GetCallerIdentity"),
         ("cleanup", "iam.GetUser"),

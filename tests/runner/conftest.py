@@ -50,6 +50,15 @@ class Machine:
     def process(self, **account) -> "Process":
         return Process(self, FakeAccount(self.world, self.profiles, **account))
 
+    def allows_nothing(self) -> None:
+        """From now on, IAM's simulator says that nothing is allowed."""
+        vars(self.world)["iam_simulate_principal_policy"] = lambda **_: {
+            "EvaluationResults": [{"EvalDecision": "implicitDeny"}]
+        }
+
+    def allows_again(self) -> None:
+        del vars(self.world)["iam_simulate_principal_policy"]
+
     def new_id(self) -> str:
         self.ids += 1
         return f"run{self.ids:05d}"

@@ -157,7 +157,48 @@ class World:
         if RoleName not in self.roles:
             raise no_entity(f"role with name {RoleName}")
         role = self.roles[RoleName]
-        return {"Role": {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}}
+        told = {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}
+        return {"Role": {**told, "MaxSessionDuration": 3600}}
+
+    def iam_simulate_principal_policy(self, PolicySourceArn, ActionNames, ResourceArns=("*",)):  # noqa: N803
+        """By the statements that the principal has; nothing else of policies is known here."""
+        allowed = {
+            (action, resource)
+            for statement in self.statements(PolicySourceArn)
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+        }
+        decided = [
+            (action, [_decided((action, one) in allowed) for one in ResourceArns])
+            for action in ActionNames
+        ]
+        return {
+            "EvaluationResults": [
+                {
+                    "EvalActionName": action,
+                    "EvalDecision": _decided({*each} == {"allowed"}),
+                    "ResourceSpecificResults": [{"EvalResourceDecision": one} for one in each],
+                }
+                for action, each in decided
+            ]
+        }
+
+    def statements(self, arn: str) -> list[dict[str, list[str]]]:
+        kind, name = arn.rpartition(":")[2].split("/", 1)
+        if kind == "user":
+            found = [
+                one
+                for document in self.user(name)["policies"].values()
+                for one in (json.loads(document) if isinstance(document, str) else document)[
+                    "Statement"
+                ]
+            ]
+            return [{key: [one[key]] for key in ("Action", "Resource")} for one in found]
+        bucket = f"arn:aws:s3:::{self.roles[name]['bucket']}"
+        return [
+            {"Action": ["s3:ListBucket"], "Resource": [bucket]},
+            {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": [f"{bucket}/hello.txt"]},
+        ]
 
     def iam_list_roles(self):
         return {"Roles": [{"RoleName": name} for name in self.roles], "IsTruncated": False}
@@ -238,6 +279,20 @@ class World:
             raise Refused("404", "Not Found", 404)
         return {}
 
+    def s3_get_public_access_block(self, Bucket):  # noqa: N803
+        self.bucket(Bucket)
+        names = [
+            "BlockPublicAcls",
+            "IgnorePublicAcls",
+            "BlockPublicPolicy",
+            "RestrictPublicBuckets",
+        ]
+        return {"PublicAccessBlockConfiguration": dict.fromkeys(names, True)}
+
+    def s3_get_object(self, Bucket, Key):  # noqa: N803
+        self.s3_head_object(Bucket, Key)
+        return {"Body": self.bucket(Bucket)[Key][-1]}
+
     def s3_create_bucket(self, Bucket):  # noqa: N803
         self.buckets.setdefault(Bucket, {})
         return {"Location": f"/{Bucket}"}
@@ -307,7 +362,9 @@ class World:
         if failing:
             self.event(stack, "Bucket", "CREATE_FAILED", f"{given['BucketName']} already exists")
         else:
-            self.roles[role] = {"tags": list(Tags), "policies": [], "id": self.number()}
+            self.roles[role] = {
+                "tags": list(Tags), "policies": [], "id": self.number(), "bucket": given["BucketName"],
+            }  # fmt: skip
             self.buckets[given["BucketName"]] = {}
             self.tags[given["BucketName"]] = list(Tags)
         self.event(stack, StackName, stack["StackStatus"])
@@ -372,6 +429,10 @@ class World:
         self.buckets.pop(found["bucket"], None)
         del self.stacks[StackName]
         return {}
+
+
+def _decided(allowed: bool) -> str:
+    return "allowed" if allowed else "implicitDeny"
 
 
 def snake(name: str) -> str:

@@ -74,7 +74,7 @@ class FakeProfiles:
 
 
 # What the lab's session may do beyond asking who it is.
-_SESSION_MAY = {"s3.PutObject", "s3.ListObjectsV2"}
+_SESSION_MAY = {"s3.PutObject", "s3.GetObject", "s3.ListObjectsV2"}
 _WAITERS = {
     "stack_create_complete": {"CREATE_COMPLETE": "success", "ROLLBACK_COMPLETE": "failure"},
     "stack_delete_complete": {"DELETE_FAILED": "failure"},

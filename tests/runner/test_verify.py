@@ -45,7 +45,7 @@ def test_another_stslab_that_made_it_is_no_difference(handed_in):
     [
         (lambda it: it.update(proved=20), "proved"),
         (lambda it: it.update(skipped=[], not_reached=[]), "not_reached"),
-        (lambda it: it["claims"][5].update(verdict="allowed"), "claims"),
+        (lambda it: it["claims"][-1].update(verdict="allowed"), "claims"),
         (lambda it: it["run"].update(person="somebody else"), "run"),
         (lambda it: it["stages"][0]["attempts"].clear(), "stages"),
         (lambda it: it.update(grade="A"), "grade"),

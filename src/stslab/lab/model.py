@@ -18,6 +18,9 @@ from msgspec import Meta, Struct, field
 from stslab.policy.vocabulary import Gate
 
 LONGEST_WAIT = 3600.0
+DENIALS = ("AccessDenied", "AccessDeniedException", "403")
+"""The codes with which AWS answers what is not allowed; a check with one says by which gates."""
+
 _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
 
 
@@ -220,7 +223,10 @@ class Check(_Calls, frozen=True, kw_only=True):
     ] = ()
     by: Annotated[
         tuple[Gate, ...],
-        Meta(extra={"one": True}, description="The gates that refuse, all of them."),
+        Meta(
+            extra={"one": True, "none": "none"},
+            description="The gates that refuse, all of them; none: a rule of the service does.",
+        ),
     ] = ()
     key: Annotated[Text | None, _says("The condition key that decides, as in sts:ExternalId.")] = (
         None

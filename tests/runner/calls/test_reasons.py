@@ -2,6 +2,7 @@
 
 import pytest
 
+from stslab.lab.model import Check
 from stslab.runner.calls.reasons import mismatch, told
 from stslab.runner.ports import Reason, Refusal
 
@@ -49,7 +50,9 @@ KEYS = ("sts:ExternalId", "aws:PrincipalArn")
 @pytest.mark.parametrize(
     ("by", "key", "reason", "said"),
     [
-        ((), None, Reason(("scp",)), ""),
+        ((), None, None, ""),
+        ((), None, Reason(()), ""),
+        ((), None, Reason(("scp",)), "refused by scp, where no policy was to refuse"),
         (("trust policy",), None, None, ""),
         (("trust policy",), None, Reason(("trust policy",)), ""),
         (("trust policy",), None, Reason(("identity policy",)),
@@ -60,7 +63,7 @@ KEYS = ("sts:ExternalId", "aws:PrincipalArn")
         (("scp", "trust policy"), None, Reason(("scp",)),
          "refused by scp, where scp and trust policy was to refuse"),
         (("trust policy",), None, Reason(()),
-         "refused by none of the gates, where trust policy was to refuse"),
+         "refused by no policy, where trust policy was to refuse"),
         (("trust policy",), "STS:externalid", Reason(("trust policy",), KEYS), ""),
         (("trust policy",), "aws:SourceIp", Reason(("trust policy",), KEYS),
          "sts:ExternalId and aws:PrincipalArn decided, where aws:SourceIp was to decide"),
@@ -73,4 +76,11 @@ KEYS = ("sts:ExternalId", "aws:PrincipalArn")
     ],
 )  # fmt: skip
 def test_a_refusal_is_compared_with_its_reason(by, key, reason, said):
-    assert mismatch(by, key, reason) == said
+    check = Check(says="S", call="s3.ListBuckets", fails=("AccessDenied",), by=by, key=key)
+    assert mismatch(check, "AccessDenied", reason) == said
+
+
+def test_an_error_that_is_no_denial_has_no_gate_to_compare():
+    check = Check(says="S", call="iam.GetUser", fails=("NoSuchEntity",))
+    assert mismatch(check, "NoSuchEntity", Reason(())) == ""
+    assert mismatch(check, "InvalidClientTokenId", Reason(("signature",))) == ""

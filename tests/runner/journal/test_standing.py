@@ -97,10 +97,12 @@ def test_cleanup_by_its_command_is_no_stage_that_was_reached(machine):
 
 
 def test_attempts_stay_and_say_how(machine):
-    vars(machine.world)["iam_get_user_policy"] = lambda **_: {"PolicyDocument": {}}
-    with machine.process() as process, pytest.raises(StslabError, match="does not hold"):
-        process.run(last="attach-policy")
-    del vars(machine.world)["iam_get_user_policy"]
+    with machine.process() as process:
+        process.run(last="deploy-role")
+        machine.allows_nothing()
+        with pytest.raises(StslabError, match="does not hold"):
+            process.run(last="attach-policy")
+    machine.allows_again()
     with machine.process() as process:
         process.runner._how = How.YES
         process.run(last="attach-policy")
@@ -110,7 +112,7 @@ def test_attempts_stay_and_say_how(machine):
         ("--yes", "done"),
     ]
     assert stage.state == "done"
-    (claim,) = (one for one in stands(machine).claims if one.stage == "attach-policy")
+    claim = next(one for one in stands(machine).claims if one.stage == "attach-policy")
     assert (claim.verdict, claim.tries) == ("allowed", 2)
     assert stands(machine).asked_nobody == ("attach-policy",)
 

@@ -13,9 +13,10 @@ from stslab.lab.checking.scope import ADMIN, Scope
 from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
 from stslab.lab.checking.undoing import Undoing
 from stslab.lab.checking.variables import declare
-from stslab.lab.model import Check, LabFile, Stage, Step
+from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.structure import Draft, LabDraft, StageDraft
+from stslab.policy.vocabulary import Gate
 
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 
@@ -116,6 +117,7 @@ class _Walk:
 
     def _outcome(self, draft: Draft[Check], operation: Operation | None) -> None:
         check, node = draft.part, draft.node
+        self._gates(draft)
         if check.fails:
             self._refusal(draft)
         elif operation and operation.changes and "fails" not in draft.spoiled:
@@ -136,6 +138,21 @@ class _Walk:
             self.report(
                 node.keys["fails"].problem(message, "Add `because:` and say why AWS refuses.")
             )
+
+    def _gates(self, draft: Draft[Check]) -> None:
+        """Each denial says by which gate; nothing else does."""
+        check, node = draft.part, draft.node
+        named = "by" in node.value
+        if named and not check.fails and "fails" not in draft.spoiled:
+            message = "Only a refusal has gates, and this call is to succeed."
+            self.report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
+        if check.key and not named:
+            message = "A condition key decides in a policy, and no gate is named."
+            self.report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
+        denied = [code for code in check.fails if code in DENIALS]
+        if denied and not named and "fails" not in draft.spoiled:
+            message = f"{denied[0]} can have many reasons, and the right one is not named."
+            self.report(node.keys["fails"].problem(message, _NAME_GATES))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
         check, node = draft.part, draft.node
@@ -190,6 +207,12 @@ class _Walk:
             name = draft.node.value["profile"].value["name"]
             self.report(name.problem(message, "Give it another name."))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
+
+
+_NAME_GATES = (
+    f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
+    " service itself."
+)
 
 
 def _response(operation: Operation | None) -> Shape:

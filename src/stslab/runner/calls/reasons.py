@@ -1,5 +1,6 @@
 """Why a call was refused, as far as AWS's own error says it."""
 
+from stslab.lab.model import DENIALS, Check
 from stslab.policy.messages.reading import read
 from stslab.policy.vocabulary import Gate
 from stslab.runner.ports import Reason, Refusal
@@ -16,15 +17,19 @@ def told(refusal: Refusal) -> Reason | None:
     return Reason((str(Gate.TRUST if is_trust else message.gate),), whole=False)
 
 
-def mismatch(by: tuple[str, ...], key: str | None, reason: Reason | None) -> str:
-    """What the reason is that it should not be; nothing where it is right, or is not told."""
-    if not by or reason is None:
+def mismatch(check: Check, code: str, reason: Reason | None) -> str:
+    """What is wrong with the reason of an expected refusal; nothing where it is not told.
+
+    A denial that names no gate is one by a rule of the service.
+    """
+    if reason is None or not (check.by or code in DENIALS):
         return ""
-    wanted, came = " and ".join(by), " and ".join(reason.gates) or "none of the gates"
-    right = set(by) == {*reason.gates} if reason.whole else {*reason.gates} <= set(by)
+    came, wanted = (" and ".join(gates) or "no policy" for gates in (reason.gates, check.by))
+    gates = {*reason.gates}
+    right = gates == {*check.by} if reason.whole else gates <= {*check.by}
     if not right:
         return f"refused by {came}, where {wanted} was to refuse"
-    if key and reason.whole and key.lower() not in map(str.lower, reason.keys):
+    if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
         decided = " and ".join(reason.keys) or "no condition"
-        return f"{decided} decided, where {key} was to decide"
+        return f"{decided} decided, where {check.key} was to decide"
     return ""

@@ -247,7 +247,7 @@ def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     right = refusal.code in check.fails
     wanted = " or ".join(check.fails)
     why = f"{wanted} was to be the answer" if wanted else "the call was to succeed"
-    wrong = mismatch(check.by, check.key, reason)
+    wrong = mismatch(check, refusal.code, reason)
     return Finding(
         held=right and not wrong,
         proof=refusal.message,

@@ -13,7 +13,7 @@ from typing import Any
 from stslab.kinds.judge import resources_of
 from stslab.kinds.table import KINDS
 from stslab.lab.changed import Summary
-from stslab.lab.effects import STEP, UNDO, Effect, effects, summary
+from stslab.lab.effects import CHECK, STEP, UNDO, Effect, effects, summary
 from stslab.lab.model import Lab
 from stslab.runner.calls.calls import ADMIN
 from stslab.runner.ports import TargetInfo
@@ -99,8 +99,8 @@ def footprint(lab: Lab, target: TargetInfo) -> Footprint:
 
 
 def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
-    """What ``admin`` needs for a step or its undo, and cleanup for what a step makes."""
-    if one.when not in (STEP, UNDO):
+    """What ``admin`` needs for a step, its undo, a claim, and cleanup for what a step makes."""
+    if one.when not in (STEP, UNDO, CHECK) or one.fails:
         return
     if one.identity == ADMIN:
         service, _, operation = one.call.partition(".")
