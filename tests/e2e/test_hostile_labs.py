@@ -21,6 +21,7 @@ from tests.unjudged import unjudged
 
 from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
 from stslab.lab.reading.problems import Problem
@@ -196,13 +197,22 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
     if "says" not in row:
         return
     with Journal(tmp_path / "journal.sqlite") as journal:
-        runner = Runner(unjudged(path), opened.account, opened.profiles, journal, lambda _: None)
+        runner = Runner(
+            unjudged(path),
+            opened.account,
+            opened.profiles,
+            journal,
+            lambda _: None,
+            describe=aws_command,
+        )
         with pytest.raises(StslabError) as refused:
             begin(runner)
         assert row["says"] in refused.value.message
         assert refused.value.exit_code == (4 if "services" in row else 2)
         for run in journal.runs():
-            Cleanup(journal, opened.account, opened.profiles, lambda _: None).run(run.id)
+            Cleanup(
+                journal, opened.account, opened.profiles, lambda _: None, describe=aws_command
+            ).run(run.id)
     assert changed() == []
 
 
@@ -253,6 +263,7 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
             opened.profiles,
             journal,
             lambda _: None,
+            describe=aws_command,
         )
         begin(runner)
         (run,) = journal.runs()
@@ -272,7 +283,9 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
             tags = [{"Key": "stslab:run", "Value": "others00"}]
             client.put_bucket_tagging(Bucket=theirs["Bucket"], Tagging={"TagSet": tags})
         with contextlib.suppress(UndoIncomplete):  # a sweep tells what has the run's id
-            Cleanup(journal, opened.account, opened.profiles, lambda _: None).run(run.id)
+            Cleanup(
+                journal, opened.account, opened.profiles, lambda _: None, describe=aws_command
+            ).run(run.id)
         assert [one.state for one in journal.entries(run.id)] == [EntryState.NOT_OURS]
     remove(**undo.params)  # it is there: this does not fail
 

@@ -9,6 +9,7 @@ from tests.e2e.machine import Machine
 
 from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
 from stslab.runner.journal.records import EntryState, Result
 from stslab.runner.journal.store import Journal
@@ -81,12 +82,12 @@ def test_what_was_there_before_is_put_back(
     with Journal(tmp_path / "journal.sqlite") as journal:
         ports = (opened.account, opened.profiles)
         loaded = lab.load(path, catalogue=BotocoreCatalogue())
-        runner = Runner(loaded, *ports, journal, lambda _: None)
+        runner = Runner(loaded, *ports, journal, lambda _: None, describe=aws_command)
         run = runner.start_or_resume().run
         runner.run_stage("one")
         assert client.control(folder, "GET", "changed")["changed"]
         for entry in journal.entries(run.id)[:-1] if lost else ():
             journal.conclude(run.id, entry.seq, Result(EntryState.LOST))
-        report = Cleanup(journal, *ports, lambda _: None).run(run.id)
+        report = Cleanup(journal, *ports, lambda _: None, describe=aws_command).run(run.id)
     assert "password policy of the account" in report.removed
     assert client.control(folder, "GET", "changed")["changed"] == []

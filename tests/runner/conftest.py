@@ -11,6 +11,7 @@ from tests.runner.fakes import FakeAccount, FakeClock, FakeProfiles, TickingJour
 
 from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.command import aws_command
 from stslab.lab.model import Lab
 from stslab.runner.events import Event
 from stslab.runner.run.run import Runner
@@ -82,9 +83,12 @@ class Process:
             self.journal,
             machine.events.append,
             machine.clock,
+            describe=aws_command,
             new_id=machine.new_id,
         )
-        self.cleanup = Cleanup(self.journal, *ports, machine.events.append, machine.clock)
+        self.cleanup = Cleanup(
+            self.journal, *ports, machine.events.append, machine.clock, describe=aws_command
+        )
 
     def __enter__(self) -> Self:
         return self

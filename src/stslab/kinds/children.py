@@ -158,3 +158,16 @@ INSTANCE_PROFILE = (
         Remove("RemoveRoleFromInstanceProfile", ("InstanceProfileName", "RoleName")),
     ),
 )
+# IAM API Reference, DeleteVirtualMFADevice: "You must deactivate a user's virtual MFA device
+# before you can delete it."
+MFA_DEVICE = (
+    Child(
+        "its use by user {UserName}",
+        "ListVirtualMFADevices",
+        (),
+        "VirtualMFADevices[?SerialNumber == <SerialNumber> && User.UserName]"
+        ".{UserName: User.UserName}",
+        (Remove("DeactivateMFADevice", ("UserName", "SerialNumber")),),
+        _IAM_PAGES,
+    ),
+)

@@ -11,6 +11,7 @@ thing's names; a child's see the listing's response; a creation's see
 its scheme.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,9 +45,10 @@ class Remove:
 class Child:
     """What must go before its parent can: how it is listed, and what removes each.
 
-    ``each`` gives a list of mappings; a removal is called with the parent's names and one
-    mapping's. ``what`` describes one of them, with the mapping's names in braces. ``pages``
-    maps a listing's output members to the input members that ask for what comes next.
+    ``each`` gives a list of mappings, with the parent's names in it as ``<Name>``; a removal is
+    called with the parent's names and one mapping's. ``what`` describes one of them, with the
+    mapping's names in braces. ``pages`` maps a listing's output members to the input members
+    that ask for what comes next.
     """
 
     what: str
@@ -56,6 +58,18 @@ class Child:
     removals: tuple[Remove, ...]
     pages: Mapping[str, str]
     count: str = "`1`"
+
+    def listed(self, names: Mapping[str, str], data: Any) -> list[Any]:
+        """Those of the parent with these names, in what the listing answered."""
+        expression = self.each
+        for name, value in names.items():
+            expression = expression.replace(f"<{name}>", _literal(value))
+        return search(expression, data) or []
+
+
+def _literal(text: str) -> str:
+    """A text as JMESPath writes one."""
+    return "`" + json.dumps(text).replace("`", r"\u0060") + "`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ _KINDS = (
         look_names=(),
         present="contains(answer.VirtualMFADevices[].SerialNumber, thing.SerialNumber)",
         remove=Remove("DeleteVirtualMFADevice", ("SerialNumber",)),
+        children=children.MFA_DEVICE,
         tagging="ListMFADeviceTags",
         tagging_names=("SerialNumber",),
         tags="answer.Tags",

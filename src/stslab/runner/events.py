@@ -243,7 +243,8 @@ class RunFinished(Event):
     """A run ended, or stands still: ``claims`` are all of the lab's, (stage title, claim, verdict).
 
     ``proved`` counts those that were proved; the verdicts are those of a report. ``skipped`` and
-    ``not_reached`` are titles of stages.
+    ``not_reached`` are titles of stages. ``left`` is what cleanup would still
+    remove: (thing, the ``aws`` command that removes it).
     """
 
     run: str
@@ -252,6 +253,7 @@ class RunFinished(Event):
     claims: tuple[tuple[str, str, str], ...]
     skipped: tuple[str, ...]
     not_reached: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
     calls: int
     seconds: float
 

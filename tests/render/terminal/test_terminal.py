@@ -152,7 +152,15 @@ def test_the_gates_that_refused_are_named():
         events.ThingLookedUp(HOSTILE, None, False, HOSTILE),
         events.CleanupFinished("r", (), ((HOSTILE, HOSTILE),), 0.1),
         events.RunFinished(
-            "r", "x", 1, ((HOSTILE, HOSTILE, "allowed"),), (HOSTILE,), (HOSTILE,), 1, 0.1
+            "r",
+            "x",
+            1,
+            ((HOSTILE, HOSTILE, "allowed"),),
+            (HOSTILE,),
+            (HOSTILE,),
+            ((HOSTILE, HOSTILE),),
+            1,
+            0.1,
         ),
         events.Notice("warning", HOSTILE, HOSTILE),
         events.Waiting(HOSTILE, 1, 0.0, 1.0),

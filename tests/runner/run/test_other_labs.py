@@ -112,7 +112,7 @@ def test_an_undo_that_does_not_name_the_run_is_not_made_blindly(make):
         clean_up(machine)
     (thing, command), *_ = caught.value.remaining
     assert "Make a queue" in thing
-    assert "DeleteQueue" in command
+    assert "aws sqs delete-queue" in command
     assert machine.said(UndoFinished)[0].outcome == "kept"
 
 

@@ -5,7 +5,15 @@ from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
-from stslab.kinds.children import BUCKET, GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
+from stslab.kinds.children import (
+    BUCKET,
+    GROUP,
+    INSTANCE_PROFILE,
+    MFA_DEVICE,
+    POLICY,
+    ROLE,
+    USER,
+)
 from stslab.kinds.creations import CREATIONS, is_repeatable
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Lab
@@ -103,6 +111,7 @@ CHILDREN = {
     "iam.role": ROLE,
     "iam.group": GROUP,
     "iam.policy": POLICY,
+    "iam.mfa_device": MFA_DEVICE,
     "iam.instance_profile": INSTANCE_PROFILE,
     "s3.bucket": BUCKET,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stslab.cli.accounts import Open, sandbox_target, tell_of
+from stslab.cli.describing import describer
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.runner.clock import SystemClock
@@ -81,6 +82,7 @@ class Trials:
                 opened.profiles,
                 journal,
                 events.append,
+                describe=describer(lab.path),
                 how=How.ALONE,
                 tell=tell_of(self._home, opened.kind),
             )
@@ -91,7 +93,13 @@ class Trials:
             except StslabError as stopped:
                 error = stopped
             if runner.run.state in UNFINISHED:
-                cleanup = Cleanup(journal, opened.account, opened.profiles, events.append)
+                cleanup = Cleanup(
+                    journal,
+                    opened.account,
+                    opened.profiles,
+                    events.append,
+                    describe=describer(lab.path),
+                )
                 error = _cleaned(cleanup, run) or error
             finished = runner.finish()
         return Verdict(

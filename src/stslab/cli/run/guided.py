@@ -16,7 +16,14 @@ from stslab.lesson import access, fallback, questions, scenes
 from stslab.lesson.documents import documents_of
 from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.lesson.score import Guess, by_concept
-from stslab.runner.events import CallShown, Event, StepFailed, StepFinished, StepSkipped
+from stslab.runner.events import (
+    CallShown,
+    Event,
+    RunFinished,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+)
 from stslab.runner.run.plan import stage_of
 
 if TYPE_CHECKING:
@@ -128,13 +135,17 @@ class Guided:
             else:
                 return
 
-    def ended(self, proved: int, minutes: float) -> None:
-        """The last screen; ``proved`` claims of all that the lab has."""
-        claims = sum(len(stage.checkpoint) for stage in self.lab.stages)
-        skipped = tuple(one.title for one in self.runner.map if one.state != "done")
-        concepts = by_concept(self.guesses)
-        left = len(self.runner.to_undo())
-        scene = scenes.Ended(self.lab.title, proved, claims, skipped, concepts, left, minutes)
+    def ended(self, told: RunFinished, minutes: float) -> None:
+        """The last screen."""
+        scene = scenes.Ended(
+            title=self.lab.title,
+            proved=told.proved,
+            claims=len(told.claims),
+            skipped=(*told.skipped, *told.not_reached),
+            concepts=by_concept(self.guesses),
+            left=len(told.left),
+            minutes=minutes,
+        )
         self.screen.show(scene)
 
     # Stages and steps

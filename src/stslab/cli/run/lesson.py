@@ -79,13 +79,11 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
 
         say_how_to_go_on(laid.console)
         return
-    finished = runner.finish()
-    if finished.outcome == "open":
-        from stslab.cli.run.afterwards import say_what_to_try
+    from stslab.cli.run.afterwards import end
 
-        say_what_to_try(laid.console, opened, runner.scope())
-        return
-    guided.ended(finished.proved, (time.monotonic() - started) / 60)
+    told = end(laid.console, lab, stages, runner)
+    if told.outcome != "open":
+        guided.ended(told, (time.monotonic() - started) / 60)
 
 
 def decider(folder: "Path", opened: "Open") -> "Decide":

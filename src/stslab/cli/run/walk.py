@@ -1,6 +1,6 @@
 """Walks through a lab's stages without a learner at the terminal, and says how it ends."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,33 +64,27 @@ class Walk:
             tell=tell_of(laid.home, opened.kind),
         )
 
-    def go(self, stages: "Iterable[Stage]", *, resuming: bool) -> None:
+    def go(self, stages: "Sequence[Stage]", *, resuming: bool) -> None:
         """Do these stages, in order; ``resuming`` leaves out those that are done.
 
         Raises:
             RunError: a step failed, or a stage lacks what it needs.
             CheckFailed: a checkpoint does not hold.
-            UndoIncomplete: something could not be taken back.
+            UndoIncomplete: something could not be taken back, or the lab is through and leaves it.
         """
+        from stslab.cli.run.afterwards import end
+
         standing = self.runner.start_or_resume()
         for stage in stages:
             if not (resuming and stage.id in standing.done):
                 self._done(stage)
-        self._end()
+        end(self._laid.console, self._lab, stages, self.runner)
 
     def _done(self, stage: "Stage") -> None:
         try:
             self.runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
             raise _briefly(error, stage) from error
-
-    def _end(self) -> None:
-        """The stages are through: what was proved; and if things are still there, what to try."""
-        told = self.runner.finish()
-        if told.outcome == "open":
-            from stslab.cli.run.afterwards import say_what_to_try
-
-            say_what_to_try(self._laid.console, self._opened, self.runner.scope())
 
 
 def _briefly(error: StslabError, stage: "Stage") -> StslabError:

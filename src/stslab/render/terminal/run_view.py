@@ -85,6 +85,10 @@ def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) ->
     for word, stages in (("Skipped", event.skipped), ("Not reached", event.not_reached)):
         if stages:
             paper.prose(f"{word}: {'; '.join(stages)}")
+    if event.left:
+        paper.prose(f"Still in the account: {counted(len(event.left), 'thing')}", style="bold")
+    for thing, _ in event.left:
+        paper.line(paper.symbols.dot, "", thing, indent=2)
 
 
 def notice(paper: Paper, event: Notice) -> None:

@@ -149,11 +149,13 @@ class Calls:
         operation: str,
         params: Mapping[str, Any],
         tokens: Mapping[str, str],
+        *,
+        identity: str = ADMIN,
     ) -> Iterator[Outcome]:
         """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""
         asked = dict(params)
         for _ in range(_PAGES):
-            outcome = self.read(service, operation, asked)
+            outcome = self.make(identity, service, operation, asked)
             yield outcome
             following = _following(outcome, tokens)
             if not following or {**asked, **following} == asked:

@@ -62,7 +62,7 @@ class Runner:
         emit: Callable[[Event], None],
         clock: Clock | None = None,
         *,
-        describe: Describe | None = None,
+        describe: Describe,
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
@@ -275,6 +275,7 @@ class Runner:
             claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
             skipped=tuple(titles[one] for one in stands.skipped),
             not_reached=tuple(titles[one] for one in stands.not_reached),
+            left=self._cleanup.left(stands.run.id),
             calls=self._calls.made,
             seconds=self._clock.monotonic() - self._started,
         )

@@ -99,7 +99,7 @@ class Children:
     def _pages(self, thing: Thing, child: Child) -> Iterator[list[Extra]]:
         for outcome in self._work.calls.pages(*_listing(thing, child), child.pages):
             data = outcome.data if isinstance(outcome, Answer) else {}
-            found = search(child.each, data) or []
+            found = child.listed(thing.names, data)
             yield [
                 Extra(thing, child, names, int(search(child.count, names) or 1))
                 for names in found

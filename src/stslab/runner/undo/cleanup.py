@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.calls import ADMIN, Calls
 from stslab.runner.calls.look import Lookout, Sight, complete, is_guarded, label, read_of
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.pin import Pin, pinned
@@ -25,6 +25,7 @@ from stslab.runner.journal.records import (
     PERHAPS,
     Entry,
     EntryState,
+    Result,
     RunRecord,
     RunState,
     Thing,
@@ -33,7 +34,7 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Profiles
 from stslab.runner.undo.children_of import Children
 from stslab.runner.undo.remove import removal_of
-from stslab.runner.undo.sweep import Sweep
+from stslab.runner.undo.sweep import OTHERS, Sweep
 from stslab.runner.undo.takeback import TakeBack, Taken
 
 _GONE_SECONDS = 60.0
@@ -76,14 +77,14 @@ class Cleanup:
         emit: Callable[[Event], None],
         clock: Clock | None = None,
         *,
-        describe: Describe | None = None,
+        describe: Describe,
     ) -> None:
         self._journal = journal
         self._account = account
         self._profiles = profiles
         self._emit = emit
         self._clock = clock or SystemClock()
-        self._describe = describe or _plainly
+        self._describe = describe
         self._calls = Calls(account, profiles, emit, self._clock)
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
@@ -96,6 +97,11 @@ class Cleanup:
         entries = _undoable(self._journal.entries(run_id))
         owned = [thing for entry in entries for thing in work.things_of(entry)]
         return tuple(self._planned(work, entry, owned if extras else None) for entry in entries)
+
+    def left(self, run_id: str) -> tuple[tuple[str, str], ...]:
+        """What would be undone now, each thing with the command that removes it by hand."""
+        entries = _undoable(self._journal.entries(run_id))
+        return tuple((_label(entry), self._by_hand(entry)) for entry in entries)
 
     def run(self, run_id: str) -> CleanupReport:
         """Take the run back, prove that nothing is left, and end it.
@@ -124,8 +130,10 @@ class Cleanup:
         entries = _undoable(self._journal.entries(run_id))
         self._emit(UndoStarted(run_id, tuple(_label(entry) for entry in entries)))
         taken = [(entry, self._take_back(work, entry)) for entry in entries]
-        removed = tuple(_label(entry) for entry, one in taken if one.outcome in _REMOVED)
-        remaining = self._remaining(work, taken)
+        gone, remaining = self._proved(work, taken)
+        removed = tuple(
+            _label(entry) for entry, one in taken if one.outcome in _REMOVED or entry.seq in gone
+        )
         seconds = self._clock.monotonic() - started
         self._emit(CleanupFinished(run_id, removed, remaining, seconds))
         if remaining:
@@ -203,20 +211,43 @@ class Cleanup:
         self._emit(UndoFinished(_label(entry), taken.calls, taken.outcome, taken.detail, seconds))
         return taken
 
-    def _remaining(
+    def _proved(
         self, work: Work, taken: list[tuple[Entry, Taken]]
-    ) -> tuple[tuple[str, str], ...]:
-        """What failed, what a lookup still finds, and what a sweep does."""
-        left = {
-            _label(entry): self._by_hand(entry)
-            for entry, one in taken
-            if one.outcome in ("failed", "kept")
-        }
+    ) -> tuple[frozenset[int], tuple[tuple[str, str], ...]]:
+        """The entries that failed and are gone all the same; and what is left.
+
+        What can be looked up is left only where that finds it, or can't tell.
+        """
         stays = [thing for entry, one in taken if one.outcome == "failed"
-                 for thing in work.things_of(entry)]  # fmt: skip
+                 for thing in _own(work, entry)]  # fmt: skip
         things = self._looked_up(work, stays)
         things += self._swept(work, things)
-        return tuple({**left, **{label(one): self._command(one, work) for one in things}}.items())
+        gone, left = set[int](), dict[str, str]()
+        for entry, one in taken:
+            own = _own(work, entry)
+            if one.outcome == "failed" and own and not any(_among(each, things) for each in own):
+                work.journal.conclude(
+                    work.run.id, entry.seq, Result(EntryState.UNDONE, "it is gone all the same")
+                )
+                gone.add(entry.seq)
+            elif one.outcome in ("failed", "kept"):
+                left[_label(entry)] = self._by_hand(entry)
+        left |= {label(one): self._command(one, work) for one in things}
+        left |= self._elsewhere(work)
+        return frozenset(gone), tuple(left.items())
+
+    def _elsewhere(self, work: Work) -> dict[str, str]:
+        """What carries the run's tag or id in another account that somebody had a profile for.
+
+        A person made it: it is told, and left to them.
+        """
+        left = {}
+        for identity in filter(self._profiles.get, OTHERS):
+            for thing in Sweep(work, identity).leftovers():
+                named = f"{label(thing)} (profile {identity})"
+                self._emit(ThingLookedUp(named, None, gone=False, proof="it carries the run's id"))
+                left[named] = by_hand(thing, self._describe, identity)
+        return left
 
     def _looked_up(self, work: Work, stays: list[Thing]) -> list[Thing]:
         """Look each thing up; those that are there, or could not be looked up.
@@ -283,13 +314,13 @@ def _calls_before(work: Work, thing: Thing) -> Iterable[CallShown]:
             yield CallShown(call.identity, call.service, call.operation, call.params)
 
 
-def by_hand(thing: Thing, describe: Describe) -> str:
-    """The command that removes a thing of a known kind."""
+def by_hand(thing: Thing, describe: Describe, identity: str = ADMIN) -> str:
+    """The command that removes a thing of a known kind, for who can."""
     kind = KINDS[thing.kind]
     if kind.by_hand:
-        return kind.by_hand.format(identity="admin", **thing.names)
+        return kind.by_hand.format(identity=identity, **thing.names)
     call = removal_of(thing)
-    return describe(CallShown(call.identity, call.service, call.operation, call.params))
+    return describe(CallShown(identity, call.service, call.operation, call.params))
 
 
 def _undoable(entries: Iterable[Entry]) -> list[Entry]:
@@ -298,13 +329,21 @@ def _undoable(entries: Iterable[Entry]) -> list[Entry]:
     return [one for one in reversed(list(entries)) if one.undo and one.state in states]
 
 
+def _own(work: Work, entry: Entry) -> list[Thing]:
+    """What an entry made that can be looked up."""
+    return [one for one in work.things_of(entry) if complete(one) and not _is_setting(one)]
+
+
 def _to_look_up(work: Work) -> list[Thing]:
     """Every thing of a known kind that the run made or may have made, each once."""
     found: list[Thing] = []
     for entry in work.journal.entries(work.run.id):
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
-            new = [one for one in work.things_of(entry) if complete(one) and not _is_setting(one)]
-            found += [thing for thing in new if not any(thing.same(known) for known in found)]
+            found += [
+                thing
+                for thing in _own(work, entry)
+                if not any(thing.same(known) for known in found)
+            ]
     return found
 
 
@@ -347,7 +386,3 @@ def _incomplete(remaining: tuple[tuple[str, str], ...]) -> UndoIncomplete:
         "Fix what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
         ' above; `eval "$(stslab env)"` sets up the profile that they use.',
     )
-
-
-def _plainly(call: CallShown) -> str:
-    return f"{call.service}.{call.operation} {dict(call.params)}"

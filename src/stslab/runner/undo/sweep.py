@@ -8,6 +8,7 @@ from typing import Any
 from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.ahead import Read
+from stslab.runner.calls.calls import ADMIN
 from stslab.runner.calls.look import tag_in
 from stslab.runner.calls.work import Work
 from stslab.runner.events import Notice
@@ -122,11 +123,16 @@ def _listing(row: Row) -> Read:
     return Read(KINDS[row.kind].service, row.listing, row.params)
 
 
-class Sweep:
-    """Sweeps the account for what one run left."""
+OTHERS = ("partner",)
+"""The profiles that administer other accounts, in which a person may have made things for a lab."""
 
-    def __init__(self, work: Work) -> None:
+
+class Sweep:
+    """Sweeps the account of ``identity`` for what one run left."""
+
+    def __init__(self, work: Work, identity: str = ADMIN) -> None:
         self._work = work
+        self._identity = identity
         self._tags_read = 0
 
     def leftovers(self) -> Iterator[Thing]:
@@ -138,7 +144,7 @@ class Sweep:
                     yield thing
 
     def _items(self, row: Row) -> Iterator[Mapping[str, Any]]:
-        for page in self._work.calls.pages(*_listing(row), row.pages):
+        for page in self._work.calls.pages(*_listing(row), row.pages, identity=self._identity):
             if isinstance(page, Refusal):
                 self._tell_refused(row, page)
             data = page.data if isinstance(page, Answer) else {}
@@ -166,7 +172,9 @@ class Sweep:
             return None
         self._tags_read += 1
         kind = KINDS[row.kind]
-        outcome = self._work.calls.read(kind.service, row.tagging, dict(thing.names))
+        outcome = self._work.calls.make(
+            self._identity, kind.service, row.tagging, dict(thing.names)
+        )
         return tag_in(search(row.tags, outcome.data)) if isinstance(outcome, Answer) else None
 
     def _tell_refused(self, row: Row, refusal: Refusal) -> None:
@@ -175,6 +183,6 @@ class Sweep:
                 "warning",
                 f"{KINDS[row.kind].service}.{row.listing} was refused ({refusal.code}): what"
                 " carries the run's tag could not be listed everywhere.",
-                "Allow admin to list what IAM, CloudFormation and S3 have in the account.",
+                f"Allow {self._identity} to list what IAM, CloudFormation and S3 have there.",
             )
         )
