@@ -45,6 +45,8 @@ def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     assert done.code == 3
     assert "✘ The user's policies allow it to assume the role" in done.out
     assert "implicitDeny" in done.out
+    assert "steps.yaml:" in done.err
+    assert ": The user's policies allow it to assume the role" in _flat(done.err)
     assert "stslab cleanup" in _flat(done.err)
     _cleans_up(machine)
 
@@ -70,6 +72,7 @@ def test_a_template_that_cloudformation_refuses(machine: Machine):
     done = machine.stslab("run", "--yes", machine.lab(("{1,61}", "{1,6}")))
     assert done.code == 1
     assert "CreateStack failed" in done.out
+    assert "steps.yaml:" in done.err
     _cleans_up(machine)
 
 

@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 from tests.runner.conftest import STAGES
+from tests.runner.fakes import REFUSE
 
+from stslab.errors import CheckFailed, RunError
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import (
     CheckFinished,
@@ -64,3 +66,37 @@ def test_a_refusal_for_its_reason_or_for_one_that_is_not_told_is_proof(machine, 
 def test_the_wrong_key_is_no_proof(machine):
     reason = Reason((TRUST,), ("aws:PrincipalArn",))
     assert not refusing(machine, reason, by=(TRUST,), key="sts:ExternalId").held
+
+
+def places(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", ()))
+
+
+def test_a_step_that_fails_names_its_place_in_the_file(machine):
+    refused = lambda _n, name: REFUSE if name == "cloudformation.CreateStack" else None  # noqa: E731
+    with machine.process(fault=refused) as process, pytest.raises(RunError) as caught:
+        process.run()
+    line = machine.lab.stage("deploy-role").steps[0].line
+    assert places(caught.value) == [f"{machine.lab.path}:{line}"]
+    assert "title: Deploy the stack" in machine.lab.path.read_text().splitlines()[line - 1]
+
+
+def test_a_claim_that_does_not_hold_names_its_place_in_the_file(machine):
+    with machine.process() as process:
+        process.run(last="deploy-role")
+        machine.allows_nothing()
+        with pytest.raises(CheckFailed) as caught:
+            process.run(last="attach-policy")
+    check = machine.lab.stage("attach-policy").checkpoint[0]
+    assert places(caught.value) == [f"{machine.lab.path}:{check.line}: {check.says}"]
+
+
+def test_an_answer_that_lacks_what_is_to_be_saved_names_the_expression(machine):
+    first, second, *others = machine.lab.stages
+    step = replace(second.steps[1], save={"role_arn": "Stacks[0].Nothing"})
+    changed = replace(second, steps=(second.steps[0], step))
+    machine.lab = replace(machine.lab, stages=(first, changed, *others))
+    with machine.process() as process, pytest.raises(RunError) as caught:
+        process.run()
+    assert "the answer does not have Stacks[0].Nothing (for role_arn)" in caught.value.message
+    assert places(caught.value) == [f"{machine.lab.path}:{step.line}"]

@@ -108,6 +108,7 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "passed": verdict.exit_code == 0,
         "exit_code": verdict.exit_code,
         "error": verdict.error.message if verdict.error else None,
+        "places": list(getattr(verdict.error, "__notes__", ())),
         "left": list(verdict.left),
         "claims": verdict.claims,
         "calls": verdict.calls,

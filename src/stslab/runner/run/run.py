@@ -4,11 +4,12 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 (the command line, a test) decides what comes next between the stages.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import CheckFailed, CredentialsError, RunError
+from stslab.errors import CheckFailed, CredentialsError, RunError, StslabError
 from stslab.kinds.own import Allowed
 from stslab.lab.foresight import allowed
 from stslab.lab.model import Lab, Stage
@@ -194,11 +195,13 @@ class Runner:
         Raises:
             RunError: its call failed.
         """
-        Steps(self._begun(), self.scope).do(stage, number)
+        with self._at(stage.steps[number].line):
+            Steps(self._begun(), self.scope).do(stage, number)
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
-        return self._checks().prove(stage, number)
+        with self._at(stage.checkpoint[number].line):
+            return self._checks().prove(stage, number)
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
@@ -225,7 +228,7 @@ class Runner:
             ends=self._end(stage) if stage.cleanup and held else None,
         )
         self._emit(StageFinished(stage.id, held, seconds))
-        _require_held(stage, records)
+        self._require_held(stage, records)
 
     def check_stage(self, stage_id: str) -> None:
         """Try the stage's claims again. The record of the run stays as it is.
@@ -244,7 +247,7 @@ class Runner:
             record = checks.try_again(stage, number, earlier)
             if not record.held and not earlier:
                 failed.append(record)
-        _require_held(stage, failed)
+        self._require_held(stage, failed)
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed what it is about since."""
@@ -383,6 +386,30 @@ class Runner:
             raise RunError("No run has been begun.", "Begin one with `stslab run`.")
         return self._work
 
+    @contextmanager
+    def _at(self, line: int) -> Iterator[None]:
+        """An error inside names the lab's file and this line of it."""
+        try:
+            yield
+        except StslabError as error:
+            error.add_note(f"{self._lab.path}:{line}")
+            raise
+
+    def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
+        failed = [record for record in records if not record.held]
+        if not failed:
+            return
+        error = CheckFailed(
+            f"The checkpoint of stage {stage.id} does not hold:"
+            f" {'; '.join(record.says for record in failed)}.",
+            "Fix what is wrong, then go on with `stslab run`, or take all back with"
+            " `stslab cleanup`.",
+        )
+        for record in failed:
+            line = stage.checkpoint[record.number].line
+            error.add_note(f"{self._lab.path}:{line}: {record.says}")
+        raise error
+
     def _require_needed(self, stage: Stage) -> None:
         lacking = self.missing_for(stage.id)
         if lacking:
@@ -436,13 +463,3 @@ def _map(lab: Lab, done: tuple[str, ...]) -> list[StageShown]:
     return [
         StageShown(stage.id, stage.title, states.get(stage.id, "pending")) for stage in lab.stages
     ]
-
-
-def _require_held(stage: Stage, records: Iterable[CheckRecord]) -> None:
-    failed = [record.says for record in records if not record.held]
-    if failed:
-        raise CheckFailed(
-            f"The checkpoint of stage {stage.id} does not hold: {'; '.join(failed)}.",
-            "Fix what is wrong, then go on with `stslab run`, or take all back with"
-            " `stslab cleanup`.",
-        )

@@ -213,7 +213,8 @@ class Steps:
         found = {name: evaluate(text, data, scope) for name, text in step.save.items()}
         missing = [name for name, value in found.items() if value is None]
         if missing:
-            raise StepError("UnexpectedAnswer", f"it does not hold {', '.join(missing)}")
+            wanted = "; ".join(f"{step.save[name]} (for {name})" for name in missing)
+            raise StepError("UnexpectedAnswer", f"the answer does not have {wanted}")
         return found
 
     def _finish(
