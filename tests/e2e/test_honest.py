@@ -1,10 +1,12 @@
 """A run tells no more than it proved, wherever it is told: report, summary and status."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
 from tests.e2e.machine import CLAIMS, LAB, PROVED, Machine
+from tests.e2e.screen import Terminal
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +61,34 @@ def test_five_skips_and_a_cleanup(machine: Machine):
     )
     assert said in machine.stslab("status").out
     assert "(skipped)" in machine.stslab("status").out
+
+
+def test_five_skips_at_the_prompt(machine: Machine):
+    """Of a learner who does the first stage at the prompt, and answers `skip` to all others."""
+    with closing(Terminal(machine, "run")) as terminal:
+        for expected, key in (
+            ("Enter begins", ""),
+            ("Enter goes on", ""),
+            ("aws iam create-user", ""),
+            ("aws iam create-access-key", ""),
+            ("What will AWS answer?", "1"),
+            ("You said 1.", ""),
+        ):
+            terminal.wait(expected)
+            terminal.enter(key) if not key else terminal.key(key)
+        for stage in LAB.stages[1:]:
+            terminal.wait(stage.title)
+            terminal.enter("skip")
+        assert terminal.ended() == 5
+    told = report(machine)
+    assert told["skipped"] == STAGES[1:]
+    assert told["proved"] == len(LAB.stages[0].checkpoint)
+    assert len(told["remaining"]) == 2
+    assert machine.stslab("step", "cleanup", "--yes").code == 0
+    told = report(machine)
+    assert told["skipped"] == STAGES[1:5]
+    assert told["proved"] == len(LAB.stages[0].checkpoint) + 4
+    assert [(one["right"], one["of"]) for one in told["predictions"]] == [(0, 1)]
 
 
 def test_checking_writes_nothing_into_the_record(machine: Machine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -87,6 +88,9 @@ def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     assert PROVED in screens[-1].replace("\n", " ")
     assert "You predicted" in screens[-1]
     assert machine.runs()[0]["state"] == "finished"
+    predicted = json.loads(machine.stslab("report", "--json").out)["predictions"]
+    right, of = (sum(one[name] for one in predicted) for name in ("right", "of"))
+    assert f"You predicted {right} of {of}." in screens[-1]
     assert len(screens) <= 32
     assert all(len(line) <= columns for screen in screens for line in screen.split("\n"))
 

@@ -76,7 +76,7 @@ def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):
             process.journal.predicted(run, Prediction("create-user", 1, concept, "denied", right))
         process.journal.hinted(run, "create-user", 0, 2)
     predicted = told(machine, run)
-    assert [(one.concept, one.right, one.of) for one in predicted.predictions] == [
+    assert [(one.name, one.right, one.of) for one in predicted.predictions] == [
         ("who decides", 1, 2),
         ("an ARN", 1, 1),
     ]

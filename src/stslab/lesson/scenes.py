@@ -10,8 +10,8 @@ from typing import Any
 from stslab.lesson.access import CellState, Key
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
-from stslab.lesson.score import Concept
 from stslab.runner.events import CallShown, StageShown
+from stslab.runner.journal.score import Concept
 
 
 @dataclass(frozen=True, slots=True)

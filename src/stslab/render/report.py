@@ -33,7 +33,7 @@ def as_markdown(report: "Report") -> str:
         )
     if report.predictions:
         lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
-        rows = ((one.concept, f"{one.right} of {one.of} right") for one in report.predictions)
+        rows = ((one.name, f"{one.right} of {one.of} right") for one in report.predictions)
         lines += _table(("about", "came true"), rows)
     lines += ["", "## The calls of the steps, and what they changed", ""]
     lines += _table(
@@ -188,7 +188,7 @@ def _show_predictions(paper: Paper, report: "Report") -> None:
         return
     paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
     for one in report.predictions:
-        paper.prose(f"{one.concept}: {one.right} of {one.of} right", indent=2)
+        paper.prose(f"{one.name}: {one.right} of {one.of} right", indent=2)
 
 
 _NOTHING_SAID = ("not tried", "never made")

@@ -13,6 +13,7 @@ from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import EntryState, RunRecord, RunState, Told
+from stslab.runner.journal.score import Concept, by_concept
 from stslab.runner.journal.standing import StageState, Standing, standing
 from stslab.runner.journal.store import Journal
 
@@ -52,15 +53,6 @@ class RemovedTold:
 
 
 @dataclass(frozen=True, slots=True)
-class ConceptTold:
-    """How often the learner predicted something about a concept, and was right."""
-
-    concept: str
-    right: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a run did. ``removed`` was undone, ``remaining`` was not (yet).
 
@@ -72,7 +64,7 @@ class Report:
     standing: Standing
     clean: bool
     seconds: float | None
-    predictions: tuple[ConceptTold, ...]
+    predictions: tuple[Concept, ...]
     hints: int
     calls: tuple[CallTold, ...]
     removed: tuple[RemovedTold, ...]
@@ -136,22 +128,13 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         standing=stands,
         clean=run.state in _IS_CLEAN,
         seconds=_between(run.started, run.ended),
-        predictions=tuple(_concepts(past)),
+        predictions=by_concept(past.predictions()),
         hints=len(past.hints()),
         calls=tuple(_call(run, one) for one in calls),
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else tuple(_remaining(calls)),
         links=links,
     )
-
-
-def _concepts(past: Past) -> Iterator[ConceptTold]:
-    """Each concept in the order in which it came up."""
-    counted = dict[str, list[bool]]()
-    for one in past.predictions():
-        counted.setdefault(one.concept, []).append(one.right)
-    for concept, right in counted.items():
-        yield ConceptTold(concept, sum(right), len(right))
 
 
 def _call(run: RunRecord, told: Told) -> CallTold:

@@ -15,7 +15,6 @@ from stslab.lab.references import resolve
 from stslab.lesson import access, fallback, questions, scenes
 from stslab.lesson.documents import documents_of
 from stslab.lesson.ports import UNKNOWN, Verdict
-from stslab.lesson.score import Guess, by_concept
 from stslab.runner.events import (
     CallShown,
     Event,
@@ -24,6 +23,8 @@ from stslab.runner.events import (
     StepFinished,
     StepSkipped,
 )
+from stslab.runner.journal.records import Prediction
+from stslab.runner.journal.score import by_concept
 from stslab.runner.run.plan import stage_of
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ class Guided:
     place: str
     editable: bool = True
     heard: Heard = field(default_factory=Heard)
-    guesses: list[Guess] = field(default_factory=list)
     stage: "Stage | None" = None
     verdict: Verdict = UNKNOWN
     line: str = ""
@@ -142,7 +142,7 @@ class Guided:
             proved=told.proved,
             claims=len(told.claims),
             skipped=(*told.skipped, *told.not_reached),
-            concepts=by_concept(self.guesses),
+            concepts=by_concept(self.runner.predictions()),
             left=len(told.left),
             minutes=minutes,
         )
@@ -228,7 +228,10 @@ class Guided:
         said = self._predicted(check, title, asked, verdict)
         record = self.runner.prove(stage, at)
         if said is not None:
-            self.guesses.append(Guess(check.ask or stage.title, right=said == asked.right))
+            answer = asked.answer(said)
+            words = answer.text if answer else "I don't know"
+            concept = check.ask or stage.title
+            self.runner.predicted(Prediction(stage.id, at, concept, words, said == asked.right))
         answered = scenes.Answered(
             title=title,
             who=check.identity,

@@ -29,7 +29,7 @@ from stslab.runner.events import (
     StageStarted,
 )
 from stslab.runner.journal.ids import new_run_id, person
-from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
+from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Profiles, Tell
@@ -197,6 +197,14 @@ class Runner:
         """
         with self._at(stage.steps[number].line):
             Steps(self._begun(), self.scope).do(stage, number)
+
+    def predicted(self, prediction: Prediction) -> None:
+        """Remember what the learner said before a check."""
+        self._journal.predicted(self._begun().run.id, prediction)
+
+    def predictions(self) -> tuple[Prediction, ...]:
+        """What the learner said before checks of this run, in order."""
+        return self._journal.predictions(self._begun().run.id)
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""

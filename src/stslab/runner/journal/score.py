@@ -3,27 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One prediction: what it was about, and whether it was right."""
-
-    concept: str
-    right: bool
+from stslab.runner.journal.records import Prediction
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """How the predictions about one concept went."""
+    """How often the learner predicted something about a concept, and was right."""
 
     name: str
     right: int
     of: int
 
 
-def by_concept(guesses: Iterable[Guess]) -> tuple[Concept, ...]:
+def by_concept(predictions: Iterable[Prediction]) -> tuple[Concept, ...]:
     """Each concept in the order in which it came up."""
     counted: dict[str, list[bool]] = {}
-    for one in guesses:
+    for one in predictions:
         counted.setdefault(one.concept, []).append(one.right)
     return tuple(Concept(name, sum(each), len(each)) for name, each in counted.items())
