@@ -134,12 +134,15 @@ class CleaningUp:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end: what was proved of all there is, what was predicted, and what to remember."""
+    """The end: what was proved of all there is, what was predicted, and what to remember.
+
+    ``notes`` are those of the run's end: what there is to say, of which stages.
+    """
 
     title: str
     proved: int
     claims: int
-    skipped: tuple[str, ...]
+    notes: tuple[tuple[str, tuple[str, ...]], ...]
     concepts: tuple[Concept, ...]
     left: int
     minutes: float

@@ -115,15 +115,9 @@ def verdict(report: "Report") -> str:
 
 
 def proved(stands: "Standing") -> str:
-    """How many claims of all were proved, and which stages were left out, or not reached."""
+    """How many claims of all were proved, and what there is to say beside."""
     parts = [f"{stands.proved} of {counted(len(stands.claims), 'claim')} proved"]
-    for word, stages in (
-        ("skipped", stands.skipped),
-        ("not reached", stands.not_reached),
-        ("the lab was changed before", stands.changed),
-    ):
-        if stages:
-            parts.append(f"{word}: {', '.join(stages)}")
+    parts += [f"{words}: {', '.join(stages)}" for words, stages in stands.notes]
     return "; ".join(parts)
 
 
@@ -140,7 +134,6 @@ def facts(report: "Report") -> Iterator[tuple[str, str]]:
         ("ended", run.ended or "not yet"),
         ("took", _spoken(report.seconds)),
         ("state", str(run.state)),
-        ("asked nobody", ", ".join(report.standing.asked_nobody)),
         ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
     yield from ((label, value) for label, value in pairs if value)

@@ -242,17 +242,16 @@ class CleanupFinished(Event):
 class RunFinished(Event):
     """A run ended, or stands still: ``claims`` are all of the lab's, (stage title, claim, verdict).
 
-    ``proved`` counts those that were proved; the verdicts are those of a report. ``skipped`` and
-    ``not_reached`` are titles of stages. ``left`` is what cleanup would still
-    remove: (thing, the ``aws`` command that removes it).
+    ``proved`` counts those that were proved; the verdicts are those of a report. ``notes`` are
+    (what there is to say, of which stages): skipped, not reached, tried more than once and the
+    like. ``left`` is what cleanup would still remove: (thing, the ``aws`` command for it).
     """
 
     run: str
     outcome: str
     proved: int
     claims: tuple[tuple[str, str, str], ...]
-    skipped: tuple[str, ...]
-    not_reached: tuple[str, ...]
+    notes: tuple[tuple[str, tuple[str, ...]], ...]
     left: tuple[tuple[str, str], ...]
     calls: int
     seconds: float

@@ -90,6 +90,7 @@ class Report:
             "skipped": stands.skipped,
             "not_reached": stands.not_reached,
             "asked_nobody": stands.asked_nobody,
+            "tried_again": stands.tried_again,
             "lab_changed": stands.changed,
             "stages": [
                 {"stage": one.id, "held": one.state is StageState.DONE, **asdict(one)}

@@ -141,7 +141,7 @@ class Guided:
             title=self.lab.title,
             proved=told.proved,
             claims=len(told.claims),
-            skipped=(*told.skipped, *told.not_reached),
+            notes=told.notes,
             concepts=by_concept(self.runner.predictions()),
             left=len(told.left),
             minutes=minutes,

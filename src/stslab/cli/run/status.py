@@ -22,7 +22,7 @@ def command(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, the newest first, and how far each has come."""
     runs = _runs(None if every else _FEW)
     if as_json:
-        click.echo(json.dumps(runs, indent=2))
+        click.echo(json.dumps([_fields(run) for run in runs], indent=2))
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
@@ -30,7 +30,7 @@ def command(*, every: bool, as_json: bool) -> None:
         _say(run)
 
 
-def _runs(most: int | None) -> list[dict[str, Any]]:
+def _runs(most: int | None) -> "list[Standing]":
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -39,7 +39,7 @@ def _runs(most: int | None) -> list[dict[str, Any]]:
         return []
     with Journal(place.journal) as journal:
         stands = (standing(journal.past(run.id)) for run in journal.runs()[:most])
-        return [_fields(one) for one in stands if one]
+        return [one for one in stands if one]
 
 
 def _fields(stands: "Standing") -> dict[str, Any]:
@@ -60,6 +60,7 @@ def _fields(stands: "Standing") -> dict[str, Any]:
         "skipped": stands.skipped,
         "not_reached": stands.not_reached,
         "asked_nobody": stands.asked_nobody,
+        "tried_again": stands.tried_again,
         "lab_changed": stands.changed,
         "stages": [
             {
@@ -73,18 +74,13 @@ def _fields(stands: "Standing") -> dict[str, Any]:
     }
 
 
-def _say(run: dict[str, Any]) -> None:
-    signs = symbols_for(sys.stdout.encoding)
-    where = f"{run['target']}, account {run['account']}"
-    click.echo(f"{run['run']}  {run['lab']}  {run['state']}  ({where}, {run['started'][:16]})")
+def _say(stands: "Standing") -> None:
+    from stslab.render.report import proved
+
+    run, signs = stands.run, symbols_for(sys.stdout.encoding)
+    where = f"{run.target}, account {run.account}"
+    click.echo(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.failed}
-    said = [_stage(marks.get(one["state"], signs.pending), one) for one in run["stages"]]
-    if said:
-        proved = f"{run['proved']} of {run['claims']} claims proved"
-        for line in (proved, "  ".join(said)):
-            click.echo(click.wrap_text(line, 80, "  ", "  "))
-
-
-def _stage(sign: str, stage: dict[str, Any]) -> str:
-    state = "" if stage["held"] else f" ({stage['state']})"
-    return f"{sign} {stage['stage']}{state}"
+    stages = [f"{marks.get(one.state, signs.pending)} {one.id}" for one in stands.stages]
+    for line in ("  ".join(stages), proved(stands)) if stages else ():
+        click.echo(click.wrap_text(line, 80, "  ", "  "))

@@ -224,8 +224,8 @@ def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
     )
     left = "Nothing is left in the account." if not scene.left else f"{scene.left} things are left."
     paper.prose(left, indent=1)
-    if scene.skipped:
-        paper.prose(f"Left out: {', '.join(scene.skipped)}.", indent=1)
+    for words, stages in scene.notes:
+        paper.prose(f"{words}: {', '.join(stages)}", indent=1)
     if scene.concepts:
         right, of = (sum(getattr(one, name) for one in scene.concepts) for name in ("right", "of"))
         paper.blank()

@@ -82,9 +82,8 @@ def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) ->
         f"{counted(event.calls, 'API call')}, {spoken(event.seconds)}",
         style="bold",
     )
-    for word, stages in (("Skipped", event.skipped), ("Not reached", event.not_reached)):
-        if stages:
-            paper.prose(f"{word}: {'; '.join(stages)}")
+    for words, stages in event.notes:
+        paper.prose(f"{words}: {', '.join(stages)}", indent=2)
     if event.left:
         paper.prose(f"Still in the account: {counted(len(event.left), 'thing')}", style="bold")
     for thing, _ in event.left:

@@ -145,6 +145,23 @@ class Standing:
         """The ids of the stages that were done with nobody at a prompt."""
         return tuple(stage.id for stage in self.stages if stage.asked_nobody)
 
+    @property
+    def tried_again(self) -> tuple[str, ...]:
+        """The ids of the stages that were begun more than once."""
+        return tuple(stage.id for stage in self.stages if len(stage.attempts) > 1)
+
+    @property
+    def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What there is to say beside the numbers, and the ids of the stages that it is about."""
+        every = (
+            ("skipped", self.skipped),
+            ("not reached", self.not_reached),
+            ("tried more than once", self.tried_again),
+            ("with --yes or without a terminal", self.asked_nobody),
+            ("with another lab than the run began with", self.changed),
+        )
+        return tuple((words, stages) for words, stages in every if stages)
+
     def in_state(self, state: StageState) -> tuple[str, ...]:
         """The ids of the stages that have come so far."""
         return tuple(stage.id for stage in self.stages if stage.state is state)

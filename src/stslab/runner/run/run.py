@@ -278,14 +278,12 @@ class Runner:
         stands = standing(past)
         if stands is None:
             raise RunError("The run is not in its journal.")
-        titles = {stage.id: stage.title for stage in stands.stages}
         finished = RunFinished(
             run=stands.run.id,
             outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
             proved=stands.proved,
             claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
-            skipped=tuple(titles[one] for one in stands.skipped),
-            not_reached=tuple(titles[one] for one in stands.not_reached),
+            notes=stands.notes,
             left=self._cleanup.left(stands.run.id),
             calls=self._calls.made,
             seconds=self._clock.monotonic() - self._started,

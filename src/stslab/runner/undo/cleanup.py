@@ -242,12 +242,19 @@ class Cleanup:
         A person made it: it is told, and left to them.
         """
         left = {}
-        for identity in filter(self._profiles.get, OTHERS):
+        for identity in self._lent(work):
             for thing in Sweep(work, identity).leftovers():
                 named = f"{label(thing)} (profile {identity})"
                 self._emit(ThingLookedUp(named, None, gone=False, proof="it carries the run's id"))
                 left[named] = by_hand(thing, self._describe, identity)
         return left
+
+    def _lent(self, work: Work) -> list[str]:
+        """The profiles of other accounts: they are the embedded account's, and no lab's own."""
+        if work.run.kind != "sandbox":
+            return []
+        own = {entry.intent.profile for entry in work.journal.entries(work.run.id)}
+        return [name for name in OTHERS if name not in own and self._profiles.get(name)]
 
     def _looked_up(self, work: Work, stays: list[Thing]) -> list[Thing]:
         """Look each thing up; those that are there, or could not be looked up.
