@@ -5,9 +5,17 @@ BIN := $(VENV)/bin
 # Also pins what builds the package (hatchling), which pip fetches by itself.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Names each package while pip gets it, so that nobody waits in silence; fails where pip failed.
+SHOWN = { failed=1; while read -r does what rest; do case "$$does $$what" in \
+	"Collecting "*) printf '%s ' "$${what%%[!A-Za-z0-9_.-]*}" ;; \
+	"Installing collected") printf '... unpacking' ;; \
+	"pip succeeded") failed=0 ;; \
+	esac; done; echo; exit $$failed; } >&2
+# What each package's tests must reach of it, in per cent: lines and branches.
+FLOORS := aws:94 kinds:95 lab:96 lesson:95 policy:97 render:92 runner:93 sandbox/state:94
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak wheel clean
+.PHONY: help run test cover check bench soak wheel clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,27 +23,39 @@ help:  ## Show what there is to make
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("stslab needs Python 3.11 or later; this is %d.%d. Say which with: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'This Python has no venv module (on Debian and Ubuntu: apt install python3-venv).' >&2; exit 1; }
-	@test -x $(BIN)/python || { echo 'Making .venv ...' >&2; $(PYTHON) -m venv $(VENV); }
-	@echo 'Installing stslab into .venv ...' >&2
-	@$(BIN)/python -m pip install --quiet --editable .
+	@test -x $(BIN)/python || { echo 'Making $(VENV) ...' >&2; $(PYTHON) -m venv $(VENV); }
+	@echo 'Installing stslab into $(VENV), half a minute the first time:' >&2
+	@{ $(BIN)/python -m pip install --editable . && echo 'pip succeeded'; } | $(SHOWN)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	@echo 'Installing what the tests need ...' >&2
-	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@echo 'Installing what the tests need:' >&2
+	@{ $(BIN)/python -m pip install --editable '.[test]' && echo 'pip succeeded'; } | $(SHOWN)
 	@touch $@
 
 run: $(VENV)/.installed  ## Walk through the lab on the embedded account
-	@$(BIN)/stslab run
+	@$(BIN)/stslab run || { code=$$?; test $$code = 130 || exit $$code; }  # Ctrl-C is no error of make's
 
-test: $(VENV)/.tested  ## Run every test
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(VENV)/.tested  ## Run every test, or those of a folder: make test T=tests/lab
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(T)
 
-check: $(VENV)/.tested  ## Lint, type-check, and check who imports whom
+cover: $(VENV)/.tested  ## Run every test, and measure what the tests reach
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
+	@for each in $(FLOORS); do \
+	  echo "$${each%%:*}: at least $${each##*:} % ..."; \
+	  $(BIN)/python -m coverage report --fail-under=$${each##*:} --format=total \
+	    --include="src/stslab/$${each%%:*}/*" || exit; \
+	done
+
+check: $(VENV)/.tested  ## Lint, type-check, spell-check, and check who imports whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
 
 $(VENV)/.benched: $(VENV)/.tested
 	@echo 'Installing what is measured against ...' >&2
@@ -52,4 +72,4 @@ wheel: $(VENV)/.installed  ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## Remove .venv and what builds leave behind
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* .coverage .coverage.* dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,5 +1,6 @@
 """The package itself, and what its repository has at the top."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -36,3 +37,17 @@ def test_only_known_files_stand_at_the_top():
     files = {name for name in listed.stdout.split("\0") if name and "/" not in name}
     assert "pyproject.toml" in files
     assert files <= AT_THE_TOP, f"move or delete {sorted(files - AT_THE_TOP)}, or list it here"
+
+
+def test_the_tree_that_contributing_shows_is_the_tree():
+    """Its folders to the second level, each once."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown, top = set(), ""
+    for line in page.split("src/stslab/\n")[1].split("tests/  ")[0].splitlines():
+        indent, names = len(line) - len(line.lstrip()), re.findall(r"(\w+)/(?= )", line + " ")
+        top = names[0] if indent == 2 and names else top
+        shown |= {name if indent == 2 else f"{top}/{name}" for name in names}
+    source = ROOT / "src" / "stslab"
+    modules = [path.relative_to(source) for path in source.rglob("*.py")]
+    parents = {path.parent for path in modules if path.parent.parts}
+    assert shown == {"/".join(path.parts[:2]) for path in parents}

@@ -27,7 +27,7 @@ CLAIMS = sum(len(stage.checkpoint) for stage in LAB.stages)
 PROVED = f"{CLAIMS} of {CLAIMS} claims proved"
 _SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)
 _SECTION = re.compile(r"^\[(.+)\]$", re.MULTILINE)
-_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_START")
+_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,10 @@ def test_hostile_patterns_cost_no_more_than_the_length_of_the_text(pattern):
         value = "arn:" + "a" * length
         best = float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.thread_time()
             for _ in range(20):
                 assert not compiled.matches(value, no_value)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     assert seconds(4000) < 40 * max(seconds(400), 1e-5)

@@ -5,12 +5,14 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from botocore.auth import HmacV1Auth
 from botocore.awsrequest import AWSRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sandbox.signing.signed import SIGNERS, TOKEN, authenticator, signed, with_target
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.signing.v2 import SUB_RESOURCES
 
 PATHS = [
     "/",
@@ -117,8 +119,13 @@ _text = st.text(
 )
 
 
+# What selects an operation must be signed here, also where botocore's Signature Version 2 is older.
+_YOUNGER = SUB_RESOURCES - set(HmacV1Auth.QSAOfInterest)
+
+
 def _is_no_credential(name):
-    return not name.lower().startswith("x-amz-") and name not in {"Signature", "Expires"}
+    reserved = {"Signature", "Expires", *_YOUNGER}
+    return not name.lower().startswith("x-amz-") and name not in reserved
 
 
 @settings(max_examples=300, deadline=None)
