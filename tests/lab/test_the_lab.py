@@ -84,7 +84,7 @@ GONE = ("NoSuchEntity",)
                 ("sts", "sts.AssumeRole", DENIED),
             ],
         ),
-        ("attach-policy", [("admin", "iam.GetUserPolicy", ())]),
+        ("attach-policy", [("admin", "iam.SimulatePrincipalPolicy", ())]),
         ("assume-role", [("assumed", "sts.GetCallerIdentity", ())]),
         (
             "verify-access",
@@ -201,15 +201,26 @@ def test_its_expectations(
     assert truthy(evaluate(expect, response, scope)) is holds
 
 
-def test_the_policys_check_wants_exactly_policy_json(assume_role: Lab, scope: dict[str, Any]):
+def test_the_policys_check_wants_this_role_and_no_other(
+    assume_role: Lab, scope: dict[str, Any]
+) -> None:
     found = assume_role.stage("attach-policy")
     assert found
-    document = json.loads(resolve(found.steps[0].params["PolicyDocument"], scope))
-    expect = found.checkpoint[0].expect
-    assert expect
-    assert evaluate(expect, {"PolicyDocument": document}, scope) is True
-    document["Statement"][0]["Resource"] = "*"
-    assert evaluate(expect, {"PolicyDocument": document}, scope) is False
+    (check,) = found.checkpoint
+    this, another = resolve(check.params["ResourceArns"], scope)
+
+    def holds(**decided: str) -> bool:
+        results = [
+            {"EvalResourceName": arn, "EvalResourceDecision": said}
+            for arn, said in zip((this, another), decided.values(), strict=True)
+        ]
+        answer = {"EvaluationResults": [{"ResourceSpecificResults": results}]}
+        return truthy(evaluate(check.expect or "", answer, scope))
+
+    assert holds(this="allowed", another="implicitDeny")
+    assert not holds(this="allowed", another="allowed")
+    assert not holds(this="implicitDeny", another="implicitDeny")
+    assert not holds(this="explicitDeny", another="allowed")
 
 
 def test_what_iams_eventual_consistency_may_delay_is_tried_again(assume_role: Lab):
@@ -221,7 +232,7 @@ def test_what_iams_eventual_consistency_may_delay_is_tried_again(assume_role: La
     assert {
         ("create-user", "sts.GetCallerIdentity"),
         ("create-user", "s3.ListBuckets"),
-        ("attach-policy", "iam.GetUserPolicy"),
+        ("attach-policy", "iam.SimulatePrincipalPolicy"),
         ("verify-access", "s3.ListObjectsV2"),
         ("cleanup", "sts.GetCallerIdentity"),
         ("cleanup", "iam.GetUser"),

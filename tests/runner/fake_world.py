@@ -5,9 +5,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from stslab.kinds.template import resources
+from stslab.policy import PolicyKind, parse
+
 ACCOUNT = "111122223333"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Refused(Exception):  # noqa: N818 - it says what AWS did
@@ -20,6 +25,21 @@ def no_entity(what: str) -> Refused:
     return Refused("NoSuchEntity", f"The {what} cannot be found.", 404)
 
 
+def trust_in(template: str | None, given: dict[str, str]) -> Any:
+    """The trust policy of the template's role."""
+    pseudo = {"AccountId": ACCOUNT, "Partition": "aws"}
+    found = resources(template, given, pseudo) if template else ()
+    return next((one.properties.get("AssumeRolePolicyDocument") for one in found
+                 if one.type == "AWS::IAM::Role"), None)  # fmt: skip
+
+
+def allowed_by(document: dict[str, Any], action: str) -> set[str]:
+    """The resources on which a policy allows an action, as they are written."""
+    policy = parse(document, PolicyKind.IDENTITY)
+    found = [one.resource.patterns for one in policy.about(action.lower()) if one.resource]
+    return {each for patterns in found for each in patterns}
+
+
 @dataclass
 class World:
     """The account's state; it outlives the processes that call it."""
@@ -28,6 +48,7 @@ class World:
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # access key id -> user
     sessions: dict[str, str] = field(default_factory=dict)  # access key id -> role
+    ended: set[str] = field(default_factory=set)  # sessions whose hour is over
     stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # key -> versions
     tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # of buckets
@@ -71,8 +92,9 @@ class World:
     def iam_get_user(self, UserName):  # noqa: N803
         tags = self.user(UserName)["tags"]
         arn = f"arn:aws:iam::{ACCOUNT}:user/{UserName}"
-        unique = self.users[UserName]["id"]
-        return {"User": {"UserName": UserName, "UserId": unique, "Arn": arn, "Tags": tags}}
+        unique, made = self.users[UserName]["id"], self.users[UserName].get("made", LONG_AGO)
+        user = {"UserName": UserName, "UserId": unique, "Arn": arn, "Tags": tags}
+        return {"User": {**user, "Path": "/", "CreateDate": made}}
 
     def iam_delete_user(self, UserName):  # noqa: N803
         user = self.user(UserName)
@@ -130,6 +152,18 @@ class World:
             "PolicyDocument": policies[PolicyName],
         }
 
+    def iam_simulate_principal_policy(self, PolicySourceArn, ActionNames, ResourceArns):  # noqa: N803
+        documents = self.user(PolicySourceArn.rpartition("/")[2])["policies"].values()
+        named = {each for one in documents for each in allowed_by(one, ActionNames[0])}
+        decided = [
+            {
+                "EvalResourceName": arn,
+                "EvalResourceDecision": "allowed" if {arn, "*"} & named else "denied",
+            }
+            for arn in ResourceArns
+        ]
+        return {"EvaluationResults": [{"ResourceSpecificResults": decided}]}
+
     def iam_list_user_policies(self, UserName):  # noqa: N803
         return {"PolicyNames": list(self.user(UserName)["policies"]), "IsTruncated": False}
 
@@ -157,7 +191,8 @@ class World:
         if RoleName not in self.roles:
             raise no_entity(f"role with name {RoleName}")
         role = self.roles[RoleName]
-        return {"Role": {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}}
+        told = {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}
+        return {"Role": {**told, "AssumeRolePolicyDocument": role.get("trust")}}
 
     def iam_list_roles(self):
         return {"Roles": [{"RoleName": name} for name in self.roles], "IsTruncated": False}
@@ -287,7 +322,7 @@ class World:
                 return stack
         raise Refused("ValidationError", f"Stack with id {name} does not exist")
 
-    def cloudformation_create_stack(self, StackName, Parameters, Tags=(), **_):  # noqa: N803
+    def cloudformation_create_stack(self, StackName, Parameters, Tags=(), **more):  # noqa: N803
         if StackName in self.stacks:
             raise Refused("AlreadyExistsException", f"Stack [{StackName}] already exists")
         given = {one["ParameterKey"]: one["ParameterValue"] for one in Parameters}
@@ -297,6 +332,7 @@ class World:
             "StackName": StackName,
             "StackId": f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/{StackName}/{self.number()}",
             "Tags": list(Tags),
+            "Parameters": list(Parameters),
             "StackStatus": "ROLLBACK_COMPLETE" if failing else "CREATE_COMPLETE",
             "role": role,
             "bucket": given["BucketName"],
@@ -308,6 +344,7 @@ class World:
             self.event(stack, "Bucket", "CREATE_FAILED", f"{given['BucketName']} already exists")
         else:
             self.roles[role] = {"tags": list(Tags), "policies": [], "id": self.number()}
+            self.roles[role]["trust"] = trust_in(more.get("TemplateBody"), given)
             self.buckets[given["BucketName"]] = {}
             self.tags[given["BucketName"]] = list(Tags)
         self.event(stack, StackName, stack["StackStatus"])
@@ -349,11 +386,16 @@ class World:
         stack = self.stack(StackName)
         return {
             "StackResources": [
-                {"ResourceType": kind, "PhysicalResourceId": name, "ResourceStatus": "x"}
-                for kind, name in (
-                    ("AWS::IAM::Role", stack["role"]),
-                    ("AWS::S3::Bucket", stack["bucket"]),
-                    ("AWS::SNS::Topic", "unknown-kind"),
+                {
+                    "LogicalResourceId": logical,
+                    "ResourceType": kind,
+                    "PhysicalResourceId": name,
+                    "ResourceStatus": "x",
+                }
+                for logical, kind, name in (
+                    ("StsRole", "AWS::IAM::Role", stack["role"]),
+                    ("Bucket", "AWS::S3::Bucket", stack.get("listed", stack["bucket"])),
+                    ("Topic", "AWS::SNS::Topic", "unknown-kind"),
                 )
             ]
         }

@@ -50,7 +50,7 @@ def test_a_run_that_stopped_tells_what_is_left(machine: Machine):
 
 
 def test_a_claim_that_does_not_hold_is_not_proved(machine: Machine):
-    vars(machine.world)["iam_get_user_policy"] = lambda **_: {"PolicyDocument": {}}
+    vars(machine.world)["iam_simulate_principal_policy"] = lambda **_: {"EvaluationResults": []}
     with machine.process() as process, pytest.raises(Exception, match="does not hold"):
         process.run()
     (run,) = (one.id for one in runs(machine))

@@ -97,10 +97,10 @@ def test_cleanup_by_its_command_is_no_stage_that_was_reached(machine):
 
 
 def test_attempts_stay_and_say_how(machine):
-    vars(machine.world)["iam_get_user_policy"] = lambda **_: {"PolicyDocument": {}}
+    vars(machine.world)["iam_simulate_principal_policy"] = lambda **_: {"EvaluationResults": []}
     with machine.process() as process, pytest.raises(StslabError, match="does not hold"):
         process.run(last="attach-policy")
-    del vars(machine.world)["iam_get_user_policy"]
+    del vars(machine.world)["iam_simulate_principal_policy"]
     with machine.process() as process:
         process.runner._how = How.YES
         process.run(last="attach-policy")

@@ -107,11 +107,11 @@ def test_a_stack_that_rolled_back_is_deleted_and_made_anew(machine):
 
 
 def test_a_wrong_checkpoint_stops_with_what_did_not_hold(machine):
-    machine.world.iam_get_user_policy = lambda **_: {"PolicyDocument": {}}
+    machine.world.iam_simulate_principal_policy = lambda **_: {"EvaluationResults": []}
     error = try_to_run(machine, lambda _n, _c: None)
     assert isinstance(error, CheckFailed)
     assert error.exit_code == 3
-    assert "The user's policy is exactly" in error.message
+    assert "this role, and no other" in error.message
 
 
 def test_refusals_are_repeated_where_iam_spreads_its_changes(machine):
