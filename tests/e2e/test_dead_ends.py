@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -209,3 +210,26 @@ def test_what_was_done_by_hand_is_enough_for_the_next_stage(machine: Machine) ->
     assert done.code == 0, done.said
     assert "done by hand" in done.out
     assert "attach-policy" in [one["stage"] for one in machine.runs()[0]["stages"]]
+
+
+def test_a_command_runs_as_it_is_printed(begun: Machine) -> None:
+    done = begun.stslab("run", "--yes", "--to", "verify-access")
+    printed = re.findall(r"^ +(aws (?:.*\\\n)*.*)$", done.out, re.MULTILINE)
+    assert len(printed) >= 6
+    for command in printed:
+        ran = begun.sh(command)
+        refused = "AccessDenied" in ran.err
+        assert ran.code == 0 or refused, f"{command}\n{ran.err}"
+    assert "put-object" in printed[0]
+
+
+def test_the_doctor_finds_damaged_profiles_and_its_fix_works(begun: Machine) -> None:
+    (file,) = begun.state.glob("profiles/sandbox/credentials")
+    file.write_text("[sts\nnonsense")
+    checks = json.loads(begun.stslab("doctor", "--json").out)["checks"]
+    (wrong,) = (one for one in checks if one["name"] == "profiles")
+    assert "damaged" in wrong["says"]
+    fix = wrong["fix"].partition("rm ")[2].partition(" Then")[0]
+    assert begun.sh(f"rm {fix}").code == 0
+    done = begun.stslab("run", "--yes")
+    assert done.code == 0, done.said
