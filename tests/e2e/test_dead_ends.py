@@ -233,3 +233,47 @@ def test_the_doctor_finds_damaged_profiles_and_its_fix_works(begun: Machine) -> 
     assert begun.sh(f"rm {fix}").code == 0
     done = begun.stslab("run", "--yes")
     assert done.code == 0, done.said
+
+
+def why(machine: Machine, *about: str) -> str:
+    done = machine.stslab("why", *about, COLUMNS="400")
+    assert done.code == 0, done.said
+    return done.out
+
+
+def test_why_asks_first_whether_the_right_caller_asked(begun: Machine) -> None:
+    bucket = f"sts-example-{run_of(begun)}"
+    assert begun.aws("s3api", "list-objects-v2", "--bucket", bucket, profile="sts").code
+    told = why(begun)
+    caller = told.index("The profile assumed may do this: call it with --profile assumed")
+    assert "--profile admin" not in told[: told.index("If it was, what to change")]
+    assert caller < told.index("Let user sts-test-user-")
+    role = json.loads(begun.stslab("why", "--json").out)
+    assert role["callers"] == ["assumed"]
+
+
+def test_why_does_not_loosen_the_trust_for_a_wrong_profile(begun: Machine) -> None:
+    account = begun.asks_aws("sts", "get-caller-identity")["Account"]
+    arn = f"arn:aws:iam::{account}:role/{the_role(begun)}"
+    named = ("--role-arn", arn, "--role-session-name", "mine")
+    assert begun.aws("sts", "assume-role", *named, profile="admin").code
+    told = why(begun)
+    caller = told.index("The profile sts may do this: call it with --profile sts")
+    guarded = told.index("It keeps out all others of the account")
+    assert caller < guarded < told.index("aws iam update-assume-role-policy")
+
+
+def test_why_says_so_where_only_the_administrator_may(begun: Machine) -> None:
+    assert begun.aws("s3api", "list-buckets", profile="sts").code
+    assert "Of your profiles only admin may do this." in why(begun)
+
+
+def test_why_knows_who_deleted_the_role(begun: Machine) -> None:
+    role = the_role(begun)
+    delete_the_role(begun)
+    assert begun.aws("s3api", "list-buckets", profile="assumed").code
+    told = why(begun)
+    assert f"The role {role} was deleted on " in told
+    assert "by user/admin (iam:DeleteRole, request " in told
+    assert "s3:?" not in told
+    assert "`stslab run` makes it again" in told
