@@ -36,6 +36,13 @@ def without_policy(machine: Machine, *, checkpoint: bool) -> str:
     return str(lab)
 
 
+def _place(machine: Machine, text: str, which: int = 0) -> str:
+    """Where a text ends a line of the lab's file: the file and the line."""
+    lab = machine.root / "copy" / "lab" / "steps.yaml"
+    lines = [at for at, line in enumerate(lab.read_text().split("\n"), 1) if line.endswith(text)]
+    return f"{lab}:{lines[which]}\n"
+
+
 def _flat(text: str) -> str:
     return " ".join(text.split())
 
@@ -46,6 +53,7 @@ def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     assert "✘ The user may assume this role, and no other" in done.out
     assert "role/my-sts-stack-" in done.out.partition("not so:")[2]
     assert "stslab cleanup" in _flat(done.err)
+    assert _place(machine, "says: The user may assume this role, and no other") in done.err
     _cleans_up(machine)
 
 
@@ -54,14 +62,16 @@ def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
     assert done.code == 1
     assert "AssumeRole failed: AccessDenied" in done.out
     assert ACCESS_DENIED in _flat(done.out)
+    assert _place(machine, "title: Assume the role", 1) in done.err
     _cleans_up(machine)
 
 
-def test_a_trust_in_somebody_else_is_refused(machine: Machine):
+def test_a_trust_in_somebody_else_is_noticed_by_who_refused(machine: Machine):
+    """The user is refused as before, but by another gate as well: the lab is not as it should be."""
     done = machine.stslab("run", "--yes", machine.lab(("user/${UserName}", "user/somebody-else")))
-    assert done.code == 1
-    assert "AssumeRole failed: AccessDenied" in done.out
-    assert ACCESS_DENIED in _flat(done.out)
+    assert done.code == 3
+    assert "✘ The user may not assume the role yet" in done.out
+    assert "refused by trust policy and identity policy, where identity policy was" in done.out
     _cleans_up(machine)
 
 

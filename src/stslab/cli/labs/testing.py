@@ -94,9 +94,11 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
     """The error without commands for an account that is gone; how to see it on one that stays."""
     if isinstance(error, InvalidLab):
         return error
-    return StslabError(
-        error.message, f"See it happen on your own:\n  stslab run {shlex.quote(file)}"
-    )
+    how = f"See it happen on your own:\n  stslab run {shlex.quote(file)}"
+    told = StslabError(error.message, how)
+    for note in getattr(error, "__notes__", ()):
+        told.add_note(note)
+    return told
 
 
 def _replay(verdict: "Verdict") -> None:

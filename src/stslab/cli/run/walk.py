@@ -98,4 +98,7 @@ def _briefly(error: StslabError, stage: "Stage") -> StslabError:
     drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
     if not drawn:
         return error
-    return type(error)(f"The run stopped at the stage {stage.id}.", error.hint)
+    brief = type(error)(f"The run stopped at the stage {stage.id}.", error.hint)
+    for note in getattr(error, "__notes__", ()):
+        brief.add_note(note)
+    return brief

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.errors import CheckFailed, CredentialsError, RunError
+from stslab.errors import CheckFailed, CredentialsError, RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.kinds.own import Allowed
 from stslab.lab.foresight import allowed
-from stslab.lab.model import Lab, Stage
+from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve_vars
 from stslab.runner.calls.calls import ADMIN, Calls
 from stslab.runner.calls.pin import Pin, pinned
@@ -215,7 +215,7 @@ class Runner:
         steps = self._steps()
         for stage, number in self._numbered(needed(self._lab, stage_id)):
             if self._journal.latest(self._begun().run.id, stage.id, number):
-                with self._looking_again():
+                with self._placed(stage.steps[number]):
                     steps.do(stage, number, quietly=True)
 
     def do(self, stage: Stage, number: int) -> None:
@@ -224,7 +224,7 @@ class Runner:
         Raises:
             RunError: its call failed.
         """
-        with self._looking_again():
+        with self._placed(stage.steps[number]):
             self._steps().do(stage, number)
 
     def adopt(self, stage: Stage, number: int) -> bool:
@@ -242,17 +242,22 @@ class Runner:
             yield from ((stage, number) for number in range(len(stage.steps)))
 
     @contextmanager
-    def _looking_again(self) -> Iterator[None]:
-        """Where something fails, what was done before is looked at again."""
+    def _placed(self, part: Step | Check) -> Iterator[None]:
+        """An error in here says where in the lab's file; what was done is looked at again then."""
         try:
             yield
-        except RunError:
+        except StslabError as error:
             self._looks.forget()
+            error.add_note(self._place(part))
             raise
+
+    def _place(self, part: Step | Check) -> str:
+        return f"{self._lab.path}:{part.line}"
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
-        return self._checks().prove(stage, number)
+        with self._placed(stage.checkpoint[number]):
+            return self._checks().prove(stage, number)
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
@@ -281,7 +286,7 @@ class Runner:
         self._emit(StageFinished(stage.id, held, seconds))
         if not held:
             self._looks.forget()
-        _require_held(stage, records)
+        self._require_held(stage, records)
 
     def check_stage(self, stage_id: str) -> None:
         """Try the stage's claims again. The record of the run stays as it is.
@@ -300,7 +305,21 @@ class Runner:
             record = checks.try_again(stage, number, earlier)
             if not record.held and not earlier:
                 failed.append(record)
-        _require_held(stage, failed)
+        self._require_held(stage, failed)
+
+    def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
+        failed = [record for record in records if not record.held]
+        if not failed:
+            return
+        error = CheckFailed(
+            f"The checkpoint of stage {stage.id} does not hold:"
+            f" {'; '.join(one.says for one in failed)}.",
+            "Fix what is wrong, then go on with `stslab run`, or take all back with"
+            " `stslab cleanup`.",
+        )
+        for one in failed:
+            error.add_note(self._place(stage.checkpoint[one.number]))
+        raise error
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed what it is about since."""
@@ -513,13 +532,3 @@ def _map(lab: Lab, done: tuple[str, ...]) -> list[StageShown]:
     return [
         StageShown(stage.id, stage.title, states.get(stage.id, "pending")) for stage in lab.stages
     ]
-
-
-def _require_held(stage: Stage, records: Iterable[CheckRecord]) -> None:
-    failed = [record.says for record in records if not record.held]
-    if failed:
-        raise CheckFailed(
-            f"The checkpoint of stage {stage.id} does not hold: {'; '.join(failed)}.",
-            "Fix what is wrong, then go on with `stslab run`, or take all back with"
-            " `stslab cleanup`.",
-        )

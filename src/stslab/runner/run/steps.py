@@ -327,7 +327,7 @@ class Steps:
         self, step: Step, data: Mapping[str, Any], scope: Mapping[str, Any]
     ) -> dict[str, Any]:
         found = {name: evaluate(text, data, scope) for name, text in step.save.items()}
-        missing = [name for name, value in found.items() if value is None]
+        missing = [f"{name} ({step.save[name]})" for name, value in found.items() if value is None]
         if missing:
             raise StepError("UnexpectedAnswer", f"it does not hold {', '.join(missing)}")
         return found
