@@ -104,6 +104,10 @@ def test_a_lab_that_does_not_pass(tester: Machine, change: tuple[str, str], code
     assert said in done.said
     assert "passed  small" in done.out
     assert nothing_stays(tester)
+    for gone in ("why", "cleanup", "env", "step", "check", "status"):
+        assert f"stslab {gone}" not in done.said
+    assert "Remove by hand" not in done.said
+    assert (f"  stslab run {bad}\n" in done.err) == (code != 2), done.err
 
 
 def test_what_there_is_not(tester: Machine):

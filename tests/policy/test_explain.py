@@ -62,7 +62,7 @@ def test_what_applies_and_what_denies_is_marked():
         "    - own",
         "      + statement 1 (Allow) applies",
         "      x No (Deny) applies",
-        "  - Session policy: there is none",
+        "  x Session policy: there is none",
     ]
     assert decision.message.endswith(
         "s3:GetObject with an explicit deny in an identity-based policy"

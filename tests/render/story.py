@@ -87,6 +87,19 @@ def story() -> list[events.Event]:
             {"role_arn": ROLE}, "sts", "req-1", 1.23,
         ),
         events.StepSkipped("deploy-role", "Create the user"),
+        events.StepDrifted(
+            "assume-role", 0, "Assume the role", "The session has ended (profile assumed)", True
+        ),
+        events.StepDrifted(
+            "deploy-role", 0, "Make the role", "IAM role lab is not as the step makes it", False,
+            (events.Difference("AssumeRolePolicyDocument", ('{"Effect": "Allow"}',), ()),),
+            (PUT_POLICY,),
+        ),
+        events.StepAdopted("deploy-role", "Give the user the policy"),
+        events.StepDiffers(
+            "deploy-role", "Give the user the policy", "Inline policy p is not as it should be",
+            (events.Difference("PolicyDocument", ("a",), ("b",)),),
+        ),
         events.StepFailed("deploy-role", "Assume it", ASSUME, "AccessDenied", DENIED, "req-2", 0.2),
         events.CheckStarted("deploy-role", "The user may not assume it yet", ASSUME),
         denied_check(),

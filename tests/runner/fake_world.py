@@ -5,9 +5,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from stslab.kinds.template import resources
+
 ACCOUNT = "111122223333"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Refused(Exception):  # noqa: N818 - it says what AWS did
@@ -20,6 +24,14 @@ def no_entity(what: str) -> Refused:
     return Refused("NoSuchEntity", f"The {what} cannot be found.", 404)
 
 
+def trust_in(template: str | None, given: dict[str, str]) -> Any:
+    """The trust policy of the template's role."""
+    pseudo = {"AccountId": ACCOUNT, "Partition": "aws"}
+    found = resources(template, given, pseudo) if template else ()
+    return next((one.properties.get("AssumeRolePolicyDocument") for one in found
+                 if one.type == "AWS::IAM::Role"), None)  # fmt: skip
+
+
 @dataclass
 class World:
     """The account's state; it outlives the processes that call it."""
@@ -28,6 +40,7 @@ class World:
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # access key id -> user
     sessions: dict[str, str] = field(default_factory=dict)  # access key id -> role
+    ended: set[str] = field(default_factory=set)  # sessions whose hour is over
     stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # key -> versions
     tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)  # of buckets
@@ -71,8 +84,9 @@ class World:
     def iam_get_user(self, UserName):  # noqa: N803
         tags = self.user(UserName)["tags"]
         arn = f"arn:aws:iam::{ACCOUNT}:user/{UserName}"
-        unique = self.users[UserName]["id"]
-        return {"User": {"UserName": UserName, "UserId": unique, "Arn": arn, "Tags": tags}}
+        unique, made = self.users[UserName]["id"], self.users[UserName].get("made", LONG_AGO)
+        user = {"UserName": UserName, "UserId": unique, "Arn": arn, "Tags": tags}
+        return {"User": {**user, "Path": "/", "CreateDate": made}}
 
     def iam_delete_user(self, UserName):  # noqa: N803
         user = self.user(UserName)
@@ -158,7 +172,13 @@ class World:
             raise no_entity(f"role with name {RoleName}")
         role = self.roles[RoleName]
         told = {"RoleName": RoleName, "RoleId": role["id"], "Tags": role["tags"]}
-        return {"Role": {**told, "MaxSessionDuration": 3600}}
+        return {
+            "Role": {
+                **told,
+                "MaxSessionDuration": 3600,
+                "AssumeRolePolicyDocument": role.get("trust"),
+            }
+        }
 
     def iam_simulate_principal_policy(self, PolicySourceArn, ActionNames, ResourceArns=("*",)):  # noqa: N803
         """By the statements that the principal has; nothing else of policies is known here."""
@@ -193,7 +213,13 @@ class World:
                     "Statement"
                 ]
             ]
-            return [{key: [one[key]] for key in ("Action", "Resource")} for one in found]
+            return [
+                {
+                    key: [one[key]] if isinstance(one[key], str) else one[key]
+                    for key in ("Action", "Resource")
+                }
+                for one in found
+            ]
         bucket = f"arn:aws:s3:::{self.roles[name]['bucket']}"
         return [
             {"Action": ["s3:ListBucket"], "Resource": [bucket]},
@@ -342,7 +368,7 @@ class World:
                 return stack
         raise Refused("ValidationError", f"Stack with id {name} does not exist")
 
-    def cloudformation_create_stack(self, StackName, Parameters, Tags=(), **_):  # noqa: N803
+    def cloudformation_create_stack(self, StackName, Parameters, Tags=(), **more):  # noqa: N803
         if StackName in self.stacks:
             raise Refused("AlreadyExistsException", f"Stack [{StackName}] already exists")
         given = {one["ParameterKey"]: one["ParameterValue"] for one in Parameters}
@@ -352,6 +378,7 @@ class World:
             "StackName": StackName,
             "StackId": f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/{StackName}/{self.number()}",
             "Tags": list(Tags),
+            "Parameters": list(Parameters),
             "StackStatus": "ROLLBACK_COMPLETE" if failing else "CREATE_COMPLETE",
             "role": role,
             "bucket": given["BucketName"],
@@ -363,7 +390,8 @@ class World:
             self.event(stack, "Bucket", "CREATE_FAILED", f"{given['BucketName']} already exists")
         else:
             self.roles[role] = {
-                "tags": list(Tags), "policies": [], "id": self.number(), "bucket": given["BucketName"],
+                "tags": list(Tags), "policies": [], "id": self.number(),
+                "bucket": given["BucketName"], "trust": trust_in(more.get("TemplateBody"), given),
             }  # fmt: skip
             self.buckets[given["BucketName"]] = {}
             self.tags[given["BucketName"]] = list(Tags)
@@ -406,11 +434,16 @@ class World:
         stack = self.stack(StackName)
         return {
             "StackResources": [
-                {"ResourceType": kind, "PhysicalResourceId": name, "ResourceStatus": "x"}
-                for kind, name in (
-                    ("AWS::IAM::Role", stack["role"]),
-                    ("AWS::S3::Bucket", stack["bucket"]),
-                    ("AWS::SNS::Topic", "unknown-kind"),
+                {
+                    "LogicalResourceId": logical,
+                    "ResourceType": kind,
+                    "PhysicalResourceId": name,
+                    "ResourceStatus": "x",
+                }
+                for logical, kind, name in (
+                    ("StsRole", "AWS::IAM::Role", stack["role"]),
+                    ("Bucket", "AWS::S3::Bucket", stack.get("listed", stack["bucket"])),
+                    ("Topic", "AWS::SNS::Topic", "unknown-kind"),
                 )
             ]
         }

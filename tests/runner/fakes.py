@@ -158,6 +158,8 @@ class FakeAccount:
             return f"arn:aws:iam::{ACCOUNT}:user/admin"
         if key in self.world.keys:
             return f"arn:aws:iam::{ACCOUNT}:user/{self.world.keys[key]}"
+        if key in self.world.ended:
+            raise Refused("ExpiredToken", "The security token included is expired.", 403)
         role = self.world.sessions.get(key, "").partition("/")[0]
         if role in self.world.roles:
             return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.world.sessions[key]}"

@@ -31,6 +31,8 @@ _OUTFILES = {
     ),
 }
 _STREAMED = frozenset({("s3", "PutObject", "Body"), ("s3", "UploadPart", "Body")})
+FILE = "file://"
+"""Before a path: the parameter's value is what that file holds."""
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 _CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
@@ -39,13 +41,14 @@ _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
 def aws_command(call: CallShown) -> str:
     """The command line, in one line. Secrets are hidden in it as they are in ``call``.
 
-    A streaming body becomes the file that the CLI would read it from, named like its key.
+    A streaming body becomes the file that the CLI reads it from: its own, or one that is named
+    like its key.
     """
     key = (call.service, call.operation)
     words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
     for name, value in call.params.items():
         streamed = (*key, name) in _STREAMED
-        words += _option(key, name, _file_name(call.params) if streamed else value)
+        words += _option(key, name, _file(value, call.params) if streamed else value)
     words += _OUTFILES.get(key, ())
     words += _identity(call.identity)
     return shlex.join(words)
@@ -78,7 +81,9 @@ def _option(key: tuple[str, str], name: str, value: Any) -> list[str]:
     return [f"--{option}", *words]
 
 
-def _file_name(params: Mapping[str, Any]) -> str:
+def _file(body: Any, params: Mapping[str, Any]) -> str:
+    if str(body).startswith(FILE):
+        return str(body).removeprefix(FILE)
     return str(params.get("Key", "")).rsplit("/", 1)[-1] or "body"
 
 

@@ -8,6 +8,7 @@ file settings in the AWS CLI".
 import configparser
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ class ProfileFiles:
             # Nothing is said of the text itself: it may hold secrets.
             raise CredentialsError(
                 f"stslab's profiles in {self.credentials_file} are damaged.",
-                "Remove that file; `stslab cleanup` and then `stslab run` make what they need.",
+                f"Remove that file: rm {shlex.quote(str(self.credentials_file))} Then `stslab run`"
+                " makes what it needs.",
             ) from None
         found.pop(_DEFAULT, None)
         return found

@@ -85,6 +85,11 @@ def name_of(target: str) -> str:
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
 
 
+def sandbox_name(named: str) -> str:
+    """The name of the embedded account as a target; ``named`` tells it from others in a home."""
+    return f"{SANDBOX}-{named}" if named else SANDBOX
+
+
 def sandbox(
     url: str,
     account: str,
@@ -100,7 +105,7 @@ def sandbox(
     ``named`` tells it from others in the same home.
     """
     info = TargetInfo(
-        name=f"{SANDBOX}-{named}" if named else SANDBOX,
+        name=sandbox_name(named),
         kind=SANDBOX,
         account=account,
         region=region,

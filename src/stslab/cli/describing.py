@@ -9,6 +9,8 @@ from stslab.resources import bundled, text_of
 from stslab.runner.events import CallShown
 
 _LONG = 5
+_BODY = "Body"
+_PATTERNS = ("*.json", "*.yaml", "*.txt", "templates/*", "lab/*.json", "lab/*.txt")
 
 
 def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
@@ -17,18 +19,18 @@ def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
     A parameter that is word for word a file that comes with ``lab`` (or with stslab) is shown
     as that file (``file://...``), as one would type it.
     """
-    from stslab.aws.command import aws_command
+    from stslab.aws.command import FILE, aws_command
 
     files = cache(lambda: {text: path for path in _files(lab) if (text := text_of(path))})
 
-    def shown(value: object) -> object:
-        if not isinstance(value, str) or value.count("\n") < _LONG:
+    def shown(name: str, value: object) -> object:
+        if not isinstance(value, str) or (value.count("\n") < _LONG and name != _BODY):
             return value
         path = files().get(value)
-        return f"file://{path}" if path else value
+        return f"{FILE}{path}" if path else value
 
     def describe(call: CallShown) -> str:
-        params = {name: shown(value) for name, value in call.params.items()}
+        params = {name: shown(name, value) for name, value in call.params.items()}
         return aws_command(replace(call, params=params))
 
     return describe
@@ -40,5 +42,5 @@ def _files(lab: Path | None) -> Iterator[Path]:
         inside = lab.absolute().parent
         folders += [inside, inside.parent] if inside.name == "lab" else [inside]
     for folder in folders:
-        for pattern in ("*.json", "*.yaml", "templates/*", "lab/*.json"):
+        for pattern in _PATTERNS:
             yield from sorted(folder.glob(pattern))

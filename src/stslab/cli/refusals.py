@@ -4,24 +4,70 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stslab.errors import SandboxError, UsageError
+from stslab.errors import SandboxError, StslabError, UsageError
 
 if TYPE_CHECKING:
+    from stslab.home import Home
     from stslab.sandbox.pipeline.log_file import Event
 
 _SHORTEST = 6
+_ASSUME, _ROOT = "AssumeRole", "root"
 
 
-def explained(folder: Path, request_id: str) -> dict[str, Any] | None:
+def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
     """The explanation of the request of this id, or of the last refusal; None where there is none.
 
     Raises:
         UsageError: the log has no such request, or several.
     """
-    from stslab.sandbox.why.explanation import explain
+    from stslab.sandbox.pipeline.log_file import newest_first
+    from stslab.sandbox.why.explanation import Beside, explain
 
+    folder = home.sandbox
     event = _chosen(folder, request_id)
-    return None if event is None else explain(event, lambda key: _key_facts(folder, key))
+    if event is None:
+        return None
+    beside = Beside(
+        key=lambda key: _key_facts(folder, key),
+        events=lambda: newest_first(folder),
+        may=lambda: _who_may(home, event),
+    )
+    return explain(event, beside)
+
+
+def _who_may(home: "Home", event: "Event") -> list[str]:
+    """The profiles that would be allowed the same now.
+
+    Those with full access, only if no other is. Those of another account, only to assume a role:
+    anything else they would ask of their own account.
+    """
+    from stslab.aws.profiles import ADMIN, ProfileFiles
+    from stslab.aws.target import sandbox_name
+    from stslab.sandbox.api.identifiers import account_of_key
+    from stslab.sandbox.server import client
+
+    asked = event["userIdentity"].get("accessKeyId", "")
+    across = event["eventName"] == _ASSUME
+    call = {
+        "service": str(event["eventSource"]).partition(".")[0],
+        "operation": event["eventName"],
+        "params": event["requestParameters"],
+    }
+    found = []
+    try:
+        profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
+        for name in profiles.names():
+            known = profiles.get(name)
+            near = known and (
+                across or account_of_key(known.access_key_id) == account_of_key(asked)
+            )
+            if known and near and known.access_key_id != asked:
+                calls = {"calls": [{**call, "key": known.access_key_id}]}
+                if client.control(home.sandbox, "POST", "would", calls)["allowed"]:
+                    found.append(name)
+    except StslabError:
+        return []
+    return [name for name in found if name not in (ADMIN, _ROOT)] or found[:1]
 
 
 def _chosen(folder: Path, request_id: str) -> "Event | None":

@@ -10,7 +10,7 @@ from typing import Any
 from stslab.lesson.access import CellState, Key
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
-from stslab.runner.events import CallShown, StageShown
+from stslab.runner.events import CallShown, StageShown, StepDrifted
 from stslab.runner.journal.score import Concept
 
 
@@ -102,6 +102,14 @@ class Stuck:
     message: str
     hint: str
     before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """What was done before and is no longer so, before a stage that needs it."""
+
+    title: str
+    drifted: tuple[StepDrifted, ...]
 
 
 @dataclass(frozen=True, slots=True)

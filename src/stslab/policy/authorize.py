@@ -13,8 +13,9 @@ from stslab.policy.context import Context, Request
 from stslab.policy.decision import Decision, allowed, denied_explicitly, denied_implicitly
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.matching import Level
+from stslab.policy.documents.statement import Mismatch
 from stslab.policy.principal import PrincipalKind
-from stslab.policy.reading import Layer, Question, layer, read, read_naming
+from stslab.policy.reading import Layer, Question, layer, level_of, read, read_naming
 from stslab.policy.remembered import unless_long
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
@@ -159,23 +160,42 @@ def _read_all(
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
-    denying = [each for each in considered if each.outcome is _DENIED]
-    if denying:
-        for each in denying:
-            each.blocks = True
-        return _DENIED, denied_explicitly(denying[0].kind)
+    denies = any(each.outcome is _DENIED for each in considered)
     must_allow = not same_account or services.resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
-    missing = [each for each in needed(layers, closest, must_allow) if each.outcome is not _ALLOWED]
-    if missing:
-        for each in missing:
-            each.blocks = True
-        action = question.request.action
-        return _NOT_ALLOWED, unless_long(denied_implicitly, action)(missing[0].kind, action)
-    forbidden = services.forbidden(question)
-    if forbidden:
-        return _NOT_ALLOWED, forbidden
-    return _ALLOWED, _grant(layers, must_allow, question.request.action)
+    asked = needed(layers, closest, must_allow)
+    if not denies and all(each.outcome is _ALLOWED for each in asked):
+        forbidden = services.forbidden(question)
+        if forbidden:
+            return _NOT_ALLOWED, forbidden
+        return _ALLOWED, _grant(layers, must_allow, question.request.action)
+    if same_account and must_allow and not closest:
+        asked = _alone(question, layers) or asked
+    refusing = [one for one in asked if one.outcome is not _ALLOWED]
+    denying = [one for one in considered if one.outcome is _DENIED]
+    for each in (*refusing, *denying):
+        each.blocks = True
+    if denying:
+        return _DENIED, denied_explicitly(denying[0].kind)
+    action = question.request.action
+    return _NOT_ALLOWED, unless_long(denied_implicitly, action)(refusing[0].kind, action)
+
+
+def _alone(question: Question, layers: Layers) -> list[Layer]:
+    """What would have to allow if only the conditions in the resource's policy held.
+
+    Where that names the principal itself no other policy is asked: then it alone refuses.
+    Nothing where it names it in no way.
+    """
+    resource = layers.resource
+    named = (
+        level_of(statement, question)
+        for reading in resource.readings
+        for statement in reading.policy.document.statements
+        if statement.allows and reading.mismatch(statement) is Mismatch.CONDITION
+    )
+    closest = max(named, default=Level.NONE)
+    return [*needed(layers, closest, must_allow=False), resource] if closest else []
 
 
 def needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:

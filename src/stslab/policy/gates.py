@@ -4,16 +4,14 @@ A gate is what can refuse: the request's signature, or one type of policy. A ref
 names each gate that refused by itself, so that whoever fixes only the others is still refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from stslab.policy import services
-from stslab.policy.authorize import Layers, in_one_account, needed
 from stslab.policy.decision import Decision
 from stslab.policy.documents.matching import Level
 from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.policy.reading import Layer, Question, Reading, level_of
-from stslab.policy.vocabulary import Gate, Outcome, PolicyKind
+from stslab.policy.vocabulary import Gate, PolicyKind
 
 GATES: Final = {
     PolicyKind.SCP: Gate.SCP,
@@ -26,11 +24,7 @@ GATES: Final = {
 }
 """The gate that each kind of policy is."""
 
-_DENIED: Final = Outcome.EXPLICITLY_DENIED
-_ALLOWED: Final = Outcome.ALLOWED
-_CONTROLS: Final = frozenset({PolicyKind.SCP, PolicyKind.RCP})
 _RESOURCES: Final = frozenset({PolicyKind.RESOURCE, PolicyKind.TRUST})
-_LIMITS: Final = frozenset({PolicyKind.BOUNDARY, PolicyKind.SESSION})
 
 
 class Refusal(NamedTuple):
@@ -50,49 +44,10 @@ def refusal(decision: Decision) -> Refusal:
     """
     if decision.allowed:
         return Refusal((), ())
-    refusing = list(_refusing(decision))
+    refusing = [layer for layer in decision.layers if layer.blocks]
     gates = {GATES[layer.kind] for layer in refusing}
     keys = dict.fromkeys(key for layer in refusing for key in _keys(layer, decision.question))
     return Refusal(tuple(gate for gate in Gate if gate in gates), tuple(keys))
-
-
-def _refusing(decision: Decision) -> Iterator[Layer]:
-    question = decision.question
-    layers = _sorted(decision.layers)
-    is_same = in_one_account(question.request, question.arn)
-    must_allow = not is_same or services.resource_policy_must_allow(question)
-    closest = _could_name(layers.resource, question) if is_same and must_allow else Level.NONE
-    granted = layers.resource.closest if is_same else Level.NONE
-    asked = needed(layers, max(closest, granted), must_allow)
-    if must_allow and granted < closest:
-        asked.append(layers.resource)  # it would do alone, and does not
-    for layer in decision.layers:
-        missing = layer in asked and layer.outcome is not _ALLOWED
-        if layer.outcome is _DENIED or missing:
-            yield layer
-
-
-def _sorted(layers: Sequence[Layer]) -> Layers:
-    """The layers by their part. A resource without a policy is not among those of a decision."""
-    resource = [one for one in layers if one.kind in _RESOURCES]
-    nothing = Layer(PolicyKind.RESOURCE, (), Outcome.IMPLICITLY_DENIED)
-    return Layers(
-        [one for one in layers if one.kind in _CONTROLS],
-        resource[0] if resource else nothing,
-        [one for one in layers if one.kind is PolicyKind.IDENTITY],
-        [one for one in layers if one.kind in _LIMITS],
-    )
-
-
-def _could_name(layer: Layer, question: Question) -> Level:
-    """How closely its Allows would name the caller if their conditions held."""
-    named = (
-        level_of(statement, question)
-        for reading in layer.readings
-        for statement in _mismatching(reading, Mismatch.CONDITION)
-        if statement.allows
-    )
-    return max(named, default=Level.NONE)
 
 
 def _mismatching(reading: Reading, mismatch: Mismatch) -> Iterator[Statement]:

@@ -19,9 +19,9 @@ _LOCAL = ("127.0.0.1", "")
 
 
 def call_name(event: Event) -> str:
-    """What was called, as policies write actions: ``sts:AssumeRole``."""
+    """What was called, as policies write actions: ``sts:AssumeRole``; the service, if no more."""
     service = str(event.get("eventSource", "")).partition(".")[0]
-    return f"{service}:{event.get('eventName') or '?'}"
+    return f"{service}:{event['eventName']}" if event.get("eventName") else service
 
 
 def who(event: Event, account: str) -> str:

@@ -146,8 +146,9 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
 
 
 def _step(step: "Step", writer: _Writer) -> Iterator[str]:
-    if "Body" in step.params:
-        file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+    file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+    command = writer.command(step.identity, step.call, step.params)
+    if "Body" in step.params and f"--body {_word(file)}" in command:  # no file of the lab's
         body = _word(str(writer.value(step.params["Body"])))
         yield f"printf %s {body} > {_word(file)}"
     names, paths = _kept(step)

@@ -16,6 +16,7 @@ from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import is_unicode
 
 _ASCII_MARKS: Mapping[bool | None, str] = {True: "+", False: "x", None: "-"}
+_FULL_ACCESS = {"admin", "root"}
 _STYLES = {True: "green", False: "red", None: ""}
 _Told = Mapping[str, Any]
 
@@ -31,6 +32,8 @@ def show(console: Console, told: _Told) -> None:
     paper.prose(told["why"], indent=2)
     if told["decision"]:
         _show_tree(paper, explain.retold(told["decision"]))
+    if told["callers"]:
+        _show_callers(paper, told["callers"])
     if told["changes"]:
         _show_changes(paper, told)
 
@@ -79,9 +82,24 @@ def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
     return drawn
 
 
+def _show_callers(paper: Paper, profiles: list[str]) -> None:
+    """Before anything is changed: was it the right one who asked?"""
+    paper.blank()
+    paper.prose("Did the right caller ask?", style="bold")
+    if set(profiles) <= _FULL_ACCESS:
+        only = f"Of your profiles only {profiles[0]} may do this."
+        text = f"{only} Perhaps the refusal is as it should be."
+        paper.prose(text, indent=2, lead=paper.symbols.hint)
+        return
+    for name in profiles:
+        text = f"The profile {name} may do this: call it with --profile {name}"
+        paper.prose(text, indent=2, lead=paper.symbols.hint)
+
+
 def _show_changes(paper: Paper, told: _Told) -> None:
     paper.blank()
-    paper.prose("What to change", style="bold")
+    who = "If it was, what to change" if told["callers"] else "What to change"
+    paper.prose(who, style="bold")
     several = len(told["changes"]) > 1
     for number, change in enumerate(told["changes"], 1):
         if several:

@@ -113,6 +113,53 @@ class StepSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """In what a thing is not as its step makes it: what the step says, and what is there.
+
+    Of a policy they are the statements that differ, as JSON.
+    """
+
+    what: str
+    wanted: tuple[str, ...]
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDrifted(Event):
+    """A step was done before, and what came of it is gone, has ended or was changed (``what``).
+
+    ``again`` says whether the step is done again. Where it is not, ``fix`` are the calls that put
+    back what was changed.
+    """
+
+    stage: str
+    number: int
+    title: str
+    what: str
+    again: bool
+    differences: tuple[Difference, ...] = ()
+    fix: tuple[CallShown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepAdopted(Event):
+    """What a step makes was made by hand, and rightly: the run takes it up, and undoes it later."""
+
+    stage: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDiffers(Event):
+    """What was made by hand (``what``) is not as the step makes it: it is not taken up."""
+
+    stage: str
+    title: str
+    what: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished(Event):
     """A step's call succeeded. ``shown`` are its (label, value) lines worth reading."""
 

@@ -49,7 +49,7 @@ def test_files_that_others_can_read_and_its_fix(doctor, state: Path):
     secret.chmod(0o644)
     code, checks = doctor()
     assert code == 1
-    fix = checks["state folder"]["mend"]
+    fix = checks["state folder"]["fix"]
     assert str(secret) in fix
     subprocess.run(["sh", "-c", fix.removeprefix("Run: ")], check=True)
     assert doctor()[0] == 0
@@ -59,7 +59,7 @@ def test_a_state_folder_that_can_not_be(doctor, state: Path):
     state.write_text("")
     code, checks = doctor()
     assert code == 1
-    assert "STSLAB_HOME" in checks["state folder"]["mend"]
+    assert "STSLAB_HOME" in checks["state folder"]["fix"]
 
 
 def test_a_damaged_journal(doctor, state: Path):
@@ -73,7 +73,7 @@ def test_a_damaged_journal(doctor, state: Path):
     database.close()
     code, checks = doctor()
     assert code == 1
-    assert "--sweep" in checks["journal"]["mend"]
+    assert "--sweep" in checks["journal"]["fix"]
 
 
 def test_leftovers_of_old_runs(doctor, state: Path):
@@ -82,7 +82,34 @@ def test_leftovers_of_old_runs(doctor, state: Path):
     code, checks = doctor()
     assert code == 0
     assert checks["leftovers"]["state"] == "warning"
-    assert "stslab cleanup abcd1234 --target aws" in checks["leftovers"]["mend"]
+    assert "stslab cleanup abcd1234 --target aws" in checks["leftovers"]["fix"]
+
+
+def profiles(state: Path, text: str) -> None:
+    folder = state / "profiles" / "sandbox"
+    folder.mkdir(parents=True, mode=0o700)
+    state.chmod(0o700)
+    (folder / "credentials").touch(mode=0o600)
+    (folder / "credentials").write_text(text)
+
+
+def test_damaged_profiles(doctor, state: Path):
+    profiles(state, "[sts\nnonsense")
+    code, checks = doctor()
+    assert code == 4
+    assert "are damaged" in checks["profiles"]["says"]
+    assert f"rm {state}/profiles/sandbox/credentials" in checks["profiles"]["fix"]
+
+
+def test_profiles_and_a_session_that_has_ended(doctor, state: Path):
+    session = "[{0}]\naws_access_key_id = A\naws_secret_access_key = B\nx_stslab_expiration = {1}\n"
+    lasting = session.format("lasting", "2999-01-01T00:00:00Z")
+    profiles(state, lasting + session.format("assumed", "2020-01-01T00:00:00Z"))
+    code, checks = doctor()
+    assert code == 0
+    assert checks["profiles"]["state"] == "note"
+    assert checks["profiles"]["says"] == "sandbox: lasting, assumed (ended)"
+    assert "stslab run" in checks["profiles"]["fix"]
 
 
 def test_another_process_at_work(doctor, state: Path):

@@ -150,7 +150,7 @@ def test_somebody_elses_user_is_not_changed(make, step, call):
 def test_what_a_step_cannot_save_stops_the_run(make):
     machine = make(URL_SAVED)
     machine.world.sqs_create_queue = lambda **_: {}
-    with pytest.raises(RunError, match="does not have QueueUrl .for url."):
+    with pytest.raises(RunError, match=r"does not have QueueUrl .for url."):
         run_one(machine)
 
 

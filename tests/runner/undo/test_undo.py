@@ -174,7 +174,8 @@ def test_an_object_in_a_bucket_that_is_not_the_runs_is_left_as_it_is(machine):
         process.run(last="assume-role")
     machine.world.s3_put_object(BUCKET, "hello.txt", "mine")
     journal_forgets_the_bucket(machine)
-    machine.world.stacks[STACK]["bucket"] = "another"
+    machine.world.s3_create_bucket("another")
+    machine.world.stacks[STACK]["listed"] = "another"
     with machine.process() as process, pytest.raises(NotOwn, match="not the run's own"):
         process.run(last="verify-access")
     assert machine.world.buckets[BUCKET]["hello.txt"] == ["mine"]

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account, Keys
 
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
-from stslab.sandbox.why.explanation import explain
+from stslab.sandbox.why.explanation import Beside, explain
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Call = Callable[[], Any]
@@ -189,7 +189,7 @@ def refused(account: Account, call: Call) -> dict[str, Any]:
     with pytest.raises(ClientError) as caught:
         call()
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
-    return explain(found(account, caught.value), lambda _: None)
+    return explain(found(account, caught.value), Beside())
 
 
 def found(account: Account, error: ClientError) -> Any:
@@ -228,6 +228,82 @@ def test_a_condition_of_the_trust_is_met_as_it_says(account, fresh):
         "conditions"
     ]
     assert (test["key"], test["wanted"], test["found"]) == ("sts:ExternalId", ["abc"], "xyz")
+
+
+def trust_wants_mfa(account: Account, name: str) -> Call:
+    """The trust names the user, who has no policy: it alone decides, and its condition fails."""
+    keys = user(account, name)
+    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    mine = {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}
+    arn = role(account, name, mine, Condition=condition)
+    return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
+def test_no_gate_is_named_that_did_not_refuse(account, fresh):
+    told = refused(account, trust_wants_mfa(account, f"why-{fresh}"))
+    assert told["decision"]["refused"]["gates"] == ["trust policy"]
+    assert "identity" not in told["why"]
+    assert told["why"].startswith("Denied: no role trust policy allows")
+    assert [one["layer"] for one in told["decision"]["layers"] if one["blocks"]] == [
+        "role trust policy"
+    ]
+    assert [one["layer"] for one in told["changes"]] == ["role trust policy"]
+
+
+def test_what_a_condition_protects_stands_before_how_to_relax_it(account, fresh):
+    told = refused(account, trust_wants_mfa(account, f"why-{fresh}"))
+    ((asking, relaxing),) = (one["options"] for one in told["changes"])
+    assert asking["what"].startswith("Call it with MFA")
+    before, _, after = relaxing["what"].partition("If this request is to pass all the same")
+    assert "keeps out who has nothing but a stolen key" in before
+    assert after
+    assert not relaxing["what"].startswith("Or ")
+
+
+def test_a_trust_policy_is_not_widened_to_a_user_that_needs_no_policy(account, fresh):
+    told = refused(account, trust_names_another(account, f"why-{fresh}"))
+    (option,) = told["changes"][0]["options"]
+    assert option["statement"]["Principal"] == {"AWS": f"arn:aws:iam::{LEARNER}:root"}
+    assert option["statement"]["Condition"]["ArnEquals"] == {
+        "aws:PrincipalArn": f"arn:aws:iam::{LEARNER}:user/why-{fresh}"
+    }
+
+
+@pytest.mark.parametrize("deleted", ["DeleteAccessKey", "UpdateAccessKey", "DeleteRole"])
+def test_who_deleted_a_key_or_a_role_is_known_from_the_log(account, fresh, deleted):
+    name, iam = f"why-{fresh}", account.client("iam", "admin")
+    if deleted == "DeleteRole":
+        arn = role(account, name, {"AWS": LEARNER})
+        given = account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
+        keys = Keys.of(given["Credentials"])
+        done = iam.delete_role(RoleName=name)
+    elif deleted == "DeleteAccessKey":
+        keys = user(account, name)
+        done = iam.delete_access_key(UserName=name, AccessKeyId=keys.access_key_id)
+    else:
+        keys = user(account, name)
+        done = iam.update_access_key(
+            UserName=name, AccessKeyId=keys.access_key_id, Status="Inactive"
+        )
+    with pytest.raises(ClientError) as caught:
+        account.client("s3", keys).list_buckets()
+    event = found(account, caught.value)
+    facts = account.control("GET", f"key?id={keys.access_key_id}")
+    told = explain(event, Beside(lambda _: facts, lambda: newest_first(account.folder)))
+    request = done["ResponseMetadata"]["RequestId"][:8]
+    assert f"by user/admin (iam:{deleted}, request {request})." in told["why"]
+    assert (event["eventName"], "?" in told["why"]) == ("ListBuckets", False)
+
+
+def test_a_role_that_was_deleted_is_no_riddle(account, fresh):
+    name = f"why-{fresh}"
+    arn = role(account, name, {"AWS": LEARNER})
+    account.client("iam", "admin").delete_role(RoleName=name)
+    with pytest.raises(ClientError) as caught:
+        account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
+    event = found(account, caught.value)
+    told = explain(event, Beside(events=lambda: newest_first(account.folder)))
+    assert f"The role {name} was deleted on " in told["why"]
 
 
 def test_a_session_policy_is_for_the_next_session(account, fresh):
@@ -282,7 +358,7 @@ def test_what_is_said_of_a_token_that_is_refused_fixes_it(account, fresh):
         except ClientError as error:
             event = found(account, error)
             assert is_refused(event)
-            why = explain(event, lambda _: None)
+            why = explain(event, Beside())
             assert [one["layer"] for one in why["changes"]] == ["identity provider"]
             assert given not in json.dumps(why)
             return " ".join(option["what"] for option in why["changes"][0]["options"])
@@ -308,7 +384,7 @@ def test_what_was_allowed_is_explained_too(account):
     answer = account.client("iam", "admin").list_users()
     wanted = answer["ResponseMetadata"]["RequestId"]
     event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
-    told = explain(event, lambda _: None)
+    told = explain(event, Beside())
     assert told["why"] == (
         "It was allowed: an identity-based policy allows the iam:ListUsers action."
     )

@@ -1,15 +1,19 @@
 """``stslab test``: runs labs without anybody, and proves that they leave nothing behind."""
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stslab.cli.names import complete_lab
+from stslab.errors import InvalidLab, StslabError
 
 if TYPE_CHECKING:
     from stslab.cli.labs.trial import Verdict
+    from stslab.runner.events import Event
 
 
 @click.command("test")
@@ -83,7 +87,18 @@ def _tell(verdict: "Verdict") -> None:
     for one in verdict.left:
         click.echo(f"        {one}")
     if verdict.error:
-        tell(verdict.error)
+        tell(_without_advice(verdict.error, verdict.file))
+
+
+def _without_advice(error: StslabError, file: str) -> StslabError:
+    """The error without commands for an account that is gone; how to see it on one that stays."""
+    if isinstance(error, InvalidLab):
+        return error
+    how = f"See it happen on your own:\n  stslab run {shlex.quote(file)}"
+    told = StslabError(error.message, how)
+    for note in getattr(error, "__notes__", ()):
+        told.add_note(note)
+    return told
 
 
 def _replay(verdict: "Verdict") -> None:
@@ -97,8 +112,19 @@ def _replay(verdict: "Verdict") -> None:
         return
     render = renderer(make_console(sys.stdout), describer(Path(verdict.file)), as_json=False)
     for event in verdict.events:
-        render(event)
+        render(_of_a_gone_account(event))
     render.close()
+
+
+def _of_a_gone_account(event: "Event") -> "Event":
+    """The event without what could be done in the account, were it still there."""
+    from stslab.runner.events import CleanupFinished, RunStarted
+
+    if isinstance(event, RunStarted):
+        return replace(event, target="a throw-away account")
+    if isinstance(event, CleanupFinished):
+        return replace(event, remaining=tuple((thing, "") for thing, _ in event.remaining))
+    return event
 
 
 def _fields(verdict: "Verdict") -> dict[str, Any]:

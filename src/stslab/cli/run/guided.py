@@ -19,6 +19,7 @@ from stslab.runner.events import (
     CallShown,
     Event,
     RunFinished,
+    StepAdopted,
     StepFailed,
     StepFinished,
     StepSkipped,
@@ -50,12 +51,16 @@ class Heard:
 
     lines: list[tuple[bool, str]] = field(default_factory=list)
     shown: list[tuple[str, Any]] = field(default_factory=list)
+    by_hand: bool = False
 
     def hear(self, event: Event) -> None:
         """Take in one event."""
         if isinstance(event, StepFinished):
-            self.lines.append((True, event.title))
+            self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
             self.shown += event.shown
+            self.by_hand = False
+        elif isinstance(event, StepAdopted):
+            self.by_hand = True
         elif isinstance(event, StepSkipped):
             self.lines.append((True, f"{event.title} (done before)"))
         elif isinstance(event, StepFailed):
@@ -157,6 +162,7 @@ class Guided:
             return
         number, of = self._number(stage)
         self._enter(scenes.Introduction(stage.title, stage.intro, number, of), "goes on")
+        self._look(stage)
         self.runner.begin_stage(stage.id)
         before = self._table()
         for at, step in enumerate(stage.steps):
@@ -168,6 +174,14 @@ class Guided:
         if changed:
             title = f"Who can do what, after stage {number}"
             self._enter(scenes.Matrix(title, after, changed, self.heard.take()), "goes on")
+
+    def _look(self, stage: "Stage") -> None:
+        """What this stage needs and was done: what is gone is done again, after Enter."""
+        drifted = self.runner.drift(stage.id)
+        if drifted:
+            does = "does that again" if any(one.again for one in drifted) else "goes on"
+            self._enter(scenes.Drifted(stage.title, drifted), does)
+            self.runner.restore(stage.id)
 
     def _number(self, stage: "Stage") -> tuple[int, int]:
         return self.lab.stages.index(stage) + 1, len(self.lab.stages)
@@ -196,6 +210,10 @@ class Guided:
                 self._word(entered.word, scene)
             elif entered.line:
                 self._shell(entered.line, step.identity)
+                if self.runner.adopt(stage, at):
+                    self.screen.say("That is what the step makes: it is done, by hand.")
+                    self._read(lambda: self.prompt.enter("goes on"))
+                    return
 
     def _call(self, part: "Step | Check") -> CallShown:
         params = resolve(part.params, self.runner.scope())

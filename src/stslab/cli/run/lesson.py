@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
+    from stslab.home import Home
     from stslab.lab.model import Lab, Stage
     from stslab.lesson.ports import Decide
     from stslab.render.terminal.paper import Paper
@@ -65,7 +66,7 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         decide=decider(laid.home.sandbox, opened),
         command=command,
         environ=environ,
-        words={"why": lambda paper: draw_why(laid.home.sandbox, paper)},
+        words={"why": lambda paper: draw_why(laid.home, paper)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
     )
@@ -107,12 +108,12 @@ def decider(folder: "Path", opened: "Open") -> "Decide":
     return decide
 
 
-def draw_why(folder: "Path", paper: "Paper") -> None:
+def draw_why(home: "Home", paper: "Paper") -> None:
     """The explanation of the last refusal."""
     from stslab.cli.refusals import explained
     from stslab.render.why import show
 
-    told = explained(folder, "")
+    told = explained(home, "")
     if told is None:
         paper.prose("The embedded account has refused nothing yet.", indent=1)
     else:

@@ -1,5 +1,7 @@
 """``stslab step``: one stage of the current run."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from stslab.cli.names import complete_stage
@@ -10,6 +12,10 @@ from stslab.cli.options import (
     json_option,
     where_options,
 )
+
+if TYPE_CHECKING:
+    from stslab.cli.bench import Bench
+    from stslab.runner.events import StepDrifted
 
 
 @click.command("step")
@@ -54,5 +60,17 @@ def command(
         walk.runner.start_or_resume()
         for needed in walk.runner.missing_for(stage) if with_needed else ():
             walk.runner.run_stage(needed)
-        walk.runner.run_stage(stage)
-        walk.runner.finish()
+        if _is_to_go_on(laid, walk.runner.drift(stage)):
+            walk.runner.run_stage(stage)
+            walk.runner.finish()
+
+
+def _is_to_go_on(laid: "Bench", drifted: "tuple[StepDrifted, ...]") -> bool:
+    """Whether what is gone is to be done again; a person at a terminal is asked."""
+    gone = [one.what for one in drifted if one.again]
+    if not gone or laid.asker is None:
+        return True
+    from stslab.cli.prompts import QUIT, Option
+
+    again = Option("", "Enter does it again")
+    return laid.asker.choose(f"{'; '.join(gone)}.", (again, QUIT)) is again

@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def checkup(home: Home, where: Where) -> list[Checked]:
         lambda: _journal(home),
         lambda: _lock(home),
         lambda: _sandbox(home),
+        lambda: _profiles(home),
         _settings,
         _aws_cli,
         lambda: _account(where),
@@ -174,6 +176,25 @@ def _sandbox(home: Home) -> Iterator[Checked]:
         yield Checked("sandbox", WRONG, says, fix)
     else:
         yield Checked("sandbox", GOOD, f"{where}; all of it is saved")
+
+
+def _profiles(home: Home) -> Iterator[Checked]:
+    """The profiles that runs wrote: can they be read, and do their sessions last?"""
+    from stslab.aws.profiles import ProfileFiles
+    from stslab.runner.run.credentials import has_expired
+
+    for folder in sorted((home.root / "profiles").glob("*")):
+        files = ProfileFiles(folder, region="")
+        try:
+            found = {name: files.get(name) for name in files.names()}
+        except StslabError as error:
+            yield Checked("profiles", WRONG, error.message, error.hint, error.exit_code)
+            continue
+        now = datetime.now(UTC)
+        ended = [name for name, one in found.items() if one and has_expired(one.expiration, now)]
+        names = ", ".join(f"{name} (ended)" if name in ended else name for name in found)
+        fix = "`stslab run` makes the session anew." if ended else ""
+        yield Checked("profiles", NOTE if ended else GOOD, f"{folder.name}: {names or 'none'}", fix)
 
 
 def _settings() -> Iterator[Checked]:

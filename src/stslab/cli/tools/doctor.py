@@ -38,4 +38,4 @@ def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, reg
 
 
 def _fields(one: "Checked") -> dict[str, str]:
-    return {"name": one.name, "state": one.state, "says": one.says, "mend": one.fix}
+    return {"name": one.name, "state": one.state, "says": one.says, "fix": one.fix}

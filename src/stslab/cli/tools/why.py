@@ -108,7 +108,7 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 def _explain_request(request_id: str, *, as_json: bool) -> None:
     from stslab.cli.refusals import explained
 
-    told = explained(home().sandbox, request_id)
+    told = explained(home(), request_id)
     if told is None:
         _say_nothing(as_json=as_json)
         return

@@ -11,7 +11,7 @@ from stslab.render.interface import Describe
 from stslab.render.lesson import views
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper
-from stslab.runner.events import Event, StackProgress, Waiting
+from stslab.runner.events import Event, StackProgress, StepDiffers, Waiting
 
 _BELOW = 3
 """Lines that the prompt and the line of status below it take."""
@@ -38,6 +38,8 @@ class Screen:
             step_view.waiting(self._live, event)
         elif isinstance(event, StackProgress):
             step_view.stack_progress(self._live, event)
+        elif isinstance(event, StepDiffers):
+            step_view.step_differs(self._live, event)
 
     def show(self, scene: Any, more: Callable[[], bool] = lambda: True) -> None:
         """Draw a scene. One that is longer than the screen comes in parts; ``more`` waits between.

@@ -10,6 +10,7 @@ from stslab.lesson import evidence, scenes
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import UNSURE
 from stslab.render.interface import Describe
+from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 
@@ -197,6 +198,14 @@ def documents(paper: Paper, scene: scenes.Documents, _describe: Describe) -> Non
                 paper.whole(f"   {line}", "cyan")
 
 
+def drifted(paper: Paper, scene: scenes.Drifted, describe: Describe) -> None:
+    """What came of earlier steps and is no longer so."""
+    heading(paper, scene.title)
+    paper.prose("Something that you did before is no longer as it was.", indent=1)
+    for one in scene.drifted:
+        step_view.step_drifted(paper, one, describe)
+
+
 def longer(paper: Paper, scene: scenes.Longer, _describe: Describe) -> None:
     """The longer story, and where to read on."""
     heading(paper, scene.title)
@@ -243,6 +252,7 @@ VIEWS: Mapping[type, View] = {
     scenes.Answered: answered,
     scenes.Matrix: matrix,
     scenes.Stuck: stuck,
+    scenes.Drifted: drifted,
     scenes.Documents: documents,
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,

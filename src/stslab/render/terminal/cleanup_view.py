@@ -68,7 +68,9 @@ def _table(paper: Paper, looked: list[ThingLookedUp]) -> Table:
 
 def _left(paper: Paper, event: CleanupFinished) -> None:
     count = counted(len(event.remaining), "thing")
-    paper.line(paper.symbols.failed, "red", f"{count} of run {event.run} left. Remove by hand:")
+    how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
+    paper.line(paper.symbols.failed, "red", f"{count} of run {event.run} left.{how}")
     for thing, command in event.remaining:
         paper.prose(thing, indent=2)
-        paper.command(command, indent=4)
+        if command:
+            paper.command(command, indent=4)

@@ -9,7 +9,11 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import (
+    Difference,
     StackProgress,
+    StepAdopted,
+    StepDiffers,
+    StepDrifted,
     StepFailed,
     StepFinished,
     StepSkipped,
@@ -36,6 +40,38 @@ def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
 def step_skipped(paper: Paper, event: StepSkipped) -> None:
     """A step that an earlier process did."""
     paper.line(paper.symbols.done, "dim", event.title, aside="done before")
+
+
+def step_adopted(paper: Paper, event: StepAdopted) -> None:
+    """A step whose work was done by hand."""
+    paper.line(paper.symbols.done, "green", event.title, aside="done by hand")
+
+
+def step_drifted(paper: Paper, event: StepDrifted, describe: Describe) -> None:
+    """What came of a step and is no longer so: what differs, and what happens or may be done."""
+    paper.blank()
+    paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
+    _differences(paper, event.differences)
+    if event.again:
+        paper.prose("It will be done again.", indent=2)
+    elif event.fix:
+        paper.prose("It is left as it is. To put it back:", indent=2)
+        for call in event.fix:
+            paper.command(describe(call))
+
+
+def step_differs(paper: Paper, event: StepDiffers) -> None:
+    """What was made by hand, and in what it is not what the step makes."""
+    paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
+    _differences(paper, event.differences)
+
+
+def _differences(paper: Paper, differences: tuple[Difference, ...]) -> None:
+    for one in differences:
+        paper.prose(f"{one.what}, in the lab (-) and in the account (+):", indent=_RESULT)
+        for sign, style, texts in (("-", "red", one.wanted), ("+", "green", one.found)):
+            for text in texts:
+                paper.prose(text, indent=_RESULT, style=style, lead=sign)
 
 
 def step_finished(paper: Paper, event: StepFinished) -> None:

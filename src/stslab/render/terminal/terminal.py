@@ -22,6 +22,9 @@ from stslab.runner.events import (
     StackProgress,
     StageFinished,
     StageStarted,
+    StepAdopted,
+    StepDiffers,
+    StepDrifted,
     StepFailed,
     StepFinished,
     StepSkipped,
@@ -37,6 +40,8 @@ _DRAWN: dict[type[Event], Callable[[Paper, Any], None]] = {
     Foreseen: run_view.foreseen,
     Notice: run_view.notice,
     StepSkipped: step_view.step_skipped,
+    StepAdopted: step_view.step_adopted,
+    StepDiffers: step_view.step_differs,
     StepFinished: step_view.step_finished,
     StepFailed: step_view.step_failed,
     Waiting: step_view.waiting,
@@ -65,6 +70,7 @@ class TerminalRenderer:
             StageStarted: self._stage_started,
             StageFinished: self._stage_finished,
             StepStarted: self._step_started,
+            StepDrifted: self._step_drifted,
             CheckStarted: self._check_started,
             CheckFinished: self._check_finished,
             ThingLookedUp: self._looked_up,
@@ -102,6 +108,9 @@ class TerminalRenderer:
     def _step_started(self, event: StepStarted) -> None:
         self._checked_stage = ""
         step_view.step_started(self.paper, event, self._describe)
+
+    def _step_drifted(self, event: StepDrifted) -> None:
+        step_view.step_drifted(self.paper, event, self._describe)
 
     def _check_started(self, event: CheckStarted) -> None:
         if event.stage != self._checked_stage:

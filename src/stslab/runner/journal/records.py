@@ -231,6 +231,8 @@ class How(StrEnum):
     """At once, and nothing was asked."""
     ALONE = "without a terminal"
     """At once, since nobody could be asked."""
+    HAND = "by hand"
+    """Beside stslab, which found it done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ def _answered(expect: str | None, answer: Answer, scope: Mapping[str, Any]) -> F
         return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
     try:
         held = truthy(evaluate(expect, answer.data, scope))
-        problem = f"not so: {expect}"
+        problem = f"not so: {_said(expect, scope).strip()}"
     except UnresolvedReference as error:
         held, problem = False, error.message
     return Finding(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.errors import CheckFailed, CredentialsError, RunError, StslabError
+from stslab.kinds.operations import changes
 from stslab.kinds.own import Allowed
 from stslab.lab.foresight import allowed
-from stslab.lab.model import Lab, Stage
+from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve_vars
 from stslab.runner.calls.calls import ADMIN, Calls
 from stslab.runner.calls.pin import Pin, pinned
@@ -27,6 +28,7 @@ from stslab.runner.events import (
     StageFinished,
     StageShown,
     StageStarted,
+    StepDrifted,
 )
 from stslab.runner.journal.ids import new_run_id, person
 from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState
@@ -36,9 +38,9 @@ from stslab.runner.ports import Account, Profiles, Tell
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.cleanup_stage import CleanupStage
 from stslab.runner.run.outline import outline
-from stslab.runner.run.plan import changed_by, missing, stage_of
+from stslab.runner.run.plan import changed_by, missing, needed, stage_of
 from stslab.runner.run.scope import basis, scope
-from stslab.runner.run.steps import Steps
+from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup, Describe
 
 
@@ -85,6 +87,7 @@ class Runner:
         self._tell = tell
         self._calls = Calls(account, profiles, emit, self._clock)
         self._cleanup = Cleanup(journal, account, profiles, emit, self._clock, describe=describe)
+        self._looks = Looks()
         self._work: Work | None = None
         self._started = self._clock.monotonic()
 
@@ -163,6 +166,7 @@ class Runner:
         """
         stage = self.begin_stage(stage_id)
         started = self._clock.monotonic()
+        self.restore(stage_id)
         if stage.cleanup:
             records = self.clean_up(stage)
         else:
@@ -189,14 +193,39 @@ class Runner:
         """Remember that a person leaves a stage out, or the rest of it."""
         self._journal.skipped(self._begun().run.id, stage_id)
 
+    def drift(self, stage_id: str) -> tuple[StepDrifted, ...]:
+        """What is no longer as this stage's steps, and those of what it needs, left it.
+
+        A session that has ended, things that are gone, policies that were changed. What this
+        process did or looked at is not looked at again, unless something failed since.
+
+        Raises:
+            UsageError: the lab has no such stage.
+        """
+        steps = self._steps()
+        stages = [*needed(self._lab, stage_id), stage_id]
+        found = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
+        return tuple(one for one in found if one)
+
+    def restore(self, stage_id: str) -> None:
+        """Do again what the stage needs, as far as it was done and is gone.
+
+        Raises: as :meth:`do`.
+        """
+        steps = self._steps()
+        for stage, number in self._numbered(needed(self._lab, stage_id)):
+            if self._journal.latest(self._begun().run.id, stage.id, number):
+                with self._placed(stage.steps[number]):
+                    steps.do(stage, number, quietly=True)
+
     def do(self, stage: Stage, number: int) -> None:
         """Do one step of the stage (``number`` counts from 0), or what is left of it.
 
         Raises:
             RunError: its call failed.
         """
-        with self._at(stage.steps[number].line):
-            Steps(self._begun(), self.scope).do(stage, number)
+        with self._placed(stage.steps[number]):
+            self._steps().do(stage, number)
 
     def predicted(self, prediction: Prediction) -> None:
         """Remember what the learner said before a check."""
@@ -206,9 +235,36 @@ class Runner:
         """What the learner said before checks of this run, in order."""
         return self._journal.predictions(self._begun().run.id)
 
+    def adopt(self, stage: Stage, number: int) -> bool:
+        """Take up what somebody did by hand in a step's place; False where nothing such is.
+
+        It must be in effect what the step makes: in what it is not, is told.
+        """
+        return self._steps().adopt(stage, number)
+
+    def _steps(self) -> Steps:
+        return Steps(self._begun(), self.scope, self._looks)
+
+    def _numbered(self, stages: Iterable[str]) -> Iterator[tuple[Stage, int]]:
+        for stage in (stage_of(self._lab, one) for one in stages):
+            yield from ((stage, number) for number in range(len(stage.steps)))
+
+    @contextmanager
+    def _placed(self, part: Step | Check) -> Iterator[None]:
+        """An error in here says where in the lab's file; what was done is looked at again then."""
+        try:
+            yield
+        except StslabError as error:
+            self._looks.forget()
+            error.add_note(self._place(part))
+            raise
+
+    def _place(self, part: Step | Check) -> str:
+        return f"{self._lab.path}:{part.line}"
+
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
-        with self._at(stage.checkpoint[number].line):
+        with self._placed(stage.checkpoint[number]):
             return self._checks().prove(stage, number)
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
@@ -236,6 +292,8 @@ class Runner:
             ends=self._end(stage) if stage.cleanup and held else None,
         )
         self._emit(StageFinished(stage.id, held, seconds))
+        if not held:
+            self._looks.forget()
         self._require_held(stage, records)
 
     def check_stage(self, stage_id: str) -> None:
@@ -256,6 +314,20 @@ class Runner:
             if not record.held and not earlier:
                 failed.append(record)
         self._require_held(stage, failed)
+
+    def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
+        failed = [record for record in records if not record.held]
+        if not failed:
+            return
+        error = CheckFailed(
+            f"The checkpoint of stage {stage.id} does not hold:"
+            f" {'; '.join(one.says for one in failed)}.",
+            "Fix what is wrong, then go on with `stslab run`, or take all back with"
+            " `stslab cleanup`.",
+        )
+        for one in failed:
+            error.add_note(f"{self._place(stage.checkpoint[one.number])}: {one.says}")
+        raise error
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed what it is about since."""
@@ -392,38 +464,36 @@ class Runner:
             raise RunError("No run has been begun.", "Begin one with `stslab run`.")
         return self._work
 
-    @contextmanager
-    def _at(self, line: int) -> Iterator[None]:
-        """An error inside names the lab's file and this line of it."""
-        try:
-            yield
-        except StslabError as error:
-            error.add_note(f"{self._lab.path}:{line}")
-            raise
-
-    def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
-        failed = [record for record in records if not record.held]
-        if not failed:
-            return
-        error = CheckFailed(
-            f"The checkpoint of stage {stage.id} does not hold:"
-            f" {'; '.join(record.says for record in failed)}.",
-            "Fix what is wrong, then go on with `stslab run`, or take all back with"
-            " `stslab cleanup`.",
-        )
-        for record in failed:
-            line = stage.checkpoint[record.number].line
-            error.add_note(f"{self._lab.path}:{line}: {record.says}")
-        raise error
-
     def _require_needed(self, stage: Stage) -> None:
-        lacking = self.missing_for(stage.id)
+        lacking = [one for one in self.missing_for(stage.id) if not self._done_by_hand(one)]
         if lacking:
             raise RunError(
                 f"The stage {stage.id} needs what these make, and they are not done:"
                 f" {', '.join(lacking)}.",
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
+
+    def _done_by_hand(self, stage_id: str) -> bool:
+        """Whether somebody did all of a stage by hand, and it holds: then the run takes it up."""
+        stage, steps = stage_of(self._lab, stage_id), self._steps()
+        if any(self.missing_for(stage_id)) or not stage.steps:
+            return False
+        for number, step in enumerate(stage.steps):
+            if changes(step.call) and not steps.adopt(stage, number):
+                return False
+            if not changes(step.call):
+                self.do(stage, number)
+        tried = [
+            self._checks().try_again(stage, number, None) for number in range(len(stage.checkpoint))
+        ]
+        if not all(record.held for record in tried):
+            return False
+        run = self._begun().run.id
+        self._journal.entered(run, stage_id, self._lab.sha256, How.HAND)
+        for record in tried:
+            self._journal.checked(run, record)
+        self.end_stage(stage, tuple(tried), 0.0)
+        return True
 
     def _stage_started(self, stage: Stage) -> StageStarted:
         return StageStarted(

@@ -5,10 +5,10 @@ where its response can be had again, or else taken back and made anew.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stslab.errors import CredentialsError, NotOwn, RunError
+from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import EXISTS, RUN_TAG
 from stslab.kinds.table import KINDS
@@ -18,10 +18,20 @@ from stslab.runner.calls.look import Lookout, complete, label
 from stslab.runner.calls.own import not_own
 from stslab.runner.calls.waits import Waits
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown, StepFailed, StepFinished, StepSkipped, StepStarted
+from stslab.runner.events import (
+    CallShown,
+    StepAdopted,
+    StepDiffers,
+    StepDrifted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import Answer, Lost, Refusal
-from stslab.runner.run.credentials import credentials_in, has_expired
+from stslab.runner.run.credentials import credentials_in
+from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.owning import require_own
 from stslab.runner.run.prepare import Prepared, again, completed, prepare
 from stslab.runner.run.settle import Settled, Settler
@@ -50,34 +60,64 @@ class Doing:
 class Steps:
     """Does steps, for one run. ``scope`` gives what the run knows at the moment."""
 
-    def __init__(self, work: Work, scope: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, work: Work, scope: Callable[[], Mapping[str, Any]], looks: "Looks | None" = None
+    ) -> None:
         self._work = work
         self._scope = scope
+        self._looks = looks or Looks()
+        self._inspection = Inspection(work, self._looks.remade)
         self._lookout = Lookout(work)
         self._settler = Settler(work)
         self._takeback = TakeBack(work)
         self._waits = Waits(work)
         self._stacks = Stacks(work)
 
-    def do(self, stage: Stage, number: int) -> None:
+    def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step (``number`` counts from 0), or what is left of it.
+
+        One that was done before is looked at, and done again if what it did is gone, unless
+        somebody did that by hand. ``quietly``: nothing is said of one where all is as it was.
 
         Raises:
             RunError: its call failed; AWS's message is in it.
             CredentialsError: its identity can't be used.
             NotOwn: it, or its undo, would change what is not the run's own.
         """
-        step = stage.steps[number]
         entry = self._work.journal.latest(self._work.run.id, stage.id, number)
-        if entry and entry.state is EntryState.DONE and not self._profile_lost(step):
-            self._work.emit(StepSkipped(stage.id, step.title))
-            return
-        prepared = prepare(stage, number, self._scope(), self._work.account.target)
-        self._work.calls.learn(prepared.params)
-        doing = Doing(stage, prepared, self._work.clock.monotonic())
-        shown = self._shown(doing)
-        of, why = len(stage.steps), step.why or ""
-        self._work.emit(StepStarted(stage.id, step.title, shown, number + 1, of, why))
+        doing = self._doing(stage, number)
+        if entry and entry.state is EntryState.DONE:
+            drifted = self._to_be_done_again(stage, number, entry, quietly=quietly)
+            if drifted is None:
+                return
+            if drifted.differences:  # it is there: the call itself makes it as it was
+                doing = replace(doing, prepared=again(doing.prepared, entry.seq))
+                entry = None
+        self._do(doing, entry)
+        self._looks.done(stage, number, entry)
+
+    def _to_be_done_again(
+        self, stage: Stage, number: int, entry: Entry, *, quietly: bool
+    ) -> StepDrifted | None:
+        """Why a step that was done is to be done again; None where it is not."""
+        drifted = self.drifted(stage, number)
+        if drifted is None:
+            if not quietly:
+                self._work.emit(StepSkipped(stage.id, stage.steps[number].title))
+            return None
+        if drifted.again and self._adopt(stage, number):
+            self._looks.done(stage, number, entry)
+            self._supersede(entry, drifted.what)
+            return None
+        self._work.emit(drifted)
+        if not drifted.again:
+            self._looks.at(stage, number)
+        return drifted if drifted.again else None
+
+    def _do(self, doing: Doing, entry: Entry | None) -> None:
+        step, stage, number = doing.step, doing.stage, doing.prepared.intent.step
+        shown, of = self._shown(doing), len(stage.steps)
+        self._work.emit(StepStarted(stage.id, step.title, shown, number + 1, of, step.why or ""))
         try:
             self._go_on(doing, entry)
         except StepError as error:
@@ -85,6 +125,70 @@ class Steps:
         except NotOwn as error:
             where = f"The step “{step.title}” of stage {stage.id}"
             raise NotOwn(f"{where}: {error.message}", error.hint) from error
+
+    def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
+        """What is no longer as the step left it; None where all is, or it was not done."""
+        entry = self._work.journal.latest(self._work.run.id, stage.id, number)
+        if not entry or entry.state is not EntryState.DONE or self._looks.has(stage, number):
+            return None
+        prepared = self._doing(stage, number).prepared
+        seen = self._inspection.of(prepared, entry, self._scope())
+        if not seen.what:
+            self._looks.at(stage, number)
+            return None
+        by_itself = seen.gone or is_repeatable(prepared.call)
+        return StepDrifted(
+            stage=stage.id,
+            number=number,
+            title=prepared.step.title,
+            what=seen.what,
+            again=by_itself,
+            differences=seen.differences,
+            fix=() if by_itself else seen.fix,
+        )
+
+    def adopt(self, stage: Stage, number: int) -> bool:
+        """Take up what somebody did by hand in the step's place; False where nothing such is.
+
+        It is journaled, and so undone later. In the embedded account only: elsewhere what the
+        run did not make is not its own.
+        """
+        entry = self._work.journal.latest(self._work.run.id, stage.id, number)
+        try:
+            done = entry and entry.state is EntryState.DONE and not self.drifted(stage, number)
+            return bool(done) or self._adopt(stage, number)
+        except UnresolvedReference:
+            return False
+
+    def _adopt(self, stage: Stage, number: int) -> bool:
+        if self._work.account.target.kind != "sandbox":
+            return False
+        doing = self._doing(stage, number)
+        seen = self._inspection.by_hand(doing.prepared)
+        if seen is None:
+            return False
+        step, scope = doing.step, self._scope()
+        if any(evaluate(text, seen.answer, scope) is None for text in step.save.values()):
+            return False
+        if seen.what:
+            self._work.emit(StepDiffers(stage.id, step.title, seen.what, seen.differences))
+            return False
+        seq = self._work.journal.intend(self._work.run.id, self._settler.written(doing.prepared))
+        self._work.emit(StepAdopted(stage.id, step.title))
+        self._answered(doing, seq, Answer(seen.answer))
+        self._looks.done(stage, number)
+        return True
+
+    def _supersede(self, entry: Entry, why: str) -> None:
+        """What the run made itself is gone, if what was taken up has its name."""
+        latest = self._work.journal.latest(entry.run, entry.intent.stage, entry.intent.step)
+        if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
+            self._conclude(entry.seq, Result(EntryState.UNDONE, why))
+
+    def _doing(self, stage: Stage, number: int) -> Doing:
+        prepared = prepare(stage, number, self._scope(), self._work.account.target)
+        self._work.calls.learn(prepared.params)
+        return Doing(stage, prepared, self._work.clock.monotonic())
 
     def _shown(self, doing: Doing) -> CallShown:
         step = doing.step
@@ -156,8 +260,8 @@ class Steps:
     def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> tuple[int, Answer] | None:
         thing = prepared.intent.thing
         if refusal.code in EXISTS and thing:
-            adopted = self._settler.adopt_existing(prepared)
-            if adopted:
+            adopted = self._settler.adopt_existing(prepared) or self._by_hand(prepared)
+            if adopted is not None:
                 return seq, Answer(adopted)
             self._conclude(seq, Result(EntryState.NOT_OURS, _existed(thing), refusal.request_id))
             message = f"{refusal.message} {_existed(thing)}"
@@ -165,6 +269,17 @@ class Steps:
         message = self._work.calls.clean_text(refusal.message)
         self._conclude(seq, Result(EntryState.REFUSED, message, refusal.request_id))
         raise StepError(refusal.code, message, refusal.request_id)
+
+    def _by_hand(self, prepared: Prepared) -> Mapping[str, Any] | None:
+        """The answer of a call whose thing somebody made by hand, as the step would."""
+        if self._work.account.target.kind != "sandbox":
+            return None
+        step, stage, seen = prepared.step, prepared.intent.stage, self._inspection.by_hand(prepared)
+        if seen and seen.what:
+            self._work.emit(StepDiffers(stage, step.title, seen.what, seen.differences))
+        elif seen:
+            self._work.emit(StepAdopted(stage, step.title))
+        return seen.answer if seen and not seen.what else None
 
     def _answered(self, doing: Doing, seq: int, answer: Answer) -> None:
         """Save what came back: credentials to their profile first, then all else at once."""
@@ -192,7 +307,8 @@ class Steps:
         for _, found in foreign:
             raise not_own(found, "Its undo")
         shown = {name: evaluate(text, clean, scope) for name, text in doing.step.show.items()}
-        self._finish(doing, seq, shown=tuple(shown.items()), request_id=answer.request_id)
+        told = tuple((name, value) for name, value in shown.items() if value is not None)
+        self._finish(doing, seq, shown=told, request_id=answer.request_id)
 
     def _save_profile(self, step: Step, data: Mapping[str, Any]) -> tuple[str, str, str] | None:
         if step.profile is None:
@@ -261,18 +377,6 @@ class Steps:
         if thing and thing.kind == "cloudformation.stack":
             self._stacks.remember(thing, seq)
 
-    def _profile_lost(self, step: Step) -> bool:
-        """Whether the step's profile is not there any more, is another's, or has expired."""
-        if step.profile is None:
-            return False
-        name = step.profile.name
-        known = {one.name: one for one in self._work.journal.profiles(self._work.run.id)}
-        credentials = self._work.profiles.get(name)
-        if credentials is None or name not in known:
-            return True
-        other = credentials.access_key_id != known[name].access_key_id
-        return other or has_expired(credentials.expiration, self._work.clock.now())
-
     def _conclude(self, seq: int, result: Result) -> None:
         self._work.journal.conclude(self._work.run.id, seq, result)
 
@@ -294,6 +398,39 @@ class Steps:
             f" {error.code}: {error.message}",
             _RESUME,
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The steps that this process did, and those that it looked at: neither needs another look.
+
+    ``remade`` are the names of the things of steps that were done again.
+    """
+
+    made: set[tuple[str, int]] = field(default_factory=set)
+    looked: set[tuple[str, int]] = field(default_factory=set)
+    remade: set[str] = field(default_factory=set)
+
+    def has(self, stage: Stage, number: int) -> bool:
+        """Whether the step needs no look."""
+        return (stage.id, number) in self.made | self.looked
+
+    def at(self, stage: Stage, number: int) -> None:
+        """The step was looked at: there is nothing to do, or nothing that would be done."""
+        self.looked.add((stage.id, number))
+
+    def done(self, stage: Stage, number: int, before: Entry | None = None) -> None:
+        """The step is done. ``before`` is the entry that it was done by earlier, if it was."""
+        self.made.add((stage.id, number))
+        if before:
+            self.looked.clear()  # what comes after it may have hung on what it did
+        if before and before.thing:
+            self.remade.update(before.thing.names.values())
+
+    def forget(self) -> None:
+        """Something failed: look at everything again."""
+        self.made.clear()
+        self.looked.clear()
 
 
 class StepError(Exception):

@@ -23,7 +23,7 @@ class Stacks:
 
         They are journaled with ``entry`` (0: not at all), for the proof after the stack is gone.
         """
-        found = self._resources(stack)
+        found = tuple(self.inside(stack).values())
         if not entry:
             return found
         known, look = self._work.journal.things(self._work.run.id, entry), Lookout(self._work)
@@ -39,12 +39,15 @@ class Stacks:
                 self.remember(entry.thing, entry.seq)
         return self._work.made() != before
 
-    def _resources(self, stack: Thing) -> tuple[Thing, ...]:
+    def inside(self, stack: Thing) -> dict[str, Thing]:
+        """What the stack has now of known kinds, by the names of its template."""
         params = {"StackName": stack.names["StackName"]}
         outcome = self._work.calls.read("cloudformation", "DescribeStackResources", params)
         listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
-        found = (one for one in listed if self._is_made(one))
-        return tuple(filter(None, map(_thing, found)))
+        found = {
+            str(one.get("LogicalResourceId")): _thing(one) for one in listed if self._is_made(one)
+        }
+        return {name: thing for name, thing in found.items() if thing}
 
     def _is_made(self, resource: Mapping[str, Any]) -> bool:
         """Not one that could not be made: it may name what somebody else made before."""

@@ -21,6 +21,7 @@ from stslab.policy.principal import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.pipeline.log_file import NAME, Event
+from stslab.sandbox.pipeline.naming import claimed_s3
 
 MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
@@ -119,7 +120,7 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
         "eventSource": f"{seen.service}.amazonaws.com",
-        "eventName": api.operation if api else _claimed_operation(http),
+        "eventName": api.operation if api else _claimed_operation(seen.service, http),
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
@@ -153,8 +154,10 @@ def _claimed(http: HttpRequest) -> dict[str, Any]:
     return {"type": "Unknown", **({"accessKeyId": found[1]} if found else {})}
 
 
-def _claimed_operation(http: HttpRequest) -> str:
-    """What the request asks for, where that was not looked at: as the Query protocol says it."""
+def _claimed_operation(service: str, http: HttpRequest) -> str:
+    """What the request asks for, where that was not looked at: as its protocol says it."""
+    if service == "s3":
+        return claimed_s3(http)
     if http.path != "/":
         return ""
     found = _CLAIMED_ACTION.search(f"{http.raw_query}&{http.body[:8192].decode('latin-1')}")

@@ -7,6 +7,7 @@ from one place each; whatever could be read in two ways is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -82,6 +83,13 @@ def name_s3(http: HttpRequest) -> Named:
     where = address.address(http)
     operation = address.operation(http, where)
     return operation, params.parse(operation, http, where)
+
+
+def claimed_s3(http: HttpRequest) -> str:
+    """The operation of a request to S3 that was not believed; nothing where it names none."""
+    with suppress(ApiFault):
+        return address.operation(http, address.address(http))
+    return ""
 
 
 def speaks_json(service: str, http: HttpRequest) -> bool:

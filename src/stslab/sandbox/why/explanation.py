@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
-from stslab.sandbox.why import unbelieved, unverified
+from stslab.sandbox.why import gone, unbelieved, unverified
 from stslab.sandbox.why.options import Option
 from stslab.sandbox.why.plan import plan
 from stslab.sandbox.why.situation import Situation
 
-KeyFacts = Callable[[str], Mapping[str, Any] | None]
 _BESIDE_POLICIES = (
     "No policy refused it: a rule of the service's own did, which what AWS said names.",
     "The policies allow it. What refused is a rule of the service's own; what AWS said names it.",
@@ -22,21 +22,39 @@ _NO_ROLE = (
 )
 
 
-def explain(event: Event, key_facts: KeyFacts) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What can be asked beside the request itself.
+
+    ``key``: what the sandbox knows now of an access key, or None if it can't be asked.
+    ``events``: the log, the last one first. ``may``: the names of the profiles that would be
+    allowed the same.
+    """
+
+    key: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    events: Callable[[], Iterable[Event]] = tuple
+    may: Callable[[], Sequence[str]] = tuple
+
+
+def explain(event: Event, beside: Beside) -> dict[str, Any]:
     """The explanation of a logged request, as JSON holds it.
 
     ``request``: who asked for what, when, and what was answered. ``decision``: the one that
     refused, else the last one, as logged; None where nothing was decided. ``why``: a sentence.
-    ``changes``: for each layer that refused, ``{"layer", "options": [{"what", "statement",
-    "command"}]}``. ``complete``: whether with the first option of each the request is allowed,
-    found out by deciding it again; None where that can't be said. ``key_facts`` tells what the
-    sandbox knows now of an access key, or None if it can't be asked.
+    ``callers``: the profiles that would be allowed the same. ``changes``: for each layer that
+    refused, ``{"layer", "options": [{"what", "statement", "command"}]}``. ``complete``: whether
+    with the first option of each the request is allowed, found out by deciding it again; None
+    where that can't be said.
     """
     decision = telling_decision(event)
     code = event.get("errorCode", "")
     if code in UNAUTHENTICATED and decision is None:
         key = event["userIdentity"].get("accessKeyId", "")
-        found = unbelieved.reason(code, event.get("errorMessage", ""), key_facts(key))
+        facts, gone_by = beside.key(key), ""
+        if facts and not (facts["known"] and facts["active"]):
+            role = facts.get("role", "")
+            gone_by = gone.role(beside.events(), role) or gone.key(beside.events(), key)
+        found = unbelieved.reason(code, event.get("errorMessage", ""), facts, gone_by)
         changes = [{"layer": "authentication", "options": [_told(what) for what in found.fixes]}]
         return _explanation(event, None, found.why, changes if found.fixes else [])
     if code in UNVERIFIED and decision is None:
@@ -48,8 +66,10 @@ def explain(event: Event, key_facts: KeyFacts) -> dict[str, Any]:
         return _explanation(event, decision, _beside(event, decision), [])
     if _is_no_role(decision):
         fix = [_told("Compare the ARN: aws iam list-roles shows those that there are.")]
-        return _explanation(event, decision, _NO_ROLE, [{"layer": "role", "options": fix}])
-    return _denial(event, decision)
+        name = str(decision["resource"]).rpartition("/")[2]
+        why = f"{_NO_ROLE} {gone.role(beside.events(), name)}".rstrip()
+        return _explanation(event, decision, why, [{"layer": "role", "options": fix}])
+    return {**_denial(event, decision), "callers": list(beside.may())}
 
 
 def telling_decision(event: Event) -> Mapping[str, Any] | None:
@@ -109,6 +129,7 @@ def _explanation(
         "request": told,
         "decision": kept or None,
         "why": why,
+        "callers": [],
         "changes": changes,
         "complete": None,
     }

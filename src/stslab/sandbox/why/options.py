@@ -98,8 +98,12 @@ def _about_condition(
         changed if at == statement.index else each
         for at, each in enumerate(statements_of(document))
     ]
-    keys = " and ".join(dict.fromkeys(test["key"] for test in failing))
-    what = f"Or let the Condition on {keys} in the {name} take this request:"
+    keys = list(dict.fromkeys(test["key"] for test in failing))
+    guards = " ".join(dict.fromkeys(map(asking.protects, keys)))
+    what = (
+        f"The Condition on {' and '.join(keys)} in the {name} is there for a reason. {guards} "
+        "If this request is to pass all the same, let the Condition take it:"
+    )
     yield _with_policy(
         situation, kind, name, {**document, "Statement": listed}, what=what, statement=changed
     )
@@ -185,9 +189,17 @@ def _session(situation: Situation, _layer: Layer) -> Iterator[Option]:
 
 
 def _theirs(situation: Situation, layer: Layer) -> Iterator[Option]:
-    """A trust policy, or a bucket's: it must name whoever asks."""
+    """A trust policy, or a bucket's: it must name whoever asks.
+
+    In one account a trust policy names the account, under a condition: a user that it named
+    would come in without a policy of its own.
+    """
     request, kind = situation.request, layer.kind
     statement = {"Effect": "Allow", "Principal": _principal(request), "Action": request.action}
+    account = request.principal.account
+    if kind is PolicyKind.TRUST and account and account == request.resource_account:
+        statement["Principal"] = {"AWS": f"arn:aws:iam::{account}:root"}
+        statement["Condition"] = {"ArnEquals": {"aws:PrincipalArn": own_arn(request)}}
     if kind is PolicyKind.RESOURCE:
         statement["Resource"] = request.resource
     name = layer.readings[0].policy.name if layer.readings else _title(kind, request.resource)

@@ -35,6 +35,7 @@ _UNKNOWN_KEY = Reason(
         'After stslab sandbox reset or import all keys are others: eval "$(stslab env)".',
     ),
 )
+_AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _SKEWED = Reason(
     "The request's time is more than 15 minutes from the real time, by which signatures are "
     "judged whatever stslab sandbox clock says.",
@@ -63,18 +64,25 @@ _REASONS: Mapping[str, Reason] = {
 _ELSE = Reason("What AWS answered says it.", ())
 
 
-def reason(code: str, message: str, key: Mapping[str, Any] | None) -> Reason:
-    """Why the code was answered; ``key`` is what the sandbox knows now of the key, if asked."""
+def reason(code: str, message: str, key: Mapping[str, Any] | None, gone: str = "") -> Reason:
+    """Why the code was answered; ``key`` is what the sandbox knows now of the key, if asked.
+
+    ``gone`` is how the key, or the role of its session, came to be of no use, if the log knows.
+    """
     if code == "SignatureDoesNotMatch" and message.startswith("Signature "):
         return _SKEWED
     found = _REASONS.get(code, _ELSE)
-    special = _of_key(key) if found is _UNKNOWN_KEY and key is not None else ""
-    return Reason(special, found.fixes) if special else found
+    if found is not _UNKNOWN_KEY or key is None:
+        return found
+    fixes = (_AGAIN, *found.fixes) if gone else found.fixes
+    return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
 
 
 def _of_key(key: Mapping[str, Any]) -> str:
+    if key.get("role"):
+        return "The session's role is gone, and its credentials with it."
     if not key["known"]:
-        return "The sandbox has no access key of this id: it was deleted, or never was in it."
+        return "The sandbox has no access key of this id."
     if not key["active"]:
         return f"The access key is {key['owner']}'s, and Inactive."
     if key["temporary"]:

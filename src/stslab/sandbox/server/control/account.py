@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from stslab.errors import SandboxError
+from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.api.model import KeyStore
 from stslab.sandbox.iam.mfa import totp
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
 from stslab.sandbox.state.identities import AccessKey, MfaDevice
+from stslab.sandbox.state.sessions import Session
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
@@ -26,7 +28,7 @@ def add_verbs(registry: Registry, state: Callable[[], State], keys: Callable[[],
     """Answer ``admin-key``, ``root-key``, ``key``, ``mfa/code``, ``clock`` and ``saved``."""
     registry.add("admin-key", lambda asked: _admin_key(state().snapshot, asked))
     registry.add("root-key", lambda asked: _root_key(state().snapshot, asked))
-    registry.add("key", lambda asked: _facts(keys(), asked.arguments.get("id", "")))
+    registry.add("key", lambda asked: _facts(state().snapshot, keys(), asked))
     registry.add("mfa/code", lambda asked: _mfa_code(state().snapshot, asked))
     registry.add("clock", lambda asked: _clock(state(), asked))
     registry.add("saved", lambda _: {"differences": state().unsaved()})
@@ -60,11 +62,16 @@ def _shown(key: AccessKey) -> Mapping[str, Any]:
     return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
 
 
-def _facts(keys: KeyStore, access_key_id: str) -> Mapping[str, Any]:
-    """Whether a key is known, active and temporary, whose, and until when; never its secret."""
-    record = keys.lookup(access_key_id)
+def _facts(view: View, keys: KeyStore, asked: ControlRequest) -> Mapping[str, Any]:
+    """Whether a key is known, active and temporary, whose, and until when; never its secret.
+
+    Of one that is not known any more since its role is gone: which role that was.
+    """
+    key = asked.arguments.get("id", "")
+    record = keys.lookup(key)
     if record is None:
-        return {"known": False}
+        session = view.get(Session, identifiers.account_of_key(key) or "", key)
+        return {"known": False, "role": session.role_name if session else ""}
     return {
         "known": True,
         "active": record.active,

@@ -1,0 +1,48 @@
+"""The rows of what calls make of things are about what AWS's own models have."""
+
+import re
+from typing import Any
+
+import pytest
+from botocore.model import ServiceModel
+
+from stslab.aws.models import loader
+from stslab.kinds.effects import EFFECTS, Effect
+from stslab.kinds.table import KINDS
+
+_FIRST = re.compile(r"[A-Za-z]+")
+
+
+def operation(call: str) -> Any:
+    service, _, name = call.partition(" ")[0].partition(".")
+    model = ServiceModel(loader().load_service_model(service, "service-2"))
+    return model.operation_model(name)
+
+
+@pytest.mark.parametrize("call", EFFECTS)
+def test_a_row_names_parameters_and_answers_that_there_are(call: str) -> None:
+    effect = EFFECTS[call]
+    kind = KINDS[effect.kind]
+    taken = operation(call).input_shape
+    assert set(effect.shows) <= (set(taken.members) if taken else set())
+    looked = operation(f"{kind.service}.{kind.look}")
+    answered = set(looked.output_shape.members) if looked.output_shape else set()
+    if effect.more:
+        more = operation(f"{kind.service}.{effect.more[0]}")
+        assert set(effect.more[1]) <= set(more.input_shape.members)
+        answered |= set(more.output_shape.members)
+    for place in (*effect.shows.values(), *filter(None, [effect.made])):
+        first = _FIRST.match(place)
+        assert first, place
+        assert first[0] in answered, place
+
+
+@pytest.mark.parametrize(
+    ("effect", "service"),
+    [(one, KINDS[one.kind].service) for one in EFFECTS.values() if one.put_back],
+)
+def test_what_puts_a_document_back_takes_it(effect: Effect, service: str) -> None:
+    assert effect.put_back
+    name, params = effect.put_back
+    members = operation(f"{service}.{name}").input_shape.members
+    assert {*params, *KINDS[effect.kind].names} <= set(members)
