@@ -15,7 +15,6 @@ from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.matching import Level
 from stslab.policy.principal import PrincipalKind
 from stslab.policy.reading import Layer, Question, layer, read, read_naming
-from stslab.policy.remembered import unless_long
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -171,7 +170,7 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
         for each in missing:
             each.blocks = True
         action = question.request.action
-        return _NOT_ALLOWED, unless_long(denied_implicitly, action)(missing[0].kind, action)
+        return _NOT_ALLOWED, denied_implicitly(missing[0].kind, action)
     forbidden = services.forbidden(question)
     if forbidden:
         return _NOT_ALLOWED, forbidden
@@ -201,4 +200,4 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
     granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
-    return unless_long(allowed, action)(tuple(granting), action)
+    return allowed(granting, action)

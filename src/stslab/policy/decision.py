@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from typing import Any, Final
 
 from stslab.policy.context import Request
@@ -16,26 +15,22 @@ _ARTICLES: Final = {
 }
 
 
-@cache
 def with_article(kind: PolicyKind) -> str:
     """``an identity-based policy``, ``the role trust policy``, ``a session policy``."""
     return f"{_ARTICLES.get(kind, 'a')} {kind}"
 
 
-@cache
 def denied_explicitly(kind: PolicyKind) -> str:
     """The words of "Troubleshoot access denied error messages" for a Deny."""
     return f"with an explicit deny in {with_article(kind)}"
 
 
-@lru_cache(maxsize=1024)
 def denied_implicitly(kind: PolicyKind, action: str) -> str:
     """The words of "Troubleshoot access denied error messages" where no Allow is found."""
     return f"no {kind} allows the {action} action"
 
 
-@lru_cache(maxsize=1024)
-def allowed(kinds: tuple[PolicyKind, ...], action: str) -> str:
+def allowed(kinds: Sequence[PolicyKind], action: str) -> str:
     """Which kinds of policies grant the action."""
     verb = "allows" if len(kinds) == 1 else "allow"
     return f"{' and '.join(map(with_article, kinds))} {verb} the {action} action"

@@ -122,18 +122,6 @@ class Statement:
         self._conditions: tuple[Condition, ...] | None = None if tests else ()
 
     @property
-    def keys(self) -> int:
-        """How many keys its JSON object has, those of the objects in it included."""
-        number = len(self.source)
-        if self._tests:
-            condition = self.source["Condition"]
-            number += len(condition) + sum(map(len, condition.values()))
-        if self.principal is not None:
-            named = self.source[self.principal.name]
-            number += len(named) if isinstance(named, dict) else 0
-        return number
-
-    @property
     def resource(self) -> Element | None:
         """``Resource`` or ``NotResource``; None where the statement has neither."""
         if self._resource is None and self._resources is not None:

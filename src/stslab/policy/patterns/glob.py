@@ -5,7 +5,6 @@ context, whose values are always literal text.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from stslab.policy.patterns.matchers import matcher
@@ -18,6 +17,7 @@ from stslab.policy.patterns.tokens import (
     tokens,
     within_arn,
 )
+from stslab.policy.remembered import remembered
 
 
 class Glob:
@@ -112,17 +112,13 @@ def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool
     """Compile ``text``; ``arn``: by the rules of ARN segments."""
     if "*" not in text and "?" not in text and "${" not in text:
         return Glob(text, (text,) if text else ())
-    compiled = _kept if len(text) < _SHORT else _compiled
-    return compiled(text, variables, wildcards, arn)
+    return _compiled(text, variables, wildcards, arn)
 
 
+@remembered(1024)
 def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
     parts = tokens(text, variables=variables, wildcards=wildcards)
     return Glob(text, within_arn(parts) if arn else parts)
-
-
-_SHORT: Final = 256  # characters: what is kept must not fill the memory
-_kept: Final = lru_cache(maxsize=1024)(_compiled)
 
 
 def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
