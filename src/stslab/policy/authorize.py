@@ -14,7 +14,7 @@ from stslab.policy.decision import Decision, allowed, denied_explicitly, denied_
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.matching import Level
 from stslab.policy.principal import PrincipalKind
-from stslab.policy.reading import Layer, Question, layer, read, read_naming
+from stslab.policy.reading import Layer, Question, layer, read
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -113,7 +113,7 @@ def _read_resource(question: Question, policy: NamedPolicy | None, *, same_accou
     kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
     if policy is None:
         return Layer(kind, (), Outcome.IMPLICITLY_DENIED)
-    found = layer(kind, [read_naming(policy, question)])
+    found = layer(kind, [read(policy, question)])
     if found.denies and same_account and services.root_overrides(question):
         found.outcome = Outcome.IMPLICITLY_DENIED
         found.note = "Its Deny does not bind the account's root user."

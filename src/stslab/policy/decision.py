@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stslab.policy.context import Request
-from stslab.policy.reading import Layer, Question
-from stslab.policy.rendering import layers_as_dicts
+from stslab.policy.documents.statement import Mismatch, Statement
+from stslab.policy.reading import Layer, Question, Reading
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ARTICLES: Final = {
@@ -78,5 +78,83 @@ class Decision:
         return {
             "decision": self.outcome,
             "reason": self.reason,
-            "layers": layers_as_dicts(self.layers, self.question),
+            "layers": [_layer(layer, self.question) for layer in self.layers],
         }
+
+
+def _layer(layer: Layer, question: Question) -> dict[str, Any]:
+    told: dict[str, Any] = {"layer": layer.kind}
+    if layer.level:
+        told["level"] = layer.level
+    told["decision"], told["blocks"] = layer.outcome, layer.blocks
+    if layer.note:
+        told["note"] = layer.note
+    told["policies"] = [_reading(reading, question) for reading in layer.readings]
+    return told
+
+
+def _reading(reading: Reading, question: Question) -> dict[str, Any]:
+    name, policy = reading.policy
+    mismatches = reading.mismatches
+    return {
+        "policy": name,
+        "statements": [
+            _statement(statement, mismatches.get(statement.index, Mismatch.ACTION), question)
+            for statement in policy.statements
+        ],
+    }
+
+
+def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, Any]:
+    told = {
+        "statement": statement.label,
+        "effect": statement.effect,
+        "matches": not mismatch,
+    }
+    if mismatch:
+        told["mismatch"] = _MISMATCHES[mismatch](statement, question)
+    return told
+
+
+def _action(statement: Statement, question: Question) -> dict[str, Any]:
+    name = statement.action.name
+    return {
+        "element": name,
+        "wanted": statement.source[name],
+        "found": question.request.action,
+    }
+
+
+def _resource(statement: Statement, question: Question) -> dict[str, Any]:
+    element = statement.resource
+    if element is None:
+        return {}
+    wanted = element.shown(question.context.single) if element.variables else element.patterns
+    return {"element": element.name, "wanted": wanted, "found": question.request.resource}
+
+
+def _principal(statement: Statement, question: Question) -> dict[str, Any]:
+    element = statement.principal
+    if element is None:
+        return {}
+    return {
+        "element": element.name,
+        "wanted": statement.source[element.name],
+        "found": question.request.principal.arn,
+    }
+
+
+def _condition(statement: Statement, question: Question) -> dict[str, Any]:
+    context = question.context
+    return {
+        "element": "Condition",
+        "conditions": [condition.explain(context) for condition in statement.conditions],
+    }
+
+
+_MISMATCHES: Final = {
+    Mismatch.ACTION: _action,
+    Mismatch.RESOURCE: _resource,
+    Mismatch.PRINCIPAL: _principal,
+    Mismatch.CONDITION: _condition,
+}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stslab.policy.conditions.conditions import Condition, Test
 from stslab.policy.context import Context, Request
-from stslab.policy.documents.matching import Level, PrincipalElement
+from stslab.policy.documents.matching import PrincipalElement
 from stslab.policy.patterns.glob import Glob, glob
 from stslab.policy.patterns.tokens import Lookup
 
@@ -141,7 +141,7 @@ class Statement:
     def mismatch(self, request: Request, context: Context) -> Mismatch:
         """Which element does not apply to ``request``, whose action the statement is about.
 
-        Whom a ``Principal`` element names is not looked at here: see :meth:`level`.
+        Whom a ``Principal`` element names is not looked at here.
         """
         resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
@@ -153,7 +153,3 @@ class Statement:
             if not condition.holds(context):
                 return _CONDITION
         return _APPLIES
-
-    def level(self, request: Request) -> Level:
-        """How closely the statement names who asks."""
-        return Level.NONE if self.principal is None else self.principal.level(request.principal)
