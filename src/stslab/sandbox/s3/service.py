@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.need import Needs
 from stslab.sandbox.api.services import Judge, Reads, Writes
-from stslab.sandbox.s3 import buckets, deletion, listing, objects, settings, uploads
+from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests import arguments, needs
 from stslab.sandbox.s3.versions import Blob
@@ -93,7 +93,7 @@ def _writes(blob: Blob, judge: Judge) -> Writes:
         "DeleteBucketPolicy": policies.delete,
         "DeleteObject": objects.delete,
         "DeleteObjectTagging": objects.delete_tags,
-        "DeleteObjects": functools.partial(deletion.delete_objects, judge),
+        "DeleteObjects": functools.partial(objects.delete_objects, judge),
         "DeletePublicAccessBlock": policies.delete_block,
         "PutBucketAcl": buckets.put_acl,
         "PutBucketOwnershipControls": buckets.set_ownership,

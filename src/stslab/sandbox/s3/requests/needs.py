@@ -81,7 +81,8 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
         bucket = lookups.bucket_of(view, request)
         if request.params.get("ExpectedBucketOwner") not in (None, bucket.owner):
             raise fault("AccessDenied")
-    return tuple(_OF[request.operation](_Asked(request, view, seen)))
+    usual = _object if "Key" in request.params else _bucket
+    return tuple(_OF.get(request.operation, usual)(_Asked(request, view, seen)))
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -161,8 +162,6 @@ def _check_source_owner(asked: _Asked, where: Address) -> None:
 
 
 _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
-    **dict.fromkeys(actions.BUCKET, _bucket),
-    **dict.fromkeys(actions.OBJECT, _object),
     "ListBuckets": _service,
     "DeleteObjects": _each_object,
     "CopyObject": _copy,

@@ -13,8 +13,7 @@ from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests import bodies
 from stslab.sandbox.s3.requests.address import Address, single
-from stslab.sandbox.s3.requests.bodies import Document
-from stslab.sandbox.s3.requests.values import boolean, integer, moment, words
+from stslab.sandbox.s3.requests.bodies import Document, boolean, integer, moment, words
 
 
 @dataclass(frozen=True, slots=True)
