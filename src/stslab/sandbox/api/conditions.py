@@ -1,7 +1,5 @@
 """Condition keys that several services fill: tags, and how a time is written."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 

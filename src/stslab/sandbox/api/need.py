@@ -1,7 +1,5 @@
 """What a request needs: the questions that IAM must answer with yes before it is carried out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Policy documents as the policy engine reads them, parsed once for each text."""
 
-from __future__ import annotations
-
 import functools
 import json
 

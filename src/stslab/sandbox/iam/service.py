@@ -1,7 +1,5 @@
 """The whole Identity and Access Management service, as two tables of operations."""
 
-from __future__ import annotations
-
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.need import Needs
 from stslab.sandbox.api.services import Judge, Reads, Writes

@@ -4,8 +4,6 @@ IAM User Guide, "AWS global condition context keys", says which keys are there w
 that has no value for a request is not in its context at all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 IAM User Guide, "Policies and permissions in IAM" and "Policy evaluation logic".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 

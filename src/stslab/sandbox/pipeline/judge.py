@@ -1,7 +1,5 @@
 """Asks the policy engine, for the pipeline and for the services behind it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

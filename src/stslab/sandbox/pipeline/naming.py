@@ -4,8 +4,6 @@ The service is the one that the signature was made for. The operation and the pa
 from one place each; whatever could be read in two ways is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl

@@ -5,8 +5,6 @@ refused. A request that reads gets one snapshot and takes no lock; one that writ
 transaction, in which it is decided too, and is answered when that is saved.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import uuid

@@ -6,8 +6,6 @@ IAM", "Changes that I make are not always immediately visible"). IAM's own answe
 the newest.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta

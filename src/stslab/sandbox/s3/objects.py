@@ -4,8 +4,6 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 "GetObjectAttributes", "DeleteObjects", and the operations on an object's list and tags.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 from msgspec.structs import replace

@@ -4,8 +4,6 @@ Operations that are in neither table are refused, as those on inventories and S3
 no lab has a use for them.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar

@@ -1,7 +1,5 @@
 """S3's buckets and what is in them. The bodies of objects are blobs, named by their hash."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 

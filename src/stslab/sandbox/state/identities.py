@@ -1,7 +1,5 @@
 """Users, groups, roles, and what they sign in with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

@@ -4,8 +4,6 @@ No network is reached, so that a lab's tokens and assertions come from here. The
 account: what IAM knows of an identity provider is another record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Customer managed policies. AWS's own are the same in every account, and no records."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

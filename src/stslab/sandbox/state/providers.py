@@ -1,7 +1,5 @@
 """The identity providers that IAM trusts. Those that the account plays are issuers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Sessions that STS has issued."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import msgspec

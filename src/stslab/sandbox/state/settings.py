@@ -1,7 +1,5 @@
 """What belongs to the embedded account as a whole, and to each of its AWS accounts."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import msgspec

@@ -1,7 +1,5 @@
 """CloudFormation's stacks, their resources and events, and change sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -7,8 +7,6 @@ with the bodies of S3's objects. A member that a class has and a row lacks takes
 one that a row has and the class lacks is ignored.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Changes that are made together or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TypeVar

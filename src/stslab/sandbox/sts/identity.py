@@ -1,7 +1,5 @@
 """Who is calling, whose a key is, and what an encoded denial says."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 from stslab.sandbox.api import identifiers

@@ -1,7 +1,5 @@
 """The whole Security Token Service, as two tables of operations."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import NoReturn
 

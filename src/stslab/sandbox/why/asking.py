@@ -1,7 +1,5 @@
 """Which condition keys whoever calls can fill, and how: what to add to the call."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One request of the log, explained for people and programs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 Each option is an idea; whether it helps is found out by deciding again (:mod:`.plan`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

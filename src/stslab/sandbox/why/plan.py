@@ -1,7 +1,5 @@
 """Finds what to change: ideas that were tried, by deciding the request again with each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass

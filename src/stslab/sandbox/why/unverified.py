@@ -4,8 +4,6 @@ STS API Reference, "AssumeRoleWithWebIdentity", Errors; IAM User Guide, "Obtain 
 an OpenID Connect identity provider".
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from stslab.sandbox.why.unbelieved import Reason

@@ -5,8 +5,6 @@ one such as ``https://token.actions.githubusercontent.com``. Each issuer has key
 made when its first token is minted, and only tokens signed with them are valid.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from typing import Any

@@ -5,8 +5,6 @@ account plays one, whose root stands for AWS's library of trusted roots. Certifi
 when they are first needed, and stay until somebody changes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 

@@ -3,8 +3,6 @@
 RFC 5280. Keys are on the curve P-256, signatures ECDSA with SHA-256.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

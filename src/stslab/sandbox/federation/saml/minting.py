@@ -1,7 +1,5 @@
 """What a SAML identity provider of the sandbox writes: its metadata, and signed responses."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from collections.abc import Mapping, Sequence

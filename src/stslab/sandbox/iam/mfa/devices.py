@@ -1,7 +1,5 @@
 """What virtual MFA devices take for their codes: each works once, and clocks may differ."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """The operations on virtual MFA devices (IAM User Guide, "Multi-factor authentication")."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from datetime import datetime

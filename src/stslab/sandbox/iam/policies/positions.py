@@ -1,7 +1,5 @@
 """Where each statement stands in the text of a policy: lines and columns, from 1."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

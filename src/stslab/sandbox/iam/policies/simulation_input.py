@@ -1,7 +1,5 @@
 """What a simulation is about: the policies that are given, or are the principal's already."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ S3 User Guide, "Bucket policies for Amazon S3"; S3 API Reference, "PutBucketPoli
 "PutPublicAccessBlock".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 

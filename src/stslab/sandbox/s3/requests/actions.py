@@ -4,8 +4,6 @@ S3 User Guide, "Required permissions for Amazon S3 API operations", and the Serv
 Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from stslab.sandbox.api.model import ApiRequest

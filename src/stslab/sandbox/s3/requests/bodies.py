@@ -3,8 +3,6 @@
 Smithy 2.0, "AWS restXml protocol". What the model does not have is passed over, as S3 does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

@@ -4,8 +4,6 @@ Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, 
 condition key examples".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 

@@ -1,7 +1,5 @@
 """What each S3 request needs: which actions, on the bucket, its objects, or a copy's source."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote

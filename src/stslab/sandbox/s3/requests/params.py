@@ -1,7 +1,5 @@
 """The parameters of an S3 request, in botocore's input shape."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The control verbs of the SAML identity providers: their metadata, and assertions of theirs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any

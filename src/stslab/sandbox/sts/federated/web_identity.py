@@ -4,8 +4,6 @@ STS API Reference, "AssumeRoleWithWebIdentity"; IAM User Guide, "Create a role f
 Connect federation" and "Available keys for AWS OIDC federation".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
