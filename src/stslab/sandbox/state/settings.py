@@ -21,11 +21,6 @@ class Settings(Record, frozen=True, kw_only=True):
     clock_offset: float = 0.0
     rehearsal: str = ""
 
-    @property
-    def key(self) -> str:
-        """There is one."""
-        return ""
-
 
 class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rules for the passwords of an account's users (IAM, UpdateAccountPasswordPolicy)."""
@@ -58,11 +53,6 @@ class Account(Record, frozen=True, kw_only=True):
     alias: str = ""
     password_policy: PasswordPolicy | None = None
     credential_report: CredentialReport | None = None
-
-    @property
-    def key(self) -> str:
-        """There is one in each account."""
-        return ""
 
     @property
     def root_arn(self) -> str:

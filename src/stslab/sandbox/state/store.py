@@ -22,7 +22,6 @@ from stslab.errors import SandboxError
 from stslab.sandbox.state import (
     buckets,
     identities,
-    issuers,
     policies,
     providers,
     sessions,
@@ -34,7 +33,7 @@ from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.transaction import Address
 
 FORMAT = 1
-RECORDS = (buckets, identities, issuers, policies, providers, sessions, settings, stacks)
+RECORDS = (buckets, identities, policies, providers, sessions, settings, stacks)
 """Where the kinds of records are; a module that is not imported has told of none."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import tokens
-from stslab.sandbox.state.issuers import Issuer, SigningKey
+from stslab.sandbox.state.providers import Issuer, SigningKey
 from stslab.sandbox.state.transaction import Transaction
 
 JWKS_PATH = "/.well-known/jwks"

@@ -11,7 +11,7 @@ from datetime import timedelta
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import hosts, issuers, verification
 from stslab.sandbox.federation.oidc import x509_making as making
-from stslab.sandbox.state.issuers import Authority, IssuerServer, PublicAuthority
+from stslab.sandbox.state.providers import Authority, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 

@@ -7,7 +7,7 @@ a certificate of its own, made when its metadata or its first assertion is asked
 from datetime import datetime, timedelta
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 from stslab.sandbox.state.transaction import Transaction
 
 OWN = "https://saml.stslab.example"

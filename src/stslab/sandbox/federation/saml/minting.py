@@ -15,7 +15,7 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
 from stslab.sandbox.federation.saml import names
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 
 _PROTOCOL = ElementMaker(
     namespace=names.PROTOCOL, nsmap={"samlp": names.PROTOCOL, "saml": names.ASSERTION}

@@ -8,7 +8,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import identity_providers, names
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 from stslab.sandbox.state.state import State
 
 _MOST_SECONDS = 86400
