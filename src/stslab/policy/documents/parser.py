@@ -18,7 +18,7 @@ from stslab.policy.vocabulary import PolicyKind
 
 _INVALID_JSON: Final = "This policy contains invalid Json"
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
-_POLICIES: Final = 512
+_POLICIES: Final = 1024
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
 _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """How a text begins that is UTF-16, read as UTF-8 with its bytes escaped."""

@@ -7,9 +7,9 @@ condition key examples".
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from stslab.sandbox.api import reference
-from stslab.sandbox.api.conditions import Keys, iso
+from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.need import Keys, iso
 
 # Parameter of the request -> the condition key that has its value.
 _OF_PARAMETERS: Mapping[str, str] = {
@@ -69,8 +69,7 @@ def listing(request: ApiRequest) -> Keys:
 
 def existing_tags(action: str, tags: Mapping[str, str]) -> Keys:
     """The keys of the tags that an object has, for the actions that know them."""
-    known = reference.actions("s3").get(action.removeprefix("s3:"))
-    if known is None or _EXISTING_TAG not in known.condition_keys:
+    if _EXISTING_TAG not in catalogue.condition_keys(action):
         return {}
     return {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
 
