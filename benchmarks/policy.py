@@ -24,7 +24,9 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from benchmarks.measure import Row, at_least, at_most, process
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 from stslab.policy.cases import decide
-from stslab.policy.documents.parser import forget
+from stslab.policy.documents.document import Policy
+from stslab.policy.documents.grammar import read_policy
+from stslab.policy.documents.parser import load
 
 CASES = 100_000
 AIM = 20_000
@@ -206,14 +208,19 @@ def _deciders(
 
 
 def _keep_ours(text: str) -> Decider:
-    policies = Policies((NamedPolicy("own", parse(text, PolicyKind.IDENTITY)),))
+    return _deciding_by(parse(text, PolicyKind.IDENTITY))
+
+
+def _deciding_by(policy: Policy) -> Decider:
+    policies = Policies((NamedPolicy("own", policy),))
     return lambda action, resource: authorize(Request(_ALICE, action, resource), policies)
 
 
 def _ours_anew(text: str) -> Decider:
     def decide(action: str, resource: str) -> object:
-        forget()
-        return _keep_ours(text)(action, resource)
+        document = load(text)
+        policy = Policy(PolicyKind.IDENTITY, document, read_policy(document, PolicyKind.IDENTITY))
+        return _deciding_by(policy)(action, resource)
 
     return decide
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.policy import strategies as made
 
 from stslab.policy import NamedPolicy, Outcome, Policies, PolicyKind, authorize, parse
-from stslab.policy.rendering import text
+from stslab.policy.cases import json_text
 
 SEVERITY = {Outcome.ALLOWED: 0, Outcome.IMPLICITLY_DENIED: 1, Outcome.EXPLICITLY_DENIED: 2}
 DENY_ALL = {
@@ -115,7 +115,7 @@ def test_a_decision_names_what_blocks_exactly_when_it_is_no_allow(request, polic
 @given(made.requests, made.policies)
 def test_a_decision_is_plain_json(request, policies):
     decision = authorize(request, policies)
-    again = json.loads(text(decision.as_dict()))
+    again = json.loads(json_text(decision.as_dict()))
     assert json.loads(json.dumps(decision.as_dict())) == again
     assert [layer["decision"] for layer in again["layers"]] == [
         layer.outcome for layer in decision.layers

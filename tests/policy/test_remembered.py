@@ -9,7 +9,7 @@ import pytest
 from tests.policy.cases import allow, case, policy
 
 from stslab.policy.cases import decide
-from stslab.policy.remembered import SHORT, Remembered, for_short_texts
+from stslab.policy.remembered import SHORT, remembered
 
 SIZE = 200_000
 COUNT = 100
@@ -96,29 +96,10 @@ def grown(cases):
         tracemalloc.stop()
 
 
-def test_remembered_values_have_room_for_so_many_and_so_much():
-    kept: Remembered[object, str] = Remembered(3)
-    for number in range(3):
-        kept.keep(number, "x", 10)
-    assert list(kept) == [0, 1, 2]
-    kept.keep(3, "x", 10)
-    assert list(kept) == [3]
-    kept.keep("too large", "x", 1_000_001)
-    assert list(kept) == [3]
-    many: Remembered[object, str] = Remembered(100)
-    for number in range(20):
-        many.keep(number, "x", 900_000)
-        assert len(many) * 900_000 <= 8_000_000
-    assert 19 in many
-    many.clear()
-    many.keep("again", "x", 1)
-    assert list(many) == ["again"]
-
-
 def test_short_texts_are_read_once_and_long_ones_each_time():
     read = []
 
-    @for_short_texts(2)
+    @remembered(2)
     def reads(text: str) -> int:
         read.append(text)
         return len(text)

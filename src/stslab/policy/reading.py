@@ -53,25 +53,7 @@ class Reading:
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
-    """Put the request to each statement of a policy that names no principals."""
-    request, action, context, _, _ = question
-    mismatches = {}
-    denies = False
-    level = _UNNAMED
-    for statement in policy.document.about(action):
-        mismatch = statement.mismatch(request, context)
-        mismatches[statement.index] = mismatch
-        if mismatch:
-            continue
-        if statement.allows:
-            level = _NAMED
-        else:
-            denies = True
-    return Reading(policy, mismatches, denies, level)
-
-
-def read_naming(policy: NamedPolicy, question: Question) -> Reading:
-    """Put the request to each statement of a policy that names principals."""
+    """Put the request to each statement of a policy that is about its action."""
     request, action, context, _, _ = question
     mismatches = {}
     denies = False
@@ -91,14 +73,17 @@ def read_naming(policy: NamedPolicy, question: Question) -> Reading:
 
 
 def level_of(statement: Statement, question: Question) -> Level:
-    """A Deny with NotPrincipal denies whoever has a permissions boundary.
+    """How closely the statement names who asks; one without a Principal is about its holder.
 
-    "Permissions boundaries for IAM entities": it always does, whatever NotPrincipal names.
+    A Deny with NotPrincipal denies whoever has a permissions boundary, whatever it names
+    ("Permissions boundaries for IAM entities").
     """
     principal = statement.principal
-    if question.bounded and principal and principal.negated and not statement.allows:
+    if principal is None:
+        return _NAMED
+    if question.bounded and principal.negated and not statement.allows:
         return Level.EVERYONE
-    return statement.level(question.request)
+    return principal.level(question.request.principal)
 
 
 @dataclass(slots=True, eq=False)

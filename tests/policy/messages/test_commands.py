@@ -11,7 +11,7 @@ from tests.policy.messages.test_messages import MESSAGES, commands
 from tests.policy.messages.test_messages import read as known
 
 from stslab.policy.messages import Message, advise
-from stslab.policy.messages.commands import resource_policy
+from stslab.policy.messages.facts import facts
 from stslab.policy.messages.message import OtherGate
 from stslab.policy.vocabulary import Gate
 
@@ -82,7 +82,7 @@ def test_of_every_gate(gate, resource, caller):
 
 
 def test_each_resource_with_a_policy_of_its_own_has_a_command():
-    without = [each for each in RESOURCES if not resource_policy(each)]
+    without = [each for each in RESOURCES if not facts(Message(resource=each))["resource_policy"]]
     assert without == [f"arn:aws:iam::{ACCOUNT}:role/path/deploy"]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from stslab.policy import messages
 from stslab.policy.messages import Message, advise
+from stslab.policy.vocabulary import Gate
 
 FOLDER = Path(__file__).parents[2] / "cases" / "messages"
 READ = [each.name for each in fields(Message) if each.name != "known"]
@@ -105,3 +106,13 @@ def test_the_right_caller_comes_first_and_widening_last():
             assert first.commands == ("aws sts get-caller-identity",) or "role" in first.what
         last = [step for step in steps if step.what.startswith("Last,")]
         assert last in ([], [steps[-1]])
+
+
+def test_a_deny_is_read_and_met_before_it_is_narrowed():
+    message = Message("arn:aws:iam::111122223333:user/ana", gate=Gate.IDENTITY, explicit=True)
+    assert [step.what.partition(" ")[0] for step in advise(message).steps] == [
+        "Is",
+        "Find",
+        "Meet",
+        "Last,",
+    ]

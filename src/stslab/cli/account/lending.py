@@ -1,10 +1,13 @@
-"""``stslab sandbox token`` and ``mfa``: what stands in for things that a learner lacks.
+"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``: what stands in for what one lacks.
 
-A token of an identity provider, and the codes of an authenticator app.
+Identity providers with their tokens and assertions, and the codes of an authenticator app.
 """
 
+import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -12,7 +15,39 @@ import click
 from stslab.errors import UsageError
 from stslab.home import home
 
-_ARN = "arn:aws:iam::{account}:mfa/{name}"
+# As stslab.sandbox.federation.oidc.servers.KINDS, which is not imported for a list of names.
+KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
+_MFA = "arn:aws:iam::{account}:mfa/{name}"
+_ROLE = "arn:aws:iam::{account}:role/{name}"
+_PROVIDER = "arn:aws:iam::{account}:saml-provider/{name}"
+_issuer = click.option("--issuer", default="", metavar="URL",
+                       help="The provider's entity id; else the sandbox's own.")  # fmt: skip
+
+
+def _asked(verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the embedded account answers, which is started if it does not run."""
+    from stslab.sandbox.server import client
+
+    client.ensure(home().sandbox)
+    return client.control(home().sandbox, "POST", verb, body)
+
+
+def _arn(given: str, form: str) -> str:
+    """An ARN as it was given, or the one of what was named in the learner's account."""
+    from stslab.sandbox.api.accounts import LEARNER
+
+    return given if given.startswith("arn:") else form.format(account=LEARNER, name=given)
+
+
+def _values(option: str, given: Iterable[str]) -> dict[str, list[str]]:
+    """``NAME=VALUE`` each: the values of each name."""
+    values: dict[str, list[str]] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{option} {each!r} is not of the form NAME=VALUE.")
+        values.setdefault(name, []).append(value)
+    return values
 
 
 @click.command("token")
@@ -36,25 +71,124 @@ def token_command(
     The issuer exists in the sandbox alone. Let the account know it first:
     aws iam create-open-id-connect-provider --url URL --client-id-list AUD
     """
-    from stslab.sandbox.server import client
-
-    said = {**_claims(claims), "sub": sub, "aud": aud}
+    named = _values("--claim", claims).items()
+    more = {name: each if len(each) > 1 else each[0] for name, each in named}
+    said = {**more, "sub": sub, "aud": aud}
     body = {"claims": said, "seconds": seconds, **({"issuer": issuer} if issuer else {})}
-    client.ensure(home().sandbox)
-    minted = client.control(home().sandbox, "POST", "oidc/token", body)
+    minted = _asked("oidc/token", body)
     click.echo(minted["token"])
     if sys.stdout.isatty():
         click.echo(f"The issuer is {minted['issuer']}", err=True)
 
 
-def _claims(given: Iterable[str]) -> dict[str, str | list[str]]:
-    values: dict[str, list[str]] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not name or not equals:
-            raise UsageError(f"--claim {each!r} is not of the form NAME=VALUE.")
-        values.setdefault(name, []).append(value)
-    return {name: each if len(each) > 1 else each[0] for name, each in values.items()}
+@click.command("issuer", short_help="Show an OIDC issuer, its keys and certificates.")
+@click.argument("url", default="", metavar="[URL]")
+@click.option("--certificate", "kind", type=click.Choice(KINDS),
+              help="Let its server show another certificate from now on.")  # fmt: skip
+@click.option("--thumbprint", is_flag=True, help="Only the thumbprint, for scripts.")
+@click.option("--pem", is_flag=True, help="Only the certificates that its server sends, as PEM.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+def issuer_command(
+    *, url: str, kind: str | None, thumbprint: bool, pem: bool, as_json: bool
+) -> None:
+    """Show an OIDC issuer of the sandbox: its server's certificates and their thumbprint.
+
+    Without URL it is the sandbox's own issuer; any other one is made as soon as it is named.
+    Where AWS does not trust the CA of its server, the thumbprint is what IAM must have:
+    aws iam create-open-id-connect-provider --url URL --thumbprint-list THUMBPRINT
+
+    --certificate tries what happens to issuers: `renewed` by the same CA; `new-ca`, of another
+    CA; `trusted`, of a CA that AWS trusts; `wrong-host`, for another name; `forged`, not signed
+    by the CA that it names.
+    """
+    if thumbprint + pem + as_json > 1:
+        raise UsageError("Give one of --thumbprint, --pem and --json.")
+    shown = _asked("oidc/issuer", {"issuer": url, **({"certificate": kind} if kind else {})})
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+    elif thumbprint:
+        click.echo(shown["thumbprint"])
+    elif pem:
+        click.echo("".join(one["pem"] for one in _sent(shown)), nl=False)
+    else:
+        _say(shown)
+
+
+def _sent(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The certificates that the server sends: a root is not sent."""
+    return [one for one in shown["certificates"] if one["role"] != "trusted root"]
+
+
+def _say(shown: Mapping[str, Any]) -> None:
+    click.echo(f"issuer        {shown['issuer']}")
+    for one in shown["certificates"]:
+        ends = datetime.fromisoformat(one["not_after"])
+        click.echo(f"{one['role']:<14}{one['subject']}")
+        click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {one['sha1']}")
+    click.echo(f"thumbprint    {shown['thumbprint']}")
+    if shown["trusted"]:
+        click.echo("AWS trusts its CA: thumbprints in IAM do not count for it.", err=True)
+    else:
+        click.echo("AWS does not trust its CA: IAM must have the thumbprint.", err=True)
+
+
+@click.group("saml")
+def saml_group() -> None:
+    """A SAML identity provider, which exists in the sandbox alone.
+
+    Let the account know it first:
+    stslab sandbox saml metadata > metadata.xml
+    aws iam create-saml-provider --name NAME --saml-metadata-document file://metadata.xml
+    """
+
+
+@saml_group.command("metadata")
+@_issuer
+def metadata_command(*, issuer: str) -> None:
+    """Print the provider's metadata document, for `aws iam create-saml-provider`."""
+    click.echo(_asked("saml/metadata", {"issuer": issuer})["metadata"])
+
+
+@saml_group.command("assertion")
+@click.option("--role", required=True, help="The role to assume: its ARN, or its name.")
+@click.option("--provider", required=True, help="The SAML provider in IAM: its ARN, or its name.")
+@click.option("--name", required=True, help="The RoleSessionName, and the subject (NameID).")
+@click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE",
+              help="A further attribute, such as SourceIdentity, PrincipalTag:Team or "
+              "eduPersonAffiliation; the same name again adds a value.")  # fmt: skip
+@click.option("--seconds", type=click.IntRange(-86400, 86400), default=300, show_default=True,
+              help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
+@click.option("--recipient", default="", metavar="URL",
+              help="The sign-in address that it is for; else the one of no region.")  # fmt: skip
+@_issuer
+def assertion_command(
+    *,
+    role: str,
+    provider: str,
+    name: str,
+    attributes: tuple[str, ...],
+    seconds: int,
+    recipient: str,
+    issuer: str,
+) -> None:
+    """Print a signed response for `aws sts assume-role-with-saml`, in base64.
+
+    AWS takes an assertion for five minutes after it was issued, however long it is valid.
+    """
+    body: dict[str, Any] = {
+        "issuer": issuer,
+        "role": _arn(role, _ROLE),
+        "provider": _arn(provider, _PROVIDER),
+        "session_name": name,
+        "attributes": _values("--attribute", attributes),
+        "seconds": seconds,
+    }
+    if recipient:
+        body["recipient"] = recipient
+    minted = _asked("saml/assertion", body)
+    click.echo(minted["assertion"])
+    if sys.stdout.isatty():
+        click.echo(f"The issuer is {minted['issuer']}", err=True)
 
 
 @click.command("mfa", short_help="Print the codes of a virtual MFA device.")
@@ -66,8 +200,8 @@ def mfa_command(*, serial: str) -> None:
     """
     from stslab.sandbox.server import client
 
-    endpoint = client.ensure(home().sandbox)
-    name = serial if ":" in serial else _ARN.format(account=endpoint.account, name=serial)
-    shown = client.control(home().sandbox, "GET", f"mfa/code?serial={quote(name, safe='')}")
+    client.ensure(home().sandbox)
+    named = quote(_arn(serial, _MFA), safe="")
+    shown = client.control(home().sandbox, "GET", f"mfa/code?serial={named}")
     for code in shown["codes"]:
         click.echo(code)

@@ -9,10 +9,8 @@ import click
 
 from stslab.cli.account import clock as sandbox_clock
 from stslab.cli.account import exchange as sandbox_exchange
-from stslab.cli.account import issuer as sandbox_issuer
 from stslab.cli.account import lending as sandbox_lending
 from stslab.cli.account import log as sandbox_log
-from stslab.cli.account import saml as sandbox_saml
 from stslab.home import home
 
 _OFF = "off"
@@ -96,9 +94,9 @@ for _member in (
     sandbox_clock.command,
     sandbox_exchange.export_command,
     sandbox_exchange.import_command,
-    sandbox_issuer.command,
+    sandbox_lending.issuer_command,
     sandbox_lending.token_command,
     sandbox_lending.mfa_command,
-    sandbox_saml.group,
+    sandbox_lending.saml_group,
 ):
     command.add_command(_member)

@@ -6,9 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape, shape_of
 from stslab.lab.checking.scope import Scope
-from stslab.lab.checking.shapes import NOTHING, shape_of
 from stslab.lab.model import Wait
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN

@@ -6,13 +6,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from stslab.lab.checking.calls import Calls
-from stslab.lab.checking.catalogue import Catalogue, Operation, Shape
+from stslab.lab.checking.catalogue import (
+    ANYTHING,
+    NOTHING,
+    Catalogue,
+    Operation,
+    Shape,
+    holds_secret,
+)
 from stslab.lab.checking.harmless import check_declarations
 from stslab.lab.checking.lesson import Lesson
-from stslab.lab.checking.scope import ADMIN, Scope
-from stslab.lab.checking.shapes import ANYTHING, NOTHING, holds_secret
+from stslab.lab.checking.scope import ADMIN, Scope, declare
 from stslab.lab.checking.undoing import Undoing
-from stslab.lab.checking.variables import declare
 from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.structure import Draft, LabDraft, StageDraft

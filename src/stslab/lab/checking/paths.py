@@ -11,13 +11,13 @@ from typing import Any
 
 from jmespath.functions import Functions
 
-from stslab.lab.checking.catalogue import Shape
-from stslab.lab.checking.shapes import (
+from stslab.lab.checking.catalogue import (
     ANYTHING,
     BOOLEAN,
     NUMBER,
     SECRET,
     STRING,
+    Shape,
     holds_secret,
     list_of,
     shape_of,

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final
 
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
 from stslab.policy.context import Context, Value
 from stslab.policy.patterns.glob import glob
-from stslab.policy.remembered import unless_long
 
 _IF_EXISTS: Final = "ifexists"
 
@@ -35,7 +33,6 @@ class Test:
     if_exists: bool
 
 
-@lru_cache(maxsize=1024)
 def read_test(written: str) -> Test | None:
     """What ``written`` asks, or None where IAM knows no such operator.
 
@@ -69,8 +66,7 @@ class Condition:
         self._key = key.lower()
         self._null = test.operator.name == "Null"
         self._comparisons: Sequence[Comparison | None] = [
-            unless_long(comparison_for, value)(test.operator, value, self.variables)
-            for value in values
+            test.operator.reads(value, self.variables) for value in values
         ]
 
     def holds(self, context: Context) -> bool:
@@ -163,9 +159,3 @@ class Condition:
             "found": list(found) if isinstance(found, tuple) else found,
             "holds": self.holds(context),
         }
-
-
-@lru_cache(maxsize=1024)
-def comparison_for(operator: Operator, value: str, variables: bool) -> Comparison | None:
-    """The comparison with one value, read once whatever the policies that have it."""
-    return operator.reads(value, variables)

@@ -16,7 +16,6 @@ from typing import Any, Final
 from stslab.policy.context import Context
 from stslab.policy.patterns.glob import arn_globs, glob
 from stslab.policy.patterns.tokens import no_value
-from stslab.policy.remembered import for_short_texts
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]
@@ -67,7 +66,6 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
     return reads
 
 
-@for_short_texts(4096)
 def number(text: str) -> Decimal | None:
     """An integer or decimal number, or None."""
     try:
@@ -86,7 +84,6 @@ def _completed(text: str) -> str:
     return text + _FIRST.get(len(text), "") if is_date else text
 
 
-@for_short_texts(4096)
 def moment(text: str) -> datetime | None:
     """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None.
 
@@ -103,7 +100,6 @@ def moment(text: str) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-@for_short_texts(4096)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)

@@ -30,30 +30,21 @@ class Policy:
         self._about: dict[str, list[Statement]] = {}
 
     @property
-    def keys(self) -> int:
-        """How many keys the policy has in JSON, those of the objects in it included."""
-        return len(self.document) + sum([each.keys for each in self.statements])
-
-    @property
     def version(self) -> str:
         """The version of the policy language; a policy without one has the older."""
         return str(self.document.get("Version", LEGACY))
 
     def about(self, action: str) -> list[Statement]:
-        """The statements whose Action applies to ``action`` (lower case)."""
+        """The statements whose Action applies to ``action`` (lower case).
+
+        They are remembered for a few actions: a policy meets few.
+        """
         found = self._about.get(action)
         if found is None:
             found = [each for each in self.statements if each.action.applies(action, no_value)]
-            self._remember(action, found)
+            if len(action) < SHORT and len(self._about) < _ACTIONS_REMEMBERED:
+                self._about[action] = found
         return found
-
-    def _remember(self, action: str, found: list[Statement]) -> None:
-        """For a few actions: a policy meets few, and strangers must not fill memory."""
-        if len(action) > SHORT:
-            return
-        if len(self._about) >= _ACTIONS_REMEMBERED:
-            self._about.clear()
-        self._about[action] = found
 
     def text(self, indent: int | None = None) -> str:
         """The policy as JSON, which parses to an equal policy."""

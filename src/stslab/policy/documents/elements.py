@@ -3,13 +3,11 @@
 "IAM JSON policy elements reference"; the messages are IAM's ("Troubleshoot IAM policies").
 A hint tells the place within the statement; whoever reads the statement puts its own before it.
 
-Policies repeat each other: the same actions, principals and operators come again and again. What
-was read of short ones is kept, so that they are read once and not once a policy.
+Policies repeat each other's actions, which are read once.
 """
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
@@ -17,7 +15,7 @@ from stslab.policy.conditions.conditions import Test, read_test
 from stslab.policy.documents.matching import TYPES, PrincipalElement, is_aws_principal
 from stslab.policy.documents.statement import Element
 from stslab.policy.patterns.tokens import ARN_SEPARATORS
-from stslab.policy.remembered import SHORT
+from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
@@ -36,9 +34,6 @@ _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual: whatever does not look so is looked at more closely.
 _ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:]*:[^:]*:[^:]*:.*", re.DOTALL)
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
-_REMEMBERED: Final = 512
-_FEW: Final = 20
-_SHORT: Final = 2048  # characters: what is kept must not fill the memory
 
 
 def action(name: str, value: object, kind: PolicyKind) -> Element:
@@ -49,25 +44,21 @@ def action(name: str, value: object, kind: PolicyKind) -> Element:
     Raises:
         MalformedPolicy: it holds no actions, or what is none.
     """
-    actions = tuple(texts(value, name))
-    short = len(actions) < _FEW and sum(map(len, actions)) < _SHORT
-    return (_kept_action if short else _action)(name, actions, kind)
-
-
-def _action(name: str, actions: tuple[str, ...], kind: PolicyKind) -> Element:
+    actions = texts(value, name)
     if not actions:
         raise MalformedPolicy("Policy statement must contain actions.")
-    together = _BETWEEN.join(actions)
+    return _action(_BETWEEN.join(actions), len(actions), name, kind)
+
+
+@remembered(512, 2048)
+def _action(together: str, number: int, name: str, kind: PolicyKind) -> Element:
     lower = together.lower().split(_BETWEEN)
-    if not _ACTIONS.fullmatch(together) or len(lower) != len(actions):
-        wrong = next((each for each in actions if not _ACTION.fullmatch(each)), "")
+    if not _ACTIONS.fullmatch(together) or len(lower) != number:
+        wrong = next((each for each in together.split(_BETWEEN) if not _ACTION.fullmatch(each)), "")
         raise MalformedPolicy(_problem_of_action(wrong), f": {wrong!r}")
     if kind is PolicyKind.TRUST and not all(each.startswith("sts:") for each in lower):
         raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
     return Element(name, lower, variables=False, arn=False)
-
-
-_kept_action: Final = lru_cache(maxsize=_REMEMBERED)(_action)
 
 
 def _problem_of_action(action: str) -> str:
@@ -174,7 +165,7 @@ def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
         raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
     found = []
     for written, keys in element.items():
-        test = read_test(written) if len(written) < SHORT else None
+        test = read_test(written)
         if test is None:
             raise MalformedPolicy(f"Invalid Condition type : {written}.")
         if not isinstance(keys, dict):

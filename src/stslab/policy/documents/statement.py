@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stslab.policy.conditions.conditions import Condition, Test
 from stslab.policy.context import Context, Request
-from stslab.policy.documents.matching import Level, PrincipalElement
+from stslab.policy.documents.matching import PrincipalElement
 from stslab.policy.patterns.glob import Glob, glob
 from stslab.policy.patterns.tokens import Lookup
 
@@ -122,18 +122,6 @@ class Statement:
         self._conditions: tuple[Condition, ...] | None = None if tests else ()
 
     @property
-    def keys(self) -> int:
-        """How many keys its JSON object has, those of the objects in it included."""
-        number = len(self.source)
-        if self._tests:
-            condition = self.source["Condition"]
-            number += len(condition) + sum(map(len, condition.values()))
-        if self.principal is not None:
-            named = self.source[self.principal.name]
-            number += len(named) if isinstance(named, dict) else 0
-        return number
-
-    @property
     def resource(self) -> Element | None:
         """``Resource`` or ``NotResource``; None where the statement has neither."""
         if self._resource is None and self._resources is not None:
@@ -153,7 +141,7 @@ class Statement:
     def mismatch(self, request: Request, context: Context) -> Mismatch:
         """Which element does not apply to ``request``, whose action the statement is about.
 
-        Whom a ``Principal`` element names is not looked at here: see :meth:`level`.
+        Whom a ``Principal`` element names is not looked at here.
         """
         resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
@@ -165,7 +153,3 @@ class Statement:
             if not condition.holds(context):
                 return _CONDITION
         return _APPLIES
-
-    def level(self, request: Request) -> Level:
-        """How closely the statement names who asks."""
-        return Level.NONE if self.principal is None else self.principal.level(request.principal)

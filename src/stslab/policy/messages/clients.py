@@ -5,8 +5,11 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import jmespath
+
+from stslab.policy.messages.message import Message
 
 _MOST_VALUES: Final = 100_000
 _NEAR: Final = 2_048  # characters on each side within which an error's code stands
@@ -63,18 +66,6 @@ _NAMED_ALIKE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What stands around the sentence; ``action`` is what the operation asks for, where known."""
-
-    code: str = ""
-    service: str = ""
-    operation: str = ""
-    action: str = ""
-    caller: str = ""
-    resource: str = ""
-
-
 def _action(service: str, operation: str) -> str:
     """The action that a service's operation asks for; empty where its name does not tell."""
     if service not in _NAMED_ALIKE:
@@ -83,7 +74,7 @@ def _action(service: str, operation: str) -> str:
     return f"{service}:{s3.get(operation, operation)}"
 
 
-def frame_near(line: str, at: int) -> Frame:
+def frame_near(line: str, at: int) -> Message:
     """The code, the service and the operation next to a place of the line, before it or behind."""
     found: dict[str, str] = {}
     called = ""  # the service in whose name the operation was called
@@ -96,7 +87,7 @@ def frame_near(line: str, at: int) -> Frame:
             found = {**groups, **found}
     operation = found.get("operation", "")
     own = "s3" if operation in _S3_OWN else ""
-    return Frame(
+    return Message(
         code=found.get("code", "").rpartition(".")[2],
         service=_prefix(found.get("service", "")) or own,
         operation=operation,
@@ -110,8 +101,7 @@ def _prefix(service: str) -> str:
     return _PREFIXES.get(plain, plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Unwrapped:
+class Unwrapped(NamedTuple):
     """A text whose lines may have been broken by a terminal.
 
     ``between_words``: as if a line ended where a word does. ``anywhere``: as if lines that are
@@ -153,7 +143,7 @@ def _plain(text: str) -> str:
     return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
 
 
-def unpacked(text: str) -> tuple[str, Frame]:
+def unpacked(text: str) -> tuple[str, Message]:
     """The sentence of a CloudTrail event, or of any JSON, with what else the event says.
 
     Text that is no JSON comes back as it is. JSON may have been wrapped by a terminal.
@@ -162,7 +152,7 @@ def unpacked(text: str) -> tuple[str, Frame]:
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
             return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
-    return "\n".join(value for value in values if isinstance(value, str)) or text, Frame()
+    return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
 
 
 def _values_of(text: str) -> list[Any]:
@@ -191,34 +181,28 @@ def _values(document: Any) -> Iterator[Any]:
             waiting.extend(value)
 
 
-def _of_event(event: Mapping[str, Any]) -> Frame:
+_EVENT: Final = jmespath.compile(
+    """{
+        code: errorCode, operation: eventName, service: eventSource,
+        caller: userIdentity.arn || userIdentity.invokedBy,
+        resource: resources[0].ARN || requestParameters.roleArn,
+        bucket: requestParameters.bucketName, key: requestParameters.key
+    }"""
+)
+
+
+def _of_event(event: Mapping[str, Any]) -> Message:
     """What "CloudTrail record contents" has beside the message."""
-    service = str(event.get("eventSource", "")).partition(".")[0]
-    operation = str(event["eventName"])
-    return Frame(
-        code=str(event["errorCode"]).rpartition(".")[2],
+    found = {
+        name: value if isinstance(value, str) else ""
+        for name, value in _EVENT.search(event).items()
+    }
+    service, bucket, key = found["service"].partition(".")[0], found["bucket"], found["key"]
+    return Message(
+        code=found["code"].rpartition(".")[2],
         service=service,
-        operation=operation,
-        action=_action(service, operation),
-        caller=_text(event, "userIdentity", "arn") or _text(event, "userIdentity", "invokedBy"),
-        resource=_resource(event),
+        operation=found["operation"],
+        action=_action(service, found["operation"]),
+        caller=found["caller"],
+        resource=found["resource"] or (bucket and f"arn:aws:s3:::{bucket}" + (key and f"/{key}")),
     )
-
-
-def _resource(event: Mapping[str, Any]) -> str:
-    listed = event.get("resources")
-    named = listed[0] if isinstance(listed, list) and listed else {}
-    bucket = _text(event, "requestParameters", "bucketName")
-    key = _text(event, "requestParameters", "key")
-    return (
-        (_text({"at": named}, "at", "ARN") if isinstance(named, Mapping) else "")
-        or _text(event, "requestParameters", "roleArn")
-        or (bucket and f"arn:aws:s3:::{bucket}" + (key and f"/{key}"))
-    )
-
-
-def _text(event: Mapping[str, Any], group: str, name: str) -> str:
-    """A text of one of the event's groups; empty where it has none."""
-    held = event.get(group)
-    value = held.get(name) if isinstance(held, Mapping) else None
-    return value if isinstance(value, str) else ""

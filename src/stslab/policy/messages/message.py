@@ -3,28 +3,38 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from stslab.policy import arn as arns
 from stslab.policy.vocabulary import Gate
 
-_CALLERS: Final = (
-    (re.compile(r"arn:[^:]*:iam::[^:]*:root$"), "root user"),
-    (re.compile(r"arn:[^:]*:iam::[^:]*:user/"), "IAM user"),
-    (re.compile(r"arn:[^:]*:iam::[^:]*:role/"), "role"),
-    (re.compile(r"arn:[^:]*:iam::[^:]*:(?:oidc|saml)-provider/"), "identity provider"),
-    (
-        re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/AWSReservedSSO_"),
-        "session of IAM Identity Center",
-    ),
-    (
-        re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/[^/]*/i-[0-9a-f]{8,17}$"),
-        "an EC2 instance's own role",
-    ),
-    (re.compile(r"arn:[^:]*:sts::[^:]*:assumed-role/"), "assumed-role session"),
-    (re.compile(r"arn:[^:]*:sts::[^:]*:federated-user/"), "federated user session"),
-    (re.compile(r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$"), "AWS service"),
-    (re.compile(r"anonymous$"), "an unsigned request"),
+_CALLERS: Final = tuple(
+    (re.compile(form), kind)
+    for form, kind in {
+        r"arn:[^:]*:iam::[^:]*:root$": "root user",
+        r"arn:[^:]*:iam::[^:]*:user/": "IAM user",
+        r"arn:[^:]*:iam::[^:]*:role/": "role",
+        r"arn:[^:]*:iam::[^:]*:(?:oidc|saml)-provider/": "identity provider",
+        r"arn:[^:]*:sts::[^:]*:assumed-role/AWSReservedSSO_": "session of IAM Identity Center",
+        r"arn:[^:]*:sts::[^:]*:assumed-role/[^/]*/i-[0-9a-f]{8,17}$": (
+            "an EC2 instance's own role"
+        ),
+        r"arn:[^:]*:sts::[^:]*:assumed-role/": "assumed-role session",
+        r"arn:[^:]*:sts::[^:]*:federated-user/": "federated user session",
+        r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$": "AWS service",
+        r"anonymous$": "an unsigned request",
+    }.items()
+)
+_ASSUMING: Final = frozenset(
+    {
+        "sts:assumerole",
+        "sts:assumerolewithsaml",
+        "sts:assumerolewithwebidentity",
+        "sts:setsourceidentity",
+        "sts:tagsession",
+    }
 )
 
 
@@ -35,26 +45,17 @@ class OtherGate(StrEnum):
     PUBLIC_ACCESS = "block public access"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to look at: ``what`` in a sentence, and aws commands that run as they stand."""
+class Known(msgspec.Struct, frozen=True):
+    """An error that no policy decides: a row of known.yaml, where ``match`` are its patterns.
 
-    what: str
-    commands: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An error that no policy decides, recognised by ``pattern`` wherever it stands.
-
-    ``says``: what happened. ``cannot_say``: what the message leaves open.
+    ``says``: what happened. ``open``: what the message can't say. ``look``: steps as rows.
     """
 
-    pattern: re.Pattern[str]
-    gate: Gate | None
+    match: tuple[str, ...]
     says: str
-    cannot_say: tuple[str, ...]
-    steps: tuple[Step, ...]
+    look: tuple[Any, ...]
+    gate: Gate | None = None
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,7 @@ class Message:
         """Whether a session of a role was asked for, which the role's trust policy decides."""
         return self.action.lower() in _ASSUMING
 
-
-_ASSUMING: Final = frozenset(
-    {
-        "sts:assumerole",
-        "sts:assumerolewithsaml",
-        "sts:assumerolewithwebidentity",
-        "sts:setsourceidentity",
-        "sts:tagsession",
-    }
-)
+    @property
+    def with_token(self) -> bool:
+        """Whether a role was asked for on the word of an identity provider."""
+        return self.action.lower().startswith("sts:assumerolewith")

@@ -5,15 +5,18 @@ anything else takes no time.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import Final, NamedTuple
 
+import msgspec
+
 from stslab.policy.gates import GATES
-from stslab.policy.messages.clients import DENIALS, Frame, frame_near, spaced, unpacked, unwrapped
-from stslab.policy.messages.known import KNOWN
-from stslab.policy.messages.message import Message, OtherGate
+from stslab.policy.messages.clients import DENIALS, frame_near, spaced, unpacked, unwrapped
+from stslab.policy.messages.message import Known, Message, OtherGate
+from stslab.policy.messages.tables import table
 from stslab.policy.vocabulary import Gate
 
 _MOST_REFUSALS: Final = 100
@@ -45,18 +48,17 @@ _NAMES: Final[dict[str, Gate | OtherGate]] = {
     "VPC endpoint policy": OtherGate.ENDPOINT,
 }
 _BY_NAME: Final = {name.lower().replace(" ", ""): gate for name, gate in _NAMES.items()}
-_NAMED: Final = "(" + "|".join(map(_glued, _NAMES)) + ")"
-_NOTHING_ALLOWS: Final = re.compile(rf"\s?because\s?no\s?{_NAMED}\s?allows", re.IGNORECASE)
-_DENIES: Final = re.compile(
-    rf"\s?{_glued('with an explicit deny')}"
-    rf"(?:\s?in\s?(?:an?|the)\s?{_NAMED}"
-    rf"(?:\s?transitively\s?through\s?an?\s?{_NAMED})?)?"
-    r"(?::\s?(arn:[^\s\"'<>()\\]{1,2048}))?",
+_NAMED: Final = "|".join(map(_glued, _NAMES))
+# A policy that was reached through another is the one whose Deny applies.
+_REASON: Final = re.compile(
+    rf"\s?because\s?no\s?(?P<silent>{_NAMED})\s?allows"
+    rf"|\s?(?P<deny>{_glued('with an explicit deny')})"
+    rf"(?:\s?in\s?(?:an?|the)\s?(?P<denying>{_NAMED})"
+    rf"(?:\s?transitively\s?through\s?an?\s?(?P<through>{_NAMED}))?)?"
+    r"(?::\s?(?P<policy>arn:[^\s\"'<>()\\]{1,2048}))?"
+    r"|\s?because\s?public[\w\s()]{1,60}by\s?the\s?"
+    r"(?P<setting>(?:BlockPublic|IgnorePublic)Acls|BlockPublicPolicy|RestrictPublicBuckets)",
     re.IGNORECASE,
-)
-_NOT_PUBLIC: Final = re.compile(
-    r"\s?because\s?public[\w\s()]{1,60}by\s?the\s?"
-    r"(BlockPublicAcls|IgnorePublicAcls|BlockPublicPolicy|RestrictPublicBuckets)"
 )
 _ENDS: Final = re.compile(r"\s?(?:$|[.,;:)(\[\\<-]|status code)|\n")
 _ENCODED: Final = spaced(r"(?i)\bEncoded (?:authorization )?failure\b")
@@ -65,6 +67,15 @@ _BARE: Final = spaced(
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
 )
 _S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You)")
+_AROUND: Final = ("code", "service", "operation")
+_FRAME: Final = ("caller", "action", "resource", *_AROUND)
+
+
+@cache
+def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
+    """The errors that no policy decides, each with what it is recognised by."""
+    rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
+    return tuple((spaced("|".join(row.match)), row) for row in rows)
 
 
 class _Reading(NamedTuple):
@@ -76,21 +87,19 @@ class _Reading(NamedTuple):
     @property
     def sense(self) -> int:
         """How much it makes of the text: lines that are joined wrongly tear words apart."""
-        one = self.message
-        if one is None:
+        if self.message is None:
             return 0
-        parts = (one.caller, one.action, one.resource, one.gate, one.policy, one.encoded)
-        around = (one.code, one.operation, one.service, one.known)
-        return 2 * self.whole + sum(map(bool, (*parts, *around)))
+        told = (*_FRAME, "gate", "policy", "encoded", "known")
+        return 2 * self.whole + sum(bool(getattr(self.message, part)) for part in told)
 
 
 def read(text: str) -> Message | None:
     """What the text says; None where it holds no error of AWS that is known."""
     text, event = unpacked(text)
     message = _best(text)
-    if message is None or event == Frame():
+    if message is None or event == Message():
         return message
-    return _with(message, event)
+    return _completed(replace(message, code="", service="", operation=""), event)
 
 
 def _best(text: str) -> Message | None:
@@ -104,29 +113,14 @@ def _best(text: str) -> Message | None:
     if between.sense >= anywhere.sense + lines.likely:
         return between.message
     if between.whole and not lines.likely and between.message and anywhere.message:
-        return _completed(between.message, anywhere.message)
+        return _completed(between.message, anywhere.message, _AROUND)
     return anywhere.message
 
 
-def _completed(message: Message, other: Message) -> Message:
+def _completed(message: Message, frame: Message, parts: Sequence[str] = _FRAME) -> Message:
+    """The message with what it does not say itself and its frame does."""
     return replace(
-        message,
-        code=message.code or other.code,
-        service=message.service or other.service,
-        operation=message.operation or other.operation,
-    )
-
-
-def _with(message: Message, frame: Frame) -> Message:
-    """The message with what its frame adds."""
-    return replace(
-        message,
-        caller=message.caller or frame.caller,
-        action=message.action or frame.action,
-        resource=message.resource or frame.resource,
-        code=frame.code,
-        service=frame.service,
-        operation=frame.operation,
+        message, **{each: getattr(message, each) or getattr(frame, each) for each in parts}
     )
 
 
@@ -134,49 +128,38 @@ def _read(text: str) -> _Reading:
     encoded = bool(_ENCODED.search(text))
     refusals = list(islice(_refusals(text), _MOST_REFUSALS))
     if refusals:
-        first = refusals[0]
+        at, first, whole = refusals[0]
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
-        message = _with(first.message, frame_near(text, first.at))
-        return _Reading(replace(message, encoded=encoded, more=len(several) - 1), first.whole)
-    for known in KNOWN:
-        if found := known.pattern.search(text):
+        message = replace(first, encoded=encoded, more=len(several) - 1)
+        return _Reading(_completed(message, frame_near(text, at)), whole)
+    for pattern, known in _known():
+        if found := pattern.search(text):
             frame = frame_near(text, found.start())
-            if not frame.code and found[0].isalpha():
-                frame = replace(frame, code=found[0])
-            return _Reading(_with(Message(known=known, gate=known.gate), frame))
+            code = found[0] if not frame.code and found[0].isalpha() else ""
+            return _Reading(_completed(Message(known=known, gate=known.gate, code=code), frame))
     if found := _BARE.search(text):
         frame = frame_near(text, found.start())
-        if not frame.service and _S3_SAYS.search(text):
-            frame = replace(frame, service="s3")  # whose words they are, where nothing says it
-        return _Reading(_with(Message(encoded=encoded), frame))
+        # Whose words they are, where nothing says it.
+        service = "s3" if not frame.service and _S3_SAYS.search(text) else ""
+        return _Reading(_completed(Message(encoded=encoded, service=service), frame))
     return _Reading(None)
 
 
-class _Refusal(NamedTuple):
-    """A sentence, where it stands, and whether its parts stand where they should."""
+def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
+    """Each sentence "... is not authorized to perform: ...", and where it stands.
 
-    at: int
-    message: Message
-    whole: bool
-
-
-def _refusals(text: str) -> Iterator[_Refusal]:
-    """Each sentence "... is not authorized to perform: ...", with the place where it stands."""
+    And whether its parts stand where they should.
+    """
     for found in _REFUSED.finditer(text):
-        action = _ACTION.match(text, found.end())
-        if action:
-            yield _refusal(text, found.start(), action)
-
-
-def _refusal(text: str, at: int, action: re.Match[str]) -> _Refusal:
-    caller, clean = _caller(text[max(at - _BEFORE, 0) : at].rstrip())
-    resource = _RESOURCE.match(text, action.end())
-    message, adjoins = _reason(text, resource.end() if resource else action.end())
-    named = next(filter(None, resource.groups()), "") if resource else ""
-    message = replace(
-        message, caller=caller, action=action[1], resource=" ".join(named.split()).rstrip(".,;")
-    )
-    return _Refusal(at, message, adjoins and clean)
+        if action := _ACTION.match(text, found.end()):
+            at = found.start()
+            caller, clean = _caller(text[max(at - _BEFORE, 0) : at].rstrip())
+            resource = _RESOURCE.match(text, action.end())
+            message, adjoins = _reason(text, (resource or action).end())
+            named = resource[resource.lastindex or 0] if resource else ""
+            named = " ".join(named.split()).rstrip(".,;")
+            refusal = replace(message, caller=caller, action=action[1], resource=named)
+            yield at, refusal, adjoins and clean
 
 
 def _caller(before: str) -> tuple[str, bool]:
@@ -197,33 +180,13 @@ def _reason(text: str, at: int) -> tuple[Message, bool]:
     """Which gate refused and how, and whether that stands where it should."""
     following = _REFUSED.search(text, at, at + _AFTER)
     until = following.start() if following else at + _AFTER
-    for pattern, told in _REASONS.items():
-        found = pattern.match(text, at) or pattern.search(text, at, until)
-        if found:
-            return told(found), found.start() == at
-    return Message(), bool(_ENDS.match(text, at))
-
-
-def _told_implicit(found: re.Match[str]) -> Message:
-    return Message(gate=_gate(found[1]), explicit=False)
-
-
-def _told_explicit(found: re.Match[str]) -> Message:
-    """A policy that was reached through another is the one whose Deny applies."""
-    policy = (found[3] or "").rstrip(".,;:")
-    return Message(gate=_gate(found[2] or found[1]), explicit=True, policy=policy)
-
-
-def _told_public(found: re.Match[str]) -> Message:
-    return Message(gate=OtherGate.PUBLIC_ACCESS, setting=found[1])
-
-
-def _gate(name: str | None) -> Gate | OtherGate | None:
-    return _BY_NAME[re.sub(r"\s", "", name).lower()] if name else None
-
-
-_REASONS: Final = {
-    _NOTHING_ALLOWS: _told_implicit,
-    _DENIES: _told_explicit,
-    _NOT_PUBLIC: _told_public,
-}
+    found = _REASON.match(text, at) or _REASON.search(text, at, until)
+    if not found:
+        return Message(), bool(_ENDS.match(text, at))
+    adjoins, said = found.start() == at, found.groupdict("")
+    if said["setting"]:
+        return Message(gate=OtherGate.PUBLIC_ACCESS, setting=said["setting"]), adjoins
+    named = said["through"] or said["denying"] or said["silent"]
+    gate = _BY_NAME.get("".join(named.split()).lower())
+    policy = said["policy"].rstrip(".,;:")
+    return Message(gate=gate, explicit=bool(said["deny"]), policy=policy), adjoins

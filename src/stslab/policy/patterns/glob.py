@@ -4,20 +4,21 @@ One without variables becomes a test at once; one with variables is completed by
 context, whose values are always literal text.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from stslab.policy.patterns.matchers import matcher
 from stslab.policy.patterns.tokens import (
     ARN_SEPARATORS,
     Lookup,
+    One,
     Star,
     Token,
     Variable,
+    merged,
     tokens,
     within_arn,
 )
+from stslab.policy.remembered import remembered
 
 
 class Glob:
@@ -30,7 +31,7 @@ class Glob:
         self._parts = parts
         self._head = parts[0] if parts and isinstance(parts[0], str) else ""
         self.variables = tuple([part for part in parts if isinstance(part, Variable)])
-        self._test = None if self.variables else matcher(parts)
+        self._test = None if self.variables else _matcher(parts)
 
     def matches(self, value: str, lookup: Lookup) -> bool:
         """Whether the pattern, completed by ``lookup``, matches the whole of ``value``.
@@ -42,7 +43,7 @@ class Glob:
         if not value.startswith(self._head):
             return False  # and need not be completed
         parts = self._resolved(lookup, len(value))
-        return parts is not None and matcher(parts)(value)
+        return parts is not None and _matcher(parts)(value)
 
     def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
         """The same of a pattern without wildcards, whatever the case of its letters.
@@ -112,17 +113,13 @@ def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool
     """Compile ``text``; ``arn``: by the rules of ARN segments."""
     if "*" not in text and "?" not in text and "${" not in text:
         return Glob(text, (text,) if text else ())
-    compiled = _kept if len(text) < _SHORT else _compiled
-    return compiled(text, variables, wildcards, arn)
+    return _compiled(text, variables, wildcards, arn)
 
 
+@remembered(1024)
 def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
     parts = tokens(text, variables=variables, wildcards=wildcards)
     return Glob(text, within_arn(parts) if arn else parts)
-
-
-_SHORT: Final = 256  # characters: what is kept must not fill the memory
-_kept: Final = lru_cache(maxsize=1024)(_compiled)
 
 
 def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
@@ -138,3 +135,70 @@ def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
     if len(components) != ARN_SEPARATORS + 1:
         return None
     return tuple(Glob(text, tuple(part for part in parts if part)) for parts in components)
+
+
+_Matcher = Callable[[str], bool]
+
+
+def _matcher(parts: tuple[Token, ...]) -> _Matcher:
+    """A test that tells whether the parts, which have no variables, match a whole text."""
+    joined = merged(parts)
+    simple = all(isinstance(part, str) or part == Star() for part in joined)
+    return _literal_matcher(joined) if simple else _automaton(joined)
+
+
+def _literal_matcher(parts: Sequence[Token]) -> _Matcher:
+    """Literals between stars: each is sought once, from where the one before it ended."""
+    literals = [part for part in parts if isinstance(part, str)]
+    if len(literals) == len(parts):
+        return "".join(literals).__eq__
+    head = literals.pop(0) if isinstance(parts[0], str) else ""
+    tail = literals.pop() if isinstance(parts[-1], str) else ""
+
+    def test(value: str) -> bool:
+        if not (value.startswith(head) and value.endswith(tail)):
+            return False
+        at, end = len(head), len(value) - len(tail)
+        for literal in literals:
+            at = value.find(literal, at, end)
+            if at < 0:
+                return False
+            at += len(literal)
+        return at <= end
+
+    return test
+
+
+def _automaton(parts: Sequence[Token]) -> _Matcher:
+    """All ways to match at once, one bit each: the cost is the same whatever the text."""
+    items: list[Token] = []
+    for part in parts:
+        items += part if isinstance(part, str) else (part,)
+    accepts: dict[str, int] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            accepts[item] = accepts.get(item, 0) | 1 << index
+    ones = _bits(items, lambda item: isinstance(item, One))
+    ones_crossing = _bits(items, lambda item: isinstance(item, One) and item.crosses)
+    for character in accepts:
+        accepts[character] |= ones_crossing if character == ":" else ones
+    stars = _bits(items, lambda item: isinstance(item, Star))
+    stars_crossing = _bits(items, lambda item: isinstance(item, Star) and item.crosses)
+    final = 1 << len(items)
+
+    def test(value: str) -> bool:
+        state = 1 | (stars & 1) << 1
+        for character in value:
+            colon = character == ":"
+            moving = accepts.get(character, ones_crossing if colon else ones)
+            state = (state & moving) << 1 | state & (stars_crossing if colon else stars)
+            state |= (state & stars) << 1
+            if not state:
+                return False
+        return bool(state & final)
+
+    return test
+
+
+def _bits(items: Sequence[Token], accepted: Callable[[Token], bool]) -> int:
+    return sum(1 << index for index, item in enumerate(items) if accepted(item))

@@ -9,7 +9,6 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from stslab.render.terminal.waits import WaitLine
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import Symbols, symbols_for
@@ -31,7 +30,7 @@ class Paper:
     def __init__(self, console: Console, *, over: bool = False) -> None:
         self.console = console
         self.symbols: Symbols = symbols_for(console.encoding)
-        self.wait = WaitLine(console, over=over)
+        self.wait = _WaitLine(console, over=over)
         self.over = over
         self.explained = False
 
@@ -142,3 +141,48 @@ def _first(lines: list[str], most: int) -> Iterable[str]:
     yield from lines[:most]
     if len(lines) > most:
         yield f"(and {len(lines) - most} lines more)"
+
+
+_RATE = 10.0
+_ERASE = "\r\x1b[2K"
+
+
+class _WaitLine:
+    """The line about the wait that goes on.
+
+    On a terminal (``over``) it is drawn over and taken away afterwards. Elsewhere a line is
+    printed when the wait begins and each ten seconds of it.
+    """
+
+    def __init__(self, console: Console, *, over: bool) -> None:
+        self._console = console
+        self._over = over
+        self._drawn = False
+        self._what = ""
+        self._said_at = 0.0
+
+    def show(self, what: str, text: Text, elapsed: float) -> None:
+        """Say how the wait for ``what``, ``elapsed`` seconds old, goes."""
+        if self._over:
+            self._draw_over(text)
+        elif what != self._what or elapsed < self._said_at or elapsed - self._said_at >= _RATE:
+            self._what, self._said_at = what, elapsed
+            self._console.print(text)
+
+    def clear(self) -> None:
+        """Take the drawn line away before anything else is printed."""
+        if self._drawn:
+            self._drawn = False
+            self._console.file.write(_ERASE)
+            self._console.file.flush()
+
+    def ended(self) -> None:
+        """The wait is over: the next one is a new one."""
+        self.clear()
+        self._what = ""
+
+    def _draw_over(self, text: Text) -> None:
+        text.truncate(self._console.width - 1, overflow="ellipsis")
+        self.clear()
+        self._console.print(text, end="")
+        self._drawn = True

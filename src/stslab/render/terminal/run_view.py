@@ -8,10 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from stslab.render.changes import show_changes
+from stslab.render.interface import Describe
 from stslab.render.terminal.paper import Paper, markdown
 from stslab.render.text.durations import counted, spoken
-from stslab.render.text.safe import one_line, visible
+from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner.events import (
+    CallShown,
+    CheckFinished,
+    CheckStarted,
+    CleanupFinished,
     Foreseen,
     Notice,
     RunFinished,
@@ -19,6 +24,9 @@ from stslab.runner.events import (
     StageFinished,
     StageShown,
     StageStarted,
+    ThingLookedUp,
+    UndoFinished,
+    UndoStarted,
 )
 
 _WIDEST_READ = 96
@@ -128,3 +136,153 @@ def _proofs(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> Tabl
         aside = Text() if verdict in signs else Text(f"  {verdict}", style="dim")
         table.add_row(Text(sign, style=style), Text(one_line(claim)).append_text(aside))
     return table
+
+
+_PROOF = 4
+_LONGEST_PROOF_LINES = 12
+_REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
+
+
+def checkpoint(paper: Paper, stage: str) -> None:
+    """The heading above a stage's claims."""
+    paper.blank()
+    paper.put(Text("Checkpoint", style="bold").append(f"  {stage}", style="not bold dim"))
+
+
+def check_started(paper: Paper, event: CheckStarted) -> None:
+    """On a terminal the claim stands there while it is being proved."""
+    if paper.over:
+        said = f"  {paper.symbols.waiting} {one_line(event.says)}"
+        paper.wait.show(event.says, Text(said, style="dim"), 0.0)
+
+
+def check_planned(paper: Paper, event: CheckStarted, describe: Describe) -> None:
+    """In a dry run: the claim that would be proved, and how it would be asked."""
+    aside = f"as {event.call.identity}" if event.call else ""
+    paper.line(paper.symbols.pending, "dim", event.says, indent=2, aside=aside)
+    if event.call:
+        paper.command(describe(event.call), indent=_PROOF)
+
+
+def check_finished(
+    paper: Paper, event: CheckFinished, call: CallShown | None, describe: Describe
+) -> None:
+    """The claim, whether it holds, how it was asked, and what answered."""
+    paper.wait.ended()
+    if event.void or event.held_at:
+        paper.line(paper.symbols.pending, "dim", event.says, indent=2)
+        paper.prose(_no_verdict(event), indent=_PROOF)
+        return
+    _verdict(paper, event, f"as {call.identity}" if call else "")
+    if call:
+        paper.command(describe(call), indent=_PROOF)
+    _proof(paper, event)
+    if event.held and event.because:
+        paper.prose(event.because, indent=_PROOF, style="dim")
+    if not event.held:
+        _what_now(paper, event)
+
+
+def _no_verdict(event: CheckFinished) -> str:
+    """Why a claim neither holds nor fails."""
+    if event.void:
+        return f"{event.proof}: not counted"
+    return f"It held at {event.held_at[:19]}; the stage {event.changed_by} has changed that since."
+
+
+def _verdict(paper: Paper, event: CheckFinished, aside: str) -> None:
+    if event.held:
+        paper.line(paper.symbols.done, "green", event.says, indent=2, aside=aside)
+    else:
+        paper.line(paper.symbols.failed, "red", event.says, indent=2, aside=aside)
+
+
+def _proof(paper: Paper, event: CheckFinished) -> None:
+    if event.held and event.denied:
+        by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
+        paper.prose(f"{_refusal(event.code)}: {event.code}{by}", indent=_PROOF, style="green")
+        paper.prose(event.proof, indent=_PROOF)
+        return
+    lines = value_text(event.proof).split("\n") if event.proof else []
+    for line in lines[:_LONGEST_PROOF_LINES]:
+        paper.prose(line, indent=_PROOF)
+    if len(lines) > _LONGEST_PROOF_LINES:
+        paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} lines more)", indent=_PROOF)
+
+
+def _refusal(code: str) -> str:
+    """What an expected error code means for the claim."""
+    for part, meaning in _REFUSALS.items():
+        if part in code:
+            return f"{meaning}, as it should be"
+    return "refused, as it should be"
+
+
+def _what_now(paper: Paper, event: CheckFinished) -> None:
+    paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
+    if event.code:
+        paper.explanation(event.request_id, indent=_PROOF)
+
+
+def undo_started(paper: Paper, event: UndoStarted) -> None:
+    """How much there is to take back."""
+    paper.blank()
+    count = counted(len(event.things), "thing")
+    paper.prose(f"Cleaning up run {event.run}: {count} to take back, last made first", style="bold")
+
+
+def undo_finished(paper: Paper, event: UndoFinished) -> None:
+    """One thing, and how taking it back went."""
+    paper.wait.ended()
+    failed = event.outcome == "failed"
+    sign = paper.symbols.failed if failed else paper.symbols.done
+    by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
+    aside = f"{event.outcome}, by {by}" if by else event.outcome
+    paper.line(sign, "red" if failed else "green", event.thing, indent=2, aside=aside)
+    if failed and event.detail:
+        paper.prose(event.detail, indent=4)
+
+
+def looked_up(paper: Paper, event: ThingLookedUp) -> None:
+    """What the look for a thing that should be gone has found. Only a leftover is news."""
+    if not event.gone:
+        paper.line(paper.symbols.failed, "red", f"{event.thing} is still there", indent=2)
+        paper.prose(event.proof, indent=4)
+
+
+def cleanup_finished(paper: Paper, event: CleanupFinished, looked: list[ThingLookedUp]) -> None:
+    """The table of what is gone with the proof of each, or what is left and how to remove it."""
+    paper.blank()
+    if looked:
+        paper.put(_table(paper, looked), "")
+    if event.remaining:
+        _left(paper, event)
+        return
+    paper.line(
+        paper.symbols.done,
+        "green",
+        f"Nothing of run {event.run} is left: {counted(len(event.removed), 'thing')} removed, "
+        f"{counted(len(looked), 'look-up')}, {spoken(event.seconds)}",
+    )
+
+
+def _table(paper: Paper, looked: list[ThingLookedUp]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.width = min(paper.width, _WIDEST_READ)
+    table.add_column("", no_wrap=True)
+    table.add_column("Looked for", ratio=3, overflow="fold")
+    table.add_column("Answer", ratio=2, overflow="fold")
+    for one in looked:
+        sign = Text(paper.symbols.done, "green") if one.gone else Text(paper.symbols.failed, "red")
+        table.add_row(sign, Text(one_line(one.thing)), Text(one_line(one.proof)))
+    return table
+
+
+def _left(paper: Paper, event: CleanupFinished) -> None:
+    count = counted(len(event.remaining), "thing")
+    how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
+    paper.line(paper.symbols.failed, "red", f"{count} of run {event.run} left.{how}")
+    for thing, command in event.remaining:
+        paper.prose(thing, indent=2)
+        if command:
+            paper.command(command, indent=4)

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from stslab.render.interface import Describe
-from stslab.render.terminal import check_view, cleanup_view, run_view, step_view
+from stslab.render.terminal import run_view, step_view
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import (
@@ -46,8 +46,8 @@ _DRAWN: dict[type[Event], Callable[[Paper, Any], None]] = {
     StepFailed: step_view.step_failed,
     Waiting: step_view.waiting,
     StackProgress: step_view.stack_progress,
-    UndoStarted: cleanup_view.undo_started,
-    UndoFinished: cleanup_view.undo_finished,
+    UndoStarted: run_view.undo_started,
+    UndoFinished: run_view.undo_finished,
 }
 
 
@@ -115,20 +115,20 @@ class TerminalRenderer:
     def _check_started(self, event: CheckStarted) -> None:
         if event.stage != self._checked_stage:
             self._checked_stage = event.stage
-            check_view.checkpoint(self.paper, event.stage)
+            run_view.checkpoint(self.paper, event.stage)
         self._checked_call = event.call
         if self._dry:
-            check_view.check_planned(self.paper, event, self._describe)
+            run_view.check_planned(self.paper, event, self._describe)
         else:
-            check_view.check_started(self.paper, event)
+            run_view.check_started(self.paper, event)
 
     def _check_finished(self, event: CheckFinished) -> None:
-        check_view.check_finished(self.paper, event, self._checked_call, self._describe)
+        run_view.check_finished(self.paper, event, self._checked_call, self._describe)
 
     def _looked_up(self, event: ThingLookedUp) -> None:
         self._looked.append(event)
-        cleanup_view.looked_up(self.paper, event)
+        run_view.looked_up(self.paper, event)
 
     def _cleanup_finished(self, event: CleanupFinished) -> None:
-        cleanup_view.cleanup_finished(self.paper, event, self._looked)
+        run_view.cleanup_finished(self.paper, event, self._looked)
         self._looked = []

@@ -1,7 +1,5 @@
 """The words that all modules of the sandbox share: requests, callers, answers, faults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

@@ -1,12 +1,10 @@
 """What a request needs: the questions that IAM must answer with yes before it is carried out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from stslab.policy import NamedPolicy
-from stslab.sandbox.api.conditions import Keys, resource_tags
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.state.identities import Role
 from stslab.sandbox.state.snapshot import View
@@ -53,3 +51,27 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
         if role.boundary:
             keys["iam:PermissionsBoundary"] = role.boundary
     return Need("iam:PassRole", role_arn, keys, resource_account=account)
+
+
+Keys = dict[str, str | Sequence[str]]
+
+
+def iso(moment: datetime) -> str:
+    """A time as date condition keys have it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def request_tags(tags: Mapping[str, str]) -> Keys:
+    """The keys of tags that a request passes: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    if tags:
+        keys["aws:TagKeys"] = tuple(tags)
+    return keys
+
+
+def resource_tags(tags: Mapping[str, str], service: str = "aws") -> Keys:
+    """The keys of a resource's tags: ``aws:ResourceTag/…``, or the service's own as well."""
+    keys: Keys = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+    if service != "aws":
+        keys |= {f"{service}:ResourceTag/{key}": value for key, value in tags.items()}
+    return keys

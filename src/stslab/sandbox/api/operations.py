@@ -1,7 +1,5 @@
 """The operations that AWS has, from botocore's models of the four services in the sandbox."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from urllib.parse import parse_qsl

@@ -1,14 +1,8 @@
-"""Policy documents as the policy engine reads them, parsed once for each text."""
+"""Policy documents as the policy engine reads them."""
 
-from __future__ import annotations
-
-import functools
 import json
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
-
-_REMEMBERED = 4096
-_parse = functools.lru_cache(maxsize=_REMEMBERED)(parse)
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
@@ -18,9 +12,9 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     so only an account that was changed outside the sandbox holds one.
     """
     try:
-        return NamedPolicy(name, _parse(text, kind))
+        return NamedPolicy(name, parse(text, kind))
     except MalformedPolicy:
-        return NamedPolicy(name, _parse(_denying(kind), kind))
+        return NamedPolicy(name, parse(_denying(kind), kind))
 
 
 def _denying(kind: PolicyKind) -> str:

@@ -5,8 +5,6 @@ the first, and shows it, since no ARN belongs to it any more (IAM User Guide, "A
 elements: Principal").
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

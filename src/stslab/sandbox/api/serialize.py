@@ -3,8 +3,6 @@
 The protocols: Smithy 2.0, "AWS query protocol" and "AWS restXml protocol".
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import json

@@ -6,8 +6,6 @@ has returned, before the call is answered. Which table an operation is in decide
 gets. An ApiFault that a handler raises leaves everything as it was.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol

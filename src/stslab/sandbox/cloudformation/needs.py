@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stslab.sandbox.api.conditions import Keys, request_tags, resource_tags
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Need, Needs, pass_role
+from stslab.sandbox.api.need import Keys, Need, Needs, pass_role, request_tags, resource_tags
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack

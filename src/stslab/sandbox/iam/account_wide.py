@@ -1,7 +1,5 @@
 """What IAM says of the whole account: alias, summary and authorization details."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial

@@ -4,8 +4,6 @@ Their texts come with moto, some 1,500 of them; its file is read as text, and mo
 imported. Each is parsed when it is first asked for.
 """
 
-from __future__ import annotations
-
 import ast
 import base64
 import functools

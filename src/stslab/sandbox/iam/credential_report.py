@@ -1,7 +1,5 @@
 """The credential report (IAM User Guide, "Getting credential reports for your account")."""
 
-from __future__ import annotations
-
 import csv
 import io
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What a request names, found in a view of the account, or NoSuchEntity in AWS's words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

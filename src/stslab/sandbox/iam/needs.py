@@ -5,16 +5,13 @@ Service Authorization Reference, "Actions, resources, and condition keys for AWS
 Access Management".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stslab.sandbox.api import reference
-from stslab.sandbox.api.conditions import Keys, request_tags, resource_tags
+from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Need, Needs, pass_role
+from stslab.sandbox.api.need import Keys, Need, Needs, pass_role, request_tags, resource_tags
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import (
     AccessKey,
@@ -90,8 +87,7 @@ def _target(view: View, request: ApiRequest) -> Target:
         return Target(pointed, None, _with_arn(view, request.account, pointed))
     if request.operation == "GetAccessKeyLastUsed":
         return _holder(view, request)
-    known = reference.actions("iam").get(request.operation)
-    types = known.resource_types if known else frozenset()
+    types = catalogue.resource_types(f"iam:{request.operation}")
     for type_name, (kind_of, parameters) in _KINDS.items():
         if type_name in types and (name := _named(request.params, parameters)):
             entity = lookups.find(view, kind_of, request.account, name)

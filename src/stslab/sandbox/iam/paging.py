@@ -1,7 +1,5 @@
 """Lists in pages: MaxItems, Marker and IsTruncated, as every List operation of IAM has them."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """The whole Identity and Access Management service, as two tables of operations."""
 
-from __future__ import annotations
+from typing import Any
 
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.need import Needs
@@ -20,44 +20,39 @@ from stslab.sandbox.iam.mfa import operations as mfa
 from stslab.sandbox.iam.policies import managed_policies, permissions, simulation
 from stslab.sandbox.state.snapshot import View
 
+_MODULES = (
+    access_keys,
+    account_wide,
+    boundaries,
+    credential_report,
+    instance_profiles,
+    managed_policies,
+    mfa,
+    oidc_providers,
+    passwords,
+    permissions,
+    roles,
+    saml_providers,
+    simulation,
+    tagging,
+    users,
+)
+
 
 class IamService:
     """IAM. ``judge`` knows which of the principals in trust policies there are by now."""
 
     def __init__(self, judge: Judge) -> None:
-        self.reads: Reads = {
-            **access_keys.READS,
-            **account_wide.READS,
-            **credential_report.READS,
-            **instance_profiles.READS,
-            **managed_policies.READS,
-            **mfa.READS,
-            **oidc_providers.READS,
-            **passwords.READS,
-            **permissions.READS,
-            **roles.READS,
-            **saml_providers.READS,
-            **simulation.READS,
-            **tagging.READS,
-            **users.READS,
-        }
-        self.writes: Writes = {
-            **access_keys.WRITES,
-            **account_wide.WRITES,
-            **boundaries.WRITES,
-            **credential_report.WRITES,
-            **instance_profiles.WRITES,
-            **managed_policies.WRITES,
-            **mfa.WRITES,
-            **oidc_providers.WRITES,
-            **passwords.WRITES,
-            **permissions.WRITES,
-            **roles.writes(judge),
-            **saml_providers.WRITES,
-            **tagging.WRITES,
-            **users.WRITES,
-        }
+        self.reads: Reads = _all("READS")
+        self.writes: Writes = {**_all("WRITES"), **roles.writes(judge)}
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
         """The action on what the request names; see :func:`needs.of`."""
         return needs.of(view, request)
+
+
+def _all(table: str) -> dict[str, Any]:
+    """The operations in this table of each module that has one."""
+    return {
+        name: handler for module in _MODULES for name, handler in getattr(module, table, {}).items()
+    }

@@ -1,7 +1,5 @@
 """Tags on everything in IAM that can have them: one table, seven kinds of things."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 

@@ -3,8 +3,6 @@
 Administrators have the name ``admin``, AWS's AdministratorAccess, and an access key.
 """
 
-from __future__ import annotations
-
 import secrets
 import uuid
 from collections.abc import Iterator

@@ -4,13 +4,11 @@ IAM User Guide, "AWS global condition context keys", says which keys are there w
 that has no value for a request is not in its context at all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 
-from stslab.sandbox.api.conditions import Keys, iso
 from stslab.sandbox.api.model import ApiRequest, Caller
+from stslab.sandbox.api.need import Keys, iso
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.sts import callers

@@ -3,8 +3,6 @@
 CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element".
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Which access keys there are, and who signs with each."""
 
-from __future__ import annotations
-
 from stslab.policy import Principal
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.model import Caller, KeyRecord

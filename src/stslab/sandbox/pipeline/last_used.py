@@ -4,8 +4,6 @@ IAM User Guide, "Refining permissions in AWS using last accessed information"; I
 Reference, "AccessKeyLastUsed" and "RoleLastUsed".
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress

@@ -5,14 +5,12 @@ refused. A request that reads gets one snapshot and takes no lock; one that writ
 transaction, in which it is decided too, and is answered when that is saved.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
 from stslab.policy import Decision
 from stslab.sandbox.api import constraints, serialize
@@ -23,7 +21,6 @@ from stslab.sandbox.api.model import (
     ApiFault,
     ApiRequest,
     ApiResponse,
-    Authenticated,
     Caller,
     HttpRequest,
 )
@@ -32,7 +29,7 @@ from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.pipeline.last_used import LastUses
-from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, addressed_service
+from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, Authenticator, addressed_service
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import Closed, State
@@ -53,18 +50,6 @@ _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 # What stands for the request of a call that a service makes, which comes over no network.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
 Services = Mapping[str, Service]
-
-
-class Doorkeeper(Protocol):
-    """Finds out who signed a request."""
-
-    def authenticate(self, request: HttpRequest) -> Authenticated:
-        """Verify the signature, or raise the ApiFault that AWS answers."""
-        ...
-
-    def expect(self, head: HttpRequest) -> None:
-        """Verify what can be verified before a large body is read, or raise the ApiFault."""
-        ...
 
 
 @dataclass(slots=True)
@@ -92,13 +77,13 @@ class Pipeline:
     def __init__(
         self,
         state: State,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         services: Services,
         log: DecisionLog,
         judge: Judge,
     ) -> None:
         self._state = state
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._services = services
         self._log = log
         self._judge = judge
@@ -111,13 +96,13 @@ class Pipeline:
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """The refusal of a request with a large body that nothing vouches for, by its head."""
         try:
-            self._doorkeeper.expect(head)
+            self._authenticator.expect(head)
         except ApiFault:
             return self._logged(head, self._expect)
         return None
 
     def _expect(self, understood: _Understood) -> NoReturn:
-        self._doorkeeper.expect(understood.http)
+        self._authenticator.expect(understood.http)
         raise _UNAVAILABLE  # what vouches for it came a moment ago
 
     def _logged(
@@ -204,7 +189,7 @@ class Pipeline:
         handler(fork, api)
 
     def _answer(self, understood: _Understood) -> ApiResponse:
-        proved = self._doorkeeper.authenticate(understood.http)
+        proved = self._authenticator.authenticate(understood.http)
         understood.service, understood.http = proved.service, proved.request
         operation, params = naming.name(proved.service, proved.request)
         _require_signature(proved.caller, proved.service, operation)

@@ -5,8 +5,6 @@ IAM, STS and CloudFormation: "Common Errors" of their API References (``Throttli
 ``Throttling``. S3: "Error responses" of its API Reference (``SlowDown``, ``InternalError``).
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Mapping

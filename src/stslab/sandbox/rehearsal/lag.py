@@ -6,12 +6,10 @@ IAM", "Changes that I make are not always immediately visible"). IAM's own answe
 the newest.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,11 +17,10 @@ from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.spec import Span, Spec
 from stslab.sandbox.state.identities import AccessKey, Group, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Settings
+from stslab.sandbox.state.record import TABLES, Record
 from stslab.sandbox.state.snapshot import Difference, Snapshot, View
+from stslab.sandbox.state.transaction import Address, Transaction
 
-R = TypeVar("R", bound=Record)
 _KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})
 """The members of a user or role by which its policies are found."""
@@ -31,8 +28,6 @@ _UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})
 """Members that nothing is judged by."""
 _ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, ManagedPolicy: _POLICIES}
 """How long a change of such a record takes, but for the members of its identity."""
-
-Address = tuple[str, str, str]
 
 
 class _Waiting(NamedTuple):
@@ -78,7 +73,17 @@ class Lag:
     def seen(self, view: View) -> View:
         """What the rest of AWS knows at the view's moment."""
         pending = _unexpired(self._pending, view.now())
-        return _Seen(view, pending) if pending else view
+        if not pending:
+            return view
+        fork = Transaction(view)
+        for (table, account, key), waiting in pending.items():
+            now = view.get(TABLES[table], account, key)
+            known = _known(TABLES[table], now, waiting)
+            if known is not None:
+                fork.put(known)
+            elif now is not None:
+                fork.delete(now)
+        return fork
 
     def spreading(self, at: datetime) -> int:
         """How many changes are not known everywhere yet."""
@@ -99,53 +104,15 @@ class Lag:
         return at + timedelta(seconds=seconds)
 
 
-class _Seen:
-    """A view with older records in place of those whose change has not spread."""
-
-    def __init__(self, view: View, pending: _Pending) -> None:
-        self._view = view
-        self._pending = pending
-
-    def get(self, kind: type[R], account: str, key: str) -> R | None:
-        """The record of this kind and key in the account as it is known, or None."""
-        return self._as_known(kind, (kind.table, account, key), self._view.get(kind, account, key))
-
-    def all(self, kind: type[R], account: str) -> Iterable[R]:
-        """The records of this kind in the account, as they are known."""
-        keys = {one.key for one in self._view.all(kind, account)}
-        place = kind.table, account
-        keys |= {key for table, where, key in self._pending if (table, where) == place}
-        found = (self.get(kind, account, key) for key in keys)
-        return [one for one in found if one is not None]
-
-    def everywhere(self, kind: type[R]) -> Iterator[R]:
-        """The records of this kind in all accounts, as they are known."""
-        accounts = {one.account for one in self._view.everywhere(kind)}
-        accounts |= {account for table, account, _ in self._pending if table == kind.table}
-        for account in accounts:
-            yield from self.all(kind, account)
-
-    def count(self, kind: type[Record], account: str) -> int:
-        """How many records of this kind are known in the account."""
-        return len(list(self.all(kind, account)))
-
-    @property
-    def settings(self) -> Settings:
-        """What belongs to no account."""
-        return self._view.settings
-
-    def now(self) -> datetime:
-        """The account's clock: aware, UTC."""
-        return self._view.now()
-
-    def _as_known(self, kind: type[R], address: Address, now: R | None) -> R | None:
-        oldest: dict[str, Record | None] = {}
-        for waiting in self._pending.get(address, ()):
-            oldest.setdefault(waiting.what, waiting.before)
-        known = cast("R | None", oldest.get(_ITSELF.get(kind, ""), now))
-        if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
-            return known
-        return msgspec.structs.replace(known, **_identity(oldest[_POLICIES], of=known))
+def _known(kind: type[Record], now: Record | None, waiting: tuple[_Waiting, ...]) -> Record | None:
+    """The record as the rest of AWS knows it: it, or its policies, may be older than ``now``."""
+    oldest: dict[str, Record | None] = {}
+    for one in waiting:
+        oldest.setdefault(one.what, one.before)
+    known = oldest.get(_ITSELF[kind], now)
+    if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
+        return known
+    return msgspec.structs.replace(known, **_identity(oldest[_POLICIES], of=known))
 
 
 def _unexpired(pending: _Pending, at: datetime) -> dict[Address, tuple[_Waiting, ...]]:

@@ -1,7 +1,5 @@
 """Begins and ends a rehearsal of one account, and lets calls go wrong while it lasts."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from typing import Protocol

@@ -4,8 +4,6 @@ S3 API Reference, "CreateBucket", "DeleteBucket", "ListBuckets" and the operatio
 setting; S3 User Guide, "Bucket naming rules" and "Default settings for new S3 buckets FAQ".
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ S3 User Guide, "Adding preconditions to S3 operations with conditional requests"
 sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

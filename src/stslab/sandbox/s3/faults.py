@@ -3,8 +3,6 @@
 S3 API Reference, "Error responses", and the errors of each operation.
 """
 
-from __future__ import annotations
-
 from stslab.sandbox.api.model import ApiFault, Pairs
 
 _FAULTS = """

@@ -3,8 +3,6 @@
 S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from operator import attrgetter
 

@@ -1,7 +1,5 @@
 """Buckets, objects and versions, as the records of a view have them."""
 
-from __future__ import annotations
-
 import re
 
 from stslab.sandbox.api.model import ApiRequest

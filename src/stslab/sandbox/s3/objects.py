@@ -1,20 +1,22 @@
 """Objects: put, read, copied, deleted, described, and what is set on them.
 
 S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject",
-"GetObjectAttributes", and the operations on an object's list and tags.
+"GetObjectAttributes", "DeleteObjects", and the operations on an object's list and tags.
 """
 
-from __future__ import annotations
+import dataclasses
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.services import Judge, denial
 from stslab.sandbox.s3 import conditions, lookups, tags, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
@@ -282,3 +284,52 @@ def delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObjectTagging."""
     version = versions.change(tx, request, tags={})
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
+
+
+MOST = 1000
+
+
+def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
+    """Delete what the caller may delete, and say of the rest why not.
+
+    Raises:
+        ApiFault: the request lists nothing, or more than 1,000 objects, or no such bucket.
+    """
+    wanted = request.params.get("Delete") or {}
+    listed = wanted.get("Objects") or []
+    if not 0 < len(listed) <= MOST or not all(one.get("Key") for one in listed):
+        raise malformed()
+    lookups.bucket_of(tx, request)
+    deleted, errors = [], []
+    for one in listed:
+        try:
+            deleted.append(_delete(judge, tx, request, one))
+        except ApiFault as fault_of_one:
+            errors.append(
+                {**_named(one), "Code": fault_of_one.code, "Message": fault_of_one.message}
+            )
+    return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
+
+
+def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -> Answer:
+    demands = {"IfMatch": one["ETag"]} if one.get("ETag") else {}
+    single = dataclasses.replace(
+        request,
+        operation="DeleteObject",
+        params={**request.params, "VersionId": None, **_named(one), **demands},
+    )
+    for need in needs.to_delete(tx, judge.seen(tx), single):
+        decision = judge.decide_need(tx, single, need)
+        if not decision.allowed:
+            raise denial(single, need, decision)
+    version = one.get("VersionId")
+    if version and not lookups.is_version_id(version):
+        raise fault("NoSuchVersion")
+    answer = delete(tx, single)
+    if not answer.get("DeleteMarker"):
+        return _named(one)
+    return {**_named(one), "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
+
+
+def _named(one: Document) -> dict[str, str]:
+    return {name: one[name] for name in ("Key", "VersionId") if one.get(name)}

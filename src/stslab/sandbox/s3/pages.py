@@ -3,8 +3,6 @@
 S3 User Guide, "Organizing objects using prefixes" and "Listing object keys programmatically".
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import zlib

@@ -4,8 +4,6 @@ Operations that are in neither table are refused, as those on inventories and S3
 no lab has a use for them.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
@@ -13,7 +11,7 @@ from typing import Protocol, TypeVar
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.need import Needs
 from stslab.sandbox.api.services import Judge, Reads, Writes
-from stslab.sandbox.s3 import buckets, deletion, listing, objects, settings, uploads
+from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests import arguments, needs
 from stslab.sandbox.s3.versions import Blob
@@ -93,7 +91,7 @@ def _writes(blob: Blob, judge: Judge) -> Writes:
         "DeleteBucketPolicy": policies.delete,
         "DeleteObject": objects.delete,
         "DeleteObjectTagging": objects.delete_tags,
-        "DeleteObjects": functools.partial(deletion.delete_objects, judge),
+        "DeleteObjects": functools.partial(objects.delete_objects, judge),
         "DeletePublicAccessBlock": policies.delete_block,
         "PutBucketAcl": buckets.put_acl,
         "PutBucketOwnershipControls": buckets.set_ownership,

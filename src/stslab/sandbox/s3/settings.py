@@ -4,8 +4,6 @@ Nothing here depends on them, but for encryption: new objects have what it says.
 Reference, the operations of the same names.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from datetime import datetime

@@ -4,8 +4,6 @@ S3 User Guide, "Categorizing your objects using tags" and "Using cost allocation
 tags".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 

@@ -4,8 +4,6 @@ S3 User Guide, "Uploading and copying objects using multipart upload" and "Check
 integrity in Amazon S3"; S3 API Reference, "CompleteMultipartUpload".
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import itertools

@@ -4,8 +4,6 @@ S3 User Guide, "Using versioning in S3 buckets" and "Blocking or unblocking SSE-
 purpose bucket"; S3 API Reference, "PutObject".
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets

@@ -1,7 +1,5 @@
 """Puts the sandbox together: the services on a state, and the pipeline before them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyRecord

@@ -8,8 +8,6 @@ objects, stored as they are, so that reading a file never costs more than its si
 A file comes from anywhere: what does not keep to this is refused before much of it is read.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """S3's buckets and what is in them. The bodies of objects are blobs, named by their hash."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -42,6 +40,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "bucket"
+    keyed_by: ClassVar[str] = "name"
 
     account: str = ""
     name: str
@@ -55,11 +54,6 @@ class Bucket(Record, frozen=True, kw_only=True):
     versioning: str = ""
     tags: Mapping[str, str] = {}
     settings: Mapping[str, str] = {}
-
-    @property
-    def key(self) -> str:
-        """The name."""
-        return self.name
 
     @property
     def arn(self) -> str:
@@ -143,6 +137,7 @@ class Upload(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "upload"
+    keyed_by: ClassVar[str] = "upload_id"
 
     bucket: str
     name: str
@@ -151,11 +146,6 @@ class Upload(Record, frozen=True, kw_only=True):
     draft: ObjectVersion
     algorithm: str = ""
     parts: tuple[Part, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The upload's id."""
-        return self.upload_id
 
 
 def blobs(view: View) -> Iterator[str]:

@@ -1,13 +1,11 @@
 """Users, groups, roles, and what they sign in with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Moment, Record
+from stslab.sandbox.state.record import Moment, Named, Record
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,25 +28,15 @@ class LastUsed(msgspec.Struct, frozen=True):
     service: str = ""
 
 
-class Identity(Record, frozen=True, kw_only=True):
+class Identity(Named, frozen=True, kw_only=True):
     """What users, groups and roles share.
 
-    ``unique_id`` stays when the name changes, and never comes again. ``inline`` are the texts
-    of inline policies by name, ``attached`` the ARNs of managed policies in the order in which
-    they were attached. Names differ by more than case, so the key is the name in lower case.
+    ``inline`` are the texts of inline policies by name, ``attached`` the ARNs of managed
+    policies in the order in which they were attached.
     """
 
-    name: str
-    path: str = "/"
-    unique_id: str
-    created: Moment
     inline: Mapping[str, str] = {}
     attached: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The name in lower case."""
-        return self.name.lower()
 
 
 class User(Identity, frozen=True, kw_only=True):
@@ -67,21 +55,11 @@ class User(Identity, frozen=True, kw_only=True):
     mfa_devices: tuple[str, ...] = ()
     login: LoginProfile | None = None
 
-    @property
-    def arn(self) -> str:
-        """The user's ARN."""
-        return f"arn:aws:iam::{self.account}:user{self.path}{self.name}"
-
 
 class Group(Identity, frozen=True, kw_only=True):
     """An IAM group. Its users name it."""
 
     table: ClassVar[str] = "group"
-
-    @property
-    def arn(self) -> str:
-        """The group's ARN."""
-        return f"arn:aws:iam::{self.account}:group{self.path}{self.name}"
 
 
 class Role(Identity, frozen=True, kw_only=True):
@@ -96,33 +74,14 @@ class Role(Identity, frozen=True, kw_only=True):
     boundary: str = ""
     last_used: LastUsed | None = None
 
-    @property
-    def arn(self) -> str:
-        """The role's ARN."""
-        return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
 
-
-class InstanceProfile(Record, frozen=True, kw_only=True):
+class InstanceProfile(Named, frozen=True, kw_only=True):
     """An instance profile. ``role`` is the key of its role, or empty."""
 
     table: ClassVar[str] = "instance-profile"
 
-    name: str
-    path: str = "/"
-    unique_id: str
-    created: Moment
     role: str = ""
     tags: Mapping[str, str] = {}
-
-    @property
-    def key(self) -> str:
-        """The name in lower case."""
-        return self.name.lower()
-
-    @property
-    def arn(self) -> str:
-        """The profile's ARN."""
-        return f"arn:aws:iam::{self.account}:instance-profile{self.path}{self.name}"
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -132,6 +91,7 @@ class AccessKey(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "access-key"
+    keyed_by: ClassVar[str] = "access_key_id"
 
     access_key_id: str
     secret_access_key: str
@@ -140,11 +100,6 @@ class AccessKey(Record, frozen=True, kw_only=True):
     created: Moment
     active: bool = True
     last_used: LastUsed | None = None
-
-    @property
-    def key(self) -> str:
-        """The access key id."""
-        return self.access_key_id
 
 
 class MfaDevice(Record, frozen=True, kw_only=True):

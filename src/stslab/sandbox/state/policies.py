@@ -1,13 +1,11 @@
 """Customer managed policies. AWS's own are the same in every account, and no records."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Moment, Record
+from stslab.sandbox.state.record import Moment, Named
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +16,7 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
     created: Moment
 
 
-class ManagedPolicy(Record, frozen=True, kw_only=True):
+class ManagedPolicy(Named, frozen=True, kw_only=True):
     """A managed policy: a customer's, or, as a value that is in no account, one of AWS's.
 
     ``versions`` stand in the order in which they were made. ``newest`` is the number of the
@@ -26,27 +24,14 @@ class ManagedPolicy(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "managed-policy"
+    named: ClassVar[str] = "policy"
 
-    name: str
-    path: str = "/"
-    unique_id: str
-    created: Moment
     updated: Moment
     description: str = ""
     tags: Mapping[str, str] = {}
     versions: tuple[PolicyVersion, ...]
     default: str = "v1"
     newest: int = 1
-
-    @property
-    def key(self) -> str:
-        """The name in lower case: names differ by more than case, and by more than the path."""
-        return self.name.lower()
-
-    @property
-    def arn(self) -> str:
-        """The policy's ARN."""
-        return f"arn:aws:iam::{self.account}:policy{self.path}{self.name}"
 
     @property
     def document(self) -> str:

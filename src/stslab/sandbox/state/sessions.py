@@ -1,7 +1,5 @@
 """Sessions that STS has issued."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import msgspec
@@ -34,6 +32,7 @@ class Session(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "session"
+    keyed_by: ClassVar[str] = "access_key_id"
 
     access_key_id: str
     kind: str
@@ -58,8 +57,3 @@ class Session(Record, frozen=True, kw_only=True):
     federated_provider: str = ""
     provider_keys: tuple[tuple[str, str], ...] = ()
     chained: bool = False
-
-    @property
-    def key(self) -> str:
-        """The access key id."""
-        return self.access_key_id

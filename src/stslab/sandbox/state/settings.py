@@ -1,7 +1,5 @@
 """What belongs to the embedded account as a whole, and to each of its AWS accounts."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import msgspec
@@ -22,11 +20,6 @@ class Settings(Record, frozen=True, kw_only=True):
     instance: str = ""
     clock_offset: float = 0.0
     rehearsal: str = ""
-
-    @property
-    def key(self) -> str:
-        """There is one."""
-        return ""
 
 
 class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,11 +53,6 @@ class Account(Record, frozen=True, kw_only=True):
     alias: str = ""
     password_policy: PasswordPolicy | None = None
     credential_report: CredentialReport | None = None
-
-    @property
-    def key(self) -> str:
-        """There is one in each account."""
-        return ""
 
     @property
     def root_arn(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from immutables import Map
 
@@ -18,69 +18,13 @@ _NO_ROWS: _Rows = Map()
 _NO_ACCOUNTS: Map[str, _Rows] = Map()
 
 
-class View(Protocol):
+class View:
     """What can be read of the account: a snapshot, or a transaction with what it changed."""
-
-    def get(self, kind: type[R], account: str, key: str) -> R | None:
-        """The record of this kind and key in the account, or None."""
-        ...
-
-    def all(self, kind: type[R], account: str) -> Iterable[R]:
-        """The records of this kind in the account, in no order."""
-        ...
-
-    def everywhere(self, kind: type[R]) -> Iterator[R]:
-        """The records of this kind in all accounts, in no order."""
-        ...
-
-    def count(self, kind: type[Record], account: str) -> int:
-        """How many records of this kind the account has."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """What belongs to no account."""
-        ...
-
-    def now(self) -> datetime:
-        """The account's clock: aware, UTC."""
-        ...
-
-
-class Difference(NamedTuple):
-    """One record that two snapshots have differently; None where there is no such record."""
-
-    before: Record | None
-    after: Record | None
-
-
-class Snapshot:
-    """All records at one moment. It never changes, so it may be read from any thread.
-
-    Putting a record gives another snapshot, which shares with this one all that is the same:
-    it costs a few microseconds, whatever the size of the account.
-    """
 
     __slots__ = ("_tables",)
 
-    def __init__(self, tables: _Tables | None = None) -> None:
-        self._tables: _Tables = Map() if tables is None else tables
-
-    @classmethod
-    def of(cls, records: Iterable[Record]) -> Snapshot:
-        """The snapshot that holds these records."""
-        grouped: dict[str, dict[str, dict[str, Record]]] = {}
-        for record in records:
-            accounts = grouped.setdefault(record.table, {})
-            accounts.setdefault(record.account, {})[record.key] = record
-        return cls(
-            Map(
-                {
-                    table: Map({account: Map(rows) for account, rows in accounts.items()})
-                    for table, accounts in grouped.items()
-                }
-            )
-        )
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
 
     def get(self, kind: type[R], account: str, key: str) -> R | None:
         """The record of this kind and key in the account, or None."""
@@ -108,21 +52,50 @@ class Snapshot:
         """The account's clock: aware, UTC."""
         return datetime.now(UTC) + timedelta(seconds=self.settings.clock_offset)
 
+    def _rows(self, table: str, account: str) -> _Rows:
+        return self._tables.get(table, _NO_ACCOUNTS).get(account, _NO_ROWS)
+
+
+class Difference(NamedTuple):
+    """One record that two snapshots have differently; None where there is no such record."""
+
+    before: Record | None
+    after: Record | None
+
+
+class Snapshot(View):
+    """All records at one moment. It never changes, so it may be read from any thread.
+
+    One that differs by a record shares with this one all that is the same: it costs a few
+    microseconds, whatever the size of the account.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, tables: _Tables | None = None) -> None:
+        super().__init__(Map() if tables is None else tables)
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Snapshot:
+        """The snapshot that holds these records."""
+        grouped: dict[str, dict[str, dict[str, Record]]] = {}
+        for record in records:
+            accounts = grouped.setdefault(record.table, {})
+            accounts.setdefault(record.account, {})[record.key] = record
+        return cls(
+            Map(
+                {
+                    table: Map({account: Map(rows) for account, rows in accounts.items()})
+                    for table, accounts in grouped.items()
+                }
+            )
+        )
+
     def records(self) -> Iterator[Record]:
         """Every record, table by table."""
         for accounts in self._tables.values():
             for rows in accounts.values():
                 yield from rows.values()
-
-    def with_record(self, record: Record) -> Snapshot:
-        """This snapshot with the record in it, in place of any with its key."""
-        rows = self._rows(record.table, record.account).set(record.key, record)
-        return self._with_rows(record, rows)
-
-    def without(self, record: Record) -> Snapshot:
-        """This snapshot without the record of this one's table, account and key."""
-        rows = self._rows(record.table, record.account)
-        return self._with_rows(record, rows.delete(record.key)) if record.key in rows else self
 
     def shares(self, other: Snapshot, kind: type[Record]) -> bool:
         """Whether both are sure to have the same records of this kind. It costs nothing."""
@@ -139,13 +112,6 @@ class Snapshot:
             before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
             for account in {*before, *after} if before is not after else ():
                 yield from _differing(before.get(account, _NO_ROWS), after.get(account, _NO_ROWS))
-
-    def _rows(self, table: str, account: str) -> _Rows:
-        return self._tables.get(table, _NO_ACCOUNTS).get(account, _NO_ROWS)
-
-    def _with_rows(self, record: Record, rows: _Rows) -> Snapshot:
-        accounts = self._tables.get(record.table, _NO_ACCOUNTS).set(record.account, rows)
-        return Snapshot(self._tables.set(record.table, accounts))
 
 
 def _differing(before: _Rows, after: _Rows) -> Iterator[Difference]:

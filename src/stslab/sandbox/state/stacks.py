@@ -1,7 +1,5 @@
 """CloudFormation's stacks, their resources and events, and change sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -65,6 +63,7 @@ class Stack(Record, frozen=True, kw_only=True):
     """
 
     table: ClassVar[str] = "stack"
+    keyed_by: ClassVar[str] = "stack_id"
 
     stack_id: str
     name: str
@@ -94,11 +93,6 @@ class Stack(Record, frozen=True, kw_only=True):
     skipped: tuple[str, ...] = ()
     forced: bool = False
     settled_status: str = ""
-
-    @property
-    def key(self) -> str:
-        """The stack's id, which is its ARN."""
-        return self.stack_id
 
     @property
     def exists(self) -> bool:
@@ -167,6 +161,7 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     """A change set of a stack. ``changes`` are those that DescribeChangeSet shows."""
 
     table: ClassVar[str] = "change-set"
+    keyed_by: ClassVar[str] = "change_set_id"
 
     change_set_id: str
     stack_id: str
@@ -180,11 +175,6 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     description: str = ""
     role_arn: str = ""
     on_failure: str = ""
-
-    @property
-    def key(self) -> str:
-        """The change set's id, which is its ARN."""
-        return self.change_set_id
 
 
 def resource_key(stack_id: str, logical_id: str) -> str:

@@ -1,7 +1,5 @@
 """The account's state as it is now, and the one way to change it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -7,8 +7,6 @@ with the bodies of S3's objects. A member that a class has and a row lacks takes
 one that a row has and the class lacks is ignored.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +22,6 @@ from stslab.errors import SandboxError
 from stslab.sandbox.state import (
     buckets,
     identities,
-    issuers,
     policies,
     providers,
     sessions,
@@ -36,7 +33,7 @@ from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.transaction import Address
 
 FORMAT = 1
-RECORDS = (buckets, identities, issuers, policies, providers, sessions, settings, stacks)
+RECORDS = (buckets, identities, policies, providers, sessions, settings, stacks)
 """Where the kinds of records are; a module that is not imported has told of none."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""

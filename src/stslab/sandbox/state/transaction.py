@@ -1,21 +1,17 @@
 """Changes that are made together or not at all."""
 
-from __future__ import annotations
+from collections.abc import Iterable, Mapping
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import TypeVar
+from immutables import Map
 
 from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Settings
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Snapshot, View
 
-R = TypeVar("R", bound=Record)
 Address = tuple[str, str, str]
 """The table, the account and the key of a record."""
 
 
-class Transaction:
+class Transaction(View):
     """A snapshot and what is changed in it. It reads as a snapshot, its own changes included.
 
     ``put`` and ``delete`` are the only ways to change the account. Nobody else sees a change
@@ -23,8 +19,8 @@ class Transaction:
     that nobody commits is a fork: what would be if.
     """
 
-    def __init__(self, start: Snapshot) -> None:
-        self._snapshot = start
+    def __init__(self, start: View) -> None:
+        super().__init__(start._tables)  # noqa: SLF001 - a transaction is a snapshot that changes
         self._changes: dict[Address, Record | None] = {}
         self._blobs: dict[str, bytes] = {}
         self._kept: list[Record] = []
@@ -32,7 +28,7 @@ class Transaction:
     @property
     def snapshot(self) -> Snapshot:
         """Everything as this transaction has it now."""
-        return self._snapshot
+        return Snapshot(self._tables)
 
     @property
     def changes(self) -> Mapping[Address, Record | None]:
@@ -57,39 +53,20 @@ class Transaction:
         """
         if always:
             self._kept.append(record)
-        self._snapshot = self._snapshot.with_record(record)
+        self._set(record, self._rows(record.table, record.account).set(record.key, record))
         self._changes[record.table, record.account, record.key] = record
 
     def delete(self, record: Record) -> None:
         """Let the account have no record with the table and key of this one."""
-        self._snapshot = self._snapshot.without(record)
+        rows = self._rows(record.table, record.account)
+        if record.key in rows:
+            self._set(record, rows.delete(record.key))
         self._changes[record.table, record.account, record.key] = None
 
     def put_blob(self, name: str, body: bytes) -> None:
         """Keep a body under its name, which tells it from every other one."""
         self._blobs[name] = body
 
-    def get(self, kind: type[R], account: str, key: str) -> R | None:
-        """The record of this kind and key in the account, or None."""
-        return self._snapshot.get(kind, account, key)
-
-    def all(self, kind: type[R], account: str) -> Iterable[R]:
-        """The records of this kind in the account, in no order."""
-        return self._snapshot.all(kind, account)
-
-    def everywhere(self, kind: type[R]) -> Iterator[R]:
-        """The records of this kind in all accounts, in no order."""
-        return self._snapshot.everywhere(kind)
-
-    def count(self, kind: type[Record], account: str) -> int:
-        """How many records of this kind the account has."""
-        return self._snapshot.count(kind, account)
-
-    @property
-    def settings(self) -> Settings:
-        """What belongs to no account."""
-        return self._snapshot.settings
-
-    def now(self) -> datetime:
-        """The account's clock: aware, UTC."""
-        return self._snapshot.now()
+    def _set(self, record: Record, rows: Map[str, Record]) -> None:
+        accounts = self._tables.get(record.table, Map()).set(record.account, rows)
+        self._tables = self._tables.set(record.table, accounts)

@@ -4,8 +4,6 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 "AssumeRole"); sts:TagSession and sts:SetSourceIdentity are asked for where they are used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Who signs with a session's key: the record that authentication asks for."""
 
-from __future__ import annotations
-
 from stslab.policy import Principal
 from stslab.sandbox.api import identifiers, principals
 from stslab.sandbox.api.model import Caller, KeyRecord

@@ -1,7 +1,5 @@
 """Making a session and the answer that hands it out; the same for all that issue one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The role that is to be assumed: found by its ARN, trusted or not, for how long."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

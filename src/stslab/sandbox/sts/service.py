@@ -1,17 +1,16 @@
 """The whole Security Token Service, as two tables of operations."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import NoReturn
 
+from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.need import Needs
 from stslab.sandbox.api.services import Judge, ManagedText, Reads, VerifyMfa, Writes
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import faults, identity
+from stslab.sandbox.sts import faults
 from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.tokens import Tokens
 
@@ -26,9 +25,9 @@ class StsService:
         tokens = Tokens(judge, managed_text, verify_mfa)
         self.reads: Reads = {
             "AssumeRoot": _assume_root,
-            "DecodeAuthorizationMessage": partial(identity.decode_authorization_message, judge),
-            "GetAccessKeyInfo": partial(identity.get_access_key_info, judge),
-            "GetCallerIdentity": identity.get_caller_identity,
+            "DecodeAuthorizationMessage": partial(_decode_authorization_message, judge),
+            "GetAccessKeyInfo": partial(_get_access_key_info, judge),
+            "GetCallerIdentity": _get_caller_identity,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
         self.writes: Writes = {
@@ -78,3 +77,32 @@ def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
         _FORBIDDEN,
     )
+
+
+def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
+    """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
+    caller = request.caller
+    return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}
+
+
+def _get_access_key_info(judge: Judge, view: View, request: ApiRequest) -> Answer:
+    """Say which account a key belongs to, live, deleted or anyone's."""
+    _require(judge, view, request, "sts:GetAccessKeyInfo")
+    account = identifiers.account_of_key(request.params["AccessKeyId"])
+    if account is None:
+        raise ApiFault(
+            "InvalidClientTokenId", "The access key ID provided is not valid.", _FORBIDDEN
+        )
+    return {"Account": account}
+
+
+def _decode_authorization_message(judge: Judge, view: View, request: ApiRequest) -> NoReturn:
+    """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
+    _require(judge, view, request, "sts:DecodeAuthorizationMessage")
+    raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
+
+
+def _require(judge: Judge, view: View, request: ApiRequest, action: str) -> None:
+    decision = judge.decide(view, request, action, "*", context={})
+    if not decision.allowed:
+        raise faults.denied(decision)

@@ -3,8 +3,6 @@
 IAM User Guide, "Session policies" and "IAM and AWS STS quotas".
 """
 
-from __future__ import annotations
-
 import json
 import math
 import zlib

@@ -3,8 +3,6 @@
 IAM User Guide, "Passing session tags in AWS STS".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

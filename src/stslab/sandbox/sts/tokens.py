@@ -3,8 +3,6 @@
 IAM User Guide, "Permissions for GetSessionToken" and "Permissions for GetFederationToken".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stslab.sandbox.api.model import Answer, ApiRequest

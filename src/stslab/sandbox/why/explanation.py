@@ -1,16 +1,18 @@
 """One request of the log, explained for people and programs."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from stslab.errors import PolicyError
+from stslab.policy import Outcome
+from stslab.policy.reading import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
-from stslab.sandbox.why import gone, unbelieved, unverified
-from stslab.sandbox.why.options import Option
-from stslab.sandbox.why.plan import plan
+from stslab.sandbox.why import gone, unbelieved
+from stslab.sandbox.why.options import Option, allows_more, options
 from stslab.sandbox.why.situation import Situation
+from stslab.sandbox.why.unbelieved import Reason
 
 _BESIDE_POLICIES = (
     "No policy refused it: a rule of the service's own did, which what AWS said names.",
@@ -58,7 +60,7 @@ def explain(event: Event, beside: Beside) -> dict[str, Any]:
         changes = [{"layer": "authentication", "options": [_told(what) for what in found.fixes]}]
         return _explanation(event, None, found.why, changes if found.fixes else [])
     if code in UNVERIFIED and decision is None:
-        said = unverified.reason(event.get("errorMessage", ""))
+        said = _unverified(event.get("errorMessage", ""))
         fixes = [_told(what) for what in said.fixes]
         changes = [{"layer": "identity provider", "options": fixes}] if fixes else []
         return _explanation(event, None, said.why, changes)
@@ -98,7 +100,7 @@ def _denial(event: Event, decision: Mapping[str, Any]) -> dict[str, Any]:
     situation = Situation.of(decision)
     if situation is None:
         return _explanation(event, decision, _sentence(decision), [])
-    found = plan(situation)
+    found = _plan(situation)
     changes = [
         {"layer": advice.layer, "options": [_option(one) for one in advice.options]}
         for advice in found.advice
@@ -141,3 +143,145 @@ def _option(option: Option) -> dict[str, Any]:
 
 def _told(what: str) -> dict[str, Any]:
     return {"what": what, "statement": None, "command": ""}
+
+
+_MOST_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    """What refuses, and what can be done about it: any one of the options, the first for choice."""
+
+    layer: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that is to be done. ``complete``: with the first option of each, it is allowed."""
+
+    advice: tuple[_Advice, ...]
+    complete: bool
+
+
+def _plan(situation: Situation) -> _Plan:
+    """What to change, layer by layer, until the request is allowed or nothing helps."""
+    found: list[_Advice] = []
+    for _ in range(_MOST_ROUNDS):
+        decision = situation.decide()
+        if decision.allowed:
+            return _Plan(tuple(found), complete=True)
+        layer = next((each for each in decision.layers if each.blocks), None)
+        working = _working(situation, layer) if layer else ()
+        if layer is None or not working:
+            break
+        found.append(_Advice(str(layer.kind), working))
+        after = next((each.after for each in working if each.after), None)
+        if after is None:
+            break
+        situation = after
+    return _Plan(tuple(found), complete=situation.decide().allowed)
+
+
+def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
+    """The options that help: what is there is changed before anything is added."""
+    tried = tuple(_tried(situation, layer, options(situation, layer)))
+    if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
+        return tried
+    return tried + tuple(_tried(situation, layer, allows_more(situation, layer)))
+
+
+def _tried(situation: Situation, layer: Layer, ideas: Iterator[Option]) -> Iterator[Option]:
+    """The ideas after which the layer refuses less; those that can't be foreseen are believed."""
+    before = _weight(situation, layer)
+    with suppress(PolicyError):  # what would have to be written is no policy
+        for option in ideas:
+            if option.after is None or _weight(option.after, layer) < before:
+                yield option
+
+
+def _weight(situation: Situation, layer: Layer) -> int:
+    """How many policies of this kind refuse: 0 where the layer does not stand in the way."""
+    for each in situation.decide().layers:
+        if each.kind is layer.kind and each.blocks:
+            denying = sum(
+                not statement.allows and not reading.mismatch(statement)
+                for reading in each.readings
+                for statement in reading.policy.document.statements
+            )
+            return 1 + denying
+    return 0
+
+
+_SHOWN = "See what the issuer's server shows: stslab sandbox issuer URL."
+_THUMBPRINT = Reason(
+    "AWS does not trust the CA over the certificate of the issuer's server, and its thumbprint "
+    "is not in the configuration of the provider in IAM. The server may have moved to another "
+    "CA, or the thumbprint was wrong from the start.",
+    (
+        _SHOWN,
+        (
+            "If that is the server's rightful CA, let IAM have its thumbprint: aws iam "
+            "update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN "
+            "--thumbprint-list $(stslab sandbox issuer URL --thumbprint). The list replaces the "
+            "old one."
+        ),
+    ),
+)
+_NO_KEY = Reason(
+    "STS has no key for this token. Either the issuer has no key of the id that the token "
+    "names, or its server is not believed: nothing answers at its URL, or its certificate is "
+    "for another host, not valid now by the sandbox's clock, or not signed by the CA that it "
+    "names.",
+    (
+        "Take a new token from the issuer: stslab sandbox token --issuer URL --sub SUB --aud AUD.",
+        _SHOWN,
+        (
+            "If its certificate is wrong or has expired, renew it: stslab sandbox issuer URL "
+            "--certificate renewed."
+        ),
+        "If you moved the clock, it can go back: stslab sandbox clock real.",
+    ),
+)
+_NO_PROVIDER = Reason(
+    "The role's account has no identity provider of the issuer that the token names in iss.",
+    (
+        "Make one: aws iam create-open-id-connect-provider --url URL --client-id-list AUDIENCE.",
+        "If there is one, compare its URL with iss: aws iam list-open-id-connect-providers.",
+    ),
+)
+_AUDIENCE = Reason(
+    "The token is for an audience (aud) that is not among the client ids of the provider.",
+    (
+        (
+            "If it should be: aws iam add-client-id-to-open-id-connect-provider "
+            "--open-id-connect-provider-arn ARN --client-id AUDIENCE."
+        ),
+    ),
+)
+_EXPIRED = Reason(
+    "The token was right, and has expired by the sandbox's clock.",
+    (
+        "Take a new token from the issuer: stslab sandbox token.",
+        "If you moved the clock forward, it can go back: stslab sandbox clock real.",
+    ),
+)
+_BY_MESSAGE: Sequence[tuple[str, Reason]] = (
+    ("OpenIDConnect provider's HTTPS certificate", _THUMBPRINT),
+    ("Couldn't retrieve verification key", _NO_KEY),
+    ("No OpenIDConnect provider found", _NO_PROVIDER),
+    ("Incorrect token audience", _AUDIENCE),
+    ("Token expired", _EXPIRED),
+)
+_ELSE = Reason(
+    "What is said to be the identity provider's is not valid. What AWS answered says why.", ()
+)
+
+
+def _unverified(message: str) -> Reason:
+    """Why a token that an identity provider is said to have issued was refused so.
+
+    STS API Reference, "AssumeRoleWithWebIdentity", Errors; IAM User Guide, "Obtain the
+    thumbprint for an OpenID Connect identity provider".
+    """
+    return next((found for start, found in _BY_MESSAGE if message.startswith(start)), _ELSE)

@@ -1,7 +1,5 @@
 """Where a policy lives, and the command that puts it there; told from how messages call it."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

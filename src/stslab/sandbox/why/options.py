@@ -3,8 +3,6 @@
 Each option is an idea; whether it helps is found out by deciding again (:mod:`.plan`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +11,8 @@ from stslab.policy import Outcome, PolicyKind, Request
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
 from stslab.policy.reading import Layer
-from stslab.sandbox.why import asking
 from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
+from stslab.sandbox.why.protections import protects
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
 
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
@@ -86,7 +84,7 @@ def _about_condition(
     context = situation.decide().question.context
     tests = [each.explain(context) for each in statement.conditions]
     failing = [test for test in tests if not test["holds"]]
-    if any(asking.is_time(test["key"]) for test in failing):
+    if any(_is_time(test["key"]) for test in failing):
         yield Option(
             "Ask at a time that its Condition allows: stslab sandbox clock shows it.", None
         )
@@ -99,7 +97,7 @@ def _about_condition(
         for at, each in enumerate(statements_of(document))
     ]
     keys = list(dict.fromkeys(test["key"] for test in failing))
-    guards = " ".join(dict.fromkeys(map(asking.protects, keys)))
+    guards = " ".join(dict.fromkeys(map(protects, keys)))
     what = (
         f"The Condition on {' and '.join(keys)} in the {name} is there for a reason. {guards} "
         "If this request is to pass all the same, let the Condition take it:"
@@ -113,9 +111,9 @@ def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) ->
     context = situation.decide().question.context
     tests = [each.explain(context) for each in statement.conditions]
     chosen = [test for test in tests if test["holds"] is not holding]
-    values = asking.wanted_values(chosen, holding=holding)
+    values = _wanted_values(chosen, holding=holding)
     if values:
-        ways = " and ".join(asking.how(key, value) for key, value in values.items())
+        ways = " and ".join(_way_to_fill(key, value) for key, value in values.items())
         yield Option(f"Call it {ways}.", situation.asked_with(values))
 
 
@@ -252,3 +250,62 @@ _MAKERS: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]] = {
     PolicyKind.TRUST: _theirs,
     PolicyKind.RESOURCE: _theirs,
 }
+
+
+_BOOLEANS = {"true": "false", "false": "true"}
+_HOW: Mapping[str, str] = {
+    "sts:externalid": "with --external-id {value}",
+    "sts:rolesessionname": "with --role-session-name {value}",
+    "sts:sourceidentity": "with --source-identity {value}",
+    "aws:sourceidentity": "with a session that was made with --source-identity {value}",
+    "aws:multifactorauthpresent": "with MFA: --serial-number and --token-code on assume-role or "
+    "get-session-token (stslab sandbox mfa shows the codes)",
+    "aws:requestedregion": "in the region {value}",
+    "aws:referer": "with the header Referer: {value}",
+    "s3:prefix": "with --prefix {value}",
+    "s3:x-amz-acl": "with --acl {value}",
+    "s3:x-amz-server-side-encryption": "with --server-side-encryption {value}",
+    "iam:permissionsboundary": "with --permissions-boundary {value}",
+    "iam:passedtoservice": "passing the role to {value}",
+}
+_TAGS = ("aws:requesttag/", "with the tag {tag}={value}: --tags Key={tag},Value={value}")
+_CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifactorauthage")
+
+
+def _way_to_fill(key: str, value: str) -> str:
+    """How a call gives the key this value; empty where a caller can't choose it."""
+    lower = key.lower()
+    prefix, tagged = _TAGS
+    if lower.startswith(prefix):
+        return tagged.format(tag=key[len(prefix) :], value=value)
+    return _HOW.get(lower, "").format(value=value)
+
+
+def _is_time(key: str) -> bool:
+    """Whether the key's value comes from the sandbox's clock."""
+    return key.lower() in _CLOCK
+
+
+def _wanted_values(tests: Sequence[Mapping[str, Any]], *, holding: bool) -> dict[str, str]:
+    """Values of keys with which the tests might hold, or (``holding`` False) might not.
+
+    Only of keys that a caller can fill; they are tried by deciding again.
+    """
+    values = {}
+    for test in tests:
+        value = _value(test, holding=holding)
+        if value and _way_to_fill(test["key"], value):
+            values[test["key"]] = value
+    return values
+
+
+def _value(test: Mapping[str, Any], *, holding: bool) -> str:
+    wanted = test["wanted"]
+    first = wanted if isinstance(wanted, str) else next(iter(wanted), "")
+    operator = test["operator"].lower()
+    if "bool" in operator and not holding:
+        return _BOOLEANS.get(first.lower(), "")
+    if "*" in first or "?" in first:
+        return ""
+    fits = ("not" not in operator) is holding
+    return first if fits else ""

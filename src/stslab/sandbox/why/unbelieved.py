@@ -1,7 +1,5 @@
 """What is behind the codes with which AWS answers whom it does not believe, or let in at all."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -19,7 +19,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import hosts, issuers, servers
 from stslab.sandbox.federation.oidc import x509_making as making
 from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority, verify
-from stslab.sandbox.state.issuers import Issuer, IssuerServer, PublicAuthority
+from stslab.sandbox.state.providers import Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store

@@ -8,7 +8,7 @@ from tests.sandbox.cases import Account
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import issuers, tokens
 from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER, mint
-from stslab.sandbox.state.issuers import Issuer
+from stslab.sandbox.state.providers import Issuer
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.transaction import Transaction
 

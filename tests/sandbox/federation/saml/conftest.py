@@ -11,7 +11,7 @@ from tests.sandbox.cases import LEARNER, Account
 from tests.sandbox.federation.saml import forging
 
 from stslab.sandbox.federation.saml import identity_providers, minting, names
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 
 
 @pytest.fixture(scope="session")

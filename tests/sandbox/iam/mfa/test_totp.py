@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.iam.mfa import devices, totp
+from stslab.sandbox.iam.mfa import operations, totp
 from stslab.sandbox.iam.mfa.operations import verified
 from stslab.sandbox.state.identities import MfaDevice
 from stslab.sandbox.state.snapshot import Snapshot
@@ -47,24 +47,24 @@ def test_a_seed_has_64_characters_and_is_not_shown() -> None:
 
 def test_a_code_works_once() -> None:
     made = device()
-    spent = devices.accepted(made, code(made, NOW), NOW)
+    spent = operations.accepted(made, code(made, NOW), NOW)
     assert spent is not None
-    assert devices.accepted(spent, code(made, NOW), NOW) is None
+    assert operations.accepted(spent, code(made, NOW), NOW) is None
     later = NOW + timedelta(seconds=30)
-    assert devices.accepted(spent, code(made, later), later)
+    assert operations.accepted(spent, code(made, later), later)
 
 
 def test_an_older_code_does_not_work_after_a_newer_one() -> None:
     made = device()
-    spent = devices.accepted(made, code(made, NOW), NOW)
+    spent = operations.accepted(made, code(made, NOW), NOW)
     assert spent is not None
-    assert devices.accepted(spent, code(made, NOW - timedelta(seconds=30)), NOW) is None
+    assert operations.accepted(spent, code(made, NOW - timedelta(seconds=30)), NOW) is None
 
 
 @pytest.mark.parametrize(("seconds", "works"), [(-60, False), (-30, True), (30, True), (60, False)])
 def test_clocks_may_differ_by_one_step(seconds: int, works: bool) -> None:
     made = device()
-    spent = devices.accepted(made, code(made, NOW + timedelta(seconds=seconds)), NOW)
+    spent = operations.accepted(made, code(made, NOW + timedelta(seconds=seconds)), NOW)
     assert (spent is not None) is works
 
 
@@ -72,11 +72,11 @@ def test_a_device_whose_clock_is_off_works_after_it_was_synchronised() -> None:
     made = device()
     ahead = NOW + timedelta(hours=2)
     codes = code(made, ahead), code(made, ahead + timedelta(seconds=30))
-    assert devices.synchronised(made, codes, NOW) is None
-    known = devices.resynchronised(made, codes, NOW)
+    assert operations.synchronised(made, codes, NOW) is None
+    known = operations.resynchronised(made, codes, NOW)
     assert known is not None
     later = timedelta(seconds=60)
-    assert devices.accepted(known, code(made, ahead + later), NOW + later)
+    assert operations.accepted(known, code(made, ahead + later), NOW + later)
 
 
 def test_nothing_was_tried() -> None:

@@ -4,8 +4,6 @@ IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider":
 servers of Auth0, GitHub, GitLab, Google and Amazon S3 by its library of root certificates.
 """
 
-from __future__ import annotations
-
 import re
 
 _HTTPS = "https://"

@@ -5,8 +5,6 @@ one such as ``https://token.actions.githubusercontent.com``. Each issuer has key
 made when its first token is minted, and only tokens signed with them are valid.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import tokens
-from stslab.sandbox.state.issuers import Issuer, SigningKey
+from stslab.sandbox.state.providers import Issuer, SigningKey
 from stslab.sandbox.state.transaction import Transaction
 
 JWKS_PATH = "/.well-known/jwks"

@@ -5,15 +5,13 @@ account plays one, whose root stands for AWS's library of trusted roots. Certifi
 when they are first needed, and stay until somebody changes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import hosts, issuers, verification
 from stslab.sandbox.federation.oidc import x509_making as making
-from stslab.sandbox.state.issuers import Authority, IssuerServer, PublicAuthority
+from stslab.sandbox.state.providers import Authority, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 

@@ -3,8 +3,6 @@
 PyJWT is imported when a token is first made or read.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

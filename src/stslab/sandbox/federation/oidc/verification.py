@@ -6,8 +6,6 @@ thumbprints in the provider's configuration. A thumbprint is that of the authori
 server's certificate, or (API Reference, "CreateOpenIDConnectProvider") of the server's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

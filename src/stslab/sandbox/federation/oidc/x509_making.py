@@ -3,8 +3,6 @@
 RFC 5280. Keys are on the curve P-256, signatures ECDSA with SHA-256.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stslab.sandbox.state.issuers import Authority
+from stslab.sandbox.state.providers import Authority
 
 ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
 # What browsers take at most (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).

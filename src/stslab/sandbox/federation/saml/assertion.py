@@ -4,8 +4,6 @@ OASIS, "Assertions and Protocols for SAML V2.0", section 2; IAM User Guide, "Con
 assertions for the authentication response".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,12 +4,10 @@ The account stands in for whichever provider a lab names by its entity id. Each 
 a certificate of its own, made when its metadata or its first assertion is asked for.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 from stslab.sandbox.state.transaction import Transaction
 
 OWN = "https://saml.stslab.example"

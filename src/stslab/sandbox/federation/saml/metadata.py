@@ -6,8 +6,6 @@ counts: "IAM does not evaluate or take action on the expiration of the SAML meta
 or X.509 certificates in SAML metadata documents".
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What a SAML identity provider of the sandbox writes: its metadata, and signed responses."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
 from stslab.sandbox.federation.saml import names
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 
 _PROTOCOL = ElementMaker(
     namespace=names.PROTOCOL, nsmap={"samlp": names.PROTOCOL, "saml": names.ASSERTION}

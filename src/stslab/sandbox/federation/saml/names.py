@@ -4,8 +4,6 @@ OASIS, "Assertions and Protocols for SAML V2.0" and "Metadata for SAML V2.0"; IA
 "Configure SAML assertions for the authentication response".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"

@@ -6,8 +6,6 @@ that could hide a part. All else is refused before a key is tried, so that no si
 be wrapped, and what comes back was read anew from the very bytes that were verified.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from cryptography import x509

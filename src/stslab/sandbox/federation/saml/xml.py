@@ -1,7 +1,5 @@
 """Reads XML that strangers wrote: no document type, no entity, nothing from elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any

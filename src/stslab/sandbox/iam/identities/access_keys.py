@@ -1,7 +1,5 @@
 """Access keys of IAM users, and of the root user."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace

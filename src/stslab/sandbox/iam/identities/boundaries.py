@@ -1,7 +1,5 @@
 """Permissions boundaries of users and roles (IAM User Guide, "Permissions boundaries")."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest

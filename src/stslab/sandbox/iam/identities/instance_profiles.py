@@ -1,7 +1,5 @@
 """Instance profiles, which hand a role to EC2."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from msgspec.structs import replace

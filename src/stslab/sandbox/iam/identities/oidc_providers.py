@@ -1,7 +1,5 @@
 """OpenID Connect identity providers (IAM User Guide, "Identity providers")."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Nobody signs in to a console here: passwords are kept and judged by the account'
 policy, so that a lab on them meets the same refusals.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

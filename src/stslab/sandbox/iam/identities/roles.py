@@ -1,7 +1,5 @@
 """IAM roles, service-linked ones too."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

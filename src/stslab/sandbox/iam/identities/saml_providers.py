@@ -1,7 +1,5 @@
 """SAML identity providers (IAM User Guide, "Create a SAML identity provider in IAM")."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """IAM users and groups."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The operations on virtual MFA devices (IAM User Guide, "Multi-factor authentication")."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +11,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import FORBIDDEN, Reads, Writes
 from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
-from stslab.sandbox.iam.mfa import devices, totp
+from stslab.sandbox.iam.mfa import totp
 from stslab.sandbox.state.identities import MfaDevice, User
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
@@ -42,7 +40,7 @@ def verified(
             "associated with this user."
         )
     device = lookups.find(tx, MfaDevice, user.account, serial)
-    spent = device and devices.accepted(device, code, now)
+    spent = device and accepted(device, code, now)
     if spent is None:
         raise _failed(" with invalid MFA one time pass code. ")
     tx.put(spent, always=True)
@@ -101,7 +99,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     if device.enabled:
         raise faults.exists("MFA Device is already in use")
     faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
-    proved = devices.synchronised(device, _codes(request.params), request.now)
+    proved = synchronised(device, _codes(request.params), request.now)
     if proved is None:
         raise faults.wrong_code()
     tx.put(replace(proved, enabled=request.now, user=user.key))
@@ -112,7 +110,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 def resync_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """ResyncMFADevice: two consecutive codes of a device whose clock went astray."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
-    proved = devices.resynchronised(device, _codes(request.params), request.now)
+    proved = resynchronised(device, _codes(request.params), request.now)
     if proved is None:
         raise faults.wrong_code()
     tx.put(proved)
@@ -201,3 +199,35 @@ WRITES: Writes = {
     "EnableMFADevice": enable_mfa_device,
     "ResyncMFADevice": resync_mfa_device,
 }
+
+
+_DRIFT = 2
+_RESYNC_DRIFT = 2880
+
+
+def accepted(device: MfaDevice, code: str, now: datetime) -> MfaDevice | None:
+    """The device with ``code`` spent, or None where it is not the device's now, or was used."""
+    step = totp.matching_step(device.seed, code, totp.step_of(now) + device.drift)
+    if step is None or step <= device.last_step:
+        return None
+    return replace(device, last_step=step)
+
+
+def synchronised(
+    device: MfaDevice, codes: tuple[str, str], now: datetime, drift: int = _DRIFT
+) -> MfaDevice | None:
+    """The device with its drift, or None where the codes are not two consecutive ones of it.
+
+    They may be up to ``drift`` steps from ``now``.
+    """
+    here = totp.step_of(now)
+    for step in range(here - drift, here + drift):
+        if (totp.code(device.seed, step), totp.code(device.seed, step + 1)) == codes:
+            ahead = 0 if abs(step - here) <= 1 else step - here
+            return replace(device, last_step=step + 1, drift=ahead)
+    return None
+
+
+def resynchronised(device: MfaDevice, codes: tuple[str, str], now: datetime) -> MfaDevice | None:
+    """Like :func:`synchronised`, for a device whose clock is up to a day off."""
+    return synchronised(device, codes, now, _RESYNC_DRIFT)

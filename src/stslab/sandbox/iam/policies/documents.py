@@ -3,8 +3,6 @@
 IAM User Guide, "IAM and AWS STS quotas": white space does not count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from stslab.errors import MalformedPolicy

@@ -1,7 +1,5 @@
 """Managed policies and their versions."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Inline and attached policies of users, groups and roles: one table, three kinds of holders."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from msgspec.structs import replace

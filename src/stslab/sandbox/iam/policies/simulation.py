@@ -3,8 +3,6 @@
 IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,6 @@
 """What a simulation is about: the policies that are given, or are the principal's already."""
 
-from __future__ import annotations
-
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.iam import faults, lookups
-from stslab.sandbox.iam.policies import positions
 from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.snapshot import View
@@ -21,6 +19,11 @@ _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _NOBODY = "policy-simulator"
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+
+Span = tuple[dict[str, int], dict[str, int]]
+"""Where something begins and ends in a text: lines and columns, from 1."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,9 @@ class Source:
     policy: NamedPolicy
 
     @cached_property
-    def places(self) -> list[positions.Span]:
+    def places(self) -> list[Span]:
         """Where each statement is in the text."""
-        return positions.of_statements(self.text)
+        return places_of(self.text)
 
     @cached_property
     def keys(self) -> list[set[str]]:
@@ -241,3 +244,41 @@ def _source(identifier: str, kind: str, text: str, parse_as: PolicyKind) -> Sour
         return Source(identifier, kind, text, NamedPolicy(identifier, parse(text, parse_as)))
     except MalformedPolicy as error:
         raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
+
+
+def places_of(text: str) -> list[Span]:
+    """Begin and end of each statement of a valid policy document."""
+    return [(_position(text, start), _position(text, end)) for start, end in _placed(text)]
+
+
+def _placed(text: str) -> Iterator[tuple[int, int]]:
+    at = _skip(text, 0) + 1  # behind the opening brace
+    while text[_skip(text, at)] != "}":
+        key, at = _DECODER.raw_decode(text, _skip(text, at))
+        start = _skip(text, _skip(text, at) + 1)  # behind the colon
+        _, at = _DECODER.raw_decode(text, start)
+        if key == "Statement":
+            yield from _elements(text, start, at)
+        at = _skip(text, at)
+        at += text[at] == ","
+
+
+def _elements(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    if text[start] != "[":
+        yield start, end
+        return
+    at = _skip(text, start + 1)
+    while text[at] != "]":
+        _, after = _DECODER.raw_decode(text, at)
+        yield at, after
+        at = _skip(text, after)
+        at = _skip(text, at + (text[at] == ","))
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _position(text: str, at: int) -> dict[str, int]:
+    return {"Line": text.count("\n", 0, at) + 1, "Column": at - text.rfind("\n", 0, at)}

@@ -4,8 +4,6 @@ S3 User Guide, "Access control list (ACL) overview", "Controlling ownership of o
 disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 storage".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 

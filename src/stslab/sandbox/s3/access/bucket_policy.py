@@ -4,8 +4,6 @@ S3 User Guide, "Access control list (ACL) overview", section "Mapping of ACL per
 access policy permissions", and "Blocking public access to your Amazon S3 storage".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 

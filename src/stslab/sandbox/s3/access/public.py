@@ -4,8 +4,6 @@ S3 User Guide, "Blocking public access to your Amazon S3 storage", section "The 
 "public"".
 """
 
-from __future__ import annotations
-
 import functools
 import ipaddress
 import json

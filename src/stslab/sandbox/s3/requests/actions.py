@@ -4,95 +4,47 @@ S3 User Guide, "Required permissions for Amazon S3 API operations", and the Serv
 Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from stslab.sandbox.api.model import ApiRequest
 
-# Operations on a bucket whose action is called as they are.
-_ALIKE = (
-    "CreateBucket",
-    "DeleteBucket",
-    "DeleteBucketPolicy",
-    "DeleteBucketWebsite",
-    "GetBucketAcl",
-    "GetBucketLocation",
-    "GetBucketLogging",
-    "GetBucketOwnershipControls",
-    "GetBucketPolicy",
-    "GetBucketPolicyStatus",
-    "GetBucketRequestPayment",
-    "GetBucketTagging",
-    "GetBucketVersioning",
-    "GetBucketWebsite",
-    "PutBucketAcl",
-    "PutBucketLogging",
-    "PutBucketOwnershipControls",
-    "PutBucketPolicy",
-    "PutBucketTagging",
-    "PutBucketVersioning",
-    "PutBucketWebsite",
-)
-# Operation on a bucket -> the action on it.
-BUCKET: Mapping[str, str] = {
-    **{operation: f"s3:{operation}" for operation in _ALIKE},
-    "DeleteBucketCors": "s3:PutBucketCORS",
-    "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "DeleteBucketTagging": "s3:PutBucketTagging",
-    "DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "GetBucketCors": "s3:GetBucketCORS",
-    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
-    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "HeadBucket": "s3:ListBucket",
-    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "ListObjects": "s3:ListBucket",
-    "ListObjectsV2": "s3:ListBucket",
-    "PutBucketCors": "s3:PutBucketCORS",
-    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+# Operation on a bucket -> the action on it, where it is not the operation's own name.
+_OF_BUCKETS: Mapping[str, str] = {
+    "DeleteBucketCors": "PutBucketCORS",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketCors": "GetBucketCORS",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "PutBucketCors": "PutBucketCORS",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
-
-# Operation on an object -> the actions on it, and the same with a version's id in the request.
-OBJECT: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    **dict.fromkeys(
-        (
-            "CompleteMultipartUpload",
-            "CopyObject",
-            "CreateMultipartUpload",
-            "PutObject",
-            "UploadPart",
-            "UploadPartCopy",
-        ),
-        (("s3:PutObject",), ("s3:PutObject",)),
-    ),
-    **{
-        f"{verb}{noun}": ((f"s3:{verb}{noun}",), (f"s3:{verb}ObjectVersion{noun[6:]}",))
-        for verb, noun in (
-            ("Delete", "Object"),
-            ("Delete", "ObjectTagging"),
-            ("Get", "Object"),
-            ("Get", "ObjectAcl"),
-            ("Get", "ObjectTagging"),
-            ("Put", "ObjectAcl"),
-            ("Put", "ObjectTagging"),
-        )
-    },
-    "AbortMultipartUpload": (("s3:AbortMultipartUpload",), ("s3:AbortMultipartUpload",)),
-    "GetObjectAttributes": (
-        ("s3:GetObject", "s3:GetObjectAttributes"),
-        ("s3:GetObjectVersion", "s3:GetObjectVersionAttributes"),
-    ),
-    "HeadObject": (("s3:GetObject",), ("s3:GetObjectVersion",)),
-    "ListParts": (("s3:ListMultipartUploadParts",), ("s3:ListMultipartUploadParts",)),
+# The same of operations on an object.
+_OF_OBJECTS: Mapping[str, tuple[str, ...]] = {
+    "CompleteMultipartUpload": ("PutObject",),
+    "CopyObject": ("PutObject",),
+    "CreateMultipartUpload": ("PutObject",),
+    "GetObjectAttributes": ("GetObject", "GetObjectAttributes"),
+    "HeadObject": ("GetObject",),
+    "ListParts": ("ListMultipartUploadParts",),
+    "UploadPart": ("PutObject",),
+    "UploadPartCopy": ("PutObject",),
 }
+# Actions that have no other one for a version: GetObject has GetObjectVersion.
+_UNVERSIONED = frozenset({"AbortMultipartUpload", "ListMultipartUploadParts", "PutObject"})
 
 # Requests that have one of these parameters need the further action on the same resource.
 _GRANTS = ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
@@ -119,14 +71,20 @@ _FURTHER_BUCKET: tuple[tuple[frozenset[str], tuple[str, ...], str], ...] = (
 
 def on_bucket(request: ApiRequest) -> tuple[str, ...]:
     """The actions that an operation on a bucket needs on that bucket."""
-    return (BUCKET[request.operation], *_further(request, _FURTHER_BUCKET))
+    own = _OF_BUCKETS.get(request.operation, request.operation)
+    return (f"s3:{own}", *_further(request, _FURTHER_BUCKET))
 
 
 def on_object(request: ApiRequest) -> tuple[str, ...]:
     """The actions that an operation on an object needs on that object."""
-    plain, versioned = OBJECT[request.operation]
-    actions = versioned if request.params.get("VersionId") else plain
-    return (*actions, *_further(request, _FURTHER_OBJECT))
+    names = _OF_OBJECTS.get(request.operation, (request.operation,))
+    if request.params.get("VersionId"):
+        names = tuple(map(_versioned, names))
+    return (*(f"s3:{name}" for name in names), *_further(request, _FURTHER_OBJECT))
+
+
+def _versioned(name: str) -> str:
+    return name if name in _UNVERSIONED else name.replace("Object", "ObjectVersion")
 
 
 def _further(

@@ -4,8 +4,6 @@ S3 names an operation by its method, by whether it addresses the service, a buck
 object, and by sub-resources in the query (``?acl``). The tables are botocore's model's.
 """
 
-from __future__ import annotations
-
 import functools
 import ipaddress
 import re

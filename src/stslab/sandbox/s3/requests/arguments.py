@@ -4,8 +4,6 @@ S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with 
 metadata".
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from typing import Any

@@ -1,11 +1,11 @@
-"""The bodies of S3's requests that are XML, read by AWS's model.
+"""What S3's requests say as text: XML, read by AWS's model, and values.
 
 Smithy 2.0, "AWS restXml protocol". What the model does not have is passed over, as S3 does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
@@ -13,7 +13,6 @@ from botocore.model import Shape
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.values import boolean, integer, moment
 
 Document = Mapping[str, Any]
 """What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
@@ -106,6 +105,41 @@ def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
     return _READERS[shape.type_name](text.strip())
+
+
+_LARGEST = 2**63
+
+
+def integer(text: str) -> int:
+    """A whole number of 64 bits, in decimal. It raises ValueError for any other text."""
+    if not text.isascii() or len(text) > len(str(_LARGEST)) + 1:
+        raise ValueError(text)
+    number = int(text)
+    if abs(number) > _LARGEST:
+        raise ValueError(text)
+    return number
+
+
+def boolean(text: str) -> bool:
+    """Whether the text says ``true``."""
+    return text.lower() == "true"
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601 or as HTTP has them, in UTC. It raises ValueError for any other text."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = parsedate_to_datetime(text)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in text.split(",")]
 
 
 _READERS: Mapping[str, Callable[[str], object]] = {

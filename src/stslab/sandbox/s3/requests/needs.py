@@ -1,17 +1,16 @@
 """What each S3 request needs: which actions, on the bucket, its objects, or a copy's source."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote
 
+from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Context, Need, Needs
+from stslab.sandbox.api.need import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import bucket_policy
 from stslab.sandbox.s3.faults import fault, invalid_argument
-from stslab.sandbox.s3.requests import actions, keys
+from stslab.sandbox.s3.requests import actions
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.state.snapshot import View
 
@@ -54,7 +53,7 @@ class _Asked:
         return Need(
             action,
             arn,
-            {**keys.of_request(self.request, owner), **(context or {})},
+            {**_request_keys(self.request, owner), **(context or {})},
             None if creating else policy,
             owner,
             shown=f'"{arn}"',
@@ -64,7 +63,7 @@ class _Asked:
         """The need of an action on an object, with the tags that it has."""
         held = lookups.content_at(self.view, where, version)
         tags = held.tags if held is not None else {}
-        return self.need(action, where, keys.existing_tags(action, tags), version)
+        return self.need(action, where, _tag_keys(action, tags), version)
 
 
 def of(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -81,7 +80,8 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
         bucket = lookups.bucket_of(view, request)
         if request.params.get("ExpectedBucketOwner") not in (None, bucket.owner):
             raise fault("AccessDenied")
-    return tuple(_OF[request.operation](_Asked(request, view, seen)))
+    usual = _object if "Key" in request.params else _bucket
+    return tuple(_OF.get(request.operation, usual)(_Asked(request, view, seen)))
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -91,12 +91,12 @@ def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
 
 def _service(asked: _Asked) -> Iterator[Need]:
     owner = asked.request.caller.account
-    context = keys.of_request(asked.request, owner)
+    context = _request_keys(asked.request, owner)
     yield Need("s3:ListAllMyBuckets", f"{ARN}*", context, None, owner, shown="")
 
 
 def _bucket(asked: _Asked) -> Iterator[Need]:
-    listing = keys.listing(asked.request)
+    listing = _listing_keys(asked.request)
     for action in actions.on_bucket(asked.request):
         yield asked.need(action, Address(asked.where.bucket), listing)
 
@@ -161,10 +161,105 @@ def _check_source_owner(asked: _Asked, where: Address) -> None:
 
 
 _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
-    **dict.fromkeys(actions.BUCKET, _bucket),
-    **dict.fromkeys(actions.OBJECT, _object),
     "ListBuckets": _service,
     "DeleteObjects": _each_object,
     "CopyObject": _copy,
     "UploadPartCopy": _part_copy,
 }
+
+
+# Parameter of the request -> the condition key that has its value.
+_OF_PARAMETERS: Mapping[str, str] = {
+    "ACL": "s3:x-amz-acl",
+    "BucketNamespace": "s3:x-amz-bucket-namespace",
+    "CopySource": "s3:x-amz-copy-source",
+    "GrantFullControl": "s3:x-amz-grant-full-control",
+    "GrantRead": "s3:x-amz-grant-read",
+    "GrantReadACP": "s3:x-amz-grant-read-acp",
+    "GrantWrite": "s3:x-amz-grant-write",
+    "GrantWriteACP": "s3:x-amz-grant-write-acp",
+    "IfMatch": "s3:if-match",
+    "IfNoneMatch": "s3:if-none-match",
+    "MetadataDirective": "s3:x-amz-metadata-directive",
+    "ObjectLockLegalHoldStatus": "s3:object-lock-legal-hold",
+    "ObjectLockMode": "s3:object-lock-mode",
+    "ObjectOwnership": "s3:x-amz-object-ownership",
+    "SSECustomerAlgorithm": "s3:x-amz-server-side-encryption-customer-algorithm",
+    "SSEKMSKeyId": "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "ServerSideEncryption": "s3:x-amz-server-side-encryption",
+    "StorageClass": "s3:x-amz-storage-class",
+    "VersionId": "s3:VersionId",
+    "WebsiteRedirectLocation": "s3:x-amz-website-redirect-location",
+}
+# Only listing has these.
+_OF_LISTING: Mapping[str, str] = {
+    "Prefix": "s3:prefix",
+    "Delimiter": "s3:delimiter",
+    "MaxKeys": "s3:max-keys",
+}
+_EXISTING_TAG = "s3:existingobjecttag/<key>"
+_TLS = "1.3"
+
+
+def _request_keys(request: ApiRequest, owner: str) -> Keys:
+    """The keys that every S3 request has, whatever its action.
+
+    Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
+    condition key examples".
+    """
+    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": _TLS, **_signing(request)}
+    for parameter, key in _OF_PARAMETERS.items():
+        value = request.params.get(parameter)
+        if value is not None:
+            keys[key] = str(value)
+    until = request.params.get("ObjectLockRetainUntilDate")
+    if until is not None:
+        keys["s3:object-lock-retain-until-date"] = iso(until)
+        keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
+    return {**keys, **_location(request), **_new_tags(request)}
+
+
+def _listing_keys(request: ApiRequest) -> Keys:
+    """The keys of a request that lists a bucket."""
+    return {
+        key: str(request.params[parameter])
+        for parameter, key in _OF_LISTING.items()
+        if parameter in request.params
+    }
+
+
+def _tag_keys(action: str, tags: Mapping[str, str]) -> Keys:
+    """The keys of the tags that an object has, for the actions that know them."""
+    if _EXISTING_TAG not in catalogue.condition_keys(action):
+        return {}
+    return {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
+
+
+def _location(request: ApiRequest) -> Keys:
+    configuration = request.params.get("CreateBucketConfiguration") or {}
+    location = configuration.get("LocationConstraint")
+    return {"s3:LocationConstraint": location} if location else {}
+
+
+def _new_tags(request: ApiRequest) -> Keys:
+    tagging = request.params.get("Tagging")
+    if not tagging:
+        return {}
+    if isinstance(tagging, str):
+        tags = dict(parse_qsl(tagging, keep_blank_values=True))
+    else:
+        tags = {tag.get("Key", ""): tag.get("Value", "") for tag in tagging.get("TagSet", [])}
+    keys: Keys = {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
+    return {**keys, "s3:RequestObjectTagKeys": tuple(tags)}
+
+
+def _signing(request: ApiRequest) -> Keys:
+    proof = request.authenticated
+    if proof is None or not proof.auth_type:
+        return {}
+    keys: Keys = {
+        "s3:authType": proof.auth_type,
+        "s3:signatureversion": proof.version,
+        "s3:signatureAge": str(max(int(proof.age.total_seconds() * 1000), 0)),
+    }
+    return {**keys, "s3:x-amz-content-sha256": proof.payload_hash} if proof.payload_hash else keys

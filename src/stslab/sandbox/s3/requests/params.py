@@ -1,7 +1,5 @@
 """The parameters of an S3 request, in botocore's input shape."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests import bodies
 from stslab.sandbox.s3.requests.address import Address, single
-from stslab.sandbox.s3.requests.bodies import Document
-from stslab.sandbox.s3.requests.values import boolean, integer, moment, words
+from stslab.sandbox.s3.requests.bodies import Document, boolean, integer, moment, words
 
 
 @dataclass(frozen=True, slots=True)

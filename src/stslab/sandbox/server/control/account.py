@@ -1,7 +1,5 @@
 """What may be asked of the account itself: keys, MFA codes, the clock, and whether all is saved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

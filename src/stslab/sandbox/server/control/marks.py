@@ -3,8 +3,6 @@
 ``POST mark`` remembers how everything is. ``GET changed`` tells what is not as it was then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec

@@ -3,8 +3,6 @@
 What they need (certificates above all) is imported when one of them is first asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ call go wrong: the second ``iam.CreateUser`` from now. ``call`` may be ``*``, an
 says how often in a row. ``GET`` tells what goes on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """The control verbs of the SAML identity providers: their metadata, and assertions of theirs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -10,7 +8,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import identity_providers, names
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
-from stslab.sandbox.state.issuers import IdentityProvider
+from stslab.sandbox.state.providers import IdentityProvider
 from stslab.sandbox.state.state import State
 
 _MOST_SECONDS = 86400

@@ -5,8 +5,6 @@ are carried out one after the other on a fork of the account that nobody keeps, 
 is about the last of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ authentication response", "Troubleshoot SAML federation with IAM" and "Available
 SAML-based AWS STS federation".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

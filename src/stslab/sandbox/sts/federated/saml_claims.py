@@ -4,8 +4,6 @@ IAM User Guide, "Configure SAML assertions for the authentication response" and 
 keys for SAML-based AWS STS federation"; STS API Reference, "AssumeRoleWithSAML".
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

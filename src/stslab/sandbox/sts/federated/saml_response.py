@@ -4,8 +4,6 @@ What is wrong is said in the words of "Troubleshoot SAML federation with IAM" (I
 or in those that users of the operation report where that page has none.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -4,8 +4,6 @@ STS API Reference, "AssumeRoleWithWebIdentity"; IAM User Guide, "Create a role f
 Connect federation" and "Available keys for AWS OIDC federation".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +13,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.federation.oidc import issuers, servers, tokens
 from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority
 from stslab.sandbox.state.identities import Role
-from stslab.sandbox.state.issuers import Issuer
-from stslab.sandbox.state.providers import OidcProvider
+from stslab.sandbox.state.providers import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import faults, roles, session_tags
