@@ -37,11 +37,11 @@ run: $(VENV)/.installed  ## Walk through the lab on the embedded account
 	@$(BIN)/stslab run || { code=$$?; test $$code = 130 || exit $$code; }  # Ctrl-C is no error of make's
 
 test: $(VENV)/.tested  ## Run every test, or those of a folder: make test T=tests/lab
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(T)
+	@$(BIN)/python $(MEASURED) -m pytest -n auto --dist worksteal $(T)
 
-cover: $(VENV)/.tested  ## Run every test, and measure what the tests reach
+cover: $(VENV)/.tested  ## Run `make test`, and measure what the tests reach
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal
+	@$(MAKE) --no-print-directory test MEASURED="-m coverage run"
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 	@for each in $(FLOORS); do \

@@ -130,11 +130,13 @@ def test_what_was_made_in_the_second_account_is_found_there(machine: Machine):
     assert "Nothing of run" in again.out
 
 
-def test_what_a_lab_leaves_in_a_test_is_told_with_its_command(machine: Machine):
+def test_what_a_lab_leaves_in_a_test_is_told_without_a_command(machine: Machine):
+    """The account of a test is gone with it: nothing is advised that would be run there."""
     path = lab(machine, HEAD + STACK + CHECK)
     done = machine.stslab("test", path)
     assert done.code == 5, done.said
-    assert "aws cloudformation update-termination-protection" in done.out
+    assert "CloudFormation stack small-" in done.out
+    assert "aws cloudformation" not in done.said
     assert "{'" not in done.said
 
 
