@@ -136,7 +136,7 @@ def test_what_a_lab_leaves_in_a_test_is_told_without_a_command(machine: Machine)
     done = machine.stslab("test", path)
     assert done.code == 5, done.said
     assert "CloudFormation stack small-" in done.out
-    assert "aws cloudformation" not in done.said
+    assert "update-termination-protection" not in done.said
     assert "{'" not in done.said
 
 
