@@ -2,8 +2,7 @@
 
 import pytest
 
-from stslab.cli.run.prompt import completions
-from stslab.cli.run.words import word_of
+from stslab.cli.run.prompt import completions, word_of
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stslab.cli.run.words import Draw, draw_help
+from stslab.cli.run.prompt import draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.references import resolve
 from stslab.lesson import access, fallback, questions, scenes
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step
     from stslab.lesson.ports import Decide
     from stslab.render.lesson.screen import Screen
+    from stslab.render.terminal.paper import Paper
     from stslab.runner.journal.records import CheckRecord
     from stslab.runner.run.run import Runner
 
@@ -89,7 +90,7 @@ class Guided:
     decide: "Decide"
     command: Callable[[CallShown, str], str]
     environ: Callable[[], Mapping[str, str]]
-    words: Mapping[str, Draw]
+    words: Mapping[str, Callable[["Paper"], None]]
     place: str
     editable: bool = True
     heard: Heard = field(default_factory=Heard)

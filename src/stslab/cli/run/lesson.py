@@ -10,6 +10,7 @@ from stslab.cli.accounts import tell_of
 from stslab.cli.run import shown
 from stslab.cli.run.guided import Guided, Quit
 from stslab.cli.run.prompt import Prompt
+from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.lesson import verdict
 from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
@@ -76,12 +77,8 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
     try:
         guided.go(stages, standing.done, resumed=standing.resumed)
     except Quit:
-        from stslab.cli.run.afterwards import say_how_to_go_on
-
         say_how_to_go_on(laid.console)
         return
-    from stslab.cli.run.afterwards import end
-
     told = end(laid.console, lab, stages, runner)
     if told.outcome != "open":
         guided.ended(told, (time.monotonic() - started) / 60)

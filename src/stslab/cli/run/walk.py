@@ -1,19 +1,26 @@
 """Walks through a lab's stages without a learner at the terminal, and says how it ends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stslab.cli.accounts import open_account, require_consent, tell_of
-from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.cli.failures import with_flags
+from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted
 from stslab.runner.run.run import Runner
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
     from stslab.cli.options import Where
     from stslab.lab.model import Lab, Stage
-    from stslab.runner.journal.records import How
+    from stslab.runner.events import RunFinished
+    from stslab.runner.journal.records import How, RunRecord
+    from stslab.runner.journal.store import Journal
 
 
 def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
@@ -26,8 +33,6 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
         UsageError: nobody can be asked, and the flags do not say it.
         CredentialsError: the guard refuses, or the person does not confirm.
     """
-    from stslab.cli.run.regions import placed
-
     where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
     require_consent(where, opened, interactive=laid.asker is not None)
@@ -43,6 +48,18 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     if laid.asker:
         confirm_account(laid.console, opened)
     return replace(opened, services=services)
+
+
+def placed(journal: "Journal", where: "Where", lab: str = "") -> "tuple[Where, RunRecord | None]":
+    """Where to work, and the unfinished run (of that lab) that goes on there, if there is one.
+
+    A region that is named by a flag stays: then the run's pin says that it is another one.
+    """
+    from stslab.aws.target import name_of
+
+    unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
+    region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
+    return where.at(region), unfinished
 
 
 class Walk:
@@ -72,8 +89,6 @@ class Walk:
             CheckFailed: a checkpoint does not hold.
             UndoIncomplete: something could not be taken back, or the lab is through and leaves it.
         """
-        from stslab.cli.run.afterwards import end
-
         standing = self.runner.start_or_resume()
         for stage in stages:
             if not (resuming and stage.id in standing.done):
@@ -96,3 +111,48 @@ def _briefly(error: StslabError, stage: "Stage") -> StslabError:
     for note in getattr(error, "__notes__", ()):
         brief.add_note(note)
     return brief
+
+
+def end(
+    console: "Console", lab: "Lab", stages: "Iterable[Stage]", runner: "Runner"
+) -> "RunFinished":
+    """What was proved, what is still there, and what to try with it.
+
+    Raises:
+        UndoIncomplete: these ``stages`` were the lab's last ones, and something is left.
+    """
+    told = runner.finish()
+    if told.left and lab.stages[-1] in stages:
+        are = "is" if len(told.left) == 1 else "are"
+        raise UndoIncomplete(
+            f"The lab is through, and {counted(len(told.left), 'thing')} of run {told.run} {are}"
+            " still in the account.",
+            told.left,
+            "Take everything back: stslab cleanup",
+        )
+    if told.outcome == "open":
+        say_what_to_try(console, runner.scope())
+    return told
+
+
+def say_what_to_try(console: "Console", scope: Mapping[str, Any]) -> None:
+    """How to look around with the ordinary aws CLI, how to go on, and how to clean up."""
+    paper = Paper(console)
+    paper.blank()
+    paper.prose("Look around with the aws CLI:", style="bold")
+    paper.command(with_flags('eval "$(stslab env)"'))
+    profiles = scope.get("profiles", {})
+    for name in ("admin", *profiles):
+        paper.command(f"aws sts get-caller-identity --profile {name}")
+    bucket = scope.get("bucket_name")
+    for name in profiles if bucket else ():
+        paper.command(f"aws s3 ls s3://{bucket} --profile {name}")
+    say_how_to_go_on(console)
+
+
+def say_how_to_go_on(console: "Console") -> None:
+    """How a run that stands still goes on, or is taken back."""
+    paper = Paper(console)
+    paper.blank()
+    paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)
+    paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
