@@ -8,7 +8,7 @@ reference").
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 EVERYONE = "*"
 _WIDE = re.compile(r"[A-Za-z0-9-]*[*?].*")
@@ -32,7 +32,7 @@ class LetIn(NamedTuple):
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
-def let_in(document: Any) -> Iterator[LetIn]:
+def let_in(document: object) -> Iterator[LetIn]:
     """Everybody whom a trust or bucket policy allows something.
 
     Raises:
@@ -46,7 +46,7 @@ def let_in(document: Any) -> Iterator[LetIn]:
             yield LetIn(form, name, conditions)
 
 
-def is_wide(document: Any) -> bool:
+def is_wide(document: object) -> bool:
     """Whether a policy allows a whole service, or more, on every resource."""
     try:
         return any(map(_is_wide, _allowing(document)))
@@ -59,7 +59,7 @@ def is_wide_policy(arn: str) -> bool:
     return bool(_WIDE_POLICIES.fullmatch(arn.rpartition("/")[2]))
 
 
-def _is_wide(statement: Mapping[str, Any]) -> bool:
+def _is_wide(statement: Mapping[str, object]) -> bool:
     resources = _texts(statement.get("resource", EVERYONE))
     if not any(re.fullmatch(r"\*+", one) for one in resources):
         return False
@@ -67,7 +67,7 @@ def _is_wide(statement: Mapping[str, Any]) -> bool:
     return "notaction" in statement or any(_WHOLE.fullmatch(one.lower()) for one in actions)
 
 
-def _allowing(document: Any) -> Iterator[Mapping[str, Any]]:
+def _allowing(document: object) -> Iterator[Mapping[str, object]]:
     """The statements that are no Deny; their keys in small letters."""
     statements = _small(_read(document)).get("statement", [])
     for one in statements if isinstance(statements, list) else [statements]:
@@ -76,7 +76,7 @@ def _allowing(document: Any) -> Iterator[Mapping[str, Any]]:
             yield statement
 
 
-def _read(document: Any) -> Any:
+def _read(document: object) -> object:
     if not isinstance(document, str):
         return document
     try:
@@ -85,20 +85,20 @@ def _read(document: Any) -> Any:
         raise Unreadable(str(error)) from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Unreadable("a key stands there twice")
     return found
 
 
-def _small(value: Any) -> Mapping[str, Any]:
+def _small(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise Unreadable("it is no policy")
     return _once([(str(key).lower(), part) for key, part in value.items()])
 
 
-def _principals(value: Any) -> Iterator[tuple[str, str]]:
+def _principals(value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for form, names in value.items():
             yield from ((str(form), name) for name in _texts(names))
@@ -106,11 +106,11 @@ def _principals(value: Any) -> Iterator[tuple[str, str]]:
         yield from (("AWS", name) for name in _texts(value))
 
 
-def _conditions(value: Any) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _conditions(value: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for operator, keys in value.items() if isinstance(value, Mapping) else ():
         for key, values in keys.items() if isinstance(keys, Mapping) else ():
             yield str(operator).lower(), str(key).lower(), tuple(_texts(values))
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     return [str(one) for one in (value if isinstance(value, list | tuple) else [value])]

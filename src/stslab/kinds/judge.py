@@ -8,7 +8,6 @@ a person should know of it beforehand (:class:`Note`). The rules are those of
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from stslab.kinds import documents, template
 from stslab.kinds.kind import RUN_TAG, search
@@ -49,11 +48,16 @@ class _Case:
     call: str
     own: Own
     caller: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     inside: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
 
-    def is_own(self, kind: str, value: Any) -> bool:
+    @property
+    def who(self) -> str:
+        """What would do something: the call, or the template's resource."""
+        return self.place or self.call
+
+    def is_own(self, kind: str, value: object) -> bool:
         """Whether a value names the run's own thing, or one of the same template."""
         text = str(value)
         marks = template.MARK.findall(text)
@@ -62,10 +66,12 @@ class _Case:
         if len(marks) > 1 or self.inside.get(marks[0]) != kind:
             return False
         alone = template.MARK.fullmatch(text) is not None
-        return alone or self.own.arn(kind, template.MARK.sub("x", text)) == "x"
+        return alone or self.own.named_by(kind, template.MARK.sub("x", text)) == "x"
 
 
-def judged(call: str, params: Mapping[str, Any], own: Own, caller: str = "") -> Iterator[Finding]:
+def judged(
+    call: str, params: Mapping[str, object], own: Own, caller: str = ""
+) -> Iterator[Finding]:
     """All that there is to say of a call (``service.Operation``) before it is made.
 
     ``caller`` is the name of the run's own user whose key signs it, or nothing.
@@ -82,13 +88,13 @@ def judged(call: str, params: Mapping[str, Any], own: Own, caller: str = "") -> 
 
 
 def objections(
-    call: str, params: Mapping[str, Any], own: Own, caller: str = ""
+    call: str, params: Mapping[str, object], own: Own, caller: str = ""
 ) -> Iterator[Objection]:
     """Why a call may not be made."""
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 
-def _kept(rules: Rules, given: Mapping[str, Any], case: _Case) -> Iterator[Finding]:
+def _kept(rules: Rules, given: Mapping[str, object], case: _Case) -> Iterator[Finding]:
     for rule in rules:
         if not rule.either:
             yield from _found(rule, given, case)
@@ -98,7 +104,7 @@ def _kept(rules: Rules, given: Mapping[str, Any], case: _Case) -> Iterator[Findi
             yield from ways[0]
 
 
-def _found(rule: Rule, given: Mapping[str, Any], case: _Case) -> Iterator[Finding]:
+def _found(rule: Rule, given: Mapping[str, object], case: _Case) -> Iterator[Finding]:
     """What one rule says of the parameters, or of a resource's properties."""
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
@@ -116,7 +122,7 @@ def _found(rule: Rule, given: Mapping[str, Any], case: _Case) -> Iterator[Findin
                 yield finding
 
 
-def _values(rule: Rule, given: Mapping[str, Any]) -> list[Any]:
+def _values(rule: Rule, given: Mapping[str, object]) -> list[object]:
     if not rule.where:
         return [given]
     found = search(rule.where, given)
@@ -149,15 +155,15 @@ _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 # The checks: what each says of one value.
 
 
-def _own(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
         yield Objection(
-            f"{case.place or case.call} would change {_what(rule.kind)} {_shown(value)},"
+            f"{case.who} would change {_what(rule.kind)} {_shown(value)},"
             " which is not the run's own.",
         )
 
 
-def _new(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.own.run not in str(value):
         yield Objection(
             f"The name of {_what(rule.kind)} {_shown(value)} does not hold the run's id.",
@@ -165,7 +171,7 @@ def _new(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
         )
 
 
-def _tagged(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _tagged(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if {"Key": RUN_TAG, "Value": case.own.run} not in (value if isinstance(value, list) else []):
         yield _untagged(rule, case)
 
@@ -177,7 +183,7 @@ def _untagged(rule: Rule, case: _Case) -> Objection:
     return Objection(f"{case.call} lacks the run's tag {RUN_TAG}.", f"Add {written}.")
 
 
-def _keeps_tag(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _keeps_tag(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     for tag in value if isinstance(value, list) else [value]:
         key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
         if key == RUN_TAG and kept != case.own.run:
@@ -188,33 +194,32 @@ def _keeps_tag(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
             )
 
 
-def _attached(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _attached(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     arn = str(value)
     if re.fullmatch(rf"arn:{re.escape(case.own.partition)}:iam::aws:policy/.+", arn):
         if documents.is_wide_policy(arn) and not rule.where.startswith("PermissionsBoundary"):
             yield Note(f"{case.call} gives wide rights: {arn.rpartition('/')[2]}")
     elif not case.is_own("iam.policy", arn):
         yield Objection(
-            f"{case.place or case.call} would attach the managed policy {_shown(arn)}, which is"
+            f"{case.who} would attach the managed policy {_shown(arn)}, which is"
             " neither the run's own nor AWS's.",
             "Attach a policy that the lab makes, or one of AWS's (arn:aws:iam::aws:policy/...).",
         )
 
 
-def _role(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _role(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.is_own("iam.role", value):
         return
     if str(value) in case.own.allowed.roles:
         yield Note(f"{case.call} uses the role {value}, which is not the run's")
         return
     yield Objection(
-        f"{case.place or case.call} would use the role {_shown(value)}, which is not the run's"
-        " own.",
+        f"{case.who} would use the role {_shown(value)}, which is not the run's own.",
         f'If the lab needs it, declare it: uses: {{roles: ["{_shown(value)}"]}}.',
     )
 
 
-def _trust(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     try:
         everybody = list(documents.let_in(value))
     except documents.Unreadable as error:
@@ -237,7 +242,7 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
         return
     needed = documents.EVERYONE if who == "everyone" else account or "..."
     yield Objection(
-        f"{case.place or case.call} would let in {who}.",
+        f"{case.who} would let in {who}.",
         "Name what the lab makes, this account (${{ account }}), or an AWS service."
         f' If another account is needed, declare it: uses: {{accounts: ["{needed}"]}}.',
         word=one.name,
@@ -276,21 +281,19 @@ def _account_of(principal: str) -> str:
     return (found[1] or found[2]) if found else ""
 
 
-def _rights(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _rights(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if documents.is_wide(value):
-        yield Note(
-            f"{case.place or case.call} gives wide rights: all actions of a service, or more"
-        )
+        yield Note(f"{case.who} gives wide rights: all actions of a service, or more")
 
 
-def _private(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if str(value).lower().replace("-", "") in _PRIVATE_LISTS:
         return
     if documents.EVERYONE in case.own.allowed.accounts:
-        yield Note(f"{case.place or case.call} lets in others, as the lab declares")
+        yield Note(f"{case.who} lets in others, as the lab declares")
         return
     yield Objection(
-        f"{case.place or case.call} would let in others, by an access control list.",
+        f"{case.who} would let in others, by an access control list.",
         'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.',
     )
 
@@ -300,14 +303,14 @@ _PRIVATE_LISTS = frozenset(
 )
 
 
-def _source(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     told = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
     bucket = str(told).partition("/")[0]
     if not case.own.has("s3.bucket", bucket):
         yield Objection(f"{case.call} would copy from S3 bucket {bucket}, which is not the run's.")
 
 
-def _template(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _template(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     try:
         whole = list(_resources(value, case.params, case.own))
     except template.Unjudgeable as error:
@@ -329,10 +332,11 @@ def _template(value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
     yield from told
 
 
-def _resources(text: Any, params: Mapping[str, Any], own: Own) -> Iterator[template.Resource]:
+def _resources(text: object, params: Mapping[str, object], own: Own) -> Iterator[template.Resource]:
+    parameters = params.get("Parameters")
     given = {
         str(one.get("ParameterKey")): str(one.get("ParameterValue", template.UNKNOWN))
-        for one in params.get("Parameters") or ()
+        for one in (parameters if isinstance(parameters, list | tuple) else ())
         if isinstance(one, Mapping)
     }
     pseudo = {
@@ -344,7 +348,7 @@ def _resources(text: Any, params: Mapping[str, Any], own: Own) -> Iterator[templ
     return template.resources(str(text), given, pseudo)
 
 
-def things_of_template(params: Mapping[str, Any], own: Own) -> Iterator[tuple[str, str]]:
+def things_of_template(params: Mapping[str, object], own: Own) -> Iterator[tuple[str, str]]:
     """What a template names of what it makes, as (kind, name)."""
     for one in resources_of(params, own):
         for rule in RESOURCES.get(one.type, ()):
@@ -352,7 +356,7 @@ def things_of_template(params: Mapping[str, Any], own: Own) -> Iterator[tuple[st
                 yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
 
 
-def resources_of(params: Mapping[str, Any], own: Own) -> list[template.Resource]:
+def resources_of(params: Mapping[str, object], own: Own) -> list[template.Resource]:
     """The resources of a call's template; none where they can't be told."""
     try:
         return list(_resources(params.get("TemplateBody"), params, own))
@@ -360,7 +364,7 @@ def resources_of(params: Mapping[str, Any], own: Own) -> list[template.Resource]
         return []
 
 
-def _full_name(kind: str, name: str, properties: Mapping[str, Any], own: Own) -> str:
+def _full_name(kind: str, name: str, properties: Mapping[str, object], own: Own) -> str:
     """What names a thing of this kind: its ARN, where its kind goes by that."""
     word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
     path = properties.get("Path", "/")
@@ -405,7 +409,7 @@ def _in_template(finding: Finding, one: template.Resource) -> Finding:
     return replace(finding, parameter="TemplateBody", word=word)
 
 
-def _elsewhere(call: str, params: Mapping[str, Any], own: Own) -> Iterator[Finding]:
+def _elsewhere(call: str, params: Mapping[str, object], own: Own) -> Iterator[Finding]:
     """A call to a service that stslab does not know: as declared, and with no other's role."""
     service = call.partition(".")[0]
     if service not in own.allowed.services:
@@ -422,7 +426,7 @@ _NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
 _A_ROLE = re.compile(r"arn:[^:]*:iam::[^:]*:(role|instance-profile)/.+")
 
 
-def _roles_in(value: Any, key: str = "") -> Iterator[str]:
+def _roles_in(value: object, key: str = "") -> Iterator[str]:
     """Every role that a value names, whatever the parameter is called."""
     if isinstance(value, Mapping):
         for name, part in value.items():
@@ -434,20 +438,20 @@ def _roles_in(value: Any, key: str = "") -> Iterator[str]:
         yield value
 
 
-def _name(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if ":" in str(value):
         yield Objection(f"{case.call} wants a name here, no ARN.", f"Write the {rule.where}.")
 
 
-def _absent(value: Any, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if value:
         yield Objection(
-            f"{case.place or case.call} may not have {_parameter(rule)}: {rule.says}.",
+            f"{case.who} may not have {_parameter(rule)}: {rule.says}.",
             "Leave it out.",
         )
 
 
-def _embedded(_value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.own.embedded:
         yield Objection(
             f"{case.call} changes the whole account, and so is for the embedded account only.",
@@ -455,7 +459,7 @@ def _embedded(_value: Any, _rule: Rule, case: _Case) -> Iterator[Finding]:
         )
 
 
-_CHECKS: Mapping[Must, Callable[[Any, Rule, _Case], Iterator[Finding]]] = {
+_CHECKS: Mapping[Must, Callable[[object, Rule, _Case], Iterator[Finding]]] = {
     Must.ABSENT: _absent,
     Must.ATTACHED: _attached,
     Must.EMBEDDED: _embedded,
@@ -479,7 +483,7 @@ def _what(kind: str) -> str:
     return known.what.partition(" {")[0] if known else kind
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = template.MARK.sub(r"\1", str(value)).replace(template.UNKNOWN, "(not told)")
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 

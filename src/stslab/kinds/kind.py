@@ -25,7 +25,7 @@ RUN_TAG = "stslab:run"
 """The tag that says which run made a thing; its value is the run's id."""
 
 
-def search(expression: str, data: Any) -> Any:
+def search(expression: str, data: object) -> Any:
     """What JMESPath finds; None where the data has another shape than expected."""
     try:
         return jmespath.search(expression, data)
@@ -59,7 +59,7 @@ class Child:
     pages: Mapping[str, str]
     count: str = "`1`"
 
-    def listed(self, names: Mapping[str, str], data: Any) -> list[Any]:
+    def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
         """Those of the parent with these names, in what the listing answered."""
         expression = self.each
         for name, value in names.items():
@@ -151,67 +151,34 @@ class _Named(dict[str, str]):
         return f"(unknown {key})"
 
 
-# What says that a thing is not there: a code, and what its message must hold.
-GONE: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "iam": (("NoSuchEntity", ""), ("NoSuchEntityException", "")),
-    "s3": (
-        ("404", ""),
-        ("NotFound", ""),
-        ("NoSuchBucket", ""),
-        ("NoSuchKey", ""),
-        ("NoSuchUpload", ""),
-        ("NoSuchBucketPolicy", ""),
-        ("NoSuchTagSet", ""),
-    ),
-    "cloudformation": (("ValidationError", "does not exist"),),
+# What says that a thing is not there, and what such an error's message must hold.
+_GONE: Mapping[str, tuple[str, str]] = {
+    "iam": ("NoSuchEntity NoSuchEntityException", ""),
+    "s3": ("404 NotFound NoSuchBucket NoSuchKey NoSuchUpload NoSuchBucketPolicy NoSuchTagSet", ""),
+    "cloudformation": ("ValidationError", "does not exist"),
 }
-
-# The thing was there before.
-EXISTS = frozenset(
-    {
-        "EntityAlreadyExists",
-        "EntityAlreadyExistsException",
-        "AlreadyExistsException",
-        "ResourceAlreadyExistsException",
-        "BucketAlreadyExists",
-        "BucketAlreadyOwnedByYou",
-    }
-)
-
-# It can't be removed now; after its children are gone, or after a while, it can.
-BUSY = frozenset(
-    {
-        "DeleteConflict",
-        "DeleteConflictException",
-        "BucketNotEmpty",
-        "OperationAborted",
-        "EntityTemporarilyUnmodifiable",
-        "EntityTemporarilyUnmodifiableException",
-        "ConcurrentModification",
-        "ConcurrentModificationException",
-        "OperationInProgressException",
-    }
-)
-
-# The caller's own credentials do not serve (any more): another identity may.
-UNUSABLE = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-        "403",
-    }
-)
+_EXISTS = """
+    EntityAlreadyExists EntityAlreadyExistsException AlreadyExistsException
+    ResourceAlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou
+"""
+EXISTS = frozenset(_EXISTS.split())
+"""The thing was there before."""
+_BUSY = """
+    DeleteConflict DeleteConflictException BucketNotEmpty OperationAborted
+    EntityTemporarilyUnmodifiable EntityTemporarilyUnmodifiableException ConcurrentModification
+    ConcurrentModificationException OperationInProgressException
+"""
+BUSY = frozenset(_BUSY.split())
+"""It can't be removed now; after its children are gone, or after a while, it can."""
+_UNUSABLE = """
+    AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException InvalidAccessKeyId
+    InvalidClientTokenId InvalidToken SignatureDoesNotMatch UnrecognizedClientException 403
+"""
+UNUSABLE = frozenset(_UNUSABLE.split())
+"""The caller's own credentials do not serve (any more): another identity may."""
 
 
 def is_gone(service: str, refusal: Refusal) -> bool:
     """Whether an error says that the thing is not there."""
-    return any(
-        refusal.code == code and part in refusal.message for code, part in GONE.get(service, ())
-    )
+    codes, part = _GONE.get(service, ("", ""))
+    return refusal.code in codes.split() and part in refusal.message

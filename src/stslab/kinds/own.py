@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +35,14 @@ class Own:
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a thing, called by its name or its ARN, is the run's own."""
-        return (kind, name) in self.things or (kind, self._in_arn(kind, name)) in self.things
+        return (kind, name) in self.things or (kind, self.named_by(kind, name)) in self.things
 
-    def arn(self, kind: str, name: str) -> str:
-        """What an ARN of a thing of this account names, or nothing."""
-        return self._in_arn(kind, name)
-
-    def is_unknown(self, value: Any) -> bool:
+    def is_unknown(self, value: object) -> bool:
         """Whether something in the value is known only later."""
         return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
 
-    def _in_arn(self, kind: str, arn: str) -> str:
+    def named_by(self, kind: str, arn: str) -> str:
+        """What the ARN of a thing of this account names, or nothing."""
         pattern = _ARNS.get(kind)
         found = pattern and pattern.fullmatch(arn)
         if not found or found["partition"] != self.partition:
@@ -57,17 +53,15 @@ class Own:
 _STANDS_FOR = re.compile(r"<[^<>]*>|\$\{\{")
 
 
-def _pattern(rest: str) -> re.Pattern[str]:
-    return re.compile(rf"arn:(?P<partition>[^:]+):{rest}")
-
-
+_ACCOUNT = r"(?P<account>\d+|<account>)"
 _PATH = r"(?:[\x21-\x7e]*/)?(?P<name>[^/:]+)"
 _ARNS: Mapping[str, re.Pattern[str]] = {
-    "iam.user": _pattern(rf"iam::(?P<account>\d+|<account>):user/{_PATH}"),
-    "iam.role": _pattern(rf"iam::(?P<account>\d+|<account>):role/{_PATH}"),
-    "iam.group": _pattern(rf"iam::(?P<account>\d+|<account>):group/{_PATH}"),
-    "s3.bucket": _pattern(r"s3::(?P<account>):(?P<name>[^/:]+)"),
-    "cloudformation.stack": _pattern(
-        r"cloudformation:[^:]*:(?P<account>\d+|<account>):stack/(?P<name>[^/:]+)/[^/:]+"
-    ),
+    kind: re.compile(rf"arn:(?P<partition>[^:]+):{rest}")
+    for kind, rest in {
+        "iam.user": rf"iam::{_ACCOUNT}:user/{_PATH}",
+        "iam.role": rf"iam::{_ACCOUNT}:role/{_PATH}",
+        "iam.group": rf"iam::{_ACCOUNT}:group/{_PATH}",
+        "s3.bucket": r"s3::(?P<account>):(?P<name>[^/:]+)",
+        "cloudformation.stack": (rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"),
+    }.items()
 }

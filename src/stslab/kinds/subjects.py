@@ -1,7 +1,6 @@
 """What a call changes, in words. Pure."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from stslab.kinds.creations import creation_of, names_made
 from stslab.kinds.judge import resources_of
@@ -13,7 +12,9 @@ from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS
 _ROLE = "iam.role"
 
 
-def subjects(call: str, params: Mapping[str, Any], own: Own, caller: str = "") -> tuple[str, ...]:
+def subjects(
+    call: str, params: Mapping[str, object], own: Own, caller: str = ""
+) -> tuple[str, ...]:
     """What people call the things that a call changes; nothing where it only reads.
 
     What is not known yet of a thing's names is left out of them.
@@ -25,7 +26,7 @@ def subjects(call: str, params: Mapping[str, Any], own: Own, caller: str = "") -
     return found or ((f"something of {service}",) if service not in HOME else ())
 
 
-def _subjects(call: str, params: Mapping[str, Any], own: Own, caller: str) -> Iterator[str]:
+def _subjects(call: str, params: Mapping[str, object], own: Own, caller: str) -> Iterator[str]:
     creation, removal = creation_of(call, params), BY_REMOVAL.get(call)
     if creation:
         names = names_made(creation, params, {}, own.account, own.partition)
@@ -40,7 +41,7 @@ def _subjects(call: str, params: Mapping[str, Any], own: Own, caller: str) -> It
                 yield from _named_by(one, params, caller)
 
 
-def _named_by(rule: Rule, params: Mapping[str, Any], caller: str) -> Iterator[str]:
+def _named_by(rule: Rule, params: Mapping[str, object], caller: str) -> Iterator[str]:
     kind = _ROLE if rule.must is Must.ROLE else rule.kind
     if rule.must not in (Must.OWN, Must.ROLE):
         return
@@ -50,7 +51,7 @@ def _named_by(rule: Rule, params: Mapping[str, Any], caller: str) -> Iterator[st
             yield _label(kind, {KINDS[kind].names[0]: str(name)})
 
 
-def _inside(params: Mapping[str, Any], own: Own) -> Iterator[str]:
+def _inside(params: Mapping[str, object], own: Own) -> Iterator[str]:
     """What a template makes, with the names that it gives."""
     said: dict[str, str] = {}
     for one in resources_of(params, own) if "TemplateBody" in params else ():
@@ -63,7 +64,7 @@ def _inside(params: Mapping[str, Any], own: Own) -> Iterator[str]:
     yield from said.values()
 
 
-def kinds_made(call: str, params: Mapping[str, Any], own: Own) -> tuple[str, ...]:
+def kinds_made(call: str, params: Mapping[str, object], own: Own) -> tuple[str, ...]:
     """The kind of each thing that a call makes; what its template makes too."""
     creation = creation_of(call, params)
     inside = resources_of(params, own) if "TemplateBody" in params else []
@@ -72,7 +73,7 @@ def kinds_made(call: str, params: Mapping[str, Any], own: Own) -> tuple[str, ...
     return tuple([creation.kind, *kinds] if creation else kinds)
 
 
-def _label(kind: str, names: Mapping[str, Any]) -> str:
+def _label(kind: str, names: Mapping[str, object]) -> str:
     """What people call it; what is not known of its names is left out."""
     known = {
         **dict.fromkeys(KINDS[kind].names, ""),

@@ -1,288 +1,86 @@
-"""The rows of :mod:`stslab.kinds.kind`: each kind of thing."""
+"""Each kind of thing, as ``kinds.yaml`` has it: the rows of :mod:`stslab.kinds.kind`."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
 
-from stslab.kinds import children
-from stslab.kinds.kind import Child, Kind, Remove
+import msgspec
+import yaml
 
-_TAGS_OF = "answer.{0}.Tags"
+from stslab.kinds.kind import Kind, Remove
 
-
-def _entity(word: str, what: str, before: tuple[Child, ...], resource_type: str) -> Kind:
-    """An IAM user, role, group or instance profile."""
-    entity = "".join(part.capitalize() for part in word.split("_"))
-    name = f"{entity}Name"
-    return Kind(
-        id=f"iam.{word}",
-        what=f"{what} {{{name}}}",
-        names=(name,),
-        look=f"Get{entity}",
-        look_names=(name,),
-        present=f"answer.{entity}",
-        remove=Remove(f"Delete{entity}", (name,)),
-        tags=_TAGS_OF.format(entity),
-        children=before,
-        resource_type=resource_type,
-        identity=f"answer.{entity}.{entity}Id",
-    )
+R = TypeVar("R")
+Row = dict[str, object]
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _inline_kind(owner: str) -> Kind:
-    name = f"{owner}Name"
-    return Kind(
-        id=f"iam.{owner.lower()}_policy",
-        what=f"inline policy {{PolicyName}} of {owner.lower()} {{{name}}}",
-        names=(name, "PolicyName"),
-        look=f"Get{owner}Policy",
-        look_names=(name, "PolicyName"),
-        present="answer.PolicyName",
-        remove=Remove(f"Delete{owner}Policy", (name, "PolicyName")),
-        parent=f"iam.{owner.lower()}",
-        parent_names=(name,),
-    )
+@cache
+def read(file: str) -> dict[str, dict[str, Row]]:
+    """The sections of a YAML file of this folder."""
+    text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    found: dict[str, dict[str, Row]] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+    return found
 
 
-def _attachment_kind(owner: str) -> Kind:
-    name = f"{owner}Name"
-    return Kind(
-        id=f"iam.{owner.lower()}_attachment",
-        what=f"attachment of {{PolicyArn}} to {owner.lower()} {{{name}}}",
-        names=(name, "PolicyArn"),
-        look=f"ListAttached{owner}Policies",
-        look_names=(name,),
-        present="contains(answer.AttachedPolicies[].PolicyArn, thing.PolicyArn)",
-        remove=Remove(f"Detach{owner}Policy", (name, "PolicyArn")),
-        parent=f"iam.{owner.lower()}",
-        parent_names=(name,),
-    )
+def rows(section: str, to: type[R]) -> dict[str, R]:
+    """A section of ``kinds.yaml`` as rows of this type, by their names."""
+    return {name: msgspec.convert(row, to) for name, row in _spread(read("kinds.yaml")[section])}
 
 
-def _boundary_kind(owner: str) -> Kind:
-    name = f"{owner}Name"
-    return Kind(
-        id=f"iam.{owner.lower()}_boundary",
-        what=f"permissions boundary of {owner.lower()} {{{name}}}",
-        names=(name,),
-        look=f"Get{owner}",
-        look_names=(name,),
-        present=f"answer.{owner}.PermissionsBoundary",
-        remove=Remove(f"Delete{owner}PermissionsBoundary", (name,)),
-        parent=f"iam.{owner.lower()}",
-        parent_names=(name,),
-    )
+def _spread(section: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
+    """Each row, once for each of its owners."""
+    for name, row in section.items():
+        owners = row.get("of", [name.partition(".")[2].capitalize()])
+        text = json.dumps([name, {key: value for key, value in row.items() if key != "of"}])
+        for owner in msgspec.convert(owners, list[str]):
+            filled = text.replace("<Owner>", owner).replace("<owner>", owner.lower())
+            yield msgspec.json.decode(filled, type=tuple[str, Row])
 
 
-_OWNERS = ("User", "Role", "Group")
-_PASSWORD_POLICY = ", ".join(
-    f"{name}: {name}"
-    for name in (
-        "AllowUsersToChangePassword", "HardExpiry", "MaxPasswordAge", "MinimumPasswordLength",
-        "PasswordReusePrevention", "RequireLowercaseCharacters", "RequireNumbers",
-        "RequireSymbols", "RequireUppercaseCharacters",
-    )
-)  # fmt: skip
-_KINDS = (
-    _entity("user", "IAM user", children.USER, "AWS::IAM::User"),
-    _entity("role", "IAM role", children.ROLE, "AWS::IAM::Role"),
-    _entity("group", "IAM group", children.GROUP, "AWS::IAM::Group"),
-    _entity(
-        "instance_profile",
-        "instance profile",
-        children.INSTANCE_PROFILE,
-        "AWS::IAM::InstanceProfile",
-    ),
-    Kind(
-        id="iam.policy",
-        what="managed policy {PolicyArn}",
-        names=("PolicyArn",),
-        look="GetPolicy",
-        look_names=("PolicyArn",),
-        present="answer.Policy",
-        remove=Remove("DeletePolicy", ("PolicyArn",)),
-        tags=_TAGS_OF.format("Policy"),
-        identity="answer.Policy.PolicyId",
-        children=children.POLICY,
-        resource_type="AWS::IAM::ManagedPolicy",
-    ),
-    Kind(
-        id="iam.access_key",
-        what="access key {AccessKeyId} of user {UserName}",
-        names=("UserName", "AccessKeyId"),
-        look="ListAccessKeys",
-        look_names=("UserName",),
-        present="contains(answer.AccessKeyMetadata[].AccessKeyId, thing.AccessKeyId)",
-        remove=Remove("DeleteAccessKey", ("UserName", "AccessKeyId")),
-        parent="iam.user",
-        parent_names=("UserName",),
-    ),
-    Kind(
-        id="iam.login_profile",
-        what="password of user {UserName}",
-        names=("UserName",),
-        look="GetLoginProfile",
-        look_names=("UserName",),
-        present="answer.LoginProfile",
-        remove=Remove("DeleteLoginProfile", ("UserName",)),
-        parent="iam.user",
-        parent_names=("UserName",),
-    ),
-    Kind(
-        id="iam.mfa_device",
-        what="virtual MFA device {SerialNumber}",
-        names=("SerialNumber",),
-        look="ListVirtualMFADevices",
-        look_names=(),
-        present="contains(answer.VirtualMFADevices[].SerialNumber, thing.SerialNumber)",
-        remove=Remove("DeleteVirtualMFADevice", ("SerialNumber",)),
-        children=children.MFA_DEVICE,
-        tagging="ListMFADeviceTags",
-        tagging_names=("SerialNumber",),
-        tags="answer.Tags",
-        resource_type="AWS::IAM::VirtualMFADevice",
-    ),
-    Kind(
-        id="iam.saml_provider",
-        what="SAML provider {SAMLProviderArn}",
-        names=("SAMLProviderArn",),
-        look="GetSAMLProvider",
-        look_names=("SAMLProviderArn",),
-        present="answer",
-        remove=Remove("DeleteSAMLProvider", ("SAMLProviderArn",)),
-        tags="answer.Tags",
-        identity="answer.CreateDate",
-        resource_type="AWS::IAM::SAMLProvider",
-    ),
-    Kind(
-        id="iam.oidc_provider",
-        what="OpenID Connect provider {OpenIDConnectProviderArn}",
-        names=("OpenIDConnectProviderArn",),
-        look="GetOpenIDConnectProvider",
-        look_names=("OpenIDConnectProviderArn",),
-        present="answer",
-        remove=Remove("DeleteOpenIDConnectProvider", ("OpenIDConnectProviderArn",)),
-        tags="answer.Tags",
-        identity="answer.CreateDate",
-        resource_type="AWS::IAM::OIDCProvider",
-    ),
-    Kind(
-        id="iam.membership",
-        what="membership of user {UserName} in group {GroupName}",
-        names=("UserName", "GroupName"),
-        look="ListGroupsForUser",
-        look_names=("UserName",),
-        present="contains(answer.Groups[].GroupName, thing.GroupName)",
-        remove=Remove("RemoveUserFromGroup", ("UserName", "GroupName")),
-        parent="iam.user",
-        parent_names=("UserName",),
-    ),
-    Kind(
-        id="iam.profile_role",
-        what="role {RoleName} in instance profile {InstanceProfileName}",
-        names=("InstanceProfileName", "RoleName"),
-        look="GetInstanceProfile",
-        look_names=("InstanceProfileName",),
-        present="contains(answer.InstanceProfile.Roles[].RoleName, thing.RoleName)",
-        remove=Remove("RemoveRoleFromInstanceProfile", ("InstanceProfileName", "RoleName")),
-        parent="iam.instance_profile",
-        parent_names=("InstanceProfileName",),
-    ),
-    Kind(
-        id="iam.service_linked_role",
-        what="service-linked role {RoleName}",
-        names=("RoleName",),
-        look="GetRole",
-        look_names=("RoleName",),
-        present="answer.Role",
-        remove=Remove("DeleteServiceLinkedRole", ("RoleName",)),
-        identity="answer.Role.RoleId",
-    ),
-    Kind(
-        id="iam.account_alias",
-        what="alias of the account",
-        names=(),
-        look="ListAccountAliases",
-        look_names=(),
-        present="answer.AccountAliases",
-        remove=Remove("DeleteAccountAlias", ("AccountAlias",)),
-        put="CreateAccountAlias",
-        was="{AccountAlias: answer.AccountAliases[0]}",
-    ),
-    Kind(
-        id="iam.password_policy",
-        what="password policy of the account",
-        names=(),
-        look="GetAccountPasswordPolicy",
-        look_names=(),
-        present="answer.PasswordPolicy",
-        remove=Remove("DeleteAccountPasswordPolicy", ()),
-        put="UpdateAccountPasswordPolicy",
-        was=f"answer.PasswordPolicy.{{{_PASSWORD_POLICY}}}",
-    ),
-    *map(_inline_kind, _OWNERS),
-    *map(_attachment_kind, _OWNERS),
-    *map(_boundary_kind, ("User", "Role")),
-    Kind(
-        id="cloudformation.stack",
-        what="CloudFormation stack {StackName}",
-        names=("StackName",),
-        look="DescribeStacks",
-        look_names=("StackName",),
-        present="answer.Stacks[?StackStatus != 'DELETE_COMPLETE']",
-        remove=Remove("DeleteStack", ("StackName",)),
-        tags="answer.Stacks[0].Tags",
-        identity="answer.StackId || answer.Stacks[0].StackId",
-        guarded="answer.Stacks[0].EnableTerminationProtection",
-        unguard=(
-            "aws cloudformation update-termination-protection --no-enable-termination-protection"
-            " --stack-name {StackName} --profile {identity}"
-        ),
-    ),
-    Kind(
-        id="s3.bucket",
-        what="S3 bucket {Bucket}",
-        names=("Bucket",),
-        look="HeadBucket",
-        look_names=("Bucket",),
-        present="`true`",
-        remove=Remove("DeleteBucket", ("Bucket",)),
-        tagging="GetBucketTagging",
-        tagging_names=("Bucket",),
-        tags="answer.TagSet",
-        children=children.BUCKET,
-        resource_type="AWS::S3::Bucket",
-        by_hand="aws s3 rb s3://{Bucket} --force --profile {identity}",
-    ),
-    Kind(
-        id="s3.object",
-        what="object {Key} in bucket {Bucket}",
-        names=("Bucket", "Key"),
-        look="HeadObject",
-        look_names=("Bucket", "Key"),
-        present="`true`",
-        remove=Remove("DeleteObject", ("Bucket", "Key")),
-        parent="s3.bucket",
-        parent_names=("Bucket",),
-    ),
-    Kind(
-        id="s3.bucket_policy",
-        what="policy of bucket {Bucket}",
-        names=("Bucket",),
-        look="GetBucketPolicy",
-        look_names=("Bucket",),
-        present="answer.Policy",
-        remove=Remove("DeleteBucketPolicy", ("Bucket",)),
-        parent="s3.bucket",
-        parent_names=("Bucket",),
-    ),
-)
+def _whole(row: Row, names: list[str]) -> Row:
+    """The row with what it leaves out."""
+    found = {"look_names": names, **row, "remove": _remove(row["remove"], names)}
+    if "tagging" in row:
+        found["tagging_names"] = names
+    children = msgspec.convert(row.get("children", []), list[Row])
+    return {**found, "children": [_child(each, names) for each in children]}
 
-KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _KINDS}
-BY_RESOURCE_TYPE: Mapping[str, Kind] = {k.resource_type: k for k in _KINDS if k.resource_type}
+
+def _child(row: Row, names: list[str]) -> Row:
+    removals = msgspec.convert(row["removals"], list[str])
+    pages = {"Marker": "Marker"}  # as IAM's listings have it
+    every = [_remove(each, []) for each in removals]
+    return {"names": names, "pages": pages, **row, "removals": every}
+
+
+def _remove(written: object, names: list[str]) -> Remove:
+    """``Operation Name ...``; without names it is called with those of the kind."""
+    operation, *given = str(written).split()
+    return Remove(operation, tuple(given or names))
+
+
+def _kinds() -> Iterator[Kind]:
+    parents: dict[str, object] = {}
+    for name, row in _spread(read("kinds.yaml")["kinds"]):
+        names = msgspec.convert(row["names"], list[str])
+        parents[name] = names
+        parent = {"parent_names": parents[str(row["parent"])]} if "parent" in row else {}
+        yield msgspec.convert({"id": name, **_whole(row, names), **parent}, Kind)
+
+
+KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _kinds()}
+BY_RESOURCE_TYPE: Mapping[str, Kind] = {
+    kind.resource_type: kind for kind in KINDS.values() if kind.resource_type
+}
 BY_SETTING: Mapping[str, Kind] = {
-    f"{k.service}.{operation}": k
-    for k in _KINDS
-    for operation in (k.put, k.remove.operation)
-    if k.put
+    f"{kind.service}.{operation}": kind
+    for kind in KINDS.values()
+    for operation in (kind.put, kind.remove.operation)
+    if kind.put
 }
 """The settings of the whole account, by the operations that change them."""
-BY_REMOVAL: Mapping[str, Kind] = {f"{k.service}.{k.remove.operation}": k for k in _KINDS}
+BY_REMOVAL: Mapping[str, Kind] = {
+    f"{kind.service}.{kind.remove.operation}": kind for kind in KINDS.values()
+}

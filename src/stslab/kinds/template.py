@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+Part = Any
+"""What YAML has of a template: text, None, or a list or mapping of such parts."""
 UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
@@ -47,7 +49,7 @@ class Resource:
 
     logical: str
     type: str
-    properties: Mapping[str, Any]
+    properties: Mapping[str, Part]
     stays: bool = False
 
 
@@ -82,7 +84,7 @@ def resources(
             yield Resource(logical, str(whole.get("Type")), _mapping(properties), stays)
 
 
-def parse(text: str) -> Mapping[str, Any]:
+def parse(text: str) -> Mapping[str, Part]:
     """The template's data, functions in their long form.
 
     Raises:
@@ -105,7 +107,7 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: Part, index: Part) -> Part:
         if self.check_event(yaml.events.AliasEvent):
             raise Unjudgeable("it has YAML aliases")
         self.depth += 1
@@ -115,7 +117,7 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002 - all is read at once
+    def construct_mapping(self, node: Part, deep: bool = False) -> dict[Part, Part]:  # noqa: ARG002 - all is read at once
         pairs = [
             (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
             for key, value in node.value
@@ -133,7 +135,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Part:
     name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
         return {name: loader.construct_scalar(node)}
@@ -145,7 +147,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _short_form)
 
 
-def _refuse_unseen(read: Mapping[str, Any]) -> None:
+def _refuse_unseen(read: Mapping[str, Part]) -> None:
     """Refuse what is put into the template only when it is deployed, or ties other stacks to it."""
     for section in read.keys() - _SECTIONS:
         raise Unjudgeable(f"its section {section} may put in what does not stand there", section)
@@ -154,7 +156,7 @@ def _refuse_unseen(read: Mapping[str, Any]) -> None:
             raise Unjudgeable("it takes in what does not stand in it", text.split("}}")[0][:60])
 
 
-def _keys_and_texts(value: Any) -> Iterator[str]:
+def _keys_and_texts(value: Part) -> Iterator[str]:
     if isinstance(value, str):
         yield value if "{{resolve:" in value else ""
     elif isinstance(value, Mapping):
@@ -164,9 +166,9 @@ def _keys_and_texts(value: Any) -> Iterator[str]:
         yield from _keys_and_texts(part)
 
 
-def _values(read: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Part]:
     """What ``Ref`` of each parameter comes to."""
-    found: dict[str, Any] = {}
+    found: dict[str, Part] = {}
     for name, declared in _mapping(read.get("Parameters")).items():
         kind = str(_mapping(declared).get("Type"))
         value = given.get(name, _mapping(declared).get("Default", UNKNOWN))
@@ -177,7 +179,7 @@ def _values(read: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]
     return found
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Part) -> Mapping[str, Part]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -189,13 +191,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 class _Scope:
     """What names mean in a template."""
 
-    names: Mapping[str, Any]
-    mappings: Mapping[str, Any]
+    names: Mapping[str, Part]
+    mappings: Mapping[str, Part]
     resources: frozenset[str]
     ways: Mapping[str, bool]
-    own: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Part] = field(default_factory=dict)
 
-    def value(self, node: Any) -> Any:
+    def value(self, node: Part) -> Part:
         """A part of the template with its functions evaluated."""
         if isinstance(node, Mapping):
             if len(node) == 1:
@@ -208,7 +210,7 @@ class _Scope:
             return [part for part in map(self.value, node) if part is not _NO_VALUE]
         return node
 
-    def called(self, function: str, argument: Any) -> Any:
+    def called(self, function: str, argument: Part) -> Part:
         """What a function comes to."""
         try:
             known = _FUNCTIONS.get(function)
@@ -216,17 +218,17 @@ class _Scope:
         except (TypeError, ValueError, LookupError, AttributeError):
             return UNKNOWN
 
-    def text(self, node: Any) -> str:
+    def text(self, node: Part) -> str:
         """A part that must come to text."""
         value = self.value(node)
         return value if isinstance(value, str) else UNKNOWN
 
-    def listed(self, node: Any) -> list[Any]:
+    def listed(self, node: Part) -> list[Part]:
         """A part that must come to a list; one that can't be told is a list of that."""
         value = self.value(node)
         return value if isinstance(value, list) else [UNKNOWN]
 
-    def named(self, name: str) -> Any:
+    def named(self, name: str) -> Part:
         """What ``Ref`` of this name comes to."""
         if name == "AWS::NoValue":
             return _NO_VALUE
@@ -243,16 +245,16 @@ class _Scope:
         return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN
 
 
-def _ref(scope: _Scope, name: Any) -> Any:
+def _ref(scope: _Scope, name: Part) -> Part:
     return scope.named(str(name))
 
 
-def _get_att(scope: _Scope, argument: Any) -> str:
+def _get_att(scope: _Scope, argument: Part) -> str:
     parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
     return scope.attribute(str(parts[0]), ".".join(map(scope.text, parts[1:])))
 
 
-def _sub(scope: _Scope, argument: Any) -> str:
+def _sub(scope: _Scope, argument: Part) -> str:
     text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
     inner = _Scope(
         scope.names, scope.mappings, scope.resources, scope.ways,
@@ -271,36 +273,36 @@ def _sub(scope: _Scope, argument: Any) -> str:
     return _IN_SUB.sub(put, str(text))
 
 
-def _join(scope: _Scope, argument: Any) -> str:
+def _join(scope: _Scope, argument: Part) -> str:
     between, parts = argument
     return scope.text(between).join(map(scope.text, scope.listed(parts)))
 
 
-def _if(scope: _Scope, argument: Any) -> Any:
+def _if(scope: _Scope, argument: Part) -> Part:
     name, then, otherwise = argument
     return scope.value(then if scope.ways.get(str(name)) else otherwise)
 
 
-def _select(scope: _Scope, argument: Any) -> Any:
+def _select(scope: _Scope, argument: Part) -> Part:
     number, listed = scope.text(argument[0]), scope.listed(argument[1])
     known = number.isdecimal() and int(number) < len(listed)
     return listed[int(number)] if known else UNKNOWN
 
 
-def _split(scope: _Scope, argument: Any) -> list[str]:
+def _split(scope: _Scope, argument: Part) -> list[str]:
     between, text = map(scope.text, argument)
     # What a mark becomes may hold the delimiter itself.
     return [UNKNOWN] if _RESERVED.search(text) or not between else text.split(between)
 
 
-def _find_in_map(scope: _Scope, argument: Any) -> Any:
-    found: Any = scope.mappings
+def _find_in_map(scope: _Scope, argument: Part) -> Part:
+    found: Part = scope.mappings
     for key in map(scope.text, argument):
         found = found.get(key) if isinstance(found, Mapping) else None
     return UNKNOWN if found is None else found
 
 
-_FUNCTIONS: Mapping[str, Callable[[_Scope, Any], Any]] = {
+_FUNCTIONS: Mapping[str, Callable[[_Scope, Part], Part]] = {
     "Ref": _ref,
     "Fn::FindInMap": _find_in_map,
     "Fn::GetAtt": _get_att,
