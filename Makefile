@@ -11,8 +11,8 @@ SHOWN = { failed=1; while read -r does what rest; do case "$$does $$what" in \
 	"Installing collected") printf '... unpacking' ;; \
 	"pip succeeded") failed=0 ;; \
 	esac; done; echo; exit $$failed; } >&2
-# What each package's tests must reach of it, in per cent: lines and branches.
-FLOORS := aws:94 kinds:95 lab:96 lesson:95 policy:97 render:92 runner:93 sandbox/state:94
+# What the quick tests must reach of each package, in per cent: lines and branches.
+FLOORS := aws:85 kinds:96 lab:96 lesson:66 policy:97 render:60 runner:88 sandbox/state:90
 
 .DEFAULT_GOAL := help
 .PHONY: help run test cover check bench soak wheel clean
@@ -37,13 +37,13 @@ run: $(VENV)/.installed  ## Walk through the lab on the embedded account
 	@$(BIN)/stslab run || { code=$$?; test $$code = 130 || exit $$code; }  # Ctrl-C is no error of make's
 
 test: $(VENV)/.tested  ## Run every test, or those of a folder: make test T=tests/lab
-	@$(BIN)/python $(MEASURED) -m pytest -n auto --dist worksteal $(T)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(T)
 
-cover: $(VENV)/.tested  ## Run `make test`, and measure what the tests reach
+cover: $(VENV)/.tested  ## Run the quick tests of the packages that have a floor, and measure what they reach
 	@rm -f .coverage .coverage.*
-	@$(MAKE) --no-print-directory test MEASURED="-m coverage run"
+	@$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal -m "not slow and not soak" \
+	  $(foreach floor,$(FLOORS),tests/$(firstword $(subst :, ,$(floor)))) tests/cli
 	@$(BIN)/python -m coverage combine --quiet
-	@$(BIN)/python -m coverage report
 	@for each in $(FLOORS); do \
 	  echo "$${each%%:*}: at least $${each##*:} % ..."; \
 	  $(BIN)/python -m coverage report --fail-under=$${each##*:} --format=total \
