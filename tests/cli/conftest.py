@@ -25,8 +25,10 @@ Stslab = Callable[..., Said]
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "state"
     monkeypatch.setenv("STSLAB_HOME", str(folder))
-    for name in ("STSLAB_TARGET", "STSLAB_PROFILE", "STSLAB_REGION", "STSLAB_ACCOUNT", "NO_COLOR"):
+    for name in ("STSLAB_TARGET", "STSLAB_PROFILE", "STSLAB_REGION", "STSLAB_ACCOUNT"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("NO_COLOR", "STSLAB_PLAIN"):  # what a command sets is undone after the test
+        monkeypatch.setenv(name, "")
     return folder
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from stslab.aws.command import aws_command
 from stslab.render.terminal.console import make_console
 from stslab.render.terminal.terminal import TerminalRenderer
+from stslab.render.text.symbols import in_words
 from stslab.runner.events import Event
 
 
@@ -38,7 +39,7 @@ def drawn(
     screen = Screen(encoding, terminal=terminal)
     surroundings = {"COLUMNS": str(columns), "TERM": "xterm-256color", **environ}
     console = make_console(screen, no_color=no_color, environ=surroundings)
-    over = terminal and environ.get("TERM") != "dumb"
+    over = terminal and environ.get("TERM") != "dumb" and not in_words()
     renderer = TerminalRenderer(console, aws_command, over=over)
     for event in events:
         renderer(event)

@@ -1,8 +1,9 @@
 """A group of commands that are imported when they are invoked, and not before."""
 
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,93 +12,88 @@ if TYPE_CHECKING:  # click imports it only when a shell asks for completions
 
 
 class Entry(NamedTuple):
-    """Where a command is (``module:attribute``), and its help in one line."""
+    """Where a command is (``module:attribute``), its help in one line, and examples."""
 
     where: str
     help: str
+    examples: tuple[str, ...] = ()
 
 
 class LazyGroup(click.Group):
     """A group that knows its commands by a table, so that help and completion import none."""
 
-    def __init__(self, *args: Any, entries: Mapping[str, Entry], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._entries = entries
+    entries: Mapping[str, Entry] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the table's order."""
+        """The names, in the table's order; one that has no help stands for what has no name."""
         del ctx
-        return list(self._entries)
+        return [name for name, entry in self.entries.items() if entry.help]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported now; None where there is none."""
         del ctx
-        entry = self._entries.get(cmd_name)
-        return _imported(entry.where) if entry else None
+        entry = self.entries.get(cmd_name)
+        return _imported(entry) if entry else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name; an unknown one gets the nearest name's hint."""
         name = args[0]
-        if name not in self._entries and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"There is no command {name!r}.{_nearest(name, self.list_commands(ctx))}")
+        if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"There is no command {name!r}.{nearest(name, self.entries)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, as the help shows it."""
-        del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in self._entries.items()])
+            formatter.write_dl(
+                [(name, self.entries[name].help) for name in self.list_commands(ctx)]
+            )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """The commands that begin so; options where it looks like one."""
         from click.shell_completion import CompletionItem
 
         found = [
-            CompletionItem(name, help=entry.help)
-            for name, entry in self._entries.items()
+            CompletionItem(name, help=self.entries[name].help)
+            for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
         return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
-def no_color_option() -> click.Option:
-    """``--no-color``: as if ``NO_COLOR`` stood in the environment."""
-    return click.Option(
-        ["--no-color"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_without_color,
-        help="No colours; NO_COLOR=1 in the environment does the same.",
-    )
+def looks() -> Iterator[click.Option]:
+    """``--no-color`` and ``--plain``: each as if its variable stood in the environment."""
+    for flag, variable, says in (
+        ("--no-color", "NO_COLOR", "No colours; NO_COLOR=1 in the environment does the same."),
+        ("--plain", "STSLAB_PLAIN", "All in words: no boxes, no colours, nothing drawn over."),
+    ):
+
+        def switch(
+            ctx: click.Context, _param: click.Parameter, wanted: bool, variable: str = variable
+        ) -> None:
+            if wanted:
+                os.environ[variable] = "1"
+                ctx.find_root().color = ctx.color = False
+
+        yield click.Option(
+            [flag], is_flag=True, is_eager=True, expose_value=False, callback=switch, help=says
+        )
 
 
-def _without_color(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    if value:
-        import os
-
-        os.environ["NO_COLOR"] = "1"
-        ctx.find_root().color = ctx.color = False
-
-
-def _imported(where: str) -> click.Command:
-    module, _, attribute = where.partition(":")
+def _imported(entry: Entry) -> click.Command:
+    module, _, attribute = entry.where.partition(":")
     command: click.Command = getattr(importlib.import_module(module), attribute)
-    _offer_no_color(command)
+    if entry.examples:
+        command.epilog = "\n".join(["\b", "Examples:", *(f"  {one}" for one in entry.examples)])
+    if not any("--plain" in param.opts for param in command.params):
+        command.params.extend(looks())
     return command
 
 
-def _offer_no_color(command: click.Command) -> None:
-    if isinstance(command, click.Group):
-        for member in command.commands.values():
-            _offer_no_color(member)
-    elif not any("--no-color" in param.opts for param in command.params):
-        command.params.append(no_color_option())
-
-
-def _nearest(name: str, names: list[str]) -> str:
+def nearest(name: str, names: Mapping[str, object]) -> str:
+    """A hint at the name that was perhaps meant; empty where there is none like it."""
     import difflib
 
     near = difflib.get_close_matches(name, names, n=1)

@@ -8,7 +8,7 @@ import click
 
 from stslab import __version__
 from stslab.cli.commands import COMMANDS
-from stslab.cli.lazy import LazyGroup, no_color_option
+from stslab.cli.lazy import LazyGroup, looks
 from stslab.errors import StslabError
 
 _INTERRUPTED = 130
@@ -16,8 +16,7 @@ _UNEXPECTED = 1
 
 cli = LazyGroup(
     "stslab",
-    entries=COMMANDS,
-    params=[no_color_option()],
+    params=[*looks()],
     no_args_is_help=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
@@ -29,8 +28,9 @@ cli = LazyGroup(
         "refusal, and leave nothing behind. Without an AWS account, on an embedded one.\n\n"
         "Begin with: stslab run"
     ),
-    epilog="stslab COMMAND --help tells more about a command.",
+    epilog="stslab COMMAND --help tells more about a command, stslab help about topics.",
 )
+cli.entries = COMMANDS
 click.version_option(__version__, prog_name="stslab")(cli)
 
 

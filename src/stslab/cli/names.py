@@ -1,6 +1,6 @@
-"""The ids of labs and stages, for a shell that completes them.
+"""The ids of labs, stages and runs, for a shell that completes them.
 
-Read with two patterns instead of a YAML parser: a completion must be instant, and a name
+Labs are read with two patterns instead of a YAML parser: a completion must be instant, and a name
 that is missed costs nothing.
 """
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from stslab.errors import StslabError
+from stslab.home import home
 from stslab.resources import labs_folder, text_of
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
@@ -26,6 +28,19 @@ def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str)
     wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
     text = _labs().get(wanted) or text_of(Path(wanted))
     return [name for name in _STAGE.findall(text) if name.startswith(incomplete)]
+
+
+def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The runs whose ids begin so, the newest first."""
+    from stslab.runner.journal.store import Journal
+
+    try:
+        if not home().has_journal:
+            return []
+        with Journal(home().journal) as journal:
+            return [run.id for run in journal.runs() if run.id.startswith(incomplete)]
+    except StslabError:
+        return []
 
 
 def _labs() -> dict[str, str]:

@@ -4,9 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from stslab.lab.effects import effects, summary
@@ -25,7 +23,8 @@ def show_table(console: Console, lab: "Lab", name: str) -> None:
     if lab.summary:
         paper.markdown(lab.summary)
     paper.blank()
-    paper.put(_table(lab, paper))
+    columns = {"Stage": 0, "As": 0, "What is done, and proved": 1}
+    paper.table(columns, _rows(lab, paper.symbols.done))
     show_changes(paper, summary(effects(lab)), indent=0)
     paper.blank()
     paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint)
@@ -36,20 +35,13 @@ def markdown_of(lab: "Lab") -> str:
     return "\n".join(_page(lab)).rstrip() + "\n"
 
 
-def _table(lab: "Lab", paper: Paper) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.width = paper.width
-    table.add_column("Stage", no_wrap=True)
-    table.add_column("As", no_wrap=True)
-    table.add_column("What is done, and proved", ratio=1, overflow="fold")
+def _rows(lab: "Lab", proved: str) -> Iterator[tuple[Text | str, ...]]:
     for stage in lab.stages:
-        table.add_row(Text(stage.id, style="bold"), "", Text(one_line(stage.title), style="bold"))
+        yield Text(stage.id, style="bold"), "", Text(one_line(stage.title), style="bold")
         for step in stage.steps:
-            table.add_row("", step.identity, Text(one_line(step.title)))
+            yield "", step.identity, Text(one_line(step.title))
         for check in stage.checkpoint:
-            claim = f"{paper.symbols.done} {one_line(check.says)}"
-            table.add_row("", check.identity, Text(claim, style="green"))
-    return table
+            yield "", check.identity, Text(f"{proved} {one_line(check.says)}", style="green")
 
 
 def _page(lab: "Lab") -> Iterator[str]:

@@ -5,24 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
 
 from stslab.policy import explain
-from stslab.policy.explain import Node
 from stslab.render.requests import call_name, vouched_for
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
-from stslab.render.text.symbols import is_unicode
 
-_ASCII_MARKS: Mapping[bool | None, str] = {True: "+", False: "x", None: "-"}
 _FULL_ACCESS = {"admin", "root"}
-_STYLES = {True: "green", False: "red", None: ""}
 _Told = Mapping[str, Any]
 
 
 def show(console: Console, told: _Told) -> None:
-    """Draw the explanation; in a pipe its tree is plain lines, each whole."""
+    """Draw the explanation."""
     paper = Paper(console)
     request = told["request"]
     _headline(paper, request)
@@ -31,7 +25,8 @@ def show(console: Console, told: _Told) -> None:
     paper.prose("Why", style="bold")
     paper.prose(told["why"], indent=2)
     if told["decision"]:
-        _show_tree(paper, explain.retold(told["decision"]))
+        paper.blank()
+        paper.decision(explain.retold(told["decision"]), indent=0 if console.is_terminal else 2)
     if told["callers"]:
         _show_callers(paper, told["callers"])
     if told["changes"]:
@@ -63,23 +58,6 @@ def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
         ("AWS said", request.get("errorMessage", "")),
     ]
     return [(label, one_line(str(value))) for label, value in facts if value]
-
-
-def _show_tree(paper: Paper, root: Node) -> None:
-    marks = explain.MARKS if is_unicode(paper.console.encoding) else _ASCII_MARKS
-    paper.blank()
-    if paper.console.is_terminal:
-        paper.put(_drawn(root, marks))
-        return
-    for line in explain.node_lines(root, marks):
-        paper.whole("  " + one_line(line) if not line.startswith(" ") else "  " + line)
-
-
-def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
-    text = f"{marks[node.good]} {one_line(node.text)}"
-    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
-    drawn.children.extend(_drawn(child, marks) for child in node.children)
-    return drawn
 
 
 def _show_callers(paper: Paper, profiles: list[str]) -> None:

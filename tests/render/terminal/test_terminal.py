@@ -237,3 +237,28 @@ def test_the_map_tells_done_from_current_from_pending_without_colour():
 def test_the_end_counts_what_was_proved():
     text = drawn([story()[-3]])
     assert "2 of 4 claims proved, 33 API calls, 1 min 5 s" in text
+
+
+_DRAWN = re.compile(r"[\u2500-\u257f\u2580-\u259f✔✘▶○…→•]")
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_plain_says_everything_in_words(columns, terminal, monkeypatch):
+    monkeypatch.setenv("STSLAB_PLAIN", "1")
+    text = drawn(story(), columns, terminal=terminal)
+    assert not _DRAWN.search(text)
+    assert "\x1b" not in text
+    assert "done: The user may not assume it yet" in text
+    assert "failed: The stack is complete" in text
+
+
+@pytest.mark.parametrize(("code", "page"), [("EntityAlreadyExists", "CreateUser"), ("Nope", "")])
+def test_an_unexpected_error_of_aws_comes_with_its_meaning_and_page(code, page):
+    failed = events.StepFailed("s", "Make it", ASSUME, code, "no", "r-1", 0.2)
+    refused = replace(failed_check(), code=code)
+    for event in (failed, refused):
+        text = drawn([event])
+        assert ("There is one of this name already." in text) is bool(page)
+        assert ("https://docs.aws.amazon.com/" in text) is bool(page)
+        assert page in text

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import click
 
+from stslab.cli.commands import SAML
+from stslab.cli.lazy import LazyGroup
 from stslab.errors import UsageError
 from stslab.home import home
 
@@ -81,7 +83,7 @@ def token_command(
         click.echo(f"The issuer is {minted['issuer']}", err=True)
 
 
-@click.command("issuer", short_help="Show an OIDC issuer, its keys and certificates.")
+@click.command("issuer")
 @click.argument("url", default="", metavar="[URL]")
 @click.option("--certificate", "kind", type=click.Choice(KINDS),
               help="Let its server show another certificate from now on.")  # fmt: skip
@@ -132,7 +134,7 @@ def _say(shown: Mapping[str, Any]) -> None:
         click.echo("AWS does not trust its CA: IAM must have the thumbprint.", err=True)
 
 
-@click.group("saml")
+@click.group("saml", cls=LazyGroup)
 def saml_group() -> None:
     """A SAML identity provider, which exists in the sandbox alone.
 
@@ -142,14 +144,17 @@ def saml_group() -> None:
     """
 
 
-@saml_group.command("metadata")
+saml_group.entries = SAML
+
+
+@click.command("metadata")
 @_issuer
 def metadata_command(*, issuer: str) -> None:
     """Print the provider's metadata document, for `aws iam create-saml-provider`."""
     click.echo(_asked("saml/metadata", {"issuer": issuer})["metadata"])
 
 
-@saml_group.command("assertion")
+@click.command("assertion")
 @click.option("--role", required=True, help="The role to assume: its ARN, or its name.")
 @click.option("--provider", required=True, help="The SAML provider in IAM: its ARN, or its name.")
 @click.option("--name", required=True, help="The RoleSessionName, and the subject (NameID).")
@@ -191,7 +196,7 @@ def assertion_command(
         click.echo(f"The issuer is {minted['issuer']}", err=True)
 
 
-@click.command("mfa", short_help="Print the codes of a virtual MFA device.")
+@click.command("mfa")
 @click.argument("serial")
 def mfa_command(*, serial: str) -> None:
     """Print what the virtual MFA device shows now, and what it shows next, a line each.

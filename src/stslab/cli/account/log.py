@@ -23,7 +23,7 @@ Show = Callable[["Event"], None]
 Wanted = Callable[["Event"], bool]
 
 
-@click.command("log", short_help="Show every request, and how it was decided.")
+@click.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--denied", is_flag=True, help="Only what was refused.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=_FEW, show_default=True,

@@ -7,16 +7,14 @@ from typing import Any
 
 import click
 
-from stslab.cli.account import clock as sandbox_clock
-from stslab.cli.account import exchange as sandbox_exchange
-from stslab.cli.account import lending as sandbox_lending
-from stslab.cli.account import log as sandbox_log
+from stslab.cli.commands import SANDBOX
+from stslab.cli.lazy import LazyGroup
 from stslab.home import home
 
 _OFF = "off"
 
 
-@click.group("sandbox")
+@click.group("sandbox", cls=LazyGroup)
 @click.option("--name", metavar="NAME", help="Another embedded account than the usual one.")
 def command(name: str | None) -> None:
     """Start, stop, look at or reset the embedded AWS account.
@@ -28,7 +26,10 @@ def command(name: str | None) -> None:
         os.environ["STSLAB_SANDBOX"] = name
 
 
-@command.command("start")
+command.entries = SANDBOX
+
+
+@click.command("start")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
 @click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
               help="Behave as a real account can: slow to spread changes, with errors. "
@@ -52,7 +53,7 @@ def start(*, port: int, spec: str | None) -> None:
     click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
 
 
-@command.command("stop")
+@click.command("stop")
 def stop() -> None:
     """Stop it. Its account is kept for the next start."""
     from stslab.sandbox.server import client
@@ -61,7 +62,7 @@ def stop() -> None:
     click.echo("Stopped." if stopped else "It was not running.")
 
 
-@command.command("reset", short_help="Throw the account away, and begin anew.")
+@click.command("reset")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 def reset(yes: bool) -> None:
     """Throw the account away, with everything in it, and begin with a new one."""
@@ -74,7 +75,7 @@ def reset(yes: bool) -> None:
     click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
 
 
-@command.command("status")
+@click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
 def status(as_json: bool) -> None:
     """Show whether it runs, where, and since when."""
@@ -87,16 +88,3 @@ def status(as_json: bool) -> None:
     widest = max((len(name) for name in known), default=0)
     for name, value in known.items():
         click.echo(f"{name:<{widest}}  {value}")
-
-
-for _member in (
-    sandbox_log.command,
-    sandbox_clock.command,
-    sandbox_exchange.export_command,
-    sandbox_exchange.import_command,
-    sandbox_lending.issuer_command,
-    sandbox_lending.token_command,
-    sandbox_lending.mfa_command,
-    sandbox_lending.saml_group,
-):
-    command.add_command(_member)

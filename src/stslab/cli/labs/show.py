@@ -4,9 +4,11 @@ import sys
 
 import click
 
+from stslab.cli.names import complete_lab
+
 
 @click.command("show")
-@click.argument("lab", default="assume-role")
+@click.argument("lab", default="assume-role", shell_complete=complete_lab)
 @click.option(
     "--table", "way", flag_value="table", default="table", help="As a table (the default)."
 )

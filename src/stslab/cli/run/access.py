@@ -15,15 +15,10 @@ from stslab.errors import UsageError
 @json_option
 @where_options
 def command(*, lab: str, as_json: bool, target: str, profile: str, region: str) -> None:
-    r"""Show who can do what in the current run of LAB.
+    """Show who can do what in the current run of LAB.
 
     The embedded account decides each cell without the call being made. On another target a cell
     is empty: nothing is known before it is tried.
-
-    \b
-    Examples:
-      stslab access
-      stslab access --json | jq '.cells[] | select(.verdict == "allowed")'
     """
     from stslab.aws.target import name_of
     from stslab.cli.accounts import open_account

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_stage
+from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import Where, consent_options, json_option, where_options
 from stslab.errors import CheckFailed, UsageError
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("stage", default="", shell_complete=complete_stage)
 @click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
-@click.option("--lab", default="assume-role", help="The lab: an id, or a file.")
+@click.option("--lab", default="assume-role", shell_complete=complete_lab,
+              help="The lab: an id, or a file.")  # fmt: skip
 @json_option
 @consent_options
 @where_options

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stslab.cli.names import complete_run
 from stslab.cli.options import Where, consent_options, json_option, where_options
 from stslab.errors import UndoIncomplete, UsageError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("cleanup")
-@click.argument("run", default="")
+@click.argument("run", default="", shell_complete=complete_run)
 @click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
 @click.option(
     "--sweep",

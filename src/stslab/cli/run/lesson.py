@@ -1,6 +1,5 @@
 """Sets a guided lesson up: the runner, the screen and the prompt, for one open account."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.lesson import verdict
 from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
+from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown
 from stslab.runner.run.run import Runner
 
@@ -34,7 +34,7 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
     Raises:
         UndoIncomplete: something could not be undone.
     """
-    plain = os.environ.get("TERM") == "dumb"
+    plain = not draws_over(laid.console)
     runner = Runner(
         lab,
         opened.account,

@@ -6,32 +6,38 @@ from pathlib import Path
 
 import click
 
+from stslab.cli.commands import REPORT
+from stslab.cli.lazy import LazyGroup
+from stslab.cli.names import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
 
+_ABOUT = "of"
 _LARGEST = 64 * 1024 * 1024  # bytes of a report that are read
 
 
-class _Report(click.Group):
+class _Report(LazyGroup):
     """``report`` and its arguments, beside the subcommands that are named first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What names no subcommand is about a run."""
-        named = bool(args) and args[0] in {*self.commands, *ctx.help_option_names}
-        return super().parse_args(ctx, args if named else [_about.name or "", *args])
+        named = bool(args) and args[0] in {*self.entries, *ctx.help_option_names}
+        return super().parse_args(ctx, args if named else [_ABOUT, *args])
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help of ``report`` itself, and the subcommands below it."""
-        _about.format_help(ctx, formatter)
-        with formatter.section("Commands"):
-            formatter.write_dl([("verify FILE", _verify.get_short_help_str(80))])
+        named = self.get_command(ctx, _ABOUT) or about
+        for part in (named.format_usage, named.format_help_text, named.format_options):
+            part(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        self.format_epilog(ctx, formatter)
 
 
-@click.command("of")
-@click.argument("run", default="")
+@click.command(_ABOUT)
+@click.argument("run", default="", shell_complete=complete_run)
 @click.option("--json", "form", flag_value="json", help="A JSON object, with the run's records.")
 @click.option("--markdown", "form", flag_value="markdown", help="A Markdown page, to read.")
-def _about(*, run: str, form: str | None) -> None:
+def about(*, run: str, form: str | None) -> None:
     """Tell what RUN (the newest one) did: who, when, where, each claim and its proof.
 
     Every claim of the lab is there, whether it was tried or not. It comes from the journal
@@ -60,23 +66,24 @@ def _about(*, run: str, form: str | None) -> None:
 
 @click.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-def _verify(*, file: str) -> None:
+def verify(*, file: str) -> None:
     """Say what can be known of a report in FILE (JSON), and what can't.
 
     Exit code 3 if it is not as it was made.
     """
     from stslab.render.report import show_verified
     from stslab.render.terminal.console import make_console
-    from stslab.runner.verify import verify
+    from stslab.runner import verify as verifying
 
-    report, findings = verify(_text(file))
+    report, findings = verifying.verify(_text(file))
     show_verified(make_console(sys.stdout), report, findings)
     wrong = [one.says for one in findings if not one.right]
     if wrong:
         raise CheckFailed(f"{'. '.join(wrong)}.", "Ask for another: stslab report RUN --json")
 
 
-command = _Report("report", commands=[_about, _verify])
+command = _Report("report")
+command.entries = REPORT
 
 
 def _text(file: str) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_stage
+from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import (
     Where,
     consent_options,
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @click.command("step")
 @click.argument("stage", shell_complete=complete_stage)
-@click.option("--lab", default="assume-role", help="The lab: an id, or a file.")
+@click.option("--lab", default="assume-role", shell_complete=complete_lab,
+              help="The lab: an id, or a file.")  # fmt: skip
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option
 @consent_options
@@ -52,7 +53,7 @@ def command(
 
     loaded = load_lab(lab)
     goes_on_in(lab)
-    stage_of(loaded, stage)
+    stage = stage_of(loaded, stage).id
     where = Where(target, profile, region, account, yes, force, services)
     with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
         how = How.YES if yes else How.BY_NAME

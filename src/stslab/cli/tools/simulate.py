@@ -15,8 +15,6 @@ import click
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
-
     from stslab.policy import (
         Decision,
         NamedPolicy,
@@ -25,18 +23,15 @@ if TYPE_CHECKING:
         Principal,
         Request,
     )
-    from stslab.policy.explain import Node
 
 _UNREADABLE_CASES = 2
 _File = click.Path(path_type=Path, allow_dash=True)
-_ASCII_MARKS = {True: "+", False: "x", None: "-"}
 _NO_RESOURCE = ("resource", "*")
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9-]+")
 _ACCOUNT = re.compile(r"[0-9]{12}")
-_STYLES = {True: "green", False: "red", None: "dim"}
 
 
-@click.command("simulate", epilog="The engine and its rules: docs/policy.md.")
+@click.command("simulate")
 @click.option("--principal", metavar="ARN", help="Who asks; also 'anonymous', or a service.")
 @click.option("--action", metavar="SERVICE:ACTION", help="What it asks for: s3:GetObject.")
 @click.option("--resource", metavar="ARN", default="*", help="Of which resource.  [default: *]")
@@ -305,31 +300,14 @@ def _show(decision: "Decision", policies: "Policies") -> None:
     """The tree; in a pipe unwrapped, so that ARNs stay whole and lines can be sought."""
     from stslab.policy import explain
     from stslab.render.terminal.console import make_console
-    from stslab.render.text.safe import one_line, visible
-    from stslab.render.text.symbols import is_unicode
+    from stslab.render.terminal.paper import Paper
+    from stslab.render.text.safe import one_line
 
     console = make_console(sys.stdout)
-    marks = explain.MARKS if is_unicode(sys.stdout.encoding) else _ASCII_MARKS
     wraps = console.is_terminal
-    if wraps:
-        console.print(_drawn(explain.tree(decision), marks))
-    else:
-        for line in explain.lines(decision, marks):
-            console.print(visible(line), soft_wrap=True)
+    Paper(console).decision(explain.tree(decision))
     if decision.message:
         console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
     for finding in _findings(policies):
         where = f"{finding.statement}: " if finding.statement else ""
         console.print(one_line(f"note: {where}{finding.message}"), soft_wrap=not wraps)
-
-
-def _drawn(node: "Node", marks: Mapping[bool | None, str]) -> "Tree":
-    from rich.text import Text
-    from rich.tree import Tree
-
-    from stslab.render.text.safe import one_line
-
-    text = f"{marks[node.good]} {one_line(node.text)}"
-    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
-    drawn.children.extend(_drawn(child, marks) for child in node.children)
-    return drawn

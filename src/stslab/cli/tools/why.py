@@ -20,17 +20,9 @@ _HOW = (
     "Give all of it, with its code (such as AccessDenied): in quotes, as a file, or on stdin to "
     "`stslab why -`. With nothing given, the embedded account's last refusal is explained."
 )
-_EXAMPLES = """\b
-Examples:
-  stslab why
-  stslab why 4d6919c9
-  stslab why "User: arn:aws:iam::123456789012:user/x is not authorized to ..."
-  terraform apply 2>&1 | stslab why -
-  stslab why event.json --json
-"""
 
 
-@click.command("why", epilog=_EXAMPLES)
+@click.command("why")
 @click.argument("about", nargs=-1, metavar="[REQUEST-ID | MESSAGE | FILE | -]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
 def command(*, about: tuple[str, ...], as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import IO, TextIO, cast
 
 from rich.console import Console
 
-from stslab.render.text.symbols import is_unicode, plain
+from stslab.render.text.symbols import in_words, is_unicode, plain
 
 _NARROWEST = 40
 
@@ -40,11 +40,12 @@ def make_console(
 ) -> Console:
     """A console on this stream: as wide as its terminal, 80 columns in a pipe.
 
-    With ``no_color``, ``NO_COLOR`` or ``TERM=dumb`` no escape sequence is written for style.
+    With ``no_color``, ``NO_COLOR``, ``TERM=dumb`` or ``--plain`` no escape sequence is written.
     Text is printed as it is: no markup, no emoji codes, no guessed highlights.
     """
     environ = os.environ if environ is None else environ
-    bare = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    no_color = no_color or bool(environ.get("NO_COLOR")) or in_words()
+    bare = no_color or environ.get("TERM") == "dumb"
     fitting = stream if is_unicode(stream.encoding) else PlainStream(stream)
     console = Console(
         file=cast("IO[str]", fitting),
@@ -59,6 +60,8 @@ def make_console(
 
 
 def draws_over(console: Console, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a line may be drawn over: on a real terminal that knows how."""
+    """Whether a line may be drawn over: on a real terminal that knows how, if wanted."""
     environ = os.environ if environ is None else environ
+    if in_words():
+        return False
     return console.file.isatty() and environ.get("TERM") not in ("dumb", "unknown", "", None)

@@ -1,23 +1,31 @@
 """What the views draw on: lines, fields, commands and prose, laid out for the console's width."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
+from stslab.policy.explain import Node, node_lines
+from stslab.render.meanings import meaning
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
-from stslab.render.text.symbols import Symbols, symbols_for
+from stslab.render.text.symbols import Symbols, in_words, marks_for, symbols_for
+from stslab.render.text.words import paragraphs
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
 _WIDEST_LABEL = 18
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
+_WIDEST_READ = 96
 _SHOWN_OF_ID = 8  # characters: `stslab why` asks for no more
 
 
@@ -85,7 +93,65 @@ class Paper:
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
         """Markdown, laid out."""
-        self.put(Padding(markdown(text), (0, 0, 0, indent)))
+        if not in_words():
+            self.put(Padding(_markdown(text), (0, 0, 0, indent)))
+            return
+        for paragraph in paragraphs(visible(text)):
+            self.prose(paragraph, indent=indent)
+
+    def framed(self, title: str, text: str) -> None:
+        """Markdown in a frame with a title; in words, below it."""
+        if in_words():
+            self.prose(title)
+            self.markdown(text)
+            return
+        head = Text(f" {one_line(title)} ", style="bold")
+        width = min(self.width, _WIDEST_READ)
+        self.put(
+            Panel(
+                _markdown(text),
+                title=head,
+                title_align="left",
+                border_style="blue",
+                box=box.ROUNDED,
+                width=width,
+            )
+        )
+
+    def table(self, columns: Mapping[str, int], rows: Iterable[Sequence[Text | str]]) -> None:
+        """Rows under headings; a column's number is its share of the width, 0: as it needs.
+
+        In words each row is a line.
+        """
+        if in_words():
+            for row in rows:
+                told = ", ".join(one_line(str(cell)) for cell in row if str(cell))
+                self.prose(told.replace(":, ", ": "))
+            return
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        table.width = min(self.width, _WIDEST_READ)
+        for heading, ratio in columns.items():
+            table.add_column(heading, ratio=ratio or None, no_wrap=not ratio, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.put(table)
+
+    def decision(self, root: Node, *, indent: int = 0) -> None:
+        """How a decision came about, as a tree; in a pipe and in words as lines, each whole."""
+        marks = marks_for(self.console.encoding)
+        if self.console.is_terminal and not in_words():
+            self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
+            return
+        for line in node_lines(root, marks):
+            depth = len(line) - len(line.lstrip(" "))
+            self.whole(" " * (indent + depth) + one_line(line))
+
+    def meaning(self, code: str, *, indent: int = 0) -> None:
+        """What an error code of AWS's means in plain words, and the page that has it."""
+        known = meaning(code)
+        if known:
+            self.prose(known.says, indent=indent)
+            self.whole(" " * indent + known.page, "dim")
 
     def _field(self, label: str, value: str, widest: int, indent: int) -> None:
         room = self.width - indent - widest - _GAP
@@ -118,7 +184,17 @@ class Paper:
         self.console.print(text, soft_wrap=True)
 
 
-def markdown(text: str) -> RenderableType:
+def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
+    text = f"{marks[node.good]} {one_line(node.text)}"
+    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
+    drawn.children.extend(_drawn(child, marks) for child in node.children)
+    return drawn
+
+
+_STYLES = {True: "green", False: "red", None: ""}
+
+
+def _markdown(text: str) -> RenderableType:
     """Markdown as something to print; links show their address."""
     from rich.markdown import Markdown
 

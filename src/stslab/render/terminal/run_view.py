@@ -1,15 +1,12 @@
 """Draws a run's frame: its title and map, its stages, its end, and what is said in between."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from rich import box
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from stslab.render.changes import show_changes
 from stslab.render.interface import Describe
-from stslab.render.terminal.paper import Paper, markdown
+from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner.events import (
@@ -29,7 +26,6 @@ from stslab.runner.events import (
     UndoStarted,
 )
 
-_WIDEST_READ = 96
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
 _HOW = {(False, False): "Run", (True, False): "Going on with run", (False, True): "Dry run"}
 
@@ -55,16 +51,8 @@ def foreseen(paper: Paper, event: Foreseen) -> None:
 def stage_started(paper: Paper, event: StageStarted) -> None:
     """A panel with the stage's introduction, and below it the pages of AWS to read."""
     paper.blank()
-    paper.put(
-        Panel(
-            markdown(event.intro.strip() or event.title),
-            title=Text(f" {event.number}/{event.of} {one_line(event.title)} ", style="bold"),
-            title_align="left",
-            border_style="blue",
-            box=box.ROUNDED,
-            width=min(paper.width, _WIDEST_READ),
-        )
-    )
+    title = f"{event.number}/{event.of} {event.title}"
+    paper.framed(title, event.intro.strip() or event.title)
     for title, url in event.pages:
         paper.prose(f"Read: {title}", indent=2, style="dim")
         paper.whole(f"  {visible(url)}", style="dim")
@@ -84,7 +72,8 @@ def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) ->
     """
     paper.blank()
     if event.claims:
-        paper.put(_proofs(paper, event, took), "")
+        paper.table({"": 0, "What was proved": 1, "Took": 0}, _proofs(paper, event, took))
+        paper.blank()
     paper.prose(
         f"{event.proved} of {counted(len(event.claims), 'claim')} proved, "
         f"{counted(event.calls, 'API call')}, {spoken(event.seconds)}",
@@ -114,28 +103,30 @@ def _mapped(paper: Paper, number: int, stage: StageShown) -> None:
     paper.prose(f"{number}. {stage.title}", indent=2, lead=sign, style=style)
 
 
-def _proofs(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("", no_wrap=True)
-    table.add_column("What was proved", ratio=1, overflow="fold")
-    table.add_column("Took", no_wrap=True, justify="right")
-    table.width = min(paper.width, _WIDEST_READ)
+_PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
+
+
+def _proofs(
+    paper: Paper, event: RunFinished, took: Mapping[str, float]
+) -> Iterator[tuple[Text | str, ...]]:
     stage_before = None
-    signs = {
-        "allowed": (paper.symbols.done, "green"),
-        "denied": (paper.symbols.done, "green"),
-        "not proved": (paper.symbols.failed, "red"),
-        "changed": (paper.symbols.failed, "red"),
-    }
     for stage, claim, verdict in event.claims:
         if stage != stage_before:
-            seconds = spoken(took[stage]) if stage in took else ""
-            table.add_row("", Text(one_line(stage), style="bold"), seconds)
+            yield (
+                "",
+                Text(one_line(stage), style="bold"),
+                spoken(took[stage]) if stage in took else "",
+            )
             stage_before = stage
-        sign, style = signs.get(verdict, (paper.symbols.pending, "dim"))
-        aside = Text() if verdict in signs else Text(f"  {verdict}", style="dim")
-        table.add_row(Text(sign, style=style), Text(one_line(claim)).append_text(aside))
-    return table
+        known = _PROVED.get(verdict)
+        aside = Text() if known else Text(f"  {verdict}", style="dim")
+        yield _sign(paper, known), Text(one_line(claim)).append_text(aside), ""
+
+
+def _sign(paper: Paper, came_of: str | None) -> Text:
+    if came_of == "done":
+        return Text(paper.symbols.done, "green")
+    return Text(paper.symbols.failed, "red") if came_of else Text(paper.symbols.pending, "dim")
 
 
 _PROOF = 4
@@ -221,6 +212,7 @@ def _refusal(code: str) -> str:
 def _what_now(paper: Paper, event: CheckFinished) -> None:
     paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
     if event.code:
+        paper.meaning(event.code, indent=_PROOF)
         paper.explanation(event.request_id, indent=_PROOF)
 
 
@@ -254,7 +246,8 @@ def cleanup_finished(paper: Paper, event: CleanupFinished, looked: list[ThingLoo
     """The table of what is gone with the proof of each, or what is left and how to remove it."""
     paper.blank()
     if looked:
-        paper.put(_table(paper, looked), "")
+        paper.table({"": 0, "Looked for": 3, "Answer": 2}, _looked(paper, looked))
+        paper.blank()
     if event.remaining:
         _left(paper, event)
         return
@@ -266,16 +259,10 @@ def cleanup_finished(paper: Paper, event: CleanupFinished, looked: list[ThingLoo
     )
 
 
-def _table(paper: Paper, looked: list[ThingLookedUp]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.width = min(paper.width, _WIDEST_READ)
-    table.add_column("", no_wrap=True)
-    table.add_column("Looked for", ratio=3, overflow="fold")
-    table.add_column("Answer", ratio=2, overflow="fold")
+def _looked(paper: Paper, looked: list[ThingLookedUp]) -> Iterator[tuple[Text, ...]]:
     for one in looked:
-        sign = Text(paper.symbols.done, "green") if one.gone else Text(paper.symbols.failed, "red")
-        table.add_row(sign, Text(one_line(one.thing)), Text(one_line(one.proof)))
-    return table
+        sign = _sign(paper, "done" if one.gone else "failed")
+        yield sign, Text(one_line(one.thing)), Text(one_line(one.proof))
 
 
 def _left(paper: Paper, event: CleanupFinished) -> None:

@@ -90,6 +90,7 @@ def step_failed(paper: Paper, event: StepFailed) -> None:
     operation = f"{event.call.service}:{event.call.operation}"
     paper.line(paper.symbols.failed, "red", f"{operation} failed: {event.code}", indent=2)
     paper.prose(event.message, indent=_RESULT)
+    paper.meaning(event.code, indent=_RESULT)
     if event.request_id:
         paper.fields([("request id", event.request_id)], indent=_RESULT)
         paper.explanation(event.request_id, indent=_RESULT)

@@ -1,5 +1,7 @@
-"""The signs beside the colours: in Unicode, or in ASCII where the output can't show more."""
+"""The signs beside the colours: in Unicode, in ASCII where the output can't show more, in words."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # One character for one, so that what was laid out for a width keeps it.
@@ -25,6 +27,12 @@ class Symbols:
 
 UNICODE = Symbols("✔", "✘", "▶", "○", "…", "!", "→", "·")
 ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-")
+WORDS = Symbols("done:", "failed:", "now:", "open:", "waiting:", "warning:", "hint:", "-")
+
+
+def in_words() -> bool:
+    """Whether everything is to be said in words, for a screen reader: ``--plain``."""
+    return bool(os.environ.get("STSLAB_PLAIN"))
 
 
 def is_unicode(encoding: str | None) -> bool:
@@ -34,7 +42,21 @@ def is_unicode(encoding: str | None) -> bool:
 
 def symbols_for(encoding: str | None) -> Symbols:
     """The signs that an output of this encoding can show."""
+    if in_words():
+        return WORDS
     return UNICODE if is_unicode(encoding) else ASCII
+
+
+def marks_for(encoding: str | None) -> Mapping[bool | None, str]:
+    """What stands before a line of a decision: it allows, it refuses, or neither."""
+    signs = symbols_for(encoding)
+    return _MARKS.get(signs.done) or {True: signs.done, False: signs.failed, None: signs.dot}
+
+
+_MARKS: Mapping[str, Mapping[bool | None, str]] = {
+    ASCII.done: {True: "+", False: "x", None: "-"},
+    WORDS.done: {True: "yes:", False: "no:", None: "-"},
+}
 
 
 def plain(text: str) -> str:

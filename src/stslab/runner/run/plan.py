@@ -38,7 +38,7 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> Plan:
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
-    """The lab's stage of this id.
+    """The lab's stage of this id, or of this number, counted from 1.
 
     Raises:
         UsageError: there is none.
@@ -121,6 +121,9 @@ def _named_of(lab: Lab, identity: str) -> set[str]:
 
 
 def _position(ids: list[str], stage_id: str) -> int:
+    numbers = [str(number) for number in range(1, len(ids) + 1)]
+    if stage_id in numbers:
+        return numbers.index(stage_id)
     if stage_id not in ids:
         raise UsageError(
             f"This lab has no stage {stage_id!r}.", f"Its stages are: {', '.join(ids)}."

@@ -1,0 +1,92 @@
+"""``stslab help``: short pages about topics, each a part of the documentation."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from stslab.cli.lazy import nearest
+from stslab.errors import UsageError
+from stslab.resources import bundled, text_of
+
+TOPICS = {
+    "lesson": ("learners.md", "The first walk", "How a lab goes, and the words at its prompt."),
+    "resume": ("learners.md", "Stop and go on", "Stop a run, and go on with it later."),
+    "stages": ("learners.md", "One stage at a time", "Do and check single stages."),
+    "aws-cli": ("learners.md", "The aws CLI beside it", "Use your own tools beside a lab."),
+    "refusals": ("learners.md", "Why was that refused?", "Find out why a call was refused."),
+    "policies": ("policy.md", "For people", "Try policies offline."),
+    "targets": ("learners.md", "On a real account", "Run a lab on a real account."),
+    "endpoints": ("safety.md", "Which endpoint", "Where calls go."),
+    "cleanup": ("safety.md", "When something is left", "Remove what a run left behind."),
+    "embedded": ("learners.md", "Time, MFA, web identity, SAML", "What the account lends you."),
+    "labs": ("authors.md", "Writing a lab", "Write, check and test a lab of your own."),
+    "exit-codes": ("learners.md", "When something fails", "What each exit code means."),
+    "files": ("learners.md", "Where things are", "Where state is kept; colours, completion."),
+}
+"""Each topic: the page and the heading that it is made from, and what it is about."""
+
+
+def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The topics that begin so."""
+    return [name for name in TOPICS if name.startswith(incomplete)]
+
+
+@click.command("help")
+@click.argument("topic", nargs=-1, shell_complete=complete)
+@click.pass_context
+def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
+    """Show a short page about TOPIC, or the help of a command; without either, the topics."""
+    if not topic:
+        _list(ctx)
+    elif len(topic) == 1 and topic[0] in TOPICS:
+        _show(topic[0])
+    else:
+        _show_command(ctx.find_root(), topic)
+
+
+def _list(ctx: click.Context) -> None:
+    formatter = ctx.make_formatter()
+    formatter.write_usage("stslab help", "[TOPIC | COMMAND]")
+    with formatter.section("Topics"):
+        formatter.write_dl([(name, about) for name, (_, _, about) in TOPICS.items()])
+    click.echo(formatter.getvalue(), nl=False)
+
+
+def _show(topic: str) -> None:
+    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import Paper
+
+    page, heading, _ = TOPICS[topic]
+    paper = Paper(make_console(sys.stdout))
+    paper.prose(heading, style="bold")
+    paper.blank()
+    text = text_of(bundled() / "docs" / page)
+    paper.markdown("\n".join(_section(text.splitlines(), heading)))
+    paper.blank()
+    paper.prose(f"From docs/{page}. Other topics: stslab help", style="dim")
+
+
+def _section(lines: list[str], heading: str) -> Iterator[str]:
+    """The lines below a heading, up to the next one that is not below it."""
+    level = fenced = 0
+    for line in lines:
+        fenced ^= line.startswith("```")
+        depth = 0 if fenced else len(line) - len(line.lstrip("#"))
+        if level and depth > 0:
+            return
+        if level:
+            yield line
+        elif depth and line[depth:].strip() == heading:
+            level = depth
+
+
+def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
+    ctx, command = root, root.command
+    for name in names:
+        found = command.get_command(ctx, name) if isinstance(command, click.Group) else None
+        if found is None:
+            hint = nearest(name, TOPICS).strip() or "See the topics: stslab help"
+            raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
+        ctx, command = click.Context(found, parent=ctx, info_name=name), found
+    click.echo(ctx.get_help())

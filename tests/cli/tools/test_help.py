@@ -1,0 +1,118 @@
+"""Pages about topics, examples in each help, and what a shell completes."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+
+import click
+import pytest
+from tests.cli.conftest import Stslab
+
+from stslab.cli.commands import COMMANDS, REPORT, SAML, SANDBOX
+from stslab.cli.lazy import Entry
+from stslab.cli.main import cli
+from stslab.cli.tools.help import TOPICS
+
+TABLES: Mapping[str, Mapping[str, Entry]] = {
+    "": COMMANDS,
+    "sandbox": SANDBOX,
+    "sandbox saml": SAML,
+    "report": REPORT,
+}
+GROUPS = {"sandbox", "sandbox saml"}
+EVERY = {
+    f"{group} {name}".strip(): entry
+    for group, table in TABLES.items()
+    for name, entry in table.items()
+    if entry.help
+}
+
+
+@pytest.mark.parametrize("topic", list(TOPICS))
+@pytest.mark.parametrize("look", [(), ("--plain",)])
+def test_each_topic_is_a_short_page(topic: str, look: tuple[str, ...], stslab: Stslab) -> None:
+    said = stslab(*look, "help", topic)
+    assert said.code == 0
+    assert 5 < len(said.out.splitlines()) < 60
+    assert TOPICS[topic][1] in said.out
+    assert f"From docs/{TOPICS[topic][0]}" in said.out
+
+
+def test_help_lists_the_topics(stslab: Stslab) -> None:
+    said = stslab("help")
+    assert all(f"\n  {name} " in said.out for name in TOPICS)
+
+
+def test_help_of_a_command_is_its_help(stslab: Stslab) -> None:
+    assert stslab("help", "show").out.strip() == stslab("show", "--help").out.strip()
+    assert "Usage: stslab sandbox log" in stslab("help", "sandbox", "log").out
+
+
+@pytest.mark.parametrize(("asked", "hint"), [("leson", "Did you mean 'lesson'?"), ("zz", "topics")])
+def test_what_is_no_topic_is_told(asked: str, hint: str, stslab: Stslab) -> None:
+    said = stslab("help", asked)
+    assert said.code == 2
+    assert hint in said.err
+
+
+@pytest.mark.parametrize("name", list(EVERY))
+def test_each_command_has_the_same_looks_and_examples(name: str, stslab: Stslab) -> None:
+    said = stslab(*name.split(), "--help")
+    assert said.code == 0
+    assert "--plain" in said.out
+    assert "--no-color" in said.out
+    assert name in GROUPS or "Examples:" in said.out
+
+
+def _examples() -> Iterator[str]:
+    for entry in EVERY.values():
+        for text in " ".join(entry.examples).replace("\\", "").split("stslab ")[1:]:
+            yield re.split(r'\)"| [<>] | eval| terraform', text)[0]
+
+
+@pytest.mark.parametrize("example", [*_examples()])
+def test_each_example_is_one_that_the_command_takes(example: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("lab.account", "report.json"):
+        (tmp_path / file).write_text("{}")
+    group: click.Command = cli
+    words = shlex.split(example)
+    ctx = click.Context(cli, info_name="stslab")
+    while isinstance(group, click.Group):
+        with group.make_context(ctx.info_name, list(words), parent=ctx) as ctx:
+            name, found, words = group.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
+            assert found is not None, name
+            group = found
+    group.make_context(example, words, parent=ctx)
+
+
+def _completed(*words: str) -> list[str]:
+    from click.shell_completion import ShellComplete
+
+    found = ShellComplete(cli, {}, "stslab", "_X").get_completions(list(words[:-1]), words[-1])
+    return [one.value for one in found]
+
+
+def test_a_shell_completes_topics_labs_stages_and_runs(state) -> None:
+    assert _completed("help", "le") == ["lesson"]
+    assert _completed("show", "assume") == ["assume-role"]
+    assert _completed("step", "--lab", "assume-r") == ["assume-role"]
+    assert "create-user" in _completed("run", "--from", "")
+    assert _completed("cleanup", "") == []
+    _a_run(state)
+    for command in ("cleanup", "report"):
+        assert _completed(command, "") == ["ab12cd34"]
+        assert _completed(command, "zz") == []
+
+
+def _a_run(state) -> None:
+    from stslab.runner.journal.records import RunRecord, RunState
+    from stslab.runner.journal.store import Journal
+
+    run = RunRecord(
+        "ab12cd34", "assume-role", "A lab", "lab.yaml", "0" * 64, "sandbox", "sandbox",
+        "111122223333", "us-east-1", "aws", "x", RunState.ACTIVE, "2030-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    state.mkdir(parents=True)
+    with Journal(state / "journal.sqlite") as journal:
+        journal.begin(run)

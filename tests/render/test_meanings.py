@@ -1,0 +1,56 @@
+"""AWS's error codes in plain words."""
+
+import gzip
+import json
+from pathlib import Path
+
+import botocore
+import pytest
+
+from stslab.render.meanings import _MEANINGS, meaning
+
+OFTEN = [
+    "AccessDenied",
+    "BucketAlreadyExists",
+    "BucketNotEmpty",
+    "DeleteConflict",
+    "EntityAlreadyExists",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "LimitExceeded",
+    "MalformedPolicyDocument",
+    "NoSuchBucket",
+    "NoSuchEntity",
+    "NoSuchKey",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "Throttling",
+    "ValidationError",
+]
+
+
+@pytest.mark.parametrize("code", OFTEN)
+def test_what_one_meets_often_has_a_meaning(code):
+    assert meaning(code)
+
+
+def test_each_is_a_short_sentence_with_a_page_of_aws():
+    for code, known in _MEANINGS.items():
+        assert known.says.endswith("."), code
+        assert len(known.says) <= 100, code
+        assert known.page.startswith("https://docs.aws.amazon.com/"), code
+        assert known.page.endswith(".html"), code
+
+
+@pytest.mark.parametrize("service", ["iam/2010-05-08", "sts/2011-06-15"])
+def test_the_errors_of_an_operations_page_are_errors_of_its_model(service):
+    """A code on the page of an operation is one that the operation answers."""
+    model = Path(botocore.__file__).parent / "data" / service / "service-2.json.gz"
+    found = json.loads(gzip.decompress(model.read_bytes()))
+    shapes, name = found["shapes"], service.partition("/")[0].upper()
+    for code, known in _MEANINGS.items():
+        page = known.page.rpartition("/")[2]
+        if page.startswith("API_") and f"/{name}/" in known.page:
+            errors = found["operations"][page[4:-5]]["errors"]
+            codes = {shapes[one["shape"]].get("error", {}).get("code") for one in errors}
+            assert code in codes, (code, page)
