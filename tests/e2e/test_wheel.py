@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.machine import PROVED, Machine
 
+from stslab.cli.tools.help import TOPICS
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +40,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_labs_templates_and_policies_travel_in_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("lab/steps.yaml", "templates/sts-role.yaml", "policy.json"):
+    for name in ("lab/steps.yaml", "templates/sts-role.yaml", "policy.json", "docs/learners.md"):
         assert f"stslab/_bundled/{name}" in names
     assert not [name for name in names if name.startswith("tests/")]
 
@@ -53,6 +55,14 @@ def test_it_runs_the_lab_from_any_folder(machine: Machine, python):
     done = machine.stslab("run", "--yes")
     assert done.code == 0, done.said
     assert PROVED in done.out
+
+
+def test_its_help_has_the_topics(machine: Machine, python):
+    machine.python = python
+    for topic in TOPICS:
+        done = machine.stslab("help", topic)
+        assert done.code == 0
+        assert len(done.out.splitlines()) > 5
 
 
 def test_it_runs_a_lab_file_from_anywhere(machine: Machine, python):

@@ -9,9 +9,12 @@ from rich.text import Text
 
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
+from stslab.render.text.symbols import in_words
 
 Event = Mapping[str, Any]
 _CALL, _WHO = 24, 20
+_CALL_NARROW, _WHO_NARROW = 20, 13
+_NARROW = 80
 _DAY, _TIME = slice(0, 10), slice(11, 19)
 _INDENT = 11
 _SHOWN = 8  # characters of a request's id
@@ -61,6 +64,8 @@ class RequestTable:
         self._is_refused = is_refused
         self._cuts = console.is_terminal
         self._day = ""
+        narrow = console.width < _NARROW
+        self._widths = (_WHO_NARROW, _CALL_NARROW) if narrow else (_WHO, _CALL)
 
     def show(self, event: Event) -> None:
         """Draw one request."""
@@ -73,7 +78,7 @@ class RequestTable:
         line = Text(f"{str(event.get('eventTime', ''))[_TIME]} ", style="dim")
         line.append(f"{sign} ", style=f"not dim {style}")
         line.append(self._row(event, line.cell_len), style="not dim")
-        self._paper.console.print(line, soft_wrap=True)
+        self._paper.console.print(line, soft_wrap=not in_words())
         reason = "" if good else _reason(event)
         if self._is_refused(event):
             reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
@@ -83,17 +88,22 @@ class RequestTable:
     def _begin_day(self, day: str) -> None:
         if day != self._day:
             self._day = day
-            self._paper.whole(
-                f"{one_line(day):<{_INDENT}}{'who':<{_WHO}} {'called':<{_CALL}} on", "bold"
-            )
+            columns = "" if in_words() else self._columns("who", "called", "on")
+            self._paper.whole(f"{one_line(day):<{_INDENT}}{columns}".rstrip(), "bold")
 
     def _row(self, event: Event, used: int) -> str:
-        caller, resource = who(event, self._account), _resource(event, self._account)
+        cells = (who(event, self._account), call_name(event), _resource(event, self._account))
+        texts = [one_line(text) for text in cells]
+        if in_words():
+            return ", ".join(filter(None, texts))
         if not self._cuts:
-            return f"{one_line(caller):<{_WHO}} {one_line(call_name(event)):<{_CALL}} {resource}"
-        room = self._paper.width - used - _WHO - _CALL - 2
-        columns = ((caller, _WHO), (call_name(event), _CALL), (resource, room))
-        return " ".join(_fitted(one_line(text), width) for text, width in columns).rstrip()
+            return self._columns(*texts)
+        room = self._paper.width - used - sum(self._widths) - 2
+        fitted = map(_fitted, texts, (*self._widths, room))
+        return " ".join(fitted).rstrip()
+
+    def _columns(self, caller: str, called: str, resource: str) -> str:
+        return f"{caller:<{self._widths[0]}} {called:<{self._widths[1]}} {resource}".rstrip()
 
 
 def _fitted(text: str, width: int) -> str:

@@ -23,6 +23,8 @@ from stslab.runner.undo.sweep import ROWS
         ("attach-policy", "", STAGES[2:]),
         ("", "deploy-role", STAGES[:2]),
         ("assume-role", "assume-role", ("assume-role",)),
+        ("3", "", STAGES[2:]),
+        ("create-user", "2", STAGES[:2]),
     ],
 )
 def test_stages_are_chosen_in_the_labs_order(assume_role, first, last, chosen):
@@ -30,7 +32,10 @@ def test_stages_are_chosen_in_the_labs_order(assume_role, first, last, chosen):
     assert tuple(stage.id for stage in made.stages) == chosen
 
 
-@pytest.mark.parametrize(("first", "last"), [("x", ""), ("", "x"), ("cleanup", "create-user")])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("x", ""), ("", "x"), ("cleanup", "create-user"), ("0", ""), ("7", ""), ("", "9" * 5000)],
+)
 def test_stages_that_make_no_sense(assume_role, first, last):
     with pytest.raises(UsageError):
         plan(assume_role, first=first, last=last)

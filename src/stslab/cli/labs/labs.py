@@ -1,6 +1,7 @@
 """``stslab labs``: which labs there are."""
 
 import json
+import shutil
 from pathlib import Path
 
 import click
@@ -30,7 +31,9 @@ def command(*, as_json: bool) -> None:
         return
     for lab in found:
         click.echo(f"{lab.id}: {lab.title or lab.problem}")
-        click.echo(click.wrap_text(", ".join(stage for stage, _ in lab.stages), 80, "  ", "  "))
+        width = shutil.get_terminal_size().columns
+        stages = ", ".join(stage for stage, _ in lab.stages)
+        click.echo(click.wrap_text(stages, width, "  ", "  "))
 
 
 def bundled_paths() -> tuple[Path, ...]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stslab.home import home
-from stslab.render.text.symbols import symbols_for
 
 if TYPE_CHECKING:
     from stslab.runner.journal.standing import Standing
@@ -26,8 +25,7 @@ def command(*, every: bool, as_json: bool) -> None:
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
-    for run in runs:
-        _say(run)
+    _say(runs)
 
 
 def _runs(most: int | None) -> "list[Standing]":
@@ -74,13 +72,19 @@ def _fields(stands: "Standing") -> dict[str, Any]:
     }
 
 
-def _say(stands: "Standing") -> None:
+def _say(runs: "list[Standing]") -> None:
     from stslab.render.report import proved
+    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import Paper
 
-    run, signs = stands.run, symbols_for(sys.stdout.encoding)
-    where = f"{run.target}, account {run.account}"
-    click.echo(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
+    paper = Paper(make_console(sys.stdout))
+    signs = paper.symbols
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.failed}
-    stages = [f"{marks.get(one.state, signs.pending)} {one.id}" for one in stands.stages]
-    for line in ("  ".join(stages), proved(stands)) if stages else ():
-        click.echo(click.wrap_text(line, 80, "  ", "  "))
+    for stands in runs:
+        run = stands.run
+        where = f"{run.target}, account {run.account}"
+        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
+        stages = [f"{marks.get(one.state, signs.pending)} {one.id}" for one in stands.stages]
+        if stages:
+            paper.prose("  ".join(stages), indent=2)
+            paper.prose(proved(stands), indent=2)
