@@ -1,14 +1,14 @@
 """An AWS account behind an endpoint, as the runner calls it: ``stslab.runner.ports.Account``."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import botocore
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from stslab.aws import answers
-from stslab.aws.clients import READ_SECONDS, Clients
+from stslab.aws.answers import Response
+from stslab.aws.clients import READ_SECONDS, Clients, Untyped
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
@@ -25,16 +25,12 @@ from stslab.runner.ports import (
 
 ANONYMOUS = "anonymous"
 _ENDED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-    }
+    """
+    ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId
+    UnrecognizedClientException InvalidAccessKeyId SignatureDoesNotMatch
+    """.split()
 )
+Params = Mapping[str, object]
 
 
 class Boto3Account:
@@ -54,18 +50,11 @@ class Boto3Account:
         own_profile: str = "",
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._target = target
+        self.target = target
         self._profiles = profiles
         self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
 
-    @property
-    def target(self) -> TargetInfo:
-        """Where calls go."""
-        return self._target
-
-    def call(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> Outcome:
+    def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
         A call whose answer was lost is not repeated, unless it only reads.
@@ -78,13 +67,10 @@ class Boto3Account:
         return outcome
 
     def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
-        """How the waiter of this name polls."""
         found = self._waiter(service, waiter)
         return WaiterPace(float(found.delay), int(found.max_attempts))
 
-    def probe(
-        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
-    ) -> WaiterProbe:
+    def probe(self, identity: str, service: str, waiter: str, params: Params) -> WaiterProbe:
         """Look once at what the waiter waits for.
 
         An answer that was lost, or an error that passes, says only to look again.
@@ -95,15 +81,15 @@ class Boto3Account:
         self._refuse_ended(identity, outcome)
         return WaiterProbe(_probed(found, response, outcome), outcome)
 
-    def _waiter(self, service: str, waiter: str) -> Any:
+    def _waiter(self, service: str, waiter: str) -> Untyped:
         try:
             return self._clients.waiter(service, waiter)
         except (KeyError, ValueError, boto.BotoCoreError) as error:
             raise RunError(f"There is no waiter {waiter} for {service}.") from error
 
     def _raw(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> tuple[Mapping[str, Any] | None, Outcome | None]:
+        self, identity: str, service: str, operation: str, params: Params
+    ) -> tuple[Response | None, Outcome | None]:
         """Botocore's response (an error's too), or else the outcome that stands for none."""
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
@@ -115,18 +101,18 @@ class Boto3Account:
         except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
             return None, answers.failure(error, local=self._clients.local)
 
-    def _client(self, identity: str, service: str, *, patient: bool) -> Any:
+    def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:
         if identity == ANONYMOUS:
             return self._clients.unsigned(service)
         # botocore's tries are silent. Where the runner's own suffice, each of them is shown.
-        patient = patient and self._target.kind == "aws"
+        patient = patient and self.target.kind == "aws"
         credentials = self._profiles.get(identity)
         if credentials:
             return self._clients.with_keys(service, credentials, patient=patient)
-        if identity == ADMIN and self._target.kind != "sandbox":
+        if identity == ADMIN and self.target.kind != "sandbox":
             return self._clients.with_own(service, patient=patient)
         raise CredentialsError(
-            f"There is no profile {identity} (yet) for the target {self._target.name}.",
+            f"There is no profile {identity} (yet) for the target {self.target.name}.",
             "The stage that makes it comes first: `stslab run` goes on where the lab was stopped.",
         )
 
@@ -135,34 +121,26 @@ class Boto3Account:
         if identity != ADMIN or not isinstance(outcome, Refusal):
             return
         if outcome.code in _ENDED:
+            hint = "Sign in again, or set new credentials; then run the same command: it goes on."
+            if self.target.kind == "sandbox":
+                hint = "Begin with a new account: stslab sandbox reset."
             raise CredentialsError(
-                f"The credentials of admin were refused ({outcome.code}): {outcome.message}",
-                self._ended_hint(),
+                f"The credentials of admin were refused ({outcome.code}): {outcome.message}", hint
             )
 
-    def _ended_hint(self) -> str:
-        if self._target.kind == "sandbox":
-            return "Begin with a new account: stslab sandbox reset."
-        return "Sign in again, or set new credentials; then run the same command: it goes on."
 
-
-def _outcome(response: Mapping[str, Any] | None, instead: Outcome | None) -> Outcome:
+def _outcome(response: Response | None, instead: Outcome | None) -> Outcome:
     if response is None:
         return instead or Lost("there was no answer")
-    if "Error" in response and "Code" in response["Error"]:
+    if "Code" in response.get("Error", {}):
         return answers.refusal(response)
-    return _read(response)
-
-
-def _read(response: Mapping[str, Any]) -> Outcome:
-    """The answer; its body, where it has one, is only read now, and may yet be lost."""
     try:
         return answers.answer(response)
-    except boto.BotoCoreError as error:
+    except boto.BotoCoreError as error:  # its body is only read now, and may yet be lost
         return answers.failure(error, local=False)
 
 
-def _probed(waiter: Any, response: Mapping[str, Any] | None, outcome: Outcome) -> str:
+def _probed(waiter: Untyped, response: Response | None, outcome: Outcome) -> str:
     for acceptor in waiter.acceptors if response is not None else ():
         if acceptor.matcher_func(response):
             return str(acceptor.state)

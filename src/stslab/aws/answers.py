@@ -14,40 +14,25 @@ from botocore.response import StreamingBody
 from stslab.errors import CredentialsError
 from stslab.runner.ports import Answer, Lost, Outcome, Refusal
 
+Response = Mapping[str, Any]
+"""What botocore gives: of an answer, or of an AWS error."""
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
 
 _TRANSIENT = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "ProvisionedThroughputExceededException",
-        "BandwidthLimitExceeded",
-        "SlowDown",
-        "PriorRequestNotComplete",
-        "TransactionInProgressException",
-        "EC2ThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "InternalError",
-        "InternalFailure",
-        "ServiceUnavailable",
-    }
+    """
+    Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
+    RequestLimitExceeded TooManyRequestsException ProvisionedThroughputExceededException
+    BandwidthLimitExceeded SlowDown PriorRequestNotComplete TransactionInProgressException
+    EC2ThrottledException RequestTimeout RequestTimeoutException InternalError InternalFailure
+    ServiceUnavailable
+    """.split()
 )
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 
 # The request never left: it can't have taken effect.
-_NOT_SENT = (
-    boto.EndpointConnectionError,
-    boto.ConnectTimeoutError,
-    boto.ProxyConnectionError,
-)
+_NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 # It may have been sent, and what came of it is not known.
 _NO_ANSWER = (
     boto.ReadTimeoutError,
@@ -76,13 +61,13 @@ _NO_CREDENTIALS = (
 _ENDED = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 
 
-def answer(response: Mapping[str, Any]) -> Answer:
+def answer(response: Response) -> Answer:
     """A response as the runner sees it: plain values, less ResponseMetadata."""
     data = {key: plain(value) for key, value in response.items() if key != "ResponseMetadata"}
     return Answer(data, str(response.get("ResponseMetadata", {}).get("RequestId", "")))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as JSON has it: a date is ISO 8601 in UTC, a body its text."""
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
@@ -92,17 +77,12 @@ def plain(value: Any) -> Any:
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, StreamingBody):
-        return _body(value)
+        with value:
+            return plain(value.read(LARGEST_BODY))
     return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else value
 
 
-def _body(stream: StreamingBody) -> str:
-    with stream:
-        content: bytes = stream.read(LARGEST_BODY)
-    return content.decode("utf-8", "replace")
-
-
-def refusal(response: Mapping[str, Any]) -> Refusal:
+def refusal(response: Response) -> Refusal:
     """An AWS error, from botocore's parsed error response."""
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "Unknown")), int(metadata.get("HTTPStatusCode", 0))
@@ -111,12 +91,8 @@ def refusal(response: Mapping[str, Any]) -> Refusal:
         message=str(error.get("Message") or "AWS gave no message."),
         status=status,
         request_id=str(metadata.get("RequestId", "")),
-        transient=_is_transient(code, status),
+        transient=code in _TRANSIENT or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED),
     )
-
-
-def _is_transient(code: str, status: int) -> bool:
-    return code in _TRANSIENT or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
 
 
 def failure(error: Exception, *, local: bool) -> Outcome:
@@ -128,11 +104,13 @@ def failure(error: Exception, *, local: bool) -> Outcome:
     if isinstance(error, _NO_CREDENTIALS):
         raise no_credentials(error) from error
     if isinstance(error, _NOT_SENT):
-        return Refusal(UNREACHABLE, _unreachable(error), transient=not local)
+        where = getattr(error, "kwargs", {}).get("endpoint_url", "the endpoint")
+        return Refusal(UNREACHABLE, f"Could not connect to {where}.", transient=not local)
     if isinstance(error, boto.SSLError):
         return Refusal("TlsError", "The endpoint's TLS certificate could not be verified.")
     if isinstance(error, _NO_ANSWER) or type(error).__name__ == "ResponseParserError":
-        return Lost(_lost(error))
+        unread = f"the answer could not be read ({type(error).__name__})"
+        return Lost(_LOST.get(type(error), unread))
     if isinstance(error, boto.ParamValidationError):
         return Refusal("ParamValidation", str(error))
     return Refusal(type(error).__name__, str(error))
@@ -167,16 +145,7 @@ def no_credentials(error: Exception) -> CredentialsError:
     )
 
 
-def _unreachable(error: Exception) -> str:
-    where = getattr(error, "kwargs", {}).get("endpoint_url", "the endpoint")
-    return f"Could not connect to {where}."
-
-
 _LOST = {
     boto.ReadTimeoutError: "the answer did not come in time",
     boto.ConnectionClosedError: "the connection was closed before an answer came",
 }
-
-
-def _lost(error: Exception) -> str:
-    return _LOST.get(type(error), f"the answer could not be read ({type(error).__name__})")

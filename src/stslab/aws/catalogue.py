@@ -43,7 +43,7 @@ _DECODED = {
 
 
 class ModelShape:
-    """A botocore shape, read as far as it is asked about."""
+    """A botocore shape as a ``stslab.lab.checking.catalogue.Shape``, read as far as it is asked."""
 
     def __init__(self, shape: BotocoreShape, service: str, name: str = "", *, output: bool) -> None:
         self._shape = shape
@@ -53,7 +53,6 @@ class ModelShape:
 
     @cached_property
     def kind(self) -> str:
-        """Which of the kinds of ``stslab.lab.checking.catalogue.Shape`` it is."""
         kind: str = self._shape.type_name
         decoded = self._output and self._shape.name in _DECODED.get(self._service, ())
         if decoded or getattr(self._shape, "is_document_type", False):
@@ -62,7 +61,6 @@ class ModelShape:
 
     @cached_property
     def members(self) -> Mapping[str, "ModelShape"]:
-        """A structure's members, by name."""
         if self._shape.type_name != "structure":
             return {}
         members: Mapping[str, BotocoreShape] = self._shape.members
@@ -73,23 +71,16 @@ class ModelShape:
         """The members that must be given: not those that botocore fills in by itself."""
         if self._shape.type_name != "structure":
             return ()
-        members = self._shape.members
-        return [
-            name
-            for name in self._shape.required_members
-            if not members[name].metadata.get("idempotencyToken")
-        ]
+        required, members = self._shape.required_members, self._shape.members
+        return [one for one in required if not members[one].metadata.get("idempotencyToken")]
 
     @cached_property
     def item(self) -> "ModelShape":
-        """The shape of a list's items, or of a map's values."""
-        return self._part(
-            self._shape.member if self._shape.type_name == "list" else self._shape.value
-        )
+        is_list = self._shape.type_name == "list"
+        return self._part(self._shape.member if is_list else self._shape.value)
 
     @cached_property
     def choices(self) -> Collection[str]:
-        """The values that a string may have."""
         return tuple(getattr(self._shape, "enum", ()))
 
     @property
@@ -116,13 +107,11 @@ class ModelOperation:
 
     @cached_property
     def input(self) -> ModelShape | None:
-        """The shape of its parameters."""
         shape = self._model.input_shape
         return ModelShape(shape, self._service, output=False) if shape else None
 
     @cached_property
     def output(self) -> ModelShape | None:
-        """The shape of its response."""
         shape = self._model.output_shape
         return ModelShape(shape, self._service, output=True) if shape else None
 
@@ -144,17 +133,13 @@ class BotocoreCatalogue:
         self._waiters: dict[str, Mapping[str, str]] = {}
 
     def services(self) -> Collection[str]:
-        """The names of all services, as boto3 writes them."""
-        names: list[str] = self._loader.list_available_services("service-2")
-        return names
+        return list(self._loader.list_available_services("service-2"))
 
     def operations(self, service: str) -> Collection[str]:
-        """The names of the service's operations."""
         model = self._model(service)
         return list(model.operation_names) if model else ()
 
     def operation(self, service: str, name: str) -> ModelOperation | None:
-        """The operation of this name, or None."""
         key = (service, name)
         if key not in self._operations:
             model = self._model(service)
@@ -165,7 +150,6 @@ class BotocoreCatalogue:
         return self._operations[key]
 
     def waiters(self, service: str) -> Mapping[str, str]:
-        """The service's waiters in snake case, each with the operation that it polls."""
         if service not in self._waiters:
             self._waiters[service] = {
                 xform_name(name): waiter["operation"]

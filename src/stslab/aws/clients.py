@@ -18,23 +18,23 @@ from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 from stslab.aws import models
 from stslab.runner.ports import Credentials
 
+Untyped = Any
+"""What botocore makes: it publishes no types."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 _AGENT = "stslab"
 
 # botocore's settings that would lead our calls elsewhere if the environment had its way.
-_OWN: Mapping[str, tuple[None, None, Any, None]] = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-    "use_dualstack_endpoint": (None, None, None, None),
-    "use_fips_endpoint": (None, None, None, None),
+_OWN: Mapping[str, tuple[None, None, str | None, None]] = {
+    **dict.fromkeys(
+        ("profile", "use_dualstack_endpoint", "use_fips_endpoint"), (None, None, None, None)
+    ),
+    **dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None)),
 }
 
 
 def is_local(endpoint_url: str) -> bool:
-    """Whether the endpoint is on this machine."""
     return urlsplit(endpoint_url).hostname in _LOOPBACK
 
 
@@ -82,18 +82,17 @@ class Clients:
         self._region = region
         self._own_profile = own_profile
         self._read_seconds = read_seconds
-        self._sessions: dict[bool, Any] = {}
-        self._clients: dict[tuple[Any, ...], Any] = {}
+        self._sessions: dict[bool, Untyped] = {}
+        self._clients: dict[tuple[Untyped, ...], Untyped] = {}
         # Clients may be used by several threads at once; making them from one session may not
         # (Boto3 documentation, "Multithreading or multiprocessing with clients").
         self._making = threading.RLock()
 
-    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Any:
+    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
         """A client that signs with these credentials. ``patient``: botocore may try again."""
         return self._kept(
             (service, credentials, patient),
             lambda: self._make(
-                self._session(own=False),
                 service,
                 patient=patient,
                 aws_access_key_id=credentials.access_key_id,
@@ -102,41 +101,36 @@ class Clients:
             ),
         )
 
-    def with_own(self, service: str, *, patient: bool) -> Any:
+    def with_own(self, service: str, *, patient: bool) -> Untyped:
         """A client that signs as the learner, with what botocore's own chain finds."""
 
-        def make() -> Any:
+        def make() -> Untyped:
             self.own_credentials()
-            return self._make(self._session(own=True), service, patient=patient)
+            return self._make(service, patient=patient, own=True)
 
         return self._kept((service, None, patient), make)
 
-    def unsigned(self, service: str) -> Any:
+    def unsigned(self, service: str) -> Untyped:
         """A client that signs nothing, for what is called without credentials."""
-        return self._kept(
-            (service, UNSIGNED, False),
-            lambda: self._make(
-                self._session(own=False), service, patient=False, signature_version=UNSIGNED
-            ),
-        )
+        key = (service, UNSIGNED, False)
+        return self._kept(key, lambda: self._make(service, patient=False, signs=UNSIGNED))
 
-    def _kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    def _kept(self, key: tuple[Untyped, ...], make: Callable[[], Untyped]) -> Untyped:
         with self._making:
             if key not in self._clients:
                 self._clients[key] = make()
             return self._clients[key]
 
-    def waiter(self, service: str, name: str) -> Any:
+    def waiter(self, service: str, name: str) -> Untyped:
         """Botocore's description of a waiter; ``name`` is in snake case."""
         model = self._session(own=False).get_waiter_model(service)
         found = {botocore.xform_name(known): known for known in model.waiter_names}
         return model.get_waiter(found[name])
 
     def own_region(self) -> str:
-        """The region that the learner's own settings name, or nothing."""
         return str(self._session(own=True).get_config_variable("region") or "")
 
-    def own_credentials(self) -> Any:
+    def own_credentials(self) -> Untyped:
         """Botocore's credentials of the learner, or None. May raise what botocore raises."""
         try:
             return self._session(own=True).get_credentials()
@@ -146,45 +140,38 @@ class Clients:
                 provider="custom-process", error_msg="it printed no JSON"
             ) from None
 
-    def _session(self, *, own: bool) -> Any:
+    def _session(self, *, own: bool) -> Untyped:
         if own not in self._sessions:
-            session = (
-                botocore.session.Session(profile=self._own_profile or None)
-                if own
-                else botocore.session.Session(session_vars=dict(_OWN))
-            )
+            chosen = {"profile": self._own_profile or None} if own else {"session_vars": dict(_OWN)}
+            session = botocore.session.Session(**chosen)
             session.register_component("data_loader", models.loader())
             self._sessions[own] = session
         return self._sessions[own]
 
     def _make(
         self,
-        session: Any,
         service: str,
         *,
         patient: bool,
-        signature_version: Any = None,
+        own: bool = False,
+        signs: object = None,
         **keys: str | None,
-    ) -> Any:
-        return session.create_client(
+    ) -> Untyped:
+        return self._session(own=own).create_client(
             service,
             region_name=self._region,
             endpoint_url=self.endpoint_url or None,
-            config=self._config(patient=patient, signature_version=signature_version),
+            config=self._config(patient=patient, signs=signs),
             **keys,
         )
 
-    def _config(self, *, patient: bool, signature_version: Any) -> Config:
-        retries = (
-            {"mode": "adaptive", "total_max_attempts": 4}
-            if patient
-            else {"mode": "standard", "total_max_attempts": 1}
-        )
+    def _config(self, *, patient: bool, signs: object) -> Config:
+        mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
         local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
         return Config(
-            retries=retries,
+            retries={"mode": mode, "total_max_attempts": attempts},
             ignore_configured_endpoint_urls=True,
-            signature_version=signature_version,
+            signature_version=signs,
             user_agent_extra=_AGENT,
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=self._read_seconds,

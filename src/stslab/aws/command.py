@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from stslab.aws.profiles import ADMIN
 from stslab.runner.events import CallShown
@@ -23,11 +22,8 @@ _OPTIONS = {
 _OUTFILES = {
     ("s3", "GetObject"): ("-",),
     ("s3", "SelectObjectContent"): ("-",),
-    ("iam", "CreateVirtualMFADevice"): (
-        "--outfile",
-        "mfa-seed.txt",
-        "--bootstrap-method",
-        "Base32StringSeed",
+    ("iam", "CreateVirtualMFADevice"): tuple(
+        "--outfile mfa-seed.txt --bootstrap-method Base32StringSeed".split()
     ),
 }
 _STREAMED = frozenset({("s3", "PutObject", "Body"), ("s3", "UploadPart", "Body")})
@@ -50,7 +46,8 @@ def aws_command(call: CallShown) -> str:
         streamed = (*key, name) in _STREAMED
         words += _option(key, name, _file(value, call.params) if streamed else value)
     words += _OUTFILES.get(key, ())
-    words += _identity(call.identity)
+    anonymous = call.identity == "anonymous"
+    words += ["--no-sign-request"] if anonymous else ["--profile", call.identity or ADMIN]
     return shlex.join(words)
 
 
@@ -64,13 +61,7 @@ def kebab(name: str) -> str:
     return name.replace("_", "-").lower()
 
 
-def _identity(identity: str) -> list[str]:
-    if identity == "anonymous":
-        return ["--no-sign-request"]
-    return ["--profile", identity or ADMIN]
-
-
-def _option(key: tuple[str, str], name: str, value: Any) -> list[str]:
+def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
     option = _OPTIONS.get((*key, name), kebab(name))
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
@@ -81,13 +72,13 @@ def _option(key: tuple[str, str], name: str, value: Any) -> list[str]:
     return [f"--{option}", *words]
 
 
-def _file(body: Any, params: Mapping[str, Any]) -> str:
+def _file(body: object, params: Mapping[str, object]) -> str:
     if str(body).startswith(FILE):
         return str(body).removeprefix(FILE)
     return str(params.get("Key", "")).rsplit("/", 1)[-1] or "body"
 
 
-def _values(value: Any) -> list[str]:
+def _values(value: object) -> list[str]:
     if isinstance(value, list | tuple) and value:
         parts = [_in_list(part) for part in value]
         if all(part is not None for part in parts):
@@ -97,7 +88,7 @@ def _values(value: Any) -> list[str]:
     return [str(value)]
 
 
-def _in_list(part: Any) -> str | None:
+def _in_list(part: object) -> str | None:
     """One value of a list: a plain word, or a structure in the CLI's shorthand; else None."""
     if isinstance(part, Mapping):
         return _shorthand(part)
@@ -106,7 +97,7 @@ def _in_list(part: Any) -> str | None:
     return str(part) if isinstance(part, int) and not isinstance(part, bool) else None
 
 
-def _shorthand(structure: Mapping[str, Any]) -> str | None:
+def _shorthand(structure: Mapping[str, object]) -> str | None:
     plain = all(
         isinstance(value, str) and _WORDS.fullmatch(value) and "://" not in value
         for value in structure.values()

@@ -38,7 +38,7 @@ def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**found, **{_account(one, str(path)): str(path) for one in _in_file(path)}}
 
 
-def _in_file(path: Path) -> list[Any]:
+def _in_file(path: Path) -> list[object]:
     settings = _settings(path)
     for table, keys in settings.items():
         names = keys if isinstance(keys, dict) else [""]
@@ -62,7 +62,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise _senseless(path, str(error)) from error
 
 
-def _account(value: Any, where: str) -> str:
+def _account(value: object, where: str) -> str:
     text = value.replace("-", "") if isinstance(value, str) else ""
     if not _ACCOUNT.fullmatch(text):
         raise UsageError(

@@ -12,21 +12,14 @@ from collections.abc import Callable, Mapping
 from stslab.aws.profiles import ADMIN, ProfileFiles
 from stslab.errors import UsageError
 
-_GONE = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-)
+_GONE = """
+    AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN
+    AWS_DEFAULT_PROFILE AWS_ROLE_ARN AWS_ROLE_SESSION_NAME AWS_WEB_IDENTITY_TOKEN_FILE
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_ENDPOINT_URL AWS_ENDPOINT_URL_IAM AWS_ENDPOINT_URL_S3
+    AWS_ENDPOINT_URL_STS
+"""
 _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
-_ALWAYS_GONE = ("AWS_ENDPOINT_URL", *(f"AWS_ENDPOINT_URL_{s}" for s in ("IAM", "S3", "STS")))
 _PROXY_EXCEPTION = "127.0.0.1"
 
 
@@ -39,7 +32,7 @@ def variables(
     """
     profiles.prepare()
     environ = os.environ if environ is None else environ
-    gone = [*_GONE, *_ALWAYS_GONE, *filter(_ENDPOINT.fullmatch, environ)]
+    gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, environ)]
     return {
         **dict.fromkeys(gone),
         **_past_the_proxy(environ),
@@ -99,10 +92,6 @@ def _fish(variable: str, value: str | None) -> str:
 
 
 _DIALECTS: Mapping[str, Callable[[str, str | None], str]] = {
-    "sh": _posix,
-    "bash": _posix,
-    "zsh": _posix,
-    "dash": _posix,
-    "ksh": _posix,
+    **dict.fromkeys(("sh", "bash", "zsh", "dash", "ksh"), _posix),
     "fish": _fish,
 }

@@ -6,16 +6,14 @@ then. Before a lab begins, the account is looked at (``stslab.aws.survey``).
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from botocore import exceptions as boto
 
 from stslab.aws import answers, target
 from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
 from stslab.aws.denied import denied_accounts
-from stslab.aws.survey import Survey, survey
+from stslab.aws.survey import Survey, says_production, survey
 from stslab.errors import CredentialsError, RunError
-from stslab.runner.ports import Outcome
 from stslab.runner.run.footprint import Footprint
 
 _DEFAULT_REGION = "us-east-1"
@@ -75,11 +73,21 @@ def identify(source: Source) -> Identity:
         client = source.clients.with_own("sts", patient=True)
         if source.clients.own_credentials() is None:
             raise boto.NoCredentialsError
-        return _identity(client.get_caller_identity())
+        said = client.get_caller_identity()
+        return Identity(str(said["Account"]), str(said["Arn"]), str(said["Arn"]).split(":")[1])
     except boto.ClientError as error:
-        raise _refused(error.response) from error
+        refusal = answers.refusal(error.response)
+        raise CredentialsError(
+            f"AWS did not take your credentials ({refusal.code}): {refusal.message}",
+            "Sign in again or set new ones, and try them: aws sts get-caller-identity.",
+        ) from error
     except boto.BotoCoreError as error:
-        raise _unreached(answers.failure(error, local=False)) from error
+        outcome = answers.failure(error, local=False)
+        message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
+        raise RunError(
+            f"AWS could not be asked who you are: {message}",
+            "Check the network, the region and the endpoint, and try again.",
+        ) from error
 
 
 def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
@@ -151,7 +159,7 @@ def surveyed(
         CredentialsError: the guard refuses.
     """
     seen = survey(source.clients, identity.arn, footprint)
-    if seen.says_production:
+    if says_production(seen.alias or ""):
         raise CredentialsError(
             f"The alias of account {identity.account} is “{seen.alias}”: that says production.",
             "Use an account that is meant for learning. No flag gets past this.",
@@ -169,24 +177,3 @@ def surveyed(
             "Remove what is no longer needed, or use another account.",
         )
     return seen
-
-
-def _identity(response: dict[str, Any]) -> Identity:
-    arn = str(response["Arn"])
-    return Identity(str(response["Account"]), arn, arn.split(":")[1])
-
-
-def _refused(response: Any) -> CredentialsError:
-    refusal = answers.refusal(response)
-    return CredentialsError(
-        f"AWS did not take your credentials ({refusal.code}): {refusal.message}",
-        "Sign in again or set new ones, and try them: aws sts get-caller-identity.",
-    )
-
-
-def _unreached(outcome: Outcome) -> RunError:
-    message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
-    return RunError(
-        f"AWS could not be asked who you are: {message}",
-        "Check the network, the region and the endpoint, and try again.",
-    )

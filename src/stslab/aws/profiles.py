@@ -10,8 +10,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from stslab.errors import CredentialsError, StateFolderError
@@ -56,7 +55,6 @@ class ProfileFiles:
             self._write({**known, name: credentials})
 
     def get(self, name: str) -> Credentials | None:
-        """The profile's credentials, or None where there is no such profile."""
         return self._read().get(name)
 
     def remove(self, name: str) -> bool:
@@ -68,7 +66,6 @@ class ProfileFiles:
         return True
 
     def names(self) -> tuple[str, ...]:
-        """The names of all profiles."""
         return tuple(self._read())
 
     def prepare(self) -> None:
@@ -109,13 +106,12 @@ class ProfileFiles:
 
     def _write(self, profiles: Mapping[str, Credentials]) -> None:
         private_folder(self.folder)
-        with _explained(self.folder):
-            _replace(self.config_file, self._config(profiles))
-            _replace(self.credentials_file, _credentials_text(profiles))
-
-    def _config(self, profiles: Mapping[str, Credentials]) -> str:
         names = dict.fromkeys([_DEFAULT, ADMIN, *profiles])
-        return "".join(self._section(name) for name in names)
+        try:
+            _replace(self.config_file, "".join(map(self._section, names)))
+            _replace(self.credentials_file, _credentials_text(profiles))
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
 
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
@@ -177,14 +173,6 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _unusable(folder, error) from error
 
 
 def _unusable(folder: Path, error: OSError) -> StateFolderError:

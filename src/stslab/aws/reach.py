@@ -6,11 +6,11 @@ Nothing is signed to ask for the time, so that a clock that is wrong can't spoil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from botocore import exceptions as boto
 
 from stslab.aws import answers
+from stslab.aws.answers import Response
 from stslab.aws.clients import Clients
 
 
@@ -37,7 +37,7 @@ def reach(clients: Clients) -> Reach:
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
-        response: Any = client.get_caller_identity()
+        response: Response = client.get_caller_identity()
     except boto.ClientError as error:
         response = error.response
     except boto.BotoCoreError as error:

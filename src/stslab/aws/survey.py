@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from botocore import exceptions as boto
 
+from stslab.aws.answers import Response
 from stslab.aws.clients import Clients
 from stslab.runner.run.footprint import Footprint, Needed
 
@@ -18,13 +18,13 @@ _SESSION = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+")
 _CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")
 # A word that says production: acme-prod, prod1, production, prd; not product.
 _PRODUCTION = re.compile(r"prod(?!uct(?!ion))|(?<![a-z])(prd|live)(?![a-z])")
-# For each kind, its entries in IAM's GetAccountSummary: in use, and the quota.
-_SUMMARY: Mapping[str, tuple[str, str]] = {
-    "iam.user": ("Users", "UsersQuota"),
-    "iam.role": ("Roles", "RolesQuota"),
-    "iam.group": ("Groups", "GroupsQuota"),
-    "iam.policy": ("Policies", "PoliciesQuota"),
-    "iam.instance_profile": ("InstanceProfiles", "InstanceProfilesQuota"),
+# For each kind, its entry in IAM's GetAccountSummary; with Quota behind it, how many there may be.
+_SUMMARY = {
+    "iam.user": "Users",
+    "iam.role": "Roles",
+    "iam.group": "Groups",
+    "iam.policy": "Policies",
+    "iam.instance_profile": "InstanceProfiles",
 }
 _REFUSED = (boto.ClientError, boto.BotoCoreError)
 
@@ -41,14 +41,8 @@ class Survey:
     denied: tuple[str, ...] | None
     short: tuple[str, ...]
 
-    @property
-    def says_production(self) -> bool:
-        """Whether the account's alias says that it is one of production."""
-        return says_production(self.alias or "")
-
 
 def says_production(alias: str) -> bool:
-    """Whether an account's alias has a word for production in it."""
     return bool(_PRODUCTION.search(alias.lower()))
 
 
@@ -82,13 +76,14 @@ def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, 
         results = _simulated(clients, source, actions, resource)
         if results is None:
             return None
-        found += [_said(one, resource) for one in results if _is_denied(one)]
+        on = "" if resource == "*" else f" on {resource}"
+        found += [f"{one.get('EvalActionName')}{on}" for one in results if _is_denied(one)]
     return tuple(found)
 
 
 def _simulated(
     clients: Clients, source: str, actions: list[str], resource: str
-) -> list[Mapping[str, Any]] | None:
+) -> list[Response] | None:
     iam = clients.with_own("iam", patient=True)
     said = _asked(
         lambda: iam.simulate_principal_policy(
@@ -98,15 +93,10 @@ def _simulated(
     return None if said is None else said.get("EvaluationResults", [])
 
 
-def _is_denied(result: Mapping[str, Any]) -> bool:
+def _is_denied(result: Response) -> bool:
     """Denied, whatever the call's own circumstances (its tags, its time) will be."""
     denied = result.get("EvalDecision") in ("explicitDeny", "implicitDeny")
     return denied and not result.get("MissingContextValues")
-
-
-def _said(result: Mapping[str, Any], resource: str) -> str:
-    action = str(result.get("EvalActionName"))
-    return action if resource == "*" else f"{action} on {resource}"
 
 
 def _principal(clients: Clients, arn: str) -> str:
@@ -125,16 +115,14 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
     said = _asked(lambda: clients.with_own("iam", patient=True).get_account_summary())
     summary = said.get("SummaryMap", {}) if said else {}
     for kind, count in counts.items():
-        used, quota = (summary.get(name) for name in _SUMMARY.get(kind, ("", "")))
+        entry = _SUMMARY.get(kind, "")
+        used, quota = summary.get(entry), summary.get(f"{entry}Quota")
         if used is not None and quota is not None and used + count > quota:
-            yield f"{used} of {quota} {_words(kind)} are in use, and the lab makes {count}"
+            things = kind.partition(".")[2].replace("_", " ").replace("policy", "policie")
+            yield f"{used} of {quota} IAM {things}s are in use, and the lab makes {count}"
 
 
-def _words(kind: str) -> str:
-    return f"IAM {kind.partition('.')[2].replace('_', ' ')}s".replace("policys", "policies")
-
-
-def _asked(ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _asked(ask: Callable[[], Response]) -> Response | None:
     """The answer; None where the caller may not ask, or none came."""
     try:
         return ask()

@@ -7,11 +7,12 @@ from stslab.kinds.table import KINDS, rows
 
 CREATIONS: Mapping[str, Creation] = rows("creations", Creation)
 # Other operations that may be made again with the same parameters, told by their first word.
-_WORDS = """
+_REPEATABLE = tuple(
+    """
     Abort Assume Attach BatchGet Decode Delete Describe Detach Disable Enable Get Head List Put
     Remove Set Simulate Tag Untag Update Validate
-"""
-_REPEATABLE = tuple(_WORDS.split())
+    """.split()
+)
 
 
 def creation_of(call: str, params: Mapping[str, object]) -> Creation | None:

@@ -157,24 +157,27 @@ _GONE: Mapping[str, tuple[str, str]] = {
     "s3": ("404 NotFound NoSuchBucket NoSuchKey NoSuchUpload NoSuchBucketPolicy NoSuchTagSet", ""),
     "cloudformation": ("ValidationError", "does not exist"),
 }
-_EXISTS = """
+EXISTS = frozenset(
+    """
     EntityAlreadyExists EntityAlreadyExistsException AlreadyExistsException
     ResourceAlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou
-"""
-EXISTS = frozenset(_EXISTS.split())
+    """.split()
+)
 """The thing was there before."""
-_BUSY = """
+BUSY = frozenset(
+    """
     DeleteConflict DeleteConflictException BucketNotEmpty OperationAborted
     EntityTemporarilyUnmodifiable EntityTemporarilyUnmodifiableException ConcurrentModification
     ConcurrentModificationException OperationInProgressException
-"""
-BUSY = frozenset(_BUSY.split())
+    """.split()
+)
 """It can't be removed now; after its children are gone, or after a while, it can."""
-_UNUSABLE = """
+UNUSABLE = frozenset(
+    """
     AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException InvalidAccessKeyId
     InvalidClientTokenId InvalidToken SignatureDoesNotMatch UnrecognizedClientException 403
-"""
-UNUSABLE = frozenset(_UNUSABLE.split())
+    """.split()
+)
 """The caller's own credentials do not serve (any more): another identity may."""
 
 
