@@ -118,8 +118,8 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
         entry = _SUMMARY.get(kind, "")
         used, quota = summary.get(entry), summary.get(f"{entry}Quota")
         if used is not None and quota is not None and used + count > quota:
-            things = kind.partition(".")[2].replace("_", " ").replace("policy", "policie")
-            yield f"{used} of {quota} IAM {things}s are in use, and the lab makes {count}"
+            things = re.sub(r"\B(?=[A-Z])", " ", entry).lower()
+            yield f"{used} of {quota} IAM {things} are in use, and the lab makes {count}"
 
 
 def _asked(ask: Callable[[], Response]) -> Response | None:
