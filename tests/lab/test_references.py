@@ -225,6 +225,59 @@ def test_expressions_are_bounded(expression: str):
             attempt()
 
 
+def nested(times: int) -> str:
+    text = "`[0,1,2,3,4,5,6,7,8,9]`"
+    for _ in range(times):
+        text = f"map(&{text}, `[0,1,2,3,4,5,6,7,8,9]`)"
+    return text
+
+
+TEN = ",".join(["{0}"] * 10)
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [
+        "${{{{ {0} }}}}" * 10,
+        f"${{{{{{{{ [{TEN}][] }}}}}}}}",
+        f"${{{{{{{{ [{TEN}] }}}}}}}}",
+        "${{{{ join({0}, `" + str([""] * 11).replace("'", '"') + "`) }}}}",
+    ],
+)
+@pytest.mark.parametrize("first", ["x" * 10, ["x"]])
+def test_variables_that_grow_without_end_are_refused(grow: str, first: object):
+    """Each ten times the one before: what is refused is refused before it is made."""
+    grown = {f"v{i}": grow.format(f"v{i - 1}") for i in range(1, 30)}
+    with pytest.raises(UnresolvedReference):
+        resolve_vars({"v0": first, **grown}, SCOPE)
+
+
+def test_values_that_are_nested_without_end_are_refused():
+    with pytest.raises(UnresolvedReference, match="too deep"):
+        resolve_vars({"v0": "x", **{f"v{i}": [f"${{{{ v{i - 1} }}}}"] for i in range(1, 999)}}, {})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        nested(9),
+        " | ".join(["[@,@,@,@,@,@,@,@,@,@][]"] * 20),
+        " | ".join(["[@,@,@,@,@,@,@,@,@,@]"] * 20),
+    ],
+)
+def test_work_is_bounded(expression: str):
+    with pytest.raises(UnresolvedReference, match="too much work"):
+        evaluate(expression, ["x"], {})
+
+
+def test_what_a_lab_needs_is_far_from_the_bounds():
+    answer = {
+        "Users": [{"Arn": f"arn:{i}", "Tags": [{"Key": "k", "Value": "v"}]} for i in range(10_000)]
+    }
+    assert evaluate("Users[?Arn=='arn:9999'].Tags[].Value", answer, {}) == ["v"]
+    assert len(resolve("${{ body }}", {"body": "x" * 1024 * 1024})) == 1024 * 1024
+
+
 def test_variables_are_made_in_their_order():
     made = resolve_vars(
         {"c": "${{ b }}!", "b": "${{ a }}-${{ run.id }}", "a": "x", "n": {"of": ["${{ c }}"]}},

@@ -9,13 +9,77 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
-from jmespath.visitor import TreeInterpreter
+from jmespath.functions import Functions, signature
+from jmespath.visitor import Options, TreeInterpreter
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import BadExpression, Embedded, Tree
 
 Scope = Mapping[str, Any]
+
+LARGEST = 1_000_000
+DEEPEST = 100
+
+
+class TooMuch(ValueError):  # noqa: N818 - it says what the value is
+    """A value, or what it takes to come to it, is larger or deeper than a lab ever needs."""
+
+
+class _Work:
+    """Counts the parts of values and the characters of texts, shared parts each time."""
+
+    def __init__(self) -> None:
+        self.left = LARGEST
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise TooMuch
+
+    def weigh(self, value: Any) -> None:
+        level = [value]
+        for _ in range(DEEPEST):
+            below: list[Any] = []
+            for one in level:
+                self.take(1 + len(one) // 8 if isinstance(one, str) else 1)
+                if isinstance(one, list | tuple):
+                    below += one
+                elif isinstance(one, Mapping):
+                    below += one.values()
+                if len(below) > self.left:
+                    raise TooMuch
+            if not below:
+                return
+            level = below
+        raise TooMuch
+
+
+class _Functions(Functions):  # type: ignore[misc]
+    """JMESPath's own. All make values no larger than what they are given, but for join."""
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})  # type: ignore[untyped-decorator]
+    def _func_join(self, separator: str, texts: list[str]) -> str:
+        _Work().take(len(separator) * len(texts) // 8)
+        return separator.join(texts)
+
+
+class Interpreter(TreeInterpreter):  # type: ignore[misc]
+    """JMESPath's own, bounded: the values on the way to a result count as well."""
+
+    def __init__(self) -> None:
+        super().__init__(Options(custom_functions=_Functions()))
+        self._work = _Work()
+
+    def visit(self, node: Tree, *args: Any, **kwargs: Any) -> Any:
+        """What a part of the expression comes to.
+
+        Raises:
+            TooMuch: it takes more than a lab ever needs.
+        """
+        value = super().visit(node, *args, **kwargs)
+        self._work.weigh(value)
+        return value
 
 
 def resolve(value: Any, scope: Scope) -> Any:
@@ -26,14 +90,24 @@ def resolve(value: Any, scope: Scope) -> Any:
     are resolved throughout, their keys stay as they are.
 
     Raises:
-        UnresolvedReference: an expression gives nothing; its hint says what is known.
+        UnresolvedReference: an expression gives nothing (its hint says what is known), or more
+            than a lab ever needs.
     """
+    resolved = _resolved(value, scope)
+    try:
+        _Work().weigh(resolved)
+    except TooMuch:
+        raise _too_much("this value") from None
+    return resolved
+
+
+def _resolved(value: Any, scope: Scope) -> Any:
     if isinstance(value, str):
         return _resolved_text(value, scope)
     if isinstance(value, Mapping):
-        return {key: resolve(part, scope) for key, part in value.items()}
+        return {key: _resolved(part, scope) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [resolve(part, scope) for part in value]
+        return [_resolved(part, scope) for part in value]
     return value
 
 
@@ -123,9 +197,14 @@ def _resolved_text(text: str, scope: Scope) -> Any:
         return text
     if found[0].start == 0 and found[0].end == len(text):
         return _looked_up(found[0], scope)
-    written, at = [], 0
+    written, at, work = [], 0, _Work()
     for one in found:
-        written += [text[at : one.start], expressions.as_text(_looked_up(one, scope))]
+        put = expressions.as_text(_looked_up(one, scope))
+        try:
+            work.take(len(put) // 8)
+        except TooMuch:
+            raise _too_much("this text") from None
+        written += [text[at : one.start], put]
         at = one.end
     return "".join([*written, text[at:]])
 
@@ -162,7 +241,9 @@ _INAPPLICABLE = (
 
 def _search(tree: Tree, data: Any, expression: str) -> Any:
     try:
-        return TreeInterpreter().visit(tree, data)
+        return Interpreter().visit(tree, data)
+    except TooMuch:
+        raise _too_much(f"the expression {expression[:80]!r}") from None
     except _INAPPLICABLE as error:
         raise UnresolvedReference(
             f"The expression {expression!r} can't be applied: {_reason(error)}",
@@ -177,6 +258,12 @@ def _reason(error: Exception) -> str:
         kinds = " or ".join(str(kind) for kind in wanted)
         return f"{getattr(error, 'function_name', 'a function')}() takes {kinds}."
     return type(error).__name__
+
+
+def _too_much(what: str) -> UnresolvedReference:
+    return UnresolvedReference(
+        f"What {what} comes to is too large, too deep or too much work.", "Make it smaller."
+    )
 
 
 def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:

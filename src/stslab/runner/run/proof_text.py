@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
-from jmespath.visitor import TreeInterpreter
 
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
+from stslab.lab.references import Interpreter
 
 LONGEST = 400
 _CONNECTING = frozenset(
@@ -57,7 +57,7 @@ def _written(tree: Tree) -> str:
 
 def _found(tree: Tree, data: Mapping[str, Any]) -> Any:
     try:
-        return TreeInterpreter().visit(tree, data)
+        return Interpreter().visit(tree, data)
     except (JMESPathError, ValueError, TypeError):
         # A value of the lab's stands in the middle of the path: it is not resolved here.
         return None
