@@ -2,7 +2,8 @@
 
 import pytest
 
-from stslab.errors import UsageError
+from stslab.cli.main import exit_code
+from stslab.errors import StateFolderError, UsageError
 from stslab.home import home
 
 
@@ -19,3 +20,47 @@ def test_a_name_is_no_path(tmp_path, monkeypatch, name):
     monkeypatch.setenv("STSLAB_SANDBOX", name)
     with pytest.raises(UsageError):
         home()
+
+
+@pytest.mark.parametrize("inside", [".", "sandbox", "profiles/aws"])
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path, monkeypatch, inside, mode):
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
+    (tmp_path / inside).mkdir(parents=True, exist_ok=True)
+    assert home().root == tmp_path
+    (tmp_path / inside).chmod(mode)
+    with pytest.raises(StateFolderError, match="others can write to it") as refused:
+        home()
+    assert f"chmod go-w {tmp_path / inside}" in refused.value.hint
+
+
+def test_a_state_folder_may_be_reached_by_a_link_of_its_owner(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path / "link"))
+    assert home().root == tmp_path / "link"
+    (tmp_path / "real").chmod(0o777)
+    with pytest.raises(StateFolderError):
+        home()
+
+
+COMMANDS = ("run --yes", "cleanup", "status", "sandbox start", "env", "report", "doctor", "why")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "planted", ["run.lock", "journal.sqlite", "sandbox/server.lock", "profiles", "bugs"]
+)
+def test_a_planted_link_is_not_followed(tmp_path, monkeypatch, capsys, command, planted):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    link = tmp_path / "state" / planted
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path / "state"))
+    assert exit_code(command.split()) == 1
+    assert f"There is a symbolic link in the state folder: {link}" in " ".join(
+        capsys.readouterr().err.replace("\n", " ").split()
+    )
+    assert victim.read_text() == "precious"
+    assert [one for one in (tmp_path / "state").rglob("*") if not one.is_dir()] == [link]

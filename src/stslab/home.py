@@ -68,7 +68,15 @@ def home() -> Home:
 
     Raises:
         UsageError: the environment names an embedded account as none can be named.
+        StateFolderError: others can write to it, or there are symbolic links in it.
     """
+    found = location()
+    _refuse_planted(found.root)
+    return found
+
+
+def location() -> Home:
+    """Where the state folder is; see :func:`home`. Nobody has looked at it."""
     root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
     if account and not _NAME.fullmatch(account):
         raise UsageError(
@@ -80,6 +88,29 @@ def home() -> Home:
     from platformdirs import user_state_path
 
     return Home(user_state_path("stslab", appauthor=False), account)
+
+
+def _refuse_planted(root: Path) -> None:
+    """Refuse a folder in which somebody else can have put something for us to follow."""
+    for folder, folders, files in os.walk(root):
+        try:
+            told = Path(folder).stat()
+        except FileNotFoundError:  # another process removed it
+            continue
+        if told.st_uid != os.geteuid() or told.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StateFolderError(
+                f"The state folder {folder} can't be trusted: it is another user's, or others can"
+                " write to it.",
+                f"Look at what is in it, and `chmod go-w {folder}`; or name a folder of your own:"
+                " STSLAB_HOME=/some/folder stslab ...",
+            )
+        for name in (*folders, *files):
+            link = Path(folder) / name
+            if link.is_symlink():
+                raise StateFolderError(
+                    f"There is a symbolic link in the state folder: {link}. stslab makes none.",
+                    f"Remove it: rm {link}",
+                )
 
 
 def config_file() -> Path:

@@ -85,3 +85,19 @@ def test_a_name_that_is_taken_is_never_adopted(machine: Machine):
     assert machine.stslab("cleanup").code == 0
     stacks = machine.asks_aws("cloudformation", "describe-stacks")["Stacks"]
     assert stack in [one["StackName"] for one in stacks]
+
+
+@pytest.mark.parametrize(
+    "command", ["run --yes", "run --yes --json", "step create-user", "check create-user", "cleanup"]
+)
+def test_a_full_disk_and_a_closed_pipe_are_named(machine: Machine, command: str):
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    full = machine.sh(f"stslab {command} >/dev/full")
+    assert full.code == 1
+    assert full.err == "✘ stdout can't be written: No space left on device.\n"
+    closed = machine.sh(f"(stslab {command}; echo ended with $? >&2) | true")
+    assert "✘ stdout was closed, so the command stopped." in closed.err
+    assert "`stslab run` goes on from here" in closed.err
+    assert "ended with 1" in closed.err
+    assert machine.stslab("cleanup").code == 0
+    assert not (machine.state / "bugs").exists()

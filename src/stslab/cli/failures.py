@@ -45,14 +45,25 @@ class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C inside says how the run goes on, or is taken back."""
+    """Ctrl-C inside says how the run goes on, or is taken back; so does a closed pipe."""
     try:
         yield
+    except BrokenPipeError:
+        silence_stdout()
+        raise StslabError(
+            "stdout was closed, so the command stopped.",
+            "`stslab run` goes on from here, `stslab cleanup` takes everything back.",
+        ) from None
     except (KeyboardInterrupt, click.Abort):
         raise Interrupted(
             "Stopped.",
             "`stslab run` goes on from here, `stslab cleanup` takes everything back.",
         ) from None
+
+
+def silence_stdout() -> None:
+    """Whoever read our output has gone: nothing more is written to it, at exit neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def goes_on_with(flags: str) -> None:
@@ -92,9 +103,9 @@ def tell(error: StslabError) -> None:
 
 def tell_unexpected(error: BaseException) -> None:
     """Say that the state folder failed; or else that this is a bug, whose traceback is kept."""
-    from stslab.home import home, unusable
+    from stslab.home import location, unusable
 
-    root = home().root
+    root = location().root
     if isinstance(error, OSError) and (_is_in(root, error.filename) or error.errno in _FULL):
         tell(unusable(root, error))
     else:
@@ -107,9 +118,9 @@ def _is_in(folder: Path, name: object) -> bool:
 
 def _tell_bug(error: BaseException) -> None:
     """Write the traceback to a log file, without secrets, and say where it is."""
-    from stslab.home import home
+    from stslab.home import location
 
-    log = _written(home().root / "bugs", _report(error))
+    log = _written(location().root / "bugs", _report(error))
     tell(
         StslabError(
             f"This is a bug in stslab: {type(error).__name__}.",
@@ -154,10 +165,10 @@ def _report(error: BaseException) -> str:
 
 def _kept_secrets() -> set[str]:
     """The secrets that stslab's own files hold."""
-    from stslab.home import home
+    from stslab.home import location
     from stslab.resources import text_of
 
-    root, found = home().root, set()
+    root, found = location().root, set()
     for file in root.glob("profiles/*/credentials"):
         found.update(_SECRET_SETTING.findall(text_of(file)))
     tokens = {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}

@@ -56,20 +56,24 @@ def exit_code(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except BrokenPipeError:
-        return _quiet_pipe()
+        from stslab.cli.failures import silence_stdout
+
+        silence_stdout()
+        return _UNEXPECTED
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
         return _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
 def _unexpected(error: Exception) -> int:
-    from stslab.cli.failures import tell, tell_unexpected
+    from stslab.cli.failures import silence_stdout, tell, tell_unexpected
 
-    full = _unwritable() if isinstance(error, OSError) else None
+    full = _unwritable() if isinstance(error, OSError) and not error.filename else None
     if full is not None:
         tell(full)
-        return _quiet_pipe()
-    tell_unexpected(error)
+        silence_stdout()
+    else:
+        tell_unexpected(error)
     return _UNEXPECTED
 
 
@@ -85,15 +89,13 @@ def _open_the_closed() -> None:
 
 
 def _unwritable() -> StslabError | None:
-    """Why stdout can't be written, such as a full disk: what it still holds says so again."""
+    """Why stdout can't be written, such as a full disk: one more line of it says so again.
+
+    Python may have dropped what it could not write.
+    """
     try:
+        sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError as error:
         return StslabError(f"stdout can't be written: {error.strerror or error}.")
     return None
-
-
-def _quiet_pipe() -> int:
-    """Whoever read our output has gone: nothing more is to be said, at exit neither."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _UNEXPECTED

@@ -52,14 +52,16 @@ def read_bytes(path: Path) -> bytes:
         InvalidLab: it can't be read.
     """
     try:
-        with path.open("rb") as file:
-            return file.read(document.LARGEST_FILE + 1)
+        if path.is_file() or not path.exists():  # a pipe may never end
+            with path.open("rb") as file:
+                return file.read(document.LARGEST_FILE + 1)
+        reason = "it is a folder" if path.is_dir() else "it is a pipe or a device"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidLab(
-            f"The lab {path} can't be read: {reason}.",
-            hint="Name a file, or one of the labs that `stslab labs` lists.",
-        ) from None
+        reason = getattr(error, "strerror", None) or str(error)
+    raise InvalidLab(
+        f"The lab {path} can't be read: {reason}.",
+        hint="Name a file, or one of the labs that `stslab labs` lists.",
+    )
 
 
 def understood(

@@ -1,6 +1,7 @@
 """labs, show and lint."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -69,8 +70,24 @@ def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):
 def test_a_lab_that_is_not_there_is_one_message(arguments, stslab):
     said = stslab(*arguments)
     assert said.code == 2
-    assert "no" in said.err
+    assert "no" in said.out + said.err
     assert "Traceback" not in said.err
+
+
+def test_lint_reports_all_that_it_is_given_and_waits_for_no_pipe(stslab, tmp_path):
+    pipe, folder, wrong = (tmp_path / name for name in ("pipe", "folder", "wrong.yaml"))
+    os.mkfifo(pipe)
+    folder.mkdir()
+    wrong.write_text("stslab: 1")
+    given = [str(one) for one in (pipe, tmp_path / "none.yaml", folder, wrong)]
+    said = stslab("lint", "--json", *given)
+    assert said.code == 2
+    problems = [json.loads(line) for line in said.out.splitlines()]
+    assert {one["file"] for one in problems} == set(given)
+    assert all(
+        f"can't be read: {why}" in said.out
+        for why in ("it is a pipe", "No such file", "it is a folder")
+    )
 
 
 def test_show_as_a_table(stslab):

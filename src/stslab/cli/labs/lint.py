@@ -34,13 +34,12 @@ def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
 
 def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
     from stslab.lab import load
+    from stslab.lab.reading.problems import Problem
 
     try:
         load(path, catalogue=catalogue)
     except InvalidLab as invalid:
-        if not invalid.problems:
-            raise
-        return invalid.problems
+        return invalid.problems or (Problem(str(path), 1, 1, invalid.message, invalid.hint),)
     return ()
 
 

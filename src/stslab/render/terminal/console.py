@@ -35,6 +35,13 @@ class PlainStream:
         return self._stream.fileno()
 
 
+class _Console(Console):
+    """rich's own, which would end the process without a word where a pipe was closed."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - the error that it is called for
+
+
 def make_console(
     stream: TextIO, *, no_color: bool = False, environ: Mapping[str, str] | None = None
 ) -> Console:
@@ -47,7 +54,7 @@ def make_console(
     no_color = no_color or bool(environ.get("NO_COLOR")) or in_words()
     bare = no_color or environ.get("TERM") == "dumb"
     fitting = stream if is_unicode(stream.encoding) else PlainStream(stream)
-    console = Console(
+    console = _Console(
         file=cast("IO[str]", fitting),
         color_system=None if bare else "auto",
         markup=False,
