@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command, kebab
 from stslab.aws.profiles import ProfileFiles
 from stslab.cli.describing import describer
+from stslab.lab import loader
+from stslab.lab.reading import listing
 from stslab.resources import bundled
 from stslab.runner.events import CallShown, CheckStarted, StepStarted
 from stslab.runner.ports import Credentials, TargetInfo
@@ -23,8 +24,8 @@ def calls_of_the_labs() -> list[CallShown]:
 
     told: list[object] = []
     target = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
-    for header in lab.headers(labs_folder()):
-        loaded = lab.load(header.path, catalogue=BotocoreCatalogue())
+    for header in listing.headers(labs_folder()):
+        loaded = loader.load(header.path, catalogue=BotocoreCatalogue())
         DryRun(loaded, target, told.append).run(plan(loaded))
     shown = [one.call for one in told if isinstance(one, StepStarted | CheckStarted) and one.call]
     return list({aws_command(call): call for call in shown}.values())

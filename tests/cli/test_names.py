@@ -3,7 +3,7 @@
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.lab import headers
+from stslab.lab.reading.listing import headers
 from stslab.resources import labs_folder
 
 PARAM = click.Option(["--to"])

@@ -15,14 +15,15 @@ from typing import Any
 
 import botocore.session
 
-from stslab import lab
+from stslab.lab import loader
+from stslab.lab.reading import listing
 from stslab.resources import bundled
 from stslab.runner.journal.standing import StageState, standing
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.server import client
 
 SECONDS = 120
-LAB = lab.load(lab.find("assume-role"), catalogue=None)
+LAB = loader.load(listing.find("assume-role"), catalogue=None)
 CLAIMS = sum(len(stage.checkpoint) for stage in LAB.stages)
 PROVED = f"{CLAIMS} of {CLAIMS} claims proved"
 _SETTING = re.compile(r"^aws_(?:secret_access_key|session_token) = (\S+)$", re.MULTILINE)

@@ -19,11 +19,11 @@ from tests.e2e.learner import ACCOUNT, Learner, a_learner
 from tests.e2e.machine import Machine
 from tests.unjudged import unjudged
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
+from stslab.lab import loader
 from stslab.lab.reading.problems import Problem
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
@@ -189,10 +189,10 @@ def begin(runner: Runner) -> None:
 def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
     path = written(row, tmp_path / "hostile.yaml")
     if row.get("lint") == "passes":
-        lab.load(path, catalogue=BotocoreCatalogue())
+        loader.load(path, catalogue=BotocoreCatalogue())
     else:
         with pytest.raises(InvalidLab) as invalid:
-            lab.load(path, catalogue=BotocoreCatalogue())
+            loader.load(path, catalogue=BotocoreCatalogue())
         assert all(isinstance(one, Problem) and one.line > 1 for one in invalid.value.problems)
     if "says" not in row:
         return
@@ -258,7 +258,7 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
     path = written({"given": [kind]}, tmp_path / "lab.yaml")
     with Journal(tmp_path / "journal.sqlite") as journal:
         runner = Runner(
-            lab.load(path, catalogue=BotocoreCatalogue()),
+            loader.load(path, catalogue=BotocoreCatalogue()),
             opened.account,
             opened.profiles,
             journal,

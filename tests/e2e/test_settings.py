@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.e2e.machine import Machine
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
+from stslab.lab import loader
 from stslab.runner.journal.records import EntryState, Result
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
@@ -81,7 +81,7 @@ def test_what_was_there_before_is_put_back(
     client.control(folder, "POST", "mark")
     with Journal(tmp_path / "journal.sqlite") as journal:
         ports = (opened.account, opened.profiles)
-        loaded = lab.load(path, catalogue=BotocoreCatalogue())
+        loaded = loader.load(path, catalogue=BotocoreCatalogue())
         runner = Runner(loaded, *ports, journal, lambda _: None, describe=aws_command)
         run = runner.start_or_resume().run
         runner.run_stage("one")

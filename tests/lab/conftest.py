@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.lab import loader
 from stslab.lab.model import Lab
 
 
@@ -20,6 +20,6 @@ def load_text(tmp_path: Path, catalogue: BotocoreCatalogue) -> Callable[[str], L
     def load(text: str) -> Lab:
         path = tmp_path / "some.yaml"
         path.write_text(text, encoding="utf-8")
-        return lab.load(path, catalogue=catalogue)
+        return loader.load(path, catalogue=catalogue)
 
     return load

@@ -10,9 +10,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stslab import lab, resources
+from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab
+from stslab.lab import loader
 from stslab.lab.model import Lab
 from stslab.lab.reading.problems import Problem
 
@@ -71,7 +72,7 @@ def attempt(tmp_path: Path, catalogue: BotocoreCatalogue) -> Callable[[bytes], b
     def try_to_load(raw: bytes) -> bool:
         path.write_bytes(raw)
         try:
-            loaded = lab.load(path, catalogue=catalogue)
+            loaded = loader.load(path, catalogue=catalogue)
         except InvalidLab as invalid:
             assert_well_told(invalid, raw)
             return False

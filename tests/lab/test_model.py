@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stslab import lab
+from stslab.lab import loader
 from stslab.lab.model import Lab
 
 HEAD = "stslab: 1\nid: some\ntitle: Some\n"
@@ -155,7 +155,7 @@ def test_without_a_catalogue_only_what_the_file_says_is_known(tmp_path: Path):
         "[{title: T, call: no.Such, with: {A: 1}, undo: no.Other, wait: some, save: {b: Any.Thing}}]}]\n",
         encoding="utf-8",
     )
-    made = lab.load(path, catalogue=None).stages[0].steps[0]
+    made = loader.load(path, catalogue=None).stages[0].steps[0]
     assert made.undo is not None
     assert made.undo[0].params is None
     assert made.undo[0].identity == "admin"

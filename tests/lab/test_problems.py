@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stslab.errors import InvalidLab
-from stslab.lab.loader import MOST_PROBLEMS
+from stslab.lab.loader import MOST_PROBLEMS, load
 from stslab.lab.model import Lab
 from stslab.lab.reading.problems import Problem
 
@@ -128,10 +128,8 @@ def test_many_problems_end_early(load_text: Callable[[str], Lab]):
 
 @pytest.mark.parametrize("name", ["missing.yaml", ""])
 def test_a_file_that_cannot_be_read(name: str, tmp_path: Path):
-    from stslab import lab
-
     with pytest.raises(InvalidLab) as caught:
-        lab.load(tmp_path / name, catalogue=None)
+        load(tmp_path / name, catalogue=None)
     assert "can't be read" in caught.value.message
     assert "stslab labs" in caught.value.hint
 
@@ -148,12 +146,10 @@ def test_a_file_that_cannot_be_read(name: str, tmp_path: Path):
     ],
 )
 def test_bytes_that_are_no_lab(raw: bytes, says: str, tmp_path: Path):
-    from stslab import lab
-
     path = tmp_path / "some.yaml"
     path.write_bytes(raw)
     with pytest.raises(InvalidLab) as caught:
-        lab.load(path, catalogue=None)
+        load(path, catalogue=None)
     assert [getattr(problem, "message", "") for problem in caught.value.problems] == [says]
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab
+from stslab.lab import loader
 
 HEAD = "stslab: 1\nid: big\ntitle: Big\nvars: {user: 'u-${{ run.id }}'}\nstages:\n"
 STEPS_A_STAGE = 10
@@ -50,7 +50,7 @@ def test_loading_is_linear(tmp_path: Path, catalogue: BotocoreCatalogue):
 
     def cost(steps: int) -> int:
         path.write_text(big_lab(steps), encoding="utf-8")
-        return calls_made(lambda: lab.load(path, catalogue=catalogue))
+        return calls_made(lambda: loader.load(path, catalogue=catalogue))
 
     cost(10)  # reads the models
     small, large = cost(100), cost(1000)
@@ -60,7 +60,7 @@ def test_loading_is_linear(tmp_path: Path, catalogue: BotocoreCatalogue):
 def test_a_lab_of_a_thousand_steps_is_whole(tmp_path: Path, catalogue: BotocoreCatalogue):
     path = tmp_path / "big.yaml"
     path.write_text(big_lab(1000), encoding="utf-8")
-    loaded = lab.load(path, catalogue=catalogue)
+    loaded = loader.load(path, catalogue=catalogue)
     assert sum(len(stage.steps) for stage in loaded.stages) == 1000
     (undo,) = loaded.stages[-1].steps[-1].undo or ()
     assert undo.params == {"UserName": "u999-${{ run.id }}"}
@@ -75,7 +75,7 @@ def test_hostile_texts_are_refused_at_once(tmp_path: Path, catalogue: BotocoreCa
 
         def attempt() -> None:
             with suppress(InvalidLab):
-                lab.load(path, catalogue=catalogue)
+                loader.load(path, catalogue=catalogue)
 
         return calls_made(attempt)
 

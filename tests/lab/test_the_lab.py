@@ -13,9 +13,10 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from cfnlint.api import lint_all
 
-from stslab import lab, resources
+from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import UnresolvedReference
+from stslab.lab import loader
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import evaluate, resolve, resolve_vars, truthy
 
@@ -25,7 +26,7 @@ BASE = {"run": {"id": "ab12"}, "account": "111122223333", "region": "us-east-1",
 
 @pytest.fixture(scope="module")
 def assume_role() -> Lab:
-    return lab.load(resources.labs_folder() / "steps.yaml", catalogue=BotocoreCatalogue())
+    return loader.load(resources.labs_folder() / "steps.yaml", catalogue=BotocoreCatalogue())
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ import pytest
 from tests.runner.fake_world import World
 from tests.runner.fakes import FakeAccount, FakeClock, FakeProfiles, TickingJournal
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
+from stslab.lab import loader
 from stslab.lab.model import Lab
+from stslab.lab.reading import listing
 from stslab.runner.events import Event
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
@@ -27,7 +28,7 @@ STAGES = (
 )
 
 
-ASSUME_ROLE = lab.load(lab.find("assume-role"), catalogue=BotocoreCatalogue())
+ASSUME_ROLE = loader.load(listing.find("assume-role"), catalogue=BotocoreCatalogue())
 CLAIMS = sum(len(stage.checkpoint) for stage in ASSUME_ROLE.stages)
 
 

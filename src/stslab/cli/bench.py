@@ -73,7 +73,8 @@ def load_lab(name: str) -> "Lab":
         InvalidLab: with all its problems.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.lab import find, load
+    from stslab.lab.loader import load
+    from stslab.lab.reading.listing import find
 
     return load(find(name), catalogue=BotocoreCatalogue())
 

@@ -22,7 +22,14 @@ class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
 
 
 def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
-    """Read and check the lab in the file ``path``; see ``stslab.lab.load``."""
+    """Read and check the lab in the file ``path``.
+
+    With a catalogue, calls are checked against AWS's APIs, and what the lab leaves to be
+    derived (parameters of an undo and of a wait, who undoes) is filled in.
+
+    Raises:
+        InvalidLab: with all its problems, in file order.
+    """
     raw = read_bytes(path)
     problems: list[Problem] = []
 

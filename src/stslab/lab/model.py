@@ -1,4 +1,4 @@
-"""The lab format as frozen values: what ``stslab.lab.load`` gives, and the JSON Schema's source.
+"""The lab format as frozen values: what a lab is once it is read, and the JSON Schema's source.
 
 Where YAML's word is a Python keyword, the attribute has a name of its own and the file's
 word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is ``source``.

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stslab import lab, resources
+from stslab import resources
 from stslab.errors import InvalidLab
+from stslab.lab import loader
 from stslab.lab.model import Lab
 
 TEXT = """stslab: 1
@@ -24,7 +25,7 @@ def load(folder: Path, name: str) -> Lab:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "some.yaml"
     path.write_text(TEXT.format(name=name), encoding="utf-8")
-    return lab.load(path, catalogue=None)
+    return loader.load(path, catalogue=None)
 
 
 def refused(folder: Path, name: str) -> str:
@@ -168,7 +169,7 @@ def test_nothing_reaches_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_hash_of_a_lab_is_of_its_file_and_of_all_that_it_includes(tmp_path: Path):
     def hashed() -> str:
-        return lab.load(tmp_path / "a.yaml", catalogue=None).sha256
+        return loader.load(tmp_path / "a.yaml", catalogue=None).sha256
 
     lines = "  b: !include b.txt\n  c: !include c.txt\n  again: !include b.txt\n"
     stages = "stages: [{id: s, title: S, intro: I, steps: [{title: T, call: iam.GetUser}]}]\n"

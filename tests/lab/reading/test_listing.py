@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from stslab import lab, resources
+from stslab import resources
 from stslab.errors import LabError
+from stslab.lab.reading import listing
 
 
 def test_the_bundled_lab_is_listed():
-    (header,) = [one for one in lab.headers(resources.labs_folder()) if one.id == "assume-role"]
+    (header,) = [one for one in listing.headers(resources.labs_folder()) if one.id == "assume-role"]
     assert header.title == "Assume a role with AWS STS"
     assert header.path == resources.labs_folder() / "steps.yaml"
     assert not header.problem
@@ -36,27 +37,27 @@ def test_the_bundled_lab_is_listed():
 def test_what_is_no_lab_is_listed_with_the_reason(text: str, says: str, tmp_path: Path):
     (tmp_path / "broken.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "notes.txt").write_text("id: x", encoding="utf-8")
-    (header,) = lab.headers(tmp_path)
+    (header,) = listing.headers(tmp_path)
     assert says in header.problem
     assert header.id in {"broken", "x"}
 
 
 def test_a_folder_named_like_a_lab_is_no_lab(tmp_path: Path):
     (tmp_path / "some.yaml").mkdir()
-    (header,) = lab.headers(tmp_path)
+    (header,) = listing.headers(tmp_path)
     assert "can't be read" in header.problem
 
 
 def test_a_folder_that_is_not_there_has_no_labs(tmp_path: Path):
-    assert lab.headers(tmp_path / "none") == []
+    assert listing.headers(tmp_path / "none") == []
 
 
 def test_find_by_id_and_by_path(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text("id: mine", encoding="utf-8")
-    assert lab.find("assume-role") == resources.labs_folder() / "steps.yaml"
-    assert lab.find(str(path)) == path
-    assert lab.find(path) == path
+    assert listing.find("assume-role") == resources.labs_folder() / "steps.yaml"
+    assert listing.find(str(path)) == path
+    assert listing.find(path) == path
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_find_by_id_and_by_path(tmp_path: Path):
 )
 def test_what_is_not_found(name: str, says: str, hint: str):
     with pytest.raises(LabError) as caught:
-        lab.find(name)
+        listing.find(name)
     assert says in caught.value.message
     assert hint in caught.value.hint
 
@@ -79,8 +80,9 @@ def test_what_is_not_found(name: str, says: str, hint: str):
 def test_listing_imports_nothing_heavy():
     """`stslab labs` is instant: neither msgspec nor boto3 is imported for it."""
     code = (
-        "import sys; from stslab import lab, resources; lab.headers(resources.labs_folder());"
-        "lab.find('assume-role');"
+        "import sys; from stslab import resources; from stslab.lab.reading import listing;"
+        "listing.headers(resources.labs_folder());"
+        "listing.find('assume-role');"
         "print(*sorted({'msgspec', 'boto3', 'botocore', 'moto', 'rich', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

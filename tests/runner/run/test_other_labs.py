@@ -8,9 +8,9 @@ from tests.runner.fakes import LOST_AFTER, LOST_BEFORE
 from tests.runner.run.test_faults import always
 from tests.unjudged import unjudged
 
-from stslab import lab
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab, NotOwn, RunError, UndoIncomplete, UnresolvedReference
+from stslab.lab import loader
 from stslab.runner.events import StepFinished, UndoFinished
 from stslab.runner.journal.records import RunState
 
@@ -69,7 +69,7 @@ def make(tmp_path):
     def made(*steps: str, judged: bool = True) -> Machine:
         file = tmp_path / "other.yaml"
         file.write_text(HEAD + "".join(steps))
-        loaded = lab.load(file, catalogue=BotocoreCatalogue()) if judged else unjudged(file)
+        loaded = loader.load(file, catalogue=BotocoreCatalogue()) if judged else unjudged(file)
         return Machine(loaded, tmp_path / "home")
 
     return made

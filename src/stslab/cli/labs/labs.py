@@ -13,7 +13,7 @@ from stslab.resources import labs_folder
 @click.option("--json", "as_json", is_flag=True, help="A JSON array, on stdout.")
 def command(*, as_json: bool) -> None:
     """List the labs that come with stslab, with their stages."""
-    from stslab.lab import headers
+    from stslab.lab.reading.listing import headers
 
     found = headers(labs_folder())
     if as_json:

@@ -33,7 +33,7 @@ def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
-    from stslab.lab import load
+    from stslab.lab.loader import load
     from stslab.lab.reading.problems import Problem
 
     try:

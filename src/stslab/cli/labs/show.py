@@ -17,7 +17,8 @@ from stslab.cli.names import complete_lab
 def command(*, lab: str, way: str) -> None:
     """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
     from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.lab import find, load
+    from stslab.lab.loader import load
+    from stslab.lab.reading.listing import find
 
     loaded = load(find(lab), catalogue=BotocoreCatalogue())
     if way == "shell":

@@ -56,7 +56,7 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
         UsageError: there is no such rehearsal.
     """
     from stslab.cli.labs.labs import bundled_paths
-    from stslab.lab import find
+    from stslab.lab.reading.listing import find
     from stslab.sandbox.rehearsal.spec import parse
 
     if spec:

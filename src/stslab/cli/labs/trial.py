@@ -58,7 +58,7 @@ class Trials:
 
     def verdict(self, path: Path) -> Verdict:
         """Try the lab in this file."""
-        from stslab.lab import load
+        from stslab.lab.loader import load
 
         try:
             lab = load(path, catalogue=self._catalogue)

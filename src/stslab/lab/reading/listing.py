@@ -23,7 +23,7 @@ class LabHeader:
 
 
 def headers(folder: Path) -> list[LabHeader]:
-    """The labs in ``folder``, by id; see ``stslab.lab.headers``."""
+    """What the labs in ``folder`` are called, by id; what is no lab says why not."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     return sorted((header(path) for path in files), key=lambda one: (one.id, one.path))
 
@@ -46,7 +46,11 @@ def header(path: Path) -> LabHeader:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a lab; see ``stslab.lab.find``."""
+    """The file of a lab: a path to it, or the id of one that comes with stslab.
+
+    Raises:
+        LabError: there is no such lab.
+    """
     path = Path(name_or_path)
     named = str(name_or_path)
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:

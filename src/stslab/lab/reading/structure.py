@@ -1,56 +1,32 @@
 """Nodes to the model's parts, value by value: a bad value does not hide what else is wrong."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
 
-from stslab.lab.model import (
-    Action,
-    Cell,
-    Check,
-    Fault,
-    LabFile,
-    Page,
-    Part,
-    Profile,
-    Stage,
-    Step,
-    Undo,
-    Uses,
-    Wait,
-)
+from stslab.lab.model import Action, Check, LabFile, Part, Stage, Step, Uses
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
 
 P = TypeVar("P", bound=Part)
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Stands in for what a broken part lacks, so that the rest of it can be checked.
 UNKNOWN_CALL = "unknown.Unknown"
-_STAND_INS: dict[type[Part], dict[str, Any]] = {
+_STAND_INS: dict[type[Part], dict[str, object]] = {
     Step: {"title": "?", "call": UNKNOWN_CALL},
     Check: {"says": "?"},
     Stage: {"id": "unknown", "title": "?", "intro": "?"},
     LabFile: {"stslab": 1, "id": "unknown", "title": "?"},
 }
-_NAMES: dict[type[Part], str] = {
-    Step: "step",
-    Check: "check",
-    Stage: "stage",
-    LabFile: "lab",
-    Undo: "undo",
-    Wait: "wait",
-    Profile: "profile",
-    Page: "page",
-    Cell: "cell",
-    Action: "call",
-    Fault: "fault",
-    Uses: "declaration",
-}
+_NAMES: dict[type[Part], str] = {LabFile: "lab", Action: "call", Uses: "declaration"}
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})
 _INTERNAL = frozenset({"line", "path", "sha256"})
@@ -97,14 +73,11 @@ def draft(root: Node, report: Report) -> LabDraft:
 
 
 def _stage(node: Node, report: Report) -> StageDraft:
-    steps = [_made(Step, one, report, {"line": one.line}) for one in _listed(node, "steps", report)]
-    checks = [
-        _made(Check, one, report, {"line": one.line}) for one in _listed(node, "checkpoint", report)
-    ]
+    steps = [_made(Step, one, report) for one in _listed(node, "steps", report)]
+    checks = [_made(Check, one, report) for one in _listed(node, "checkpoint", report)]
     given = {
         "steps": tuple(one.part for one in steps),
         "checkpoint": tuple(one.part for one in checks),
-        "line": node.line,
     }
     return StageDraft(_made(Stage, node, report, given), steps, checks)
 
@@ -117,36 +90,26 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     return ()
 
 
-def _made(model: type[P], node: Node, report: Report, given: Mapping[str, Any]) -> Draft[P]:
+def _made(
+    model: type[P], node: Node, report: Report, given: Mapping[str, object] = MappingProxyType({})
+) -> Draft[P]:
     """A part of this model: from the node's keys, and from what is ``given`` as made before."""
-    values, spoiled = _Reader(report).values(model, node)
-    _refuse_expressions(node, report)
-    lacking = {
-        one.encode_name
-        for one in fields(model)
-        if one.required and one.encode_name not in values and one.encode_name not in given
-    }
-    if isinstance(node.value, dict):
-        for key in sorted(lacking - spoiled):
-            report(node.problem(*_missing(model, key)))
-    stand_ins = _STAND_INS[model] if lacking else {}
-    internal = {name: given[name] for name in _INTERNAL & given.keys()}
-    part = model(**_attributes(model, {**stand_ins, **values, **given}), **internal)
-    return Draft(part, node, frozenset(spoiled | lacking))
-
-
-def _attributes(model: type[Part], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the file's keys, as those of the model's attributes."""
-    return {one.name: values[one.encode_name] for one in fields(model) if one.encode_name in values}
-
-
-def _refuse_expressions(node: Node, report: Report) -> None:
+    values, spoiled = _Reader(report).values(model, node, given.keys())
     for key in _PROSE & node.keys.keys():
         text = node.value[key]
         at = text.value.find(OPEN) if isinstance(text.value, str) else -1
         if at >= 0:
             message = f"`{key}` is for people: nothing is filled in there."
             report(text.problem_at(at, message, "Say it in words; `show` shows values."))
+    part = _filled(model, node, {**_STAND_INS[model], **values, **given})
+    return Draft(part, node, frozenset(spoiled))
+
+
+def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
+    """The part of these values, which go by the file's keys."""
+    names = {one.encode_name: one.name for one in fields(model)}
+    line = {"line": node.line} if "line" in model.__struct_fields__ else {}
+    return model(**{names[key]: value for key, value in values.items()}, **line)
 
 
 @cache
@@ -156,14 +119,12 @@ def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
     return tuple(one for one in info.fields if one.name not in _INTERNAL)
 
 
-@cache
-def _keys(model: type[Part]) -> frozenset[str]:
-    """The keys that a file may have in such a part."""
-    return frozenset(one.encode_name for one in fields(model))
+def _name(model: type[Part]) -> str:
+    return _NAMES.get(model, model.__name__.lower())
 
 
-def _keys_of(model: type[Part]) -> str:
-    return f"A {_NAMES[model]} has: {', '.join(sorted(_keys(model)))}."
+def _keys(model: type[Part]) -> list[str]:
+    return sorted(one.encode_name for one in fields(model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,101 +160,97 @@ class _Reader:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def values(self, model: type[Part], node: Node) -> tuple[dict[str, Any], set[str]]:
-        """The values of a part's keys, and the keys whose values are bad."""
-        if not isinstance(node.value, dict):
-            self._report(
-                node.problem(
-                    f"A {_NAMES[model]} is written as `key: value` lines.", _keys_of(model)
-                )
-            )
-            return {}, set(_keys(model))
-        values: dict[str, Any] = {}
-        spoiled: set[str] = set()
+    def values(
+        self, model: type[Part], node: Node, given: Collection[str] = ()
+    ) -> tuple[dict[str, object], set[str]]:
+        """The values of a part's keys, and the keys that are bad, or missing and not ``given``."""
         known = {one.encode_name: one for one in fields(model)}
+        if not isinstance(node.value, dict):
+            message = f"A {_name(model)} is written as `key: value` lines."
+            self._report(node.problem(message, _keys_of(model)))
+            return {}, set(known)
+        values: dict[str, object] = {}
+        spoiled: set[str] = set()
         for key, value in node.value.items():
             if key not in known:
-                self._report(node.keys[key].problem(*_unknown(model, key)))
-            elif value.value is None:
-                self._report(value.problem(*_empty(key)))
-                spoiled.add(key)
-            elif key not in _LISTS:
+                message = f"A {_name(model)} has no key `{key}`."
+                fix = did_you_mean(key, _keys(model), _keys_of(model))
+                self._report(node.keys[key].problem(message, fix))
+            elif value.value is None or key not in _LISTS:
                 try:
-                    values[key] = self._value(Written.of(known[key].type), value, key)
+                    values[key] = self._value(known[key].type, value, key)
                 except _Bad:
                     spoiled.add(key)
-        return values, spoiled
+        required = {key for key, one in known.items() if one.required}
+        lacking = required - values.keys() - spoiled - set(given)
+        for key in sorted(lacking):
+            add = f"Add `{key}:` {Written.of(known[key].type).description}".strip()
+            self._report(node.problem(f"This {_name(model)} lacks `{key}`.", add))
+        return values, spoiled | lacking
 
-    def _value(self, written: Written, node: Node, key: str) -> Any:
-        found, extra = written.type, written.extra
+    def _value(self, found: inspect.Type, node: Node, key: str) -> object:
+        written = Written.of(found)
+        kind, extra = written.type, written.extra
+        if node.value is None:
+            raise self._bad(node, *_empty(key))
         if "read" in extra:
             return self._read(extra["read"], node, key)
         if node.value == extra.get("none", ...):
             return ()
-        if isinstance(found, inspect.VarTupleType):
-            if not isinstance(node.value, list) and not extra.get("one"):
-                raise self._bad(
-                    node, *_is("a list", "Begin each of its items with `- `.", node, key)
-                )
-            items = node.value if isinstance(node.value, list) else [node]
-            return tuple(self._all(lambda one: self._item(found.item_type, one, key), items))
-        return self._item(found, node, key)
+        if isinstance(kind, inspect.VarTupleType):
+            return self._tuple(kind.item_type, node, key, one=bool(extra.get("one")))
+        return self._item(kind, node, key)
 
-    def _item(self, found: inspect.Type, node: Node, key: str) -> Any:
-        plain = Written.of(found)
-        if node.value is None:
-            raise self._bad(node, *_empty(key))
-        if "read" in plain.extra:
-            return self._read(plain.extra["read"], node, key)
-        if isinstance(plain.type, inspect.StructType):
-            return self._part(plain.type.cls, node, key)
-        if isinstance(plain.type, inspect.DictType):
-            return self._mapping(plain.type, node, key)
-        if isinstance(plain.type, inspect.AnyType):
+    def _item(self, kind: inspect.Type, node: Node, key: str) -> object:
+        if isinstance(kind, inspect.StructType):
+            return self._part(kind.cls, node, key)
+        if isinstance(kind, inspect.DictType):
+            return self._mapping(kind, node, key)
+        if isinstance(kind, inspect.AnyType):
             return node.plain()
-        say = _LEAVES[type(plain.type)](plain.type, node, key)
+        say = _LEAVES[type(kind)](kind, node, key)
         if say:
             raise self._bad(node, *say)
-        return (
-            plain.type.cls(node.value) if isinstance(plain.type, inspect.EnumType) else node.value
-        )
+        return kind.cls(node.value) if isinstance(kind, inspect.EnumType) else node.value
 
-    def _read(self, read: Callable[[Any], Any], node: Node, key: str) -> Any:
+    def _read(self, read: Callable[[Any], object], node: Node, key: str) -> object:
         try:
             return read(node.plain())
         except ValueError as error:
             raise self._bad(node, _wont_do(node.value, key), str(error)) from None
 
-    def _part(self, model: Any, node: Node, key: str) -> Any:
+    def _tuple(self, item: inspect.Type, node: Node, key: str, *, one: bool) -> object:
+        if not isinstance(node.value, list) and not one:
+            raise self._bad(node, *_is("a list", "Begin each of its items with `- `.", node, key))
+        items = node.value if isinstance(node.value, list) else [node]
+        return tuple(self._all(lambda each: self._value(item, each, key), items))
+
+    def _part(self, model: Any, node: Node, key: str) -> object:
         if model.SHORT and isinstance(node.value, str):
             short = next(one for one in fields(model) if one.encode_name == model.SHORT)
-            return model(**{short.name: self._item(short.type, node, key)})
+            return model(**{short.name: self._value(short.type, node, key)})
         if not isinstance(node.value, dict):
             raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
         values, spoiled = self.values(model, node)
-        lacking = {one.encode_name for one in fields(model) if one.required} - values.keys()
-        for name in sorted(lacking - spoiled):
-            self._report(node.problem(*_missing(model, name)))
-        if spoiled or lacking:
+        if spoiled:
             raise _Bad
-        line = {"line": node.line} if "line" in model.__struct_fields__ else {}
-        return model(**_attributes(model, values), **line)
+        return _filled(model, node, values)
 
-    def _mapping(self, found: inspect.DictType, node: Node, key: str) -> dict[str, Any]:
+    def _mapping(self, found: inspect.DictType, node: Node, key: str) -> object:
         if not isinstance(node.value, dict):
             raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
         free = isinstance(found.value_type, inspect.AnyType)
 
-        def read(name: str) -> tuple[str, Any]:
+        def read(name: str) -> tuple[str, object]:
             say = _text(Written.of(found.key_type).type, node.keys[name], key)
             if say and not isinstance(found.key_type, inspect.AnyType):
                 raise self._bad(node.keys[name], *say)
             value = node.value[name]
-            return name, value.plain() if free else self._item(found.value_type, value, name)
+            return name, value.plain() if free else self._value(found.value_type, value, name)
 
         return dict(self._all(read, node.value))
 
-    def _all(self, read: Callable[[Any], Any], each: Any) -> list[Any]:
+    def _all(self, read: Callable[[T], R], each: Iterable[T]) -> list[R]:
         """What is read of each; all of them are tried."""
         made, bad = [], False
         for one in each:
@@ -314,18 +271,8 @@ Saying = tuple[str, str]
 _AS_KEYS = "Write it as indented `key: value` lines."
 
 
-def _missing(model: type[Part], key: str) -> Saying:
-    described = next(
-        Written.of(one.type).description for one in fields(model) if one.encode_name == key
-    )
-    return f"This {_NAMES[model]} lacks `{key}`.", f"Add `{key}:` {described}".strip()
-
-
-def _unknown(model: type[Part], key: str) -> Saying:
-    return (
-        f"A {_NAMES[model]} has no key `{key}`.",
-        did_you_mean(key, _keys(model), _keys_of(model)),
-    )
+def _keys_of(model: type[Part]) -> str:
+    return f"A {_name(model)} has: {', '.join(_keys(model))}."
 
 
 def _empty(key: str) -> Saying:
