@@ -88,6 +88,6 @@ def test_what_was_there_before_is_put_back(
         assert client.control(folder, "GET", "changed")["changed"]
         for entry in journal.entries(run.id)[:-1] if lost else ():
             journal.conclude(run.id, entry.seq, Result(EntryState.LOST))
-        report = Cleanup(journal, *ports, lambda _: None, describe=aws_command).run(run.id)
-    assert "password policy of the account" in report.removed
+        removed = Cleanup(journal, *ports, lambda _: None, describe=aws_command).run(run.id)
+    assert "password policy of the account" in removed
     assert client.control(folder, "GET", "changed")["changed"] == []

@@ -107,9 +107,9 @@ def story() -> list[events.Event]:
         failed_check(),
         events.StageFinished("deploy-role", False, 3.0),
         events.UndoStarted("ab12cd34", ("stack my-sts-stack-ab12cd34", "user x")),
-        events.UndoFinished("stack my-sts-stack-ab12cd34", (ASSUME,), "undone", "", 2.0),
+        events.UndoFinished("stack my-sts-stack-ab12cd34", (ASSUME,), events.UndoOutcome.UNDONE, "", 2.0),
         events.UndoFinished(
-            "user sts-test-user-ab12cd34", (), "failed",
+            "user sts-test-user-ab12cd34", (), events.UndoOutcome.FAILED,
             "DeleteConflict: Cannot delete entity, must delete access keys first.", 0.1,
         ),
         events.ThingLookedUp("stack my-sts-stack-ab12cd34", ASSUME, True, "ValidationError: gone"),

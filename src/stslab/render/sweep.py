@@ -9,10 +9,10 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.runner.calls.look import label
 from stslab.runner.ports import TargetInfo
-from stslab.runner.undo.cleanup import by_hand
+from stslab.runner.undo.proof import by_hand
 
 if TYPE_CHECKING:
-    from stslab.runner.undo.recover import Found, FoundRun
+    from stslab.runner.undo.recovery import Found, FoundRun
 
 
 def show_found(

@@ -7,9 +7,10 @@ been redacted. Times are seconds. An event's ``kind`` is its name in JSON.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
 
 from stslab.lab.changed import Changed
+from stslab.runner.ports import Data
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -31,7 +32,7 @@ class CallShown:
     identity: str
     service: str
     operation: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Data = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,8 @@ class StepFinished(Event):
 
     stage: str
     title: str
-    shown: tuple[tuple[str, Any], ...]
-    saved: Mapping[str, Any]
+    shown: tuple[tuple[str, object], ...]
+    saved: Mapping[str, object]
     profile: str | None
     request_id: str
     seconds: float
@@ -245,22 +246,33 @@ class CheckFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class UndoStarted(Event):
-    """Cleanup begins: what it will take back, in its order."""
+    """Cleanup begins: what it will undo, in its order."""
 
     run: str
     things: tuple[str, ...]
 
 
+class UndoOutcome(StrEnum):
+    """How undoing one thing ended."""
+
+    UNDONE = "undone"
+    WAS_GONE = "was gone"
+    NEVER_MADE = "never made"
+    """It was perhaps made, was looked for, and is not there."""
+    NOT_OURS = "not ours"
+    """What is there was made by somebody else."""
+    KEPT = "kept"
+    """It could not be recognised as the run's own."""
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class UndoFinished(Event):
-    """One thing was undone, by these calls.
-
-    ``outcome``: undone, was gone, never made, not ours, kept, failed.
-    """
+    """One thing was undone, by these calls, or was not."""
 
     thing: str
     calls: tuple[CallShown, ...]
-    outcome: str
+    outcome: UndoOutcome
     detail: str
     seconds: float
 

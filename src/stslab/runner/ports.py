@@ -6,7 +6,28 @@ not an exception: a lab may expect it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+Data = Mapping[str, Any]
+"""Parameters of a call, or an answer: with the values that boto3 takes and gives."""
+ADMIN = "admin"
+"""The identity that looks things up, and that undoes where the step's own can't."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call: who makes it, and with what. ``operation`` is the API's own name."""
+
+    identity: str
+    service: str
+    operation: str
+    params: Data
+
+    @property
+    def name(self) -> str:
+        """``service.Operation``."""
+        return f"{self.service}.{self.operation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +37,7 @@ class Answer:
     It may hold credentials: they go to a profile, and are redacted from all else.
     """
 
-    data: Mapping[str, Any]
+    data: Data
     request_id: str = ""
 
 
@@ -77,6 +98,11 @@ class TargetInfo:
     eventually_consistent: bool = False
     pace: float = 1.0
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the embedded account."""
+        return self.kind == "sandbox"
+
 
 @dataclass(frozen=True, slots=True)
 class WaiterProbe:
@@ -102,9 +128,7 @@ class Account(Protocol):
         """Where calls go."""
         ...
 
-    def call(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> Outcome:
+    def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
         Raises:
@@ -116,9 +140,7 @@ class Account(Protocol):
         """How the waiter of this name polls."""
         ...
 
-    def probe(
-        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
-    ) -> WaiterProbe:
+    def probe(self, identity: str, service: str, waiter: str, params: Data) -> WaiterProbe:
         """Look once at what the waiter waits for."""
         ...
 
@@ -134,6 +156,21 @@ class Credentials:
     secret_access_key: str = field(repr=False)
     session_token: str = field(default="", repr=False)
     expiration: str = ""
+
+    @classmethod
+    def found_in(cls, answer: object) -> Self | None:
+        """The credentials in an answer's structure, or None where its secret is not there."""
+        if not isinstance(answer, Mapping) or not answer.get("SecretAccessKey"):
+            return None
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        return cls(*(str(answer.get(name, "")) for name in names))
+
+    def have_expired(self, now: datetime) -> bool:
+        """Whether they are of no use any more."""
+        try:
+            return bool(self.expiration) and datetime.fromisoformat(self.expiration) <= now
+        except (ValueError, TypeError):
+            return True
 
 
 class Profiles(Protocol):

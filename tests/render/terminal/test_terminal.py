@@ -148,7 +148,7 @@ def test_the_gates_that_refused_are_named():
         events.StackProgress(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
         events.CheckFinished("s", HOSTILE, True, True, HOSTILE, HOSTILE, HOSTILE, "", "", 0.1),
         events.CheckFinished("s", HOSTILE, False, False, HOSTILE, HOSTILE, "", HOSTILE, "", 0.1),
-        events.UndoFinished(HOSTILE, (), "failed", HOSTILE, 0.1),
+        events.UndoFinished(HOSTILE, (), events.UndoOutcome.FAILED, HOSTILE, 0.1),
         events.ThingLookedUp(HOSTILE, None, False, HOSTILE),
         events.CleanupFinished("r", (), ((HOSTILE, HOSTILE),), 0.1),
         events.RunFinished(

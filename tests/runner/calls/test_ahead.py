@@ -8,9 +8,9 @@ from tests.runner.run.test_kill import assert_only_others_left, lookalikes
 from tests.runner.undo.test_undo import add_by_hand
 
 from stslab.errors import CredentialsError
-from stslab.runner.calls.ahead import AT_ONCE, Ahead, Read
+from stslab.runner.calls.ahead import AT_ONCE, Ahead
 from stslab.runner.events import ThingLookedUp
-from stslab.runner.ports import Answer
+from stslab.runner.ports import Answer, Call
 
 
 class Account:
@@ -22,7 +22,7 @@ class Account:
         self.most = 0
         self._lock = threading.Lock()
 
-    def look(self, read: Read) -> Answer:
+    def look(self, read: Call) -> Answer:
         with self._lock:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
@@ -32,8 +32,8 @@ class Account:
         return Answer(dict(read.params))
 
 
-def read_of(number: int) -> Read:
-    return Read("iam", "GetUser", {"UserName": str(number)})
+def read_of(number: int) -> Call:
+    return Call("admin", "iam", "GetUser", {"UserName": str(number)})
 
 
 def test_a_few_are_under_way_together_and_come_in_order():
@@ -70,7 +70,7 @@ def test_each_answer_is_there_once_and_another_question_has_none():
     ahead = Ahead(account.look)
     items = ahead.over(range(2), read_of)
     next(items)
-    assert ahead.take(Read("iam", "GetRole", {"UserName": "0"})) is None
+    assert ahead.take(Call("admin", "iam", "GetRole", {"UserName": "0"})) is None
     assert ahead.take(read_of(0)) is not None
     assert ahead.take(read_of(0)) is None
 
@@ -86,7 +86,7 @@ def test_who_stops_asking_leaves_nothing_for_later():
 
 
 def test_what_a_lookup_raises_is_raised_where_its_answer_is_taken():
-    def look(_read: Read) -> Answer:
+    def look(_read: Call) -> Answer:
         raise CredentialsError("they ended")
 
     ahead = Ahead(look)
@@ -107,9 +107,9 @@ def test_cleanup_does_and_says_the_same_in_either_kind_of_account(machine):
         machine.events.clear()
         add_by_hand(machine.world)
         with machine.process(kind=kind) as process:
-            report = process.cleanup.run("run00001")
+            removed = process.cleanup.run("run00001")
         said[kind] = (
-            report.removed,
+            removed,
             [(one.thing, one.gone, one.proof) for one in machine.said(ThingLookedUp)],
             process.cleanup._calls.made,
         )

@@ -40,8 +40,8 @@ def add_by_hand(world) -> None:
 
 def test_it_goes_backwards_and_proves_each_thing(left_open):
     with left_open.process() as process:
-        report = process.cleanup.run("run00001")
-    words = [thing.split()[0] for thing in report.removed]
+        removed = process.cleanup.run("run00001")
+    words = [thing.split()[0] for thing in removed]
     assert words == ["object", "inline", "CloudFormation", "access", "IAM"]
     looked = left_open.said(ThingLookedUp)
     assert all(one.gone for one in looked)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stslab.cli.bench import Bench
     from stslab.runner.journal.records import RunRecord
     from stslab.runner.undo.cleanup import Cleanup
-    from stslab.runner.undo.recover import Found, FoundRun
+    from stslab.runner.undo.recovery import Found, FoundRun
 
 
 @click.command("cleanup")
@@ -173,7 +173,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     """
     from stslab.cli.accounts import open_account, require_consent
     from stslab.render.sweep import show_found
-    from stslab.runner.undo.recover import Recovery
+    from stslab.runner.undo.recovery import Recovery
 
     opened = open_account(laid.home, where)
     if not dry_run:
@@ -216,7 +216,7 @@ def _sweep_wanted(laid: "Bench", opened: "Open", chosen: "tuple[FoundRun, ...]")
 def _require_all_told(laid: "Bench", found: "Found") -> None:
     """What can't be told for certain is left alone, but the account is not clean with it."""
     from stslab.runner.calls.look import label
-    from stslab.runner.undo.cleanup import by_hand
+    from stslab.runner.undo.proof import by_hand
 
     remaining = tuple((label(one), by_hand(one, laid.describe)) for one, _ in found.doubtful)
     if remaining or found.refused:

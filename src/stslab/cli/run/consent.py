@@ -73,7 +73,7 @@ def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple
     Raises:
         CredentialsError: one is not allowed.
     """
-    from stslab.runner.run.run import require_services
+    from stslab.runner.run.begin import require_services
 
     for service in sorted({*lab.services} - {*given}) if laid.asker else ():
         laid.console.print()

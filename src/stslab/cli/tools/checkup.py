@@ -181,7 +181,6 @@ def _sandbox(home: Home) -> Iterator[Checked]:
 def _profiles(home: Home) -> Iterator[Checked]:
     """The profiles that runs wrote: can they be read, and do their sessions last?"""
     from stslab.aws.profiles import ProfileFiles
-    from stslab.runner.run.credentials import has_expired
 
     for folder in sorted((home.root / "profiles").glob("*")):
         files = ProfileFiles(folder, region="")
@@ -191,7 +190,7 @@ def _profiles(home: Home) -> Iterator[Checked]:
             yield Checked("profiles", WRONG, error.message, error.hint, error.exit_code)
             continue
         now = datetime.now(UTC)
-        ended = [name for name, one in found.items() if one and has_expired(one.expiration, now)]
+        ended = [name for name, one in found.items() if one and one.have_expired(now)]
         names = ", ".join(f"{name} (ended)" if name in ended else name for name in found)
         fix = "`stslab run` makes the session anew." if ended else ""
         yield Checked("profiles", NOTE if ended else GOOD, f"{folder.name}: {names or 'none'}", fix)

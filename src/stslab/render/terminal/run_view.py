@@ -23,6 +23,7 @@ from stslab.runner.events import (
     StageStarted,
     ThingLookedUp,
     UndoFinished,
+    UndoOutcome,
     UndoStarted,
 )
 
@@ -226,7 +227,7 @@ def undo_started(paper: Paper, event: UndoStarted) -> None:
 def undo_finished(paper: Paper, event: UndoFinished) -> None:
     """One thing, and how taking it back went."""
     paper.wait.ended()
-    failed = event.outcome == "failed"
+    failed = event.outcome is UndoOutcome.FAILED
     sign = paper.symbols.failed if failed else paper.symbols.done
     by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
     aside = f"{event.outcome}, by {by}" if by else event.outcome

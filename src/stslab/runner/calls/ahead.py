@@ -5,24 +5,16 @@ begun before the run changed anything is not used after it.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from threading import Thread
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-from stslab.runner.ports import Outcome
+from stslab.runner.ports import Call, Outcome
 
 T = TypeVar("T")
 
 AT_ONCE = 8
 """How many lookups are under way together: few enough for IAM's request rates."""
-
-
-class Read(NamedTuple):
-    """A lookup: its service, its operation, and its parameters."""
-
-    service: str
-    operation: str
-    params: Mapping[str, Any]
 
 
 class _Lookup(Thread):
@@ -51,13 +43,13 @@ class _Lookup(Thread):
 
 
 class Ahead:
-    """Lookups that were begun and whose answers nobody has taken yet."""
+    """Lookups that were begun and whose answers have not been taken yet."""
 
-    def __init__(self, look: Callable[[Read], Outcome]) -> None:
+    def __init__(self, look: Callable[[Call], Outcome]) -> None:
         self._look = look
-        self._begun: list[tuple[Read, _Lookup]] = []
+        self._begun: list[tuple[Call, _Lookup]] = []
 
-    def over(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Generator[T, None, None]:
+    def over(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Generator[T, None, None]:
         """The items, one after the other, each when the lookups of the next are under way."""
         window: deque[T] = deque()
         try:
@@ -71,7 +63,7 @@ class Ahead:
         finally:
             self.forget()
 
-    def take(self, read: Read) -> Outcome | None:
+    def take(self, read: Call) -> Outcome | None:
         """The answer to this lookup, or None where it was not begun. It is there once."""
         for number, (begun, lookup) in enumerate(self._begun):
             if begun == read:
@@ -80,8 +72,8 @@ class Ahead:
         return None
 
     def forget(self) -> None:
-        """Take no answer any more: something changes, or nobody asks for the rest."""
+        """Take no answer any more: something changes, or the rest is not wanted."""
         self._begun = []
 
-    def _begin(self, read: Read) -> None:
+    def _begin(self, read: Call) -> None:
         self._begun.append((read, _Lookup(lambda: self._look(read))))

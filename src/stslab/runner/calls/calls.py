@@ -1,29 +1,36 @@
 """Makes a run's calls: with patience, counted, and with nothing secret to be seen."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from stslab.errors import NotOwn
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import EXISTS
 from stslab.kinds.operations import changes
 from stslab.redaction import redact, redact_text, secrets_in
-from stslab.runner.calls.ahead import Ahead, Read
-from stslab.runner.calls.own import Guard, OnlyReads
+from stslab.runner.calls.ahead import Ahead
 from stslab.runner.calls.patience import Patience, Verdict
 from stslab.runner.clock import Clock
 from stslab.runner.events import CallShown, Event
-from stslab.runner.ports import Account, Answer, Lost, Outcome, Profiles, Refusal, TargetInfo
+from stslab.runner.ports import (
+    ADMIN,
+    Account,
+    Answer,
+    Call,
+    Data,
+    Lost,
+    Outcome,
+    Profiles,
+    Refusal,
+    TargetInfo,
+)
 
 T = TypeVar("T")
-
-ADMIN = "admin"
-"""The identity that looks things up, and that undoes where the step's own can't."""
 
 _TRANSIENT_SECONDS = 60.0
 _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
 _PAGES = 1000
-_AT_ONCE = "sandbox"
 
 # What a new key or user answers while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
 # "Changes that I make are not always immediately visible").
@@ -32,135 +39,115 @@ _SPREADING = frozenset(
 )
 
 
+def only_reads(call: Call) -> None:
+    """The guard where there is no run: nothing is its own, so looking is all that is done."""
+    if changes(call.name):
+        raise NotOwn(f"{call.name} is no part of a run. Nothing was sent.")
+
+
 class Calls:
     """The calls of one run, or of a cleanup, on one account. ``made`` counts them.
 
-    ``guard`` judges each before it is sent.
+    ``guard`` judges each before it is sent, and raises NotOwn.
     """
 
     def __init__(
         self, account: Account, profiles: Profiles, emit: Callable[[Event], None], clock: Clock
     ) -> None:
-        self._account = account
-        self._profiles = profiles
-        self._secrets: set[str] = set()
-        self._unknown: set[str] = set()
+        self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
         self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
         self.made = 0
-        self.guard: Guard = OnlyReads()
-        self._ahead = Ahead(lambda read: account.call(ADMIN, *read))
+        self.guard: Callable[[Call], None] = only_reads
+        self._secrets: set[str] = set()
+        self._unknown: set[str] = set()
+        self._ahead = Ahead(self._send)
 
     @property
     def target(self) -> TargetInfo:
         """Where the calls go."""
-        return self._account.target
+        return self.account.target
 
-    def shown(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> CallShown:
+    def shown(self, call: Call) -> CallShown:
         """The call as it may be shown."""
-        return CallShown(identity, service, operation, self.clean(params))
+        params: Data = self.clean(call.params)
+        return CallShown(call.identity, call.service, call.operation, params)
 
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: T) -> T:
         """``value`` without secrets, by their keys and by what is known of them."""
-        return redact(value, self._secrets)
+        cleaned: T = redact(value, self._secrets)
+        return cleaned
 
     def clean_text(self, text: str) -> str:
         """``text`` without any known secret."""
         return redact_text(text, self._secrets)
 
-    def learn(self, value: Any) -> None:
+    def learn(self, value: object) -> None:
         """Take note of the secrets in ``value``, so that they are kept out of all that follows."""
         self._secrets.update(secrets_in(value))
 
     def learn_profiles(self, names: Iterable[str]) -> None:
         """Take note of the secrets of these profiles."""
-        for credentials in filter(None, map(self._profiles.get, names)):
-            self._secrets.update(
-                filter(None, [credentials.secret_access_key, credentials.session_token])
-            )
+        for one in filter(None, map(self.profiles.get, names)):
+            self._secrets.update(filter(None, [one.secret_access_key, one.session_token]))
 
-    def once(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> Outcome:
+    def once(self, call: Call) -> Outcome:
         """Make the call once.
 
         Raises:
             NotOwn: it would change what is not the run's own.
         """
-        self.guard.require(identity, service, operation, params)
+        self.guard(call)
         self.made += 1
-        self.learn(params)
-        if changes(f"{service}.{operation}"):
-            self._ahead.forget()
-        elif identity == ADMIN:
-            begun = self._ahead.take(Read(service, operation, params))
-            if begun is not None:
-                return begun
-        return self._account.call(identity, service, operation, params)
+        self.learn(call.params)
+        if not changes(call.name):
+            return self._ahead.take(call) or self._send(call)
+        self._ahead.forget()
+        return self._send(call)
 
-    def ahead(self, items: Iterable[T], read_of: Callable[[T], Read]) -> Iterator[T]:
-        """The items, while what :meth:`read` will be asked for the next ones is under way.
+    def _send(self, call: Call) -> Outcome:
+        return self.account.call(call.identity, call.service, call.operation, call.params)
+
+    def ahead(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Iterator[T]:
+        """The items, while what will be asked for the next ones is under way.
 
         In the embedded account, which answers at once, nothing is gained by that.
         """
-        return iter(items) if self.target.kind == _AT_ONCE else self._ahead.over(items, read_of)
+        return iter(items) if self.target.embedded else self._ahead.over(items, read_of)
 
-    def make(
-        self,
-        identity: str,
-        service: str,
-        operation: str,
-        params: Mapping[str, Any],
-        *,
-        within: float = 0.0,
-        expected: Collection[str] = (),
-    ) -> Outcome:
+    def make(self, call: Call, *, within: float = 0.0, expected: Collection[str] = ()) -> Outcome:
         """Make the call; again where that is safe and AWS says so, or IAM is still spreading.
 
         A refusal whose code is ``expected`` is the answer that was wanted. ``within`` is for
         how many seconds any other is worth another try, on a target that is eventually
-        consistent. What may have taken effect and must not be repeated
-        comes back as Lost.
+        consistent. What may have taken effect and must not be repeated comes back as Lost.
         """
-        repeatable = is_repeatable(f"{service}.{operation}")
+        repeatable = is_repeatable(call.name)
 
         def judge(outcome: Outcome) -> Verdict:
             wanted = isinstance(outcome, Refusal) and outcome.code in expected
-            worth = self._worth(outcome, identity, repeatable=repeatable, within=within)
-            limit = 0.0 if wanted else worth
-            return Verdict(limit, f"{operation}: {_reason(outcome)}")
+            worth = self._worth(outcome, call.identity, repeatable=repeatable, within=within)
+            return Verdict(0.0 if wanted else worth, f"{call.operation}: {_reason(outcome)}")
 
-        outcome = self.patience.until(
-            lambda: self.once(identity, service, operation, params), judge
-        )
+        outcome = self.patience.until(lambda: self.once(call), judge)
         if _is_spreading(outcome):
             # It had its minute: a key that is still unknown is not new, but gone.
-            self._unknown.add(self._key_of(identity))
+            self._unknown.add(self._key_of(call.identity))
         return _in_doubt(outcome, repeatable=repeatable)
 
-    def read(self, service: str, operation: str, params: Mapping[str, Any]) -> Outcome:
+    def read(self, service: str, operation: str, params: Data) -> Outcome:
         """Look something up, as ``admin``."""
-        return self.make(ADMIN, service, operation, params)
+        return self.make(Call(ADMIN, service, operation, params))
 
-    def pages(
-        self,
-        service: str,
-        operation: str,
-        params: Mapping[str, Any],
-        tokens: Mapping[str, str],
-        *,
-        identity: str = ADMIN,
-    ) -> Iterator[Outcome]:
+    def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:
         """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""
-        asked = dict(params)
+        asked = dict(call.params)
         for _ in range(_PAGES):
-            outcome = self.make(identity, service, operation, asked)
+            outcome = self.make(Call(call.identity, call.service, call.operation, asked))
             yield outcome
             following = _following(outcome, tokens)
             if not following or {**asked, **following} == asked:
                 return
-            asked |= following
+            asked = {**asked, **following}
 
     def _worth(self, outcome: Outcome, identity: str, *, repeatable: bool, within: float) -> float:
         """For how many seconds after the first try another one is worth it."""
@@ -177,7 +164,7 @@ class Calls:
         return max(within, _SPREADING_SECONDS if spreading and identity != ADMIN else 0.0)
 
     def _key_of(self, identity: str) -> str:
-        found = self._profiles.get(identity)
+        found = self.profiles.get(identity)
         return found.access_key_id if found else ""
 
 
@@ -198,7 +185,7 @@ def _in_doubt(outcome: Outcome, *, repeatable: bool) -> Outcome:
     return outcome
 
 
-def _following(outcome: Outcome, tokens: Mapping[str, str]) -> dict[str, Any]:
+def _following(outcome: Outcome, tokens: Mapping[str, str]) -> Data:
     if not isinstance(outcome, Answer) or outcome.data.get("IsTruncated") is False:
         return {}
     return {tokens[name]: outcome.data[name] for name in tokens if outcome.data.get(name)}

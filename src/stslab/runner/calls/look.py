@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stslab.kinds.creations import CREATIONS
 from stslab.kinds.kind import RUN_TAG, Kind, is_gone, search
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.ahead import Read
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import Thing
-from stslab.runner.ports import Answer, Lost, Outcome, Refusal
+from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Refusal
 
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
@@ -24,7 +22,7 @@ class Sight:
     there: bool | None
     proof: str
     call: CallShown
-    data: Mapping[str, Any]
+    data: Data
 
 
 def label(thing: Thing) -> str:
@@ -39,134 +37,118 @@ def complete(thing: Thing) -> bool:
     return kind is not None and all(thing.names.get(name) for name in kind.names)
 
 
-def can_be_listed(thing: Thing) -> bool:
-    """Whether enough of its names are known to list its kind."""
-    return set(KINDS[thing.kind].look_names) <= thing.names.keys()
-
-
 def is_guarded(sight: Sight) -> bool:
     """Whether somebody protected what was seen against removal (a stack's termination)."""
     kind = KINDS[sight.thing.kind]
     return bool(kind.guarded and search(kind.guarded, {"answer": sight.data}))
 
 
-def read_of(thing: Thing) -> Read:
+def read_of(thing: Thing) -> Call:
     """The lookup that shows the thing. Its kind is known and its names are complete."""
     kind = KINDS[thing.kind]
-    return Read(kind.service, kind.look, {name: thing.names[name] for name in kind.look_names})
+    names = {name: thing.names[name] for name in kind.look_names}
+    return Call(ADMIN, kind.service, kind.look, names)
 
 
-class Lookout:
-    """Looks things up as ``admin``, for one run."""
+def look(work: Work, thing: Thing) -> Sight:
+    """Look the thing up once. Its kind is known and its names are complete."""
+    read = read_of(thing)
+    outcome = work.calls.make(read)
+    there, proof = _seen(KINDS[thing.kind], thing, outcome)
+    data = outcome.data if isinstance(outcome, Answer) else {}
+    return Sight(thing, there, work.calls.clean_text(proof), work.calls.shown(read), data)
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
 
-    def look(self, thing: Thing) -> Sight:
-        """Look the thing up once. Its kind is known and its names are complete."""
-        kind, read = KINDS[thing.kind], read_of(thing)
-        outcome = self._work.calls.read(*read)
-        there, proof = _seen(kind, thing, outcome)
-        return Sight(
-            thing,
-            there,
-            self._work.calls.clean_text(proof),
-            self._work.calls.shown("admin", *read),
-            outcome.data if isinstance(outcome, Answer) else {},
-        )
+def is_ours(work: Work, sight: Sight) -> bool:
+    """Whether this run made what was seen: by its tag; else by what it hangs on, or its name.
 
-    def is_ours(self, sight: Sight) -> bool:
-        """Whether this run made what was seen: by its tag; else by what it hangs on, or its name.
+    A thing with another run's tag is never ours, whatever its name; nor is one without a
+    tag whose kind is made with one: the call that made it was not the run's.
+    """
+    read, tag = _tag(work, sight)
+    if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
+        ours = tag == work.run.id
+    elif KINDS[sight.thing.kind].parent:
+        ours = parent_is_ours(work, sight.thing)
+    else:
+        ours = any(work.run.id in name for name in sight.thing.names.values())
+    if ours:
+        work.own.recognise(sight.thing)
+    return ours
 
-        A thing with another run's tag is never ours, whatever its name; nor is one without a
-        tag whose kind is made with one: the call that made it was not the run's.
-        """
-        ours = self._is_ours(sight)
-        if ours:
-            self._work.own.recognise(sight.thing)
-        return ours
 
-    def _is_ours(self, sight: Sight) -> bool:
-        read, tag = self._tag(sight)
-        if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
-            return tag == self._work.run.id
-        kind = KINDS[sight.thing.kind]
-        if kind.parent:
-            return self.parent_is_ours(sight.thing)
-        return any(self._work.run.id in name for name in sight.thing.names.values())
+def parent_is_ours(work: Work, thing: Thing) -> bool:
+    """Whether what the thing hangs on (a key's user, an object's bucket) is the run's own."""
+    parent = _parent(thing)
+    if parent is None:
+        return False
+    if any(parent.same(made) for made in work.made()):
+        return True
+    sight = look(work, parent)
+    return bool(sight.there) and is_ours(work, sight)
 
-    def identified(self, thing: Thing) -> Thing:
-        """The thing with what tells it from another of its names that is made later."""
-        kind = KINDS[thing.kind]
-        if thing.identity or kind.parent or not complete(thing):
-            return thing
-        return replace(thing, identity=self._identity(self.look(thing)))
 
-    def is_replaced(self, thing: Thing) -> bool:
-        """Whether what has the thing's names now, or what it hangs on, was made after the run's."""
-        kind = KINDS[thing.kind]
-        if kind.parent:
-            known = set(kind.parent_names) <= thing.names.keys()
-            return known and self.is_replaced(_parent(thing))
-        own = {one.identity for one in self._work.known() if one.same(thing)}
-        if not own or not complete(thing):
-            return False
-        sight = self.look(thing)
-        if "" in own:  # it could not be told then; the tag of another run tells enough
-            return bool(sight.there) and self._tag(sight)[1] not in (None, self._work.run.id)
-        return bool(sight.there) and self._identity(sight) not in own
+def identified(work: Work, thing: Thing) -> Thing:
+    """The thing with what tells it from another of its names that is made later."""
+    if thing.identity or KINDS[thing.kind].parent or not complete(thing):
+        return thing
+    return replace(thing, identity=_identity(work, look(work, thing)))
 
-    def _identity(self, sight: Sight) -> str:
-        kind = KINDS[sight.thing.kind]
-        if not sight.there:
-            return ""
-        if kind.identity:
-            return identity_in(kind, sight.data)
-        return self._tag(sight)[1] or ""
 
-    def parent_is_ours(self, thing: Thing) -> bool:
-        """Whether what the thing hangs on (a key's user, an object's bucket) is the run's own."""
-        kind = KINDS[thing.kind]
-        if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
-            return False
+def is_replaced(work: Work, thing: Thing) -> bool:
+    """Whether what has the thing's names now, or what it hangs on, was made after the run's."""
+    if KINDS[thing.kind].parent:
         parent = _parent(thing)
-        if any(parent.same(made) for made in self._work.made()):
-            return True
-        sight = self.look(parent)
-        return bool(sight.there) and self.is_ours(sight)
-
-    def _tag(self, sight: Sight) -> tuple[bool, str | None]:
-        """Whether its tags could be read, and the run that they name."""
-        kind = KINDS[sight.thing.kind]
-        data, read = sight.data, bool(sight.there)
-        if kind.tagging:
-            params = {name: sight.thing.names[name] for name in kind.tagging_names}
-            outcome = self._work.calls.read(kind.service, kind.tagging, params)
-            none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome)
-            read = none or isinstance(outcome, Answer)
-            data = outcome.data if isinstance(outcome, Answer) else {}
-        found = search(kind.tags, {"answer": data, "thing": dict(sight.thing.names)})
-        return read, tag_in(found)
+        return parent is not None and is_replaced(work, parent)
+    own = {one.identity for one in work.known() if one.same(thing)}
+    if not own or not complete(thing):
+        return False
+    sight = look(work, thing)
+    if "" in own:  # it could not be told then; the tag of another run tells enough
+        return bool(sight.there) and _tag(work, sight)[1] not in (None, work.run.id)
+    return bool(sight.there) and _identity(work, sight) not in own
 
 
-def identity_in(kind: Kind, answer: Mapping[str, Any]) -> str:
+def identity_in(kind: Kind, answer: Data) -> str:
     """The unique id, or the time of creation, in a response of the lookup or of the creation."""
     found = search(kind.identity, {"answer": answer}) if kind.identity else None
     return str(found or "")
 
 
-def _parent(thing: Thing) -> Thing:
-    """What a thing hangs on. All that names it is known."""
-    kind = KINDS[thing.kind]
-    return Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
-
-
-def tag_in(tags: Any) -> str | None:
+def tag_in(tags: object) -> str | None:
     """The run that a list of tags names, or None."""
     for tag in tags if isinstance(tags, list) else ():
         if isinstance(tag, Mapping) and tag.get("Key") == RUN_TAG:
             return str(tag.get("Value"))
     return None
+
+
+def _identity(work: Work, sight: Sight) -> str:
+    kind = KINDS[sight.thing.kind]
+    if not sight.there:
+        return ""
+    return identity_in(kind, sight.data) if kind.identity else _tag(work, sight)[1] or ""
+
+
+def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
+    """Whether its tags could be read, and the run that they name."""
+    kind, thing = KINDS[sight.thing.kind], sight.thing
+    data, read = sight.data, bool(sight.there)
+    if kind.tagging:
+        params = {name: thing.names[name] for name in kind.tagging_names}
+        outcome = work.calls.read(kind.service, kind.tagging, params)
+        none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome)
+        read = none or isinstance(outcome, Answer)
+        data = outcome.data if isinstance(outcome, Answer) else {}
+    return read, tag_in(search(kind.tags, {"answer": data, "thing": dict(thing.names)}))
+
+
+def _parent(thing: Thing) -> Thing | None:
+    """What a thing hangs on, if it hangs on one and that can be named."""
+    kind = KINDS[thing.kind]
+    if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
+        return None
+    return Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
 
 
 def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]:

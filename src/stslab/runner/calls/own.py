@@ -1,7 +1,7 @@
 """Judges each call of a run before it is sent: it changes only what is the run's own."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from stslab.errors import NotOwn
 from stslab.kinds.judge import Objection, objections
@@ -10,40 +10,14 @@ from stslab.kinds.own import Own
 from stslab.kinds.table import KINDS
 from stslab.runner.journal.records import MADE, Entry, EntryState, RunRecord, Thing, UndoCall
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import ADMIN, Call
 
-_ADMIN = "admin"
 # What a run may have made, or made and undid: its names are the run's own.
 _NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)
 # These name things of the account that calls; a bucket's name is the only one in the world.
 _OF_AN_ACCOUNT = ("iam", "cloudformation")
 _OF_THE_CALLER = ("sts.GetSessionToken", "sts.GetFederationToken")
 _UNRESOLVED = frozenset({"${{"})
-
-
-class Guard(Protocol):
-    """Says no to calls before they are sent."""
-
-    def require(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> None:
-        """Let the call pass.
-
-        Raises:
-            NotOwn: it would change what is not the run's own.
-        """
-        ...
-
-
-class OnlyReads:
-    """Where there is no run, nothing is anybody's own: looking is all that is done."""
-
-    def require(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> None:
-        """Let the call pass if it changes nothing."""
-        del identity, params
-        if changes(f"{service}.{operation}"):
-            raise NotOwn(f"{service}.{operation} is no part of a run. Nothing was sent.")
 
 
 class OwnOnly:
@@ -54,15 +28,13 @@ class OwnOnly:
         self._journal = journal
         self._recognised: set[tuple[str, str]] = set()
 
-    def require(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> None:
+    def require(self, call: Call) -> None:
         """Let the call pass.
 
         Raises:
             NotOwn: it would change what is not the run's own.
         """
-        for found in self._objections(identity, f"{service}.{operation}", params):
+        for found in self._objections(call, Own("", "", "")):
             raise not_own(found)
 
     def objections_to(
@@ -72,59 +44,47 @@ class OwnOnly:
 
         ``made`` is what the step itself makes.
         """
-        more = frozenset(_named(made) if made else ())
-        for call in undo:
-            told = f"{call.service}.{call.operation}"
-            for found in self._objections(call.identity, told, call.params, _UNRESOLVED, more):
-                yield call, found
+        own = frozenset(_named(made) if made else ())
+        more = Own("", "", "", things=own, unknown=_UNRESOLVED)
+        for one in undo:
+            for found in self._objections(one.call, more):
+                yield one, found
                 break
 
     def recognise(self, thing: Thing) -> None:
         """Take what was recognised in the account (by its tag, its parent or its name) for own."""
         self._recognised |= set(_named(thing))
 
-    def _objections(
-        self,
-        identity: str,
-        call: str,
-        params: Mapping[str, Any],
-        unknown: frozenset[str] = frozenset(),
-        more: frozenset[tuple[str, str]] = frozenset(),
-    ) -> Iterator[Objection]:
-        service = call.partition(".")[0]
-        if not changes(call) and service in HOME:
+    def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
+        """``more`` are things that are own besides, and texts that stand for the unknown."""
+        if not changes(call.name) and call.service in HOME:
             return
         entries = self._journal.entries(self._run.id)
-        account, user = _caller(identity, entries, self._run.account)
-        if service in _OF_AN_ACCOUNT and account != self._run.account:
+        account, user = _caller(call.identity, entries, self._run.account)
+        if call.service in _OF_AN_ACCOUNT and account != self._run.account:
             where = f"account {account}" if account else "an account that is not known"
-            yield Objection(f"{call} as {identity} would change {where}, which is not the run's.")
+            yield Objection(
+                f"{call.name} as {call.identity} would change {where}, which is not the run's."
+            )
             return
-        yield from objections(call, params, self._own(entries, unknown, more), user)
+        yield from objections(call.name, call.params, self._own(entries, more), user)
 
-    def _own(
-        self,
-        entries: tuple[Entry, ...],
-        unknown: frozenset[str],
-        more: frozenset[tuple[str, str]],
-    ) -> Own:
-        run = self._run
-        things = self._recognised | more
+    def _own(self, entries: tuple[Entry, ...], more: Own) -> Own:
+        run, things = self._run, self._recognised | more.things
         for entry in entries:
             if entry.state in _NAMED:
-                sure = entry.state in MADE
                 own = [entry.thing] if entry.thing else []
                 every = (*own, *self._journal.things(run.id, entry.seq))
                 named = [one for thing in every for one in _named(thing)]
-                things |= {one for one in named if sure or run.id in one[1]}
-        return Own(
+                things |= {one for one in named if entry.state in MADE or run.id in one[1]}
+        return replace(
+            more,
             run=run.id,
             account=run.account,
             partition=run.partition,
             things=frozenset(things),
             embedded=run.kind == "sandbox",
             allowed=run.allowed,
-            unknown=unknown,
         )
 
 
@@ -143,7 +103,7 @@ def _named(thing: Thing) -> Iterator[tuple[str, str]]:
 
 def _caller(identity: str, entries: tuple[Entry, ...], home: str) -> tuple[str, str]:
     """The account that an identity calls in, and the run's own user that it is; else nothing."""
-    if identity == _ADMIN:
+    if identity == ADMIN:
         return home, ""
     made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
     if not made:

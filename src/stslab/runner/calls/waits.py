@@ -1,13 +1,11 @@
 """Waits for what a call began, by botocore's waiters; a stack's events are told as they come."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
-from stslab.runner.ports import Answer, Outcome, Refusal, WaiterProbe
+from stslab.runner.ports import ADMIN, Answer, Call, Data, Outcome, Refusal, WaiterProbe
 
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
@@ -24,9 +22,8 @@ class Waited:
 class StackEvents:
     """Follows one stack's events; those that it has seen are not told again."""
 
-    def __init__(self, work: Work, identity: str, stack: str) -> None:
+    def __init__(self, work: Work, stack: str) -> None:
         self._work = work
-        self._identity = identity
         self._stack = stack
         self._seen: set[str] = set()
         self.failures: list[str] = []
@@ -42,17 +39,15 @@ class StackEvents:
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
             told = _progress(event)
-            self._work.emit(told)
+            self._work.calls.emit(told)
             if told.status.endswith("FAILED") and _CANCELLED not in told.reason:
                 self.failures.append(f"{told.resource}: {told.reason}")
 
-    def _unseen(self) -> list[Mapping[str, Any]]:
+    def _unseen(self) -> list[Data]:
         """New events, the oldest first. AWS gives the newest first, in pages."""
-        new: list[Mapping[str, Any]] = []
-        pages = self._work.calls.pages(
-            _STACKS, "DescribeStackEvents", {"StackName": self._stack}, {"NextToken": "NextToken"}
-        )
-        for page in pages:
+        new: list[Data] = []
+        listing = Call(ADMIN, _STACKS, "DescribeStackEvents", {"StackName": self._stack})
+        for page in self._work.calls.pages(listing, {"NextToken": "NextToken"}):
             events = page.data.get("StackEvents", []) if isinstance(page, Answer) else []
             fresh = [event for event in events if event.get("EventId") not in self._seen]
             new += fresh
@@ -61,7 +56,7 @@ class StackEvents:
         return new[::-1]
 
 
-def _progress(event: Mapping[str, Any]) -> StackProgress:
+def _progress(event: Data) -> StackProgress:
     return StackProgress(
         time=str(event.get("Timestamp", "")),
         resource=str(event.get("LogicalResourceId", "")),
@@ -71,48 +66,35 @@ def _progress(event: Mapping[str, Any]) -> StackProgress:
     )
 
 
-class Waits:
-    """Waits, for one run."""
+def wait(
+    work: Work,
+    identity: str,
+    service: str,
+    waiter: str,
+    params: Data,
+    *,
+    events: StackEvents | None = None,
+) -> Waited:
+    """Wait until the waiter says success or failure, or its time is up."""
+    account = work.calls.account
+    pace = account.waiter_pace(service, waiter)
+    limit = pace.delay * pace.max_attempts
+    if events is None and service == _STACKS and params.get("StackName"):
+        events = StackEvents(work, str(params["StackName"]))
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def look() -> WaiterProbe:
+        work.calls.made += 1
+        probe = account.probe(identity, service, waiter, params)
+        if events:
+            events.tell()
+        return probe
 
-    def events_of(
-        self, identity: str, service: str, params: Mapping[str, Any]
-    ) -> StackEvents | None:
-        """The events to follow in a wait with these parameters, if it is for a stack."""
-        stack = params.get("StackName")
-        return (
-            StackEvents(self._work, identity, str(stack)) if service == _STACKS and stack else None
-        )
+    def judge(probe: WaiterProbe) -> Verdict:
+        return Verdict(limit if probe.state == "retry" else 0.0, waiter.replace("_", " "))
 
-    def wait(
-        self,
-        identity: str,
-        service: str,
-        waiter: str,
-        params: Mapping[str, Any],
-        events: StackEvents | None = None,
-    ) -> Waited:
-        """Wait until the waiter says success or failure, or its time is up."""
-        account = self._work.account
-        pace = account.waiter_pace(service, waiter)
-        limit = pace.delay * pace.max_attempts
-        following = events or self.events_of(identity, service, params)
-
-        def look() -> WaiterProbe:
-            self._work.calls.made += 1
-            probe = account.probe(identity, service, waiter, params)
-            if following:
-                following.tell()
-            return probe
-
-        def judge(probe: WaiterProbe) -> Verdict:
-            return Verdict(limit if probe.state == "retry" else 0.0, waiter.replace("_", " "))
-
-        pause = min(pace.delay, account.target.pace)
-        probe = self._work.calls.patience.until(look, judge, pause=pause)
-        return _waited(probe, waiter, limit, following.failures if following else [])
+    pause = min(pace.delay, account.target.pace)
+    probe = work.calls.patience.until(look, judge, pause=pause)
+    return _waited(probe, waiter, limit, events.failures if events else [])
 
 
 def _waited(probe: WaiterProbe, waiter: str, limit: float, failures: list[str]) -> Waited:

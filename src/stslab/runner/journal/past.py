@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from msgspec.json import decode
 
@@ -120,7 +120,7 @@ class Past:
         """What else the call with this number made."""
         return tuple(found.thing for found, _ in self._of(Found) if found.entry == entry)
 
-    def saved(self) -> dict[str, Any]:
+    def saved(self) -> dict[str, object]:
         """The values that steps saved, by name."""
         every = [outcome.result.saved for outcome, _ in self._of(Outcome)]
         return {name: value for saved in every for name, value in saved.items()}
@@ -143,6 +143,11 @@ class Past:
     def checks(self) -> tuple[CheckRecord, ...]:
         """Each time that a claim was tried, in order."""
         return tuple(check for check, _ in self._of(CheckRecord))
+
+    def proved(self, stage: str, number: int) -> CheckRecord | None:
+        """The last time that a claim held, if it ever did."""
+        held = [one for one in self.checks() if (one.stage, one.number) == (stage, number)]
+        return next((one for one in reversed(held) if one.held), None)
 
     def predictions(self) -> tuple[Prediction, ...]:
         """What the learner said before checks, in order."""

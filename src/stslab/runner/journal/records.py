@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from stslab.kinds.own import Allowed
+from stslab.runner.ports import Call, Data
 
 
 class RunState(StrEnum):
@@ -18,7 +18,7 @@ class RunState(StrEnum):
     FINISHED = "finished"
     """All its stages are done and nothing is left."""
     CLEANED = "cleaned"
-    """Cleanup took it back before its end; nothing is left."""
+    """Cleanup undid it before its end; nothing is left."""
     LOST = "lost"
     """The account that it ran on is gone, and with it all that it made."""
 
@@ -46,7 +46,7 @@ class EntryState(StrEnum):
     REPLACED = "replaced"
     """The call was made again; the later entry stands for both."""
     UNDONE = "undone"
-    """It was taken back."""
+    """It was undone."""
     NEVER_MADE = "never made"
     """It was looked for and is not there."""
     KEPT = "kept"
@@ -130,19 +130,24 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class UndoCall:
-    """A call that takes a step back. ``waiter`` is a botocore waiter's name, or empty."""
+    """A call that undoes a step. ``waiter`` is a botocore waiter's name, or empty."""
 
     identity: str
     service: str
     operation: str
-    params: Mapping[str, Any]
+    params: Data
     waiter: str = ""
-    waiter_params: Mapping[str, Any] = field(default_factory=dict)
+    waiter_params: Data = field(default_factory=dict)
+
+    @property
+    def call(self) -> Call:
+        """The call alone."""
+        return Call(self.identity, self.service, self.operation, self.params)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is about to be called, how it is taken back, and how its thing is recognised.
+    """What is about to be called, how it is undone, and how its thing is recognised.
 
     ``thing`` may lack names that only the answer tells. ``replaces`` is an earlier
     perhaps-done entry, or 0.
@@ -154,11 +159,16 @@ class Intent:
     identity: str
     service: str
     operation: str
-    params: Mapping[str, Any]
+    params: Data
     thing: Thing | None
     undo: tuple[UndoCall, ...]
     profile: str = ""
     replaces: int = 0
+
+    @property
+    def call(self) -> Call:
+        """The call alone."""
+        return Call(self.identity, self.service, self.operation, self.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +201,7 @@ class Result:
     request_id: str = ""
     thing: Thing | None = None
     undo: tuple[UndoCall, ...] | None = None
-    saved: Mapping[str, Any] = field(default_factory=dict)
+    saved: Data = field(default_factory=dict)
     profile: tuple[str, str, str] | None = None
 
 
@@ -208,7 +218,7 @@ class SavedProfile:
 class Told:
     """One call of a run as a report tells it. ``ended`` is empty where no answer is known.
 
-    ``state`` is what became of it in the end: taken back or not; ``happened`` what came of
+    ``state`` is what became of it in the end: undone or not; ``happened`` what came of
     the call itself, and ``answered`` when. Times are ISO 8601 in UTC.
     """
 

@@ -162,7 +162,7 @@ class Journal:
 
     # What the run knows
 
-    def saved(self, run: str) -> dict[str, Any]:
+    def saved(self, run: str) -> dict[str, object]:
         """The values that steps saved, by name."""
         return self.past(run, ("outcome",)).saved()
 
@@ -281,12 +281,12 @@ class Journal:
             self._database.execute(_ADD, (run, number, kind, at, text, seal))
         return int(last) + 1
 
-    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with _explained(self.path):
             return self._database.execute(query, values).fetchall()
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """``value`` as JSON; what JSON does not know becomes its text."""
     return _ENCODE(value).decode()
 

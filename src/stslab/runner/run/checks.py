@@ -1,28 +1,26 @@
 """Proves a checkpoint's claims: a call each, repeated within its time until it holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.creations import creation_of
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.references import evaluate, resolve, truthy
-from stslab.runner.calls.calls import ADMIN
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.reasons import mismatch
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal.records import CheckRecord, EntryState, Intent, Result
-from stslab.runner.ports import Answer, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.run.begin import claim
 from stslab.runner.run.gone import was_made
-from stslab.runner.run.outline import claim
-from stslab.runner.run.owning import require_own
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.proof_text import compared
-from stslab.runner.undo.remove import removal_of
+from stslab.runner.undo.removal import removal_of
+from stslab.runner.undo.stacks import require_own
 
 _NO_CREDENTIALS = "NoCredentials"
 
@@ -58,7 +56,7 @@ class Checks:
     ``tell`` tells why AWS refused.
     """
 
-    def __init__(self, work: Work, scope: Callable[[], Mapping[str, Any]], tell: Tell) -> None:
+    def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work = work
         self._scope = scope
         self._tell = tell
@@ -80,7 +78,7 @@ class Checks:
 
         Raises: as :meth:`prove`.
         """
-        check, started = stage.checkpoint[number], self._work.clock.monotonic()
+        check, started = stage.checkpoint[number], self._work.calls.clock.monotonic()
         finding = self._found(stage, number, earlier)
         record = CheckRecord(
             stage=stage.id,
@@ -93,18 +91,25 @@ class Checks:
             code=finding.code,
             proof=self._work.calls.clean_text(finding.proof),
             request_id=finding.request_id,
-            seconds=self._work.clock.monotonic() - started,
-            at=self._work.clock.now().isoformat(timespec="milliseconds"),
+            seconds=self._work.calls.clock.monotonic() - started,
+            at=self._work.calls.clock.now().isoformat(timespec="milliseconds"),
             void=finding.void,
             gates=finding.gates,
         )
         self._emit(record, check, finding.why, None if finding.held else earlier)
         return record
 
-    def tell_again(self, record: CheckRecord, check: Check) -> None:
-        """Tell of a claim that was proved before and can't be tried any more."""
-        self._work.emit(CheckStarted(record.stage, record.says, None))
-        self._emit(record, check, "", None)
+    def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
+        """The same; a claim that was proved with a profile that is out of the files stays so."""
+        check = stage.checkpoint[number]
+        if check.identity != ADMIN and self._work.calls.profiles.get(check.identity) is None:
+            past = self._work.journal.past(self._work.run.id, ("check",))
+            record = past.proved(stage.id, number)
+            if record:
+                self._work.calls.emit(CheckStarted(record.stage, record.says, None))
+                self._emit(record, check, "", None)
+                return record
+        return self.prove(stage, number)
 
     def said(self, text: str) -> str:
         """A claim's sentence, with what is known put in."""
@@ -113,105 +118,94 @@ class Checks:
     def _found(self, stage: Stage, number: int, earlier: Earlier | None) -> Finding:
         """Tell that the claim is being tried, and try it, if it can be."""
         check, scope = stage.checkpoint[number], self._scope()
+        says, calls = self.said(check.says), self._work.calls
         try:
             params = resolve(check.params, scope)
         except UnresolvedReference as error:
-            self._work.emit(CheckStarted(stage.id, self.said(check.says), None))
+            calls.emit(CheckStarted(stage.id, says, None))
             if stage.cleanup:  # only its making would have told the name
                 return _NEVER_MADE
             if not earlier:
                 raise
             return Finding(held=False, proof="", why=error.message)
-        call = (
-            self._work.calls.shown(check.identity, check.service, check.operation, params)
-            if check.call
-            else None
-        )
-        self._work.emit(CheckStarted(stage.id, self.said(check.says), call))
+        call = Call(check.identity, check.service, check.operation, params)
+        calls.emit(CheckStarted(stage.id, says, calls.shown(call) if check.call else None))
         if stage.cleanup and not was_made(self._work, check, params, scope):
             return _NEVER_MADE
-        return self._tried(stage, number, params, scope) if check.call else self._gone(check)
+        return self._tried(stage, number, call) if check.call else self._gone(check)
 
-    def _tried(
-        self, stage: Stage, number: int, params: Mapping[str, Any], scope: Mapping[str, Any]
-    ) -> Finding:
+    def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
         """Once; or until it holds, within the check's time, where changes take time to spread."""
-        check = stage.checkpoint[number]
-        spreading = self._work.account.target.eventually_consistent
+        check, scope = stage.checkpoint[number], self._scope()
+        spreading = self._work.calls.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
-        call = self._making(stage, number, params)
+        conclude = self._intended(stage, number, call)
 
         def attempt() -> Finding:
-            return self._judged(check, call(), scope)
+            outcome = self._called(check, call)
+            conclude(outcome)
+            return self._judged(check, outcome, scope)
 
         def judge(finding: Finding) -> Verdict:
             return Verdict(0.0 if finding.held else limit, check.says)
 
         return self._work.calls.patience.until(attempt, judge)
 
-    def _making(
-        self, stage: Stage, number: int, params: Mapping[str, Any]
-    ) -> Callable[[], Outcome]:
-        """The check's call. One that would make a thing is journaled, lest it does and is left."""
-        check = stage.checkpoint[number]
-        self._require_own(check, params)
-        creation, target = creation_of(check.call or "", params), self._work.account.target
-        thing = thing_made(creation, params, {}, target)
+    def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
+        """Journals a check's call that would make a thing, lest it does and is left.
+
+        What it gives journals the outcome of each try.
+        """
+        work, check = self._work, stage.checkpoint[number]
+        try:
+            require_own(work, call)
+        except NotOwn as error:
+            raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
+        thing = thing_made(creation_of(call.name, call.params), call.params, {}, work.calls.target)
         if thing is None or KINDS[thing.kind].parent or not complete(thing):
-            return lambda: self._called(check, params)
+            return lambda _: None
         intent = Intent(
             stage=stage.id,
             step=-1 - number,
             title=check.says,
-            identity=check.identity,
-            service=check.service,
-            operation=check.operation,
-            params=self._work.calls.clean(params),
+            identity=call.identity,
+            service=call.service,
+            operation=call.operation,
+            params=work.calls.clean(call.params),
             thing=thing,
             undo=(removal_of(thing),),
         )
-        run, journal = self._work.run.id, self._work.journal
-        seq = journal.intend(run, intent)
-        made: list[bool] = []
+        seq, made = work.journal.intend(work.run.id, intent), list[bool]()
 
-        def call() -> Outcome:
-            outcome = self._called(check, params)
+        def conclude(outcome: Outcome) -> None:
             made.append(isinstance(outcome, Answer))
             if not isinstance(outcome, Lost):
                 state = EntryState.DONE if any(made) else EntryState.REFUSED
-                journal.conclude(run, seq, Result(state, "", outcome.request_id))
-            return outcome
+                work.conclude(seq, Result(state, "", outcome.request_id))
 
-        return call
+        return conclude
 
-    def _require_own(self, check: Check, params: Mapping[str, Any]) -> None:
+    def _called(self, check: Check, call: Call) -> Outcome:
+        calls = self._work.calls
         try:
-            require_own(self._work, check.identity, check.service, check.operation, params)
-        except NotOwn as error:
-            raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
-
-    def _called(self, check: Check, params: Mapping[str, Any]) -> Outcome:
-        try:
-            outcome = self._work.calls.make(
-                check.identity, check.service, check.operation, params, expected=check.fails
-            )
+            outcome = calls.make(call, expected=check.fails)
         except CredentialsError as error:
             if check.identity == ADMIN:
                 raise
             return Refusal(_NO_CREDENTIALS, error.message)
         if isinstance(outcome, Answer):
-            self._work.calls.learn(outcome.data)
-            return replace(outcome, data=self._work.calls.clean(outcome.data))
+            calls.learn(outcome.data)
+            return replace(outcome, data=calls.clean(outcome.data))
         return outcome
 
     def _gone(self, check: Check) -> Finding:
-        there = [name for name in check.profiles_gone if self._work.profiles.get(name)]
+        there = [name for name in check.profiles_gone if self._work.calls.profiles.get(name)]
         every = ", ".join(check.profiles_gone)
         if there:
             return Finding(held=False, proof="", why=f"still there: {', '.join(there)}")
         return Finding(held=True, proof=f"the profile files no longer hold {every}")
 
-    def _judged(self, check: Check, outcome: Outcome, scope: Mapping[str, Any]) -> Finding:
+    def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
         if isinstance(outcome, Lost):
             return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
         if isinstance(outcome, Refusal):
@@ -223,7 +217,7 @@ class Checks:
         return _answered(check.expect, outcome, scope)
 
     def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
-        self._work.emit(
+        self._work.calls.emit(
             CheckFinished(
                 stage=record.stage,
                 says=record.says,
@@ -259,7 +253,7 @@ def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     )
 
 
-def _answered(expect: str | None, answer: Answer, scope: Mapping[str, Any]) -> Finding:
+def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
     if expect is None:
         return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
     try:
@@ -275,7 +269,7 @@ def _answered(expect: str | None, answer: Answer, scope: Mapping[str, Any]) -> F
     )
 
 
-def _said(text: str, scope: Mapping[str, Any]) -> str:
+def _said(text: str, scope: Data) -> str:
     """A sentence with what is known put in: it is shown even where something is not."""
     try:
         return str(resolve(text, scope))

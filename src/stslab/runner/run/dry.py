@@ -15,11 +15,11 @@ from stslab.runner.events import (
     Foreseen,
     RunStarted,
     StageShown,
-    StageStarted,
     StepStarted,
 )
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import Plan
+from stslab.runner.run.run import stage_started
 from stslab.runner.run.scope import basis
 
 RUN_ID = "abcd1234"
@@ -56,9 +56,7 @@ class DryRun:
         base = basis(self._run_id, target.account, target.region, target.partition)
         chosen = {stage.id for stage in plan.stages}
         listed = [
-            one
-            for one in effects(self._lab, base, embedded=target.kind == "sandbox")
-            if one.stage in chosen
+            one for one in effects(self._lab, base, embedded=target.embedded) if one.stage in chosen
         ]
         told = summary(listed)
         self._emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
@@ -67,16 +65,7 @@ class DryRun:
 
     def _stage(self, stage: Stage, effects: Mapping[Place, Effect]) -> None:
         number = self._lab.stages.index(stage)
-        self._emit(
-            StageStarted(
-                stage=stage.id,
-                title=stage.title,
-                intro=stage.intro,
-                pages=tuple((page.title, page.url) for page in stage.pages),
-                number=number + 1,
-                of=len(self._lab.stages),
-            )
-        )
+        self._emit(stage_started(self._lab, stage))
         for at, step in enumerate(stage.steps):
             call = _shown(effects["stages", number, "steps", at])
             of, why = len(stage.steps), step.why or ""

@@ -8,15 +8,13 @@ stands in angle brackets. The actions are those of the Service Authorization Ref
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.kinds.judge import resources_of
 from stslab.kinds.table import KINDS
 from stslab.lab.changed import Summary
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, effects, summary
 from stslab.lab.model import Lab
-from stslab.runner.calls.calls import ADMIN
-from stslab.runner.ports import TargetInfo
+from stslab.runner.ports import ADMIN, Data, TargetInfo
 from stslab.runner.run.scope import basis
 
 RUN_ID = "<run>"
@@ -87,7 +85,7 @@ class Footprint:
 def footprint(lab: Lab, target: TargetInfo) -> Footprint:
     """What a run of the whole lab would do in the account."""
     base = basis(RUN_ID, target.account, target.region, target.partition)
-    listed = list(effects(lab, base, embedded=target.kind == "sandbox"))
+    listed = list(effects(lab, base, embedded=target.embedded))
     kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
     needed = (need for one in listed for need in _needed(one, target))
     return Footprint(
@@ -119,7 +117,7 @@ def _action(service: str, operation: str) -> str:
     return _ACTIONS.get(action, action)
 
 
-def _resource(params: Mapping[str, Any], target: TargetInfo) -> str:
+def _resource(params: Data, target: TargetInfo) -> str:
     """The ARN of what a call is about: ``*`` where that is not known, or takes no wildcard."""
     for name, pattern in _RESOURCES.items():
         value = params.get(name)

@@ -3,26 +3,23 @@
 That a role is gone which never was proves nothing.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from stslab.errors import UnresolvedReference
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Check
 from stslab.lab.references import names_used, resolve
-from stslab.runner.calls.calls import ADMIN
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import MADE, EntryState, Thing
+from stslab.runner.ports import ADMIN, Data
 
 _ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 
-def was_made(work: Work, check: Check, params: Mapping[str, Any], scope: Mapping[str, Any]) -> bool:
+def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     """Whether the run made it: what the call looks for, and whoever asks.
 
     ``params`` are the call's, with all that is known put in.
     """
-    made = [one for one in work.journal.entries(work.run.id) if one.state in _ONCE_MADE]
+    made = [one for one in work.entries() if one.state in _ONCE_MADE]
     profiles = {one.intent.profile for one in made}
     if not check.call:
         return not profiles.isdisjoint(check.profiles_gone)
@@ -36,7 +33,7 @@ def was_made(work: Work, check: Check, params: Mapping[str, Any], scope: Mapping
     return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
 
 
-def _named(run: str, check: Check, scope: Mapping[str, Any]) -> set[str]:
+def _named(run: str, check: Check, scope: Data) -> set[str]:
     """The names in the claim that only a run's things have: with its id."""
     found = set[str]()
     for name in names_used([check.params, check.expect or ""]):
@@ -49,7 +46,7 @@ def _named(run: str, check: Check, scope: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _is(thing: Thing, params: Mapping[str, Any]) -> bool:
+def _is(thing: Thing, params: Data) -> bool:
     """Whether a lookup with these parameters is for this thing."""
     names = KINDS[thing.kind].look_names
     return all(thing.names.get(name) == params.get(name) for name in names)

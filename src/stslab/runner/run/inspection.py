@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from stslab.kinds.effects import DOCUMENT, EFFECTS, Effect
 from stslab.kinds.judge import resources_of
@@ -16,22 +15,19 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
-from stslab.runner.calls.calls import ADMIN
-from stslab.runner.calls.look import Lookout, complete, label
+from stslab.runner.calls.look import complete, is_replaced, label, look, parent_is_ours
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
-from stslab.runner.ports import Answer, Credentials, Refusal
-from stslab.runner.run.credentials import has_expired
+from stslab.runner.ports import ADMIN, Answer, Call, Credentials, Data, Refusal
 from stslab.runner.run.differences import differences
 from stslab.runner.run.prepare import Prepared, Scope
-from stslab.runner.undo.stacks import Stacks
-from stslab.runner.undo.takeback import TakeBack
+from stslab.runner.undo.stacks import STACK, inside
+from stslab.runner.undo.undo import is_there
 
 _ENDED = "ExpiredToken"
 _MAKES_KEYS = "iam.CreateAccessKey"
 _ASSUMES = "sts.AssumeRole"
-_STACK = "cloudformation.stack"
 _OWNERS = {"iam.role": "Role", "iam.user": "User", "iam.group": "Group"}
 _MADE_BY = {
     "iam.role": "iam.CreateRole",
@@ -52,7 +48,7 @@ class Seen:
     gone: bool = False
     differences: tuple[Difference, ...] = ()
     fix: tuple[CallShown, ...] = ()
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Data = field(default_factory=dict)
 
 
 _AS_IT_WAS = Seen()
@@ -64,20 +60,16 @@ class Inspection:
     def __init__(self, work: Work, remade: set[str]) -> None:
         self._work = work
         self._remade = remade
-        self._lookout = Lookout(work)
-        self._takeback = TakeBack(work)
 
     # What a step of the run's did
 
     def of(self, prepared: Prepared, entry: Entry, scope: Scope) -> Seen:
         """What is wrong with what came of a step that was done; what can't be told is not."""
-        if not changes(prepared.call):
+        if not changes(prepared.step.call):
             return self._read_again(prepared, scope)
-        later = [
-            one for one in self._work.journal.entries(entry.run)
-            if one.seq > entry.seq and one.state in MADE
-        ]  # fmt: skip
-        effect = EFFECTS.get(prepared.call)
+        entries = self._work.entries()
+        later = [one for one in entries if one.seq > entry.seq and one.state in MADE]
+        effect = EFFECTS.get(prepared.step.call)
         thing = entry.thing or _named_by(prepared, effect)
         seen = _AS_IT_WAS
         if effect and thing and complete(thing) and not any(_removes(one, thing) for one in later):
@@ -94,9 +86,7 @@ class Inspection:
         step = prepared.step
         if not step.save:
             return _AS_IT_WAS
-        outcome = self._work.calls.make(
-            step.identity, step.service, step.operation, prepared.params
-        )
+        outcome = self._work.calls.make(prepared.intent.call)
         if not isinstance(outcome, Answer):
             return _AS_IT_WAS
         data = self._work.calls.clean(outcome.data)
@@ -109,7 +99,7 @@ class Inspection:
         """What is wrong with credentials that the run wrote; None where nothing is."""
         name = profile.name
         known = {one.name: one for one in self._work.journal.profiles(self._work.run.id)}
-        credentials = self._work.profiles.get(name)
+        credentials = self._work.calls.profiles.get(name)
         if credentials is None or name not in known:
             return Seen(f"The profile {name} is gone", gone=True)
         if credentials.access_key_id != known[name].access_key_id:
@@ -120,9 +110,9 @@ class Inspection:
     def _problem(self, name: str, credentials: Credentials, prepared: Prepared) -> str:
         """Why credentials do not serve; nothing where they do."""
         what = "session" if credentials.session_token else "key"
-        if has_expired(credentials.expiration, self._work.clock.now()):
+        if credentials.have_expired(self._work.calls.clock.now()):
             return f"The {what} has ended"
-        outcome = self._work.calls.make(name, "sts", "GetCallerIdentity", {})
+        outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         if isinstance(outcome, Refusal) and outcome.code in UNUSABLE:
             ended = outcome.code.startswith(_ENDED)
             return f"The {what} has ended" if ended else f"AWS takes the {what} no more"
@@ -133,23 +123,21 @@ class Inspection:
 
     # A thing and its documents
 
-    def _thing(
-        self, thing: Thing, effect: Effect, params: Mapping[str, Any], decided: list[str]
-    ) -> Seen:
-        sight = self._lookout.look(thing)
-        if sight.there is None or (not sight.there and self._takeback.is_there(thing)):
+    def _thing(self, thing: Thing, effect: Effect, params: Data, decided: list[str]) -> Seen:
+        sight = look(self._work, thing)
+        if sight.there is None or (not sight.there and is_there(self._work, thing)):
             return _AS_IT_WAS
         if not sight.there:
             return Seen(f"{_first_big(label(thing))} is gone", gone=True)
-        if not KINDS[thing.kind].parent and self._lookout.is_replaced(thing):
+        if not KINDS[thing.kind].parent and is_replaced(self._work, thing):
             what = f"{_first_big(label(thing))} is another than the run made"
             return Seen(what, gone=True)
         seen = self._compared(thing, effect, params, self._more(thing, effect, sight.data), decided)
-        if seen.what or thing.kind != _STACK:
+        if seen.what or thing.kind != STACK:
             return seen
         return next((one for one in self._inside(thing, params) if one.what), seen)
 
-    def _more(self, thing: Thing, effect: Effect, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _more(self, thing: Thing, effect: Effect, data: Data) -> Data:
         """The look-up's answer, and that of the second look-up where there is one."""
         if not effect.more:
             return data
@@ -163,8 +151,8 @@ class Inspection:
         self,
         thing: Thing,
         effect: Effect,
-        params: Mapping[str, Any],
-        data: Mapping[str, Any],
+        params: Data,
+        data: Data,
         decided: list[str],
     ) -> Seen:
         found = tuple(differences(effect, params, data, decided))
@@ -174,9 +162,7 @@ class Inspection:
         fix = self._fix(thing, effect, params) if found[0].what.endswith("Document") else ()
         return Seen(what, differences=found, fix=fix, answer=data)
 
-    def _fix(
-        self, thing: Thing, effect: Effect, params: Mapping[str, Any]
-    ) -> tuple[CallShown, ...]:
+    def _fix(self, thing: Thing, effect: Effect, params: Data) -> tuple[CallShown, ...]:
         if not effect.put_back:
             return ()
         operation, wanted = effect.put_back
@@ -184,11 +170,12 @@ class Inspection:
         text = document if isinstance(document, str) else json.dumps(document)
         given = {name: text if value == DOCUMENT else value for name, value in wanted.items()}
         service = KINDS[thing.kind].service
-        return (self._work.calls.shown(ADMIN, service, operation, {**thing.names, **given}),)
+        call = Call(ADMIN, service, operation, {**thing.names, **given})
+        return (self._work.calls.shown(call),)
 
-    def _inside(self, stack: Thing, params: Mapping[str, Any]) -> Iterator[Seen]:
+    def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
         """What is wrong with the things that a stack made, and with their policies."""
-        physical = Stacks(self._work).inside(stack)
+        physical = inside(self._work, stack)
         wanted = self._properties(params, physical)
         for logical, thing in physical.items():
             effect = EFFECTS.get(_MADE_BY.get(thing.kind, ""), Effect(thing.kind))
@@ -197,19 +184,17 @@ class Inspection:
             for policy in properties.get("Policies") or ():
                 yield self._inline(thing, policy)
 
-    def _inline(self, owner: Thing, policy: Mapping[str, Any]) -> Seen:
+    def _inline(self, owner: Thing, policy: Data) -> Seen:
         put = EFFECTS[f"iam.Put{_OWNERS[owner.kind]}Policy"]
         thing = Thing(put.kind, {**owner.names, "PolicyName": str(policy.get("PolicyName"))})
         return self._thing(thing, put, policy, [])
 
-    def _properties(
-        self, params: Mapping[str, Any], physical: Mapping[str, Thing]
-    ) -> dict[str, Mapping[str, Any]]:
+    def _properties(self, params: Data, physical: Mapping[str, Thing]) -> dict[str, Data]:
         """The properties of a template's resources, as far as they can be told beforehand.
 
         A resource that a condition makes in one way or another is left out.
         """
-        run, ways = self._work.run, dict[str, list[Mapping[str, Any]]]()
+        run, ways = self._work.run, dict[str, list[Data]]()
         for one in resources_of(params, Own(run.id, run.account, run.partition)):
             ways.setdefault(one.logical, []).append(_filled(one.properties, physical))
         return {
@@ -224,11 +209,11 @@ class Inspection:
         """What somebody made that the step would make, since the run began; None if nothing."""
         if prepared.step.profile:
             return self._credentials_by_hand(prepared.step.profile.name, prepared)
-        effect = EFFECTS.get(prepared.call)
+        effect = EFFECTS.get(prepared.step.call)
         thing = prepared.intent.thing or _named_by(prepared, effect)
         if not (effect and thing and complete(thing)):
             return None
-        sight = self._lookout.look(thing)
+        sight = look(self._work, thing)
         if not sight.there:
             return None
         data = self._more(thing, effect, sight.data)
@@ -238,26 +223,26 @@ class Inspection:
         built = prepared.creation and search(prepared.creation.adopt or "`{}`", data)
         return replace(seen, answer=built if isinstance(built, Mapping) else {})
 
-    def _is_of_the_run(self, thing: Thing, made: Any) -> bool:
+    def _is_of_the_run(self, thing: Thing, made: object) -> bool:
         """Whether it hangs on a thing of the run's, or was made since the run began."""
         if KINDS[thing.kind].parent:
-            return self._lookout.parent_is_ours(thing)
+            return parent_is_ours(self._work, thing)
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return isinstance(made, datetime) and made >= began
 
     def _credentials_by_hand(self, name: str, prepared: Prepared) -> Seen | None:
-        credentials = self._work.profiles.get(name)
-        if not credentials or has_expired(credentials.expiration, self._work.clock.now()):
+        credentials = self._work.calls.profiles.get(name)
+        if not credentials or credentials.have_expired(self._work.calls.clock.now()):
             return None
         self._work.calls.learn_profiles([name])
-        outcome = self._work.calls.make(name, "sts", "GetCallerIdentity", {})
+        outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         told = outcome.data if isinstance(outcome, Answer) else {}
         if not _is_caller(prepared, str(told.get("Arn"))):
             return None
         key = credentials.access_key_id
-        if prepared.call == _MAKES_KEYS:
+        if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
-            there = self._lookout.look(Thing("iam.access_key", names)).there
+            there = look(self._work, Thing("iam.access_key", names)).there
             return Seen(answer={"AccessKey": {**names, "Status": "Active"}}) if there else None
         session = {"AccessKeyId": key, "Expiration": credentials.expiration}
         user = {"Arn": told.get("Arn"), "AssumedRoleId": told.get("UserId")}
@@ -273,9 +258,9 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
     """Whether an ARN is that of who gets a step's credentials; None where that can't be told."""
     kind, _, path = arn.rpartition(":")[2].partition("/")
     params = prepared.params
-    if prepared.call == _MAKES_KEYS:
+    if prepared.step.call == _MAKES_KEYS:
         return kind == "user" and path.rpartition("/")[2] == params.get("UserName", "")
-    if not prepared.call.startswith(_ASSUMES):
+    if not prepared.step.call.startswith(_ASSUMES):
         return None
     role, _, session = path.partition("/")
     named = str(params.get("RoleArn")).rpartition("/")[2]
@@ -307,7 +292,7 @@ def _decided(later: list[Entry], thing: Thing) -> Iterator[str]:
             yield from effect.shows.values()
 
 
-def _filled(properties: Mapping[str, Any], physical: Mapping[str, Thing]) -> Mapping[str, Any]:
+def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
     """The properties with the ids of other resources; without those that are not known."""
     known = {}
     for name, value in properties.items():

@@ -1,12 +1,12 @@
 """Which stages a run does, in which order, and what each needs of those before it. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.errors import UsageError
 from stslab.lab.model import Cell, Change, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
+from stslab.runner.ports import Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def stage_of(lab: Lab, stage_id: str) -> Stage:
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     """The earlier stages that save or make what this one refers to, and what those need.
 
-    The cleanup stage needs none: it takes back whatever there is.
+    The cleanup stage needs none: it undoes whatever there is.
     """
     stage = stage_of(lab, stage_id)
     if stage.cleanup:
@@ -160,7 +160,7 @@ def _named(stage: Stage) -> set[str]:
     return {name for step in stage.steps for name in _named_by(step.params)}
 
 
-def _named_by(params: Mapping[str, Any]) -> set[str]:
+def _named_by(params: Data) -> set[str]:
     return names_used(dict(params)) - _EVERYWHERE
 
 

@@ -1,8 +1,6 @@
 """Turns a step into what is journaled and called: parameters, undo, and the thing it makes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stslab.errors import UnresolvedReference
 from stslab.kinds.creations import creation_of, names_made
@@ -12,26 +10,36 @@ from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
 from stslab.runner.calls.look import identity_in
 from stslab.runner.journal.records import Intent, Thing, UndoCall
-from stslab.runner.ports import TargetInfo
+from stslab.runner.ports import Data, TargetInfo
 
-Scope = Mapping[str, Any]
+Scope = Data
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A step ready to be called. ``creation`` is None where it makes nothing that is known."""
+    """A step ready to be called. ``creation`` is None where it makes nothing that is known.
+
+    The intent is not redacted.
+    """
 
     step: Step
     intent: Intent
-    params: Mapping[str, Any]
     waiter: str
-    waiter_params: Mapping[str, Any]
+    waiter_params: Data
     creation: Creation | None
 
     @property
-    def call(self) -> str:
-        """``service.Operation``."""
-        return self.step.call
+    def params(self) -> Data:
+        """The call's parameters."""
+        return self.intent.params
+
+    def again(self, replaces: int) -> "Prepared":
+        """The same, to be made again in the place of an earlier entry."""
+        return replace(self, intent=replace(self.intent, replaces=replaces))
+
+    def undone_by(self, undo: tuple[UndoCall, ...]) -> "Prepared":
+        """The same with another undo."""
+        return replace(self, intent=replace(self.intent, undo=undo))
 
 
 def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
@@ -56,12 +64,11 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
         profile=step.profile.name if step.profile else "",
     )
     waited = resolve(step.wait.params or {}, scope) if step.wait else {}
-    waiter = step.wait.waiter if step.wait else ""
-    return Prepared(step, intent, params, waiter, waited, creation)
+    return Prepared(step, intent, step.wait.waiter if step.wait else "", waited, creation)
 
 
 def completed(
-    prepared: Prepared, data: Mapping[str, Any], scope: Scope, target: TargetInfo
+    prepared: Prepared, data: Data, scope: Scope, target: TargetInfo
 ) -> tuple[Thing | None, tuple[UndoCall, ...]]:
     """The thing and its undo, now that the answer is known."""
     thing = thing_made(prepared.creation, prepared.params, data, target)
@@ -72,10 +79,7 @@ def completed(
 
 
 def thing_made(
-    creation: Creation | None,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    target: TargetInfo,
+    creation: Creation | None, params: Data, data: Data, target: TargetInfo
 ) -> Thing | None:
     """The thing that a call makes; without those of its names that only the answer tells."""
     if creation is None:
@@ -89,11 +93,6 @@ def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
     return tuple(_undo_call(undo, step, scope) for undo in step.undo or ())
 
 
-def is_resolved(undo: tuple[UndoCall, ...]) -> bool:
-    """Whether an undo has all that it needs."""
-    return not any(_open(call.params) for call in undo)
-
-
 def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
     return UndoCall(
         identity=undo.identity or step.identity,
@@ -105,24 +104,12 @@ def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
     )
 
 
-def _as_known(params: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-    known = {}
-    for name, value in params.items():
-        try:
-            known[name] = resolve(value, scope)
-        except UnresolvedReference:
-            known[name] = value
-    return known
+def _as_known(params: Data, scope: Scope) -> Data:
+    return {name: _if_known(value, scope) for name, value in params.items()}
 
 
-def _open(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_open, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_open, value))
-    return isinstance(value, str) and "${{" in value
-
-
-def again(prepared: Prepared, replaces: int) -> Prepared:
-    """The same, to be made again in the place of an earlier entry."""
-    return replace(prepared, intent=replace(prepared.intent, replaces=replaces))
+def _if_known(value: object, scope: Scope) -> object:
+    try:
+        return resolve(value, scope)
+    except UnresolvedReference:
+        return value

@@ -1,14 +1,14 @@
 """The proof of a claim in few words: the values of the response that it was compared with."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from jmespath.exceptions import JMESPathError
 
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter
+from stslab.runner.ports import Data
 
 LONGEST = 400
 _CONNECTING = frozenset(
@@ -25,7 +25,7 @@ _NO_PATHS = frozenset({"literal", "expref", "current", "multi_select_dict", "mul
 _PATHS = frozenset({"field", "subexpression", "index_expression", "projection", "flatten"})
 
 
-def compared(expression: str, data: Mapping[str, Any]) -> str:
+def compared(expression: str, data: Data) -> str:
     """``Arn = arn:…`` for each path into the response that the expression compares."""
     tree = expressions.query(expression).tree
     found = {_written(path): _found(path, data) for path in _paths(tree)}
@@ -55,7 +55,7 @@ def _written(tree: Tree) -> str:
     return ".".join(filter(None, names))
 
 
-def _found(tree: Tree, data: Mapping[str, Any]) -> Any:
+def _found(tree: Tree, data: Data) -> object:
     try:
         return Interpreter().visit(tree, data)
     except (JMESPathError, ValueError, TypeError):
@@ -63,7 +63,7 @@ def _found(tree: Tree, data: Mapping[str, Any]) -> Any:
         return None
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)

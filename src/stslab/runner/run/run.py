@@ -7,15 +7,11 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from stslab.errors import CheckFailed, CredentialsError, RunError, StslabError
+from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
-from stslab.kinds.own import Allowed
-from stslab.lab.foresight import allowed
 from stslab.lab.model import Check, Lab, Stage, Step
-from stslab.lab.references import resolve_vars
-from stslab.runner.calls.calls import ADMIN, Calls
+from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
@@ -30,18 +26,21 @@ from stslab.runner.events import (
     StageStarted,
     StepDrifted,
 )
-from stslab.runner.journal.ids import new_run_id, person
+from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Profiles, Tell
+from stslab.runner.ports import ADMIN, Account, Data, Profiles, Tell
+from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
-from stslab.runner.run.cleanup_stage import CleanupStage
-from stslab.runner.run.outline import outline
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of
 from stslab.runner.run.scope import basis, scope
 from stslab.runner.run.steps import Looks, Steps
-from stslab.runner.undo.cleanup import Cleanup, Describe
+from stslab.runner.undo.cleanup import Cleanup
+from stslab.runner.undo.proof import Describe
+
+_OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
+_FIX = "Fix what is wrong, then go on with `stslab run`, or undo everything with `stslab cleanup`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +75,20 @@ class Runner:
         ``how`` is how the stages are gone through, ``tell`` tells why AWS refused a call.
         """
         self._lab = lab
-        self._account = account
-        self._profiles = profiles
         self._journal = journal
-        self._emit = emit
-        self._clock = clock or SystemClock()
         self._new_id = new_id
         self._services = services
         self._how = how
         self._tell = tell
-        self._calls = Calls(account, profiles, emit, self._clock)
-        self._cleanup = Cleanup(journal, account, profiles, emit, self._clock, describe=describe)
+        self._calls = Calls(account, profiles, emit, clock or SystemClock())
+        self._cleanup = Cleanup(
+            journal, account, profiles, emit, self._calls.clock, describe=describe
+        )
         self._looks = Looks()
-        self._work: Work | None = None
-        self._started = self._clock.monotonic()
+        self._begun: Work | None = None
+        self._started = self._now()
+
+    # The run
 
     def start_or_resume(self) -> Begun:
         """Go on with this lab's unfinished run on this target, or begin a new one.
@@ -99,7 +98,13 @@ class Runner:
                 the person did not allow.
             UndoIncomplete: an earlier run's cleanup was stopped, and can't be ended.
         """
-        return self.resume() or self._begin()
+        begun = self.resume()
+        if begun:
+            return begun
+        calls = self._calls
+        run = new_run(self._lab, calls.target, self._new_id(), calls.clock.now(), self._services)
+        self._journal.begin(run)
+        return self._enter(run, resumed=False)
 
     def resume(self) -> Begun | None:
         """Go on with this lab's unfinished run on this target, if there is one.
@@ -108,14 +113,14 @@ class Runner:
 
         Raises: as :meth:`start_or_resume`.
         """
-        for run in self._journal.unfinished(self._account.target.name, self._lab.id):
+        for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
             if self._goes_on(run):
                 return self._enter(run, resumed=True)
         return None
 
     def look_back(self) -> RunRecord | None:
         """Look at this lab's newest run on this target, ended or not, if its account is there."""
-        target = self._account.target
+        target = self._calls.target
         for run in self._journal.runs():
             if (run.target, run.lab) == (target.name, self._lab.id):
                 gone = pinned(run, target) is Pin.GONE
@@ -129,23 +134,63 @@ class Runner:
         Raises:
             RunError: it has not been begun.
         """
-        begun = self._begun().run
-        return self._journal.run(begun.id) or begun
+        return self._journal.run(self._run) or self._work.run
 
     @property
     def stages_done(self) -> tuple[str, ...]:
         """The ids of the stages whose checkpoints held, in the lab's order."""
-        held = self._journal.held(self._begun().run.id)
+        held = self._journal.held(self._run)
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     @property
     def map(self) -> tuple[StageShown, ...]:
-        """The lab's stages, each done, pending, or the current one."""
-        return tuple(_map(self._lab, self.stages_done))
+        """The lab's stages, each done, pending, or the current one: the first that is not done."""
+        done, stages = self.stages_done, self._lab.stages
+        current = next((stage.id for stage in stages if stage.id not in done), "")
+        states = {**dict.fromkeys(done, "done"), current: "current"}
+        return tuple(StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages)
 
     def to_undo(self) -> tuple[str, ...]:
         """What cleanup would remove now, in its order."""
-        return tuple(one.thing for one in self._cleanup.plan(self._begun().run.id))
+        return tuple(one.thing for one in self._cleanup.plan(self._run))
+
+    def scope(self) -> Data:
+        """What the run knows now, for a lab's expressions."""
+        run = self._work.run
+        base = basis(run.id, run.account, run.region, run.partition)
+        return scope(self._lab, base, self._journal.saved(run.id), self._journal.profiles(run.id))
+
+    def finish(self, outcome: str = "") -> RunFinished:
+        """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
+
+        The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
+        the account, else ``open``.
+        """
+        stands = standing(self._journal.past(self._run))
+        if stands is None:
+            raise RunError("The run is not in its journal.")
+        finished = RunFinished(
+            run=stands.run.id,
+            outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
+            proved=stands.proved,
+            claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
+            notes=stands.notes,
+            left=self._cleanup.left(stands.run.id),
+            calls=self._calls.made,
+            seconds=self._now() - self._started,
+        )
+        self._calls.emit(finished)
+        return finished
+
+    def predicted(self, prediction: Prediction) -> None:
+        """Remember what the learner said before a check."""
+        self._journal.predicted(self._run, prediction)
+
+    def predictions(self) -> tuple[Prediction, ...]:
+        """What the learner said before checks of this run, in order."""
+        return self._journal.predictions(self._run)
+
+    # Stages
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
         """The stages that this one needs and that are not done, in order.
@@ -164,8 +209,7 @@ class Runner:
             CheckFailed: its checkpoint does not hold.
             UndoIncomplete: it is the cleanup stage, and something is left.
         """
-        stage = self.begin_stage(stage_id)
-        started = self._clock.monotonic()
+        stage, started = self.begin_stage(stage_id), self._now()
         self.restore(stage_id)
         if stage.cleanup:
             records = self.clean_up(stage)
@@ -173,7 +217,7 @@ class Runner:
             for number in range(len(stage.steps)):
                 self.do(stage, number)
             records = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
-        self.end_stage(stage, records, self._clock.monotonic() - started)
+        self.end_stage(stage, records, self._now() - started)
         return records
 
     def begin_stage(self, stage_id: str) -> Stage:
@@ -184,14 +228,71 @@ class Runner:
             RunError: a stage that it needs is not done.
         """
         stage = stage_of(self._lab, stage_id)
-        self._require_needed(stage)
-        self._journal.entered(self._begun().run.id, stage.id, self._lab.sha256, self._how)
-        self._emit(self._stage_started(stage))
+        lacking = [one for one in self.missing_for(stage.id) if not self._done_by_hand(one)]
+        if lacking:
+            raise RunError(
+                f"The stage {stage.id} needs what these make, and they are not done:"
+                f" {', '.join(lacking)}.",
+                f"Do them first: stslab step {stage.id} --with-needed.",
+            )
+        self._journal.entered(self._run, stage.id, self._lab.sha256, self._how)
+        self._calls.emit(stage_started(self._lab, stage))
         return stage
 
     def skip(self, stage_id: str) -> None:
         """Remember that a person leaves a stage out, or the rest of it."""
-        self._journal.skipped(self._begun().run.id, stage_id)
+        self._journal.skipped(self._run, stage_id)
+
+    def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
+        """Undo everything of the run, and prove the cleanup stage's checkpoint.
+
+        The claims that need a call come first; then the profiles go; then the claims about them.
+
+        Raises:
+            UndoIncomplete: something is left.
+        """
+        self._cleanup.undo(self._run)
+        checks, numbers = self._checks(), range(len(stage.checkpoint))
+        calling = [number for number in numbers if stage.checkpoint[number].call]
+        records = [checks.prove_or_recall(stage, number) for number in calling]
+        if all(record.held for record in records):
+            self._cleanup.remove_profiles(self._run)
+        others = (number for number in numbers if number not in calling)
+        return (*records, *(checks.prove(stage, number) for number in others))
+
+    def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
+        """Remember how the stage's checkpoint went. ``seconds`` is how long the stage took.
+
+        Raises:
+            CheckFailed: it does not hold.
+        """
+        held = all(record.held for record in records)
+        ends = self._end(stage) if stage.cleanup and held else None
+        self._journal.staged(self._run, stage.id, held=held, seconds=seconds, ends=ends)
+        self._calls.emit(StageFinished(stage.id, held, seconds))
+        if not held:
+            self._looks.forget()
+        self._require_held(stage, records)
+
+    def check_stage(self, stage_id: str) -> None:
+        """Try the stage's claims again. The record of the run stays as it is.
+
+        A claim that was proved need not hold any more once a later stage has changed what it is
+        about.
+
+        Raises:
+            UsageError: the lab has no such stage.
+            CheckFailed: a claim does not hold that should.
+        """
+        stage, checks, failed = stage_of(self._lab, stage_id), self._checks(), []
+        for number in range(len(stage.checkpoint)):
+            earlier = self._earlier(stage, number)
+            record = checks.try_again(stage, number, earlier)
+            if not record.held and not earlier:
+                failed.append(record)
+        self._require_held(stage, failed)
+
+    # Steps and claims
 
     def drift(self, stage_id: str) -> tuple[StepDrifted, ...]:
         """What is no longer as this stage's steps, and those of what it needs, left it.
@@ -202,8 +303,7 @@ class Runner:
         Raises:
             UsageError: the lab has no such stage.
         """
-        steps = self._steps()
-        stages = [*needed(self._lab, stage_id), stage_id]
+        steps, stages = self._steps(), [*needed(self._lab, stage_id), stage_id]
         found = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
         return tuple(one for one in found if one)
 
@@ -212,28 +312,18 @@ class Runner:
 
         Raises: as :meth:`do`.
         """
-        steps = self._steps()
         for stage, number in self._numbered(needed(self._lab, stage_id)):
-            if self._journal.latest(self._begun().run.id, stage.id, number):
-                with self._placed(stage.steps[number]):
-                    steps.do(stage, number, quietly=True)
+            if self._journal.latest(self._run, stage.id, number):
+                self.do(stage, number, quietly=True)
 
-    def do(self, stage: Stage, number: int) -> None:
+    def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step of the stage (``number`` counts from 0), or what is left of it.
 
         Raises:
             RunError: its call failed.
         """
         with self._placed(stage.steps[number]):
-            self._steps().do(stage, number)
-
-    def predicted(self, prediction: Prediction) -> None:
-        """Remember what the learner said before a check."""
-        self._journal.predicted(self._begun().run.id, prediction)
-
-    def predictions(self) -> tuple[Prediction, ...]:
-        """What the learner said before checks of this run, in order."""
-        return self._journal.predictions(self._begun().run.id)
+            self._steps().do(stage, number, quietly=quietly)
 
     def adopt(self, stage: Stage, number: int) -> bool:
         """Take up what somebody did by hand in a step's place; False where nothing such is.
@@ -242,8 +332,61 @@ class Runner:
         """
         return self._steps().adopt(stage, number)
 
+    def prove(self, stage: Stage, number: int) -> CheckRecord:
+        """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
+        with self._placed(stage.checkpoint[number]):
+            return self._checks().prove(stage, number)
+
+    def _earlier(self, stage: Stage, number: int) -> Earlier | None:
+        """When a claim was proved, and the stage that has changed what it is about since."""
+        past, check = self._journal.past(self._run), stage.checkpoint[number]
+        by = changed_by(self._lab, stage, check, past.held())
+        lost = check.identity != ADMIN and self._calls.profiles.get(check.identity) is None
+        if stage.cleanup and check.call and lost:
+            by = stage.id  # its last claims are that the profiles are gone
+        proved = past.proved(stage.id, number)
+        return Earlier(proved.at, by) if proved and by else None
+
+    def _done_by_hand(self, stage_id: str) -> bool:
+        """Whether somebody did all of a stage by hand, and it holds: then the run takes it up."""
+        stage, steps, checks = stage_of(self._lab, stage_id), self._steps(), self._checks()
+        if any(self.missing_for(stage_id)) or not stage.steps:
+            return False
+        for number, step in enumerate(stage.steps):
+            if changes(step.call) and not steps.adopt(stage, number):
+                return False
+            if not changes(step.call):
+                self.do(stage, number)
+        numbers = range(len(stage.checkpoint))
+        tried = tuple(checks.try_again(stage, number, None) for number in numbers)
+        if not all(record.held for record in tried):
+            return False
+        self._journal.entered(self._run, stage_id, self._lab.sha256, How.HAND)
+        for record in tried:
+            self._journal.checked(self._run, record)
+        self.end_stage(stage, tried, 0.0)
+        return True
+
+    # What they share
+
+    @property
+    def _work(self) -> Work:
+        if self._begun is None:
+            raise RunError("No run has been begun.", "Begin one with `stslab run`.")
+        return self._begun
+
+    @property
+    def _run(self) -> str:
+        return self._work.run.id
+
+    def _now(self) -> float:
+        return self._calls.clock.monotonic()
+
     def _steps(self) -> Steps:
-        return Steps(self._begun(), self.scope, self._looks)
+        return Steps(self._work, self.scope, self._looks)
+
+    def _checks(self) -> Checks:
+        return Checks(self._work, self.scope, self._tell)
 
     def _numbered(self, stages: Iterable[str]) -> Iterator[tuple[Stage, int]]:
         for stage in (stage_of(self._lab, one) for one in stages):
@@ -262,182 +405,40 @@ class Runner:
     def _place(self, part: Step | Check) -> str:
         return f"{self._lab.path}:{part.line}"
 
-    def prove(self, stage: Stage, number: int) -> CheckRecord:
-        """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
-        with self._placed(stage.checkpoint[number]):
-            return self._checks().prove(stage, number)
-
-    def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
-        """Undo everything of the run, and prove the cleanup stage's checkpoint.
-
-        Raises:
-            UndoIncomplete: something is left.
-        """
-        cleaning = CleanupStage(self._begun(), self._cleanup, self._checks())
-        cleaning.undo()
-        return tuple(cleaning.prove(stage))
-
-    def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
-        """Remember how the stage's checkpoint went. ``seconds`` is how long the stage took.
-
-        Raises:
-            CheckFailed: it does not hold.
-        """
-        held = all(record.held for record in records)
-        self._journal.staged(
-            self._begun().run.id,
-            stage.id,
-            held=held,
-            seconds=seconds,
-            ends=self._end(stage) if stage.cleanup and held else None,
-        )
-        self._emit(StageFinished(stage.id, held, seconds))
-        if not held:
-            self._looks.forget()
-        self._require_held(stage, records)
-
-    def check_stage(self, stage_id: str) -> None:
-        """Try the stage's claims again. The record of the run stays as it is.
-
-        A claim that was proved need not hold any more once a later stage has changed what it is
-        about.
-
-        Raises:
-            UsageError: the lab has no such stage.
-            CheckFailed: a claim does not hold that should.
-        """
-        stage, checks = stage_of(self._lab, stage_id), self._checks()
-        failed = []
-        for number in range(len(stage.checkpoint)):
-            earlier = self._earlier(stage, number)
-            record = checks.try_again(stage, number, earlier)
-            if not record.held and not earlier:
-                failed.append(record)
-        self._require_held(stage, failed)
-
     def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
         failed = [record for record in records if not record.held]
         if not failed:
             return
-        error = CheckFailed(
-            f"The checkpoint of stage {stage.id} does not hold:"
-            f" {'; '.join(one.says for one in failed)}.",
-            "Fix what is wrong, then go on with `stslab run`, or take all back with"
-            " `stslab cleanup`.",
-        )
+        says = "; ".join(one.says for one in failed)
+        error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", _FIX)
         for one in failed:
             error.add_note(f"{self._place(stage.checkpoint[one.number])}: {one.says}")
         raise error
 
-    def _earlier(self, stage: Stage, number: int) -> Earlier | None:
-        """When a claim was proved, and the stage that has changed what it is about since."""
-        past, place = self._journal.past(self._begun().run.id), (stage.id, number)
-        tried = [one for one in past.checks() if (one.stage, one.number) == place and one.held]
-        check = stage.checkpoint[number]
-        by = changed_by(self._lab, stage, check, past.held())
-        lost = check.identity != ADMIN and self._profiles.get(check.identity) is None
-        if stage.cleanup and check.call and lost:
-            by = stage.id  # its last claims are that the profiles are gone
-        return Earlier(tried[-1].at, by) if tried and by else None
-
-    def finish(self, outcome: str = "") -> RunFinished:
-        """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
-
-        The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
-        the account, else ``open``.
-        """
-        past = self._journal.past(self._begun().run.id)
-        stands = standing(past)
-        if stands is None:
-            raise RunError("The run is not in its journal.")
-        finished = RunFinished(
-            run=stands.run.id,
-            outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
-            proved=stands.proved,
-            claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
-            notes=stands.notes,
-            left=self._cleanup.left(stands.run.id),
-            calls=self._calls.made,
-            seconds=self._clock.monotonic() - self._started,
-        )
-        self._emit(finished)
-        return finished
-
-    def scope(self) -> dict[str, Any]:
-        """What the run knows now, for a lab's expressions."""
-        run = self._begun().run
-        base = basis(run.id, run.account, run.region, run.partition)
-        saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
-        return scope(self._lab, base, saved, profiles)
-
-    def _begin(self) -> Begun:
-        target, run_id = self._account.target, self._new_id()
-        run = RunRecord(
-            id=run_id,
-            lab=self._lab.id,
-            title=self._lab.title,
-            path=str(self._lab.path),
-            sha256=self._lab.sha256,
-            target=target.name,
-            kind=target.kind,
-            account=target.account,
-            region=target.region,
-            partition=target.partition,
-            instance=target.instance,
-            state=RunState.ACTIVE,
-            started=self._clock.now().isoformat(timespec="milliseconds"),
-            caller=target.caller,
-            person=person(),
-            allowed=self._allowed(run_id),
-            outline=outline(self._lab),
-        )
-        self._journal.begin(run)
-        return self._enter(run, resumed=False)
-
-    def _allowed(self, run_id: str) -> Allowed:
-        target = self._account.target
-        if target.kind != "sandbox":
-            require_services(self._lab, self._services)
-        base = basis(run_id, target.account, target.region, target.partition)
-        return allowed(self._lab, {**base, **resolve_vars(self._lab.vars, base)})
-
     def _goes_on(self, run: RunRecord) -> bool:
         """Whether an unfinished run can be resumed; if not, it is ended."""
-        if pinned(run, self._account.target) is Pin.GONE:
+        if pinned(run, self._calls.target) is Pin.GONE:
             self._cleanup.end(run.id, RunState.LOST)
-            self._emit(
-                Notice(
-                    "warning",
-                    f"The embedded account of run {run.id} is gone, and all that it made with it.",
-                    "The lab begins anew.",
-                )
-            )
+            gone = f"The embedded account of run {run.id} is gone, and all that it made with it."
+            self._calls.emit(Notice("warning", gone, "The lab begins anew."))
             return False
         if run.state is RunState.UNDOING and not self._only_cleanup_left(run):
-            self._emit(Notice("info", f"The cleanup of run {run.id} was stopped; it goes on."))
+            stopped = f"The cleanup of run {run.id} was stopped; it goes on."
+            self._calls.emit(Notice("info", stopped))
             self._cleanup.run(run.id)
             return False
         return True
 
     def _only_cleanup_left(self, run: RunRecord) -> bool:
-        held = self._journal.held(run.id)
-        return any(stage.cleanup for stage in self._lab.stages) and all(
-            stage.id in held for stage in self._lab.stages if not stage.cleanup
+        held, stages = self._journal.held(run.id), self._lab.stages
+        return any(stage.cleanup for stage in stages) and all(
+            stage.id in held for stage in stages if not stage.cleanup
         )
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
-        self._calls.learn_profiles(self._profiles.names())
-        self._work = Work(
-            run,
-            self._journal,
-            self._account,
-            self._profiles,
-            self._calls,
-            self._emit,
-            self._clock,
-        )
-        done = self.stages_done
-        self._emit(
+        self._calls.learn_profiles(self._calls.profiles.names())
+        self._begun = Work(run, self._journal, self._calls)
+        self._calls.emit(
             RunStarted(
                 run=run.id,
                 lab=self._lab.id,
@@ -445,97 +446,30 @@ class Runner:
                 target=run.target,
                 account=run.account,
                 region=run.region,
-                stages=tuple(_map(self._lab, done)),
+                stages=self.map,
                 resumed=resumed,
             )
         )
         if resumed and run.sha256 != self._lab.sha256:
-            self._emit(
-                Notice(
-                    "warning",
-                    "The lab, or what it includes, has changed since this run began.",
-                    "The report says so, and counts the claims as the lab had them then.",
-                )
-            )
-        return Begun(run, resumed, done)
-
-    def _begun(self) -> Work:
-        if self._work is None:
-            raise RunError("No run has been begun.", "Begin one with `stslab run`.")
-        return self._work
-
-    def _require_needed(self, stage: Stage) -> None:
-        lacking = [one for one in self.missing_for(stage.id) if not self._done_by_hand(one)]
-        if lacking:
-            raise RunError(
-                f"The stage {stage.id} needs what these make, and they are not done:"
-                f" {', '.join(lacking)}.",
-                f"Do them first: stslab step {stage.id} --with-needed.",
-            )
-
-    def _done_by_hand(self, stage_id: str) -> bool:
-        """Whether somebody did all of a stage by hand, and it holds: then the run takes it up."""
-        stage, steps = stage_of(self._lab, stage_id), self._steps()
-        if any(self.missing_for(stage_id)) or not stage.steps:
-            return False
-        for number, step in enumerate(stage.steps):
-            if changes(step.call) and not steps.adopt(stage, number):
-                return False
-            if not changes(step.call):
-                self.do(stage, number)
-        tried = [
-            self._checks().try_again(stage, number, None) for number in range(len(stage.checkpoint))
-        ]
-        if not all(record.held for record in tried):
-            return False
-        run = self._begun().run.id
-        self._journal.entered(run, stage_id, self._lab.sha256, How.HAND)
-        for record in tried:
-            self._journal.checked(run, record)
-        self.end_stage(stage, tuple(tried), 0.0)
-        return True
-
-    def _stage_started(self, stage: Stage) -> StageStarted:
-        return StageStarted(
-            stage=stage.id,
-            title=stage.title,
-            intro=stage.intro,
-            pages=tuple((page.title, page.url) for page in stage.pages),
-            number=self._lab.stages.index(stage) + 1,
-            of=len(self._lab.stages),
-        )
-
-    def _checks(self) -> Checks:
-        return Checks(self._begun(), self.scope, self._tell)
+            changed = "The lab, or what it includes, has changed since this run began."
+            hint = "The report says so, and counts the claims as the lab had them then."
+            self._calls.emit(Notice("warning", changed, hint))
+        return Begun(run, resumed, self.stages_done)
 
     def _end(self, cleanup: Stage) -> RunState:
         """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""
-        self._cleanup.remove_profiles(self._begun().run.id)
+        self._cleanup.remove_profiles(self._run)
         every = {stage.id for stage in self._lab.stages} - {cleanup.id}
         return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED
 
 
-def require_services(lab: Lab, allowed: Collection[str]) -> None:
-    """Refuse a lab that uses a service besides the four that the person did not allow.
-
-    Raises:
-        CredentialsError: with the services.
-    """
-    lacking = sorted({*lab.services} - {*allowed})
-    if lacking:
-        raise CredentialsError(
-            f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
-            f"If you mean it, add {' '.join(f'--allow-service {one}' for one in lacking)}.",
-        )
-
-
-_OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
-
-
-def _map(lab: Lab, done: tuple[str, ...]) -> list[StageShown]:
-    """The lab's stages, each done, pending, or the current one: the first that is not done."""
-    current = next((stage.id for stage in lab.stages if stage.id not in done), "")
-    states = {**dict.fromkeys(done, "done"), current: "current"}
-    return [
-        StageShown(stage.id, stage.title, states.get(stage.id, "pending")) for stage in lab.stages
-    ]
+def stage_started(lab: Lab, stage: Stage) -> StageStarted:
+    """A stage as it is told when it begins."""
+    return StageStarted(
+        stage=stage.id,
+        title=stage.title,
+        intro=stage.intro,
+        pages=tuple((page.title, page.url) for page in stage.pages),
+        number=lab.stages.index(stage) + 1,
+        of=len(lab.stages),
+    )

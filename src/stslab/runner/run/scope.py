@@ -1,24 +1,24 @@
 """What a run knows: the scope in which a lab's expressions are resolved."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve_vars
 from stslab.runner.journal.records import SavedProfile
+from stslab.runner.ports import Data
 
 
-def basis(run_id: str, account: str, region: str, partition: str) -> dict[str, Any]:
+def basis(run_id: str, account: str, region: str, partition: str) -> dict[str, object]:
     """What every run knows from its beginning."""
     return {"run": {"id": run_id}, "account": account, "region": region, "partition": partition}
 
 
 def scope(
     lab: Lab,
-    base: Mapping[str, Any],
-    saved: Mapping[str, Any],
+    base: Data,
+    saved: Data,
     profiles: Iterable[SavedProfile],
-) -> dict[str, Any]:
+) -> Data:
     """``base``, the lab's variables, what steps saved, and the profiles without their secrets."""
     known = {
         profile.name: {

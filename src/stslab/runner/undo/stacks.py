@@ -1,63 +1,65 @@
 """What a CloudFormation stack made: found in the account, and remembered in the journal."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from stslab.errors import NotOwn
 from stslab.kinds.table import BY_RESOURCE_TYPE
-from stslab.runner.calls.look import Lookout
+from stslab.runner.calls.look import identified
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import MADE, Thing
-from stslab.runner.ports import Answer
+from stslab.runner.ports import Answer, Call, Data
 
-_STACK = "cloudformation.stack"
-
-
-class Stacks:
-    """Knows what stacks made, for one run."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    def remember(self, stack: Thing, entry: int) -> tuple[Thing, ...]:
-        """The things of known kinds that the stack made, now and as remembered earlier.
-
-        They are journaled with ``entry`` (0: not at all), for the proof after the stack is gone.
-        """
-        found = tuple(self.inside(stack).values())
-        if not entry:
-            return found
-        known, look = self._work.journal.things(self._work.run.id, entry), Lookout(self._work)
-        new = [thing for thing in found if not any(thing.same(one) for one in known)]
-        self._work.journal.found(self._work.run.id, entry, tuple(map(look.identified, new)))
-        return self._work.journal.things(self._work.run.id, entry)
-
-    def look_again(self) -> bool:
-        """Remember what each stack of the run has by now; whether that is more than before."""
-        before = self._work.made()
-        for entry in self._work.journal.entries(self._work.run.id):
-            if entry.thing and entry.thing.kind == _STACK and entry.state in MADE:
-                self.remember(entry.thing, entry.seq)
-        return self._work.made() != before
-
-    def inside(self, stack: Thing) -> dict[str, Thing]:
-        """What the stack has now of known kinds, by the names of its template."""
-        params = {"StackName": stack.names["StackName"]}
-        outcome = self._work.calls.read("cloudformation", "DescribeStackResources", params)
-        listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
-        found = {
-            str(one.get("LogicalResourceId")): _thing(one) for one in listed if self._is_made(one)
-        }
-        return {name: thing for name, thing in found.items() if thing}
-
-    def _is_made(self, resource: Mapping[str, Any]) -> bool:
-        """Not one that could not be made: it may name what somebody else made before."""
-        failed = resource.get("ResourceStatus") == "CREATE_FAILED"
-        return not failed or self._work.run.id in str(resource.get("PhysicalResourceId"))
+STACK = "cloudformation.stack"
 
 
-def _thing(resource: Mapping[str, Any]) -> Thing | None:
+def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
+    """The things of known kinds that the stack made, now and as remembered earlier.
+
+    They are journaled with ``entry`` (0: not at all), for the proof after the stack is gone.
+    """
+    found = tuple(inside(work, stack).values())
+    if not entry:
+        return found
+    known = work.journal.things(work.run.id, entry)
+    new = [identified(work, one) for one in found if not any(one.same(each) for each in known)]
+    work.journal.found(work.run.id, entry, tuple(new))
+    return work.journal.things(work.run.id, entry)
+
+
+def inside(work: Work, stack: Thing) -> dict[str, Thing]:
+    """What the stack has now of known kinds, by the names of its template."""
+    params = {"StackName": stack.names["StackName"]}
+    outcome = work.calls.read("cloudformation", "DescribeStackResources", params)
+    listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
+    found = {str(one.get("LogicalResourceId")): _made(work, one) for one in listed}
+    return {name: thing for name, thing in found.items() if thing}
+
+
+def require_own(work: Work, call: Call) -> None:
+    """Let the call pass; a stack may have made its thing since it was looked at.
+
+    Raises:
+        NotOwn: it would change what is not the run's own.
+    """
+    try:
+        work.own.require(call)
+    except NotOwn:
+        before = work.made()
+        for entry in work.entries():
+            if entry.thing and entry.thing.kind == STACK and entry.state in MADE:
+                remember(work, entry.thing, entry.seq)
+        if work.made() == before:
+            raise
+        work.own.require(call)
+
+
+def _made(work: Work, resource: Data) -> Thing | None:
+    """A stack's resource as a thing; None where it is of no known kind, gone, or not the stack's.
+
+    One that could not be made may name what somebody else made before.
+    """
     kind = BY_RESOURCE_TYPE.get(str(resource.get("ResourceType")))
-    physical = resource.get("PhysicalResourceId")
-    if kind is None or not physical or resource.get("ResourceStatus") == "DELETE_COMPLETE":
+    physical, status = resource.get("PhysicalResourceId"), resource.get("ResourceStatus")
+    if kind is None or not physical or status == "DELETE_COMPLETE":
+        return None
+    if status == "CREATE_FAILED" and work.run.id not in str(physical):
         return None
     return Thing(kind.id, {kind.names[0]: str(physical)})

@@ -1,19 +1,17 @@
 """Lists what in the account carries a run's tag or id, whatever the journal says of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.ahead import Read
-from stslab.runner.calls.calls import ADMIN
+from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import tag_in
 from stslab.runner.calls.work import Work
 from stslab.runner.events import Notice
 from stslab.runner.journal.records import Thing
-from stslab.runner.ports import Answer, Refusal
+from stslab.runner.ports import ADMIN, Answer, Call, Data, Refusal
 
 # The target's clock and this machine's may differ by so much.
 _CLOCKS = timedelta(hours=1)
@@ -33,11 +31,15 @@ class Row:
     listing: str
     each: str
     pages: Mapping[str, str]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Data = field(default_factory=dict)
     tagging: str = ""
     tags: str = "Tags"
     taggable: bool = True
     named: bool = True
+
+    def call(self, identity: str = ADMIN) -> Call:
+        """The listing."""
+        return Call(identity, KINDS[self.kind].service, self.listing, self.params)
 
 
 _MARKER = {"Marker": "Marker"}
@@ -119,70 +121,72 @@ ROWS = (
 )
 
 
-def _listing(row: Row) -> Read:
-    return Read(KINDS[row.kind].service, row.listing, row.params)
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A thing as a listing has it. ``created`` is ISO 8601, or empty where that is not told."""
+
+    row: Row
+    thing: Thing
+    data: Data
+
+    @property
+    def created(self) -> str:
+        """When it was made."""
+        return str(self.data.get("Created") or "")
+
+    def run(self, calls: Calls, identity: str = ADMIN) -> str | None:
+        """The run that its tag names; None where it has none, or its kind has none."""
+        if not self.row.tagging:  # the listing tells them
+            return tag_in(self.data.get("Tags"))
+        service, names = KINDS[self.row.kind].service, dict(self.thing.names)
+        outcome = calls.make(Call(identity, service, self.row.tagging, names))
+        found = search(self.row.tags, outcome.data) if isinstance(outcome, Answer) else None
+        return tag_in(found)
 
 
-OTHERS = ("partner",)
-"""The profiles that administer other accounts, in which a person may have made things for a lab."""
+def listed(
+    calls: Calls, row: Row, refused: Callable[[str, Refusal], None], identity: str = ADMIN
+) -> Iterator[Item]:
+    """All things of a kind in an account; ``refused`` is told of a listing that AWS refuses."""
+    call = row.call(identity)
+    for page in calls.pages(call, row.pages):
+        if isinstance(page, Refusal):
+            refused(call.name, page)
+        data = page.data if isinstance(page, Answer) else {}
+        for one in search(row.each, data) or []:
+            names = {name: str(one[name]) for name in KINDS[row.kind].names}
+            yield Item(row, Thing(row.kind, names), one)
 
 
-class Sweep:
-    """Sweeps the account of ``identity`` for what one run left."""
+def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
+    """What carries the run's tag, or its id in its name and no other run's tag.
 
-    def __init__(self, work: Work, identity: str = ADMIN) -> None:
-        self._work = work
-        self._identity = identity
-        self._tags_read = 0
+    It is in the account of ``identity``.
+    """
+    tags_read = 0
 
-    def leftovers(self) -> Iterator[Thing]:
-        """What carries the run's tag, or its id in its name and no other run's tag."""
-        for row in self._work.calls.ahead(ROWS, _listing):
-            for item in self._items(row):
-                thing = Thing(row.kind, {name: str(item[name]) for name in KINDS[row.kind].names})
-                if self._is_of_run(row, item, thing):
-                    yield thing
+    def refused(call: str, refusal: Refusal) -> None:
+        said = f"{call} was refused ({refusal.code}): what carries the run's tag could not be"
+        hint = f"Allow {identity} to list what IAM, CloudFormation and S3 have there."
+        work.calls.emit(Notice("warning", f"{said} listed everywhere.", hint))
 
-    def _items(self, row: Row) -> Iterator[Mapping[str, Any]]:
-        for page in self._work.calls.pages(*_listing(row), row.pages, identity=self._identity):
-            if isinstance(page, Refusal):
-                self._tell_refused(row, page)
-            data = page.data if isinstance(page, Answer) else {}
-            yield from search(row.each, data) or []
+    for row in work.calls.ahead(ROWS, lambda row: row.call(identity)):
+        for item in listed(work.calls, row, refused, identity):
+            named = any(work.run.id in name for name in item.thing.names.values())
+            if not named and not _is_young(work, item):
+                continue
+            asked = bool(row.tagging)
+            unread = asked and not named and tags_read >= _MOST_TAGS_READ
+            tag = None if unread else item.run(work.calls, identity)
+            tags_read += asked and not unread
+            if named if tag is None else tag == work.run.id:
+                yield item.thing
 
-    def _is_of_run(self, row: Row, item: Mapping[str, Any], thing: Thing) -> bool:
-        named = any(self._work.run.id in name for name in thing.names.values())
-        if not named and not self._is_young(item):
-            return False
-        tag = self._tag(row, item, thing, named=named)
-        return tag == self._work.run.id if tag is not None else named
 
-    def _is_young(self, item: Mapping[str, Any]) -> bool:
-        """Whether it was made since the run began: nothing older can be the run's."""
-        try:
-            began = datetime.fromisoformat(self._work.run.started)
-            return datetime.fromisoformat(str(item.get("Created"))) >= began - _CLOCKS
-        except (ValueError, TypeError):
-            return True
-
-    def _tag(self, row: Row, item: Mapping[str, Any], thing: Thing, *, named: bool) -> str | None:
-        if not row.tagging:  # a group has no tags at all
-            return tag_in(item.get("Tags"))
-        if self._tags_read >= _MOST_TAGS_READ and not named:
-            return None
-        self._tags_read += 1
-        kind = KINDS[row.kind]
-        outcome = self._work.calls.make(
-            self._identity, kind.service, row.tagging, dict(thing.names)
-        )
-        return tag_in(search(row.tags, outcome.data)) if isinstance(outcome, Answer) else None
-
-    def _tell_refused(self, row: Row, refusal: Refusal) -> None:
-        self._work.emit(
-            Notice(
-                "warning",
-                f"{KINDS[row.kind].service}.{row.listing} was refused ({refusal.code}): what"
-                " carries the run's tag could not be listed everywhere.",
-                f"Allow {self._identity} to list what IAM, CloudFormation and S3 have there.",
-            )
-        )
+def _is_young(work: Work, item: Item) -> bool:
+    """Whether it was made since the run began: nothing older can be the run's."""
+    try:
+        began = datetime.fromisoformat(work.run.started)
+        return datetime.fromisoformat(item.created) >= began - _CLOCKS
+    except (ValueError, TypeError):
+        return True

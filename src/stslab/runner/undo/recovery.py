@@ -4,18 +4,16 @@ What carries the tag ``stslab:run`` with a run's id, and that id in its name, is
 A kind that AWS has no tags for (a group) is, if its name holds the id of a run that is
 known from tags or from the journal. Anything else is left alone, however much its name is
 like ours. What was found is journaled as a run of its own, and then an ordinary cleanup
-takes it back: in order, past failures, with proof, and it goes on when it was stopped.
+undoes it: in order, past failures, with proof, and it goes on when it was stopped.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from stslab.kinds.kind import search
 from stslab.kinds.table import KINDS
-from stslab.runner.calls.calls import ADMIN, Calls
-from stslab.runner.calls.look import label, tag_in
+from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.look import label
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import Event, Notice
 from stslab.runner.journal.ids import LENGTH
@@ -29,9 +27,9 @@ from stslab.runner.journal.records import (
     Thing,
 )
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Answer, Profiles, Refusal
-from stslab.runner.undo.remove import removal_of
-from stslab.runner.undo.sweep import ROWS, Row
+from stslab.runner.ports import ADMIN, Account, Profiles, Refusal
+from stslab.runner.undo.removal import removal_of
+from stslab.runner.undo.sweep import ROWS, Item, listed
 
 RECOVERED = "recovered"
 """The lab that a run is of which is known from its leftovers alone."""
@@ -44,33 +42,32 @@ _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 class Leftover:
     """One thing that was found. ``tag`` is None where it has none, or its kind has none."""
 
-    row: Row
-    thing: Thing
-    created: str
+    item: Item
     tag: str | None = None
 
     @property
     def ids(self) -> set[str]:
         """What may be run ids in its names."""
-        return {found for name in self.thing.names.values() for found in _IDS_IN.findall(name)}
+        names = self.item.thing.names.values()
+        return {found for name in names for found in _IDS_IN.findall(name)}
 
     @property
     def is_certain(self) -> bool:
         """Whether it is a run's own: by its tag, and by its name where that can hold an id."""
         if self.tag is None or not _ID.fullmatch(self.tag):
             return False
-        return self.tag in self.ids or not self.row.named
+        return self.tag in self.ids or not self.item.row.named
 
     def is_of(self, run: str) -> bool:
         """Whether it is that run's; of a kind without tags, by its name."""
-        if self.row.taggable:
+        if self.item.row.taggable:
             return self.is_certain and self.tag == run
         return run in self.ids
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """What is left of one run, in the order in which it is taken back.
+    """What is left of one run, in the order in which it is undone.
 
     ``known`` is the run as this machine's journal has it, if it does. ``since`` is when the
     oldest of its things was made (ISO 8601), or empty.
@@ -120,19 +117,20 @@ class Recovery:
 
     def find(self) -> Found:
         """Look for leftovers of all runs, or what may be such."""
-        found = [one for row in ROWS for one in self._found(row)]
+        items = (one for row in ROWS for one in listed(self._calls, row, self._tell_refused))
+        found = [self._leftover(one) for one in items]
         doubtful = [one for one in found if one.tag is not None and not one.is_certain]
         ids = {one.tag for one in found if one.tag and one.is_certain}
-        ids |= self._ids_here(one for one in found if not one.row.taggable)
+        ids |= self._ids_here(one for one in found if not one.item.row.taggable)
         runs = (self._run(run, [one for one in found if one.is_of(run)]) for run in sorted(ids))
         return Found(
             tuple(run for run in runs if run.things),
-            tuple((one.thing, one.tag or "") for one in doubtful),
+            tuple((one.item.thing, one.tag or "") for one in doubtful),
             tuple(self._refused),
         )
 
     def adopt(self, found: FoundRun) -> str:
-        """Journal what was found, so that a cleanup takes it back; the run's id.
+        """Journal what was found, so that a cleanup undoes it; the run's id.
 
         Raises:
             JournalError: it can't be written.
@@ -146,27 +144,11 @@ class Recovery:
             self._journal.conclude(found.id, entry, Result(EntryState.DONE))
         return found.id
 
-    def _found(self, row: Row) -> Iterator[Leftover]:
-        kind = KINDS[row.kind]
-        for page in self._calls.pages(kind.service, row.listing, row.params, row.pages):
-            if isinstance(page, Refusal):
-                self._tell_refused(f"{kind.service}.{row.listing}", page)
-            data = page.data if isinstance(page, Answer) else {}
-            for item in search(row.each, data) or []:
-                yield self._leftover(row, item)
-
-    def _leftover(self, row: Row, item: Mapping[str, Any]) -> Leftover:
-        thing = Thing(row.kind, {name: str(item[name]) for name in KINDS[row.kind].names})
-        told = Leftover(row, thing, str(item.get("Created") or ""))
+    def _leftover(self, item: Item) -> Leftover:
+        told = Leftover(item)
         # Tags that must be asked for are only asked of what may be ours: accounts are large.
-        perhaps = told.ids or not row.tagging or not row.named
-        return replace(told, tag=self._tag(row, item, thing)) if perhaps else told
-
-    def _tag(self, row: Row, item: Mapping[str, Any], thing: Thing) -> str | None:
-        if not row.tagging:  # the listing tells them, or the kind has none
-            return tag_in(item.get("Tags"))
-        outcome = self._calls.read(KINDS[row.kind].service, row.tagging, dict(thing.names))
-        return tag_in(search(row.tags, outcome.data)) if isinstance(outcome, Answer) else None
+        perhaps = told.ids or not item.row.tagging or not item.row.named
+        return Leftover(item, item.run(self._calls)) if perhaps else told
 
     def _ids_here(self, untaggable: Iterable[Leftover]) -> set[str]:
         """The runs of this machine on this account that things without tags may be of."""
@@ -182,8 +164,8 @@ class Recovery:
         known = self._journal.run(run_id)
         return FoundRun(
             id=run_id,
-            things=tuple(one.thing for one in found),
-            since=min((one.created for one in found if one.created), default=""),
+            things=tuple(one.item.thing for one in found),
+            since=min((one.item.created for one in found if one.item.created), default=""),
             known=known if known and self._is_here(known) else None,
         )
 

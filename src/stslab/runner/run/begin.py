@@ -1,0 +1,76 @@
+"""What is remembered of a run when it begins: where, with which lab, and what was agreed to."""
+
+import hashlib
+from collections.abc import Collection
+from datetime import datetime
+
+from msgspec.json import Encoder
+
+from stslab.errors import CredentialsError
+from stslab.lab.foresight import allowed
+from stslab.lab.model import Check, Lab
+from stslab.lab.references import resolve_vars
+from stslab.runner.journal.ids import person
+from stslab.runner.journal.records import ClaimOutline, RunRecord, RunState, StageOutline
+from stslab.runner.ports import TargetInfo
+from stslab.runner.run.scope import basis
+
+_ENCODE = Encoder(enc_hook=str, order="deterministic").encode
+_LENGTH = 16  # characters: enough to tell a lab's claims apart
+
+
+def new_run(
+    lab: Lab, target: TargetInfo, run_id: str, now: datetime, services: Collection[str]
+) -> RunRecord:
+    """A run of the lab that begins now. ``services`` are those that the person allowed.
+
+    Raises:
+        CredentialsError: the lab uses others on a real account.
+    """
+    if not target.embedded:
+        require_services(lab, services)
+    base = basis(run_id, target.account, target.region, target.partition)
+    return RunRecord(
+        id=run_id,
+        lab=lab.id,
+        title=lab.title,
+        path=str(lab.path),
+        sha256=lab.sha256,
+        target=target.name,
+        kind=target.kind,
+        account=target.account,
+        region=target.region,
+        partition=target.partition,
+        instance=target.instance,
+        state=RunState.ACTIVE,
+        started=now.isoformat(timespec="milliseconds"),
+        caller=target.caller,
+        person=person(),
+        allowed=allowed(lab, {**base, **resolve_vars(lab.vars, base)}),
+        outline=tuple(
+            StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
+            for stage in lab.stages
+        ),
+    )
+
+
+def require_services(lab: Lab, allowed: Collection[str]) -> None:
+    """Refuse a lab that uses a service besides the four that the person did not allow.
+
+    Raises:
+        CredentialsError: with the services.
+    """
+    lacking = sorted({*lab.services} - {*allowed})
+    if lacking:
+        raise CredentialsError(
+            f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
+            f"If you mean it, add {' '.join(f'--allow-service {one}' for one in lacking)}.",
+        )
+
+
+def claim(check: Check) -> ClaimOutline:
+    """The claim of a check. What is only said to people about it does not change it."""
+    asked = (check.identity, check.call, check.params, check.profiles_gone)
+    wanted = (check.expect, check.fails, check.by, check.key)
+    proves = hashlib.sha256(_ENCODE((check.says, asked, wanted))).hexdigest()[:_LENGTH]
+    return ClaimOutline(check.says, check.identity, check.call or "", proves, check.by)

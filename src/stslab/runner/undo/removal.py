@@ -1,0 +1,157 @@
+"""Removes one thing: clears it, calls, tries again while AWS says so, falls back on admin."""
+
+from dataclasses import dataclass
+
+from stslab.errors import CredentialsError
+from stslab.kinds.kind import BUSY, UNUSABLE, is_gone
+from stslab.kinds.table import BY_REMOVAL, KINDS
+from stslab.runner.calls.look import is_guarded, is_replaced, label, look
+from stslab.runner.calls.patience import Verdict
+from stslab.runner.calls.waits import StackEvents, wait
+from stslab.runner.calls.work import Work
+from stslab.runner.events import CallShown, UndoOutcome
+from stslab.runner.journal.records import Thing, UndoCall
+from stslab.runner.ports import ADMIN, Answer, Outcome, Refusal
+from stslab.runner.undo.children import clear
+from stslab.runner.undo.stacks import STACK, remember
+
+_BUSY_SECONDS = 90.0
+_STACK_TRIES = 3
+_PROTECTED = "its termination protection was switched on since: switch it off, and clean up again"
+_REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """How undoing something ended, why, and by which calls."""
+
+    outcome: UndoOutcome
+    detail: str = ""
+    calls: tuple[CallShown, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is still there."""
+        return self.outcome is UndoOutcome.FAILED
+
+
+UNDONE, WAS_GONE = Undone(UndoOutcome.UNDONE), Undone(UndoOutcome.WAS_GONE)
+
+
+def failed(why: str) -> Undone:
+    """It is still there, and this is why."""
+    return Undone(UndoOutcome.FAILED, why)
+
+
+def remove(work: Work, call: UndoCall, entry: int) -> Undone:
+    """Make one undo call of the journal's entry, and wait as it says."""
+    thing = _removed_by(call)
+    if thing and is_replaced(work, thing):
+        return Undone(UndoOutcome.NOT_OURS, _REPLACED)
+    if thing and thing.kind == STACK:
+        return _remove_stack(work, call, thing, entry)
+    undone = _remove(work, call, thing)
+    if undone.failed or not call.waiter:
+        return undone
+    waited = wait(work, call.identity, call.service, call.waiter, call.waiter_params)
+    return undone if waited.ok else failed(waited.reason)
+
+
+def removal_of(thing: Thing) -> UndoCall:
+    """The call that removes a thing of a known kind."""
+    kind = KINDS[thing.kind]
+    params = {name: thing.names[name] for name in kind.remove.names}
+    return UndoCall(ADMIN, kind.service, kind.remove.operation, params)
+
+
+def _removed_by(call: UndoCall) -> Thing | None:
+    """The thing that a call removes, if it is of a known kind."""
+    kind = BY_REMOVAL.get(call.call.name)
+    if kind is None or not all(name in call.params for name in kind.names):
+        return None
+    return Thing(kind.id, {name: str(call.params[name]) for name in kind.names})
+
+
+def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
+    """Clear what hangs on it, call, and both again while AWS says that it is busy."""
+    problem = ""
+
+    def attempt() -> Outcome:
+        nonlocal problem
+        problem = clear(work, thing) if thing else ""
+        return _called(work, call)
+
+    def judge(outcome: Outcome) -> Verdict:
+        code = outcome.code if isinstance(outcome, Refusal) else ""
+        limit = _BUSY_SECONDS if code in BUSY and not problem else 0.0
+        return Verdict(limit, f"{call.operation} ({code})")
+
+    outcome = work.calls.patience.until(attempt, judge)
+    if isinstance(outcome, Answer):
+        return UNDONE
+    if not isinstance(outcome, Refusal):
+        return failed(outcome.reason)
+    if is_gone(call.service, outcome):
+        return WAS_GONE
+    said = f"{outcome.code}: {outcome.message}"
+    return failed(f"{said} ({problem})" if problem else said)
+
+
+def _called(work: Work, call: UndoCall) -> Outcome:
+    """The call, as who it says; as admin where that identity does not serve any more."""
+    as_admin = UndoCall(ADMIN, call.service, call.operation, call.params).call
+    if call.identity == ADMIN:
+        return work.calls.make(as_admin)
+    try:
+        outcome = work.calls.make(call.call)
+    except CredentialsError:
+        return work.calls.make(as_admin)
+    unusable = isinstance(outcome, Refusal) and outcome.code in UNUSABLE
+    return work.calls.make(as_admin) if unusable else outcome
+
+
+def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undone:
+    """Delete a stack; what keeps it from going is cleared, what it leaves is removed.
+
+    One that somebody protected against deletion is not touched: that was meant.
+    """
+    if is_guarded(look(work, stack)):
+        return failed(_PROTECTED)
+    inside = remember(work, stack, entry)
+    replaced = [label(one) for one in inside if is_replaced(work, one)]
+    if replaced:
+        return failed(f"it would take along {', '.join(replaced)}, {_REPLACED}")
+    undone = _delete_stack(work, call, stack, inside)
+    if undone.failed:
+        return undone
+    left = [remove(work, removal_of(one), 0) for one in inside if look(work, one).there]
+    return next((one for one in left if one.failed), undone)
+
+
+def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing, ...]) -> Undone:
+    """A stack's bucket must be empty. The rest is cleared only if the deletion failed."""
+    events = StackEvents(work, stack.names["StackName"])
+    events.skip()
+    undone = WAS_GONE
+    for tried in range(_STACK_TRIES):
+        for one in inside:
+            if tried or one.kind == "s3.bucket":
+                clear(work, one)
+        undone = _delete_stack_once(work, call, stack, events)
+        if not undone.failed:
+            break
+    return undone
+
+
+def _delete_stack_once(work: Work, call: UndoCall, stack: Thing, events: StackEvents) -> Undone:
+    name = call.params["StackName"]
+    # What could not be looked up is not gone: the deletion itself tells.
+    if look(work, stack).there is False:
+        return WAS_GONE
+    undone = _remove(work, call, None)
+    if undone.failed:
+        return undone
+    waiter = call.waiter or "stack_delete_complete"
+    params = call.waiter_params or {"StackName": name}
+    waited = wait(work, ADMIN, call.service, waiter, params, events=events)
+    return UNDONE if waited.ok else failed(waited.reason)
