@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.safe import one_line
+from stslab.render.text.safe import markdown_line, one_line
 
 if TYPE_CHECKING:
     from stslab.lab.changed import Changed, Summary
@@ -35,11 +35,11 @@ def show_changes(paper: Paper, summary: "Summary | Foreseen", *, indent: int = 2
 def changes_in_markdown(summary: "Summary") -> Iterator[str]:
     """The same as lines of Markdown."""
     yield from ("## What it changes", "", "Of its own alone:", "")
-    yield from (f"- {one_line(one.thing)}: {_calls(one)}" for one in summary.changed)
+    yield from (f"- {markdown_line(one.thing)}: {_calls(one)}" for one in summary.changed)
     yield from ("", f"It reads with {_code(summary.reads)}.", "")
     if summary.cleanup:
         yield from (f"Cleanup may also call {_code(summary.cleanup)}.", "")
-    yield from (f"- **{one_line(note)}**" for note in summary.notes)
+    yield from (f"- **{markdown_line(note)}**" for note in summary.notes)
     yield from (("", ENFORCED, "") if summary.notes else (ENFORCED, ""))
 
 

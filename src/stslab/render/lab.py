@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.text import Text
@@ -10,10 +11,12 @@ from rich.text import Text
 from stslab.lab.effects import effects, summary
 from stslab.render.changes import changes_in_markdown, show_changes
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.safe import one_line, visible
+from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
 
 if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step
+
+_URL = ":/?#@!$&'*+,;=%~"  # no brackets: they end a link
 
 
 def show_table(console: Console, lab: "Lab", name: str) -> None:
@@ -45,18 +48,18 @@ def _rows(lab: "Lab", proved: str) -> Iterator[tuple[Text | str, ...]]:
 
 
 def _page(lab: "Lab") -> Iterator[str]:
-    yield from (f"# {lab.title}", "")
+    yield from (f"# {markdown_line(lab.title)}", "")
     if lab.summary:
-        yield from (lab.summary.strip(), "")
+        yield from (markdown_prose(lab.summary), "")
     for number, stage in enumerate(lab.stages, 1):
         yield from _stage(number, stage)
     yield from changes_in_markdown(summary(effects(lab)))
 
 
 def _stage(number: int, stage: "Stage") -> Iterator[str]:
-    yield from (f"## {number}. {stage.title}", "", stage.intro.strip(), "")
+    yield from (f"## {number}. {markdown_line(stage.title)}", "", markdown_prose(stage.intro), "")
     for page in stage.pages:
-        yield f"- [{page.title}]({page.url})"
+        yield f"- [{markdown_line(page.title)}]({quote(page.url, safe=_URL)})"
     if stage.pages:
         yield ""
     if stage.steps:
@@ -66,12 +69,12 @@ def _stage(number: int, stage: "Stage") -> Iterator[str]:
 
 
 def _step(step: "Step") -> str:
-    why = f" {one_line(step.why)}" if step.why else ""
-    return f"- {one_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
+    why = f" {markdown_line(step.why)}" if step.why else ""
+    return f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
 
 
 def _check(check: "Check") -> str:
     how = f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
     refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
-    because = f" {one_line(check.because)}" if check.because else ""
-    return f"- {one_line(check.says)} ({how}{refused}).{because}"
+    because = f" {markdown_line(check.because)}" if check.because else ""
+    return f"- {markdown_line(check.says)} ({how}{refused}).{because}"

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
-from stslab.render.text.safe import one_line
+from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.report import ABOUT
 from stslab.runner.verify import UNKNOWABLE
 
@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from stslab.runner.report import Report
     from stslab.runner.verify import Finding
 
-_CELL = str.maketrans({"|": "\\|", "<": "&lt;", "`": "'"})
 _SHOWN_OF_HASH = 12
 
 
 def as_markdown(report: "Report") -> str:
     """The report as a Markdown page."""
-    lines = [f"# {_cell(report.run.title)}", "", f"**{_cell(verdict(report))}**", "", ABOUT, ""]
+    lines = [
+        f"# {markdown_line(report.run.title)}",
+        "",
+        f"**{markdown_line(verdict(report))}**",
+        "",
+        ABOUT,
+        "",
+    ]
     lines += _table(("", ""), facts(report))
     for stage in report.standing.stages:
-        lines += ["", f"## {_cell(stage.title)} (`{stage.id}`: {_came_of(stage)})", ""]
-        lines += [f"- {_cell(attempt)}" for attempt in _attempts(stage)] + [""]
+        lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {_came_of(stage)})", ""]
+        lines += [f"- {markdown_line(attempt)}" for attempt in _attempts(stage)] + [""]
         lines += _table(
             ("claim", "verdict", "asked", "proof", "request"),
             (_claim_row(one) for one in _claims(report.standing, stage)),
@@ -55,7 +61,12 @@ def as_markdown(report: "Report") -> str:
     removed = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
     lines += _table(("thing", "by", "when"), removed)
     if report.remaining:
-        lines += ["", "## Not undone", "", *(f"- {_cell(thing)}" for thing in report.remaining)]
+        lines += [
+            "",
+            "## Not undone",
+            "",
+            *(f"- {markdown_line(thing)}" for thing in report.remaining),
+        ]
     return "\n".join([*lines, ""])
 
 
@@ -221,13 +232,9 @@ def _spoken(seconds: float | None) -> str:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [_row(head), _row(tuple("---" for _ in head))]
-    lines += [_row(tuple(map(_cell, row))) for row in rows]
+    lines += [_row(tuple(map(markdown_line, row))) for row in rows]
     return lines if len(lines) > 2 else ["None."]  # noqa: PLR2004 - the head's own lines
 
 
 def _row(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    return one_line(text).translate(_CELL)

@@ -3,10 +3,18 @@
 import json
 import unicodedata
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from stslab.render.text.safe import one_line, value_text, visible
+from stslab.render.text.safe import (
+    markdown_line,
+    markdown_prose,
+    one_line,
+    value_text,
+    visible,
+)
 from stslab.render.text.symbols import ASCII, UNICODE, plain, symbols_for
 
 
@@ -53,3 +61,49 @@ def test_signs_follow_the_encoding():
     assert symbols_for("ascii") is ASCII
     assert symbols_for(None) is ASCII
     assert all(getattr(ASCII, name).isascii() for name in ASCII.__slots__)
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        ["<script>", "</b>", "<!--", "![", "[x]", "](", "]:", "[", "]", "(javascript:1)", "`", "``", "\\",
+         "\n", "\n\n", "    ", "|", "<https://a.example>", "(https://a.example)", "x", " ", "- ", "> ", "# ",
+         "&lt;", "~~~\n", "```\n", "*", "_", "!", "&", "<", ":", " javascript:1"]
+    ),
+    max_size=16,
+).map("".join)  # fmt: skip
+
+
+def parts(markdown):
+    """What a page of Markdown is made of: (kind, target) of each token, tables included."""
+    found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
+    tokens = [*found, *(child for one in found for child in one.children or ())]
+    return [(one.type, str(one.attrs.get("href", ""))) for one in tokens]
+
+
+@given(HOSTILE)
+@example("\\<script>")
+@example("| ` <script> | ` |\n|-|-|\n| ` <script> | ` |")
+@example("[x][r]\n\n[r]: javascript:1")
+@example("\\![x](javascript:1)")
+def test_prose_of_a_lab_does_no_more_than_show_text(text):
+    for kind, target in parts(markdown_prose(text)):
+        assert kind not in ("html_inline", "html_block", "image")
+        assert not target or target.startswith("https://a.example")
+
+
+@given(HOSTILE)
+def test_a_line_of_a_lab_is_text_and_nothing_else(text):
+    kinds = {kind for kind, _ in parts(f"Begin {markdown_line(text)}")}
+    assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "text_special"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Bold**, *soft* and `code <x>`.",
+        "- a list\n- of two",
+        "[a page](https://docs.aws.amazon.com/IAM/)",
+    ],
+)
+def test_what_a_lab_writes_stays_markdown(text):
+    assert markdown_prose(text) == text

@@ -1,6 +1,7 @@
 """Makes text from AWS, a lab or a file harmless to a terminal."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,26 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """As ``visible``, with runs of white space, newlines too, made one space."""
     return visible(" ".join(text.split()))
+
+
+def markdown_line(text: str) -> str:
+    """As ``one_line``, for a line of Markdown: nothing in it is markup."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
+
+
+def markdown_prose(text: str) -> str:
+    """Markdown without what could do more than show text: no HTML, no images, web links only."""
+    parts = _CODE.split(visible(text).strip())
+    return "".join(
+        part if at % 2 else _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", part)
+        for at, part in enumerate(parts)
+    )
+
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~!]")
+# One line and one cell of a table: what is no code elsewhere is not taken for code here.
+_CODE = re.compile(r"(?<![\\`])(`[^`\n|]+`)(?!`)")
+_ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
 
 def value_text(value: Any) -> str:
