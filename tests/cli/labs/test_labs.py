@@ -101,7 +101,8 @@ def test_show_as_markdown(stslab):
     said = stslab("show", "assume-role", "--markdown")
     assert said.out.startswith("# ")
     assert said.out.count("\n## ") == len(STAGES) + 1
-    assert "- IAM user sts-test-user-<run>: iam.CreateUser; undone by iam.DeleteUser" in said.out
+    made = "- IAM user sts-test-user-\\<run\\>: iam.CreateUser; undone by iam.DeleteUser"
+    assert made in said.out
     assert "Nothing else is touched" in said.out
     assert "https://docs.aws.amazon.com/" in said.out
 
