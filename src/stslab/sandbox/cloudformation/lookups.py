@@ -3,8 +3,6 @@
 AWS CloudFormation User Guide, "Exporting stack output values".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

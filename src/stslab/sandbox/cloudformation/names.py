@@ -3,8 +3,6 @@
 AWS CloudFormation User Guide, "Name type" and "Physical ID".
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import string

@@ -4,8 +4,6 @@ Service Authorization Reference, "Actions, resources, and condition keys for AWS
 CloudFormation".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

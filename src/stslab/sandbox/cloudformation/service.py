@@ -1,20 +1,21 @@
 """CloudFormation as the sandbox has it: a small stack engine of its own."""
 
-from __future__ import annotations
-
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api import constraints
-from stslab.sandbox.api.model import Answer, ApiRequest, KeyStore
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyStore
 from stslab.sandbox.api.need import NeedsOf
 from stslab.sandbox.api.services import Internal, Read, Reads, Write, Writes
 from stslab.sandbox.cloudformation import needs
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
-from stslab.sandbox.cloudformation.operations.preparation import prepared
+from stslab.sandbox.cloudformation.operations.requests import checked_template
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
-from stslab.sandbox.cloudformation.template.source import UNSUPPORTED
+from stslab.sandbox.cloudformation.template import source
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 
@@ -28,6 +29,10 @@ _CALLING = frozenset(
     }
 )  # fmt: skip
 """The writes that may call others first: those with a template's URL, or with a service role."""
+URL_LIMIT = 1_048_576
+"""How long a template in S3 may be, in bytes ("AWS CloudFormation quotas")."""
+_VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
+_PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
 
 
 class CloudFormation:
@@ -47,9 +52,8 @@ class CloudFormation:
         self._state = state
         self._call = call
         own = {name: _checked(self._in_its_own_transaction(_WRITES[name])) for name in _CALLING}
-        self.reads: Reads = {
-            name: _checked(self._read(read)) for name, read in _READS.items()
-        } | own
+        reads = {name: _checked(self._read(read)) for name, read in _READS.items()}
+        self.reads: Reads = reads | own
         self.writes: Writes = {name: _checked(_WRITES[name]) for name in _WRITES.keys() - _CALLING}
 
     def resume(self) -> None:
@@ -61,15 +65,69 @@ class CloudFormation:
         self.engine.stop()
 
     def _read(self, read: Read) -> Read:
-        return lambda view, request: read(view, prepared(self._call, self.engine, request))
+        return lambda view, request: read(view, self._prepared(request))
 
     def _in_its_own_transaction(self, write: Write) -> Read:
         def run(_view: View, request: ApiRequest) -> Answer:
-            ready = prepared(self._call, self.engine, request)
+            ready = self._prepared(request)
             with self._state.transaction() as tx:
                 return write(tx, ready)
 
         return run
+
+    def _prepared(self, request: ApiRequest) -> ApiRequest:
+        """The request with its template's text as ``TemplateBody``, wherever that is.
+
+        What others must be called for comes before the transaction, in which they can't be. A
+        template is parsed here too, which may take long.
+
+        Raises:
+            ApiFault: ``ValidationError``: the template is none, or can't be read by the caller,
+                or CloudFormation can't assume the service role.
+        """
+        params = dict(request.params)
+        body, url = params.get("TemplateBody"), params.get("TemplateURL")
+        both = "Either Template URL or Template Body must be specified, not both."
+        require(not (body and url), both)
+        if url:
+            params["TemplateBody"] = self._download(request, url)
+        elif body:
+            source.check_size(body)
+        if body or url:
+            checked_template(params["TemplateBody"])
+        if params.get("RoleARN"):
+            self.engine.as_role(params["RoleARN"])
+        return replace(request, params=params)
+
+    def _download(self, request: ApiRequest, url: str) -> str:
+        bucket, key = _place(url)
+        where = {"Bucket": bucket, "Key": key}
+        try:
+            body = self._call(request.caller, "s3", "GetObject", where, (needs.SERVICE,))["Body"]
+        except ApiFault as fault:
+            raise invalid(f"S3 error: {fault.message}") from None
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
+        require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
+        return text
+
+
+def _place(url: str) -> tuple[str, str]:
+    """The bucket and the key that a template's URL names."""
+    refusal = invalid("TemplateURL must be a supported URL.")
+    try:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
+    except ValueError:
+        raise refusal from None
+    wrong_scheme = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
+    require(parts.scheme != "s3", wrong_scheme)
+    virtual = _VIRTUAL_HOST.fullmatch(host)
+    if virtual and path:
+        return virtual["bucket"], path
+    bucket, _, key = path.partition("/")
+    if _PATH_HOST.fullmatch(host) and bucket and key:
+        return bucket, key
+    raise refusal
 
 
 def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, ApiRequest], Answer]:
@@ -80,6 +138,6 @@ def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, A
         try:
             return handler(seen, request)
         except RecursionError:  # conditions that name one another in a chain without an end
-            raise invalid(UNSUPPORTED) from None
+            raise invalid(source.UNSUPPORTED) from None
 
     return run

@@ -4,21 +4,12 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 "Updating stacks using change sets".
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
-from stslab.sandbox.cloudformation.faults import (
-    already_exists,
-    invalid,
-    no_such_change_set,
-    no_such_stack,
-)
+from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.operations.requests import (
     blueprint,
@@ -27,6 +18,7 @@ from stslab.sandbox.cloudformation.operations.requests import (
     filled,
     find,
     page,
+    tag_list,
 )
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.history import USER_INITIATED, stack_becomes
@@ -42,6 +34,7 @@ NO_CHANGES = (
 )
 REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
+NOT_FOUND = 404
 CONTEXTS = frozenset({"BeforeContext", "AfterContext"})
 
 
@@ -49,8 +42,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     """Compare what the request wants with the stack; a stack in review is made for it."""
     params = request.params
     kind = params.get("ChangeSetType") or "UPDATE"
-    if kind == "IMPORT":
-        raise invalid("Importing resources is not supported by the sandbox")
+    require(kind != "IMPORT", "Importing resources is not supported by the sandbox")
     stack = _target(tx, request, kind)
     new = tx.get(Stack, stack.account, stack.stack_id) is None
     name = params["ChangeSetName"]
@@ -77,22 +69,21 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
-    name = request.params["StackName"]
-    stack = find(view, request, name)
-    if kind == "CREATE":
-        if stack is None:
-            names.check_new_name(name)
-            return stacks.new_stack(request, Config(template=""))
-        if stack.status != REVIEW:
-            raise invalid(
-                f"Stack [{name}] already exists and cannot be created again with the changeSet "
-                f"[{request.params['ChangeSetName']}]."
-            )
+    if kind != "CREATE":
+        stack = existing(view, request)
+        stacks.check_updatable(stack)
         return stack
-    if stack is None:
-        raise no_such_stack(name)
-    stacks.check_updatable(stack)
-    return stack
+    name = request.params["StackName"]
+    found = find(view, request, name)
+    if found is None:
+        names.check_new_name(name)
+        return stacks.new_stack(request, Config(template=""))
+    require(
+        found.status == REVIEW,
+        f"Stack [{name}] already exists and cannot be created again with the changeSet "
+        f"[{request.params['ChangeSetName']}].",
+    )
+    return found
 
 
 def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
@@ -114,27 +105,28 @@ def _describe(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request)
     hidden = () if request.params.get("IncludePropertyValues") else CONTEXTS
 
-    def shown(change: Any) -> Any:
+    def shown(change: Answer) -> Answer:
         inner = {k: v for k, v in change["ResourceChange"].items() if k not in hidden}
         return {**change, "ResourceChange": inner}
 
     made_of = change_set.config
     values = parameters.shown(parse(made_of.template).parameters, made_of.parameters)
-    tags = [{"Key": key, "Value": value} for key, value in made_of.tags.items()]
+    optional = {
+        "Parameters": values or None,
+        "Tags": tag_list(made_of.tags) or None,
+        "OnStackFailure": change_set.on_failure,
+    }
     return {
         **_summary(stack, change_set),
-        **({"Parameters": values} if values else {}),
-        **({"Tags": tags} if tags else {}),
+        **filled(optional),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "Capabilities": made_of.capabilities,
-        **({"OnStackFailure": change_set.on_failure} if change_set.on_failure else {}),
         **page(request, "Changes", change_set.changes, shown),
     }
 
 
 def _list(view: View, request: ApiRequest) -> Answer:
-    """The change sets of a stack."""
     stack = existing(view, request)
     found = lookups.change_sets(view, stack)
     return page(request, "Summaries", found, lambda each: _summary(stack, each))
@@ -203,7 +195,7 @@ def find_change_set(
     else:
         raise invalid(missing)
     if stack is None or change_set is None:
-        raise no_such_change_set(name)
+        raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", NOT_FOUND)
     return stack, change_set
 
 
@@ -211,7 +203,7 @@ def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:
     return next((one for one in lookups.change_sets(view, stack) if one.name == name), None)
 
 
-def _summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
+def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
     return filled(
         {
             "StackId": stack.stack_id,

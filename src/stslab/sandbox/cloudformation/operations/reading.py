@@ -3,15 +3,12 @@
 AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 """
 
-from __future__ import annotations
-
 import json
-from typing import Any
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
 from stslab.sandbox.cloudformation.operations.requests import (
     PAGE,
@@ -19,18 +16,16 @@ from stslab.sandbox.cloudformation.operations.requests import (
     described,
     existing,
     filled,
-    find,
     page,
+    tag_list,
 )
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
-STACK_LIMIT = 2_000
-NO_DRIFT = {"StackDriftStatus": "NOT_CHECKED"}
-NO_RESOURCE_DRIFT = {"StackResourceDriftStatus": "NOT_CHECKED"}
-ACCOUNT_LIMITS = (("StackLimit", STACK_LIMIT), ("StackOutputsLimit", 200))
+ACCOUNT_LIMITS = (("StackLimit", 2_000), ("StackOutputsLimit", 200))
+REVIEW = "REVIEW_IN_PROGRESS"
 
 
 def _describe_stacks(view: View, request: ApiRequest) -> Answer:
@@ -63,27 +58,24 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
     """A stack's resources; or those of the stack that a physical id belongs to."""
     params = request.params
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
-    if bool(by_name) == bool(physical):
-        raise invalid("Exactly one of StackName and PhysicalResourceId must be specified")
-    stack = described(view, request) if by_name else _holding(view, request, str(physical))
+    both = "Exactly one of StackName and PhysicalResourceId must be specified"
+    require(bool(by_name) != bool(physical), both)
+    if by_name:
+        stack = described(view, request)
+    else:
+        holding = lookups.holding(view, request.account, request.region, str(physical))
+        if holding is None:
+            raise invalid(f"Stack for {physical} does not exist")
+        stack = holding
     logical = params.get("LogicalResourceId")
     found = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
     return {"StackResources": [_resource(stack, resource) for resource in found[:PAGE]]}
 
 
-def _holding(view: View, request: ApiRequest, physical_id: str) -> Stack:
-    found = lookups.holding(view, request.account, request.region, physical_id)
-    if found is None:
-        raise invalid(f"Stack for {physical_id} does not exist")
-    return found
-
-
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
     """One resource, with its metadata."""
-    name, logical = request.params["StackName"], request.params["LogicalResourceId"]
-    stack = find(view, request, name)
-    if stack is None:
-        raise invalid(f"Stack '{name}' does not exist")
+    stack = described(view, request, "Stack '{}' does not exist")
+    logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
         raise invalid(f"Resource {logical} does not exist for stack {stack.name}")
@@ -91,7 +83,6 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
 
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
-    """A stack's resources, page by page."""
     stack = described(view, request)
     found = _resources(view, stack)
     return page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
@@ -118,19 +109,17 @@ def _list_imports(view: View, request: ApiRequest) -> Answer:
     name = request.params["ExportName"]
     found = lookups.exports(view, request.account, request.region).get(name)
     users = lookups.importers(view, found[0], name) if found else []
-    if not users:
-        raise invalid(f"Export '{name}' is not imported by any stack.")
+    require(users, f"Export '{name}' is not imported by any stack.")
     return page(request, "Imports", users, str)
 
 
 def _limits(_view: View, _request: ApiRequest) -> Answer:
-    """The account's limits."""
     return {"AccountLimits": [{"Name": n, "Value": v} for n, v in ACCOUNT_LIMITS]}
 
 
-def _stack(stack: Stack) -> dict[str, Any]:
+def _stack(stack: Stack) -> Answer:
     """A stack, as it is described and as it is listed: each output has some of the members."""
-    template = None if stack.status == "REVIEW_IN_PROGRESS" else parse(stack.config.template)
+    template = None if stack.status == REVIEW else parse(stack.config.template)
     description = template.description if template else ""
     given = stack.config.parameters if template else {}
     return filled(
@@ -153,15 +142,14 @@ def _stack(stack: Stack) -> dict[str, Any]:
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,
             "RoleARN": stack.role_arn,
-            "Tags": [{"Key": k, "Value": v} for k, v in stack.config.tags.items()],
+            "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected,
-            "DriftInformation": NO_DRIFT,
+            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
     )
 
 
-def _event(stack: Stack, event: StackEvent) -> dict[str, Any]:
-    """An event as DescribeStackEvents shows it."""
+def _event(stack: Stack, event: StackEvent) -> Answer:
     shown = filled(
         {
             "StackId": stack.stack_id,
@@ -179,9 +167,8 @@ def _event(stack: Stack, event: StackEvent) -> dict[str, Any]:
     return {**shown, "PhysicalResourceId": event.physical_id}
 
 
-def _resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
+def _resource(stack: Stack, resource: StackResource) -> Answer:
     """A resource, as it is described and as it is listed, like :func:`_stack`."""
-    metadata = None if resource.metadata is None else json.dumps(resource.metadata)
     return filled(
         {
             "StackName": stack.name,
@@ -194,38 +181,36 @@ def _resource(stack: Stack, resource: StackResource) -> dict[str, Any]:
             "ResourceStatus": resource.status,
             "ResourceStatusReason": resource.reason,
             "Description": resource.description,
-            "Metadata": metadata,
-            "DriftInformation": NO_RESOURCE_DRIFT,
+            "Metadata": None if resource.metadata is None else json.dumps(resource.metadata),
+            "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
         }
     )
 
 
 def _template_summary(view: View, request: ApiRequest) -> Answer:
     """What there is in a template, or in that of a stack."""
-    template = checked_template(_template_text(view, request))
-    kinds = list(dict.fromkeys(d.type for d in template.resources.values()))
-    result: dict[str, Any] = {
+    text: str | None = request.params.get("TemplateBody")
+    if request.params.get("StackName"):
+        stack = described(view, request)
+        refusal = f"GetTemplateSummary cannot be called on {REVIEW} stacks."
+        require(stack.status != REVIEW, refusal)
+        text = stack.config.template
+    template = checked_template(text)
+    kinds: dict[str, list[str]] = {}
+    for declared in template.resources.values():
+        kinds.setdefault(declared.type, []).append(declared.logical_id)
+    metadata = None if template.metadata is None else json.dumps(template.metadata)
+    return {
         **_common(template),
         "Parameters": [
             parameters.summarised(name, body) for name, body in template.parameters.items()
         ],
-        "ResourceTypes": kinds,
-        "ResourceIdentifierSummaries": [_identified(template, kind) for kind in kinds],
+        "ResourceTypes": list(kinds),
+        "ResourceIdentifierSummaries": [
+            {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
+        ],
+        **filled({"Version": template.version, "Metadata": metadata}),
     }
-    if template.version:
-        result["Version"] = template.version
-    if template.metadata is not None:
-        result["Metadata"] = json.dumps(template.metadata)
-    return result
-
-
-def _template_text(view: View, request: ApiRequest) -> str | None:
-    if not request.params.get("StackName"):
-        return request.params.get("TemplateBody")
-    stack = described(view, request)
-    if stack.status == "REVIEW_IN_PROGRESS":
-        raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
-    return stack.config.template
 
 
 def _validate_template(_view: View, request: ApiRequest) -> Answer:
@@ -240,29 +225,18 @@ def _get_template(view: View, request: ApiRequest) -> Answer:
     if request.params.get("ChangeSetName"):
         _, found = find_change_set(view, request, missing="StackName is a required parameter.")
         text = found.config.template
-    elif request.params.get("StackName"):
-        text = described(view, request).config.template
     else:
-        raise invalid("StackName is required if ChangeSetName is not specified.")
+        missing = "StackName is required if ChangeSetName is not specified."
+        require(request.params.get("StackName"), missing)
+        text = described(view, request).config.template
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
-def _common(template: Template) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    if template.description:
-        result["Description"] = template.description
+def _common(template: Template) -> Answer:
     capability, types = validation.needed_capabilities(template)
-    if capability:
-        result["Capabilities"] = [capability]
-        result["CapabilitiesReason"] = validation.capabilities_reason(types)
-    return result
-
-
-def _identified(template: Template, kind: str) -> dict[str, Any]:
-    names = [
-        declared.logical_id for declared in template.resources.values() if declared.type == kind
-    ]
-    return {"ResourceType": kind, "LogicalResourceIds": names}
+    why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
+    needed = {"Capabilities": [capability], "CapabilitiesReason": why} if capability else {}
+    return filled({"Description": template.description, **needed})
 
 
 READS: Reads = {

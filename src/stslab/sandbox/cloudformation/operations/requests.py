@@ -1,15 +1,13 @@
 """What the operations have in common: finding stacks, reading templates, turning pages."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.cloudformation import lookups, names
-from stslab.sandbox.cloudformation.faults import invalid, no_such_stack
+from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Template, parse
@@ -30,54 +28,52 @@ def find(view: View, request: ApiRequest, name: str) -> Stack | None:
     return lookups.find(view, request.account, request.region, name)
 
 
-def described(view: View, request: ApiRequest) -> Stack:
+def described(
+    view: View, request: ApiRequest, missing: str = "Stack with id {} does not exist"
+) -> Stack:
     """The stack that the request's ``StackName`` names.
 
     Raises:
-        ApiFault: ``ValidationError``, "Stack with id … does not exist".
+        ApiFault: ``ValidationError``, with the words of ``missing``.
     """
     name = request.params["StackName"]
     found = find(view, request, name)
     if found is None:
-        raise invalid(f"Stack with id {name} does not exist")
+        raise invalid(missing.format(name))
     return found
 
 
 def existing(view: View, request: ApiRequest) -> Stack:
     """The same, in the words of the operations that change a stack."""
-    name = request.params["StackName"]
-    found = find(view, request, name)
-    if found is None:
-        raise no_such_stack(name)
-    return found
+    return described(view, request, "Stack [{}] does not exist")
 
 
 def checked_template(text: str | None) -> Template:
     """The template, checked as a whole."""
-    if not text:
-        raise invalid("Either Template URL or Template Body must be specified.")
-    template = parse(text)
+    require(text, "Either Template URL or Template Body must be specified.")
+    template = parse(str(text))
     validation.check(template)
     return template
 
 
 def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     """What the request wants a stack to be, checked but for its capabilities."""
-    params = request.params
-    _refuse_unsupported(params)
-    previous = params.get("UsePreviousTemplate") and stack is not None
-    text = stack.config.template if stack and previous else params.get("TemplateBody", "")
+    params, old = request.params, stack.config if stack else None
+    for name in UNSUPPORTED:  # what the sandbox would otherwise have to ignore silently
+        require(not params.get(name), f"{name} is not supported by the sandbox")
+    triggers = (params.get("RollbackConfiguration") or {}).get("RollbackTriggers")
+    require(not triggers, "Rollback triggers are not supported by the sandbox")
+    previous = old is not None and params.get("UsePreviousTemplate")
+    text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
-    _check_resource_types(template, params.get("ResourceTypes"))
-    old = stack.config if stack else None
+    _check_resource_types(template, params.get("ResourceTypes") or ())
     tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or ()}
-    _check_tags(tags)
-    values = parameters.settle(
-        template.parameters, params.get("Parameters") or (), old.parameters if old else None
-    )
+    reserved = any(key.lower().startswith("aws:") for key in tags)
+    require(not reserved, "aws: prefixed tag key names are not allowed for external use.")
+    given = params.get("Parameters") or ()
     return Config(
         template=text,
-        parameters=values,
+        parameters=parameters.settle(template.parameters, given, old.parameters if old else None),
         tags=old.tags if old and "Tags" not in params else tags,
         capabilities=tuple(params.get("Capabilities") or ()),
     )
@@ -90,53 +86,35 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     return made
 
 
-def _refuse_unsupported(params: Mapping[str, Any]) -> None:
-    """Refuse what the sandbox would otherwise have to ignore silently."""
-    for name in UNSUPPORTED:
-        if params.get(name):
-            raise invalid(f"{name} is not supported by the sandbox")
-    if (params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
-        raise invalid("Rollback triggers are not supported by the sandbox")
-
-
-def _check_resource_types(template: Template, allowed: Sequence[str] | None) -> None:
-    if not allowed:
-        return
+def _check_resource_types(template: Template, allowed: Sequence[str]) -> None:
     patterns = [re.escape(entry).replace(r"\*", ".*") for entry in allowed]
-    for declared in template.resources.values():
-        if not any(re.fullmatch(pattern, declared.type) for pattern in patterns):
-            raise invalid(
-                f"Resource type {declared.type} is not allowed by parameter ResourceTypes "
-                f"[{', '.join(allowed)}]"
-            )
-
-
-def _check_tags(tags: dict[str, str]) -> None:
-    for key in tags:
-        if key.lower().startswith("aws:"):
-            raise invalid("aws: prefixed tag key names are not allowed for external use.")
+    for declared in template.resources.values() if allowed else ():
+        require(
+            any(re.fullmatch(pattern, declared.type) for pattern in patterns),
+            f"Resource type {declared.type} is not allowed by parameter ResourceTypes "
+            f"[{', '.join(allowed)}]",
+        )
 
 
 def page(
-    request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], Any]
-) -> dict[str, Any]:
+    request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], object]
+) -> Answer:
     """The page of a list that the request asks for, as ``member``, with the next one's token."""
-    start = _offset(request.params.get("NextToken"))
-    result: dict[str, Any] = {member: [shown(item) for item in items[start : start + PAGE]]}
-    if start + PAGE < len(items):
-        result["NextToken"] = base64.urlsafe_b64encode(str(start + PAGE).encode()).decode()
-    return result
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
     try:
-        return max(0, int(base64.urlsafe_b64decode(token.encode())))
+        start = max(0, int(base64.urlsafe_b64decode(request.params.get("NextToken") or "MA==")))
     except ValueError:
         raise invalid("Invalid NextToken") from None
+    end = start + PAGE
+    following = base64.urlsafe_b64encode(str(end).encode()).decode()
+    listed = {member: [shown(item) for item in items[start:end]]}
+    return listed | ({"NextToken": following} if end < len(items) else {})
 
 
-def filled(members: Mapping[str, Any]) -> dict[str, Any]:
+def filled(members: Answer) -> dict[str, object]:
     """The members that have a value."""
     return {name: value for name, value in members.items() if value not in (None, "")}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as answers list them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

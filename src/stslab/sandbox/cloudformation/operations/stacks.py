@@ -3,18 +3,14 @@
 AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", ….
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
-from stslab.sandbox.cloudformation.faults import already_exists, invalid
+from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations.requests import (
     blueprint,
     config,
@@ -47,7 +43,6 @@ ROLLED_BACK = {
     "UPDATE_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS",
 }
 """The statuses from which RollbackStack begins, and what it begins."""
-NOT_DELETABLE = "Stack [{}] cannot be deleted while in status {}"
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
@@ -60,8 +55,8 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         if token and token == found.token:
             return {"StackId": found.stack_id}
         raise already_exists(f"Stack [{name}]")
-    if params.get("OnFailure") and params.get("DisableRollback") is not None:
-        raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
+    both = params.get("OnFailure") and params.get("DisableRollback") is not None
+    require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
     wanted = config(request)
     stack = found or new_stack(request, wanted)
     check(tx, stack, wanted)
@@ -158,8 +153,8 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
 def _cancel_update(tx: Transaction, request: ApiRequest) -> Answer:
     """Roll back an update that is under way."""
     stack = existing(tx, request)
-    if stack.status != "UPDATE_IN_PROGRESS":
-        raise invalid("CancelUpdateStack cannot be called from current stack status")
+    refusal = "CancelUpdateStack cannot be called from current stack status"
+    require(stack.status == "UPDATE_IN_PROGRESS", refusal)
     begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
     return {}
 
@@ -167,18 +162,16 @@ def _cancel_update(tx: Transaction, request: ApiRequest) -> Answer:
 def _continue_rollback(tx: Transaction, request: ApiRequest) -> Answer:
     """Go on with rolling back an update, without the resources that are to be skipped."""
     stack = existing(tx, request)
-    if stack.status != "UPDATE_ROLLBACK_FAILED":
-        raise invalid(
-            f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update "
-            "rollback."
-        )
+    require(
+        stack.status == "UPDATE_ROLLBACK_FAILED",
+        f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update rollback.",
+    )
     skipped = tuple(request.params.get("ResourcesToSkip") or ())
     for name in skipped:
         resource = lookups.resource(tx, stack, name)
-        if resource is None or resource.status != "UPDATE_FAILED":
-            raise invalid(
-                f"Resource [{name}] can't be skipped: it is not in the UPDATE_FAILED state"
-            )
+        failed = resource is not None and resource.status == "UPDATE_FAILED"
+        refusal = f"Resource [{name}] can't be skipped: it is not in the UPDATE_FAILED state"
+        require(failed, refusal)
     begin(tx, request, replace(stack, skipped=skipped), "UPDATE_ROLLBACK_IN_PROGRESS")
     return {}
 
@@ -186,10 +179,10 @@ def _continue_rollback(tx: Transaction, request: ApiRequest) -> Answer:
 def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
     """Roll back what failed and was left as it was."""
     stack = existing(tx, request)
-    if stack.status not in ROLLED_BACK:
-        raise invalid(
-            f"Stack [{stack.name}] is in {stack.status} state and can not be rolled back."
-        )
+    require(
+        stack.status in ROLLED_BACK,
+        f"Stack [{stack.name}] is in {stack.status} state and can not be rolled back.",
+    )
     begin(tx, request, stack, ROLLED_BACK[stack.status])
     return {"StackId": stack.stack_id}
 
@@ -229,8 +222,8 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
 
 def check_updatable(stack: Stack) -> None:
     """Refuse to update a stack that is in no state to be."""
-    if stack.status not in UPDATABLE:
-        raise invalid(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+    require(stack.status in UPDATABLE, refusal)
 
 
 def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
@@ -240,34 +233,33 @@ def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
         for name, resource in lookups.resources(view, stack).items()
         if name in wanted.active and wanted.declared(name).type != resource.type
     ]
-    if modified:
-        raise invalid(
-            "Update of resource type is not permitted. The new template modifies resource type of "
-            f"the following resources: [{', '.join(modified)}]"
-        )
+    require(
+        not modified,
+        "Update of resource type is not permitted. The new template modifies resource type of the "
+        f"following resources: [{', '.join(modified)}]",
+    )
 
 
-def _check_deletable(stack: Stack, params: Mapping[str, Any]) -> None:
-    if stack.protected:
-        raise invalid(
-            f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
-        )
-    if stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE:
-        raise invalid(NOT_DELETABLE.format(stack.name, stack.status))
-    failed = stack.status == "DELETE_FAILED"
-    if params.get("RetainResources") and not failed:
-        raise invalid(
-            f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify "
-            "which resources to retain only when the stack is in the DELETE_FAILED state."
-        )
-    if params.get("DeletionMode") == "FORCE_DELETE_STACK" and not failed:
-        raise invalid(
-            f"Invalid operation on stack [{stack.stack_id}]. FORCE_DELETE_STACK is only applicable "
-            "to stacks in the DELETE_FAILED state."
-        )
-    unknown = [name for name in params.get("RetainResources") or () if name not in stack.resources]
-    if unknown:
-        raise invalid(f"Resource [{unknown[0]}] does not exist for stack {stack.name}")
+def _check_deletable(stack: Stack, params: Answer) -> None:
+    name, status = stack.name, stack.status
+    protected = f"Stack [{name}] cannot be deleted while TerminationProtection is enabled"
+    require(not stack.protected, protected)
+    busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
+    require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
+    failed, retained = status == "DELETE_FAILED", params.get("RetainResources") or ()
+    refusal = f"Invalid operation on stack [{stack.stack_id}]."
+    require(
+        failed or not retained,
+        f"{refusal} When you delete a stack, specify which resources to retain only when the stack "
+        "is in the DELETE_FAILED state.",
+    )
+    require(
+        failed or params.get("DeletionMode") != "FORCE_DELETE_STACK",
+        f"{refusal} FORCE_DELETE_STACK is only applicable to stacks in the DELETE_FAILED state.",
+    )
+    for one in retained:
+        known = one in stack.resources
+        require(known, f"Resource [{one}] does not exist for stack {name}")
 
 
 READS: Reads = {"GetStackPolicy": _get_policy}

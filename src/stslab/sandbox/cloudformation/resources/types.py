@@ -1,16 +1,149 @@
-"""The table of resource types, from "AWS resource and property types reference".
+"""What a resource type is, the table of them, and how resolved properties are checked against it.
 
-Which properties replace the resource is what each property's "Update requires" says.
+AWS CloudFormation User Guide, "AWS resource and property types reference". Which properties
+replace the resource is what each property's "Update requires" says.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
-from stslab.sandbox.cloudformation.resources import buckets, credentials, identities, policies
-from stslab.sandbox.cloudformation.resources.kinds import Property, ResourceType
+from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.services import SERVICES
+from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work, type_name, unfit
+from stslab.sandbox.cloudformation.template.functions import as_text
+from stslab.sandbox.cloudformation.template.source import Value
+
+
+class Handler(Protocol):
+    """Makes, changes and deletes the resources of one type, by calls in the caller's name.
+
+    ``create`` sets ``work.physical_id`` where AWS gives the name, and the attributes. ``update``
+    changes the resource from ``old`` properties to ``work.properties``. To ``delete`` what is gone
+    already is no error. What was made before a call is refused is deleted with the resource.
+    """
+
+    def create(self, work: Work) -> None: ...
+
+    def update(self, work: Work, old: Properties) -> None: ...
+
+    def delete(self, work: Work) -> None: ...
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property. ``kind`` is text, number, flag, list, texts, object, or json (also text)."""
+
+    kind: str
+    required: bool = False
+    replaces: bool = False
+    allowed: tuple[str, ...] = ()
+    supported: bool = True
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One type, as "AWS resource and property types reference" describes it.
+
+    ``name_property`` names the resource and needs CAPABILITY_NAMED_IAM where
+    ``acknowledged``; ``make_name`` makes a name where none is given. ``attributes`` are what
+    ``Fn::GetAtt`` takes. One of ``any_of`` must be given.
+    """
+
+    name: str
+    properties: Mapping[str, Property]
+    handler: Handler
+    attributes: frozenset[str] = frozenset()
+    acknowledged: bool = False
+    name_property: str = ""
+    name_limit: int = 64
+    make_name: Callable[[str, str, int], str] | None = None
+    tagged: bool = False
+    any_of: tuple[str, ...] = ()
+
+    @property
+    def replacing(self) -> frozenset[str]:
+        """The properties whose update requires replacement."""
+        return frozenset(name for name, each in self.properties.items() if each.replaces)
+
+
+def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
+    """The properties with scalars as their type has them ("3600" becomes 3600).
+
+    Raises:
+        Unfit: with all problems, in the words of CloudFormation's property validation.
+    """
+    problems = [
+        f"#: required key [{name}] not found"
+        for name, each in kind.properties.items()
+        if each.required and name not in properties
+    ]
+    result: dict[str, Value] = {}
+    for name, value in properties.items():
+        declared = kind.properties.get(name)
+        if declared is None:
+            problems.append(f"#: extraneous key [{name}] is not permitted")
+        elif not declared.supported:
+            raise Unfit(f"Property {name} of {kind.name} is not supported by the sandbox")
+        else:
+            result[name] = _fit(name, value, declared, problems)
+    if kind.any_of and not any(result.get(name) for name in kind.any_of):
+        problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
+    if problems:
+        raise unfit(logical_id, problems)
+    return result
+
+
+def _fit(name: str, value: object, declared: Property, problems: list[str]) -> Value:
+    wanted, fit_to = _KINDS[declared.kind]
+    try:
+        fit = fit_to(value)
+    except (TypeError, ValueError, KeyError):
+        problems.append(f"#/{name}: expected type: {wanted}, found: {type_name(value)}")
+        return value
+    if declared.allowed and fit not in declared.allowed:
+        problems.append(f"#/{name}: {fit} is not a valid enum value")
+    return fit
+
+
+def _of(*types: type) -> Callable[[object], Value]:
+    """What gives a value of one of these types back as it is."""
+
+    def check(value: object) -> Value:
+        if not isinstance(value, types):
+            raise TypeError
+        return value
+
+    return check
+
+
+def _text(value: object) -> str:
+    return as_text(_of(str, int, float)(value))
+
+
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    number = int(value)
+    if abs(number) > _LARGEST:
+        raise ValueError
+    return number
+
+
+_LARGEST = 2**63 - 1
+_KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
+    "text": ("String", _text),
+    "number": ("Integer", _number),
+    "flag": ("Boolean", lambda value: {"true": True, "false": False}[as_text(value).lower()]),
+    "list": ("JSONArray", _of(list)),
+    "texts": ("JSONArray", lambda value: [_text(item) for item in _of(list)(value)]),
+    "json": ("JSONObject", _of(dict, str)),
+    "object": ("JSONObject", _of(dict)),
+}
+"""How a schema calls each kind of property, and what makes a value fit it."""
+
 
 TEXT = Property("text")
 TEXTS = Property("texts")
@@ -38,7 +171,7 @@ ROLE = ResourceType(
         "RoleName": NAME,
         "Tags": LIST,
     },
-    identities.Role(),
+    iam.Role(),
     attributes=frozenset({"Arn", "RoleId"}),
     acknowledged=True,
     name_property="RoleName",
@@ -57,7 +190,7 @@ USER = ResourceType(
         "Tags": LIST,
         "UserName": NAME,
     },
-    identities.User(),
+    iam.User(),
     attributes=frozenset({"Arn"}),
     acknowledged=True,
     name_property="UserName",
@@ -67,7 +200,7 @@ USER = ResourceType(
 GROUP = ResourceType(
     "AWS::IAM::Group",
     {"GroupName": NAME, "ManagedPolicyArns": TEXTS, "Path": TEXT, "Policies": LIST},
-    identities.Group(),
+    iam.Group(),
     attributes=frozenset({"Arn"}),
     acknowledged=True,
     name_property="GroupName",
@@ -83,7 +216,7 @@ POLICY = ResourceType(
         "Roles": TEXTS,
         "Users": TEXTS,
     },
-    policies.INLINE_POLICY,
+    iam.INLINE_POLICY,
     attributes=frozenset({"Id"}),
     acknowledged=True,
     make_name=physical_short,
@@ -100,7 +233,7 @@ MANAGED_POLICY = ResourceType(
         "Roles": TEXTS,
         "Users": TEXTS,
     },
-    policies.ManagedPolicy(),
+    iam.ManagedPolicy(),
     attributes=frozenset(
         {
             "AttachmentCount", "CreateDate", "DefaultVersionId", "IsAttachable",
@@ -119,14 +252,14 @@ ACCESS_KEY = ResourceType(
         "Status": Property("text", allowed=("Active", "Inactive")),
         "UserName": FIXED,
     },
-    credentials.AccessKey(),
+    iam.AccessKey(),
     attributes=frozenset({"SecretAccessKey"}),
     acknowledged=True,
 )
 MEMBERSHIP = ResourceType(
     "AWS::IAM::UserToGroupAddition",
     {"GroupName": NEEDED_TEXT, "Users": NEEDED_TEXTS},
-    policies.MEMBERSHIP,
+    iam.MEMBERSHIP,
     attributes=frozenset({"Id"}),
     acknowledged=True,
     make_name=physical_short,
@@ -134,7 +267,7 @@ MEMBERSHIP = ResourceType(
 INSTANCE_PROFILE = ResourceType(
     "AWS::IAM::InstanceProfile",
     {"InstanceProfileName": NAME, "Path": NAME, "Roles": NEEDED_TEXTS},
-    credentials.InstanceProfile(),
+    iam.InstanceProfile(),
     attributes=frozenset({"Arn"}),
     acknowledged=True,
     name_property="InstanceProfileName",
@@ -144,7 +277,7 @@ INSTANCE_PROFILE = ResourceType(
 OIDC_PROVIDER = ResourceType(
     "AWS::IAM::OIDCProvider",
     {"ClientIdList": TEXTS, "Tags": LIST, "ThumbprintList": TEXTS, "Url": NAME},
-    credentials.OidcProvider(),
+    iam.OidcProvider(),
     attributes=frozenset({"Arn"}),
     tagged=True,
 )
@@ -154,7 +287,7 @@ def _policy_of(kind: str) -> ResourceType:
     return ResourceType(
         f"AWS::IAM::{kind}Policy",
         {"PolicyDocument": JSON, "PolicyName": FIXED, f"{kind}Name": FIXED},
-        policies.policy_of(kind),
+        iam.policy_of(kind),
         acknowledged=True,
     )
 
@@ -162,7 +295,7 @@ def _policy_of(kind: str) -> ResourceType:
 BUCKET = ResourceType(
     "AWS::S3::Bucket",
     {
-        "AccessControl": Property("text", allowed=tuple(buckets.CANNED_ACLS)),
+        "AccessControl": Property("text", allowed=s3.CANNED_ACLS),
         "BucketEncryption": OBJECT,
         "BucketName": NAME,
         "LifecycleConfiguration": OBJECT,
@@ -183,7 +316,7 @@ BUCKET = ResourceType(
             UNSUPPORTED,
         ),
     },
-    buckets.Bucket(),
+    s3.Bucket(),
     attributes=frozenset(
         {"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"}
     ),
@@ -195,7 +328,7 @@ BUCKET = ResourceType(
 BUCKET_POLICY = ResourceType(
     "AWS::S3::BucketPolicy",
     {"Bucket": FIXED, "PolicyDocument": NEEDED_JSON},
-    buckets.BucketPolicy(),
+    s3.BucketPolicy(),
 )
 
 TYPES: dict[str, ResourceType] = {

@@ -1,22 +1,24 @@
 """One piece of work on one resource, as its handler sees it."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from botocore.model import Shape
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import Answer, ApiFault
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.providers import OidcProvider
 from stslab.sandbox.state.state import State
 
-Call = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
-"""Makes a call (service, operation, parameters) in the name of whoever owns the stack's work."""
+Properties = Mapping[str, Value]
+Call = Callable[[str, str, Properties], Answer]
+"""Makes a call (service, operation, parameters) in the name of who owns the stack's work."""
 Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
 _TAKEN: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -29,6 +31,7 @@ _TAKEN: dict[str, tuple[str, tuple[type, ...]]] = {
     "boolean": ("Boolean", (bool,)),
 }
 """By the type that a service's model has: its name in a schema, and the values that are one."""
+_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
 GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
 SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
@@ -40,19 +43,21 @@ class Unfit(Exception):  # noqa: N818 - what the properties are, not what went w
 
 def unfit(logical_id: str, problems: list[str]) -> Unfit:
     """All problems, in the words of CloudFormation's property validation."""
-    listed = ", ".join(problems)
-    return Unfit(
-        f"Properties validation failed for resource {logical_id} with message:\n[{listed}]"
-    )
+    said = f"Properties validation failed for resource {logical_id} with message:"
+    return Unfit(f"{said}\n[{', '.join(problems)}]")
 
 
 def type_name(value: object) -> str:
     """What a schema calls a value."""
-    names = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
-    return names.get(type(value), "JSONObject")
+    return _NAMES.get(type(value), "JSONObject")
 
 
-def problems(shape: Any, value: object, path: str = "#") -> Iterator[str]:
+def document(value: object) -> str:
+    """A policy document as text: CloudFormation turns YAML and JSON into JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def problems(shape: Shape, value: object, path: str = "#") -> Iterator[str]:
     """What a value lacks of a shape of a service's model, limits apart: the service knows them."""
     wanted, types = _TAKEN[shape.type_name]
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
@@ -89,28 +94,28 @@ class Work:
     type_name: str
     logical_id: str
     physical_id: str
-    properties: Mapping[str, Any] = field(repr=False)
+    properties: Properties = field(repr=False)
     region: str
     account: str
     tags: Mapping[str, str] = field(default_factory=dict)
     old_tags: Mapping[str, str] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict, repr=False)
+    attributes: dict[str, Value] = field(default_factory=dict, repr=False)
     note: Callable[[str], None] = lambda _reason: None
     succeeded: list[str] = field(default_factory=list)
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: Value = None) -> Value:
         """A property's value, or ``default`` where it is not given."""
         return self.properties.get(name, default)
 
-    def iam(self, operation: str, **params: Any) -> Mapping[str, Any]:
+    def iam(self, operation: str, **params: Value) -> Answer:
         """Call IAM, leaving out parameters that are None."""
         return self._make("iam", operation, params)
 
-    def s3(self, operation: str, **params: Any) -> Mapping[str, Any]:
+    def s3(self, operation: str, **params: Value) -> Answer:
         """Call S3, leaving out parameters that are None."""
         return self._make("s3", operation, params)
 
-    def quietly(self, service: str, operation: str, **params: Any) -> None:
+    def quietly(self, service: str, operation: str, **params: Value) -> None:
         """Call, not minding that what is meant is gone already."""
         try:
             self._make(service, operation, params)
@@ -118,7 +123,7 @@ class Work:
             if fault.code not in GONE:
                 raise
 
-    def _make(self, service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _make(self, service: str, operation: str, params: Properties) -> Answer:
         given = {name: value for name, value in params.items() if value is not None}
         wrong = list(problems(operations.operation(service, operation).input_shape, given))
         if wrong:
@@ -149,7 +154,7 @@ class Work:
             if found is not None:
                 tx.put(replace(found, tags={**found.tags, **system}))
 
-    def tagged(self, operation: str, **params: Any) -> Mapping[str, Any]:
+    def tagged(self, operation: str, **params: Value) -> Answer:
         """Call an operation of IAM with the tags; without them where the caller may not tag.
 
         That is what CloudFormation does with IAM resources, saying so in an event.

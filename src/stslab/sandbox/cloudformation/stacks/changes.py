@@ -4,31 +4,28 @@ AWS CloudFormation User Guide, "Updating stacks using change sets" and "Update b
 stack resources".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from stslab.sandbox.cloudformation.resources.kinds import fitted
-from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.cloudformation.resources.work import Unfit
+from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
+from stslab.sandbox.cloudformation.resources.work import Properties, Unfit
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.references import Reference, references
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.stacks import Stack, StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
-Change = dict[str, Any]
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
 class Changes:
     """The changes of an update: ``listed`` as DescribeChangeSet has them, and of outputs."""
 
-    listed: tuple[Change, ...]
+    listed: tuple[Properties, ...]
     of_outputs: bool
 
     @property
@@ -42,13 +39,10 @@ def is_there(resource: StackResource | None) -> bool:
     return resource is not None and resource.status not in NOT_THERE
 
 
-def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def changed(old: Properties, new: Properties) -> list[str]:
     """The properties that differ, in the new template's order, then those that are gone."""
     names = list(new) + [name for name in old if name not in new]
     return [name for name in names if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
-
-
-_ABSENT = object()
 
 
 def compare(
@@ -68,45 +62,36 @@ def compare(
     return Changes(listed, outputs != stack.outputs)
 
 
+@dataclass
 class _Comparison:
-    def __init__(
-        self,
-        stack: Stack,
-        resources: Mapping[str, StackResource],
-        wanted: Blueprint,
-        current: Blueprint | None,
-    ) -> None:
-        self.stack = stack
-        self.resources = resources
-        self.wanted = wanted
-        self.current = current
-        self.unsettled: set[str] = set()
-        self._known = lookup_in(resources)
+    """``unsettled`` are the resources of which it is not known yet what they will be."""
 
-    def lookup(self, reference: Reference) -> Any:
+    stack: Stack
+    resources: Mapping[str, StackResource]
+    wanted: Blueprint
+    current: Blueprint | None
+    unsettled: set[str] = field(default_factory=set)
+
+    def lookup(self, reference: Reference) -> Value:
         """What a resource's reference gives, as far as it is known before the update."""
         name = reference.name
         if name in self.unsettled or not is_there(self.resources.get(name)):
             return UNKNOWN
-        return self._known(reference)
+        return lookup_in(self.resources)(reference)
 
-    def change(self, logical_id: str) -> Change:
+    def change(self, logical_id: str) -> Properties:
         """The change of one resource, {} if it stays as it is."""
-        properties = self.wanted.properties(logical_id, self.lookup)
         resource = self.resources.get(logical_id)
         if resource is None or not is_there(resource):
             self.unsettled.add(logical_id)
             kind = self.wanted.declared(logical_id).type
-            return _change("Add", logical_id, kind, AfterContext=_context(self._shown(logical_id)))
+            return _change("Add", logical_id, kind, AfterContext=self._after(logical_id))
+        properties = self.wanted.properties(logical_id, self.lookup)
         properties = _fitted(resource.type, logical_id, properties)
-        names = changed(resource.properties, properties)
-        details = [
-            detail for name in names if name != "Tags" for detail in self._details(resource, name)
-        ]
-        scope = ["Properties"] if details else []
-        extra = self._other_details(resource, properties)
-        scope += [detail["Target"]["Attribute"] for detail in extra]
-        if not scope:
+        names = [name for name in changed(resource.properties, properties) if name != "Tags"]
+        details = [detail for name in names for detail in self._details(resource, name)]
+        others = self._other_attributes(resource, properties)
+        if not details and not others:
             return {}
         replacement = _replacement(details)
         policy = {}
@@ -115,41 +100,36 @@ class _Comparison:
         if replacement == "True":
             kept = self.wanted.declared(logical_id).update_replace_policy != "Delete"
             policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
+        old_secrets = self.current.secrets if self.current else frozenset()
         return _change(
             "Modify",
             logical_id,
             resource.type,
             PhysicalResourceId=resource.physical_id,
             Replacement=replacement,
-            Scope=scope,
-            Details=details + extra,
-            BeforeContext=_context(hidden(resource.properties, self._secrets())),
-            AfterContext=_context(self._shown(logical_id)),
+            Scope=(["Properties"] if details else []) + others,
+            Details=details + [_direct({"Attribute": name}) for name in others],
+            BeforeContext=_context(hidden(resource.properties, old_secrets | self.wanted.secrets)),
+            AfterContext=self._after(logical_id),
             **policy,
         )
 
-    def _secrets(self) -> frozenset[str]:
-        old = self.current.secrets if self.current else frozenset()
-        return old | self.wanted.secrets
+    def _after(self, logical_id: str) -> str:
+        return _context(self.wanted.properties(logical_id, self.lookup, masked=True))
 
-    def _shown(self, logical_id: str) -> dict[str, Any]:
-        return self.wanted.properties(logical_id, self.lookup, masked=True)
-
-    def _details(self, resource: StackResource, name: str) -> list[dict[str, Any]]:
+    def _details(self, resource: StackResource, name: str) -> list[Properties]:
         """Why one property changes."""
         kind = TYPES.get(resource.type)
         recreation = "Always" if kind and name in kind.replacing else "Never"
-        target = {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation}
-        static = {"Target": target, "Evaluation": "Static"}
-        causes = [
-            {**static, "CausingEntity": ref.text, "ChangeSource": source}
+        direct = _direct({"Attribute": "Properties", "Name": name}, recreation)
+        causes: list[Properties] = [
+            {**direct, "CausingEntity": ref.text, "ChangeSource": source}
             for ref in references(self.wanted.declared(resource.logical_id).properties.get(name))
             if (source := self._source(ref))
         ]
         by_parameter = any(cause["ChangeSource"] == "ParameterReference" for cause in causes)
         if causes and not by_parameter and not self._rewritten(resource.logical_id, name):
             return causes
-        direct = {**static, "ChangeSource": "DirectModification"}
         return [*causes, {**direct, "Evaluation": "Dynamic"} if by_parameter else direct]
 
     def _source(self, reference: Reference) -> str:
@@ -167,10 +147,8 @@ class _Comparison:
         old = self.current.declared(logical_id).properties.get(name)
         return bool(old != self.wanted.declared(logical_id).properties.get(name))
 
-    def _other_details(
-        self, resource: StackResource, properties: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Changes of tags, metadata and policies, which are not properties' own."""
+    def _other_attributes(self, resource: StackResource, properties: Properties) -> list[str]:
+        """What changes beside the properties."""
         declared = self.wanted.declared(resource.logical_id)
         kind = TYPES.get(resource.type)
         tags = self.wanted.tags(resource.logical_id, properties)
@@ -180,18 +158,18 @@ class _Comparison:
             "Metadata": metadata != resource.metadata,
             "DeletionPolicy": declared.deletion_policy != resource.deletion_policy,
         }
-        return [
-            {
-                "Target": {"Attribute": attribute, "RequiresRecreation": "Never"},
-                "Evaluation": "Static",
-                "ChangeSource": "DirectModification",
-            }
-            for attribute, differs in differing.items()
-            if differs
-        ]
+        return [attribute for attribute, differs in differing.items() if differs]
 
 
-def _fitted(type_name: str, logical_id: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _direct(target: Mapping[str, str], recreation: str = "Never") -> Properties:
+    return {
+        "Target": {**target, "RequiresRecreation": recreation},
+        "Evaluation": "Static",
+        "ChangeSource": "DirectModification",
+    }
+
+
+def _fitted(type_name: str, logical_id: str, properties: Properties) -> Properties:
     kind = TYPES.get(type_name)
     try:
         return fitted(kind, logical_id, properties) if kind else properties
@@ -199,27 +177,26 @@ def _fitted(type_name: str, logical_id: str, properties: dict[str, Any]) -> dict
         return properties  # which differs from what is there; the update says what is wrong
 
 
-def _replacement(details: list[dict[str, Any]]) -> str:
+def _replacement(details: list[Properties]) -> str:
     always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
     if not always:
         return "False"
-    settled = [d for d in always if not d["ChangeSource"].startswith("Resource")]
+    settled = any(not d["ChangeSource"].startswith("Resource") for d in always)
     return "True" if settled else "Conditional"
 
 
-def _removal(resource: StackResource, secrets: frozenset[str]) -> Change:
-    retained = resource.deletion_policy != "Delete"
+def _removal(resource: StackResource, secrets: frozenset[str]) -> Properties:
     return _change(
         "Remove",
         resource.logical_id,
         resource.type,
         PhysicalResourceId=resource.physical_id,
-        PolicyAction="Retain" if retained else "Delete",
+        PolicyAction="Retain" if resource.deletion_policy != "Delete" else "Delete",
         BeforeContext=_context(hidden(resource.properties, secrets)),
     )
 
 
-def hidden(value: Any, secrets: frozenset[str]) -> Any:
+def hidden(value: Value, secrets: frozenset[str]) -> Value:
     """A value with each text that is a secret masked."""
     if isinstance(value, Mapping):
         return {key: hidden(child, secrets) for key, child in value.items()}
@@ -228,13 +205,10 @@ def hidden(value: Any, secrets: frozenset[str]) -> Any:
     return MASK if isinstance(value, str) and value in secrets else value
 
 
-def _context(properties: Mapping[str, Any]) -> str:
+def _context(properties: Properties) -> str:
     return json.dumps({"Properties": properties}, default=str)
 
 
-def _change(action: str, logical_id: str, type_name: str, **members: Any) -> Change:
+def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:
     named = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": type_name}
-    return {
-        "Type": "Resource",
-        "ResourceChange": {**named, "Scope": [], "Details": [], **members},
-    }
+    return {"Type": "Resource", "ResourceChange": {**named, "Scope": [], "Details": [], **members}}

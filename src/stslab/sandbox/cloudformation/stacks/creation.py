@@ -3,15 +3,11 @@
 AWS CloudFormation User Guide, "Stack failure options" and "Stack status codes".
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.resources.work import Properties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.deletion import delete_resources, failure
 from stslab.sandbox.cloudformation.stacks.job import Job
@@ -84,7 +80,7 @@ def creating(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
     )
 
 
-def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Mapping[str, Any]:
+def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
     """The properties for the events, as far as they can be resolved."""
     try:
         return blueprint.properties(logical_id, job.lookup, masked=True)

@@ -3,8 +3,6 @@
 AWS CloudFormation User Guide, "Deleting a stack" and "DeletionPolicy attribute".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec.structs import replace

@@ -6,8 +6,6 @@ that status was committed. So the work goes on after any interruption: :meth:`En
 takes up what a sandbox that went down left in the middle.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Mapping

@@ -3,18 +3,16 @@
 AWS CloudFormation API Reference, "StackEvent".
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template.functions import as_text
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource, event_key
 from stslab.sandbox.state.transaction import Transaction
 
@@ -48,7 +46,7 @@ def note(
     status: str,
     reason: str = "",
     *,
-    shown: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Value] | None = None,
 ) -> None:
     """Put an event of a resource, with the properties that are ``shown``."""
     at = _time(tx, stack)
@@ -67,7 +65,7 @@ def note(
     )
 
 
-def _append(tx: Transaction, stack: Stack, **members: Any) -> None:
+def _append(tx: Transaction, stack: Stack, **members: Value) -> None:
     number = stack.events + 1
     account, stack_id, token = stack.account, stack.stack_id, stack.token
     tx.put(StackEvent(account=account, stack_id=stack_id, number=number, token=token, **members))
@@ -88,7 +86,7 @@ def _time(tx: Transaction, stack: Stack) -> datetime:
     return now if last is None else max(now, last.at + _MILLISECOND)
 
 
-def _texts(value: Any) -> Any:
+def _texts(value: Value) -> Value:
     """Properties as events show them: scalars are texts."""
     if isinstance(value, Mapping):
         return {str(key): _texts(child) for key, child in value.items()}

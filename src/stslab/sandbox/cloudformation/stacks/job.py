@@ -4,18 +4,16 @@ A job holds no transaction while it calls or waits. What it records is in one, w
 the stack as it is by then: requests may have changed it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.resources.work import Call
+from stslab.sandbox.cloudformation.resources.work import Call, Properties
 from stslab.sandbox.cloudformation.stacks import history
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, lookup_in
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 from stslab.sandbox.state.state import State
@@ -87,7 +85,7 @@ class Job:
         logical_id: str,
         status: str,
         reason: str = "",
-        shown: Mapping[str, Any] | None = None,
+        shown: Properties | None = None,
     ) -> None:
         """Give a resource a status, with the event that says so."""
         with self.state.transaction() as tx:
@@ -101,20 +99,20 @@ class Job:
         resource: StackResource,
         status: str,
         reason: str = "",
-        shown: Mapping[str, Any] | None = None,
+        shown: Properties | None = None,
     ) -> None:
         """Add an event of a resource to the stack's history."""
         with self.state.transaction() as tx:
             history.note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
 
-    def keep(self, logical_id: str, **members: Any) -> StackResource:
+    def keep(self, logical_id: str, **members: Value) -> StackResource:
         """Change members of a resource; returns it as it is then."""
         with self.state.transaction() as tx:
             resource = replace(self._resource(tx, logical_id), **members)
             tx.put(resource)
         return resource
 
-    def keep_in_stack(self, **members: Any) -> None:
+    def keep_in_stack(self, **members: Value) -> None:
         """Change members of the stack."""
         with self.state.transaction() as tx:
             tx.put(replace(self.stack_in(tx), **members))

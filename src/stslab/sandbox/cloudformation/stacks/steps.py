@@ -6,28 +6,21 @@ same time: all begin, then each does its work, then each is complete.
 CloudFormation CLI User Guide, "Handler error codes", has the codes of what fails.
 """
 
-from __future__ import annotations
-
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from stslab.sandbox.api.failures import where
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.kinds import ResourceType, fitted
-from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.cloudformation.resources.work import Refused, Unfit, Work
+from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
+from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Unfit, Work
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
-CANCELLED = {
-    "CREATE": "Resource creation cancelled",
-    "UPDATE": "Resource update cancelled",
-    "DELETE": "Resource deletion cancelled",
-}
+CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _GENERAL = "GeneralServiceException"
 _CODES = {
@@ -65,7 +58,7 @@ class Step:
     verb: str
     act: Callable[[], None]
     reason: str = ""
-    shown: Mapping[str, Any] | None = field(default=None, repr=False)
+    shown: Properties | None = field(default=None, repr=False)
 
 
 def take(job: Job, steps: Sequence[Step]) -> list[str]:
@@ -115,7 +108,9 @@ def _of_refused(refused: Refused, name: str) -> str:
     if refused.code in _NAME_TAKEN:
         message = f"{name} already exists (Service: S3, Status Code: 0, Request ID: null)"
     else:
-        message = f"{refused.message} ({_trailer(refused)})"
+        trailer = f"Service: {_SERVICE_NAMES[refused.service]}, Status Code: {refused.status}"
+        extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
+        message = f"{refused.message} ({trailer}, Request ID: {uuid.uuid4()}{extended})"
     return _of_handler(message, _CODES.get(refused.code, _GENERAL))
 
 
@@ -125,17 +120,6 @@ def _of_handler(message: str, code: str) -> str:
         f'Resource handler returned message: "{message}" '
         f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
     )
-
-
-def _trailer(refused: Refused) -> str:
-    parts = [
-        f"Service: {_SERVICE_NAMES[refused.service]}",
-        f"Status Code: {refused.status}",
-        f"Request ID: {uuid.uuid4()}",
-    ]
-    if refused.service == "s3":
-        parts.append(f"Extended Request ID: {uuid.uuid4().hex}")
-    return ", ".join(parts)
 
 
 def kind_of(type_name: str) -> ResourceType:
@@ -149,7 +133,7 @@ def kind_of(type_name: str) -> ResourceType:
     return TYPES[type_name]
 
 
-def _work_on(job: Job, resource: StackResource | Leftover, **more: Any) -> Work:
+def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
     """The work that a handler is given for a resource as it is."""
     base = Work(
         job.call,
@@ -169,9 +153,9 @@ class Wanted:
     """A resource as a blueprint wants it, everything resolved."""
 
     kind: ResourceType
-    properties: Mapping[str, Any] = field(repr=False)
+    properties: Properties = field(repr=False)
     tags: Mapping[str, str]
-    shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    shown: Properties = field(default_factory=dict, repr=False)
 
 
 def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
@@ -201,7 +185,7 @@ def _settle(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> Stac
     )
 
 
-def declared_members(blueprint: Blueprint, logical_id: str) -> dict[str, Any]:
+def declared_members(blueprint: Blueprint, logical_id: str) -> Properties:
     """What a resource keeps of its declaration beside the properties."""
     declared = blueprint.declared(logical_id)
     return {

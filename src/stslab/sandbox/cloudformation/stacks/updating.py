@@ -4,8 +4,6 @@ AWS CloudFormation User Guide, "AWS CloudFormation stack updates", "Update behav
 resources" and "UpdateReplacePolicy attribute".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec.structs import replace

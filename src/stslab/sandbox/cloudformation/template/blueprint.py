@@ -1,11 +1,8 @@
 """A template with its parameters: what a stack is to be, as far as it can be known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.faults import require
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, Scope, as_text, evaluate
 from stslab.sandbox.cloudformation.template.references import (
@@ -13,11 +10,14 @@ from stslab.sandbox.cloudformation.template.references import (
     Reference,
     dependencies,
     references,
+    unresolved,
 )
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.cloudformation.template.template import Declared, Template, parse
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
-Lookup = Callable[[Reference], Any]
+Lookup = Callable[[Reference], Value]
+Properties = Mapping[str, Value]
 Imports = Callable[[str], str]
 SYSTEM_TAG = "aws:cloudformation:"
 
@@ -35,8 +35,7 @@ class Blueprint:
         self.template: Template = parse(config.template)
         self._imports = imports
         self.imported: list[str] = []
-        scope = self._scope(None)
-        self._holds = scope.holds
+        self._holds = self._scope(None).holds
         self.active = [
             name
             for name, declared in self.template.resources.items()
@@ -58,20 +57,17 @@ class Blueprint:
         """A resource as the template declares it."""
         return self.template.resources[logical_id]
 
-    def properties(
-        self, logical_id: str, lookup: Lookup, *, masked: bool = False
-    ) -> dict[str, Any]:
+    def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
         """A resource's properties, resolved; ``masked`` hides ``NoEcho`` parameters."""
-        found: dict[str, Any] = evaluate(
-            dict(self.declared(logical_id).properties), self._scope(lookup, masked=masked)
-        )
+        given = dict(self.declared(logical_id).properties)
+        found: Properties = evaluate(given, self._scope(lookup, masked=masked))
         return found
 
-    def metadata(self, logical_id: str, lookup: Lookup) -> Any:
+    def metadata(self, logical_id: str, lookup: Lookup) -> Value:
         """A resource's metadata, resolved."""
         return evaluate(self.declared(logical_id).metadata, self._scope(lookup))
 
-    def tags(self, logical_id: str, properties: dict[str, Any]) -> dict[str, str]:
+    def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
         """All tags of a resource: CloudFormation's, the stack's, and its own, which win.
 
         AWS CloudFormation User Guide, "Resource tag".
@@ -102,25 +98,21 @@ class Blueprint:
     def _check(self, value: object, prefix: str, block: str) -> None:
         absent = set(self.template.resources) - set(self.active)
         missing = [ref.name for ref in references(value, self._holds) if ref.name in absent]
-        if missing:
-            raise invalid(
-                f"{prefix}Unresolved resource dependencies [{', '.join(missing)}] in the {block} "
-                "block of the template"
-            )
+        require(not missing, prefix + unresolved(missing, block))
 
-    def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
         for name, body in self.template.outputs.items():
             if not body.get("Condition") or self._holds(body["Condition"]):
                 yield name, body
 
-    def _output(self, name: str, body: Mapping[str, Any], lookup: Lookup) -> dict[str, str]:
+    def _output(self, name: str, body: Mapping[str, Value], lookup: Lookup) -> dict[str, str]:
         scope = self._scope(lookup)
         value = evaluate(body["Value"], scope)
-        if not isinstance(value, str | int | float):
-            raise invalid(
-                "Template format error: The Value field of every Outputs member must evaluate to "
-                "a String."
-            )
+        require(
+            isinstance(value, str | int | float),
+            "Template format error: The Value field of every Outputs member must evaluate to a "
+            "String.",
+        )
         result = {"OutputKey": name, "OutputValue": as_text(value)}
         if "Description" in body:
             result["Description"] = as_text(body["Description"])
@@ -131,8 +123,7 @@ class Blueprint:
     def _scope(self, lookup: Lookup | None, *, masked: bool = False) -> Scope:
         values = self.config.parameters
         if masked:
-            shown = parameters.shown(self.template.parameters, values)
-            values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in shown}
+            values = parameters.masked(self.template.parameters, values)
         return Scope(
             names={**parameters.typed(self.template.parameters, values), **self._pseudo()},
             mappings=self.template.mappings,
@@ -147,7 +138,7 @@ class Blueprint:
             self.imported.append(name)
         return value
 
-    def _pseudo(self) -> dict[str, Any]:
+    def _pseudo(self) -> Properties:
         stack = self.stack
         return {
             "AWS::AccountId": stack.account,
@@ -164,15 +155,15 @@ class Blueprint:
 def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
     """Answers for these resources of a stack: physical ids and attributes."""
 
-    def lookup(reference: Reference) -> Any:
+    def lookup(reference: Reference) -> Value:
         resource = resources[reference.name]
         if not reference.getter:
             return resource.physical_id
-        if reference.attribute not in resource.attributes:
-            raise invalid(
-                f"Template error: resource {reference.name} does not support attribute type "
-                f"{reference.attribute} in Fn::GetAtt"
-            )
+        require(
+            reference.attribute in resource.attributes,
+            f"Template error: resource {reference.name} does not support attribute type "
+            f"{reference.attribute} in Fn::GetAtt",
+        )
         return resource.attributes[reference.attribute]
 
     return lookup

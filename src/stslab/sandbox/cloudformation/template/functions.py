@@ -3,30 +3,52 @@
 AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition functions".
 """
 
-from __future__ import annotations
-
 import base64
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.template.references import (
     SUB_VARIABLE,
     Reference,
     function_of,
     getatt_parts,
     if_parts,
+    ref_name,
     sub_parts,
     sub_reference,
 )
+from stslab.sandbox.cloudformation.template.source import Value
 
 CIDR_BLOCKS = 256
-ONE = 1
-TWO = 2
-TEN = 10
+_MAP_KEYS = 3
+_MOST_CONDITIONS = 10
+# What CloudFormation says to arguments that a function does not take.
+_TAKES: Mapping[str, str] = {
+    "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a "
+    "list of strings to be joined or a function that returns a list of strings (such as "
+    "Fn::GetAZs) to be joined.",
+    "Fn::Split": "every Fn::Split object requires two parameters, (1) a string delimiter and (2) "
+    "a string to be split or a function that returns a string to be split.",
+    "Fn::Select": "Fn::Select requires a list argument with two elements: an integer index and a "
+    "list",
+    "Fn::FindInMap": "every Fn::FindInMap object requires three parameters, the map name, map key "
+    "and the attribute for return value",
+    "Fn::Base64": "every Fn::Base64 object must have a String-typed value.",
+    "Fn::ImportValue": "the attribute in Fn::ImportValue must not depend on any resources, "
+    "imported values, or Fn::GetAZs",
+    "Fn::Cidr": "Fn::Cidr requires an IP block, a count and CIDR bits",
+    "Fn::Equals": "every Fn::Equals object requires a list of 2 string parameters.",
+    "Fn::And": "every Fn::And object requires a list of at least 2 and at most 10 boolean "
+    "parameters.",
+    "Fn::Or": "every Fn::Or object requires a list of at least 2 and at most 10 boolean "
+    "parameters.",
+    "Fn::Not": "every Fn::Not object requires one boolean parameter.",
+}
 
 
 class _NoValue:
@@ -64,25 +86,23 @@ class Scope:
     ``imports`` for ``Fn::ImportValue`` (and raises where there is no such export).
     """
 
-    names: Mapping[str, Any]
-    mappings: Mapping[str, Any] = field(default_factory=dict)
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    resource: Callable[[Reference], Any] | None = None
+    names: Mapping[str, Value]
+    mappings: Mapping[str, Value] = field(default_factory=dict)
+    conditions: Mapping[str, Value] = field(default_factory=dict)
+    resource: Callable[[Reference], Value] | None = None
     imports: Callable[[str], str] | None = None
     decided: dict[str, bool] = field(default_factory=dict)
 
     def holds(self, condition: str) -> bool:
         """Whether a named condition is true."""
         if condition not in self.decided:
-            if condition not in self.conditions:
-                raise invalid(
-                    f"Template error: unresolved condition dependency {condition} in Fn::If"
-                )
+            known = condition in self.conditions
+            require(known, f"Template error: unresolved condition dependency {condition} in Fn::If")
             self.decided[condition] = False  # what a condition that refers to itself would see
             self.decided[condition] = decide(self.conditions[condition], self)
         return self.decided[condition]
 
-    def value_of(self, reference: Reference) -> Any:
+    def value_of(self, reference: Reference) -> Value:
         """What a reference stands for."""
         if not reference.getter and reference.name in self.names:
             return self.names[reference.name]
@@ -94,15 +114,14 @@ class Scope:
         return self.resource(reference)
 
 
-def evaluate(value: object, scope: Scope) -> Any:
+def evaluate(value: object, scope: Scope) -> Value:
     """A value with its functions resolved; raises ``ValidationError`` if they can't be."""
     function = function_of(value)
     if function:
         name, argument = function
-        known = FUNCTIONS.get(name)
-        if known is None:
+        if name not in FUNCTIONS:
             raise unsupported_function(name)
-        return known(argument, scope)
+        return FUNCTIONS[name](argument, scope)
     if isinstance(value, dict):
         pairs = ((key, evaluate(child, scope)) for key, child in value.items())
         return {key: child for key, child in pairs if child is not NO_VALUE}
@@ -111,7 +130,7 @@ def evaluate(value: object, scope: Scope) -> Any:
     return value
 
 
-def unsupported_function(name: str) -> Exception:
+def unsupported_function(name: str) -> ApiFault:
     """The answer to an ``Fn::`` that there is not, or that needs a transform."""
     return invalid(
         f"Template format error: Encountered unsupported function: {name} Supported functions "
@@ -128,13 +147,19 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _ref(argument: object, scope: Scope) -> Any:
-    if not isinstance(argument, str):
-        raise invalid("Template format error: All Ref values must be strings.")
-    return scope.value_of(Reference(argument))
+def _takes(fits: object, name: str) -> None:
+    require(fits, f"Template error: {_TAKES[name]}")
 
 
-def _getatt(argument: object, scope: Scope) -> Any:
+def _is_list(value: object, least: int, most: int | None = None) -> bool:
+    return isinstance(value, list) and least <= len(value) <= (most or least)
+
+
+def _ref(argument: object, scope: Scope) -> Value:
+    return scope.value_of(Reference(ref_name(argument)))
+
+
+def _getatt(argument: object, scope: Scope) -> Value:
     name, attribute = getatt_parts(argument)
     return scope.value_of(Reference(name, str(evaluate(attribute, scope)), getter=True))
 
@@ -143,98 +168,71 @@ def _sub(argument: object, scope: Scope) -> str:
     text, variables = sub_parts(argument)
     values = {name: evaluate(value, scope) for name, value in variables.items()}
 
-    def replacement(name: str) -> str:
+    def replacement(found: re.Match[str]) -> str:
+        name = found[1]
         value = values[name] if name in values else scope.value_of(sub_reference(name))
-        if not _is_scalar(value):
-            raise invalid(
-                f"Template error: variable {name} in Fn::Sub expression does not resolve to a "
-                "string"
-            )
+        unfit = (
+            f"Template error: variable {name} in Fn::Sub expression does not resolve to a string"
+        )
+        require(_is_scalar(value), unfit)
         return as_text(value)
 
-    filled = SUB_VARIABLE.sub(lambda found: replacement(found.group(1)), text)
+    filled = SUB_VARIABLE.sub(replacement, text)
     return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
 
 
 def _join(argument: object, scope: Scope) -> str:
     values = evaluate(argument, scope)
-    valid = isinstance(values, list) and len(values) == TWO and isinstance(values[0], str)
-    if not valid or not isinstance(values[1], list) or not all(map(_is_scalar, values[1])):
-        raise invalid(
-            "Template error: every Fn::Join object requires two parameters, (1) a string delimiter "
-            "and (2) a list of strings to be joined or a function that returns a list of strings "
-            "(such as Fn::GetAZs) to be joined."
-        )
+    fits = _is_list(values, 2) and isinstance(values[0], str) and isinstance(values[1], list)
+    _takes(fits and all(map(_is_scalar, values[1])), "Fn::Join")
     joined = str(values[0]).join(as_text(item) for item in values[1])
     return UNKNOWN if UNKNOWN in joined else joined
 
 
 def _split(argument: object, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
-    valid = isinstance(values, list) and len(values) == TWO and values[0]
-    if not valid or not all(isinstance(item, str) for item in values):
-        raise invalid(
-            "Template error: every Fn::Split object requires two parameters, (1) a string "
-            "delimiter and (2) a string to be split or a function that returns a string to be "
-            "split."
-        )
+    fits = _is_list(values, 2) and values[0] and all(isinstance(item, str) for item in values)
+    _takes(fits, "Fn::Split")
     return _Unlisted() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
 
 
-def _select(argument: object, scope: Scope) -> Any:
+def _select(argument: object, scope: Scope) -> Value:
     values = evaluate(argument, scope)
-    valid = isinstance(values, list) and len(values) == TWO and isinstance(values[1], list)
-    if not valid or not re.fullmatch(r"[0-9]{1,9}", as_text(values[0])):
-        raise invalid(
-            "Template error: Fn::Select requires a list argument with two elements: "
-            "an integer index and a list"
-        )
+    fits = _is_list(values, 2) and isinstance(values[1], list)
+    _takes(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
     if isinstance(values[1], _Unlisted):
         return UNKNOWN
     index = int(values[0])
-    if index >= len(values[1]):
-        raise invalid(
-            f"Template error: Fn::Select cannot select nonexistent value at index {index}"
-        )
+    missing = f"Template error: Fn::Select cannot select nonexistent value at index {index}"
+    require(index < len(values[1]), missing)
     return values[1][index]
 
 
-def _find_in_map(argument: object, scope: Scope) -> Any:
+def _find_in_map(argument: object, scope: Scope) -> Value:
     keys = evaluate(argument, scope)
-    if not isinstance(keys, list) or len(keys) < len(("map", "first", "second")):
-        raise invalid(
-            "Template error: every Fn::FindInMap object requires three parameters, the map name, "
-            "map key and the attribute for return value"
-        )
-    name, first, second = (as_text(key) for key in keys[:3])
-    if name not in scope.mappings:
-        raise invalid(
-            f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of "
-            "template."
-        )
+    _takes(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
+    name, first, second = (as_text(key) for key in keys[:_MAP_KEYS])
+    require(
+        name in scope.mappings,
+        f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of "
+        "template.",
+    )
     row = scope.mappings[name].get(first, {})
-    if second not in row:
-        raise invalid(f"Template error: Unable to get mapping for {name}::{first}::{second}")
+    missing = f"Template error: Unable to get mapping for {name}::{first}::{second}"
+    require(second in row, missing)
     return row[second]
 
 
 def _base64(argument: object, scope: Scope) -> str:
     text = evaluate(argument, scope)
-    if not isinstance(text, str):
-        raise invalid("Template error: every Fn::Base64 object must have a String-typed value.")
-    if isinstance(text, Unknown):
-        return UNKNOWN
-    return base64.b64encode(text.encode()).decode()
+    _takes(isinstance(text, str), "Fn::Base64")
+    return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
 
 
 def _import_value(argument: object, scope: Scope) -> str:
     name = evaluate(argument, scope)
-    if not isinstance(name, str) or scope.imports is None:
-        raise invalid(
-            "Template error: the attribute in Fn::ImportValue must not depend on any resources, "
-            "imported values, or Fn::GetAZs"
-        )
-    return scope.imports(name)
+    _takes(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
+    return scope.imports(name) if scope.imports else ""
 
 
 def _get_azs(argument: object, scope: Scope) -> list[str]:
@@ -250,17 +248,15 @@ def _cidr(argument: object, scope: Scope) -> list[str]:
         blocks = network.subnets(new_prefix=network.max_prefixlen - int(bits))
         return [str(next(blocks)) for _ in range(min(int(count), CIDR_BLOCKS))]
     except (TypeError, ValueError, StopIteration, RuntimeError):
-        raise invalid(
-            "Template error: Fn::Cidr requires an IP block, a count and CIDR bits"
-        ) from None
+        raise invalid(f"Template error: {_TAKES['Fn::Cidr']}") from None
 
 
-def _if(argument: object, scope: Scope) -> Any:
+def _if(argument: object, scope: Scope) -> Value:
     condition, when_true, when_false = if_parts(argument)
     return evaluate(when_true if scope.holds(condition) else when_false, scope)
 
 
-FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
+FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
     "Ref": _ref,
     "Fn::GetAtt": _getatt,
     "Fn::Sub": _sub,
@@ -278,7 +274,7 @@ FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
 
 def decide(value: object, scope: Scope) -> bool:
     """Whether a condition of the ``Conditions`` section holds."""
-    if isinstance(value, dict) and len(value) == ONE:
+    if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
         if name in DECIDERS:
             return DECIDERS[name](argument, scope)
@@ -288,37 +284,26 @@ def decide(value: object, scope: Scope) -> bool:
     )
 
 
-def _equals(argument: object, scope: Scope) -> bool:
-    if not isinstance(argument, list) or len(argument) != TWO:
-        raise invalid(
-            "Template error: every Fn::Equals object requires a list of 2 string parameters."
-        )
+def _equals(argument: Value, scope: Scope) -> bool:
+    _takes(_is_list(argument, 2), "Fn::Equals")
     left, right = (evaluate(side, scope) for side in argument)
     if _is_scalar(left) and _is_scalar(right):
         return as_text(left) == as_text(right)
     return bool(left == right)
 
 
-def _parts(name: str, argument: object, scope: Scope) -> list[bool]:
-    if not isinstance(argument, list) or not TWO <= len(argument) <= TEN:
-        raise invalid(
-            f"Template error: every {name} object requires a list of at least 2 and at most 10 "
-            "boolean parameters."
-        )
-    return [decide(part, scope) for part in argument]
+def _and(argument: Value, scope: Scope) -> bool:
+    _takes(_is_list(argument, 2, _MOST_CONDITIONS), "Fn::And")
+    return all([decide(part, scope) for part in argument])  # noqa: C419 - each is to be checked
 
 
-def _and(argument: object, scope: Scope) -> bool:
-    return all(_parts("Fn::And", argument, scope))
+def _or(argument: Value, scope: Scope) -> bool:
+    _takes(_is_list(argument, 2, _MOST_CONDITIONS), "Fn::Or")
+    return any([decide(part, scope) for part in argument])  # noqa: C419 - each is to be checked
 
 
-def _or(argument: object, scope: Scope) -> bool:
-    return any(_parts("Fn::Or", argument, scope))
-
-
-def _not(argument: object, scope: Scope) -> bool:
-    if not isinstance(argument, list) or len(argument) != ONE:
-        raise invalid("Template error: every Fn::Not object requires one boolean parameter.")
+def _not(argument: Value, scope: Scope) -> bool:
+    _takes(_is_list(argument, 1), "Fn::Not")
     return not decide(argument[0], scope)
 
 
@@ -331,7 +316,7 @@ def _condition(argument: object, scope: Scope) -> bool:
     return scope.holds(argument)
 
 
-DECIDERS: dict[str, Callable[[Any, Scope], bool]] = {
+DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {
     "Fn::Equals": _equals,
     "Fn::And": _and,
     "Fn::Or": _or,

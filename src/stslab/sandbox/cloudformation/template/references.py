@@ -3,14 +3,12 @@
 AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attribute".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.cloudformation.template.template import Template
 
 PSEUDO_PARAMETERS = frozenset(
@@ -58,7 +56,7 @@ class Graph:
         return result
 
 
-def function_of(value: object) -> tuple[str, Any] | None:
+def function_of(value: object) -> tuple[str, Value] | None:
     """The intrinsic function that a value is, as (name, argument); None if it is none."""
     if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
@@ -67,14 +65,14 @@ def function_of(value: object) -> tuple[str, Any] | None:
     return None
 
 
-def children(value: object) -> Iterable[Any]:
+def children(value: object) -> Iterable[Value]:
     """What a mapping or a list holds."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def walk(value: object) -> Iterator[Any]:
+def walk(value: object) -> Iterator[Value]:
     """A value and all that is in it."""
     yield value
     for child in children(value):
@@ -96,9 +94,7 @@ def references(value: object, chosen: Chosen | None = None) -> Iterator[Referenc
 
 
 def _of_ref(argument: object, _chosen: Chosen | None) -> Iterator[Reference]:
-    if not isinstance(argument, str):
-        raise invalid("Template format error: All Ref values must be strings.")
-    yield Reference(argument)
+    yield Reference(ref_name(argument))
 
 
 def _of_getatt(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
@@ -123,7 +119,7 @@ def _of_if(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
         yield from references(when_true if chosen(condition) else when_false, chosen)
 
 
-REFERRERS: dict[str, Callable[[Any, Chosen | None], Iterator[Reference]]] = {
+REFERRERS: dict[str, Callable[[Value, Chosen | None], Iterator[Reference]]] = {
     "Ref": _of_ref,
     "Fn::GetAtt": _of_getatt,
     "Fn::Sub": _of_sub,
@@ -131,9 +127,15 @@ REFERRERS: dict[str, Callable[[Any, Chosen | None], Iterator[Reference]]] = {
 }
 
 
-def getatt_parts(argument: object) -> tuple[str, Any]:
+def ref_name(argument: object) -> str:
+    """What a ``Ref`` names."""
+    require(isinstance(argument, str), "Template format error: All Ref values must be strings.")
+    return str(argument)
+
+
+def getatt_parts(argument: object) -> tuple[str, Value]:
     """The resource and the attribute that an ``Fn::GetAtt`` names."""
-    parts: Any = argument.split(".", 1) if isinstance(argument, str) else argument
+    parts: Value = argument.split(".", 1) if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
     if not valid or not parts[1]:
         raise invalid(
@@ -145,9 +147,9 @@ def getatt_parts(argument: object) -> tuple[str, Any]:
     return parts[0], parts[1]
 
 
-def sub_parts(argument: object) -> tuple[str, dict[str, Any]]:
+def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     """The text of an ``Fn::Sub`` and its variables."""
-    parts: Any = [argument, {}] if isinstance(argument, str) else argument
+    parts: Value = [argument, {}] if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
     if not valid or not isinstance(parts[0], str) or not isinstance(parts[1], dict):
         raise invalid(
@@ -164,26 +166,30 @@ def sub_reference(name: str) -> Reference:
     return Reference(resource, attribute, getter=True) if dot else Reference(name)
 
 
-def if_parts(argument: object) -> tuple[str, Any, Any]:
+def if_parts(argument: object) -> tuple[str, Value, Value]:
     """The condition of an ``Fn::If``, and its two values."""
-    if not isinstance(argument, list) or len(argument) != IF_PARTS:
-        raise invalid("Template error: Fn::If requires a list argument with three elements")
-    condition, when_true, when_false = argument
-    if not isinstance(condition, str):
-        raise invalid(
-            "Template error: Fn::If requires a list argument with the first element a name"
-        )
+    parts: Value = argument
+    fits, wanted = isinstance(parts, list) and len(parts) == IF_PARTS, "a list argument with"
+    require(fits, f"Template error: Fn::If requires {wanted} three elements")
+    condition, when_true, when_false = parts
+    named = isinstance(condition, str)
+    require(named, f"Template error: Fn::If requires {wanted} the first element a name")
     return condition, when_true, when_false
 
 
-def dependencies(template: Template, active: Iterable[str], chosen: Chosen) -> Graph:
+def dependencies(template: Template, active: Iterable[str], chosen: Chosen | None = None) -> Graph:
     """The graph of the active resources: explicit ``DependsOn`` and what they refer to."""
-    names = list(active)
+    names = frozenset(active)
     needs: dict[str, frozenset[str]] = {}
-    for name in names:
-        declared = template.resources[name]
-        used = {found.name for found in references(declared.properties, chosen)}
-        used.update(found.name for found in references(declared.metadata, chosen))
-        used.update(declared.depends_on)
-        needs[name] = frozenset(used & set(names))
+    for name, declared in template.resources.items():
+        if name in names:
+            found = references([declared.properties, declared.metadata], chosen)
+            used = {*declared.depends_on, *(reference.name for reference in found)}
+            needs[name] = names & used
     return Graph(needs)
+
+
+def unresolved(names: Iterable[str], block: str) -> str:
+    """What CloudFormation says of references in a block to resources that it does not have."""
+    listed = ", ".join(names)
+    return f"Unresolved resource dependencies [{listed}] in the {block} block of the template"

@@ -4,16 +4,16 @@ AWS CloudFormation User Guide, "AWS CloudFormation template formats" and
 "Intrinsic function reference".
 """
 
-from __future__ import annotations
-
 import json
 import math
-import re
 from typing import Any, NoReturn, cast
 
 import yaml
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.cloudformation.faults import invalid, require
+
+Value = Any
+"""What a template, or a property that was resolved, may have as a value: what JSON can hold."""
 
 BODY_LIMIT = 51_200
 """How long a ``TemplateBody`` may be, in bytes ("AWS CloudFormation quotas")."""
@@ -33,13 +33,11 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias: CloudFormation has no use for it, and expanding it costs."""
-        if self.check_event(yaml.events.AliasEvent):
-            raise invalid(
-                "Template error: YAML aliases are not allowed in CloudFormation templates"
-            )
+        refusal = "Template error: YAML aliases are not allowed in CloudFormation templates"
+        require(not self.check_event(yaml.events.AliasEvent), refusal)
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Value, Value]:
         """Take keys as JSON has them: an account's number is a text, and keeps its zeros."""
         self.flatten_mapping(node)
         for key, _ in node.value:
@@ -55,7 +53,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Value:
     """What ``!Sub …`` and its like stand for: ``{"Fn::Sub": …}``."""
     name = suffix if suffix in LONG_FORM_WITHOUT_PREFIX else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
@@ -69,36 +67,30 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _short_form)
 
 
-def read(text: str) -> dict[str, Any]:
+def read(text: str) -> dict[str, Value]:
     """The template's data, in long forms only.
 
     Raises a ``ValidationError`` in CloudFormation's words for what is no template at all.
     """
+    parse = _parse_json if text.lstrip().startswith("{") else _parse_yaml
     try:
-        data = _plain(_parse(text), "", 0)
+        data = _plain(parse(text), "", 0)
     except (RecursionError, ValueError):  # ValueError: a hexadecimal number without an end
         raise invalid(UNSUPPORTED) from None
-    if not isinstance(data, dict):
-        raise invalid(UNSUPPORTED)
-    return data
+    require(isinstance(data, dict), UNSUPPORTED)
+    return cast("dict[str, Value]", data)
 
 
 def check_size(text: str) -> None:
     """Refuse a ``TemplateBody`` that is longer than CloudFormation takes."""
-    if len(text.encode()) > BODY_LIMIT:
-        raise invalid(
-            f"1 validation error detected: Value '{text}' at 'templateBody' failed to satisfy "
-            f"constraint: Member must have length less than or equal to {BODY_LIMIT}"
-        )
+    require(
+        len(text.encode()) <= BODY_LIMIT,
+        f"1 validation error detected: Value '{text}' at 'templateBody' failed to satisfy "
+        f"constraint: Member must have length less than or equal to {BODY_LIMIT}",
+    )
 
 
-def _parse(text: str) -> Any:
-    if text.lstrip().startswith("{"):
-        return _parse_json(text)
-    return _parse_yaml(text)
-
-
-def _parse_json(text: str) -> Any:
+def _parse_json(text: str) -> Value:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -115,7 +107,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _parse_yaml(text: str) -> Any:
+def _parse_yaml(text: str) -> Value:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with other tags
     except yaml.MarkedYAMLError as error:
@@ -126,39 +118,30 @@ def _parse_yaml(text: str) -> Any:
         raise invalid("Template format error: YAML not well-formed.") from None
 
 
-def _plain(value: object, path: str, depth: int) -> Any:
+def _plain(value: object, path: str, depth: int) -> Value:
     """The value as plain data: what JSON can hold, within limits."""
-    if depth >= NESTING_LIMIT:
-        raise invalid(UNSUPPORTED)
+    require(depth < NESTING_LIMIT, UNSUPPORTED)
     if isinstance(value, dict):
         return {
             _text(key): _plain(child, f"{path}/{key}", depth + 1) for key, child in value.items()
         }
     if isinstance(value, list):
         return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
-    if value is None and depth > NAMED_MEMBER:
-        raise invalid(f"[{path}] 'null' values are not allowed in templates")
+    is_null = value is None and depth > NAMED_MEMBER
+    require(not is_null, f"[{path}] 'null' values are not allowed in templates")
     if value is None or isinstance(value, bool):
         return value
-    return _number(value) if isinstance(value, int | float) else _text(value)
+    if isinstance(value, int):
+        return value if abs(value) < LARGEST else str(value)
+    if isinstance(value, float):
+        require(math.isfinite(value), UNSUPPORTED)
+        return value
+    return _text(value)
 
 
-def _text(value: Any) -> str:
+def _text(value: Value) -> str:
     try:
         value.encode()
     except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; half a character
         raise invalid(UNSUPPORTED) from None
     return str(value)
-
-
-def _number(value: float) -> float | str:
-    if isinstance(value, int):
-        return value if abs(value) < LARGEST else str(value)
-    if not math.isfinite(value):
-        raise invalid(UNSUPPORTED)
-    return value
-
-
-def is_alphanumeric(name: object) -> bool:
-    """Whether a name may name a resource, parameter, condition, mapping or output."""
-    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9]+", name) is not None

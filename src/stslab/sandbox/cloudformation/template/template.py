@@ -3,15 +3,13 @@
 AWS CloudFormation User Guide, "Template anatomy".
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
-from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.template.source import is_alphanumeric, read
+from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.cloudformation.template.source import Value, read
 
 VERSION = "2010-09-09"
 DESCRIPTION_LIMIT = 1024
@@ -39,10 +37,10 @@ class Declared:
 
     logical_id: str
     type: str
-    properties: Mapping[str, Any]
+    properties: Mapping[str, Value]
     depends_on: tuple[str, ...] = ()
     condition: str = ""
-    metadata: Any = None
+    metadata: Value = None
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     description: str = ""
@@ -53,12 +51,12 @@ class Template:
     """A template whose sections have the structure that they should have."""
 
     resources: Mapping[str, Declared]
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    mappings: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    conditions: Mapping[str, Value] = field(default_factory=dict)
+    mappings: Mapping[str, Value] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     description: str = ""
-    metadata: Any = None
+    metadata: Value = None
     version: str = ""
 
 
@@ -85,56 +83,53 @@ def parse(text: str) -> Template:
     )
 
 
-def _check_sections(data: dict[str, Any]) -> None:
+def _format(holds: object, message: str) -> None:
+    require(holds, f"Template format error: {message}")
+
+
+def _check_sections(data: Mapping[str, Value]) -> None:
     unknown = sorted(str(name) for name in data if name not in SECTIONS)
-    if unknown:
-        raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
+    require(not unknown, f"Invalid template property or properties [{', '.join(unknown)}]")
     for name in UNSUPPORTED_SECTIONS:
-        if data.get(name):
-            raise invalid(f"Template format error: {name} is not supported by the sandbox")
-    version = data.get("AWSTemplateFormatVersion", VERSION)
-    if str(version) != VERSION:
-        raise invalid(
-            f"Template format error: {version} is not a supported value for "
-            "AWSTemplateFormatVersion."
-        )
+        _format(not data.get(name), f"{name} is not supported by the sandbox")
+    version = str(data.get("AWSTemplateFormatVersion", VERSION))
+    refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
+    _format(version == VERSION, refusal)
 
 
-def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
-    section = data.get(name) or {}
-    if not isinstance(section, dict):
-        raise invalid(f"Template format error: {name} section must be an object.")
-    limit = MOST.get(name)
-    if limit and len(section) > limit:
-        raise invalid(
-            f"Template format error: Number of {name.lower()}, {len(section)}, is greater than "
-            f"maximum allowed, {limit}"
-        )
+def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
+    section: dict[str, Value] = data.get(name) or {}
+    _format(isinstance(section, dict), f"{name} section must be an object.")
+    count, limit = len(section), MOST.get(name)
+    _format(
+        limit is None or count <= limit,
+        f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}",
+    )
     return section
 
 
-def _named(section: dict[str, Any], noun: str) -> dict[str, Any]:
+def _check_name(noun: str, name: str) -> None:
+    _format(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
+
+
+def _named(section: dict[str, Value], noun: str) -> dict[str, Value]:
     for name, body in section.items():
-        if not is_alphanumeric(name):
-            raise invalid(f"Template format error: {noun} name {name} is non alphanumeric.")
-        if not isinstance(body, dict):
-            raise invalid(f"Template format error: Any {noun}s member must be an object.")
+        _check_name(noun, name)
+        _format(isinstance(body, dict), f"Any {noun}s member must be an object.")
     return section
 
 
-def _declared(name: str, body: Any) -> Declared:
+def _declared(name: str, body: Value) -> Declared:
     _named({name: body}, "Resource")
-    if not isinstance(body.get("Type"), str):
-        raise invalid(
-            f"Template format error: [/Resources/{name}] "
-            "Every Resources object must contain a Type member."
-        )
+    _format(
+        isinstance(body.get("Type"), str),
+        f"[/Resources/{name}] Every Resources object must contain a Type member.",
+    )
     for key in body:
-        if key not in RESOURCE_KEYS:
-            raise invalid(f"Invalid template resource property '{key}'")
+        require(key in RESOURCE_KEYS, f"Invalid template resource property '{key}'")
     properties = body.get("Properties") or {}
-    if not isinstance(properties, dict):
-        raise invalid(f"[/Resources/{name}/Properties] 'Properties' must be an object")
+    refusal = f"[/Resources/{name}/Properties] 'Properties' must be an object"
+    require(isinstance(properties, dict), refusal)
     return Declared(
         logical_id=name,
         type=body["Type"],
@@ -148,65 +143,52 @@ def _declared(name: str, body: Any) -> Declared:
     )
 
 
-def _text(body: dict[str, Any], key: str, name: str) -> str:
+def _text(body: Mapping[str, Value], key: str, name: str) -> str:
     value = body.get(key, "")
-    if not isinstance(value, str):
-        raise invalid(f"Template format error: [/Resources/{name}/{key}] {key} must be a string.")
-    return value
-
-
-def _depends_on(name: str, value: object) -> tuple[str, ...]:
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-        raise invalid(
-            f"Template format error: DependsOn must be a string or list of strings. ({name})"
-        )
-    return tuple(names)
-
-
-def _policy(body: dict[str, Any], key: str, name: str) -> str:
-    value = body.get(key, "Delete")
-    if value not in POLICIES:
-        raise invalid(
-            f"Template error: {key} of resource {name} must be one of [{', '.join(POLICIES)}]"
-        )
+    _format(isinstance(value, str), f"[/Resources/{name}/{key}] {key} must be a string.")
     return str(value)
 
 
-def _mappings(section: dict[str, Any]) -> dict[str, Any]:
+def _depends_on(name: str, value: Value) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    fits = isinstance(names, list) and all(isinstance(item, str) for item in names)
+    _format(fits, f"DependsOn must be a string or list of strings. ({name})")
+    return tuple(names)
+
+
+def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
+    value = body.get(key, "Delete")
+    refusal = f"Template error: {key} of resource {name} must be one of [{', '.join(POLICIES)}]"
+    require(value in POLICIES, refusal)
+    return str(value)
+
+
+def _mappings(section: dict[str, Value]) -> dict[str, Value]:
     for name, rows in section.items():
-        if not isinstance(rows, dict):
-            raise invalid(f"Template format error: Every Mappings member {name} must be a map")
-        for row in rows.values():
-            if not isinstance(row, dict):
-                raise invalid(f"Template format error: Every Mappings member {name} must be a map")
-            if not all(isinstance(value, str | int | float | list) for value in row.values()):
-                raise invalid(
-                    "Template format error: Every Mappings attribute must be a String or a List."
-                )
+        fits = isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
+        _format(fits, f"Every Mappings member {name} must be a map")
+        for value in (value for row in rows.values() for value in row.values()):
+            fits = isinstance(value, str | int | float | list)
+            _format(fits, "Every Mappings attribute must be a String or a List.")
     return section
 
 
-def _outputs(section: dict[str, Any]) -> dict[str, Any]:
+def _outputs(section: dict[str, Value]) -> dict[str, Value]:
     for name, body in section.items():
-        if not is_alphanumeric(name):
-            raise invalid(f"Template format error: Output name {name} is non alphanumeric.")
-        if not isinstance(body, dict) or "Value" not in body:
-            raise invalid("Template format error: Every Outputs member must contain a Value object")
+        _check_name("Output", name)
+        fits = isinstance(body, dict) and "Value" in body
+        _format(fits, "Every Outputs member must contain a Value object")
         for key in ("Condition", "Description"):
-            if not isinstance(body.get(key, ""), str):
-                raise invalid(f"Template format error: Every {key} member must be a string.")
-        if "Export" in body and "Name" not in (body["Export"] or ()):
-            raise invalid("Template format error: Every Export member must contain a Name object")
+            fits = isinstance(body.get(key, ""), str)
+            _format(fits, f"Every {key} member must be a string.")
+        fits = "Export" not in body or "Name" in (body["Export"] or ())
+        _format(fits, "Every Export member must contain a Name object")
     return section
 
 
-def _description(data: dict[str, Any]) -> str:
+def _description(data: Mapping[str, Value]) -> str:
     value = data.get("Description", "")
-    if not isinstance(value, str):
-        raise invalid("Template format error: Description must be a string.")
-    if len(value) > DESCRIPTION_LIMIT:
-        raise invalid(
-            f"Template format error: 'Description' length is greater than {DESCRIPTION_LIMIT}."
-        )
-    return value
+    _format(isinstance(value, str), "Description must be a string.")
+    fits = len(value) <= DESCRIPTION_LIMIT
+    _format(fits, f"'Description' length is greater than {DESCRIPTION_LIMIT}.")
+    return str(value)

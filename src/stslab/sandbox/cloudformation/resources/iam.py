@@ -1,0 +1,398 @@
+"""The types of ``AWS::IAM``.
+
+What connects identities (memberships, inline policies, attachments, roles in profiles) is an
+edge: one call makes it, and another that names the same two ends removes it. A resource that
+has edges is changed by making those that are new or different and removing those that are gone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.work import Properties, Work, document
+from stslab.sandbox.state import identities, providers
+
+VERSIONS = 5
+"""How many versions a managed policy may have ("IAM and AWS STS quotas")."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One connection: the calls that make and remove it, the ends that it joins, and the rest."""
+
+    make: str
+    remove: str
+    ends: tuple[tuple[str, str], ...]
+    rest: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+Edges = Callable[[Properties, str], Iterable[Edge]]
+"""The edges of a resource, by its properties and its physical id."""
+
+
+def exchange(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
+    """Make what is new or different, and remove what is gone."""
+    wanted, had = dict.fromkeys(new), dict.fromkeys(old)
+    kept = {(edge.remove, edge.ends) for edge in wanted}
+    for edge in wanted:
+        if edge not in had:
+            work.iam(edge.make, **dict(edge.ends), **dict(edge.rest))
+    for edge in had:
+        if (edge.remove, edge.ends) not in kept:
+            work.quietly("iam", edge.remove, **dict(edge.ends))
+
+
+def inline(kind: str, holder: str, policy: str, text: object) -> Edge:
+    """An inline policy of a role, user or group."""
+    ends = ((f"{kind}Name", holder), ("PolicyName", policy))
+    rest = (("PolicyDocument", document(text)),)
+    return Edge(f"Put{kind}Policy", f"Delete{kind}Policy", ends, rest)
+
+
+def attachment(kind: str, holder: str, arn: str) -> Edge:
+    """A managed policy that is attached to a role, user or group."""
+    ends = ((f"{kind}Name", holder), ("PolicyArn", arn))
+    return Edge(f"Attach{kind}Policy", f"Detach{kind}Policy", ends)
+
+
+def membership(group: str, user: str) -> Edge:
+    """A user in a group."""
+    return Edge("AddUserToGroup", "RemoveUserFromGroup", (("GroupName", group), ("UserName", user)))
+
+
+def in_profile(profile: str, role: str) -> Edge:
+    """A role in an instance profile."""
+    ends = (("InstanceProfileName", profile), ("RoleName", role))
+    return Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
+
+
+def holders(given: Properties) -> Iterator[tuple[str, str]]:
+    """The identities that ``Roles``, ``Users`` and ``Groups`` name, as (kind, name)."""
+    for kind in ("Role", "User", "Group"):
+        for name in given.get(f"{kind}s") or ():
+            yield kind, name
+
+
+class Connection:
+    """A resource that is nothing but edges.
+
+    ``physical_id`` makes its id of its properties; without it, the one that it was given stays.
+    """
+
+    def __init__(
+        self, edges: Edges, physical_id: Callable[[Properties], str] | None = None
+    ) -> None:
+        self._edges = edges
+        self._physical_id = physical_id
+
+    def create(self, work: Work) -> None:
+        if self._physical_id is not None:
+            work.physical_id = self._physical_id(work.properties)
+        work.attributes["Id"] = work.physical_id
+        exchange(work, self._edges(work.properties, ""))
+
+    def update(self, work: Work, old: Properties) -> None:
+        exchange(work, self._edges(work.properties, ""), self._edges(old, ""))
+
+    def delete(self, work: Work) -> None:
+        exchange(work, (), self._edges(work.properties, ""))
+
+
+INLINE_POLICY = Connection(
+    lambda given, _: [
+        inline(kind, name, given["PolicyName"], given["PolicyDocument"])
+        for kind, name in holders(given)
+    ]
+)
+"""``AWS::IAM::Policy``: one inline policy in several identities."""
+MEMBERSHIP = Connection(
+    lambda given, _: [membership(given["GroupName"], user) for user in given["Users"]]
+)
+"""``AWS::IAM::UserToGroupAddition``."""
+
+
+def policy_of(kind: str) -> Connection:
+    """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: one inline policy in one."""
+    holder = f"{kind}Name"
+
+    def edges(given: Properties, _: str) -> Iterable[Edge]:
+        text = given.get("PolicyDocument", {})
+        return [inline(kind, given[holder], given["PolicyName"], text)]
+
+    return Connection(edges, lambda given: f"{given['PolicyName']}|{given[holder]}")
+
+
+class Identity:
+    """A role, user or group, made by calls that have its ``kind`` in their names.
+
+    ``given`` are the properties that its creation takes as they are.
+    """
+
+    kind: str
+    given: tuple[str, ...] = ("Path", "PermissionsBoundary")
+
+    def create(self, work: Work) -> None:
+        made = work.tagged(
+            f"Create{self.kind}", **self._named(work.physical_id), **self.creation(work)
+        )[self.kind]
+        work.attributes["Arn"] = made["Arn"]
+        self.created(work, made)
+        exchange(work, self._edges(work, work.properties))
+
+    def update(self, work: Work, old: Properties) -> None:
+        self.change(work, old)
+        exchange(work, self._edges(work, work.properties), self._edges(work, old))
+        self._change_boundary(work, old)
+        change_tags(work, self.kind, self._named(work.physical_id))
+
+    def delete(self, work: Work) -> None:
+        exchange(work, (), self._edges(work, work.properties))
+        self.deleting(work)
+        work.quietly("iam", f"Delete{self.kind}", **self._named(work.physical_id))
+
+    def creation(self, work: Work) -> Properties:
+        """The parameters of its creation, but for its name and tags."""
+        return {name: work.get(name) for name in self.given}
+
+    def created(self, work: Work, made: Properties) -> None:
+        """Do the rest of the creation that is this kind's own."""
+
+    def change(self, work: Work, old: Properties) -> None:
+        """Change what only this kind has: for users and groups, the path."""
+        path = work.get("Path", "/")
+        if path != old.get("Path", "/"):
+            named = self._named(work.physical_id)
+            work.iam(f"Update{self.kind}", **named, NewPath=path)
+            work.attributes["Arn"] = work.iam(f"Get{self.kind}", **named)[self.kind]["Arn"]
+
+    def deleting(self, work: Work) -> None:
+        """Delete what stands in the way of the deletion."""
+
+    def _named(self, name: str) -> dict[str, str]:
+        return {f"{self.kind}Name": name}
+
+    def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
+        name = work.physical_id
+        for entry in given.get("Policies") or ():
+            if isinstance(entry, dict):
+                policy, text = str(entry.get("PolicyName", "")), entry.get("PolicyDocument", {})
+                yield inline(self.kind, name, policy, text)
+        for arn in given.get("ManagedPolicyArns") or ():
+            yield attachment(self.kind, name, arn)
+        for group in given.get("Groups") or ():
+            yield membership(group, name)
+
+    def _change_boundary(self, work: Work, old: Properties) -> None:
+        new, named = work.get("PermissionsBoundary"), self._named(work.physical_id)
+        if new and new != old.get("PermissionsBoundary"):
+            work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
+        elif not new and old.get("PermissionsBoundary"):
+            work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
+
+
+def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
+    """Set the tags that are new or changed, and remove those that are gone."""
+    new, old = work.own_tags, work.old_own_tags
+    changed = [{"Key": key, "Value": value} for key, value in new.items() if old.get(key) != value]
+    gone = sorted(old.keys() - new.keys())
+    if changed:
+        work.iam(f"Tag{kind}", **named, Tags=changed)
+    if gone:
+        work.iam(f"Untag{kind}", **named, TagKeys=gone)
+
+
+class Role(Identity):
+    """``AWS::IAM::Role``."""
+
+    kind = "Role"
+    given = ("Path", "PermissionsBoundary", "Description", "MaxSessionDuration")
+
+    def creation(self, work: Work) -> Properties:
+        trust = document(work.get("AssumeRolePolicyDocument"))
+        return {**super().creation(work), "AssumeRolePolicyDocument": trust}
+
+    def created(self, work: Work, made: Properties) -> None:
+        work.attributes["RoleId"] = made["RoleId"]
+        work.tag_system(identities.Role, work.physical_id.lower())
+
+    def change(self, work: Work, old: Properties) -> None:
+        trust = document(work.get("AssumeRolePolicyDocument"))
+        if trust != document(old.get("AssumeRolePolicyDocument", {})):
+            work.iam("UpdateAssumeRolePolicy", RoleName=work.physical_id, PolicyDocument=trust)
+        defaults = {"Description": "", "MaxSessionDuration": 3600}
+        wanted = {name: work.get(name, default) for name, default in defaults.items()}
+        if wanted != {name: old.get(name, default) for name, default in defaults.items()}:
+            work.iam("UpdateRole", RoleName=work.physical_id, **wanted)
+
+
+class User(Identity):
+    """``AWS::IAM::User``."""
+
+    kind = "User"
+
+    def created(self, work: Work, made: Properties) -> None:
+        name, login = made["UserName"], work.get("LoginProfile")
+        work.tag_system(identities.User, name.lower())
+        if login:
+            work.iam(
+                "CreateLoginProfile",
+                UserName=name,
+                Password=login.get("Password"),
+                PasswordResetRequired=login.get("PasswordResetRequired"),
+            )
+
+    def deleting(self, work: Work) -> None:
+        if work.get("LoginProfile"):
+            work.quietly("iam", "DeleteLoginProfile", UserName=work.physical_id)
+
+
+class Group(Identity):
+    """``AWS::IAM::Group``, which has neither tags nor a boundary."""
+
+    kind = "Group"
+    given = ("Path",)
+
+
+class ManagedPolicy:
+    """``AWS::IAM::ManagedPolicy``; its physical id is its ARN, and its name before it is made."""
+
+    def create(self, work: Work) -> None:
+        made = work.iam(
+            "CreatePolicy",
+            PolicyName=work.physical_id,
+            PolicyDocument=document(work.get("PolicyDocument")),
+            Path=work.get("Path"),
+            Description=work.get("Description"),
+        )["Policy"]
+        work.physical_id = made["Arn"]
+        attachments = self._edges(work, work.properties)
+        work.attributes.update(
+            PolicyArn=made["Arn"],
+            PolicyId=made["PolicyId"],
+            DefaultVersionId=made.get("DefaultVersionId", "v1"),
+            IsAttachable=True,
+            AttachmentCount=len(attachments),
+            PermissionsBoundaryUsageCount=0,
+            CreateDate=str(made.get("CreateDate", "")),
+            UpdateDate=str(made.get("UpdateDate", "")),
+        )
+        exchange(work, attachments)
+
+    def update(self, work: Work, old: Properties) -> None:
+        text = document(work.get("PolicyDocument"))
+        if document(old["PolicyDocument"]) != text:
+            self._new_version(work, text)
+        exchange(work, self._edges(work, work.properties), self._edges(work, old))
+
+    def delete(self, work: Work) -> None:
+        arn = work.physical_id
+        if not arn.startswith("arn:"):
+            return  # it was never made
+        exchange(work, (), self._edges(work, work.properties))
+        for version in self._old_versions(work):
+            work.quietly("iam", "DeletePolicyVersion", PolicyArn=arn, VersionId=version)
+        work.quietly("iam", "DeletePolicy", PolicyArn=arn)
+
+    def _edges(self, work: Work, given: Properties) -> list[Edge]:
+        return [attachment(kind, name, work.physical_id) for kind, name in holders(given)]
+
+    def _new_version(self, work: Work, text: str) -> None:
+        arn, old = work.physical_id, self._old_versions(work)
+        if len(old) >= VERSIONS - 1:
+            work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=old[-1])
+        made = work.iam(
+            "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=text, SetAsDefault=True
+        )
+        work.attributes["DefaultVersionId"] = made["PolicyVersion"]["VersionId"]
+
+    def _old_versions(self, work: Work) -> list[str]:
+        """The versions that are not the default one, newest first."""
+        try:
+            listed = work.iam("ListPolicyVersions", PolicyArn=work.physical_id)["Versions"]
+        except ApiFault as fault:
+            if fault.code == "NoSuchEntity":
+                return []
+            raise
+        others = [v["VersionId"] for v in listed if not v.get("IsDefaultVersion")]
+        return sorted(others, key=lambda version: int(version[1:]), reverse=True)
+
+
+class AccessKey:
+    """``AWS::IAM::AccessKey``; its physical id is the key's id, which it has once it is made."""
+
+    def create(self, work: Work) -> None:
+        """Create it; AWS shows the secret to ``Fn::GetAtt`` for as long as the stack lives."""
+        made = work.iam("CreateAccessKey", UserName=work.get("UserName"))["AccessKey"]
+        work.physical_id = made["AccessKeyId"]
+        work.attributes["SecretAccessKey"] = made["SecretAccessKey"]
+        if work.get("Status") == "Inactive":
+            self._set_status(work)
+
+    def update(self, work: Work, _old: Properties) -> None:
+        self._set_status(work)
+
+    def delete(self, work: Work) -> None:
+        if work.physical_id:
+            work.quietly("iam", "DeleteAccessKey", **self._named(work))
+
+    def _set_status(self, work: Work) -> None:
+        work.iam("UpdateAccessKey", **self._named(work), Status=work.get("Status", "Active"))
+
+    def _named(self, work: Work) -> dict[str, str]:
+        return {"UserName": work.get("UserName"), "AccessKeyId": work.physical_id}
+
+
+class InstanceProfile:
+    """``AWS::IAM::InstanceProfile``."""
+
+    def create(self, work: Work) -> None:
+        made = work.iam(
+            "CreateInstanceProfile", InstanceProfileName=work.physical_id, Path=work.get("Path")
+        )["InstanceProfile"]
+        work.attributes["Arn"] = made["Arn"]
+        exchange(work, self._edges(work, work.properties))
+
+    def update(self, work: Work, old: Properties) -> None:
+        """Exchange its role; it holds one at most, so the old one goes first."""
+        new_edges, old_edges = self._edges(work, work.properties), self._edges(work, old)
+        exchange(work, (), [edge for edge in old_edges if edge not in new_edges])
+        exchange(work, [edge for edge in new_edges if edge not in old_edges])
+
+    def delete(self, work: Work) -> None:
+        exchange(work, (), self._edges(work, work.properties))
+        work.quietly("iam", "DeleteInstanceProfile", InstanceProfileName=work.physical_id)
+
+    def _edges(self, work: Work, given: Properties) -> list[Edge]:
+        return [in_profile(work.physical_id, role) for role in given["Roles"]]
+
+
+class OidcProvider:
+    """``AWS::IAM::OIDCProvider``; its physical id is its ARN, which it has once it is made."""
+
+    def create(self, work: Work) -> None:
+        made = work.tagged(
+            "CreateOpenIDConnectProvider",
+            Url=work.get("Url"),
+            ClientIDList=work.get("ClientIdList"),
+            ThumbprintList=work.get("ThumbprintList"),
+        )
+        work.physical_id = made["OpenIDConnectProviderArn"]
+        work.attributes["Arn"] = work.physical_id
+        work.tag_system(providers.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
+
+    def update(self, work: Work, old: Properties) -> None:
+        named = {"OpenIDConnectProviderArn": work.physical_id}
+        new_ids, old_ids = set(work.get("ClientIdList") or ()), set(old.get("ClientIdList") or ())
+        for client in sorted(new_ids - old_ids):
+            work.iam("AddClientIDToOpenIDConnectProvider", **named, ClientID=client)
+        for client in sorted(old_ids - new_ids):
+            work.iam("RemoveClientIDFromOpenIDConnectProvider", **named, ClientID=client)
+        thumbprints = work.get("ThumbprintList")
+        if thumbprints and thumbprints != old.get("ThumbprintList"):
+            work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)
+        change_tags(work, "OpenIDConnectProvider", named)
+
+    def delete(self, work: Work) -> None:
+        if work.physical_id.startswith("arn:"):
+            arn = work.physical_id
+            work.quietly("iam", "DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
