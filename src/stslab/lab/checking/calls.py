@@ -1,20 +1,19 @@
 """Checks calls against AWS's APIs: service, operation, parameters, waiters, and what is derived."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape, shape_of
 from stslab.lab.checking.scope import Scope
-from stslab.lab.model import Wait
+from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
 from stslab.lab.reading.structure import UNKNOWN_CALL
 
-Params = Mapping[str, Any]
+Called = Step | Check | Action
 
 
 @dataclass(slots=True)
@@ -24,6 +23,15 @@ class Calls:
     catalogue: Catalogue | None
     scope: Scope
     report: Report
+
+    def call(self, part: Called, node: Node, spoiled: Collection[str] = ()) -> Operation | None:
+        """Check who calls in a part, what, and with what; the operation that it names."""
+        if "as" not in spoiled:
+            self.scope.identity(node.get("as"), part.identity, node)
+        operation = self.operation(part.call, node.get("call"))
+        if "with" not in spoiled:
+            self.params(operation, node.get("with"), node.get("call") or node)
+        return operation
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
         """The operation that ``call`` names; reported where there is none."""

@@ -9,82 +9,53 @@ class Shape(Protocol):
     """The shape of a value that an API takes or gives.
 
     ``kind`` is structure, list, map, string, integer, float, boolean, timestamp, blob or
-    document (any JSON). Only the parts that belong to the kind are filled.
+    document (any JSON). A structure has ``members``, some of them ``required``; a list's items
+    and a map's values have the shape ``item``. A string may have to be one of ``choices``.
+    ``least``: how many characters a text, or items a list, has at least. ``sensitive``: it is a
+    secret, which must never be saved or shown.
     """
 
     @property
-    def kind(self) -> str:
-        """Which of the kinds it is."""
-        ...
-
+    def kind(self) -> str: ...
     @property
-    def members(self) -> Mapping[str, "Shape"]:
-        """A structure's members, by name."""
-        ...
-
+    def members(self) -> Mapping[str, "Shape"]: ...
     @property
-    def required(self) -> Collection[str]:
-        """The members that must be given."""
-        ...
-
+    def required(self) -> Collection[str]: ...
     @property
-    def item(self) -> "Shape":
-        """The shape of a list's items, or of a map's values."""
-        ...
-
+    def item(self) -> "Shape": ...
     @property
-    def choices(self) -> Collection[str]:
-        """The values that a string may have; empty where any will do."""
-        ...
-
+    def choices(self) -> Collection[str]: ...
     @property
-    def least(self) -> int:
-        """How many characters a text, or items a list, has at least; 0 where it may be empty."""
-        ...
-
+    def least(self) -> int: ...
     @property
-    def sensitive(self) -> bool:
-        """Whether the value is a secret, which must never be saved or shown."""
-        ...
+    def sensitive(self) -> bool: ...
 
 
 class Operation(Protocol):
-    """One operation of one service."""
+    """One operation: what it takes and gives, None where that is nothing.
+
+    ``changes``: it leaves something behind in the account.
+    """
 
     @property
-    def input(self) -> Shape | None:
-        """The shape of its parameters; None where it takes none."""
-        ...
-
+    def input(self) -> Shape | None: ...
     @property
-    def output(self) -> Shape | None:
-        """The shape of its response; None where it gives none."""
-        ...
-
+    def output(self) -> Shape | None: ...
     @property
-    def changes(self) -> bool:
-        """Whether it changes anything in the account that would be left behind."""
-        ...
+    def changes(self) -> bool: ...
 
 
 class Catalogue(Protocol):
-    """AWS's services, their operations and their waiters, by the API's own names."""
+    """AWS's services (as boto3 writes them), their operations, by the API's own names.
 
-    def services(self) -> Collection[str]:
-        """The names of all services, as boto3 writes them."""
-        ...
+    ``waiters`` are a service's, in snake case, each with the operation that it polls. Of what
+    there is not they give nothing.
+    """
 
-    def operations(self, service: str) -> Collection[str]:
-        """The names of the service's operations; empty where there is no such service."""
-        ...
-
-    def operation(self, service: str, name: str) -> Operation | None:
-        """The operation of this name, or None."""
-        ...
-
-    def waiters(self, service: str) -> Mapping[str, str]:
-        """The service's waiters, in snake case, each with the operation that it polls."""
-        ...
+    def services(self) -> Collection[str]: ...
+    def operations(self, service: str) -> Collection[str]: ...
+    def operation(self, service: str, name: str) -> Operation | None: ...
+    def waiters(self, service: str) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +85,14 @@ NOTHING = Known("structure")
 
 
 def list_of(item: Shape) -> Known:
-    """A list of such items."""
     return Known("list", of=item)
 
 
 def structure(members: Mapping[str, Shape]) -> Known:
-    """A structure of these members and no others."""
     return Known("structure", members=members)
 
 
 def shape_of(value: object) -> Shape:
-    """The shape of a plain value."""
     for kinds, shape in _PLAIN:
         if isinstance(value, kinds):
             return shape

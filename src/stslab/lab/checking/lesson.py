@@ -38,7 +38,7 @@ class Lesson:
         faults = node.get("faults")
         if faults and "faults" not in draft.lab.spoiled:
             stages = {one.stage.part.id for one in draft.stages}
-            self._faults(zip(lab.faults, faults.items, strict=True), stages)
+            self._faults(list(zip(lab.faults, faults.items, strict=True)), stages)
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
@@ -70,28 +70,26 @@ class Lesson:
                 fix = f"Its `as` has: {', '.join(cell.identities)}."
                 self.report(node.problem(message, fix))
 
-    def _faults(self, faults: Iterable[tuple[Fault, Node]], stages: Iterable[str]) -> None:
-        first: dict[str, int] = {}
+    def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
+        refuse_twins("fault", (node.value["id"] for _, node in faults), self.report)
         for fault, node in faults:
-            if fault.id in first:
-                message = f"The fault {fault.id} is there twice; first in line {first[fault.id]}."
-                self.report(node.value["id"].problem(message, "Give it an id of its own."))
-            first.setdefault(fault.id, node.line)
             if fault.after not in stages:
                 message = f"This lab has no stage {fault.after}."
-                self.report(
-                    node.value["after"].problem(message, did_you_mean(fault.after, [*stages]))
-                )
-            for key in ("change", "fix"):
-                for one in node.value[key].items:
-                    self._call(one)
+                fix = did_you_mean(fault.after, [*stages])
+                self.report(node.value["after"].problem(message, fix))
+            for key, actions in (("change", fault.change), ("fix", fault.fix)):
+                for action, one in zip(actions, node.value[key].items, strict=True):
+                    self.calls.call(action, one)
 
-    def _call(self, node: Node) -> None:
-        identity = node.get("as")
-        if identity:
-            self.scope.identity(identity, identity.value, node)
-        operation = self.calls.operation(node.value["call"].value, node.get("call"))
-        self.calls.params(operation, node.get("with"), node.value["call"])
+
+def refuse_twins(what: str, ids: Iterable[Node], report: Report) -> None:
+    """Report each id that something of the kind has had before."""
+    first: dict[str, int] = {}
+    for node in ids:
+        if node.value in first:
+            message = f"The {what} {node.value} is there twice; first in line {first[node.value]}."
+            report(node.problem(message, "Give it an id of its own."))
+        first.setdefault(node.value, node.line)
 
 
 _ADD = "Add it to `access`."

@@ -1,7 +1,6 @@
 """Whether a lab's parts make sense together, from its first step to its last check."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,7 +14,7 @@ from stslab.lab.checking.catalogue import (
     holds_secret,
 )
 from stslab.lab.checking.harmless import check_declarations
-from stslab.lab.checking.lesson import Lesson
+from stslab.lab.checking.lesson import Lesson, refuse_twins
 from stslab.lab.checking.scope import ADMIN, Scope, declare
 from stslab.lab.checking.undoing import Undoing
 from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
@@ -33,25 +32,14 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     check_declarations(draft, scope, catalogue)
     calls = Calls(catalogue, scope, report)
     walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
-    _refuse_same_ids(draft, report)
+    stages = (one.stage for one in draft.stages if "id" not in one.stage.spoiled)
+    refuse_twins("stage", (one.node.value["id"] for one in stages), report)
     _refuse_early_cleanup(draft, report)
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
-    stages = [walk.stage(stage) for stage in doing]
+    settled = [walk.stage(stage) for stage in doing]
     Lesson(report, scope, calls).check(draft)  # where everything is known, and nothing is gone
-    stages += [walk.stage(stage) for stage in draft.stages if stage not in doing]
-    return replace(draft.lab.part, stages=tuple(stages))
-
-
-def _refuse_same_ids(draft: LabDraft, report: Report) -> None:
-    first: dict[str, int] = {}
-    for one in draft.stages:
-        node = one.stage.node.get("id")
-        if node is None or "id" in one.stage.spoiled:
-            continue
-        if node.value in first:
-            message = f"The stage {node.value} is there twice; first in line {first[node.value]}."
-            report(node.problem(message, "Give it an id of its own."))
-        first.setdefault(node.value, node.line)
+    settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
+    return replace(draft.lab.part, stages=tuple(settled))
 
 
 def _refuse_early_cleanup(draft: LabDraft, report: Report) -> None:
@@ -74,7 +62,7 @@ class _Walk:
         """One stage; its steps come with what was derived."""
         stage, node = draft.stage.part, draft.stage.node
         if stage.cleanup and draft.steps:
-            message = "A cleanup stage has no steps: it takes back those of the others."
+            message = "A cleanup stage has no steps: it undoes those of the others."
             self.report(node.keys["steps"].problem(message, "Leave `steps` out."))
         if not (stage.cleanup or draft.steps or draft.checks) and not draft.stage.spoiled:
             message = "This stage does nothing and proves nothing."
@@ -86,17 +74,14 @@ class _Walk:
 
     def step(self, draft: Draft[Step]) -> Step:
         """One step, with its undo and wait filled in."""
-        step, node = draft.part, draft.node
-        if "as" not in draft.spoiled:
-            self.scope.identity(node.get("as"), step.identity, node)
-        operation = self.calls.operation(step.call, node.get("call"))
-        self._params(draft, operation)
+        step = draft.part
+        operation = self.calls.call(step, draft.node, draft.spoiled)
         self._saves(draft, _response(operation))
-        update: dict[str, Any] = {"undo": self.undoing.undo(draft, operation)}
-        if step.wait:
-            waits = node.value["wait"]
-            update["wait"] = self.calls.wait(step.service, step.wait, waits, step.params)
-        return replace(step, **update)
+        undo = self.undoing.undo(draft, operation)
+        wait = step.wait
+        if wait:
+            wait = self.calls.wait(step.service, wait, draft.node.value["wait"], step.params)
+        return replace(step, undo=undo, wait=wait)
 
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
         """One check."""
@@ -108,17 +93,7 @@ class _Walk:
             if "call" not in draft.spoiled:
                 self.report(node.problem("This check calls nothing.", "Add `call:`."))
             return
-        if "as" not in draft.spoiled:
-            self.scope.identity(node.get("as"), check.identity, node)
-        operation = self.calls.operation(check.call, node.get("call"))
-        self._params(draft, operation)
-        self._outcome(draft, operation)
-
-    def _params(self, draft: Draft[Any], operation: Operation | None) -> None:
-        if "with" not in draft.spoiled:
-            self.calls.params(
-                operation, draft.node.get("with"), draft.node.get("call") or draft.node
-            )
+        self._outcome(draft, self.calls.call(check, node, draft.spoiled))
 
     def _outcome(self, draft: Draft[Check], operation: Operation | None) -> None:
         check, node = draft.part, draft.node
@@ -183,7 +158,7 @@ class _Walk:
                 if isinstance(node.value, str):
                     shape = self._secretless(node, response, key)
                 if key == "save":
-                    self.scope.save(name, shape)
+                    self.scope.names[name] = shape
         self._profile(draft, response)
 
     def _secretless(self, node: Node, response: Shape, key: str) -> Shape:

@@ -41,10 +41,6 @@ class Scope:
     def __post_init__(self) -> None:
         self.names["profiles"] = structure(self.profiles)
 
-    def save(self, name: str, shape: Shape) -> None:
-        """From here on, ``name`` is known."""
-        self.names[name] = shape
-
     def make_profile(self, name: str, *, temporary: bool) -> None:
         """From here on, calls may be made as ``name``."""
         self.profiles[name] = _PROFILE

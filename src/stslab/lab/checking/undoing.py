@@ -1,4 +1,4 @@
-"""How each step is taken back: every call that changes anything says so, and can be."""
+"""How each step is undone: every call that changes anything says so, and can be."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from stslab.lab.model import Step, Undo
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft
 
-# What usually takes back an operation of a name that begins so.
+# What usually undoes an operation of a name that begins so.
 _OPPOSITES = {
     "Create": "Delete",
     "Put": "Delete",
@@ -50,13 +50,10 @@ class Undoing:
     def _missing(self, draft: Draft[Step]) -> None:
         call = draft.part.call
         opposite = self._opposite(draft.part)
-        example = f"`undo: {opposite}`" if opposite else "`undo:` and the call that takes it back"
-        self.report(
-            draft.node.value["call"].problem(
-                f"{call} changes the account, and nothing says how to take it back.",
-                f"Add {example}, or `undo: none` where there is nothing to take back.",
-            )
-        )
+        example = f"`undo: {opposite}`" if opposite else "`undo:` and the call that undoes it"
+        message = f"{call} changes the account, and nothing says how to undo that."
+        fix = f"Add {example}, or `undo: none` where there is nothing to undo."
+        self.report(draft.node.value["call"].problem(message, fix))
 
     def _opposite(self, step: Step) -> str | None:
         for word, opposite in _OPPOSITES.items():
@@ -70,7 +67,7 @@ class Undoing:
         called = node.get("call") or node
         operation = self.calls.operation(undo.call, called)
         if operation and not operation.changes:
-            message = f"{undo.call} changes nothing, so it takes nothing back."
+            message = f"{undo.call} changes nothing, so it undoes nothing."
             self.report(called.problem(message, "Name the call that deletes or restores."))
         identity = undo.identity or draft.part.identity
         self._identity(identity, node)
