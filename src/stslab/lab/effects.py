@@ -4,9 +4,9 @@ The lint, the consent screen, ``show``, the dry run and the guard of a real acco
 What only an answer will tell stands as its name in angle brackets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.kinds.creations import creation_of, names_made
 from stslab.kinds.judge import Note, judged, things_of_template
@@ -16,7 +16,7 @@ from stslab.kinds.subjects import kinds_made, subjects
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.changed import Changed, Summary
 from stslab.lab.foresight import BASE, allowed, foresee
-from stslab.lab.model import Action, Check, LabFile, Step
+from stslab.lab.model import Action, Check, LabFile, Params, Step
 from stslab.lab.references import Scope, names_used
 
 Named = tuple[str, str]
@@ -51,7 +51,7 @@ class Effect:
     place: Place
     identity: str
     call: str
-    params: Mapping[str, Any]
+    params: Params
     own: Own
     caller: str = ""
     made: Named | None = None
@@ -175,7 +175,7 @@ class _Walk:
         """The call of one part."""
         return self._effect(where, part.identity, part.call or "", part.params)
 
-    def _effect(self, where: _Where, who: str, call: str, params: Mapping[str, Any]) -> Effect:
+    def _effect(self, where: _Where, who: str, call: str, params: Params) -> Effect:
         known = self._foresight.params(params)
         sent = names_used(dict(params)) & self._foreign.keys()
         return Effect(
@@ -198,7 +198,7 @@ class _Walk:
             self._foreign |= dict.fromkeys(step.save, step.call)
 
 
-def _made(call: str, params: Mapping[str, Any], own: Own) -> Named | None:
+def _made(call: str, params: Params, own: Own) -> Named | None:
     """The thing that a call makes, if others hang on things of its kind: (kind, name)."""
     creation = creation_of(call, params)
     if creation is None or KINDS[creation.kind].parent or KINDS[creation.kind].put:

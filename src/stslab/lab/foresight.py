@@ -5,12 +5,11 @@ What only an answer will tell stands as its name in angle brackets: ``<role_arn>
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from stslab.errors import UnresolvedReference
 from stslab.kinds.own import Allowed
 from stslab.lab.model import LabFile
-from stslab.lab.reading.expressions import OPEN
+from stslab.lab.reading.expressions import OPEN, Data
 from stslab.lab.references import Scope, resolve, resolve_vars
 
 BASE: Scope = {
@@ -25,10 +24,10 @@ BASE: Scope = {
 class Foresight:
     """What is known (``scope``), and the texts that stand for what is not (``unknown``)."""
 
-    scope: Mapping[str, Any]
+    scope: Mapping[str, Data]
     unknown: frozenset[str] = field(default_factory=frozenset)
 
-    def params(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    def params(self, params: Mapping[str, Data] | None) -> dict[str, Data]:
         """Parameters as far as they are known; the rest stays as it is written."""
         return {name: as_known(value, self.scope) for name, value in (params or {}).items()}
 
@@ -51,7 +50,7 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
     return Foresight(scope, frozenset({*unknown, OPEN}))
 
 
-def as_known(value: Any, scope: Scope) -> Any:
+def as_known(value: Data, scope: Scope) -> Data:
     """A value with all that is known put in; a text that refers to anything else stays."""
     if isinstance(value, Mapping):
         return {key: as_known(part, scope) for key, part in value.items()}

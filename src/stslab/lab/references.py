@@ -6,7 +6,6 @@ the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_i
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
@@ -14,9 +13,9 @@ from jmespath.visitor import Options, TreeInterpreter
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.reading import expressions
-from stslab.lab.reading.expressions import BadExpression, Embedded, Tree
+from stslab.lab.reading.expressions import BadExpression, Data, Embedded, Tree
 
-Scope = Mapping[str, Any]
+Scope = Mapping[str, Data]
 
 LARGEST = 1_000_000
 DEEPEST = 100
@@ -37,10 +36,10 @@ class _Work:
         if self.left < 0:
             raise TooMuch
 
-    def weigh(self, value: Any) -> None:
+    def weigh(self, value: Data) -> None:
         level = [value]
         for _ in range(DEEPEST):
-            below: list[Any] = []
+            below: list[Data] = []
             for one in level:
                 self.take(1 + len(one) // 8 if isinstance(one, str) else 1)
                 if isinstance(one, list | tuple):
@@ -71,7 +70,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
         super().__init__(Options(custom_functions=_Functions()))
         self._work = _Work()
 
-    def visit(self, node: Tree, *args: Any, **kwargs: Any) -> Any:
+    def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
         """What a part of the expression comes to.
 
         Raises:
@@ -82,7 +81,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
         return value
 
 
-def resolve(value: Any, scope: Scope) -> Any:
+def resolve(value: Data, scope: Scope) -> Data:
     """``value`` with every ``${{ … }}`` replaced by what it stands for.
 
     Text that is one expression and nothing else becomes the expression's value with its
@@ -101,7 +100,7 @@ def resolve(value: Any, scope: Scope) -> Any:
     return resolved
 
 
-def _resolved(value: Any, scope: Scope) -> Any:
+def _resolved(value: Data, scope: Scope) -> Data:
     if isinstance(value, str):
         return _resolved_text(value, scope)
     if isinstance(value, Mapping):
@@ -111,7 +110,7 @@ def _resolved(value: Any, scope: Scope) -> Any:
     return value
 
 
-def names_used(value: Any) -> set[str]:
+def names_used(value: Data) -> set[str]:
     """The names that the expressions in ``value`` (text, list or mapping) take from a scope.
 
     Raises:
@@ -120,7 +119,7 @@ def names_used(value: Any) -> set[str]:
     return {name for text in _texts(value) for one in _embedded(text) for name in roots(one.tree)}
 
 
-def evaluate(expression: str, data: Any, scope: Scope) -> Any:
+def evaluate(expression: str, data: Data, scope: Scope) -> Data:
     """What JMESPath ``expression`` finds in ``data``; None where it finds nothing.
 
     Each ``${{ … }}`` in it is resolved first and stays a value, whatever characters it has:
@@ -139,7 +138,7 @@ def evaluate(expression: str, data: Any, scope: Scope) -> Any:
     return _search(tree, data, expression)
 
 
-def resolve_vars(variables: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
     """The lab's variables, each resolved after those that it refers to.
 
     ``scope`` holds what else they may refer to: run, account, region and partition.
@@ -147,7 +146,7 @@ def resolve_vars(variables: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
     Raises:
         UnresolvedReference: one refers to something unknown, or to itself in the end.
     """
-    known: dict[str, Any] = {}
+    known: dict[str, Data] = {}
     pending = dict(variables)
     while pending:
         ready = [name for name, value in pending.items() if not names_used(value) & pending.keys()]
@@ -160,7 +159,7 @@ def resolve_vars(variables: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
     return known
 
 
-def truthy(value: Any) -> bool:
+def truthy(value: Data) -> bool:
     """Whether JMESPath takes a value for true: not null, false, or empty."""
     return not (value is None or value is False or value in ("", [], {}))
 
@@ -179,19 +178,13 @@ def roots(tree: Tree) -> Iterator[str]:
 
 # The later children of these look into what the first one found.
 _FIRST_CHILD_ONLY = frozenset(
-    {
-        "subexpression",
-        "pipe",
-        "index_expression",
-        "projection",
-        "filter_projection",
-        "value_projection",
-        "flatten",
-    }
+    """
+    subexpression pipe index_expression projection filter_projection value_projection flatten
+    """.split()
 )
 
 
-def _resolved_text(text: str, scope: Scope) -> Any:
+def _resolved_text(text: str, scope: Scope) -> Data:
     found = _embedded(text)
     if not found:
         return text
@@ -216,7 +209,7 @@ def _embedded(text: str) -> tuple[Embedded, ...]:
         raise _unparsed(text, bad) from None
 
 
-def _looked_up(one: Embedded, scope: Scope) -> Any:
+def _looked_up(one: Embedded, scope: Scope) -> Data:
     value = _search(one.tree, scope, one.expression)
     if value is None:
         known = ", ".join(sorted(scope))
@@ -239,7 +232,7 @@ _INAPPLICABLE = (
 )
 
 
-def _search(tree: Tree, data: Any, expression: str) -> Any:
+def _search(tree: Tree, data: Data, expression: str) -> Data:
     try:
         return Interpreter().visit(tree, data)
     except TooMuch:
@@ -270,7 +263,7 @@ def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
     return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Data) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -12,10 +12,12 @@ from msgspec import inspect
 from stslab.lab.model import LabFile, Part
 from stslab.lab.reading.structure import Written, fields
 
+Json = dict[str, Any]
+
 
 def schema_text() -> str:
     """The schema as it is shipped beside the labs, made from the model."""
-    parts: dict[str, Any] = {}
+    parts: Json = {}
     lab = _part(LabFile, parts)
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -26,7 +28,7 @@ def schema_text() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _part(model: type[Part], parts: dict[str, Any]) -> dict[str, Any]:
+def _part(model: type[Part], parts: Json) -> Json:
     known = fields(model)
     return {
         "description": (model.__doc__ or "").split("\n\n")[0].strip(),
@@ -37,7 +39,7 @@ def _part(model: type[Part], parts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _field(one: inspect.Field, parts: dict[str, Any]) -> dict[str, Any]:
+def _field(one: inspect.Field, parts: Json) -> Json:
     written = Written.of(one.type)
     schema = _written(written, parts)
     if not one.required and isinstance(one.default, str | bool):
@@ -45,7 +47,7 @@ def _field(one: inspect.Field, parts: dict[str, Any]) -> dict[str, Any]:
     return {**schema, **({"description": written.description} if written.description else {})}
 
 
-def _written(written: Written, parts: dict[str, Any]) -> dict[str, Any]:
+def _written(written: Written, parts: Json) -> Json:
     """A type as a file may write it."""
     found, extra = written.type, written.extra
     if "written" in extra:
@@ -59,7 +61,7 @@ def _written(written: Written, parts: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [*none, item, listed]} if extra.get("one") else listed
 
 
-def _type(found: inspect.Type, parts: dict[str, Any]) -> dict[str, Any]:
+def _type(found: inspect.Type, parts: Json) -> Json:
     if isinstance(found, inspect.StructType):
         return _reference(found.cls, parts)
     if isinstance(found, inspect.DictType):
@@ -81,7 +83,7 @@ def _type(found: inspect.Type, parts: dict[str, Any]) -> dict[str, Any]:
     return {"type": "boolean"} if isinstance(found, inspect.BoolType) else {}
 
 
-def _reference(model: Any, parts: dict[str, Any]) -> dict[str, Any]:
+def _reference(model: Any, parts: Json) -> Json:
     if model.__name__ not in parts:
         parts[model.__name__] = {}  # it may hold itself
         parts[model.__name__] = _part(model, parts)

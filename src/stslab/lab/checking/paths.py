@@ -7,7 +7,6 @@ is taken as it is.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from jmespath.functions import Functions
 
@@ -214,7 +213,7 @@ _MADE: dict[str, Shape] = {
     **dict.fromkeys(("join", "to_string"), STRING),
 }
 
-_READERS: dict[str, Callable[[_Reader, Any, Shape], Shape]] = {
+_READERS: dict[str, Callable[[_Reader, Tree, Shape], Shape]] = {
     "and_expression": _anything,
     "comparator": _question,
     "current": _same,

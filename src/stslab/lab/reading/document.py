@@ -15,13 +15,15 @@ import yaml
 from stslab.lab.reading.expressions import RESERVED
 from stslab.lab.reading.problems import Problem
 
+Event = Any
+"""One of yaml's events, each of which has other attributes."""
 Report = Callable[[Problem], None]
 
 LARGEST_FILE = 1024 * 1024
 DEEPEST = 40
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what the text is
@@ -49,13 +51,12 @@ class Source:
     def problem(self, index: int, message: str, fix: str) -> Problem:
         """A problem at the character ``index`` of the text."""
         index = max(0, min(index, len(self.text)))
-        line = bisect_right(self._starts, index) - 1
+        line = self.line_of(index) - 1
         column = min(index - self._starts[line], len(self.lines[line]))
         return Problem(self.name, line + 1, column + 1, message, fix, self.lines[line])
 
     def line_of(self, index: int) -> int:
-        """The line of the character ``index``, counted from 1."""
-        return bisect_right(self._starts, index)
+        return bisect_right(self._starts, index)  # counted from 1
 
 
 @dataclass(eq=False, slots=True)
@@ -122,16 +123,14 @@ def decoded(name: str, raw: bytes) -> Source:
         Unreadable: it is too large, or no UTF-8.
     """
     if len(raw) > LARGEST_FILE:
-        raise Unreadable(
-            Problem(name, 1, 1, "This file is larger than 1 MiB.", "Split the lab into several.")
-        )
+        large, fix = "This file is larger than 1 MiB.", "Split the lab into several."
+        raise Unreadable(Problem(name, 1, 1, large, fix))
     try:
         return Source(name, raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         before = Source(name, raw[: error.start].decode("utf-8", "replace"))
-        raise Unreadable(
-            before.problem(error.start, "This is not UTF-8.", "Save the file as UTF-8.")
-        ) from None
+        problem = before.problem(error.start, "This is not UTF-8.", "Save the file as UTF-8.")
+        raise Unreadable(problem) from None
 
 
 def nodes(source: Source, report: Report) -> Node:
@@ -142,21 +141,16 @@ def nodes(source: Source, report: Report) -> Node:
     """
     reserved = RESERVED.search(source.text)
     if reserved:
-        raise Unreadable(
-            source.problem(reserved.start(), "This character is reserved.", "Leave it out.")
-        )
+        at = reserved.start()
+        raise Unreadable(source.problem(at, "This character is reserved.", "Leave it out."))
     events = _events(source)
     root: Node | None = None
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             if root is not None:
-                report(
-                    source.problem(
-                        _start(event),
-                        "A second document begins here; a file holds one lab.",
-                        "Put it into a file of its own.",
-                    )
-                )
+                message = "A second document begins here; a file holds one lab."
+                fix = "Put it into a file of its own."
+                report(source.problem(getattr(event.start_mark, "index", 0), message, fix))
                 break
             root = _Builder(source, report, events).build(next(events), 0)
     if root is None:
@@ -167,26 +161,19 @@ def nodes(source: Source, report: Report) -> Node:
 _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
 
 
-def _start(event: Any) -> int:
-    start: int = event.start_mark.index
-    return start
-
-
-def _events(source: Source) -> Iterator[Any]:
+def _events(source: Source) -> Iterator[Event]:
     try:
         yield from yaml.parse(source.text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"
-        raise Unreadable(
-            source.problem(getattr(mark, "index", 0), f"This is no YAML: {what}.", _yaml_fix(what))
-        ) from None
+        problem = source.problem(at, f"This is no YAML: {what}.", _yaml_fix(what))
+        raise Unreadable(problem) from None
     except yaml.YAMLError as error:
-        position = getattr(error, "position", 0)
-        reason = getattr(error, "reason", "it can't be read")
-        raise Unreadable(
-            source.problem(position, f"This is no YAML: {reason}.", "Leave the character out.")
-        ) from None
+        at = getattr(error, "position", 0)
+        what = getattr(error, "reason", "it can't be read")
+        problem = source.problem(at, f"This is no YAML: {what}.", "Leave the character out.")
+        raise Unreadable(problem) from None
 
 
 _FIXES = {
@@ -211,18 +198,20 @@ class _Builder:
 
     source: Source
     report: Report
-    events: Iterator[Any]
+    events: Iterator[Event]
 
-    def build(self, event: Any, depth: int) -> Node:
-        start = _start(event)
+    def build(self, event: Event, depth: int) -> Node:
+        start = event.start_mark.index
         if depth > DEEPEST:
-            raise Unreadable(self._problem(start, "This is nested too deep.", "Make it flatter."))
+            raise Unreadable(
+                self.source.problem(start, "This is nested too deep.", "Make it flatter.")
+            )
         node = Node(self.source, start, event.end_mark.index, None)
         if isinstance(event, yaml.AliasEvent):
-            self.report(self._problem(start, "Labs have no YAML aliases.", _VARS))
+            self.report(self.source.problem(start, "Labs have no YAML aliases.", _VARS))
             return node
         if event.anchor:
-            self.report(self._problem(start, "Labs have no YAML anchors.", _VARS))
+            self.report(self.source.problem(start, "Labs have no YAML anchors.", _VARS))
         self._refuse_tag(event)
         if isinstance(event, yaml.ScalarEvent):
             node.value = _scalar(event)
@@ -233,19 +222,15 @@ class _Builder:
             node.value = self._mapping(node, depth)
         return node
 
-    def _refuse_tag(self, event: Any) -> None:
+    def _refuse_tag(self, event: Event) -> None:
         if event.tag in {None, "!"} or (
             event.tag == _INCLUDE and isinstance(event, yaml.ScalarEvent)
         ):
             return
         shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
-        self.report(
-            self._problem(
-                _start(event),
-                f"Labs have no YAML tag {shown}; the one that there is: !include path.",
-                "Leave the tag out; write text in quotes.",
-            )
-        )
+        message = f"Labs have no YAML tag {shown}; the one that there is: !include path."
+        fix = "Leave the tag out; write text in quotes."
+        self.report(self.source.problem(event.start_mark.index, message, fix))
 
     def _list(self, depth: int) -> list[Node]:
         listed = []
@@ -277,15 +262,12 @@ class _Builder:
             self.report(key.problem(message, "Leave one of them."))
         return not first
 
-    def _problem(self, index: int, message: str, fix: str) -> Problem:
-        return self.source.problem(index, message, fix)
-
 
 _INCLUDE = "!include"
 _VARS = "Put what is used again into `vars`, and refer to it with ${{ name }}."
 
 
-def _scalar(event: Any) -> Any:
+def _scalar(event: Event) -> Any:
     """A scalar's value by YAML 1.2's core schema: dates, yes and no are text there.
 
     Numbers that would lose their leading zeros (account ids), or are too long, are text too.

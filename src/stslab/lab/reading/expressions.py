@@ -17,7 +17,9 @@ from jmespath.parser import Parser
 LONGEST = 4000
 DEEPEST = 60
 OPEN, CLOSE = "${{", "}}"
-Tree = Mapping[str, Any]
+Data = Any
+"""What YAML or JSON has."""
+Tree = Mapping[str, Data]
 
 # Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.
 _LEFT, _RIGHT = "\ue000", "\ue001"
@@ -99,7 +101,7 @@ def query(text: str) -> Query:
         raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.fix) from None
 
 
-def bound(tree: Any, values: tuple[Any, ...]) -> Any:
+def bound(tree: Data, values: tuple[Data, ...]) -> Data:
     """The tree with each placeholder replaced by its value: as text where it stood in quotes."""
     if isinstance(tree, str):
         return _filled(tree, values)
@@ -110,14 +112,14 @@ def bound(tree: Any, values: tuple[Any, ...]) -> Any:
     return tree
 
 
-def as_text(value: Any) -> str:
+def as_text(value: Data) -> str:
     """A value inside a longer text: text as it is, all else as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str, separators=(",", ":"))
 
 
-def _filled(text: str, values: tuple[Any, ...]) -> Any:
+def _filled(text: str, values: tuple[Data, ...]) -> Data:
     whole = _PLACEHOLDER.fullmatch(text)
     if whole and whole[2]:
         return values[int(whole[1])]
@@ -203,7 +205,7 @@ def _refuse_long(text: str) -> None:
 
 def _refuse_deep(tree: Tree) -> None:
     """What walks a tree may recurse, since none is deep."""
-    level: list[Any] = [tree]
+    level: list[Data] = [tree]
     for _ in range(2 * DEEPEST):  # each step down in a tree is a mapping and a list
         level = [part for one in level for part in _parts(one)]
         if not level:
@@ -226,7 +228,7 @@ def _refuse_loose_expressions(tree: Tree) -> None:
 _APPLYING = frozenset({"map", "max_by", "min_by", "sort_by"})
 
 
-def _parts(value: Any) -> list[Any]:
+def _parts(value: Data) -> list[Data]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
