@@ -16,8 +16,8 @@ from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.pipeline.callers import root_caller
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.pipeline.keys import root_caller
 from stslab.sandbox.server.assembly import Inside, assemble
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Snapshot

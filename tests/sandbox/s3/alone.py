@@ -45,7 +45,7 @@ class Alone:
         try:
             return self._answer(http)
         except ApiFault as fault:
-            return serialize.fault("s3", fault, "R", head=http.method == "HEAD")
+            return serialize.fault("s3", fault, "R", http)
 
     def _answer(self, http: HttpRequest) -> ApiResponse:
         where = address.address(http)

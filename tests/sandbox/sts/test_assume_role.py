@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.iam.mfa import totp
+from stslab.sandbox.iam import mfa
 from stslab.sandbox.state.identities import MfaDevice
 from stslab.sandbox.state.sessions import Session
 
@@ -27,7 +27,7 @@ def test_a_code_is_spent_by_a_call_that_is_refused(direct: Direct) -> None:
     def code(later: int) -> str:
         device = direct.record(MfaDevice, serial)
         assert device is not None
-        return totp.code(device.seed, totp.step_of(direct.state.now()) + later)
+        return mfa.code(device.seed, mfa.step_of(direct.state.now()) + later)
 
     iam.enable_mfa_device(
         UserName="ana",

@@ -10,14 +10,16 @@ import pytest
 from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
+from stslab.sandbox.pipeline import callers
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.sessions import Session, SessionPolicy
+from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import callers, issuing
+from stslab.sandbox.sts import issuing
 
 ACCOUNT = "111122223333"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -69,7 +71,7 @@ def of_user(tx: Transaction) -> Session:
 
 @pytest.fixture
 def tx() -> Transaction:
-    return Transaction(Snapshot.of([ROLE, USER]))
+    return Transaction(Snapshot.of([Account(account=ACCOUNT, name="a", canonical_id="c"), ROLE, USER]))
 
 
 def test_a_session_is_found_by_its_key(tx: Transaction) -> None:

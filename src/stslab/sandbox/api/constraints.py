@@ -5,87 +5,81 @@ The limits and patterns are botocore's models', which are AWS's; nothing is rest
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api import faults, operations
+from stslab.sandbox.api.model import Params
+from stslab.sandbox.api.operations import Shape
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
-_NULL = "not be null"
 
 
-def check(service: str, operation: str, params: Mapping[str, Any]) -> None:
+def check(service: str, operation: str, params: Params) -> None:
     """Refuse ``params`` that break a constraint of the operation's input.
 
     Raises:
         ApiFault: ValidationError, with every problem listed as AWS lists them.
     """
     shape = operations.operation(service, operation).input_shape
-    problems = list(_problems(shape, params, "")) if shape is not None else []
+    problems = list(_structure(shape, params, "")) if shape is not None else []
     if problems:
         plural = "s" if len(problems) > 1 else ""
-        raise ApiFault(
-            "ValidationError",
-            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}",
+        raise faults.invalid(
+            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
         )
 
 
-def _problems(shape: Any, value: Any, path: str) -> Iterator[str]:
-    checker = _CHECKERS.get(shape.type_name)
-    if checker is not None:
-        yield from checker(shape, value, path)
-
-
-def _structure(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _structure(shape: Shape, value: Params, path: str) -> Iterator[str]:
     for name, member in shape.members.items():
-        inner = f"{path}.{_lower(name)}" if path else _lower(name)
+        lower = name[:1].lower() + name[1:]
+        inner = f"{path}.{lower}" if path else lower
         if value.get(name) is not None:
             yield from _problems(member, value[name], inner)
         elif name in shape.required_members:
-            yield f"Value null at '{inner}' {_CONSTRAINT} {_NULL}"
+            yield f"Value null at '{inner}' {_CONSTRAINT} not be null"
 
 
-def _list(shape: Any, value: list[Any], path: str) -> Iterator[str]:
+def _list(shape: Shape, value: Sequence[object], path: str) -> Iterator[str]:
     yield from _size(shape, len(value), _listed(value), path, "have length")
     for number, item in enumerate(value, start=1):
         yield from _problems(shape.member, item, f"{path}.{number}.member")
 
 
-def _string(shape: Any, value: str, path: str) -> Iterator[str]:
+def _string(shape: Shape, value: str, path: str) -> Iterator[str]:
     shown = "***" if shape.metadata.get("sensitive") else value
+    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy"
     yield from _size(shape, len(value), shown, path, "have length")
-    pattern = shape.metadata.get("pattern")
+    pattern, allowed = shape.metadata.get("pattern"), shape.metadata.get("enum")
     if pattern and not _compiled(pattern).fullmatch(value):
-        yield (
-            f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy regular expression "
-            f"pattern: {pattern}"
-        )
-    allowed = shape.metadata.get("enum")
+        yield f"{start} regular expression pattern: {pattern}"
     if allowed and value not in allowed:
-        yield (
-            f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy enum value set: {_listed(allowed)}"
-        )
+        yield f"{start} enum value set: {_listed(allowed)}"
 
 
-def _integer(shape: Any, value: int, path: str) -> Iterator[str]:
+def _integer(shape: Shape, value: int, path: str) -> Iterator[str]:
     yield from _size(shape, value, str(value), path, "have value")
 
 
-def _size(shape: Any, size: int, shown: str, path: str, what: str) -> Iterator[str]:
+def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} {what}"
     if least is not None and size < least:
-        yield f"Value '{shown}' at '{path}' {_CONSTRAINT} {what} greater than or equal to {least}"
+        yield f"{start} greater than or equal to {least}"
     if most is not None and size > most:
-        yield f"Value '{shown}' at '{path}' {_CONSTRAINT} {what} less than or equal to {most}"
+        yield f"{start} less than or equal to {most}"
 
 
-_CHECKERS: Mapping[str, Callable[[Any, Any, str], Iterator[str]]] = {
+_CHECKERS: Mapping[str, Callable[..., Iterator[str]]] = {
     "structure": _structure,
     "list": _list,
     "string": _string,
     "integer": _integer,
 }
+
+
+def _problems(shape: Shape, value: object, path: str) -> Iterable[str]:
+    checker = _CHECKERS.get(shape.type_name)
+    return () if checker is None else checker(shape, value, path)
 
 
 @functools.cache
@@ -97,9 +91,5 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(python)
 
 
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:]
-
-
-def _listed(values: list[Any]) -> str:
-    return f"[{', '.join(str(value) for value in values)}]"
+def _listed(values: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, values))}]"

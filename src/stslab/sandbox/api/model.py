@@ -9,6 +9,8 @@ from stslab.policy import Principal
 from stslab.sandbox.state.sessions import Session
 
 Pairs = tuple[tuple[str, str], ...]
+Params = Mapping[str, Any]
+"""The members of an operation's input, as boto3 takes them."""
 Answer = Mapping[str, Any]
 """The members of an operation's output, as boto3 has them."""
 
@@ -53,8 +55,8 @@ class HttpRequest:
 class Caller:
     """Who makes a call, as its signature proved.
 
-    ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, WebIdentityUser,
-    Anonymous or AWSService. ``session`` is the STS session where the key is temporary.
+    ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or
+    AWSService. ``session`` is the STS session where the key is temporary.
     """
 
     principal: Principal
@@ -125,7 +127,7 @@ class ApiRequest:
 
     service: str
     operation: str
-    params: Mapping[str, Any]
+    params: Params
     http: HttpRequest
     caller: Caller
     account: str

@@ -2,11 +2,14 @@
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
+Shape = Any
+"""A shape of botocore's, which has no types."""
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 
 

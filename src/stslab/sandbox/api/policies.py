@@ -3,6 +3,7 @@
 import json
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
+from stslab.sandbox.api import faults
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
@@ -15,6 +16,15 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
         return NamedPolicy(name, parse(text, kind))
     except MalformedPolicy:
         return NamedPolicy(name, parse(_denying(kind), kind))
+
+
+def checked(text: str, kind: PolicyKind) -> str:
+    """``text`` if the engine can read it as a policy of this kind; else MalformedPolicyDocument."""
+    try:
+        parse(text, kind)
+    except MalformedPolicy as error:
+        raise faults.malformed_policy(error.message) from error
+    return text
 
 
 def _denying(kind: PolicyKind) -> str:

@@ -13,10 +13,12 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, Pairs
+from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs
+from stslab.sandbox.api.operations import Shape
 
 XML = "text/xml"
 S3_XML = "application/xml"
+_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
 """``x-amz-id-2``, which names a host of S3; there is one."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -86,17 +88,19 @@ def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiR
     return ApiResponse(status, (*headers, *ids), body)
 
 
-def _rest_headers(shape: Any, answer: Answer) -> Iterator[tuple[str, str]]:
+def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
     for name, member in shape.members.items():
         place, value = member.serialization.get("location"), answer.get(name)
         if value is not None and place == "header":
-            yield member.serialization["name"], _header(member, value)
+            is_time = isinstance(value, datetime)
+            written = format_datetime(value, usegmt=True) if is_time else _plain(member, value)
+            yield member.serialization["name"], written
         elif value is not None and place == "headers":
             prefix = member.serialization["name"]
             yield from ((f"{prefix}{key}", one) for key, one in value.items())
 
 
-def _rest_body(operation: str, shape: Any, answer: Answer) -> bytes:
+def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
     payload = shape.serialization.get("payload")
     if payload is None:
         if operation == "GetBucketLocation":  # the only member is the outermost element
@@ -120,7 +124,7 @@ def _document(name: str, members: str) -> bytes:
 _ELSEWHERE = {"location", "xmlAttribute"}
 
 
-def _members(shape: Any, value: Mapping[str, Any]) -> str:
+def _members(shape: Shape, value: Mapping[str, Any]) -> str:
     """The members that are there, but for those that are no part of a body."""
     return "".join(
         _element(member, member.serialization.get("name", name), value[name])
@@ -129,7 +133,7 @@ def _members(shape: Any, value: Mapping[str, Any]) -> str:
     )
 
 
-def _element(shape: Any, name: str, value: Any) -> str:
+def _element(shape: Shape, name: str, value: Any) -> str:
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         return "".join(_element(shape.member, name, item) for item in value)
     inner = _WRITERS.get(shape.type_name, _scalar)(shape, value)
@@ -137,7 +141,7 @@ def _element(shape: Any, name: str, value: Any) -> str:
     return f"<{start}>{inner}</{name}>" if inner else f"<{start}/>"
 
 
-def _attributes(shape: Any, value: Mapping[str, Any]) -> str:
+def _attributes(shape: Shape, value: Mapping[str, Any]) -> str:
     """The members that are attributes, with the namespace that they are in."""
     space = shape.serialization.get("xmlNamespace", {})
     if "prefix" not in space:
@@ -150,12 +154,12 @@ def _attributes(shape: Any, value: Mapping[str, Any]) -> str:
     return f' xmlns:{space["prefix"]}="{space["uri"]}"{"".join(found)}'
 
 
-def _list(shape: Any, value: Any) -> str:
+def _list(shape: Shape, value: Any) -> str:
     name = shape.member.serialization.get("name", "member")
     return "".join(_element(shape.member, name, item) for item in value)
 
 
-def _map(shape: Any, value: Mapping[str, Any]) -> str:
+def _map(shape: Shape, value: Mapping[str, Any]) -> str:
     key_name = shape.key.serialization.get("name", "key")
     value_name = shape.value.serialization.get("name", "value")
     return "".join(
@@ -165,12 +169,12 @@ def _map(shape: Any, value: Mapping[str, Any]) -> str:
     )
 
 
-def _time(shape: Any, value: datetime | str) -> str:
+def _time(shape: Shape, value: datetime | str) -> str:
     """To the second, but for what is said above; what is written already stays."""
     if isinstance(value, str):
         return value
     if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
-        return _http_date(value)
+        return format_datetime(value, usegmt=True)
     if shape.name in _WITH_ZEROS:
         value = value.replace(microsecond=0)
     exact = shape.name in _TO_THE_MILLISECOND or shape.name in _WITH_ZEROS
@@ -178,15 +182,7 @@ def _time(shape: Any, value: datetime | str) -> str:
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
 
 
-def _http_date(value: datetime) -> str:
-    return format_datetime(value, usegmt=True)
-
-
-def _header(shape: Any, value: Any) -> str:
-    return _http_date(value) if isinstance(value, datetime) else _plain(shape, value)
-
-
-def _plain(shape: Any, value: Any) -> str:
+def _plain(shape: Shape, value: Any) -> str:
     if shape.type_name == "boolean":
         return "true" if value else "false"
     if shape.type_name == "blob":
@@ -194,7 +190,7 @@ def _plain(shape: Any, value: Any) -> str:
     return str(value)
 
 
-def _scalar(shape: Any, value: Any) -> str:
+def _scalar(shape: Shape, value: Any) -> str:
     return text(_plain(shape, value))
 
 
@@ -214,28 +210,27 @@ def request_ids(service: str, request_id: str) -> Pairs:
     return (("x-amzn-RequestId", request_id),)
 
 
-def fault(
-    service: str,
-    problem: ApiFault,
-    request_id: str,
-    *,
-    head: bool = False,
-    in_json: bool = False,
-) -> ApiResponse:
-    """An error, in the body that the service's clients understand.
-
-    An answer to ``head`` has no body. ``in_json`` is for services that the sandbox lacks and
-    whose protocols are JSON's.
-    """
+def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
+    """An error, in the body that the service's clients understand."""
     headers = (*problem.headers, *request_ids(service, request_id))
-    if head or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
+    if http.method == "HEAD" or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
         return ApiResponse(problem.status, headers)
-    if in_json:
-        return _json_error(problem, headers)
-    write = _s3_error if service == "s3" else _query_error
-    kind = S3_XML if service == "s3" else XML
-    body = write(service, problem, request_id)
+    if _speaks_json(service, http):
+        body = json.dumps({"__type": problem.code, "message": problem.message})
+        kind, headers = _JSON, (("x-amzn-errortype", problem.code), *headers)
+    elif service == "s3":
+        kind, body = S3_XML, _s3_error(problem, request_id)
+    else:
+        kind, body = XML, _query_error(service, problem, request_id)
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())
+
+
+def _speaks_json(service: str, http: HttpRequest) -> bool:
+    """Whether a request is to a service that the account lacks, in a protocol of JSON's."""
+    if service in operations.SERVICES:
+        return False
+    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
+    return is_json or http.path != "/"
 
 
 @functools.cache
@@ -254,13 +249,7 @@ def _query_error(service: str, problem: ApiFault, request_id: str) -> str:
     )
 
 
-def _json_error(problem: ApiFault, headers: Pairs) -> ApiResponse:
-    body = json.dumps({"__type": problem.code, "message": problem.message}).encode()
-    named = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", problem.code))
-    return ApiResponse(problem.status, (*named, *headers), body)
-
-
-def _s3_error(_service: str, problem: ApiFault, request_id: str) -> str:
+def _s3_error(problem: ApiFault, request_id: str) -> str:
     members = {
         "Code": problem.code,
         "Message": problem.message,

@@ -3,15 +3,16 @@
 A service has two tables of handlers by operation: ``reads`` get a view of the account and
 nothing to change it with, ``writes`` get a transaction, which is committed when the handler
 has returned, before the call is answered. Which table an operation is in decides which it
-gets. An ApiFault that a handler raises leaves everything as it was.
+gets; one that is in neither is refused as unsupported. An ApiFault that a handler raises
+leaves everything as it was.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Params
 from stslab.sandbox.api.need import Context, Need, NeedsOf
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
@@ -21,9 +22,7 @@ FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501
 
 Read = Callable[[View, ApiRequest], Answer]
-"""Answers from a view."""
 Write = Callable[[Transaction, ApiRequest], Answer]
-"""Answers, and puts what it changes into the transaction."""
 Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]
 
@@ -31,23 +30,17 @@ Writes = Mapping[str, Write]
 class Service(Protocol):
     """A service: what it reads, what it writes, and what each request to it needs.
 
-    An operation that is in neither table is refused as unsupported, whatever AWS has.
+    ``needs`` is asked, and what it names is decided, before the handler is called.
     """
 
     @property
-    def reads(self) -> Reads:
-        """The handlers of the operations that change nothing."""
-        ...
+    def reads(self) -> Reads: ...
 
     @property
-    def writes(self) -> Writes:
-        """The handlers of the operations that change something."""
-        ...
+    def writes(self) -> Writes: ...
 
     @property
-    def needs(self) -> NeedsOf:
-        """Names what a request needs, which the pipeline decides before the handler is called."""
-        ...
+    def needs(self) -> NeedsOf: ...
 
 
 class Judge(Protocol):
@@ -86,7 +79,7 @@ class Judge(Protocol):
 
 
 class Internal(Protocol):
-    """Makes calls inside the sandbox, each a request of its own with its own transaction.
+    """Makes calls inside the account, each a request of its own with its own transaction.
 
     A call that writes can't be made from a handler in ``writes``: its transaction is open.
     """
@@ -96,7 +89,7 @@ class Internal(Protocol):
         caller: Caller,
         service: str,
         operation: str,
-        params: Mapping[str, Any],
+        params: Params,
         via: tuple[str, ...] = (),
     ) -> Answer:
         """Decide and carry out a call in ``caller``'s name; the output as boto3 would have it.
@@ -113,28 +106,15 @@ class Internal(Protocol):
 ManagedText = Callable[[View, str, str], str | None]
 """The text of a managed policy's default version, by account and ARN: AWS's own, too."""
 
+VerifyMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], bool]
+"""Whether a code of this user's device (serial number, code) came along and is right, now.
 
-class VerifyMfa(Protocol):
-    """Verifies a code of a user's MFA device, and spends it. IAM does that, for STS."""
-
-    def __call__(
-        self,
-        tx: Transaction,
-        user: User | None,
-        serial: str | None,
-        code: str | None,
-        now: datetime,
-    ) -> bool:
-        """Whether an MFA code came along and is right; False where none was sent.
-
-        Raises:
-            ApiFault: it is wrong, or of no device of the user's.
-        """
-        ...
+A code is spent by that. What is wrong raises ApiFault. IAM does it, for STS.
+"""
 
 
 def unsupported(service: str, operation: str) -> ApiFault:
-    """The refusal of an operation that AWS has and the sandbox has not."""
+    """The refusal of an operation that AWS has and the account has not."""
     message = f"The sandbox does not implement {service}:{operation}."
     if service == "s3":
         return ApiFault("NotImplemented", message, _NOT_IMPLEMENTED)
@@ -145,17 +125,14 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     """AWS's AccessDenied for a need that was not allowed.
 
     S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
-    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
+    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). The resource is called as
+    the service calls it.
     """
+    message = decision.message
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
     if request.service == "s3" and stranger:
-        return ApiFault("AccessDenied", "Access Denied", FORBIDDEN)
-    return ApiFault("AccessDenied", _message(need, decision), FORBIDDEN)
-
-
-def _message(need: Need, decision: Decision) -> str:
-    """The decision's message, with the resource called as the service calls it."""
-    if need.shown is None:
-        return decision.message
-    named = f" on resource: {need.shown}" if need.shown else ""
-    return decision.message.replace(f" on resource: {need.resource}", named, 1)
+        message = "Access Denied"
+    elif need.shown is not None:
+        named = f" on resource: {need.shown}" if need.shown else ""
+        message = message.replace(f" on resource: {need.resource}", named, 1)
+    return ApiFault("AccessDenied", message, FORBIDDEN)

@@ -5,17 +5,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam import aws_policies, faults
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import Group, InstanceProfile, MfaDevice, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
 from stslab.sandbox.state.providers import OidcProvider, SamlProvider
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
 
 R = TypeVar("R", bound=Record)
+SERVICE_PATH = "/aws-service-role/"
+"""The path of service-linked roles."""
 _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
+_TAKEN = "{} with name {{}} already exists."
+_LACKING = "The {} with name {{}} cannot be found."
 
 
 def _last(arn: str) -> str:
@@ -23,34 +29,72 @@ def _last(arn: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _Kind:
     """How requests name a kind of record: which parameter has which of its members.
 
     ``key`` makes the record's key of that. Names differ by more than case, and yet a request
-    must have the right case. ``lack`` is what IAM says where there is none.
+    must have the right case. ``lacking`` is what IAM says where there is none, ``taken`` where
+    there is one already; ``quota`` is how IAM calls the most that an account may have.
     """
 
     parameter: str
-    lack: str
+    lacking: str
+    taken: str
+    quota: str = ""
+    most: int = 0
     member: str = "name"
     key: Callable[[str], str] = str.lower
 
 
-_KINDS: Mapping[type[Record], _Named] = {
-    User: _Named("UserName", "The user with name {} cannot be found."),
-    Group: _Named("GroupName", "The group with name {} cannot be found."),
-    Role: _Named("RoleName", "The role with name {} cannot be found."),
-    InstanceProfile: _Named("InstanceProfileName", "Instance Profile {} cannot be found."),
-    ManagedPolicy: _Named("PolicyArn", "Policy {} was not found.", "arn", _last),
-    OidcProvider: _Named(
+_KINDS: Mapping[type[Record], _Kind] = {
+    User: _Kind(
+        "UserName", _LACKING.format("user"), _TAKEN.format("User"), "UsersPerAccount", 5000
+    ),
+    Group: _Kind(
+        "GroupName", _LACKING.format("group"), _TAKEN.format("Group"), "GroupsPerAccount", 300
+    ),
+    Role: _Kind(
+        "RoleName", _LACKING.format("role"), _TAKEN.format("Role"), "RolesPerAccount", 1000
+    ),
+    InstanceProfile: _Kind(
+        "InstanceProfileName",
+        "Instance Profile {} cannot be found.",
+        "Instance Profile {} already exists.",
+        "InstanceProfilesPerAccount",
+        1000,
+    ),
+    ManagedPolicy: _Kind(
+        "PolicyArn",
+        "Policy {} was not found.",
+        "A policy called {} already exists. Duplicate names are not allowed.",
+        "PoliciesPerAccount",
+        1500,
+        "arn",
+        _last,
+    ),
+    OidcProvider: _Kind(
         "OpenIDConnectProviderArn",
         "OpenIDConnect Provider not found for arn {}",
+        "Provider with url https://{} already exists.",
+        "OpenIdConnectProvidersPerAccount",
+        100,
         "arn",
         lambda arn: arn.partition(":oidc-provider/")[2],
     ),
-    SamlProvider: _Named("SAMLProviderArn", "Manifest not found for arn {}", "arn", _last),
-    MfaDevice: _Named(
-        "SerialNumber", "VirtualMFADevice with serial number {} doesn't exist.", "arn"
+    SamlProvider: _Kind(
+        "SAMLProviderArn",
+        "Manifest not found for arn {}",
+        _TAKEN.format("Provider"),
+        "SAMLProvidersPerAccount",
+        100,
+        "arn",
+        _last,
+    ),
+    MfaDevice: _Kind(
+        "SerialNumber",
+        "VirtualMFADevice with serial number {} doesn't exist.",
+        "MFADevice entity at the same path and name already exists.",
+        member="arn",
     ),
 }
 
@@ -68,33 +112,36 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     return cast("R", found) if same else None
 
 
-def named(view: View, kind: type[R], request: ApiRequest) -> R:
-    """The record that the request names.
-
-    Raises:
-        ApiFault: NoSuchEntity.
-    """
-    return existing(view, kind, request.account, request.params[_KINDS[kind].parameter])
-
-
 def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
-    """What :func:`find` finds.
-
-    Raises:
-        ApiFault: NoSuchEntity.
-    """
+    """What :func:`find` finds, or NoSuchEntity."""
     found = find(view, kind, account, identifier)
     if found is None:
-        raise faults.no_such(_KINDS[kind].lack.format(identifier))
+        raise faults.no_such(_KINDS[kind].lacking.format(identifier))
     return found
 
 
-def own_user(view: View, request: ApiRequest) -> User:
-    """The user that the request names, or else the one who makes it.
+def named(view: View, kind: type[R], request: ApiRequest) -> R:
+    """The record that the request names, or NoSuchEntity."""
+    return existing(view, kind, request.account, request.params[_KINDS[kind].parameter])
 
-    Raises:
-        ApiFault: there is no such user, or the caller is none and names none.
-    """
+
+def put_new(tx: Transaction, record: Record, called: str) -> None:
+    """Put a record that was not there; EntityAlreadyExists or LimitExceeded where it can't be."""
+    refuse_taken(tx, record, called)
+    row = _KINDS[type(record)]
+    if row.quota:
+        faults.check_quota(row.quota, row.most, tx.count(type(record), record.account))
+    tx.put(record)
+
+
+def refuse_taken(view: View, record: Record, called: str, but: Record | None = None) -> None:
+    """Raise EntityAlreadyExists where another one than ``but`` has the record's key."""
+    if view.get(type(record), record.account, record.key) not in (None, but):
+        raise faults.exists(_KINDS[type(record)].taken.format(called))
+
+
+def own_user(view: View, request: ApiRequest) -> User:
+    """The user that the request names, or else the one who makes it."""
     name = request.params.get("UserName") or request.caller.user_name
     if not name:
         raise faults.invalid("Must specify userName when calling with non-User credentials")
@@ -112,6 +159,18 @@ def users_in(view: View, group: Group) -> Iterator[User]:
     return (user for user in view.all(User, group.account) if group.key in user.groups)
 
 
+def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
+    """Like :func:`named`, for a change: a service-linked role is refused."""
+    found = named(view, kind, request)
+    if isinstance(found, Role) and found.path.startswith(SERVICE_PATH):
+        raise ApiFault(
+            "UnmodifiableEntity",
+            f"Cannot perform the operation on the protected role '{found.name}' - this role is "
+            "only modifiable by AWS",
+        )
+    return found
+
+
 def policy(view: View, request: ApiRequest) -> ManagedPolicy:
     """The managed policy that the request names, AWS's or the account's own."""
     checked_arn(request.params["PolicyArn"])
@@ -121,13 +180,13 @@ def policy(view: View, request: ApiRequest) -> ManagedPolicy:
 def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
     """The customer managed policy that the request names, to be changed."""
     found = policy(view, request)
-    if is_aws_managed(found):
+    if found.account == aws_policies.OWNER:
         raise faults.invalid_input(f"Policy {found.arn} is owned by AWS and cannot be changed.")
     return found
 
 
 def version(managed: ManagedPolicy, version_id: str) -> PolicyVersion:
-    """The version of a managed policy."""
+    """The version of a managed policy, or NoSuchEntity."""
     for found in managed.versions:
         if found.version_id == version_id:
             return found
@@ -142,24 +201,27 @@ def managed_text(view: View, account: str, arn: str) -> str | None:
     return None if found is None else found.document
 
 
+def boundary(view: View, request: ApiRequest) -> str:
+    """The ARN of the permissions boundary that the request passes; empty where it passes none.
+
+    Raises:
+        ApiFault: InvalidInput or NoSuchEntity: it is no managed policy's.
+    """
+    arn: str = request.params.get("PermissionsBoundary", "")
+    if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
+        raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
+    return arn
+
+
 def checked_arn(arn: str) -> str:
-    """``arn`` if it is formed like a managed policy's."""
+    """``arn`` if it is formed like a managed policy's; else InvalidInput."""
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")
     return arn
 
 
-def is_aws_managed(managed: ManagedPolicy) -> bool:
-    """Whether AWS keeps the policy, the same in every account."""
-    return managed.account == aws_policies.OWNER
-
-
 def account(view: View, account_id: str) -> Account:
-    """The record of an account that there is.
-
-    Raises:
-        KeyError: there is no such account.
-    """
+    """The record of an account that there is."""
     found = view.get(Account, account_id, "")
     if found is None:
         raise KeyError(account_id)

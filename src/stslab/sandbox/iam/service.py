@@ -2,37 +2,30 @@
 
 from typing import Any
 
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Needs
+from stslab.sandbox.api.need import NeedsOf
 from stslab.sandbox.api.services import Judge, Reads, Writes
-from stslab.sandbox.iam import account_wide, credential_report, needs, tagging
-from stslab.sandbox.iam.identities import (
-    access_keys,
-    boundaries,
-    instance_profiles,
-    oidc_providers,
-    passwords,
-    roles,
-    saml_providers,
-    users,
-)
-from stslab.sandbox.iam.mfa import operations as mfa
-from stslab.sandbox.iam.policies import managed_policies, permissions, simulation
-from stslab.sandbox.state.snapshot import View
-
-_MODULES = (
-    access_keys,
-    account_wide,
-    boundaries,
-    credential_report,
-    instance_profiles,
+from stslab.sandbox.iam import (
+    account,
+    credentials,
     managed_policies,
     mfa,
-    oidc_providers,
-    passwords,
+    needs,
     permissions,
+    providers,
     roles,
-    saml_providers,
+    simulation,
+    tagging,
+    users,
+)
+
+_MODULES = (
+    account,
+    credentials,
+    managed_policies,
+    mfa,
+    permissions,
+    providers,
+    roles,
     simulation,
     tagging,
     users,
@@ -45,10 +38,7 @@ class IamService:
     def __init__(self, judge: Judge) -> None:
         self.reads: Reads = _all("READS")
         self.writes: Writes = {**_all("WRITES"), **roles.writes(judge)}
-
-    def needs(self, view: View, request: ApiRequest) -> Needs:
-        """The action on what the request names; see :func:`needs.of`."""
-        return needs.of(view, request)
+        self.needs: NeedsOf = needs.of
 
 
 def _all(table: str) -> dict[str, Any]:

@@ -1,24 +1,157 @@
-"""How IAM's answers show users, roles, groups, policies and the like."""
+"""How IAM's answers show users, roles, groups, policies and the like, one or a page of them."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from stslab.sandbox.api import principals
+from stslab.sandbox.api import faults, principals
+from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
 from stslab.sandbox.state.snapshot import View
 
 Members = dict[str, Any]
-
-
 Pathed = Identity | InstanceProfile | ManagedPolicy
 P = TypeVar("P", bound=Pathed)
+T = TypeVar("T")
+_DEFAULT_ITEMS = 100
+
+
+# -- lists in pages: MaxItems, Marker and IsTruncated ---------------------------------------
+
+
+def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
+    """The part of ``items`` that ``params`` ask for, under the name of the answer's ``member``.
+
+    ``show`` makes of an item what the answer has; those of other pages cost nothing.
+
+    Raises:
+        ApiFault: ValidationError: the marker is none that was handed out.
+    """
+    start = _offset(params.get("Marker"))
+    end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
+    shown = [show(item) for item in items[start:end]]
+    answer: Members = {member: shown, "IsTruncated": end < len(items)}
+    if end < len(items):
+        answer["Marker"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+    return answer
+
+
+def _offset(marker: str | None) -> int:
+    if marker is None:
+        return 0
+    try:
+        word, _, number = base64.urlsafe_b64decode(marker).decode().partition(":")
+    except (binascii.Error, ValueError):
+        word, number = "", ""
+    if word != "from" or not number.isascii() or not number.isdigit():
+        raise faults.invalid(f"Invalid Marker: {marker}")
+    return int(number)
+
+
+def listed(
+    view: View, request: ApiRequest, kind: type[P], member: str, show: Callable[[P], Members]
+) -> Members:
+    """A page of all that the account has of a kind, below the request's PathPrefix."""
+    found = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
+    return page(member, found, request.params, show)
+
+
+def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
+    """``items`` by name; only those whose path begins with ``prefix``, where one is given."""
+    kept = [item for item in items if item.path.startswith(prefix or "/")]
+    return sorted(kept, key=lambda item: item.name.lower())
+
+
+# -- one of a kind ---------------------------------------------------------------------------
+
+
+def document(text: str) -> str:
+    """A policy document as IAM writes it: URL-encoded (RFC 3986)."""
+    return quote(text, safe="")
+
+
+def filled(members: Mapping[str, Any]) -> Members:
+    """``members`` without those that are absent."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags, by key."""
+    return [{"Key": key, "Value": of[key]} for key in sorted(of)]
+
+
+def _tagged_and_bounded(found: User | Role) -> Members:
+    boundary = {
+        "PermissionsBoundaryType": "Policy",
+        "PermissionsBoundaryArn": found.boundary,
+    }
+    return {
+        "PermissionsBoundary": boundary if found.boundary else None,
+        "Tags": tags(found.tags) or None,
+    }
+
+
+def _named(word: str, found: User | Group | Role | InstanceProfile) -> Members:
+    return {
+        "Path": found.path,
+        f"{word}Name": found.name,
+        f"{word}Id": found.unique_id,
+        "Arn": found.arn,
+        "CreateDate": found.created,
+    }
+
+
+def user(found: User) -> Members:
+    """A user as a list shows it."""
+    return _named("User", found)
+
+
+def whole_user(found: User) -> Members:
+    """A user as GetUser shows it: with tags and boundary."""
+    return filled({**user(found), **_tagged_and_bounded(found)})
+
+
+def group(found: Group) -> Members:
+    return _named("Group", found)
+
+
+def role(view: View, found: Role) -> Members:
+    """A role as a list shows it."""
+    return filled(
+        {
+            **_named("Role", found),
+            "AssumeRolePolicyDocument": document(principals.shown(found.trust, view)),
+            "Description": found.description or None,
+            "MaxSessionDuration": found.max_session,
+        }
+    )
+
+
+def whole_role(view: View, found: Role) -> Members:
+    """A role as GetRole shows it: with tags, boundary and last use."""
+    used = found.last_used
+    last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
+    return filled({**role(view, found), **_tagged_and_bounded(found), "RoleLastUsed": last})
+
+
+def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
+    """An instance profile with its role."""
+    held = view.get(Role, found.account, found.role)
+    return filled(
+        {
+            **_named("InstanceProfile", found),
+            "Roles": [role(view, held)] if held else [],
+            "Tags": tags(found.tags) or None if whole else None,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,85 +175,6 @@ class Uses:
 UNUSED = Uses({}, {})
 
 
-def document(text: str) -> str:
-    """A policy document as IAM writes it: URL-encoded (RFC 3986)."""
-    return quote(text, safe="")
-
-
-def filled(members: Mapping[str, Any]) -> Members:
-    """``members`` without those that are absent."""
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags, by key."""
-    return [{"Key": key, "Value": of[key]} for key in sorted(of)]
-
-
-def boundary(arn: str) -> Members | None:
-    """A permissions boundary, or None where there is none."""
-    if not arn:
-        return None
-    return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
-
-
-def user(found: User) -> Members:
-    """A user as a list shows it."""
-    return {
-        "Path": found.path,
-        "UserName": found.name,
-        "UserId": found.unique_id,
-        "Arn": found.arn,
-        "CreateDate": found.created,
-    }
-
-
-def whole_user(found: User) -> Members:
-    """A user as GetUser shows it: with tags and boundary."""
-    more = {"PermissionsBoundary": boundary(found.boundary), "Tags": tags(found.tags) or None}
-    return filled({**user(found), **more})
-
-
-def group(found: Group) -> Members:
-    """A group."""
-    return {
-        "Path": found.path,
-        "GroupName": found.name,
-        "GroupId": found.unique_id,
-        "Arn": found.arn,
-        "CreateDate": found.created,
-    }
-
-
-def role(view: View, found: Role) -> Members:
-    """A role as a list shows it."""
-    return filled(
-        {
-            "Path": found.path,
-            "RoleName": found.name,
-            "RoleId": found.unique_id,
-            "Arn": found.arn,
-            "CreateDate": found.created,
-            "AssumeRolePolicyDocument": document(principals.shown(found.trust, view)),
-            "Description": found.description or None,
-            "MaxSessionDuration": found.max_session,
-        }
-    )
-
-
-def whole_role(view: View, found: Role) -> Members:
-    """A role as GetRole shows it: with tags, boundary and last use."""
-    used = found.last_used
-    return filled(
-        {
-            **role(view, found),
-            "PermissionsBoundary": boundary(found.boundary),
-            "Tags": tags(found.tags) or None,
-            "RoleLastUsed": {"LastUsedDate": used.at, "Region": used.region} if used else {},
-        }
-    )
-
-
 def policy(found: ManagedPolicy, uses: Uses) -> Members:
     """A managed policy as a list shows it."""
     return {
@@ -138,7 +192,6 @@ def policy(found: ManagedPolicy, uses: Uses) -> Members:
 
 
 def policy_version(of: ManagedPolicy, found: PolicyVersion, *, with_document: bool) -> Members:
-    """A version of a managed policy."""
     return filled(
         {
             "Document": document(found.document) if with_document else None,
@@ -154,22 +207,6 @@ def attached(found: ManagedPolicy) -> Members:
     return {"PolicyName": found.name, "PolicyArn": found.arn}
 
 
-def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
-    """An instance profile with its role."""
-    held = view.get(Role, found.account, found.role)
-    return filled(
-        {
-            "Path": found.path,
-            "InstanceProfileName": found.name,
-            "InstanceProfileId": found.unique_id,
-            "Arn": found.arn,
-            "CreateDate": found.created,
-            "Roles": [role(view, held)] if held else [],
-            "Tags": tags(found.tags) or None if whole else None,
-        }
-    )
-
-
 def inline(holder: Identity) -> list[Members]:
     """The inline policies of a user, group or role with their documents."""
     return [
@@ -182,9 +219,3 @@ def managed(view: View, holder: Identity) -> list[ManagedPolicy]:
     """The managed policies that are attached to a user, group or role, by name."""
     found = (lookups.find(view, ManagedPolicy, holder.account, arn) for arn in holder.attached)
     return by_name(policy for policy in found if policy is not None)
-
-
-def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
-    """``items`` by name; only those whose path begins with ``prefix``, where one is given."""
-    kept = [item for item in items if item.path.startswith(prefix or "/")]
-    return sorted(kept, key=lambda item: item.name.lower())

@@ -5,9 +5,10 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Write, Writes
-from stslab.sandbox.iam import faults, lookups, paging, shapes
+from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.state.identities import InstanceProfile, MfaDevice, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.providers import OidcProvider, SamlProvider
@@ -15,7 +16,6 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
-Tags = Mapping[str, str]
 _MOST = 50
 _RESERVED = "aws:"
 
@@ -37,7 +37,7 @@ def checked(given: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return dict(pairs)
 
 
-def without(tags: Tags, keys: Iterable[str]) -> dict[str, str]:
+def _without(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     """``tags`` but for those with these keys, whatever their case."""
     gone = {key.lower() for key in keys}
     return {key: value for key, value in tags.items() if key.lower() not in gone}
@@ -53,7 +53,7 @@ def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
 def _add(kind: type[T]) -> Write:
     def add(tx: Transaction, request: ApiRequest) -> Answer:
         holder, new = _holder(tx, kind, request), checked(request.params["Tags"])
-        tags = {**without(holder.tags, new), **new}
+        tags = {**_without(holder.tags, new), **new}
         if len(tags) > _MOST:
             raise faults.limit_exceeded(
                 "The number of tags has reached the maximum limit. "
@@ -68,7 +68,7 @@ def _add(kind: type[T]) -> Write:
 def _remove(kind: type[T]) -> Write:
     def remove(tx: Transaction, request: ApiRequest) -> Answer:
         holder = _holder(tx, kind, request)
-        tx.put(replace(holder, tags=without(holder.tags, request.params["TagKeys"])))
+        tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
         return {}
 
     return remove
@@ -77,7 +77,7 @@ def _remove(kind: type[T]) -> Write:
 def _list(kind: type[T]) -> Read:
     def listed(view: View, request: ApiRequest) -> Answer:
         tags = shapes.tags(_holder(view, kind, request).tags)
-        return paging.page("Tags", tags, request.params, dict)
+        return shapes.page("Tags", tags, request.params, dict)
 
     return listed
 

@@ -19,34 +19,28 @@ from stslab.policy.principal import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.pipeline.log_file import NAME, Event
-from stslab.sandbox.pipeline.naming import claimed_s3
+from stslab.sandbox.pipeline.naming import claimed
 
 MOST_DECISIONS = 20
 MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
-_TYPES: Mapping[str, str] = {
-    "SessionToken": "IAMUser",
-    "WebIdentityUser": "AssumedRole",
-    "Anonymous": "AWSAccount",
-}
-_PROVIDER = PrincipalKind.PROVIDER
+_TYPES: Mapping[str, str] = {"SessionToken": "IAMUser", "Anonymous": "AWSAccount"}
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
-_CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """One request as far as it was understood.
+    """One request on its way, as far as it is understood.
 
-    ``api`` is None where it was refused before it was named.
+    ``api`` is None where it is not named yet, or was refused before it was.
     """
 
     service: str
-    http: HttpRequest
-    api: ApiRequest | None
     request_id: str
+    http: HttpRequest
+    api: ApiRequest | None = None
 
 
 class DecisionLog:
@@ -118,7 +112,7 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
         "eventSource": f"{seen.service}.amazonaws.com",
-        "eventName": api.operation if api else _claimed_operation(seen.service, http),
+        "eventName": api.operation if api else claimed(seen.service, http),
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
@@ -152,16 +146,6 @@ def _claimed(http: HttpRequest) -> dict[str, Any]:
     return {"type": "Unknown", **({"accessKeyId": found[1]} if found else {})}
 
 
-def _claimed_operation(service: str, http: HttpRequest) -> str:
-    """What the request asks for, where that was not looked at: as its protocol says it."""
-    if service == "s3":
-        return claimed_s3(http)
-    if http.path != "/":
-        return ""
-    found = _CLAIMED_ACTION.search(f"{http.raw_query}&{http.body[:8192].decode('latin-1')}")
-    return found[1] if found else ""
-
-
 def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
     identity = {
         "type": _TYPES.get(caller.kind, caller.kind),
@@ -181,7 +165,9 @@ def _vouched_for(decisions: Sequence[Decision]) -> dict[str, Any]:
     "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
     federation". A token or an assertion that was not believed names nobody.
     """
-    asked = [one.request for one in decisions if one.request.principal.kind == _PROVIDER]
+    asked = [
+        one.request for one in decisions if one.request.principal.kind == PrincipalKind.PROVIDER
+    ]
     if not asked:
         return {}
     provider, context = asked[0].principal.arn, asked[0].context

@@ -1,4 +1,9 @@
-"""Asks the policy engine, for the pipeline and for the services behind it."""
+"""Asks the policy engine, for the pipeline and for the services behind it.
+
+It gathers the caller's policies and the global condition keys. IAM User Guide, "AWS global
+condition context keys", says which keys there are when: a key that has no value for a request
+is not in its context at all.
+"""
 
 import json
 import threading
@@ -6,15 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api.model import ApiRequest, Caller
-from stslab.sandbox.api.need import Context, Need
+from stslab.sandbox.api.need import Context, Keys, Need, iso
 from stslab.sandbox.api.policies import named
 from stslab.sandbox.api.services import denial
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.pipeline import context as contexts
+from stslab.sandbox.pipeline.callers import issuer
 from stslab.sandbox.state.identities import Identity, Role, User
 from stslab.sandbox.state.sessions import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.sts import callers
 
 
 class Judge:
@@ -24,7 +28,7 @@ class Judge:
     """
 
     def __init__(self) -> None:
-        self.seen: Callable[[View], View] = _everything
+        self.seen: Callable[[View], View] = lambda view: view
         self._noted = threading.local()
 
     def decide(
@@ -39,18 +43,14 @@ class Judge:
         principal: Principal | None = None,
         resource_account: str | None = None,
     ) -> Decision:
-        """Decide ``action`` on ``resource`` for the request's caller, and note the decision.
-
-        ``context`` adds to the global condition keys, and wins. ``principal`` stands in for a
-        caller whom the request itself identifies, and that has no policies of its own.
-        """
+        """See :meth:`stslab.sandbox.api.services.Judge.decide`; the decision is noted."""
         own = Policies() if principal else _policies_of(self.seen(view), request.caller)
         policies = Policies(own.identity, resource_policy, own.boundaries, own.session)
         question = Request(
             principal or request.caller.principal,
             action,
             resource,
-            {**contexts.of_request(view, request, resource_account), **context},
+            {**_context(view, request, resource_account), **context},
             resource_account,
         )
         decision = authorize(question, policies)
@@ -70,11 +70,7 @@ class Judge:
         )
 
     def require(self, view: View, request: ApiRequest, need: Need) -> None:
-        """Let pass what is allowed.
-
-        Raises:
-            ApiFault: AccessDenied, with AWS's message.
-        """
+        """Let pass what is allowed; AccessDenied, with AWS's message, for all else."""
         decision = self.decide_need(view, request, need)
         if not decision.allowed:
             raise denial(request, need, decision)
@@ -82,63 +78,53 @@ class Judge:
     def notes(self) -> list[Decision]:
         """The decisions noted in this thread since the last :meth:`start`."""
         noted: list[Decision] | None = getattr(self._noted, "decisions", None)
-        if noted is None:
-            noted = self.start()
-        return noted
+        return self.start() if noted is None else noted
 
     def start(self) -> list[Decision]:
         """Begin a new list of notes, for a request or for a call inside one, and return it."""
-        self._noted.decisions = []
-        return self._noted.decisions  # type: ignore[no-any-return]
+        notes: list[Decision] = []
+        self.resume(notes)
+        return notes
 
     def resume(self, notes: list[Decision]) -> None:
         """Go on with the notes of the request around the call that has ended."""
         self._noted.decisions = notes
 
 
-def _everything(view: View) -> View:
-    return view
+# -- the caller's identity-based policies, boundaries and session policies ------------------
 
 
 def _policies_of(view: View, caller: Caller) -> Policies:
-    """The caller's identity-based policies, boundaries and session policies.
+    """A user or role that is gone has no policies, and so no permissions.
 
-    A user or role that is gone has no policies, and so no permissions (IAM User Guide, "Policies
-    and permissions in IAM").
+    IAM User Guide, "Policies and permissions in IAM".
     """
-    gatherer = _BY_KIND.get(caller.kind)
-    return Policies() if gatherer is None else gatherer(view, caller)
+    if caller.kind == "Root":
+        return _of_root(caller.account)
+    if caller.session is not None:
+        return _of_session(view, caller.session)
+    user = view.get(User, caller.account, caller.user_name.lower())
+    return _of(view, user if user and user.unique_id == caller.user_id else None)
 
 
-def of_user(view: View, user: User | None) -> Policies:
-    """The policies of the user and its groups."""
-    if user is None:
+def _of(view: View, owner: User | Role | None) -> Policies:
+    """The policies of a user and its groups, or of a role."""
+    if owner is None:
         return Policies()
-    identity = [*_own(view, user, f"user {user.name}")]
-    for group in lookups.groups_of(view, user):
-        identity += _own(view, group, f"group {group.name}")
-    return Policies(identity=tuple(identity), boundaries=_boundary(view, user))
+    identity = [*_own(view, owner)]
+    for group in lookups.groups_of(view, owner) if isinstance(owner, User) else ():
+        identity += _own(view, group)
+    return Policies(identity=tuple(identity), boundaries=_boundary(view, owner))
 
 
-def _of_role(view: View, role: Role | None) -> Policies:
-    """The policies of the role."""
-    if role is None:
-        return Policies()
-    identity = tuple(_own(view, role, f"role {role.name}"))
-    return Policies(identity=identity, boundaries=_boundary(view, role))
-
-
-def _of_root(_view: View, caller: Caller) -> Policies:
-    return _root(caller.account)
-
-
-def _root(account: str) -> Policies:
+def _of_root(account: str) -> Policies:
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     text = json.dumps({"Version": "2012-10-17", "Statement": everything})
     return Policies(identity=(named(f"root user of {account}", text, PolicyKind.IDENTITY),))
 
 
-def _own(view: View, owner: Identity, whose: str) -> Iterable[NamedPolicy]:
+def _own(view: View, owner: Identity) -> Iterable[NamedPolicy]:
+    whose = f"{owner.table} {owner.name}"
     for name, text in owner.inline.items():
         yield named(f"inline policy {name} of {whose}", text, PolicyKind.IDENTITY)
     for arn in owner.attached:
@@ -156,27 +142,13 @@ def _boundary(view: View, owner: User | Role) -> tuple[NamedPolicy, ...] | None:
     return (named(f"permissions boundary {owner.boundary}", text, PolicyKind.BOUNDARY),)
 
 
-def _of_user(view: View, caller: Caller) -> Policies:
-    user = view.get(User, caller.account, caller.user_name.lower())
-    return of_user(view, user if user and user.unique_id == caller.user_id else None)
-
-
-def _of_session(view: View, caller: Caller) -> Policies:
-    session = caller.session
-    if session is None:
-        return Policies()
-    own = _issuer(view, session)
+def _of_session(view: View, session: Session) -> Policies:
+    is_root = session.issuer_id == session.account
+    own = _of_root(session.account) if is_root else _of(view, issuer(view, session))
     if session.session_policies is None:
         return own
     passed = tuple(_session_policy(view, session, one) for one in session.session_policies)
     return Policies(identity=own.identity, boundaries=own.boundaries, session=passed)
-
-
-def _issuer(view: View, session: Session) -> Policies:
-    if session.issuer_id == session.account:
-        return _root(session.account)
-    issuer = callers.issuer(view, session)
-    return _of_role(view, issuer) if isinstance(issuer, Role) else of_user(view, issuer)
 
 
 def _session_policy(view: View, session: Session, passed: SessionPolicy) -> NamedPolicy:
@@ -185,11 +157,90 @@ def _session_policy(view: View, session: Session, passed: SessionPolicy) -> Name
     return named(name, current or passed.document, PolicyKind.SESSION)
 
 
-_BY_KIND: Mapping[str, Callable[[View, Caller], Policies]] = {
-    "Root": _of_root,
-    "IAMUser": _of_user,
-    "AssumedRole": _of_session,
-    "FederatedUser": _of_session,
-    "SessionToken": _of_session,
-    "WebIdentityUser": _of_session,
+# -- the global condition keys: who calls, from where, when, through what -------------------
+
+_PRINCIPAL_TYPES: Mapping[str, str] = {
+    "Root": "Account",
+    "IAMUser": "User",
+    "SessionToken": "User",
 }
+
+
+def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
+    """The global condition keys of a request on something that ``resource_account`` owns.
+
+    The embedded account stands for AWS's HTTPS endpoints, so ``aws:SecureTransport`` is true.
+    """
+    return {
+        "aws:CurrentTime": iso(request.now),
+        "aws:EpochTime": str(int(request.now.timestamp())),
+        "aws:SecureTransport": "true",
+        **_network(request),
+        **_principal(request.caller),
+        **_tags(view, request.caller),
+        **_session(request),
+        "aws:RequestedRegion": request.region,
+        "aws:ResourceAccount": resource_account or request.account,
+    }
+
+
+def _network(request: ApiRequest) -> Keys:
+    keys: Keys = {"aws:ViaAWSService": "true" if request.via else "false"}
+    if request.via:
+        keys["aws:CalledVia"] = request.via
+        keys["aws:CalledViaFirst"], keys["aws:CalledViaLast"] = request.via[0], request.via[-1]
+    else:
+        keys["aws:SourceIp"] = request.http.source_ip
+    for key, header in (("aws:UserAgent", "User-Agent"), ("aws:Referer", "Referer")):
+        if value := request.http.header(header):
+            keys[key] = value
+    return keys
+
+
+def _principal(caller: Caller) -> Keys:
+    kind = _PRINCIPAL_TYPES.get(caller.kind, caller.kind)
+    keys: Keys = {
+        "aws:PrincipalType": kind,
+        "aws:userid": caller.user_id or "anonymous",
+        "aws:PrincipalIsAWSService": "false",
+    }
+    if caller.kind != "Anonymous":
+        role_arn = caller.session.role_arn if caller.session is not None else ""
+        keys["aws:PrincipalArn"] = role_arn or caller.principal.arn
+        keys["aws:PrincipalAccount"] = caller.account
+    if kind == "User":
+        keys["aws:username"] = caller.user_name
+    return keys
+
+
+def _tags(view: View, caller: Caller) -> Keys:
+    """A session tag stands before the role's or user's tag of the same key, whatever its case."""
+    session = caller.session
+    passed = dict(session.tags) if session is not None else {}
+    folded = {key.lower() for key in passed}
+    if session is not None and session.role_id:
+        owner = issuer(view, session)
+    else:
+        owner = view.get(User, caller.account, caller.user_name.lower())
+    own = owner.tags.items() if owner is not None else ()
+    tags = {key: value for key, value in own if key.lower() not in folded} | passed
+    return {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+
+
+def _session(request: ApiRequest) -> Keys:
+    session = request.caller.session
+    if session is None:
+        return {}
+    keys: Keys = {
+        "aws:TokenIssueTime": iso(session.issued),
+        "aws:MultiFactorAuthPresent": "false",
+        **dict(session.provider_keys),
+    }
+    if session.mfa is not None:
+        age = int((request.now - session.mfa).total_seconds())
+        keys |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": str(max(age, 0))}
+    if session.federated_provider:
+        keys["aws:FederatedProvider"] = session.federated_provider
+    if session.source_identity:
+        keys["aws:SourceIdentity"] = session.source_identity
+    return keys

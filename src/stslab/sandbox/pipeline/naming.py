@@ -6,6 +6,7 @@ from one place each; whatever could be read in two ways is refused.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,22 +15,49 @@ from urllib.parse import parse_qsl
 from botocore.utils import parse_timestamp
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs
+from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
+from stslab.sandbox.api.operations import Shape
 from stslab.sandbox.s3.requests import address, params
 
 FORM = "application/x-www-form-urlencoded"
 _MAX_PAIRS = 10_000
+_CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
-Named = tuple[str, Mapping[str, Any]]
 
-
-def name_query(service: str, http: HttpRequest) -> Named:
-    """The operation and parameters of a request to IAM, STS or CloudFormation.
+def name(service: str, http: HttpRequest) -> tuple[str, Params]:
+    """The operation and parameters of a request that was signed for ``service``.
 
     Raises:
-        ApiFault: the request names no operation of the service, or does so ambiguously (IAM
-            API Reference, "Common Error Types").
+        ApiFault: the account has no such service, or the request names no operation of it, or
+            does so ambiguously (IAM API Reference, "Common Error Types").
     """
+    if service not in operations.SERVICES:
+        raise ApiFault(
+            "UnsupportedOperation",
+            f"The sandbox does not implement the service {service}. "
+            "It has iam, sts, s3 and cloudformation.",
+        )
+    if service != "s3":
+        return _name_query(service, http)
+    where = address.address(http)
+    operation = address.operation(http, where)
+    return operation, params.parse(operation, http, where)
+
+
+def claimed(service: str, http: HttpRequest) -> str:
+    """The operation that a request that was not believed asks for, as its protocol says it."""
+    if service == "s3":
+        with suppress(ApiFault):
+            return address.operation(http, address.address(http))
+        return ""
+    if http.path != "/":
+        return ""
+    found = _CLAIMED_ACTION.search(f"{http.raw_query}&{http.body[:8192].decode('latin-1')}")
+    return found[1] if found else ""
+
+
+def _name_query(service: str, http: HttpRequest) -> tuple[str, Params]:
+    """Of a request to IAM, STS or CloudFormation."""
     given = dict(_pairs(http))
     action, version = given.pop("Action", ""), given.pop("Version", "")
     if not action:
@@ -41,7 +69,7 @@ def name_query(service: str, http: HttpRequest) -> Named:
             f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}",
         )
     shape = operations.operation(service, action).input_shape
-    return action, _parameters(shape, given.items())
+    return action, _structure(shape, _tree(given.items())) if shape is not None else {}
 
 
 def _pairs(http: HttpRequest) -> Pairs:
@@ -49,7 +77,8 @@ def _pairs(http: HttpRequest) -> Pairs:
         raise ApiFault("InvalidAction", f"{http.method} is not a method of this service.")
     if http.path != "/":
         raise ApiFault("InvalidAction", "The service answers at the path / only.", 404)
-    pairs = tuple(pair for pair in http.query if not _authenticates(pair[0])) + _form(http)
+    unsigned = tuple(pair for pair in http.query if not pair[0].lower().startswith("x-amz-"))
+    pairs = unsigned + _form(http)
     if len(pairs) > _MAX_PAIRS:
         raise ApiFault("InvalidQueryParameter", "The request has too many parameters.")
     names = [name for name, _ in pairs]
@@ -57,10 +86,6 @@ def _pairs(http: HttpRequest) -> Pairs:
         twice = next(name for name in names if names.count(name) > 1)
         raise ApiFault("InvalidQueryParameter", f"The parameter {twice} is given more than once.")
     return pairs
-
-
-def _authenticates(name: str) -> bool:
-    return name.lower().startswith("x-amz-")
 
 
 def _form(http: HttpRequest) -> Pairs:
@@ -72,73 +97,22 @@ def _form(http: HttpRequest) -> Pairs:
         text = http.body.decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PAIRS, errors="strict")
     except ValueError:
-        raise ApiFault("MalformedInput", "Request body is malformed") from None
+        raise _malformed() from None
     return tuple(pairs)
 
 
-def name_s3(http: HttpRequest) -> Named:
-    """The operation and parameters of a request to S3.
-
-    Raises:
-        ApiFault: the request names no operation, or names it ambiguously.
-    """
-    where = address.address(http)
-    operation = address.operation(http, where)
-    return operation, params.parse(operation, http, where)
-
-
-def claimed_s3(http: HttpRequest) -> str:
-    """The operation of a request to S3 that was not believed; nothing where it names none."""
-    with suppress(ApiFault):
-        return address.operation(http, address.address(http))
-    return ""
-
-
-def speaks_json(service: str, http: HttpRequest) -> bool:
-    """Whether a request is to a service that the sandbox lacks, in a protocol of JSON's."""
-    if service in operations.SERVICES:
-        return False
-    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
-    return is_json or http.path != "/"
-
-
-def name(service: str, http: HttpRequest) -> Named:
-    """The operation and parameters of a request that was signed for ``service``.
-
-    Raises:
-        ApiFault: the sandbox has no such service, or the request names no operation of it.
-    """
-    if service not in operations.SERVICES:
-        raise ApiFault(
-            "UnsupportedOperation",
-            f"The sandbox does not implement the service {service}. "
-            "It has iam, sts, s3 and cloudformation.",
-        )
-    return name_s3(http) if service == "s3" else name_query(service, http)
-
+# -- parameters by the shape of the operation's input ---------------------------------------
 
 _MAX_DEPTH = 32
 _VALUE = ""  # the key under which a node of the tree keeps its own value
-
 _Tree = dict[str, Any]
 
 
-def _parameters(shape: Any, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The parameters of an operation whose input has ``shape``; what it lacks is ignored.
-
-    ``Tags.member.1.Key=team`` becomes ``{"Tags": [{"Key": "team"}]}``: the pairs become a tree
-    once, and the shape is walked over it, so that cost is linear in their number.
-
-    Raises:
-        ApiFault: a value is not of its type.
-    """
-    if shape is None:
-        return {}
-    parsed: dict[str, Any] = _structure(shape, _tree(pairs))
-    return parsed
-
-
 def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
+    """``Tags.member.1.Key=team`` as ``{"Tags": {"member": {"1": {"Key": {"": "team"}}}}}``.
+
+    The pairs become a tree once, and the shape is walked over it: cost is linear in their number.
+    """
     root: _Tree = {}
     for name, value in pairs:
         node = root
@@ -148,12 +122,18 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
     return root
 
 
-def _parse(shape: Any, node: _Tree) -> Any:
-    parser: Callable[[Any, _Tree], Any] = _PARSERS.get(shape.type_name, _string)
-    return parser(shape, node)
+def _parse(shape: Shape, node: _Tree) -> object:
+    if shape.type_name in _CONTAINERS:
+        return _CONTAINERS[shape.type_name](shape, node)
+    text = node.get(_VALUE, "")
+    try:
+        return _SCALARS.get(shape.type_name, str)(text)
+    except (ValueError, OverflowError, binascii.Error):
+        raise _malformed() from None
 
 
-def _structure(shape: Any, node: _Tree) -> dict[str, Any]:
+def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
+    """The members that the shape has; others are ignored."""
     parsed = {}
     for name, member in shape.members.items():
         inner = node.get(member.serialization.get("name", name))
@@ -162,41 +142,29 @@ def _structure(shape: Any, node: _Tree) -> dict[str, Any]:
     return parsed
 
 
-def _list(shape: Any, node: _Tree) -> list[Any]:
+def _list(shape: Shape, node: _Tree) -> list[object]:
     if not shape.serialization.get("flattened"):
         node = node.get(shape.member.serialization.get("name", "member"), {})
-    numbered = sorted((int(key), inner) for key, inner in node.items() if _is_number(key))
-    return [_parse(shape.member, inner) for _, inner in numbered]
+    return [_parse(shape.member, inner) for inner in _numbered(node)]
 
 
-def _map(shape: Any, node: _Tree) -> dict[str, Any]:
+def _map(shape: Shape, node: _Tree) -> dict[object, object]:
     key_name = shape.key.serialization.get("name", "key")
     value_name = shape.value.serialization.get("name", "value")
     entries = node if shape.serialization.get("flattened") else node.get("entry", {})
-    numbered = sorted((int(key), inner) for key, inner in entries.items() if _is_number(key))
     return {
         _parse(shape.key, entry.get(key_name, {})): _parse(shape.value, entry.get(value_name, {}))
-        for _, entry in numbered
+        for entry in _numbered(entries)
     }
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 9  # noqa: PLR2004 - no list is longer
+def _numbered(node: _Tree) -> list[_Tree]:
+    """The entries of a list in the order of their numbers, which need not be complete."""
+    numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
+    return [node[key] for key in sorted(numbers, key=int)]
 
 
-def _string(_shape: Any, node: _Tree) -> str:
-    value: str = node.get(_VALUE, "")
-    return value
-
-
-def _typed(convert: Callable[[str], Any]) -> Callable[[Any, _Tree], Any]:
-    def parse_value(_shape: Any, node: _Tree) -> Any:
-        try:
-            return convert(node.get(_VALUE, ""))
-        except (ValueError, OverflowError, binascii.Error):
-            raise ApiFault("MalformedInput", "Request body is malformed") from None
-
-    return parse_value
+_DIGITS = 8  # of a number in a list; no list is longer
 
 
 def _boolean(text: str) -> bool:
@@ -205,16 +173,21 @@ def _boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
-_PARSERS: Mapping[str, Callable[[Any, _Tree], Any]] = {
+def _malformed() -> ApiFault:
+    return ApiFault("MalformedInput", "Request body is malformed")
+
+
+_CONTAINERS: Mapping[str, Callable[[Shape, _Tree], object]] = {
     "structure": _structure,
     "list": _list,
     "map": _map,
-    "string": _string,
-    "boolean": _typed(_boolean),
-    "integer": _typed(int),
-    "long": _typed(int),
-    "double": _typed(float),
-    "float": _typed(float),
-    "timestamp": _typed(parse_timestamp),
-    "blob": _typed(base64.b64decode),
+}
+_SCALARS: Mapping[str, Callable[[str], object]] = {
+    "boolean": _boolean,
+    "integer": int,
+    "long": int,
+    "double": float,
+    "float": float,
+    "timestamp": parse_timestamp,
+    "blob": base64.b64decode,
 }

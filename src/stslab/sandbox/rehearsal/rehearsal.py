@@ -87,13 +87,8 @@ class Rehearsal:
             self._handle(request)
         if kind in (faults.RESET_BEFORE, faults.RESET_AFTER):
             raise Dropped
-        return serialize.fault(
-            service,
-            faults.answer(service, kind, self.faults.struck[kind]),
-            str(uuid.uuid4()),
-            head=request.method == "HEAD",
-            in_json=naming.speaks_json(service, request),
-        )
+        fault = faults.answer(service, kind, self.faults.struck[kind])
+        return serialize.fault(service, fault, str(uuid.uuid4()), request)
 
 
 class _Stacks:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyRecord
+from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.api.services import Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.iam.mfa.operations import verified
+from stslab.sandbox.iam.mfa import verified
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline import keys
+from stslab.sandbox.pipeline.callers import Keys
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
@@ -18,18 +18,6 @@ from stslab.sandbox.state.state import State
 from stslab.sandbox.sts.service import StsService
 
 STEP_SECONDS = 0.02
-
-
-class Keys:
-    """Every access key of a state, as the rest of AWS knows it by now."""
-
-    def __init__(self, state: State, judge: Judge) -> None:
-        self._state = state
-        self._judge = judge
-
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        """The key of this id, active or not, expired or not; None where there is none."""
-        return keys.lookup(self._judge.seen(self._state.snapshot), access_key_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from stslab import __version__
 from stslab.errors import SandboxError
-from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.control.requests import ControlRequest, Door, Registry, without_token
 from stslab.sandbox.server.files import Files, lock_within, read_number, write_private

@@ -23,7 +23,7 @@ from html import escape
 from cheroot import server as cheroot
 from cheroot.workers import threadpool
 
-from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
 from stslab.sandbox.api.model import ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.server.stream import stream

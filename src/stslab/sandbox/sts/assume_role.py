@@ -4,22 +4,57 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 "AssumeRole"); sts:TagSession and sts:SetSourceIdentity are asked for where they are used.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stslab.policy import Decision, PolicyKind, Principal
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.policy import Decision, NamedPolicy, PolicyKind, Principal
+from stslab.sandbox.api import faults, policies, principals
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.need import Context, Keys
 from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.sessions import Session
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import faults, issuing, roles, session_policies, session_tags
+from stslab.sandbox.sts import issuing, session_tags
 from stslab.sandbox.sts.session_tags import SessionTags
 
 _RESERVED = "aws:"
 _SET_SOURCE = "sts:SetSourceIdentity"
+_ROLE_ARN = re.compile(
+    r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII
+)
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A role's ARN taken apart; ``role`` and ``trust`` are None where there is no such role.
+
+    A deleted principal in its trust policy is no principal at all.
+    """
+
+    arn: str
+    account: str
+    name: str
+    role: Role | None = None
+    trust: NamedPolicy | None = None
+
+    @classmethod
+    def of(cls, view: View, arn: str) -> "Target":
+        """The role that ``arn`` names; ValidationError where no role's ARN has this form."""
+        match = _ROLE_ARN.fullmatch(arn)
+        if match is None:
+            raise faults.invalid(f"{arn} is invalid")
+        account, _, name = match.groups()
+        role = view.get(Role, account, name.lower())
+        if role is None or role.arn != arn:
+            return cls(arn, account, name)
+        text = principals.shown(role.trust, view)
+        trust = policies.named(f"trust policy of role {name}", text, PolicyKind.TRUST)
+        return cls(arn, account, name, role, trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +66,11 @@ class Wish:
     """
 
     operation: str
-    target: roles.Target
+    target: Target
     session_name: str
     tags: SessionTags
     source_identity: str
-    context: Mapping[str, str | Sequence[str]]
+    context: Context
     principal: Principal | None = None
 
     @property
@@ -45,17 +80,17 @@ class Wish:
         return (f"sts:{self.operation}", *(action for action, used in also if used))
 
     @property
-    def keys(self) -> dict[str, str | Sequence[str]]:
+    def keys(self) -> Keys:
         """The condition keys that only this call fills."""
-        keys: dict[str, str | Sequence[str]] = {"sts:RoleSessionName": self.session_name}
+        keys: Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
-        return (
-            keys
-            | self.target.tag_context(self.tags.passing)
-            | self.tags.context()
-            | dict(self.context)
-        )
+        # A transitive session tag stands before the role's own tag of the same key.
+        passing = self.tags.passing
+        for key, value in self.target.role.tags.items() if self.target.role else ():
+            for kind in ("aws", "iam"):
+                keys[f"{kind}:ResourceTag/{key}"] = passing.get(key.lower(), value)
+        return keys | self.tags.context() | dict(self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +107,22 @@ class AssumeRole:
         if caller.kind == "Root":
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         calling = caller.session
+        context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
         wish = Wish(
             "AssumeRole",
             self.target(tx, params["RoleArn"]),
             params["RoleSessionName"],
             session_tags.from_params(params, calling),
             _source_identity(params, calling),
-            _external_id(params) | self._mfa(tx, request),
+            context | self._mfa(tx, request),
         )
         role = self.authorize(tx, request, wish)
         chained = calling is not None and bool(calling.role_id)
         return self.issue(tx, request, wish, role, chained=chained)
 
-    def target(self, view: View, arn: str) -> roles.Target:
-        """The role of this ARN as it is known by now."""
-        return roles.find(self.judge.seen(view), arn)
+    def target(self, view: View, arn: str) -> Target:
+        """The role of this ARN as the rest of AWS knows it by now."""
+        return Target.of(self.judge.seen(view), arn)
 
     def authorize(self, view: View, request: ApiRequest, wish: Wish) -> Role:
         """The role, where trust and the caller's policies allow all of ``wish``.
@@ -94,27 +130,33 @@ class AssumeRole:
         Raises:
             ApiFault: AccessDenied.
         """
+        target = wish.target
         for action in wish.actions:
             decision = self.judge.decide(
                 view,
                 request,
                 action,
-                wish.target.arn,
+                target.arn,
                 context=wish.keys,
-                resource_policy=wish.target.trust,
+                resource_policy=target.trust,
                 principal=wish.principal,
-                resource_account=wish.target.account,
+                resource_account=target.account,
             )
             if not decision.allowed:
-                raise faults.denied(decision)
-            if action == _SET_SOURCE and request.caller.session is not None:
-                _require_own_permission(request, action, wish, decision)
-        if wish.target.role is None:
-            raise faults.access_denied(
-                f"User: {request.caller.principal.arn} is not authorized to perform: "
-                f"{wish.actions[0]} on resource: {wish.target.arn}"
-            )
-        return wish.target.role
+                raise faults.access_denied(decision.message)
+            if action == _SET_SOURCE and request.caller.session and not _own_allows(decision):
+                why = f" because no identity-based policy allows the {action} action"
+                raise not_authorized(request, action, target.arn, why)
+        if target.role is None:
+            raise not_authorized(request, wish.actions[0], target.arn)
+        return target.role
+
+    def authorize_federated(self, view: View, request: ApiRequest, wish: Wish) -> Role:
+        """Like :meth:`authorize`; AWS tells an identity provider's user no reason."""
+        try:
+            return self.authorize(view, request, wish)
+        except ApiFault as fault:
+            raise faults.access_denied(f"Not authorized to perform sts:{wish.operation}") from fault
 
     def issue(
         self,
@@ -133,10 +175,10 @@ class AssumeRole:
         ``at_most``: the seconds beyond which it does not last, whatever was asked for.
         """
         params, account = request.params, wish.target.account
-        seconds = roles.duration(params, role, chained=chained)
+        seconds = _duration(params, role, chained=chained)
         grant = issuing.Grant(
             seconds if at_most is None else min(seconds, at_most),
-            session_policies.from_params(tx, account, params, self.managed_text),
+            issuing.session_policies(tx, account, params, self.managed_text),
             wish.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
         )
@@ -160,7 +202,11 @@ class AssumeRole:
             federated_provider=federated_provider,
             provider_keys=provider_keys,
         )
-        return _answer(session, grant)
+        user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
+        members = issuing.answer(session, grant) | {"AssumedRoleUser": user}
+        if session.source_identity:
+            members["SourceIdentity"] = session.source_identity
+        return members
 
     def _mfa(self, tx: Transaction, request: ApiRequest) -> dict[str, str]:
         caller, params = request.caller, request.params
@@ -171,33 +217,21 @@ class AssumeRole:
         return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 
 
-def _require_own_permission(
-    request: ApiRequest, action: str, wish: Wish, decision: Decision
-) -> None:
+def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "") -> ApiFault:
+    """AccessDenied that no policy decided, in the words of those that one does."""
+    return faults.access_denied(
+        f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
+        f"resource: {resource}{why}"
+    )
+
+
+def _own_allows(decision: Decision) -> bool:
     """In a chain of roles the trust policy alone does not let a source identity pass.
 
     IAM User Guide, "Monitor and control actions taken with assumed roles".
     """
     own = [layer for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
-    if own and not any(layer.allows for layer in own):
-        raise faults.access_denied(
-            f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
-            f"resource: {wish.target.arn} because no identity-based policy allows the {action} "
-            "action"
-        )
-
-
-def _answer(session: Session, grant: issuing.Grant) -> dict[str, Any]:
-    user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
-    members = issuing.answer(session, grant) | {"AssumedRoleUser": user}
-    if session.source_identity:
-        members["SourceIdentity"] = session.source_identity
-    return members
-
-
-def _external_id(params: Mapping[str, Any]) -> dict[str, str]:
-    given = params.get("ExternalId")
-    return {} if given is None else {"sts:ExternalId": given}
+    return not own or any(layer.allows for layer in own)
 
 
 def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
@@ -209,5 +243,23 @@ def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
     if inherited and asked != inherited:
         raise faults.access_denied(
             "The source identity of a session can't be changed when it assumes another role."
+        )
+    return asked
+
+
+def _duration(params: Mapping[str, Any], role: Role, *, chained: bool) -> int:
+    """The seconds that the session lasts: the role's maximum at most, one hour in a chain of roles.
+
+    IAM User Guide, "Using IAM roles".
+    """
+    asked = int(params.get("DurationSeconds", _HOUR))
+    if asked > role.max_session:
+        raise faults.invalid(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    if chained and asked > _HOUR:
+        raise faults.invalid(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining."
         )
     return asked

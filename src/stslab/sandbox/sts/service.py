@@ -3,30 +3,32 @@
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import identifiers
+from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.need import Needs
-from stslab.sandbox.api.services import Judge, ManagedText, Reads, VerifyMfa, Writes
+from stslab.sandbox.api.need import Context, Needs
+from stslab.sandbox.api.services import FORBIDDEN, Judge, ManagedText, Reads, VerifyMfa, Writes
 from stslab.sandbox.federation import saml
+from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import faults
-from stslab.sandbox.sts.assume_role import AssumeRole
-from stslab.sandbox.sts.tokens import Tokens
+from stslab.sandbox.sts import issuing, session_tags
+from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized
 
-_FORBIDDEN = 403
+_DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
 
 
 class StsService:
     """Every operation of STS. What issues a session writes; whatever else there is, reads."""
 
     def __init__(self, judge: Judge, managed_text: ManagedText, verify_mfa: VerifyMfa) -> None:
+        self._judge = judge
+        self._managed_text = managed_text
+        self._verify_mfa = verify_mfa
         assume = AssumeRole(judge, managed_text, verify_mfa)
-        tokens = Tokens(judge, managed_text, verify_mfa)
         self.reads: Reads = {
             "AssumeRoot": _assume_root,
-            "DecodeAuthorizationMessage": partial(_decode_authorization_message, judge),
-            "GetAccessKeyInfo": partial(_get_access_key_info, judge),
+            "DecodeAuthorizationMessage": self._decode_authorization_message,
+            "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": _get_caller_identity,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
@@ -34,8 +36,8 @@ class StsService:
             "AssumeRole": assume,
             "AssumeRoleWithSAML": partial(_with_saml, assume),
             "AssumeRoleWithWebIdentity": partial(_with_web_identity, assume),
-            "GetFederationToken": tokens.get_federation_token,
-            "GetSessionToken": tokens.get_session_token,
+            "GetFederationToken": self._get_federation_token,
+            "GetSessionToken": self._get_session_token,
         }
 
     def needs(self, _view: View, _request: ApiRequest) -> Needs:
@@ -46,36 +48,119 @@ class StsService:
         """
         return ()
 
+    def _require(
+        self,
+        view: View,
+        request: ApiRequest,
+        action: str,
+        resource: str = "*",
+        context: Context | None = None,
+    ) -> None:
+        decision = self._judge.decide(view, request, action, resource, context=context or {})
+        if not decision.allowed:
+            raise faults.access_denied(decision.message)
 
-# Few ask for these two, and they need certificates and XML: imported when somebody does.
+    def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
+        """Say which account a key belongs to, live, deleted or anyone's."""
+        self._require(view, request, "sts:GetAccessKeyInfo")
+        account = identifiers.account_of_key(request.params["AccessKeyId"])
+        if account is None:
+            raise ApiFault(
+                "InvalidClientTokenId", "The access key ID provided is not valid.", FORBIDDEN
+            )
+        return {"Account": account}
+
+    def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
+        """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
+        self._require(view, request, "sts:DecodeAuthorizationMessage")
+        raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
+
+    def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
+        """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
+        caller, params = request.caller, request.params
+        user = tx.get(User, caller.account, caller.user_name.lower())
+        serial, code = params.get("SerialNumber"), params.get("TokenCode")
+        proved = self._verify_mfa(tx, user, serial, code, request.now)
+        least = int(params.get("MinimumSessionTokenSize", 0))
+        grant = issuing.Grant(_duration(request), least_token_size=least)
+        session = issuing.issue(
+            tx,
+            caller.account,
+            request.now,
+            grant,
+            kind="SessionToken",
+            principal_arn=caller.principal.arn,
+            user_id=caller.user_id,
+            issuer_arn=caller.principal.arn,
+            issuer_id=caller.user_id,
+            user_name=caller.user_name,
+            mfa=request.now.replace(microsecond=0) if proved else None,
+        )
+        return issuing.answer(session, grant)
+
+    def _get_federation_token(self, tx: Transaction, request: ApiRequest) -> Answer:
+        """IAM User Guide, "Permissions for GetFederationToken"."""
+        caller, params = request.caller, request.params
+        arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
+        tags = session_tags.from_params(params, None)
+        for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
+            self._require(tx, request, f"sts:{action}", arn, tags.context())
+        grant = issuing.Grant(
+            _duration(request),
+            issuing.session_policies(tx, caller.account, params, self._managed_text),
+            tags.all,
+            int(params.get("MinimumSessionTokenSize", 0)),
+            always_limited=True,
+        )
+        session = issuing.issue(
+            tx,
+            caller.account,
+            request.now,
+            grant,
+            kind="FederatedUser",
+            principal_arn=arn,
+            user_id=f"{caller.account}:{params['Name']}",
+            issuer_arn=caller.principal.arn,
+            issuer_id=caller.user_id,
+            user_name=caller.user_name,
+            session_name=params["Name"],
+        )
+        user = {"FederatedUserId": session.user_id, "Arn": arn}
+        return issuing.answer(session, grant) | {"FederatedUser": user}
+
+
+def _duration(request: ApiRequest) -> int:
+    """The seconds asked for; the root user gets an hour at most, and by default."""
+    asked = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))
+    return min(asked, _ROOT_SECONDS) if request.caller.kind == "Root" else asked
+
+
+# These two need certificates and XML, which are imported when they are first asked for.
 
 
 def _with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
     saml.require()
-    from stslab.sandbox.sts.federated.saml import assume_role_with_saml
+    from stslab.sandbox.sts.saml import assume_role_with_saml
 
     return assume_role_with_saml(assume, tx, request)
 
 
 def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
-    from stslab.sandbox.sts.federated.web_identity import assume_role_with_web_identity
+    from stslab.sandbox.sts.web_identity import assume_role_with_web_identity
 
     return assume_role_with_web_identity(assume, tx, request)
 
 
 def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
-    """Nobody can: neither account manages the other (STS API Reference, "AssumeRoot")."""
-    raise faults.access_denied(
-        f"User: {request.caller.principal.arn} is not authorized to perform: sts:AssumeRoot on "
-        f"resource: {request.params['TargetPrincipal']}"
-    )
+    """Refuse: neither account manages the other (STS API Reference, "AssumeRoot")."""
+    raise not_authorized(request, "sts:AssumeRoot", request.params["TargetPrincipal"])
 
 
 def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(
         "OutboundWebIdentityFederationDisabledException",
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
-        _FORBIDDEN,
+        FORBIDDEN,
     )
 
 
@@ -83,26 +168,3 @@ def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
     """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
     caller = request.caller
     return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}
-
-
-def _get_access_key_info(judge: Judge, view: View, request: ApiRequest) -> Answer:
-    """Say which account a key belongs to, live, deleted or anyone's."""
-    _require(judge, view, request, "sts:GetAccessKeyInfo")
-    account = identifiers.account_of_key(request.params["AccessKeyId"])
-    if account is None:
-        raise ApiFault(
-            "InvalidClientTokenId", "The access key ID provided is not valid.", _FORBIDDEN
-        )
-    return {"Account": account}
-
-
-def _decode_authorization_message(judge: Judge, view: View, request: ApiRequest) -> NoReturn:
-    """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
-    _require(judge, view, request, "sts:DecodeAuthorizationMessage")
-    raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
-
-
-def _require(judge: Judge, view: View, request: ApiRequest, action: str) -> None:
-    decision = judge.decide(view, request, action, "*", context={})
-    if not decision.allowed:
-        raise faults.denied(decision)

@@ -20,7 +20,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.providers import SamlProvider
-from stslab.sandbox.sts.federated import saml_response
+from stslab.sandbox.sts import saml
 
 FOLDER: Path = CASES / "saml"
 PROVIDER = SamlProvider(
@@ -35,7 +35,7 @@ NOW: Any = SimpleNamespace(now=datetime(2030, 1, 1, 0, 1, tzinfo=UTC), request_i
 
 
 def read(response: bytes) -> Assertion:
-    return saml_response.verified(response, PROVIDER, NOW)
+    return saml.verified(response, PROVIDER, NOW)
 
 
 @pytest.mark.parametrize("name", ["assertion", "response", "both"])

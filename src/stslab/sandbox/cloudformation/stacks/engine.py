@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from stslab.policy import Principal
-from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyStore
 from stslab.sandbox.api.services import Internal
 from stslab.sandbox.cloudformation.faults import invalid

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stslab.sandbox.api.failures import where
+from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Unfit, Work

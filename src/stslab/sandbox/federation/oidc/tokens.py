@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+Claims = Mapping[str, Any]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -22,8 +23,8 @@ class Token:
     """A token taken apart, its signature not yet verified."""
 
     text: str = field(repr=False)
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
+    header: Claims
+    claims: Claims
 
 
 def read(text: str) -> Token:
@@ -44,7 +45,7 @@ def read(text: str) -> Token:
     return Token(text, parts["header"], claims)
 
 
-def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Mapping[str, Any]) -> str:
+def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Claims) -> str:
     """A token of these claims; ``algorithm`` is RS256 or ES256 and fits the key."""
     from jwt import PyJWS
 
@@ -52,7 +53,7 @@ def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Mapping[str, Any]
     return PyJWS().encode(payload, key, algorithm, headers={"kid": key_id})
 
 
-def verify(token: Token, jwk: Mapping[str, Any]) -> None:
+def verify(token: Token, jwk: Mapping[str, str]) -> None:
     """Check the token's signature with the issuer's public key, a JSON Web Key.
 
     Raises:

@@ -9,7 +9,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.accounts import LEARNER
 from stslab.sandbox.api.model import KeyStore
-from stslab.sandbox.iam.mfa import totp
+from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.server.control.requests import ControlRequest, Registry
 from stslab.sandbox.state.identities import AccessKey, MfaDevice
@@ -85,8 +85,8 @@ def _mfa_code(view: View, asked: ControlRequest) -> Mapping[str, Any]:
     device = next((one for one in view.everywhere(MfaDevice) if one.serial == serial), None)
     if device is None:
         raise SandboxError(f"There is no virtual MFA device {serial!r}.")
-    step = max(totp.step_of(view.now()), device.last_step + 1)
-    codes = [totp.code(device.seed, step), totp.code(device.seed, step + 1)]
+    step = max(mfa.step_of(view.now()), device.last_step + 1)
+    codes = [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]
     return {"serial": serial, "code": codes[0], "codes": codes}
 
 

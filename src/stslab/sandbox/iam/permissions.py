@@ -1,14 +1,15 @@
-"""Inline and attached policies of users, groups and roles: one table, three kinds of holders."""
+"""Inline and attached policies of users, groups and roles, and their permissions boundaries."""
 
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from stslab.policy import PolicyKind
+from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Write, Writes
-from stslab.sandbox.iam import faults, lookups, paging, shapes
-from stslab.sandbox.iam.identities.roles import refuse_service_linked
-from stslab.sandbox.iam.policies import documents
+from stslab.sandbox.iam import lookups, shapes
+from stslab.sandbox.iam.managed_policies import counted
 from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.snapshot import View
@@ -37,27 +38,16 @@ class Holder:
         """The word as it is part of operations' and parameters' names."""
         return self.word.title()
 
-    def of(self, view: View, request: ApiRequest) -> User | Group | Role:
-        """The entity that the request names."""
-        return lookups.named(view, self.kind, request)
-
-    def to_change(self, view: View, request: ApiRequest) -> User | Group | Role:
-        """Like :meth:`of`; a service-linked role is refused."""
-        holder = self.of(view, request)
-        if isinstance(holder, Role):
-            refuse_service_linked(holder)
-        return holder
-
 
 HOLDERS = (Holder(User, 2048), Holder(Group, 5120), Holder(Role, 10240))
 
 
 def _put(kind: Holder) -> Write:
     def put(tx: Transaction, request: ApiRequest) -> Answer:
-        holder, name = kind.to_change(tx, request), request.params["PolicyName"]
-        text = documents.identity(request.params["PolicyDocument"])
+        holder, name = lookups.changeable(tx, kind.kind, request), request.params["PolicyName"]
+        text = policies.checked(request.params["PolicyDocument"], PolicyKind.IDENTITY)
         inline = {**holder.inline, name: text}
-        if documents.total(inline.values()) > kind.inline_size:
+        if sum(map(counted, inline.values())) > kind.inline_size:
             raise faults.limit_exceeded(
                 f"Maximum policy size of {kind.inline_size} bytes exceeded for {kind.word} "
                 f"{holder.name}"
@@ -70,7 +60,7 @@ def _put(kind: Holder) -> Write:
 
 def _get(kind: Holder) -> Read:
     def get(view: View, request: ApiRequest) -> Answer:
-        holder, name = kind.of(view, request), request.params["PolicyName"]
+        holder, name = lookups.named(view, kind.kind, request), request.params["PolicyName"]
         text = _existing(kind, holder, name)
         return {
             f"{kind.title}Name": holder.name,
@@ -83,7 +73,7 @@ def _get(kind: Holder) -> Read:
 
 def _delete(kind: Holder) -> Write:
     def delete(tx: Transaction, request: ApiRequest) -> Answer:
-        holder, gone = kind.to_change(tx, request), request.params["PolicyName"]
+        holder, gone = lookups.changeable(tx, kind.kind, request), request.params["PolicyName"]
         _existing(kind, holder, gone)
         kept = {name: text for name, text in holder.inline.items() if name != gone}
         tx.put(replace(holder, inline=kept))
@@ -94,16 +84,16 @@ def _delete(kind: Holder) -> Write:
 
 def _list(kind: Holder) -> Read:
     def listed(view: View, request: ApiRequest) -> Answer:
-        return paging.page(
-            "PolicyNames", sorted(kind.of(view, request).inline), request.params, str
-        )
+        names = sorted(lookups.named(view, kind.kind, request).inline)
+        return shapes.page("PolicyNames", names, request.params, str)
 
     return listed
 
 
 def _attach(kind: Holder) -> Write:
     def attach(tx: Transaction, request: ApiRequest) -> Answer:
-        holder, arn = kind.to_change(tx, request), lookups.checked_arn(request.params["PolicyArn"])
+        holder = lookups.changeable(tx, kind.kind, request)
+        arn = lookups.checked_arn(request.params["PolicyArn"])
         if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
             raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
         if arn not in holder.attached:
@@ -116,7 +106,8 @@ def _attach(kind: Holder) -> Write:
 
 def _detach(kind: Holder) -> Write:
     def detach(tx: Transaction, request: ApiRequest) -> Answer:
-        holder, gone = kind.to_change(tx, request), lookups.checked_arn(request.params["PolicyArn"])
+        holder = lookups.changeable(tx, kind.kind, request)
+        gone = lookups.checked_arn(request.params["PolicyArn"])
         if gone not in holder.attached:
             raise faults.no_such(f"Policy {gone} was not found.")
         kept = tuple(arn for arn in holder.attached if arn != gone)
@@ -128,9 +119,9 @@ def _detach(kind: Holder) -> Write:
 
 def _list_attached(kind: Holder) -> Read:
     def listed(view: View, request: ApiRequest) -> Answer:
-        attached = shapes.managed(view, kind.of(view, request))
+        attached = shapes.managed(view, lookups.named(view, kind.kind, request))
         found = shapes.by_name(attached, request.params.get("PathPrefix"))
-        return paging.page("AttachedPolicies", found, request.params, shapes.attached)
+        return shapes.page("AttachedPolicies", found, request.params, shapes.attached)
 
     return listed
 
@@ -140,6 +131,26 @@ def _existing(kind: Holder, holder: Identity, name: str) -> str:
     if text is None:
         raise faults.no_such(f"The {kind.word} policy with name {name} cannot be found.")
     return text
+
+
+def _put_boundary(kind: type[User | Role]) -> Write:
+    def put(tx: Transaction, request: ApiRequest) -> Answer:
+        holder = lookups.named(tx, kind, request)
+        tx.put(replace(holder, boundary=lookups.boundary(tx, request)))
+        return {}
+
+    return put
+
+
+def _delete_boundary(kind: type[User | Role]) -> Write:
+    def delete(tx: Transaction, request: ApiRequest) -> Answer:
+        holder = lookups.named(tx, kind, request)
+        if not holder.boundary:
+            raise faults.no_such(f"No permissions boundary is set for {kind.table} {holder.name}.")
+        tx.put(replace(holder, boundary=""))
+        return {}
+
+    return delete
 
 
 READS: Reads = {
@@ -152,4 +163,8 @@ WRITES: Writes = {
     **{f"Delete{kind.title}Policy": _delete(kind) for kind in HOLDERS},
     **{f"Attach{kind.title}Policy": _attach(kind) for kind in HOLDERS},
     **{f"Detach{kind.title}Policy": _detach(kind) for kind in HOLDERS},
+    "PutUserPermissionsBoundary": _put_boundary(User),
+    "PutRolePermissionsBoundary": _put_boundary(Role),
+    "DeleteUserPermissionsBoundary": _delete_boundary(User),
+    "DeleteRolePermissionsBoundary": _delete_boundary(Role),
 }

@@ -9,8 +9,9 @@ from typing import Any
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.iam import faults, lookups
+from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.snapshot import View
@@ -227,7 +228,7 @@ def _held(view: View, holder: Identity) -> Iterator[Source]:
         policy = lookups.find(view, ManagedPolicy, holder.account, arn)
         if policy is None:
             continue
-        own = not lookups.is_aws_managed(policy)
+        own = policy.account == holder.account
         identifier, kind = (arn, "user-managed") if own else (policy.name, "aws-managed")
         yield _source(identifier, kind, policy.document, PolicyKind.IDENTITY)
 

@@ -4,11 +4,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import identifiers
+from stslab.policy import PolicyKind
+from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.iam import aws_policies, faults, lookups, paging, shapes, tagging
-from stslab.sandbox.iam.policies import documents
+from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import UNUSED, Uses
 from stslab.sandbox.state.identities import Group, Role, User
 from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
@@ -16,23 +16,30 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
 _VERSIONS = 5
-_POLICIES = 1500
+_SIZE = 6144
+
+
+def counted(text: str) -> int:
+    """The characters of a document that count against quotas: white space does not.
+
+    IAM User Guide, "IAM and AWS STS quotas".
+    """
+    return len("".join(text.split()))
+
+
+def _document(text: str) -> str:
+    if counted(text) > _SIZE:
+        raise faults.quota("PolicySize", _SIZE)
+    return policies.checked(text, PolicyKind.IDENTITY)
 
 
 def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreatePolicy."""
     account, params, now = request.account, request.params, request.now
-    name = params["PolicyName"]
-    if tx.get(ManagedPolicy, account, name.lower()) is not None:
-        raise faults.exists(
-            f"A policy called {name} already exists. Duplicate names are not allowed."
-        )
-    faults.check_quota("PoliciesPerAccount", _POLICIES, tx.count(ManagedPolicy, account))
     tags = tagging.checked(params.get("Tags", ()))
-    text = documents.managed(params["PolicyDocument"])
+    text = _document(params["PolicyDocument"])
     policy = ManagedPolicy(
         account=account,
-        name=name,
+        name=params["PolicyName"],
         path=params.get("Path", "/"),
         unique_id=identifiers.unique_id("ANPA", account),
         created=now,
@@ -41,7 +48,7 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         tags=tags,
         versions=(PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    tx.put(policy)
+    lookups.put_new(tx, policy, policy.name)
     shown = {**shapes.policy(policy, UNUSED), "Tags": shapes.tags(tags) or None}
     return {"Policy": shapes.filled(shown)}
 
@@ -68,7 +75,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
     if usage == "PermissionsBoundary":
         policies = [policy for policy in policies if policy.arn in uses.bounding]
     found = shapes.by_name(policies, params.get("PathPrefix"))
-    return paging.page("Policies", found, params, partial(shapes.policy, uses=uses))
+    return shapes.page("Policies", found, params, partial(shapes.policy, uses=uses))
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
@@ -88,7 +95,7 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
     """CreatePolicyVersion: five at most."""
     policy, params = lookups.own_policy(tx, request), request.params
-    text = documents.managed(params["PolicyDocument"])
+    text = _document(params["PolicyDocument"])
     if len(policy.versions) >= _VERSIONS:
         raise faults.limit_exceeded(
             f"A managed policy can have up to {_VERSIONS} versions. Before you create a new "
@@ -118,7 +125,7 @@ def list_policy_versions(view: View, request: ApiRequest) -> Answer:
     """ListPolicyVersions, the newest first."""
     policy = lookups.policy(view, request)
     show = partial(shapes.policy_version, policy, with_document=False)
-    return paging.page("Versions", policy.versions[::-1], request.params, show)
+    return shapes.page("Versions", policy.versions[::-1], request.params, show)
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> Answer:

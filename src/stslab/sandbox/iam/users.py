@@ -1,29 +1,22 @@
 """IAM users and groups."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import identifiers
+from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Writes
-from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
-from stslab.sandbox.iam.identities import boundaries
+from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
 _GROUPS_PER_USER = 10
-_USERS = 5000
-_GROUPS = 300
 
 
 def create_user(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateUser, with its permissions boundary."""
     account, params = request.account, request.params
-    _refuse_taken(tx, account, params["UserName"])
-    faults.check_quota("UsersPerAccount", _USERS, tx.count(User, account))
     user = User(
         account=account,
         name=params["UserName"],
@@ -31,49 +24,37 @@ def create_user(tx: Transaction, request: ApiRequest) -> Answer:
         unique_id=identifiers.unique_id("AIDA", account),
         created=request.now,
         tags=tagging.checked(params.get("Tags", ())),
-        boundary=boundaries.requested(tx, request),
+        boundary=lookups.boundary(tx, request),
     )
-    tx.put(user)
+    lookups.put_new(tx, user, user.name)
     return {"User": shapes.whole_user(user)}
 
 
-def _refuse_taken(view: View, account: str, name: str, but: User | None = None) -> None:
-    other = view.get(User, account, name.lower())
-    if other is not None and other is not but:
-        raise faults.exists(f"User with name {name} already exists.")
-
-
 def get_user(view: View, request: ApiRequest) -> Answer:
-    """GetUser, of the caller where no name is given."""
-    if request.caller.kind == "Root" and "UserName" not in request.params:
-        return {"User": _root_user(view, request)}
-    return {"User": shapes.whole_user(lookups.own_user(view, request))}
-
-
-def _root_user(view: View, request: ApiRequest) -> dict[str, Any]:
-    """The root user, who is as old as the oldest user."""
+    """GetUser, of the caller where no name is given. Root is as old as the oldest user."""
+    if request.caller.kind != "Root" or "UserName" in request.params:
+        return {"User": shapes.whole_user(lookups.own_user(view, request))}
     created = (user.created for user in view.all(User, request.account))
-    return {
+    root = {
         "Path": "/",
         "UserName": "root",
         "UserId": request.caller.user_id,
         "Arn": request.caller.principal.arn,
         "CreateDate": min(created, default=request.now),
     }
+    return {"User": root}
 
 
 def list_users(view: View, request: ApiRequest) -> Answer:
-    """ListUsers."""
-    found = shapes.by_name(view.all(User, request.account), request.params.get("PathPrefix"))
-    return paging.page("Users", found, request.params, shapes.user)
+    return shapes.listed(view, request, User, "Users", shapes.user)
 
 
 def update_user(tx: Transaction, request: ApiRequest) -> Answer:
     """UpdateUser: another name or path, the same principal."""
     params, user = request.params, lookups.named(tx, User, request)
     name = params.get("NewUserName", user.name)
-    _refuse_taken(tx, request.account, name, but=user)
     renamed = replace(user, name=name, path=params.get("NewPath", user.path))
+    lookups.refuse_taken(tx, renamed, name, but=user)
     tx.delete(user)
     tx.put(renamed)
     for key_id in user.access_keys:
@@ -103,11 +84,7 @@ def delete_user(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateGroup."""
     account, name = request.account, request.params["GroupName"]
-    if tx.get(Group, account, name.lower()) is not None:
-        raise faults.exists(f"Group with name {name} already exists.")
-    faults.check_quota("GroupsPerAccount", _GROUPS, tx.count(Group, account))
     group = Group(
         account=account,
         name=name,
@@ -115,7 +92,7 @@ def create_group(tx: Transaction, request: ApiRequest) -> Answer:
         unique_id=identifiers.unique_id("AGPA", account),
         created=request.now,
     )
-    tx.put(group)
+    lookups.put_new(tx, group, name)
     return {"Group": shapes.group(group)}
 
 
@@ -123,29 +100,25 @@ def get_group(view: View, request: ApiRequest) -> Answer:
     """GetGroup: the group, and its users in pages."""
     group = lookups.named(view, Group, request)
     users = shapes.by_name(lookups.users_in(view, group))
-    shown = paging.page("Users", users, request.params, shapes.user)
+    shown = shapes.page("Users", users, request.params, shapes.user)
     return {"Group": shapes.group(group), **shown}
 
 
 def list_groups(view: View, request: ApiRequest) -> Answer:
-    """ListGroups."""
-    found = shapes.by_name(view.all(Group, request.account), request.params.get("PathPrefix"))
-    return paging.page("Groups", found, request.params, shapes.group)
+    return shapes.listed(view, request, Group, "Groups", shapes.group)
 
 
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
-    """ListGroupsForUser."""
     found = lookups.groups_of(view, lookups.named(view, User, request))
-    return paging.page("Groups", found, request.params, shapes.group)
+    return shapes.page("Groups", found, request.params, shapes.group)
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> Answer:
     """UpdateGroup: another name or path."""
     params, group = request.params, lookups.named(tx, Group, request)
     name = params.get("NewGroupName", group.name)
-    if tx.get(Group, group.account, name.lower()) not in (None, group):
-        raise faults.exists(f"Group with name {name} already exists.")
     renamed = replace(group, name=name, path=params.get("NewPath", group.path))
+    lookups.refuse_taken(tx, renamed, name, but=group)
     members = list(lookups.users_in(tx, group))
     tx.delete(group)
     tx.put(renamed)
@@ -167,7 +140,6 @@ def delete_group(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def add_user_to_group(tx: Transaction, request: ApiRequest) -> Answer:
-    """AddUserToGroup."""
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         faults.check_quota("GroupsPerUser", _GROUPS_PER_USER, len(user.groups))
@@ -176,7 +148,6 @@ def add_user_to_group(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def remove_user_from_group(tx: Transaction, request: ApiRequest) -> Answer:
-    """RemoveUserFromGroup."""
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         raise faults.no_such(f"User {user.name} not in group {group.name}")
@@ -189,7 +160,7 @@ def _but(keys: Iterable[str], gone: str) -> list[str]:
 
 
 def _none_of_user(member: str) -> Read:
-    """Answers that a user has none of what can't be made here, as who deletes users asks."""
+    """Answers programs that delete users: none of what can't be made here."""
 
     def listed(view: View, request: ApiRequest) -> Answer:
         if not request.params.get("AllUsers"):

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stslab.sandbox.iam.policies import simulation_input
+from stslab.sandbox.iam import simulation_input
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -1,28 +1,81 @@
-"""The operations on virtual MFA devices (IAM User Guide, "Multi-factor authentication")."""
+"""Virtual MFA devices (IAM User Guide, "Multi-factor authentication"), and their codes.
 
+The codes are RFC 6238's time-based one-time passwords: six digits, a new one every 30 seconds.
+"""
+
+import base64
+import hmac
 import io
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import FORBIDDEN, Reads, Writes
-from stslab.sandbox.iam import faults, lookups, paging, shapes, tagging
-from stslab.sandbox.iam.mfa import totp
+from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
+_STEP_SECONDS = 30
+_DIGITS = 6
+_SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
 _DEVICES_PER_USER = 8
+_NEAR = range(-1, 2)  # steps that a clock may be off
+_ENABLING = range(-2, 2)
+RESYNC = range(-2880, 2880)  # a day
+
+
+def new_seed() -> str:
+    return base64.b32encode(secrets.token_bytes(_SEED_BYTES)).decode()
+
+
+def step_of(at: datetime) -> int:
+    """The number of the 30-second step that ``at`` (aware) falls into."""
+    return int(at.timestamp()) // _STEP_SECONDS
+
+
+def code(seed: str, step: int) -> str:
+    """The six digits of that step."""
+    digest = hmac.digest(base64.b32decode(seed), step.to_bytes(8, "big"), "sha1")
+    offset = digest[-1] & 0xF
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return f"{number % 10**_DIGITS:0{_DIGITS}d}"
+
+
+def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
+    """The device with the code spent, or None where it is not the device's now, or was used."""
+    here = step_of(now) + device.drift
+    for step in (here + off for off in _NEAR):
+        if hmac.compare_digest(code(device.seed, step).encode(), given.encode()):
+            return replace(device, last_step=step) if step > device.last_step else None
+    return None
+
+
+def synchronised(
+    device: MfaDevice, codes: tuple[str, str], now: datetime, within: Iterable[int] = _ENABLING
+) -> MfaDevice | None:
+    """The device with its drift, or None where the codes are not two consecutive ones of it.
+
+    They may be as many steps from ``now`` as ``within`` says.
+    """
+    here = step_of(now)
+    for off in within:
+        step = here + off
+        if (code(device.seed, step), code(device.seed, step + 1)) == codes:
+            return replace(device, last_step=step + 1, drift=0 if abs(off) <= 1 else off)
+    return None
 
 
 def verified(
-    tx: Transaction, user: User | None, serial: str | None, code: str | None, now: datetime
+    tx: Transaction, user: User | None, serial: str | None, given: str | None, now: datetime
 ) -> bool:
-    """Whether the user proved MFA with this call; see :class:`VerifyMfa`.
+    """Whether the user proved MFA with this call; see :data:`VerifyMfa`.
 
     A code is spent even where the call is refused afterwards.
 
@@ -30,9 +83,9 @@ def verified(
         ApiFault: AccessDenied: half of it is missing, the device is not the user's, or the
             code is wrong or spent.
     """
-    if serial is None and code is None:
+    if serial is None and given is None:
         return False
-    if serial is None or code is None:
+    if serial is None or given is None:
         raise _failed(", must provide both MFA serial number and one time pass code.")
     if user is None or serial not in user.mfa_devices:
         raise _failed(
@@ -40,7 +93,7 @@ def verified(
             "associated with this user."
         )
     device = lookups.find(tx, MfaDevice, user.account, serial)
-    spent = device and accepted(device, code, now)
+    spent = device and accepted(device, given, now)
     if spent is None:
         raise _failed(" with invalid MFA one time pass code. ")
     tx.put(spent, always=True)
@@ -48,7 +101,7 @@ def verified(
 
 
 def _failed(how: str) -> ApiFault:
-    return ApiFault("AccessDenied", f"MultiFactorAuthentication failed{how}", FORBIDDEN)
+    return faults.access_denied(f"MultiFactorAuthentication failed{how}")
 
 
 def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
@@ -58,13 +111,11 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     device = MfaDevice(
         account=request.account,
         serial=f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}{name}",
-        seed=totp.new_seed(),
+        seed=new_seed(),
         created=request.now,
         tags=tagging.checked(params.get("Tags", ())),
     )
-    if tx.get(MfaDevice, device.account, device.key) is not None:
-        raise faults.exists("MFADevice entity at the same path and name already exists.")
-    tx.put(device)
+    lookups.put_new(tx, device, name)
     label = f"{quote(name)}@{request.account}"
     shown = {
         "SerialNumber": device.serial,
@@ -99,9 +150,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     if device.enabled:
         raise faults.exists("MFA Device is already in use")
     faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
-    proved = synchronised(device, _codes(request.params), request.now)
-    if proved is None:
-        raise faults.wrong_code()
+    proved = _proved(device, request, _ENABLING)
     tx.put(replace(proved, enabled=request.now, user=user.key))
     tx.put(replace(user, mfa_devices=(*user.mfa_devices, device.serial)))
     return {}
@@ -110,15 +159,21 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 def resync_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """ResyncMFADevice: two consecutive codes of a device whose clock went astray."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
-    proved = resynchronised(device, _codes(request.params), request.now)
-    if proved is None:
-        raise faults.wrong_code()
-    tx.put(proved)
+    tx.put(_proved(device, request, RESYNC))
     return {}
 
 
+def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> MfaDevice:
+    codes = request.params["AuthenticationCode1"], request.params["AuthenticationCode2"]
+    proved = synchronised(device, codes, request.now, within)
+    if proved is None:
+        raise ApiFault(
+            "InvalidAuthenticationCode", "Authentication code for device is not valid.", FORBIDDEN
+        )
+    return proved
+
+
 def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeactivateMFADevice."""
     user = lookups.own_user(tx, request)
     device = _device_of(tx, user, request)
     tx.put(replace(device, enabled=None, user=""))
@@ -128,7 +183,6 @@ def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_mfa_device(view: View, request: ApiRequest) -> Answer:
-    """GetMFADevice."""
     if "UserName" in request.params:
         device = _device_of(view, lookups.named(view, User, request), request)
     else:
@@ -141,17 +195,12 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     user = lookups.own_user(view, request)
     found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
     held = [device for device in found if device is not None]
-    return paging.page("MFADevices", held, request.params, lambda device: _shown(device, user))
+    return shapes.page("MFADevices", held, request.params, lambda device: _shown(device, user))
 
 
-def _shown(device: MfaDevice, user: User | None) -> dict[str, Any]:
-    return shapes.filled(
-        {
-            "UserName": user.name if user else None,
-            "SerialNumber": device.serial,
-            "EnableDate": device.enabled,
-        }
-    )
+def _shown(device: MfaDevice, user: User | None) -> Members:
+    members = {"SerialNumber": device.serial, "EnableDate": device.enabled}
+    return shapes.filled({"UserName": user.name if user else None, **members})
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
@@ -163,17 +212,12 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
         if status in ("Any", "Assigned" if device.enabled else "Unassigned")
     ]
 
-    def show(device: MfaDevice) -> dict[str, Any]:
+    def show(device: MfaDevice) -> Members:
         user = view.get(User, device.account, device.user)
-        return shapes.filled(
-            {
-                "SerialNumber": device.serial,
-                "EnableDate": device.enabled,
-                "User": shapes.user(user) if user else None,
-            }
-        )
+        members = {"SerialNumber": device.serial, "EnableDate": device.enabled}
+        return shapes.filled({**members, "User": shapes.user(user) if user else None})
 
-    return paging.page("VirtualMFADevices", chosen, request.params, show)
+    return shapes.page("VirtualMFADevices", chosen, request.params, show)
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
@@ -181,10 +225,6 @@ def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
     if serial not in user.mfa_devices:
         raise faults.no_such(f"MFA Device with serial number {serial} is invalid for user.")
     return lookups.named(view, MfaDevice, request)
-
-
-def _codes(params: Mapping[str, Any]) -> tuple[str, str]:
-    return params["AuthenticationCode1"], params["AuthenticationCode2"]
 
 
 READS: Reads = {
@@ -199,35 +239,3 @@ WRITES: Writes = {
     "EnableMFADevice": enable_mfa_device,
     "ResyncMFADevice": resync_mfa_device,
 }
-
-
-_DRIFT = 2
-_RESYNC_DRIFT = 2880
-
-
-def accepted(device: MfaDevice, code: str, now: datetime) -> MfaDevice | None:
-    """The device with ``code`` spent, or None where it is not the device's now, or was used."""
-    step = totp.matching_step(device.seed, code, totp.step_of(now) + device.drift)
-    if step is None or step <= device.last_step:
-        return None
-    return replace(device, last_step=step)
-
-
-def synchronised(
-    device: MfaDevice, codes: tuple[str, str], now: datetime, drift: int = _DRIFT
-) -> MfaDevice | None:
-    """The device with its drift, or None where the codes are not two consecutive ones of it.
-
-    They may be up to ``drift`` steps from ``now``.
-    """
-    here = totp.step_of(now)
-    for step in range(here - drift, here + drift):
-        if (totp.code(device.seed, step), totp.code(device.seed, step + 1)) == codes:
-            ahead = 0 if abs(step - here) <= 1 else step - here
-            return replace(device, last_step=step + 1, drift=ahead)
-    return None
-
-
-def resynchronised(device: MfaDevice, codes: tuple[str, str], now: datetime) -> MfaDevice | None:
-    """Like :func:`synchronised`, for a device whose clock is up to a day off."""
-    return synchronised(device, codes, now, _RESYNC_DRIFT)

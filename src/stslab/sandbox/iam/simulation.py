@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
 from stslab.policy.principal import derived_context
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads
-from stslab.sandbox.iam import faults, paging
-from stslab.sandbox.iam.policies import simulation_input
-from stslab.sandbox.iam.policies.simulation_input import Simulation, Source
+from stslab.sandbox.iam import shapes, simulation_input
 from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.iam.simulation_input import Simulation, Source
 from stslab.sandbox.state.snapshot import View
 
 _WORDS = {
@@ -96,7 +96,7 @@ def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
         if not service or not name or {"*", "?"} & set(action):
             raise faults.invalid_input(f"Invalid action name: {action}")
     show = partial(_action, simulation, resources)
-    return paging.page("EvaluationResults", actions, params, show)
+    return shapes.page("EvaluationResults", actions, params, show)
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:

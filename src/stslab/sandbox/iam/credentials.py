@@ -1,22 +1,123 @@
-"""Console passwords of users, and the account's rules for them.
+"""What users sign in with: access keys, the root user's too, and console passwords.
 
-Nobody signs in to a console here: passwords are kept and judged by the account's password
-policy, so that a lab on them meets the same refusals.
+The account has no console: passwords are kept, and judged by the account's password policy, so
+that a lab on them meets the same refusals.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.iam import faults, lookups, shapes
-from stslab.sandbox.state.identities import LoginProfile, User
+from stslab.sandbox.iam import lookups, shapes
+from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.state.identities import AccessKey, LoginProfile, User
 from stslab.sandbox.state.settings import PasswordPolicy
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
+
+_KEYS_PER_USER = 2
+_NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
+
+
+def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateAccessKey: two a user at most; the secret is shown this once."""
+    user = _owner(tx, request)
+    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(_keys(tx, request, user)))
+    key = AccessKey(
+        account=request.account,
+        access_key_id=identifiers.access_key_id("AKIA", request.account),
+        secret_access_key=identifiers.secret_access_key(),
+        owner=user.unique_id if user else request.account,
+        user=user.key if user else "",
+        created=request.now,
+    )
+    tx.put(key)
+    if user is not None:
+        tx.put(replace(user, access_keys=(*user.access_keys, key.access_key_id)))
+    return {"AccessKey": {**_metadata(key, user), "SecretAccessKey": key.secret_access_key}}
+
+
+def list_access_keys(view: View, request: ApiRequest) -> Answer:
+    user = _owner(view, request)
+    keys = _keys(view, request, user)
+    return shapes.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
+
+
+def update_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+    """UpdateAccessKey: Active or Inactive, at once."""
+    key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
+    if status == "Expired":
+        raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
+    tx.put(replace(key, active=status == "Active"))
+    return {}
+
+
+def delete_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+    user = _owner(tx, request)
+    key = _key(tx, request, user)
+    tx.delete(key)
+    if user is not None:
+        kept = tuple(one for one in user.access_keys if one != key.access_key_id)
+        tx.put(replace(user, access_keys=kept))
+    return {}
+
+
+def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
+    key_id = request.params["AccessKeyId"]
+    key = view.get(AccessKey, request.account, key_id)
+    user = view.get(User, request.account, key.user) if key else None
+    if key is None or user is None:
+        raise _no_key(key_id)
+    shown, used = _NEVER, key.last_used
+    if used:
+        shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
+    return {"UserName": user.name, "AccessKeyLastUsed": shown}
+
+
+def _owner(view: View, request: ApiRequest) -> User | None:
+    """The user whose keys the request is about; None for the root user's own."""
+    if request.caller.kind == "Root" and "UserName" not in request.params:
+        return None
+    return lookups.own_user(view, request)
+
+
+def _keys(view: View, request: ApiRequest, user: User | None) -> list[AccessKey]:
+    """The owner's keys, the oldest first."""
+    if user is None:
+        roots = (key for key in view.all(AccessKey, request.account) if not key.user)
+        return sorted(roots, key=lambda key: (key.created, key.key))
+    found = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
+    return [key for key in found if key is not None]
+
+
+def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
+    key_id = request.params["AccessKeyId"]
+    key = view.get(AccessKey, request.account, key_id)
+    if key is None or key.user != (user.key if user else ""):
+        raise _no_key(key_id)
+    return key
+
+
+def _no_key(key_id: str) -> Exception:
+    return faults.no_such(f"The Access Key with id {key_id} cannot be found.")
+
+
+def _metadata(key: AccessKey, user: User | None) -> Members:
+    return shapes.filled(
+        {
+            "UserName": user.name if user else None,
+            "AccessKeyId": key.access_key_id,
+            "Status": "Active" if key.active else "Inactive",
+            "CreateDate": key.created,
+        }
+    )
+
+
+# -- console passwords ----------------------------------------------------------------------
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
 """Holds where the account has no rules of its own."""
@@ -42,7 +143,6 @@ _ABSENT_WHERE_ZERO = ("MaxPasswordAge", "PasswordReusePrevention")
 
 
 def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateLoginProfile."""
     user, params = lookups.own_user(tx, request), request.params
     if user.login is not None:
         raise faults.exists(f"Login Profile for user {user.name} already exists.")
@@ -59,12 +159,10 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_login_profile(view: View, request: ApiRequest) -> Answer:
-    """GetLoginProfile."""
     return _shown(*_with_password(view, request))
 
 
 def update_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateLoginProfile."""
     (user, login), params = _with_password(tx, request), request.params
     if "Password" in params:
         _check(tx, request.account, params["Password"])
@@ -75,7 +173,6 @@ def update_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def delete_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteLoginProfile."""
     user, _ = _with_password(tx, request)
     tx.put(replace(user, login=None))
     return {}
@@ -103,7 +200,7 @@ def _check(view: View, account: str, password: str) -> None:
         )
 
 
-def _shown(user: User, login: LoginProfile) -> dict[str, Any]:
+def _shown(user: User, login: LoginProfile) -> Members:
     return {
         "LoginProfile": {
             "UserName": user.name,
@@ -131,7 +228,6 @@ def update_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def delete_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteAccountPasswordPolicy."""
     _own_policy(tx, request)
     tx.put(replace(lookups.account(tx, request.account), password_policy=None))
     return {}
@@ -147,13 +243,18 @@ def _own_policy(view: View, request: ApiRequest) -> PasswordPolicy:
 
 
 READS: Reads = {
+    "GetAccessKeyLastUsed": get_access_key_last_used,
     "GetAccountPasswordPolicy": get_password_policy,
     "GetLoginProfile": get_login_profile,
+    "ListAccessKeys": list_access_keys,
 }
 WRITES: Writes = {
+    "CreateAccessKey": create_access_key,
     "CreateLoginProfile": create_login_profile,
+    "DeleteAccessKey": delete_access_key,
     "DeleteAccountPasswordPolicy": delete_password_policy,
     "DeleteLoginProfile": delete_login_profile,
+    "UpdateAccessKey": update_access_key,
     "UpdateAccountPasswordPolicy": update_password_policy,
     "UpdateLoginProfile": update_login_profile,
 }

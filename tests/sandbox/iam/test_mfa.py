@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.iam.mfa import operations, totp
-from stslab.sandbox.iam.mfa.operations import verified
+from stslab.sandbox.iam import mfa
+from stslab.sandbox.iam.mfa import verified
 from stslab.sandbox.state.identities import MfaDevice
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.transaction import Transaction
@@ -27,16 +27,16 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
     ],
 )
 def test_codes_are_those_of_the_rfc(seconds: int, digits: str) -> None:
-    assert totp.code(RFC_SEED, totp.step_of(datetime.fromtimestamp(seconds, UTC))) == digits
+    assert mfa.code(RFC_SEED, mfa.step_of(datetime.fromtimestamp(seconds, UTC))) == digits
 
 
 def device() -> MfaDevice:
     serial = "arn:aws:iam::111122223333:mfa/d"
-    return MfaDevice(account="111122223333", serial=serial, seed=totp.new_seed(), created=NOW)
+    return MfaDevice(account="111122223333", serial=serial, seed=mfa.new_seed(), created=NOW)
 
 
 def code(of: MfaDevice, at: datetime) -> str:
-    return totp.code(of.seed, totp.step_of(at))
+    return mfa.code(of.seed, mfa.step_of(at))
 
 
 def test_a_seed_has_64_characters_and_is_not_shown() -> None:
@@ -47,24 +47,24 @@ def test_a_seed_has_64_characters_and_is_not_shown() -> None:
 
 def test_a_code_works_once() -> None:
     made = device()
-    spent = operations.accepted(made, code(made, NOW), NOW)
+    spent = mfa.accepted(made, code(made, NOW), NOW)
     assert spent is not None
-    assert operations.accepted(spent, code(made, NOW), NOW) is None
+    assert mfa.accepted(spent, code(made, NOW), NOW) is None
     later = NOW + timedelta(seconds=30)
-    assert operations.accepted(spent, code(made, later), later)
+    assert mfa.accepted(spent, code(made, later), later)
 
 
 def test_an_older_code_does_not_work_after_a_newer_one() -> None:
     made = device()
-    spent = operations.accepted(made, code(made, NOW), NOW)
+    spent = mfa.accepted(made, code(made, NOW), NOW)
     assert spent is not None
-    assert operations.accepted(spent, code(made, NOW - timedelta(seconds=30)), NOW) is None
+    assert mfa.accepted(spent, code(made, NOW - timedelta(seconds=30)), NOW) is None
 
 
 @pytest.mark.parametrize(("seconds", "works"), [(-60, False), (-30, True), (30, True), (60, False)])
 def test_clocks_may_differ_by_one_step(seconds: int, works: bool) -> None:
     made = device()
-    spent = operations.accepted(made, code(made, NOW + timedelta(seconds=seconds)), NOW)
+    spent = mfa.accepted(made, code(made, NOW + timedelta(seconds=seconds)), NOW)
     assert (spent is not None) is works
 
 
@@ -72,11 +72,11 @@ def test_a_device_whose_clock_is_off_works_after_it_was_synchronised() -> None:
     made = device()
     ahead = NOW + timedelta(hours=2)
     codes = code(made, ahead), code(made, ahead + timedelta(seconds=30))
-    assert operations.synchronised(made, codes, NOW) is None
-    known = operations.resynchronised(made, codes, NOW)
+    assert mfa.synchronised(made, codes, NOW) is None
+    known = mfa.synchronised(made, codes, NOW, mfa.RESYNC)
     assert known is not None
     later = timedelta(seconds=60)
-    assert operations.accepted(known, code(made, ahead + later), NOW + later)
+    assert mfa.accepted(known, code(made, ahead + later), NOW + later)
 
 
 def test_nothing_was_tried() -> None:

@@ -1,15 +1,18 @@
-"""What IAM says of the whole account: alias, summary and authorization details."""
+"""What IAM says of the whole account: alias, summary, authorization details, credential report."""
 
+import csv
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.iam import aws_policies, faults, lookups, paging, shapes
-from stslab.sandbox.iam.identities import roles
+from stslab.sandbox.iam import aws_policies, lookups, roles, shapes
 from stslab.sandbox.iam.shapes import Members, Pathed, Uses
 from stslab.sandbox.state.identities import (
     AccessKey,
@@ -22,7 +25,7 @@ from stslab.sandbox.state.identities import (
 )
 from stslab.sandbox.state.policies import ManagedPolicy
 from stslab.sandbox.state.providers import OidcProvider, SamlProvider
-from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.settings import Account, CredentialReport
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
@@ -84,7 +87,7 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
         if not wanted or kind in wanted
         for entity in shapes.by_name(entities)
     ]
-    listed = paging.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
+    listed = shapes.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
     chosen = listed.pop("entries")
     members = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
     return {
@@ -151,7 +154,7 @@ def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
     """ListAccountAliases: one at most."""
     alias = lookups.account(view, request.account).alias
-    return paging.page("AccountAliases", [alias] if alias else [], request.params, str)
+    return shapes.page("AccountAliases", [alias] if alias else [], request.params, str)
 
 
 def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
@@ -167,7 +170,6 @@ def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def delete_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteAccountAlias."""
     account, alias = lookups.account(tx, request.account), request.params["AccountAlias"]
     if account.alias != alias:
         raise faults.no_such(f"The account alias {alias} cannot be found.")
@@ -175,12 +177,117 @@ def delete_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
+# -- the credential report (IAM User Guide, "Getting credential reports for your account") ----
+
+_GONE = 410
+_NO_CERTIFICATES = {
+    "cert_1_active": "false",
+    "cert_1_last_rotated": "N/A",
+    "cert_2_active": "false",
+    "cert_2_last_rotated": "N/A",
+}
+Row = dict[str, str]
+
+
+def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
+    """GenerateCredentialReport: it is ready at once, and says so when asked again."""
+    account = lookups.account(tx, request.account)
+    report = CredentialReport(request.now, _report(tx, account, request.now))
+    tx.put(replace(account, credential_report=report))
+    if account.credential_report is not None:
+        return {"State": "COMPLETE"}
+    return {
+        "State": "STARTED",
+        "Description": "No report exists. Starting a new report generation task",
+    }
+
+
+def get_credential_report(view: View, request: ApiRequest) -> Answer:
+    """GetCredentialReport: the one that was generated last."""
+    report = lookups.account(view, request.account).credential_report
+    if report is None:
+        raise ApiFault("ReportNotPresent", "No credential report is present.", _GONE)
+    return {
+        "Content": report.text.encode(),
+        "ReportFormat": "text/csv",
+        "GeneratedTime": report.generated,
+    }
+
+
+def _report(view: View, account: Account, now: datetime) -> str:
+    users = sorted(view.all(User, account.account), key=lambda user: user.name)
+    rows = [_root_row(view, account, now), *(_user_row(view, user) for user in users)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _root_row(view: View, account: Account, now: datetime) -> Row:
+    keys = (key for key in view.all(AccessKey, account.account) if not key.user)
+    return {
+        "user": "<root_account>",
+        "arn": account.root_arn,
+        "user_creation_time": _stamp(now),
+        "password_enabled": "not_supported",
+        "password_last_used": "no_information",
+        "password_last_changed": "not_supported",
+        "password_next_rotation": "not_supported",
+        "mfa_active": "false",
+        **_key_columns(sorted(keys, key=lambda key: (key.created, key.key))),
+        **_NO_CERTIFICATES,
+    }
+
+
+def _user_row(view: View, user: User) -> Row:
+    found = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
+    return {
+        "user": user.name,
+        "arn": user.arn,
+        "user_creation_time": _stamp(user.created),
+        "password_enabled": _flag(user.login),
+        "password_last_used": "no_information" if user.login else "N/A",
+        "password_last_changed": "N/A",
+        "password_next_rotation": "N/A",
+        "mfa_active": _flag(user.mfa_devices),
+        **_key_columns([key for key in found if key is not None]),
+        **_NO_CERTIFICATES,
+    }
+
+
+def _key_columns(keys: list[AccessKey]) -> Row:
+    first, second, *_ = (*keys, None, None)
+    return {**_key_column("access_key_1", first), **_key_column("access_key_2", second)}
+
+
+def _key_column(start: str, key: AccessKey | None) -> Row:
+    used = key.last_used if key is not None else None
+    return {
+        f"{start}_active": _flag(key is not None and key.active),
+        f"{start}_last_rotated": _stamp(key.created) if key is not None else "N/A",
+        f"{start}_last_used_date": _stamp(used.at) if used else "N/A",
+        f"{start}_last_used_region": used.region if used else "N/A",
+        f"{start}_last_used_service": used.service if used else "N/A",
+    }
+
+
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def _flag(value: object) -> str:
+    return "true" if value else "false"
+
+
 READS: Reads = {
     "GetAccountAuthorizationDetails": get_account_authorization_details,
     "GetAccountSummary": get_account_summary,
+    "GetCredentialReport": get_credential_report,
     "ListAccountAliases": list_account_aliases,
 }
 WRITES: Writes = {
     "CreateAccountAlias": create_account_alias,
     "DeleteAccountAlias": delete_account_alias,
+    "GenerateCredentialReport": generate_credential_report,
 }

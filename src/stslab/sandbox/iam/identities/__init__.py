@@ -1,1 +1,0 @@
-"""Users, groups, roles and providers, with their keys and passwords."""

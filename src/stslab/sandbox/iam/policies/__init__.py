@@ -1,1 +1,0 @@
-"""Policies: managed, inline and trust policies, and their simulation."""

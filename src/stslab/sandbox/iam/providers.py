@@ -1,0 +1,243 @@
+"""Identity providers: OpenID Connect and SAML (IAM User Guide, "Identity providers")."""
+
+import base64
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from stslab.errors import SandboxError
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.federation import saml
+from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.state.providers import OidcProvider, SamlProvider
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
+_CLIENTS = 100
+_THUMBPRINTS = 5
+_HTTPS = "https://"
+
+
+def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateOpenIDConnectProvider; IAM retrieves a thumbprint itself where none is given."""
+    params, url = request.params, request.params["Url"]
+    if not url.startswith(_HTTPS) or url == _HTTPS or {"?", "#"} & set(url):
+        raise faults.invalid("Invalid Open ID Connect Provider URL")
+    clients, given = tuple(params.get("ClientIDList", ())), params.get("ThumbprintList")
+    provider = OidcProvider(
+        account=request.account,
+        url=url.removeprefix(_HTTPS).rstrip("/"),
+        created=request.now,
+        client_ids=clients,
+        thumbprints=_checked_thumbprints(given) if given else (),
+        tags=tagging.checked(params.get("Tags", ())),
+    )
+    lookups.refuse_taken(tx, provider, provider.url)
+    if len(clients) > _CLIENTS:
+        raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
+    if not given:
+        provider = replace(provider, thumbprints=_retrieved(tx, f"{_HTTPS}{provider.url}"))
+    lookups.put_new(tx, provider, provider.url)
+    return _made("OpenIDConnectProviderArn", provider)
+
+
+def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
+    return shapes.filled({member: provider.arn, "Tags": shapes.tags(provider.tags) or None})
+
+
+def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
+    from stslab.sandbox.federation.oidc import servers  # needs cryptography, which takes its time
+
+    try:
+        return (servers.retrieved_thumbprint(tx, url),)
+    except SandboxError as error:
+        raise ApiFault(
+            "OpenIdIdpCommunicationError",
+            f"IAM cannot connect to the OpenID Connect identity provider URL {url}.",
+        ) from error
+
+
+def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
+    """The thumbprints as IAM keeps them, in lower case."""
+    if not thumbprints:
+        raise faults.invalid_input("Thumbprint list must contain at least one entry.")
+    if len(thumbprints) > _THUMBPRINTS:  # in AWS's words, which mean that five are taken
+        raise faults.invalid_input(
+            f"Thumbprint list must contain fewer than {_THUMBPRINTS} entries."
+        )
+    if not all(_THUMBPRINT.fullmatch(thumbprint) for thumbprint in thumbprints):
+        raise faults.invalid_input("A thumbprint consists of 40 hexadecimal characters.")
+    return tuple(thumbprint.lower() for thumbprint in thumbprints)
+
+
+def get_open_id_connect_provider(view: View, request: ApiRequest) -> Answer:
+    provider = lookups.named(view, OidcProvider, request)
+    return {
+        "Url": provider.url,
+        "ClientIDList": provider.client_ids,
+        "ThumbprintList": provider.thumbprints,
+        "CreateDate": provider.created,
+        "Tags": shapes.tags(provider.tags),
+    }
+
+
+def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
+    arns = sorted(provider.arn for provider in view.all(OidcProvider, request.account))
+    return {"OpenIDConnectProviderList": [{"Arn": arn} for arn in arns]}
+
+
+def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteOpenIDConnectProvider, which succeeds where there is none."""
+    arn = request.params["OpenIDConnectProviderArn"]
+    provider = lookups.find(tx, OidcProvider, request.account, arn)
+    if provider is not None:
+        tx.delete(provider)
+    return {}
+
+
+def add_client_id(tx: Transaction, request: ApiRequest) -> Answer:
+    """AddClientIDToOpenIDConnectProvider; an audience that is there is no error."""
+    provider, client = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
+    if client not in provider.client_ids:
+        there_are = len(provider.client_ids)
+        faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, there_are)
+        tx.put(replace(provider, client_ids=(*provider.client_ids, client)))
+    return {}
+
+
+def remove_client_id(tx: Transaction, request: ApiRequest) -> Answer:
+    """RemoveClientIDFromOpenIDConnectProvider; an audience that is not there is no error."""
+    provider, gone = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
+    kept = tuple(client for client in provider.client_ids if client != gone)
+    tx.put(replace(provider, client_ids=kept))
+    return {}
+
+
+def update_thumbprint(tx: Transaction, request: ApiRequest) -> Answer:
+    """UpdateOpenIDConnectProviderThumbprint."""
+    provider = lookups.named(tx, OidcProvider, request)
+    thumbprints = _checked_thumbprints(request.params.get("ThumbprintList", ()))
+    tx.put(replace(provider, thumbprints=thumbprints))
+    return {}
+
+
+# -- SAML (IAM User Guide, "Create a SAML identity provider in IAM") ------------------------
+
+_ISSUERS = 10
+_CERTIFICATES = 10
+_VALID = timedelta(days=36524)  # a hundred years, as the AWS CLI's example of get-saml-provider
+_NOT_OFFERED = (
+    "AssertionEncryptionMode",
+    "AddPrivateKey",
+    "RemovePrivateKey",
+    "ContextProvider",
+    "RemoveContextProvider",
+    "IdentityCenterInstanceArn",
+    "RemoveIdentityCenterInstance",
+)
+
+
+def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    params = request.params
+    _check_offered(params)
+    provider = SamlProvider(
+        account=request.account,
+        name=params["Name"],
+        unique_id="SAMLSP" + base64.b32encode(secrets.token_bytes(10)).decode(),
+        created=request.now,
+        valid_until=request.now + _VALID,
+        metadata=_metadata(params),
+        tags=tagging.checked(params.get("Tags", ())),
+    )
+    lookups.put_new(tx, provider, provider.name)
+    return _made("SAMLProviderArn", provider)
+
+
+def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    """UpdateSAMLProvider: another metadata document."""
+    params, provider = request.params, lookups.named(tx, SamlProvider, request)
+    _check_offered(params)
+    if "SAMLMetadataDocument" in params:
+        tx.put(replace(provider, metadata=_metadata(params)))
+    return {"SAMLProviderArn": provider.arn}
+
+
+def get_saml_provider(view: View, request: ApiRequest) -> Answer:
+    provider = lookups.named(view, SamlProvider, request)
+    return {
+        "SAMLProviderUUID": provider.unique_id,
+        "SAMLMetadataDocument": provider.metadata,
+        "CreateDate": provider.created,
+        "ValidUntil": provider.valid_until,
+        "Tags": shapes.tags(provider.tags),
+    }
+
+
+def list_saml_providers(view: View, request: ApiRequest) -> Answer:
+    providers = sorted(view.all(SamlProvider, request.account), key=lambda one: one.name)
+    return {
+        "SAMLProviderList": [
+            {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created}
+            for one in providers
+        ]
+    }
+
+
+def delete_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    tx.delete(lookups.named(tx, SamlProvider, request))
+    return {}
+
+
+def _check_offered(params: Params) -> None:
+    for name in _NOT_OFFERED:
+        if params.get(name):
+            raise faults.invalid_input(
+                f"The sandbox does not offer {name} of SAML providers; see docs/sandbox.md."
+            )
+
+
+def _metadata(params: Params) -> str:
+    """The document, if it describes identity providers as AWS takes them.
+
+    IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
+    and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
+    """
+    saml.require()
+    from stslab.sandbox.federation.saml import metadata
+
+    document: str = params["SAMLMetadataDocument"]
+    try:
+        issuers = metadata.read(document)
+    except metadata.BadMetadata as error:
+        unreadable = isinstance(error, metadata.BadCertificate)
+        said = "Unable to parse metadata" if unreadable else "Could not parse metadata"
+        raise faults.invalid_input(f"{said}: {error}") from error
+    if len(issuers) > _ISSUERS:
+        raise faults.quota("IdpsPerSamlProvider", _ISSUERS)
+    if sum(map(len, issuers.values())) > _CERTIFICATES:
+        raise faults.quota("KeysPerSamlProvider", _CERTIFICATES)
+    return document
+
+
+READS: Reads = {
+    "GetOpenIDConnectProvider": get_open_id_connect_provider,
+    "GetSAMLProvider": get_saml_provider,
+    "ListOpenIDConnectProviders": list_open_id_connect_providers,
+    "ListSAMLProviders": list_saml_providers,
+}
+WRITES: Writes = {
+    "AddClientIDToOpenIDConnectProvider": add_client_id,
+    "CreateOpenIDConnectProvider": create_open_id_connect_provider,
+    "CreateSAMLProvider": create_saml_provider,
+    "DeleteOpenIDConnectProvider": delete_open_id_connect_provider,
+    "DeleteSAMLProvider": delete_saml_provider,
+    "RemoveClientIDFromOpenIDConnectProvider": remove_client_id,
+    "UpdateOpenIDConnectProviderThumbprint": update_thumbprint,
+    "UpdateSAMLProvider": update_saml_provider,
+}

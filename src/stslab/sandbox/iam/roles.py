@@ -1,0 +1,253 @@
+"""IAM roles, service-linked ones too, and instance profiles, which hand a role to EC2."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msgspec.structs import replace
+
+from stslab.policy import PolicyKind
+from stslab.sandbox.api import faults, identifiers, policies, principals
+from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.iam.managed_policies import counted
+from stslab.sandbox.state.identities import InstanceProfile, Role
+from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.transaction import Transaction
+
+_TRUST_SIZE = 2048
+_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
+_TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
+_CALLED: Mapping[str, str] = {
+    "autoscaling": "AutoScaling",
+    "ecs": "ECS",
+    "eks": "AmazonEKS",
+    "elasticache": "ElastiCache",
+    "elasticloadbalancing": "ElasticLoadBalancing",
+    "rds": "RDS",
+    "spot": "EC2Spot",
+    "trustedadvisor": "TrustedAdvisor",
+}
+"""How service-linked roles call a service, where that is not its name in title case.
+
+From the page on service-linked roles in each service's own guide.
+"""
+
+
+def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateRole; the principals that its trust policy names must exist."""
+    account, params = request.account, request.params
+    path = params.get("Path", "/")
+    if path.startswith(lookups.SERVICE_PATH):
+        raise faults.invalid(
+            f"The path {lookups.SERVICE_PATH} is reserved for service-linked roles."
+        )
+    role = Role(
+        account=account,
+        name=params["RoleName"],
+        path=path,
+        unique_id=identifiers.unique_id("AROA", account),
+        created=request.now,
+        trust=_trust(judge, tx, params["AssumeRolePolicyDocument"]),
+        boundary=lookups.boundary(tx, request),
+        description=params.get("Description", ""),
+        tags=tagging.checked(params.get("Tags", ())),
+        max_session=params.get("MaxSessionDuration", 3600),
+    )
+    lookups.put_new(tx, role, role.name)
+    return {"Role": shapes.whole_role(tx, role)}
+
+
+def _trust(judge: Judge, view: View, text: str) -> str:
+    """A trust policy as it is kept: principals by unique id."""
+    if counted(text) > _TRUST_SIZE:
+        raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
+    policies.checked(text, PolicyKind.TRUST)
+    return principals.kept(text, judge.seen(view))
+
+
+def get_role(view: View, request: ApiRequest) -> Answer:
+    return {"Role": shapes.whole_role(view, lookups.named(view, Role, request))}
+
+
+def list_roles(view: View, request: ApiRequest) -> Answer:
+    return shapes.listed(view, request, Role, "Roles", partial(shapes.role, view))
+
+
+def update_role(tx: Transaction, request: ApiRequest) -> Answer:
+    """UpdateRole: description and maximum session duration."""
+    role, params = lookups.changeable(tx, Role, request), request.params
+    description = params.get("Description", role.description)
+    max_session = params.get("MaxSessionDuration", role.max_session)
+    tx.put(replace(role, description=description, max_session=max_session))
+    return {}
+
+
+def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
+    role = lookups.changeable(tx, Role, request)
+    role = replace(role, description=request.params["Description"])
+    tx.put(role)
+    return {"Role": shapes.role(tx, role)}
+
+
+def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
+    """UpdateAssumeRolePolicy; the principals that it names must exist."""
+    role = lookups.changeable(tx, Role, request)
+    tx.put(replace(role, trust=_trust(judge, tx, request.params["PolicyDocument"])))
+    return {}
+
+
+def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteRole, once nothing is attached to it."""
+    role = lookups.changeable(tx, Role, request)
+    faults.refuse_if_held(
+        (profiles_with(tx, role), "remove roles from instance profile"),
+        (role.attached, "detach all policies"),
+        (role.inline, "delete policies"),
+    )
+    tx.delete(role)
+    return {}
+
+
+def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
+    """CreateServiceLinkedRole, with the trust of its service."""
+    account, params = request.account, request.params
+    service = params["AWSServiceName"]
+    match = _SERVICE.fullmatch(service)
+    if match is None:
+        raise faults.invalid_input(f"Service principal {service} is not valid.")
+    suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
+    called = _CALLED.get(match[1]) or "".join(map(str.title, match[1].split("-")))
+    name = f"AWSServiceRoleFor{called}{suffix}"
+    if tx.get(Role, account, name.lower()) is not None:
+        raise faults.invalid_input(
+            f"Service role name {name} has been taken in this account, please try a different "
+            "suffix."
+        )
+    principal = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    role = Role(
+        account=account,
+        name=name,
+        path=f"{lookups.SERVICE_PATH}{service}/",
+        unique_id=identifiers.unique_id("AROA", account),
+        created=request.now,
+        trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
+        description=params.get("Description", ""),
+    )
+    tx.put(role)
+    return {"Role": shapes.role(tx, role)}
+
+
+def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteServiceLinkedRole; no service here holds on to one, so it is gone at once."""
+    role = lookups.named(tx, Role, request)
+    if not role.path.startswith(lookups.SERVICE_PATH):
+        raise faults.no_such(f"The service-linked role with name {role.name} cannot be found.")
+    tx.delete(role)
+    return {"DeletionTaskId": f"task{role.path}{role.name}/{uuid.uuid4()}"}
+
+
+def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) -> Answer:
+    """GetServiceLinkedRoleDeletionStatus: a deletion that was begun has succeeded."""
+    task = request.params["DeletionTaskId"]
+    if not _TASK.fullmatch(task):
+        raise faults.no_such(f"Deletion task {task} cannot be found.")
+    return {"Status": "SUCCEEDED"}
+
+
+# -- instance profiles ----------------------------------------------------------------------
+
+
+def create_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+    account, params = request.account, request.params
+    profile = InstanceProfile(
+        account=account,
+        name=params["InstanceProfileName"],
+        path=params.get("Path", "/"),
+        unique_id=identifiers.unique_id("AIPA", account),
+        created=request.now,
+        tags=tagging.checked(params.get("Tags", ())),
+    )
+    lookups.put_new(tx, profile, profile.name)
+    return {"InstanceProfile": shapes.instance_profile(tx, profile)}
+
+
+def get_instance_profile(view: View, request: ApiRequest) -> Answer:
+    profile = lookups.named(view, InstanceProfile, request)
+    return {"InstanceProfile": shapes.instance_profile(view, profile)}
+
+
+def list_instance_profiles(view: View, request: ApiRequest) -> Answer:
+    profiles, prefix = view.all(InstanceProfile, request.account), request.params.get("PathPrefix")
+    return _page(view, request, shapes.by_name(profiles, prefix))
+
+
+def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
+    return _page(view, request, profiles_with(view, lookups.named(view, Role, request)))
+
+
+def _page(view: View, request: ApiRequest, found: Sequence[InstanceProfile]) -> Answer:
+    show = partial(shapes.instance_profile, view, whole=False)
+    return shapes.page("InstanceProfiles", found, request.params, show)
+
+
+def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
+    """The instance profiles that hold the role."""
+    found = view.all(InstanceProfile, role.account)
+    return shapes.by_name(profile for profile in found if profile.role == role.key)
+
+
+def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+    """AddRoleToInstanceProfile: one role at most."""
+    profile = lookups.named(tx, InstanceProfile, request)
+    role = lookups.named(tx, Role, request)
+    faults.check_quota("InstanceSessionsPerInstanceProfile", 1, 1 if profile.role else 0)
+    tx.put(replace(profile, role=role.key))
+    return {}
+
+
+def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+    profile = lookups.named(tx, InstanceProfile, request)
+    role = lookups.named(tx, Role, request)
+    if profile.role != role.key:
+        raise faults.no_such(f"The role with name {role.name} cannot be found.")
+    tx.put(replace(profile, role=""))
+    return {}
+
+
+def delete_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteInstanceProfile, once it has no role."""
+    profile = lookups.named(tx, InstanceProfile, request)
+    faults.refuse_if_held((profile.role, "remove roles from instance profile"))
+    tx.delete(profile)
+    return {}
+
+
+READS: Reads = {
+    "GetInstanceProfile": get_instance_profile,
+    "GetRole": get_role,
+    "GetServiceLinkedRoleDeletionStatus": get_service_linked_role_deletion_status,
+    "ListInstanceProfiles": list_instance_profiles,
+    "ListInstanceProfilesForRole": list_instance_profiles_for_role,
+    "ListRoles": list_roles,
+}
+
+
+def writes(judge: Judge) -> Writes:
+    """The operations that change roles; ``judge`` knows which principals there are by now."""
+    return {
+        "AddRoleToInstanceProfile": add_role_to_instance_profile,
+        "CreateInstanceProfile": create_instance_profile,
+        "CreateRole": partial(create_role, judge),
+        "CreateServiceLinkedRole": create_service_linked_role,
+        "DeleteInstanceProfile": delete_instance_profile,
+        "DeleteRole": delete_role,
+        "DeleteServiceLinkedRole": delete_service_linked_role,
+        "RemoveRoleFromInstanceProfile": remove_role_from_instance_profile,
+        "UpdateAssumeRolePolicy": partial(update_assume_role_policy, judge),
+        "UpdateRole": update_role,
+        "UpdateRoleDescription": update_role_description,
+    }

@@ -1,1 +1,0 @@
-"""Sessions on the word of an identity provider: OpenID Connect and SAML."""
