@@ -71,7 +71,9 @@ def of_user(tx: Transaction) -> Session:
 
 @pytest.fixture
 def tx() -> Transaction:
-    return Transaction(Snapshot.of([Account(account=ACCOUNT, name="a", canonical_id="c"), ROLE, USER]))
+    return Transaction(
+        Snapshot.of([Account(account=ACCOUNT, name="a", canonical_id="c"), ROLE, USER])
+    )
 
 
 def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
