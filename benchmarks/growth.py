@@ -42,7 +42,7 @@ def rows(runs: int) -> list[Row]:
         found = [
             _statements(runs),
             _steps("steps that read", _READING, _reading_step, little, runs),
-            _steps("steps that make a user, taken back", _MAKING, _making_step, little, runs),
+            _steps("steps that make a user, undone", _MAKING, _making_step, little, runs),
         ]
         _remember(little, much)
         found += _history(little, much, runs)
@@ -138,7 +138,7 @@ stages:
 _TAIL = """    checkpoint:
       - {says: It is me, as: admin, call: sts.GetCallerIdentity, expect: "Arn != ''"}
   - id: cleanup
-    title: Take everything back
+    title: Undo everything
     intro: All of it.
     cleanup: true
     checkpoint:

@@ -2,7 +2,7 @@
 
     python benchmarks/plain_boto3.py ENDPOINT ACCESS_KEY_ID SECRET_ACCESS_KEY [--unproved]
 
-With ``--unproved`` it leaves out what the lab asks in order to take nothing back that others
+With ``--unproved`` it leaves out what the lab asks in order to undo nothing that others
 need, and to prove that nothing is left: what remains is the lab's own calls.
 
 Where a call must be refused, it is made and its refusal is taken; an account without

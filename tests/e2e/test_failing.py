@@ -1,4 +1,4 @@
-"""The lab fails where it should, and is then taken back."""
+"""The lab fails where it should, and is then undone."""
 
 import re
 from pathlib import Path

@@ -263,7 +263,7 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     assert agreed.exitstatus == 0
 
     cleaned = spawned("cleanup")
-    cleaned.expect("Take this back in account 111122223333")
+    cleaned.expect("Undo this in account 111122223333")
     cleaned.sendline("c")
     cleaned.expect("is left")
     cleaned.expect(pexpect.EOF)

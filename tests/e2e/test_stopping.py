@@ -1,4 +1,4 @@
-"""A run that is stopped at any point goes on, or is taken back."""
+"""A run that is stopped at any point goes on, or is undone."""
 
 import json
 import signal
@@ -65,7 +65,7 @@ def test_ctrl_c_says_how_to_go_on_and_then_it_does(machine: Machine):
     done = interrupt(process)
     assert done.code == 130
     assert "Stopped." in done.out
-    assert "`stslab run` goes on from here, `stslab cleanup` takes everything back." in done.out
+    assert "`stslab run` goes on from here, `stslab cleanup` undoes everything." in done.out
     assert "Traceback" not in done.out
     again = machine.stslab("run", "--yes")
     assert again.code == 0, again.said

@@ -59,7 +59,7 @@ def story() -> list[events.Event]:
             (
                 StageShown("create-user", "Create a user with no permissions", "done"),
                 StageShown("deploy-role", "Deploy a role that can read one bucket", "current"),
-                StageShown("cleanup", "Take everything back"),
+                StageShown("cleanup", "Undo everything"),
             ),
         ),
         events.Foreseen(

@@ -107,7 +107,7 @@ class Process:
         return standing.run.id
 
     def clean_up(self) -> None:
-        """What `stslab cleanup` does: every unfinished run is taken back."""
+        """What `stslab cleanup` does: every unfinished run is undone."""
         for run in self.journal.unfinished():
             self.cleanup.run(run.id)
 

@@ -54,7 +54,7 @@ class World:
     def number(self) -> str:
         return f"{next(self.counter):016d}"
 
-    def inventory(self) -> dict[str, list[str]]:
+    def everything(self) -> dict[str, list[str]]:
         """All there is, to be compared."""
         return {
             "users": sorted(self.users),

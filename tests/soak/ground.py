@@ -159,7 +159,7 @@ class Ground:
 
     # The account
 
-    def inventory(self) -> dict[str, str]:
+    def everything(self) -> dict[str, str]:
         """All that is in the account, each thing with what it consists of."""
         return {**self._identities(), **self._buckets(), **self._stacks()}
 

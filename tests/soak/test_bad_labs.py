@@ -40,7 +40,7 @@ def linted(ground: Ground, paths: list[Path]) -> set[str]:
 
 def prove(ground: Ground, folder: Path, number: int, runs: int) -> str:
     """Lint so many, run some of the invalid ones; in words how many."""
-    before = ground.inventory()
+    before = ground.everything()
     paths = broken_labs(folder, number, seed=number)
     invalid: set[str] = set()
     for start in range(0, number, 100):
@@ -53,7 +53,7 @@ def prove(ground: Ground, folder: Path, number: int, runs: int) -> str:
         assert "✘" in done.said
         calls = [moment for moment in done.story if moment[2] in ("call", "journal")]
         assert calls == []
-    assert difference(before, ground.inventory()) == []
+    assert difference(before, ground.everything()) == []
     assert ground.runs() == []
     return f"{number} broken labs linted, {len(invalid)} invalid; {len(chosen)} of them run: no call, no run begun"
 

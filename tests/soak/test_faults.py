@@ -30,7 +30,7 @@ def case(ground: Ground, kind: str, at: int, before: dict[str, str]) -> tuple[st
         problems = [] if clear and ended.code in STOPPED else [f"unclear: {ended.said[-500:]}"]
         cleaned = ground.stslab("cleanup")
         problems += [] if cleaned.code == 0 else [f"cleanup: {cleaned.code} {cleaned.said[-500:]}"]
-    problems += difference(before, ground.inventory())
+    problems += difference(before, ground.everything())
     problems += [
         f"run {run} is {one}" for run, one in ground.runs() if one in ("active", "undoing")
     ]
@@ -52,7 +52,7 @@ def struck_at(
 ) -> tuple[Counter[tuple[str, str]], list[str]]:
     counts: Counter[tuple[str, str]] = Counter()
     bad: list[str] = []
-    before = ground.inventory()
+    before = ground.everything()
     for at in calls:
         how, problems = case(ground, kind, at, before)
         if how == "not reached":
@@ -60,7 +60,7 @@ def struck_at(
         counts[kind, how] += 1
         if problems:
             bad += [f"{kind} at call {at}: {problem}" for problem in problems]
-            before = ground.inventory()
+            before = ground.everything()
     ground.rehearse(None)
     return counts, bad
 
@@ -90,7 +90,7 @@ def test_each_call(ground: Ground, kind: str, table):
 @pytest.mark.parametrize("seed", range(10))
 def test_all_of_a_real_account_at_once(ground: Ground, seed: int, table):
     """Delays, throttling, errors, resets and slow stacks together, from ten seeds."""
-    before = ground.inventory()
+    before = ground.everything()
     ground.rehearse(
         f"seed={seed},keys=0..2s,users=0..1s,roles=0..2s,policies=0..2s,throttle=0.1,errors=0.05,"
         "errors-after=0.02,reset-before=0.02,reset-after=0.02,slow-stacks=300ms"
@@ -102,14 +102,14 @@ def test_all_of_a_real_account_at_once(ground: Ground, seed: int, table):
     ground.rehearse(None)
     table(f"seed {seed}: run ended with {ended.code}, cleanup with {cleaned.code}, {struck}")
     assert cleaned.code == 0, cleaned.said
-    assert difference(before, ground.inventory()) == []
+    assert difference(before, ground.everything()) == []
 
 
 @pytest.mark.parametrize(
     "fault", ["fail-stacks=Bucket", "fail-stacks=StsRole", "fail-deletes=Bucket+StsRole"]
 )
 def test_stacks_that_fail(ground: Ground, fault: str):
-    before = ground.inventory()
+    before = ground.everything()
     ground.rehearse(f"seed=1,{fault}")
     ended = ground.stslab("run", "--yes")
     if fault.startswith("fail-stacks"):
@@ -121,7 +121,7 @@ def test_stacks_that_fail(ground: Ground, fault: str):
         assert ended.code == 0, ended.said
         assert "Rehearsed: it could not be deleted." in ended.said
     ground.rehearse(None)
-    assert difference(before, ground.inventory()) == []
+    assert difference(before, ground.everything()) == []
 
 
 @pytest.mark.parametrize("spec", ["keys=2s,roles=2s", "policies=2s,users=1s,slow-stacks=1s"])

@@ -58,7 +58,7 @@ def problems_after(ground: Ground, before: dict[str, str], *, anew: bool) -> lis
     decoy = ground.decoy(runs[0][0] if runs else "none")
     cleaned = clean_up(ground, anew=anew)
     found = [] if cleaned.code == 0 else [f"cleanup ended with {cleaned.code}: {cleaned.said}"]
-    after = ground.inventory()
+    after = ground.everything()
     if f"UserDetailList {decoy}" in after:
         ground.remove_decoy(decoy)
         del after[f"UserDetailList {decoy}"]
@@ -81,10 +81,10 @@ def case(ground: Ground, tally: Tally, at: int, before: dict[str, str]) -> None:
 
 
 def killed_at(ground: Ground, points: Iterable[int]) -> Tally:
-    tally, before = Tally(), ground.inventory()
+    tally, before = Tally(), ground.everything()
     for at in points:
         case(ground, tally, at, before)
-        before = ground.inventory() if tally.bad else before
+        before = ground.everything() if tally.bad else before
     return tally
 
 
@@ -113,7 +113,7 @@ def test_every_point(ground: Ground, shard: int, table):
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_point_of_the_cleanup(ground: Ground, shard: int, table):
     """Cleanup itself is killed at each of its points, and then run again."""
-    tally, before, at = Tally(), ground.inventory(), shard - 1
+    tally, before, at = Tally(), ground.everything(), shard - 1
     while True:
         at += SHARDS
         assert ground.stslab("run", "--yes", "--to", "verify-access").code == 0
@@ -128,5 +128,5 @@ def test_every_point_of_the_cleanup(ground: Ground, shard: int, table):
 
 def test_the_look_alikes_are_there(ground: Ground):
     """Otherwise nothing would have been spared."""
-    named = [name for name in ground.inventory() if "u0000000" in name or "sts-example" in name]
+    named = [name for name in ground.everything() if "u0000000" in name or "sts-example" in name]
     assert len(named) >= 6

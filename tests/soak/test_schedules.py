@@ -170,8 +170,8 @@ class Schedule(RuleBasedStateMachine):
         self.ground.rehearse(None)
         runs = self.ground.runs()
         cleaned = self.ground.stslab("cleanup", "--all")
-        left = difference(self.before, self.ground.inventory())
-        type(self).before = self.ground.inventory()
+        left = difference(self.before, self.ground.everything())
+        type(self).before = self.ground.everything()
         assert left == [], f"{runs[:3]}: {left}\n{cleaned.said}"
         assert cleaned.code == 0, cleaned.said
         assert {state for _, state in self.ground.runs()} <= {"finished", "cleaned"}
@@ -184,7 +184,7 @@ def schedules(ground: Ground, number: int, steps: int, seed: int) -> str:
     if "mine" not in names:
         ground.iam.create_group(GroupName="mine")
     ground.haste = HASTE
-    before = ground.inventory()
+    before = ground.everything()
     members = {"ground": ground, "before": before, "done": Counter()}
     machine: Any = type(f"Schedule{seed}", (Schedule,), members)
     run_state_machine_as_test(

@@ -45,19 +45,19 @@ class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C inside says how the run goes on, or is taken back; so does a closed pipe."""
+    """Ctrl-C inside says how the run goes on, or is undone; so does a closed pipe."""
     try:
         yield
     except BrokenPipeError:
         silence_stdout()
         raise StslabError(
             "stdout was closed, so the command stopped.",
-            "`stslab run` goes on from here, `stslab cleanup` takes everything back.",
+            "`stslab run` goes on from here, `stslab cleanup` undoes everything.",
         ) from None
     except (KeyboardInterrupt, click.Abort):
         raise Interrupted(
             "Stopped.",
-            "`stslab run` goes on from here, `stslab cleanup` takes everything back.",
+            "`stslab run` goes on from here, `stslab cleanup` undoes everything.",
         ) from None
 
 
@@ -125,7 +125,7 @@ def _tell_bug(error: BaseException) -> None:
         StslabError(
             f"This is a bug in stslab: {type(error).__name__}.",
             f"What happened is in {log}; please report it. "
-            "`stslab cleanup` takes back what a run has made.",
+            "`stslab cleanup` undoes what a run has made.",
         )
     )
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def show_cleanup(
     console: Console, run: str, planned: "Sequence[Planned]", describe: Describe
 ) -> None:
-    """What cleanup of a run would take back, in its order, with the calls."""
+    """What cleanup of a run would undo, in its order, with the calls."""
     paper = Paper(console)
     count = counted(len(planned), "thing")
-    paper.prose(f"Cleanup of run {run} would take back {count}, last made first:", style="bold")
+    paper.prose(f"Cleanup of run {run} would undo {count}, last made first:", style="bold")
     for one in planned:
         aside = "if it is there" if one.perhaps else ""
         paper.line(paper.symbols.pending, "dim", one.thing, indent=2, aside=aside)

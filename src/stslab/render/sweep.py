@@ -1,4 +1,4 @@
-"""Draws what a sweep of an account found, before anything is taken back."""
+"""Draws what a sweep of an account found, before anything is undone."""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def show_found(
         style="bold",
     )
     if not chosen:
-        paper.line(paper.symbols.done, "green", "There is nothing to take back.")
+        paper.line(paper.symbols.done, "green", "There is nothing to undo.")
     for run in chosen:
         _run(paper, run, describe)
     for run in found.runs:

@@ -231,7 +231,7 @@ def test_the_map_tells_done_from_current_from_pending_without_colour():
     text = drawn(story()[:1])
     assert "✔ 1. Create" in text
     assert "▶ 2. Deploy" in text
-    assert "○ 3. Take" in text
+    assert "○ 3. Undo" in text
 
 
 def test_the_end_counts_what_was_proved():

@@ -31,7 +31,7 @@ def stopped(assume_role, tmp_path) -> Machine:
 
 def strangers_of(world: World) -> Counter[str]:
     """Everything in the account, as words that can be counted."""
-    return Counter(f"{kind} {name}" for kind, names in world.inventory().items() for name in names)
+    return Counter(f"{kind} {name}" for kind, names in world.everything().items() for name in names)
 
 
 def clean_up(machine: Machine) -> type[Exception] | None:
@@ -75,8 +75,10 @@ def test_records_that_changed_and_still_make_sense(stopped: Machine):
     path = stopped.folder / "journal.sqlite"
     tables(path, lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     whole, chance = path.read_bytes(), random.Random(5)
-    strangers = sorted({str(name) for names in lookalikes().inventory().values() for name in names})
-    before = stopped.world.inventory()
+    strangers = sorted(
+        {str(name) for names in lookalikes().everything().values() for name in names}
+    )
+    before = stopped.world.everything()
     refused = 0
     for _ in range(ROWS):
         put(path, whole)
@@ -84,7 +86,7 @@ def test_records_that_changed_and_still_make_sense(stopped: Machine):
         if path.read_bytes() == whole:
             continue
         assert clean_up(stopped) is not None
-        assert stopped.world.inventory() == before
+        assert stopped.world.everything() == before
         refused += 1
     assert refused > ROWS // 2
 

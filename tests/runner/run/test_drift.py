@@ -104,7 +104,7 @@ def test_what_is_gone_is_made_again_and_the_run_goes_on(begun: Machine, drift: A
         drift
     ]
     assert all(one.again for one in begun.said(StepDrifted))
-    left = begun.world.inventory()
+    left = begun.world.everything()
     assert not any(left.values()), left
 
 
@@ -117,13 +117,13 @@ def test_what_was_asked_first_is_done_as_well(begun: Machine, drift: Any) -> Non
         process.runner.restore("verify-access")
         process.run()
     assert begun.said(StepFailed) == []
-    assert not any(begun.world.inventory().values())
+    assert not any(begun.world.everything().values())
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda each: each.__name__)
 def test_it_can_be_asked_first_and_asking_changes_nothing(begun: Machine, drift: Any) -> None:
     drift(begun)
-    before = begun.world.inventory()
+    before = begun.world.everything()
     with begun.process() as process:
         process.runner.start_or_resume()
         first = process.runner.drift("verify-access")
@@ -131,7 +131,7 @@ def test_it_can_be_asked_first_and_asking_changes_nothing(begun: Machine, drift:
     assert first == again
     assert first
     assert first[0].what.startswith(DRIFTS[drift][0])
-    assert begun.world.inventory() == before
+    assert begun.world.everything() == before
     assert begun.said(StepDrifted) == []
 
 
@@ -298,7 +298,7 @@ def test_a_key_and_its_profile_by_hand(machine: Machine) -> None:
         assert process.runner.scope()["profiles"]["sts"]["access_key_id"] == made["AccessKeyId"]
         process.clean_up()
     assert made["SecretAccessKey"] not in str(machine.events)
-    assert machine.world.inventory()["keys"] == []
+    assert machine.world.everything()["keys"] == []
 
 
 def test_a_session_by_hand_in_the_place_of_one_that_ended(begun: Machine) -> None:

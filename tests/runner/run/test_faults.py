@@ -56,7 +56,7 @@ def test_a_lost_answer_is_looked_up_and_nothing_is_made_twice(machine, call):
     made = [line for line in machine.world.log if f"admin {call} " in line]
     # A key whose secret nobody has seen is deleted, and another one made.
     assert len(made) == (2 if call == "iam.CreateAccessKey" else 1)
-    assert machine.world.inventory()["keys"] == []
+    assert machine.world.everything()["keys"] == []
 
 
 @pytest.mark.parametrize("kind", [LOST_BEFORE, LOST_AFTER, SERVER_ERROR, THROTTLE])
@@ -88,7 +88,7 @@ def test_a_refused_step_says_what_aws_said_and_can_be_resumed(machine):
     assert (failed.code, failed.message) == ("AccessDenied", "not authorized")
     with machine.process() as process:
         process.run()
-    assert machine.world.inventory()["users"] == []
+    assert machine.world.everything()["users"] == []
 
 
 def test_a_stack_that_rolled_back_is_deleted_and_made_anew(machine):
@@ -96,14 +96,14 @@ def test_a_stack_that_rolled_back_is_deleted_and_made_anew(machine):
     error = try_to_run(machine, lambda _n, _c: None)
     assert error
     assert "already exists" in error.message
-    assert machine.world.inventory()["stacks"] != []
+    assert machine.world.everything()["stacks"] != []
     with machine.process() as process:
         process.run(last="deploy-role")
         assert machine.world.stacks[next(iter(machine.world.stacks))]["StackStatus"] == (
             "CREATE_COMPLETE"
         )
         process.clean_up()
-    assert machine.world.inventory()["stacks"] == []
+    assert machine.world.everything()["stacks"] == []
 
 
 def test_a_wrong_checkpoint_stops_with_what_did_not_hold(machine):

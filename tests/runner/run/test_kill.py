@@ -1,4 +1,4 @@
-"""Killed at any point, a run can be taken back whole, and can go on to its end."""
+"""Killed at any point, a run can be undone whole, and can go on to its end."""
 
 import pytest
 from tests.runner.conftest import Machine
@@ -65,7 +65,7 @@ def chosen(moments: list[str], every: int) -> range:
 
 
 def assert_only_others_left(machine: Machine) -> None:
-    assert machine.world.inventory() == lookalikes().inventory()
+    assert machine.world.everything() == lookalikes().everything()
     assert machine.profiles.names() == ("admin",)
 
 

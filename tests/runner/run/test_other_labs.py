@@ -99,7 +99,7 @@ def test_a_lost_answer_of_an_unknown_kind_stops_the_run(make, fault):
     machine = make(URL_KNOWN)
     with pytest.raises(RunError, match="Nothing tells whether"):
         run_one(machine, always("sqs.CreateQueue", fault))
-    # Its undo names the run, so it can take back nothing of anybody else's.
+    # Its undo names the run, so it can undo nothing of anybody else's.
     clean_up(machine)
     assert machine.world.queues == set()
 
@@ -138,13 +138,13 @@ def test_somebody_elses_user_is_not_changed(make, step, call):
         make(step)
     machine = make(step, judged=False)
     machine.world.iam_create_user("alice")
-    before = machine.world.inventory()
+    before = machine.world.everything()
     with pytest.raises(NotOwn, match="would change") as refused:
         run_one(machine)
     assert refused.value.exit_code == 2
     assert call not in "".join(machine.world.log)
     clean_up(machine)
-    assert machine.world.inventory() == before
+    assert machine.world.everything() == before
 
 
 def test_what_a_step_cannot_save_stops_the_run(make):

@@ -109,7 +109,7 @@ def test_credentials_that_were_lost_are_made_anew(begun):
         assert len(begun.world.keys) == 1
         assert begun.profiles.get("sts").access_key_id in begun.world.keys
         process.clean_up()
-    assert begun.world.inventory()["keys"] == []
+    assert begun.world.everything()["keys"] == []
 
 
 def test_a_session_that_expired_is_assumed_again(begun):
@@ -127,7 +127,7 @@ def test_a_new_embedded_account_starts_the_lab_anew(begun):
         assert process.run() == "run00002"
         assert process.journal.run("run00001").state is RunState.LOST
     assert "gone" in begun.said(Notice)[0].message
-    assert begun.world.inventory()["users"] == []
+    assert begun.world.everything()["users"] == []
 
 
 def test_another_real_account_is_refused(machine):

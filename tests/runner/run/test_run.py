@@ -16,13 +16,13 @@ from stslab.runner.ports import Reason
 
 
 def test_the_whole_lab_is_proved_and_nothing_is_left(machine):
-    before = machine.world.inventory()
+    before = machine.world.everything()
     with machine.process() as process:
         run = process.run()
         assert process.journal.run(run).state is RunState.FINISHED
         assert process.runner.stages_done == STAGES
         process.runner.finish()
-    assert machine.world.inventory() == before
+    assert machine.world.everything() == before
     assert machine.profiles.names() == ("admin",)
     claims = sum(len(stage.checkpoint) for stage in machine.lab.stages)
     assert [check.held for check in machine.said(CheckFinished)] == [True] * claims

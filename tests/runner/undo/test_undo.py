@@ -38,7 +38,7 @@ def add_by_hand(world) -> None:
     world.roles[world.stacks[STACK]["role"]]["policies"].append("ByHand")
 
 
-def test_it_goes_backwards_and_proves_each_thing(left_open):
+def test_it_undoes_the_last_first_and_proves_each_thing(left_open):
     with left_open.process() as process:
         removed = process.cleanup.run("run00001")
     words = [thing.split()[0] for thing in removed]
@@ -54,9 +54,9 @@ def test_what_was_added_by_hand_is_planned_and_removed(left_open):
     add_by_hand(left_open.world)
     with left_open.process() as process:
         planned = process.cleanup.plan("run00001", extras=True)
-        before = left_open.world.inventory()
+        before = left_open.world.everything()
         extras = {extra for one in planned for extra in one.extras}
-        assert left_open.world.inventory() == before
+        assert left_open.world.everything() == before
         process.clean_up()
     assert "its inline policy ByHand" in extras
     assert "its membership of group helpers" in extras
@@ -136,12 +136,12 @@ def test_what_was_there_before_is_neither_adopted_nor_deleted(machine, stage):
         machine.world.iam_create_user(USER)
     else:
         machine.world.cloudformation_create_stack(STACK, [bucket], [OTHERS])
-    before = machine.world.inventory()
+    before = machine.world.everything()
     with machine.process() as process:
         with pytest.raises(Exception, match="was there before"):
             process.run()
         process.clean_up()
-    assert machine.world.inventory() == before
+    assert machine.world.everything() == before
 
 
 @pytest.mark.parametrize("call", ["iam.CreateUser", "cloudformation.CreateStack"])

@@ -30,7 +30,7 @@ def refused(code: str, call: Callable[..., Any], **params: Any) -> None:
 
 
 class BotoLab:
-    """The whole lab with boto3, and all taken back again."""
+    """The whole lab with boto3, and all undone again."""
 
     def __init__(self, account: Account, name: str) -> None:
         self.account = account

@@ -13,7 +13,7 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 
 @click.command("env")
 @click.option("--shell", type=click.Choice(_SHELLS), help="Whose syntax; else that of $SHELL.")
-@click.option("--unset", is_flag=True, help="Print what takes it back.")
+@click.option("--unset", is_flag=True, help="Print what undoes it.")
 @as_option
 @where_options
 def command(

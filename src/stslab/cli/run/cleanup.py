@@ -1,4 +1,4 @@
-"""``stslab cleanup``: takes everything back, and proves it."""
+"""``stslab cleanup``: undoes everything, and proves it."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Without any journal: find what stslab left in the account, by its tag.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be taken back.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
 @json_option
 @consent_options
 @where_options
@@ -41,9 +41,9 @@ def command(
     profile: str,
     region: str,
 ) -> None:
-    """Take back all that RUN (the current run) has made, in reverse, and prove that it is gone.
+    """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
 
-    What is taken back comes from the run's journal alone. Exit code 5 if anything is left.
+    What is undone comes from the run's journal alone. Exit code 5 if anything is left.
     With --sweep it comes from the account: what carries the tag stslab:run, and that run's id
     in its name. Runs of others may be among it; RUN names one.
     """
@@ -89,7 +89,7 @@ def _chosen(laid: "Bench", where: Where, run: str, *, every: bool) -> "list[RunR
 
 
 def _by_region(runs: "list[RunRecord]") -> "dict[str, list[RunRecord]]":
-    """Each run is taken back where it began: a stack is found in its own region alone."""
+    """Each run is undone where it began: a stack is found in its own region alone."""
     places: dict[str, list[RunRecord]] = {}
     for run in runs:
         places.setdefault("" if run.kind == "sandbox" else run.region, []).append(run)
@@ -122,7 +122,7 @@ def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRe
 
     _say_plans(laid, cleanup, runs, extras=True)
     info = opened.target.info
-    asked = f"Take this back in account {info.account} ({info.region}), as {info.caller}?"
+    asked = f"Undo this in account {info.account} ({info.region}), as {info.caller}?"
     return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
 
 
@@ -134,7 +134,7 @@ def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, ex
 
 
 def cleaner(laid: "Bench", opened: "Open") -> "Cleanup":
-    """What takes runs back on this account."""
+    """What undoes runs on this account."""
     from stslab.runner.undo.cleanup import Cleanup
 
     return Cleanup(
@@ -165,7 +165,7 @@ def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
 
 
 def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> None:
-    """Find leftovers (of one run, if named), show them, ask, and take them back.
+    """Find leftovers (of one run, if named), show them, ask, and undo them.
 
     Raises:
         UndoIncomplete: something is left that carries stslab's tag.
@@ -209,7 +209,7 @@ def _sweep_wanted(laid: "Bench", opened: "Open", chosen: "tuple[FoundRun, ...]")
 
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
-    asked = f"Take back {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
+    asked = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
     return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
 
 

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Walk through LAB (an id, or a lab file), or go on where it was stopped.
 
-    At a terminal it waits for you between stages. What it made is taken back in its last
+    At a terminal it waits for you between stages. What it made is undone in its last
     stage; `stslab cleanup` does that at any time.
     """
     from stslab.aws.target import kind_of

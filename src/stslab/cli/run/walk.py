@@ -87,7 +87,7 @@ class Walk:
         Raises:
             RunError: a step failed, or a stage lacks what it needs.
             CheckFailed: a checkpoint does not hold.
-            UndoIncomplete: something could not be taken back, or the lab is through and leaves it.
+            UndoIncomplete: something could not be undone, or the lab is through and leaves it.
         """
         standing = self.runner.start_or_resume()
         for stage in stages:
@@ -128,7 +128,7 @@ def end(
             f"The lab is through, and {counted(len(told.left), 'thing')} of run {told.run} {are}"
             " still in the account.",
             told.left,
-            "Take everything back: stslab cleanup",
+            "Undo everything: stslab cleanup",
         )
     if told.outcome == "open":
         say_what_to_try(console, runner.scope())
@@ -151,7 +151,7 @@ def say_what_to_try(console: "Console", scope: Mapping[str, Any]) -> None:
 
 
 def say_how_to_go_on(console: "Console") -> None:
-    """How a run that stands still goes on, or is taken back."""
+    """How a run that stands still goes on, or is undone."""
     paper = Paper(console)
     paper.blank()
     paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)

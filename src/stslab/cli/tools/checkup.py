@@ -149,7 +149,7 @@ def _journal(home: Home) -> Iterator[Checked]:
             WARNING,
             f"run {run.id} ({run.lab}, account {run.account}, {run.target}) began"
             f" {run.started[:16].replace('T', ' ')} UTC and is not ended",
-            f"Go on: stslab run{flags}. Take it back: stslab cleanup {run.id}{flags}",
+            f"Go on: stslab run{flags}. Undo it: stslab cleanup {run.id}{flags}",
         )
 
 

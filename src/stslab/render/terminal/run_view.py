@@ -218,14 +218,14 @@ def _what_now(paper: Paper, event: CheckFinished) -> None:
 
 
 def undo_started(paper: Paper, event: UndoStarted) -> None:
-    """How much there is to take back."""
+    """How much there is to undo."""
     paper.blank()
     count = counted(len(event.things), "thing")
-    paper.prose(f"Cleaning up run {event.run}: {count} to take back, last made first", style="bold")
+    paper.prose(f"Cleaning up run {event.run}: {count} to undo, last made first", style="bold")
 
 
 def undo_finished(paper: Paper, event: UndoFinished) -> None:
-    """One thing, and how taking it back went."""
+    """One thing, and how undoing it went."""
     paper.wait.ended()
     failed = event.outcome is UndoOutcome.FAILED
     sign = paper.symbols.failed if failed else paper.symbols.done
