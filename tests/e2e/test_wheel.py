@@ -42,6 +42,7 @@ def test_labs_templates_and_policies_travel_in_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("lab/steps.yaml", "templates/sts-role.yaml", "policy.json", "docs/learners.md"):
         assert f"stslab/_bundled/{name}" in names
+    assert "stslab/render/report/page.html" in names
     assert not [name for name in names if name.startswith("tests/")]
 
 

@@ -7,7 +7,7 @@ from tests.runner.conftest import CLAIMS, STAGES, Machine
 from tests.runner.fakes import REFUSE
 
 from stslab.errors import JournalError
-from stslab.render.report import as_markdown
+from stslab.render.report.text import as_markdown
 from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report

@@ -39,11 +39,12 @@ COMMANDS = {
         ("stslab status", "stslab status --all --json"),
     ),
     "report": Entry(
-        "stslab.cli.run.report:command",
+        "stslab.cli.tools.report:command",
         "Tell what a run did, with its proofs.",
         (
             "stslab report",
-            "stslab report --json > report.json",
+            "stslab report --html report.html",
+            "stslab report --learner Ana --json > report.json",
             "stslab report verify report.json",
         ),
     ),
@@ -193,10 +194,18 @@ SAML = {
 }
 
 REPORT = {
-    "of": Entry("stslab.cli.run.report:about", ""),
+    "of": Entry("stslab.cli.tools.report:about", ""),
     "verify": Entry(
-        "stslab.cli.run.report:verify",
+        "stslab.cli.tools.report:verify",
         "Say what can be known of a report, and what can't.",
         ("stslab report verify report.json", "stslab report verify - < report.json"),
+    ),
+    "merge": Entry(
+        "stslab.cli.tools.report:merge",
+        "Merge the reports of a class into one table.",
+        (
+            "stslab report merge ana.json ben.json --csv > class.csv",
+            "stslab report merge ana.json ben.json --html > class.html",
+        ),
     ),
 }

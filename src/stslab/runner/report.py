@@ -12,7 +12,7 @@ from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import EntryState, RunRecord, RunState, Told
+from stslab.runner.journal.records import EntryState, Prediction, RunRecord, RunState, Told
 from stslab.runner.journal.score import Concept, by_concept
 from stslab.runner.journal.standing import StageState, Standing, standing
 from stslab.runner.journal.store import Journal
@@ -58,18 +58,20 @@ class Report:
 
     ``clean`` is true once cleanup has proved that nothing is left. ``seconds`` is the time
     from the run's begin to its end, pauses included; None while it goes on. ``links`` are the
-    run's records as the journal has them.
+    run's records as the journal has them. ``learner`` is who they say they are.
     """
 
     standing: Standing
     clean: bool
     seconds: float | None
+    predicted: tuple[Prediction, ...]
     predictions: tuple[Concept, ...]
     hints: int
     calls: tuple[CallTold, ...]
     removed: tuple[RemovedTold, ...]
     remaining: tuple[str, ...]
     links: tuple[Link, ...]
+    learner: str = ""
 
     @property
     def run(self) -> RunRecord:
@@ -83,6 +85,7 @@ class Report:
         return {
             "report": ABOUT,
             "stslab": __version__,
+            "learner": self.learner,
             "run": run,
             "proved": stands.proved,
             "clean": self.clean,
@@ -97,6 +100,7 @@ class Report:
                 for one in stands.stages
             ],
             "claims": [asdict(one) for one in stands.claims],
+            "predicted": [asdict(one) for one in self.predicted],
             "predictions": [asdict(one) for one in self.predictions],
             "hints": self.hints,
             "calls": [asdict(one) for one in self.calls],
@@ -129,6 +133,7 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         standing=stands,
         clean=run.state in _IS_CLEAN,
         seconds=_between(run.started, run.ended),
+        predicted=past.predictions(),
         predictions=by_concept(past.predictions()),
         hints=len(past.hints()),
         calls=tuple(_call(run, one) for one in calls),

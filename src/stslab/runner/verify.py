@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import MsgspecError, convert
@@ -22,8 +22,8 @@ UNKNOWABLE = (
 """What no report of a machine of somebody else's can show."""
 
 _HOW = "Hand in what `stslab report RUN --json` prints: it carries the run's records."
-# Told by the stslab that made the report, not by the run.
-_OF_STSLAB = ("stslab", "report")
+# Told by the stslab that made the report, or by the learner, not by the run.
+_OF_STSLAB = ("stslab", "report", "learner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,9 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
         return None, (Finding(right=False, says=says),)
     whole = Finding(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
-        report = told(Past.of(run, links), links)
+        report = replace(
+            told(Past.of(run, links), links), learner=str(handed_in.get("learner", ""))
+        )
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
         return None, (whole, Finding(right=False, says=f"Its records tell of no run: {error}"))
     return report, (whole, *_compared(handed_in, report))
@@ -75,6 +77,8 @@ def _parsed(text: str) -> Mapping[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise UsageError("This is no report in JSON: it can't be verified.", _HOW) from None
+    if isinstance(found, dict) and found.get("masked"):
+        raise UsageError("This report is masked, without its records: it can't be verified.", _HOW)
     wanted = {"run": dict, "records": list}
     if not isinstance(found, dict) or any(
         not isinstance(found.get(name), kind) for name, kind in wanted.items()

@@ -73,7 +73,7 @@ def _examples() -> Iterator[str]:
 @pytest.mark.parametrize("example", [*_examples()])
 def test_each_example_is_one_that_the_command_takes(example: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for file in ("lab.account", "report.json"):
+    for file in ("lab.account", "report.json", "ana.json", "ben.json"):
         (tmp_path / file).write_text("{}")
     group: click.Command = cli
     words = shlex.split(example)

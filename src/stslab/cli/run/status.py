@@ -73,7 +73,7 @@ def _fields(stands: "Standing") -> dict[str, Any]:
 
 
 def _say(runs: "list[Standing]") -> None:
-    from stslab.render.report import proved
+    from stslab.render.report.text import proved
     from stslab.render.terminal.console import make_console
     from stslab.render.terminal.paper import Paper
 

@@ -29,13 +29,13 @@ def as_markdown(report: "Report") -> str:
         ABOUT,
         "",
     ]
-    lines += _table(("", ""), facts(report))
+    lines += _table(("", ""), about_run(report))
     for stage in report.standing.stages:
-        lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {_came_of(stage)})", ""]
-        lines += [f"- {markdown_line(attempt)}" for attempt in _attempts(stage)] + [""]
+        lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {came_of(stage)})", ""]
+        lines += [f"- {markdown_line(attempt)}" for attempt in attempts(stage)] + [""]
         lines += _table(
             ("claim", "verdict", "asked", "proof", "request"),
-            (_claim_row(one) for one in _claims(report.standing, stage)),
+            (_claim_row(one) for one in claims_of(report.standing, stage)),
         )
     if report.predictions:
         lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
@@ -52,7 +52,7 @@ def as_markdown(report: "Report") -> str:
                 ", ".join(one.changes) or "nothing",
                 one.title,
                 one.outcome,
-                _spoken(one.seconds),
+                seconds_told(one.seconds),
             )
             for one in report.calls
         ),
@@ -74,13 +74,13 @@ def show_report(console: Console, report: "Report") -> None:
     """The report, for a person at a terminal."""
     paper = Paper(console)
     paper.prose(report.run.title, style="bold")
-    paper.fields(list(facts(report)), indent=2)
+    paper.fields(list(about_run(report)), indent=2)
     for stage in report.standing.stages:
         paper.blank()
-        paper.prose(f"{stage.title} ({stage.id}: {_came_of(stage)})", style="bold")
-        for attempt in _attempts(stage):
+        paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold")
+        for attempt in attempts(stage):
             paper.prose(attempt, indent=2, style="dim")
-        for claim in _claims(report.standing, stage):
+        for claim in claims_of(report.standing, stage):
             _show_claim(paper, claim)
     paper.blank()
     _show_predictions(paper, report)
@@ -101,7 +101,7 @@ def show_verified(console: Console, report: "Report | None", findings: "Sequence
     paper = Paper(console)
     if report:
         paper.prose(report.run.title, style="bold")
-        paper.fields(list(facts(report)), indent=2)
+        paper.fields(list(about_run(report)), indent=2)
         paper.prose(verdict(report), indent=2)
         paper.blank()
     paper.prose("What can be known", style="bold")
@@ -132,34 +132,35 @@ def proved(stands: "Standing") -> str:
     return "; ".join(parts)
 
 
-def facts(report: "Report") -> Iterator[tuple[str, str]]:
+def about_run(report: "Report") -> Iterator[tuple[str, str]]:
     """Who, when and where, as labels and values."""
     run = report.run
     pairs = (
         ("run", run.id),
         ("lab", f"{run.lab}, sha256 {run.sha256[:_SHOWN_OF_HASH]} with all that it includes"),
+        ("learner", f"{report.learner} (self-reported)" if report.learner else ""),
         ("who", run.person),
         ("caller", run.caller),
         ("account", f"{run.account} ({run.target}, {run.region})"),
         ("began", run.started),
         ("ended", run.ended or "not yet"),
-        ("took", _spoken(report.seconds)),
+        ("took", seconds_told(report.seconds)),
         ("state", str(run.state)),
         ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
     yield from ((label, value) for label, value in pairs if value)
 
 
-def _claims(stands: "Standing", stage: "Stage") -> Sequence["Claim"]:
+def claims_of(stands: "Standing", stage: "Stage") -> Sequence["Claim"]:
     return [one for one in stands.claims if one.stage == stage.id]
 
 
-def _came_of(stage: "Stage") -> str:
+def came_of(stage: "Stage") -> str:
     times = [one.seconds for one in stage.attempts if one.seconds is not None]
     return f"{stage.state}, {spoken(times[-1])}" if times else str(stage.state)
 
 
-def _attempts(stage: "Stage") -> Iterator[str]:
+def attempts(stage: "Stage") -> Iterator[str]:
     """What there is to say of each attempt at a stage."""
     for number, one in enumerate(stage.attempts, 1):
         yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{_lab(stage, one)}"
@@ -179,10 +180,10 @@ def _show_claim(paper: Paper, claim: "Claim") -> None:
         sign, style = paper.symbols.pending, "dim"
     else:
         sign, style = paper.symbols.failed, "red"
-    paper.line(sign, style, claim.says, indent=2, aside=_mark(claim))
-    asked = _asked(claim)
-    if claim.tries and asked:
-        paper.prose(asked, indent=4, style="dim")
+    paper.line(sign, style, claim.says, indent=2, aside=mark(claim))
+    how = asked(claim)
+    if claim.tries and how:
+        paper.prose(how, indent=4, style="dim")
     if claim.proof:
         paper.prose(one_line(claim.proof), indent=4, style="dim")
 
@@ -206,27 +207,27 @@ _MARKS = {
 _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
 
-def _mark(claim: "Claim") -> str:
+def mark(claim: "Claim") -> str:
     """The verdict in words: a refusal that the lab wants is a success."""
     if claim.verdict != "denied":
-        mark = _MARKS[claim.verdict]
+        words = _MARKS[claim.verdict]
     else:
         answer = "denied" if claim.code in _DENIALS else claim.code
         by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
         untold = "; AWS did not tell by which gate" if claim.by and not claim.gates else ""
-        mark = f"{answer}{by}, as it should be{untold}"
-    return f"{mark} (tried {claim.tries} times)" if claim.tries > 1 else mark
+        words = f"{answer}{by}, as it should be{untold}"
+    return f"{words} (tried {claim.tries} times)" if claim.tries > 1 else words
 
 
-def _asked(claim: "Claim") -> str:
+def asked(claim: "Claim") -> str:
     return f"{claim.call} as {claim.identity}" if claim.call else ""
 
 
 def _claim_row(claim: "Claim") -> tuple[str, ...]:
-    return claim.says, _mark(claim), _asked(claim), claim.proof, claim.request_id
+    return claim.says, mark(claim), asked(claim), claim.proof, claim.request_id
 
 
-def _spoken(seconds: float | None) -> str:
+def seconds_told(seconds: float | None) -> str:
     return "" if seconds is None else spoken(seconds)
 
 

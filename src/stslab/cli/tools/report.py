@@ -1,0 +1,177 @@
+"""``stslab report``: what a run did, from its journal; and what can be known of a report."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stslab.cli.commands import REPORT
+from stslab.cli.lazy import LazyGroup
+from stslab.cli.names import complete_run
+from stslab.errors import CheckFailed, UsageError
+from stslab.home import home
+
+if TYPE_CHECKING:
+    from stslab.render.report.html import Decisions
+    from stslab.runner.report import Report
+
+_ABOUT = "of"
+_LARGEST = 64 * 1024 * 1024  # bytes of a report that are read
+_File = click.Path(dir_okay=False, allow_dash=True)
+_Readable = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+class _Report(LazyGroup):
+    """``report`` and its arguments, beside the subcommands that are named first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What names no subcommand is about a run."""
+        named = bool(args) and args[0] in {*self.entries, *ctx.help_option_names}
+        return super().parse_args(ctx, args if named else [_ABOUT, *args])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help of ``report`` itself, and the subcommands below it."""
+        named = self.get_command(ctx, _ABOUT) or about
+        for part in (named.format_usage, named.format_help_text, named.format_options):
+            part(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+
+command = _Report("report")
+command.entries = REPORT
+
+
+@click.command(_ABOUT)
+@click.argument("run", default="", shell_complete=complete_run)
+@click.option("--json", "form", flag_value="json", help="A JSON object, with the run's records.")
+@click.option("--markdown", "form", flag_value="markdown", help="A Markdown page, to read.")
+@click.option("--html", metavar="FILE", type=_File, help="Write a page to look at and to print.")
+@click.option("--junit", metavar="FILE", type=_File, help="Write JUnit's XML, for a CI system.")
+@click.option("--mask", is_flag=True, help="Hide account ids; then it can't be verified.")
+@click.option("--learner", default="", metavar="NAME", help="Who did it, as they say themselves.")
+def about(
+    *, run: str, form: str | None, html: str | None, junit: str | None, mask: bool, learner: str
+) -> None:
+    """Tell what RUN (the newest one) did: who, when, where, each claim and its proof.
+
+    Every claim of the lab is there, whether it was tried or not. It comes from the journal
+    alone, and no secret is in it. The HTML page also shows how the embedded account decided,
+    from its log. FILE may be - for stdout.
+    """
+    from stslab.render.report import text as page
+    from stslab.render.report.masking import masked
+
+    told, decisions = _told(run, learner)
+    if mask:
+        told, decisions = masked(told), masked(decisions)
+    if html:
+        from stslab.render.report.html import page_of
+
+        _write(html, page_of(told, decisions))
+    if junit:
+        from stslab.render.report.junit import as_junit
+
+        _write(junit, as_junit(told))
+    if form == "json":
+        click.echo(json.dumps(_as_dict(told, mask=mask), indent=2, ensure_ascii=False))
+    elif form == "markdown":
+        click.echo(page.as_markdown(told), nl=False)
+    elif not html and not junit:
+        from stslab.render.terminal.console import make_console
+
+        page.show_report(make_console(sys.stdout), told)
+
+
+def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
+    """The report, and what the embedded account's log has of its requests."""
+    from stslab.runner.journal.store import Journal
+    from stslab.runner.report import report
+    from stslab.sandbox.pipeline.log_file import newest_first
+
+    place = home()
+    if not place.has_journal:
+        raise UsageError("There are no runs yet.", "Begin with: stslab run")
+    with Journal(place.journal) as journal:
+        told = report(journal, _known([one.id for one in journal.runs()], run))
+    asked = {one.request_id for one in told.standing.claims if told.run.kind == "sandbox"}
+    events = (one for one in newest_first(place.sandbox) if one["requestID"] in asked - {""})
+    decisions: Decisions = {one["requestID"]: one["decisions"] for one in events}
+    return replace(told, learner=learner), decisions
+
+
+def _as_dict(told: "Report", *, mask: bool) -> dict[str, object]:
+    """The report for programs: masked it has no records, whose seals would not fit them."""
+    found = dict(told.as_dict())
+    return {**found, "records": [], "masked": True} if mask else found
+
+
+def _write(file: str, text: str) -> None:
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} can't be written: {error.strerror or error}.") from None
+    click.echo(f"The report is in {file}", err=True)
+
+
+@click.command("verify")
+@click.argument("file", type=_Readable)
+def verify(*, file: str) -> None:
+    """Say what can be known of a report in FILE (JSON), and what can't.
+
+    Exit code 3 if it is not as it was made.
+    """
+    from stslab.render.report.text import show_verified
+    from stslab.render.terminal.console import make_console
+    from stslab.runner import verify as verifying
+
+    report, findings = verifying.verify(_text(file))
+    show_verified(make_console(sys.stdout), report, findings)
+    wrong = [one.says for one in findings if not one.right]
+    if wrong:
+        raise CheckFailed(f"{'. '.join(wrong)}.", "Ask for another: stslab report RUN --json")
+
+
+@click.command("merge")
+@click.argument("files", nargs=-1, required=True, type=_Readable)
+@click.option("--csv", "form", flag_value="csv", help="As CSV, for a spreadsheet.")
+@click.option("--html", "form", flag_value="html", help="As a page to look at and to print.")
+def merge(*, files: tuple[str, ...], form: str | None) -> None:
+    """Merge the reports of a class (FILES, in JSON) into one table, on stdout.
+
+    Learners down, stages and concepts across; each report is verified. The page also shows
+    what was predicted most often and was not so.
+    """
+    from stslab.render.report import merged
+
+    if not form:
+        raise UsageError("Say as what the reports are to be merged.", "Add --csv or --html.")
+    forms: dict[str, Callable[..., str]] = {"csv": merged.as_csv, "html": merged.as_page}
+    reports = [merged.handed_in(_text(file), file) for file in files]
+    click.echo(forms[form](reports), nl=False)
+
+
+def _text(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(_LARGEST).decode()
+        with Path(file).open("rb") as stream:
+            return stream.read(_LARGEST).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"{file} can't be read: {reason}.") from None
+
+
+def _known(ids: list[str], wanted: str) -> str:
+    if not ids:
+        raise UsageError("There are no runs yet.", "Begin with: stslab run")
+    if wanted and wanted not in ids:
+        raise UsageError(f"There is no run {wanted!r}.", "See which there are: stslab status")
+    return wanted or ids[0]

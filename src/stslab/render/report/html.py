@@ -1,0 +1,186 @@
+"""A run's report as one self-contained page: for screen and paper, eyes and ears."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from stslab.policy.explain import Node, retold
+from stslab.render.report import chain
+from stslab.render.report.parts import Html, facts, joined, page, part, section, table
+from stslab.render.report.text import (
+    about_run,
+    asked,
+    attempts,
+    came_of,
+    mark,
+    seconds_told,
+    verdict,
+)
+from stslab.render.text.durations import counted
+from stslab.runner.journal.records import Prediction
+from stslab.runner.journal.standing import Claim, Stage, Verdict
+from stslab.runner.report import ABOUT, Report
+
+Decision = Mapping[str, object]
+Decisions = Mapping[str, Sequence[Decision]]
+"""What the embedded account's log has of a request, by its id."""
+
+_SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
+_OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
+
+
+def page_of(report: Report, decisions: Decisions) -> str:
+    """The page; ``decisions`` are shown where a claim's request is among them."""
+    stands = report.standing
+    good = report.clean and stands.proved == len(stands.claims)
+    items = (
+        part("nav_item", id=f"stage-{one.id}", number=number, title=one.title, state=came_of(one))
+        for number, one in enumerate(stands.stages, 1)
+    )
+    body = [
+        facts(about_run(report)),
+        section("predicted", "What was predicted", _predicted(report)),
+        section("matrix", "Who could do what, as it was proved", _matrix(report)),
+        section("stages", "Stage by stage", part("nav", items=joined(items))),
+        *_stages(report, decisions),
+        section("calls", "The calls of the steps, and what they changed", _calls(report)),
+        section("undone", "What was undone", _undone(report)),
+    ]
+    return page(report.run.title, verdict(report), ABOUT, joined(filter(None, body)), good=good)
+
+
+def _predicted(report: Report) -> Html:
+    if not report.predicted:
+        return Html()
+    right = sum(one.right for one in report.predicted)
+    says = f"{right} of {counted(len(report.predicted), 'prediction')} right, "
+    told = part("paragraph", look="", text=f"{says}{counted(report.hints, 'hint')} taken.")
+    rows = ((one.name, f"{one.right} of {one.of}") for one in report.predictions)
+    return joined([told, table("By what the question was about", ("about", "right"), rows)])
+
+
+def _matrix(report: Report) -> Html:
+    """A row for each call and its caller, a column for each stage with claims about them."""
+    tried = [one for one in report.standing.claims if one.proved and one.call and _telling(one)]
+    stages = [one for one in report.standing.stages if any(c.stage == one.id for c in tried)]
+    rows = sorted({(one.identity, one.call) for one in tried})
+    head = ("who calls what", *(one.title for one in stages))
+    caption = "Each cell is a call that was really made in that stage"
+    cells = (
+        (f"{who}: {call}", *(_cell(tried, who, call, stage.id) for stage in stages))
+        for who, call in rows
+    )
+    return table(caption, head, cells) if rows else Html()
+
+
+def _telling(claim: Claim) -> bool:
+    """Whether a claim says what somebody may do: admin may do everything."""
+    return claim.identity != "admin" or bool(claim.gates)
+
+
+def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str:
+    found = [one for one in tried if (one.identity, one.call, one.stage) == (who, call, stage)]
+    if not found:
+        return ""
+    allowed = found[-1].verdict is Verdict.ALLOWED
+    by = f" by the {' and the '.join(found[-1].gates)}" if found[-1].gates else ""
+    state, text = ("good", "allowed") if allowed else ("bad", f"denied{by}")
+    return part("verdict", state=state, sign=_SIGNS[state], text=text)
+
+
+def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
+    made, stages = chain.things(report), [one.id for one in report.standing.stages]
+    cleanup = {one.id for one in report.run.outline if one.cleanup}
+    for stage in report.standing.stages:
+        so_far = chain.after(made, stages, stage.id)
+        gone = stage.id in cleanup and report.clean
+        drawn = chain.picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
+        body = [*_told(stage), drawn, _claims(report, stage, decisions)]
+        yield section(f"stage-{stage.id}", stage.title, joined(filter(None, body)))
+
+
+def _told(stage: Stage) -> Iterator[Html]:
+    yield part("paragraph", look="dim", text=f"{stage.id}: {came_of(stage)}")
+    yield from (part("paragraph", look="dim", text=one) for one in attempts(stage))
+
+
+def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:
+    said = {(one.stage, one.number): one for one in report.predicted}
+    claims = [one for one in report.standing.claims if one.stage == stage.id]
+    items = (
+        _claim(one, said.get((stage.id, number)), decisions) for number, one in enumerate(claims)
+    )
+    return part("claims", items=joined(items)) if claims else Html()
+
+
+def _claim(claim: Claim, said: Prediction | None, decisions: Decisions) -> Html:
+    state = "good" if claim.proved else "open" if claim.verdict in _OPEN else "bad"
+    more = []
+    if said:
+        right = "right" if said.right else "not so"
+        more.append(part("paragraph", look="", text=f"Predicted: {said.said} ({right})"))
+    if claim.tries and claim.call:
+        more.append(part("code", text=asked(claim)))
+    if claim.proof:
+        more.append(part("paragraph", look="dim", text=claim.proof))
+    more += map(_decision, decisions.get(claim.request_id, ()))
+    return part(
+        "claim",
+        state=state,
+        sign=_SIGNS[state],
+        says=claim.says,
+        mark=mark(claim),
+        more=joined(more),
+    )
+
+
+def _decision(said: Decision) -> Html:
+    root = retold(said)
+    gates = joined(_node(one, root.good) for one in root.children)
+    return part("decision", reason=root.text, gates=gates)
+
+
+def _node(node: Node, outcome: bool | None) -> Html:
+    """A gate, policy, statement or condition. The deepest that says what was decided is marked.
+
+    ``outcome`` is None below a gate that had no say in it.
+    """
+    outcome = outcome if node.good in (outcome, None) else None
+    decided = outcome is not None and node.good is outcome and not _decides(node, outcome)
+    items = joined(_node(one, outcome) for one in node.children)
+    return part(
+        "node",
+        text=f"{_NODE_SIGNS[node.good]} {node.text}",
+        look="decides" if decided else "",
+        tag=part("tag") if decided else Html(),
+        below=part("nodes", items=items) if node.children else Html(),
+    )
+
+
+_NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
+
+
+def _decides(node: Node, outcome: bool) -> bool:
+    """Whether something below says what was decided."""
+    return any(one.good is outcome or _decides(one, outcome) for one in node.children)
+
+
+def _calls(report: Report) -> Html:
+    head = ("call", "as", "for", "changes", "outcome", "took")
+    rows = (
+        (
+            one.call,
+            one.identity,
+            one.title,
+            ", ".join(one.changes) or "nothing",
+            one.outcome,
+            seconds_told(one.seconds),
+        )
+        for one in report.calls
+    )
+    return table("In the order in which they were made", head, rows) if report.calls else Html()
+
+
+def _undone(report: Report) -> Html:
+    rows = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
+    done = table("Last made first", ("thing", "by", "when"), rows) if report.removed else Html()
+    left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
+    return joined(filter(None, (done, *left)))

@@ -1,0 +1,70 @@
+"""The parts of an HTML page: templates of one file, filled in with text that is made harmless."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from stslab.render.text.safe import visible
+
+_PART = re.compile(r"<!-- part (\w+) -->\n")
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def part(named: str, /, **values: object) -> Html:
+    """The part that is named so; a value that is not HTML is shown as the text that it is."""
+    shown = {key: one if isinstance(one, Html) else _text(one) for key, one in values.items()}
+    return Html(_parts()[named].substitute(shown).rstrip("\n"))
+
+
+def joined(parts: Iterable[Html]) -> Html:
+    """One below the other."""
+    return Html("\n".join(parts))
+
+
+def table(caption: str, head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> Html:
+    """A table, whose rows begin with what they are about."""
+    return part(
+        "table",
+        caption=caption,
+        head=joined(part("head", text=text) for text in head),
+        rows=joined(
+            part("row", first=first, cells=joined(part("cell", text=text) for text in rest))
+            for first, *rest in rows
+        ),
+    )
+
+
+def section(id_: str, title: str, body: Html) -> Html:
+    """A heading and what is below it; nothing where there is nothing."""
+    return part("section", id=id_, title=title, body=body) if body else Html()
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Html:
+    """Labels and values."""
+    rows = joined(part("fact", label=label, value=value) for label, value in pairs)
+    return part("facts", rows=rows)
+
+
+def page(title: str, verdict: str, about: str, body: Html, *, good: bool) -> str:
+    """The whole page."""
+    state = "good" if good else ""
+    return part("page", title=title, verdict=verdict, about=about, body=body, state=state) + "\n"
+
+
+def _text(value: object) -> str:
+    return escape(visible(str(value)))
+
+
+@cache
+def _parts() -> Mapping[str, Template]:
+    text = files("stslab.render.report").joinpath("page.html").read_text(encoding="utf-8")
+    _, *found = _PART.split(text)
+    return dict(zip(found[::2], map(Template, found[1::2]), strict=True))

@@ -1,0 +1,75 @@
+"""``stslab report``: its forms, where they go, and what can't be had."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Stslab
+from tests.cli.run.test_status import record
+
+from stslab.home import private_folder
+from stslab.runner.journal.store import Journal
+
+
+@pytest.fixture
+def run(state: Path) -> str:
+    private_folder(state)
+    with Journal(state / "journal.sqlite") as journal:
+        journal.begin(record("ab12cd34"))
+    return "ab12cd34"
+
+
+def test_each_form_goes_where_it_is_wanted(run: str, stslab: Stslab, tmp_path: Path) -> None:
+    page, junit = tmp_path / "r.html", tmp_path / "r.xml"
+    said = stslab("report", "--html", str(page), "--junit", str(junit))
+    assert said.code == 0
+    assert said.out == ""
+    assert page.read_text().startswith("<!doctype html>")
+    assert junit.read_text().startswith("<?xml")
+    assert stslab("report", run, "--html", "-").out == page.read_text()
+    assert run in stslab("report").out
+
+
+def test_a_learner_and_a_mask(run: str, stslab: Stslab) -> None:
+    found = json.loads(stslab("report", "--json", "--learner", "Ana").out)
+    assert found["learner"] == "Ana"
+    assert found["records"]
+    hidden = json.loads(stslab("report", "--json", "--mask").out)
+    assert hidden["run"]["account"] == "X" * 12
+    assert hidden["records"] == []
+    assert "111122223333" not in stslab("report", "--mask").out
+
+
+def test_a_masked_report_can_not_be_verified(run: str, stslab: Stslab, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(stslab("report", "--json", "--mask").out)
+    said = stslab("report", "verify", str(file))
+    assert said.code == 2
+    assert "masked" in said.err
+    assert "can't be told: it is masked" in stslab("report", "merge", str(file), "--csv").out
+
+
+def test_a_named_report_is_as_it_was_made(run: str, stslab: Stslab, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(stslab("report", "--json", "--learner", "Ana").out)
+    said = stslab("report", "verify", str(file))
+    assert said.code == 0
+    assert "Ana (self-reported)" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--html", "/no/such/folder/x.html"), "can't be written"),
+        (("nothere0",), "There is no run 'nothere0'"),
+        (("merge", "/dev/null", "--csv"), "is no report of stslab's"),
+        (("merge", "/dev/null"), "Add --csv or --html"),
+        (("merge", "/no/such.json", "--csv"), "does not exist"),
+    ],
+)
+def test_what_can_not_be_had_is_a_usage_error(
+    run: str, arguments: tuple[str, ...], told: str, stslab: Stslab
+) -> None:
+    said = stslab("report", *arguments)
+    assert said.code == 2
+    assert told in said.err

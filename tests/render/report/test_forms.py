@@ -1,0 +1,174 @@
+"""A run's report as a page, as JUnit's XML, and masked."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.render.report.conftest import WRONG
+from tests.runner.conftest import CLAIMS, Machine
+
+from stslab.render.report import chain
+from stslab.render.report.html import page_of
+from stslab.render.report.junit import as_junit
+from stslab.render.report.masking import masked
+from stslab.render.report.text import as_markdown
+from stslab.runner.report import Report
+
+Tell = Callable[..., Report]
+_EMPTY = {"meta", "rect", "path"}
+DENIED = {
+    "decision": "ExplicitlyDenied",
+    "reason": "an explicit deny",
+    "layers": [
+        {
+            "layer": "identity-based policy",
+            "decision": "ExplicitlyDenied",
+            "blocks": True,
+            "policies": [
+                {
+                    "policy": "mine",
+                    "statements": [
+                        {"statement": "Lets", "effect": "Allow", "matches": True},
+                        {"statement": "Stops", "effect": "Deny", "matches": True},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+class Reader(HTMLParser):
+    """Reads a page, and sees that each element is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in _EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_a_page_is_whole_and_alone(told: Tell) -> None:
+    reader = read(page_of(told(), {}))
+    ids = [attrs["id"] for _, attrs in reader.found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = {str(attrs["href"])[1:] for tag, attrs in reader.found if tag == "a"}
+    assert targets <= set(map(str, ids))
+    assert not [attrs for _, attrs in reader.found if "src" in attrs]
+    text = " ".join(reader.text)
+    assert f"{CLAIMS} of {CLAIMS} claims proved" in text
+    assert f"Predicted: {WRONG} (not so)" in text
+
+
+def test_what_a_lab_or_aws_says_is_text(told: Tell) -> None:
+    whole = told("create-user")
+    hostile = "</p><script>alert(1)</script>$title\x1b\u202e"
+    claims = [replace(one, says=hostile, proof=hostile) for one in whole.standing.claims]
+    changed = replace(whole, standing=replace(whole.standing, claims=tuple(claims)))
+    page = page_of(replace(changed, learner=hostile), {})
+    read(page)
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_of_a_decision_what_decided_is_marked(told: Tell) -> None:
+    whole = told("create-user")
+    asked = whole.standing.claims[1].request_id
+    page = page_of(whole, {asked: [DENIED]})
+    marked = re.findall(r'<span class="decides">(.*?)</span>', page)
+    assert marked == ["✘ Stops (Deny) applies"]
+
+
+def test_a_stage_that_was_not_reached_has_no_picture(told: Tell) -> None:
+    page = page_of(told("deploy-role"), {})
+    assert page.count("<svg") == 2
+    assert "IAM role" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "name"),
+    [
+        ("IAM user ana-x", "IAM user", "ana-x"),
+        ("S3 bucket photos-x", "S3 bucket", "photos-x"),
+        ("access key of user ana-x", "access key", "of user ana-x"),
+        ("IAM role", "IAM role", ""),
+        ("object hello.txt in bucket b-x", "object", "hello.txt in bucket b-x"),
+    ],
+)
+def test_the_chain_says_what_each_thing_is(told: Tell, changes: str, what: str, name: str) -> None:
+    whole = told("create-user")
+    call = replace(whole.calls[0], changes=(changes,))
+    (thing,) = chain.things(replace(whole, calls=(call,)))
+    assert (thing.what, thing.name) == (what, name)
+
+
+def test_junit_has_a_case_for_each_claim(told: Tell) -> None:
+    root = ET.fromstring(as_junit(told("deploy-role")))  # noqa: S314 - our own
+    cases = root.findall("testsuite/testcase")
+    assert len(cases) == CLAIMS
+    skipped = [one for one in cases if one.find("skipped") is not None]
+    assert len(skipped) == CLAIMS - 9
+    assert not root.findall(".//failure")
+
+
+def test_a_claim_that_does_not_hold_is_a_failure(told: Tell, machine: Machine) -> None:
+    told("deploy-role")
+    machine.allows_nothing()
+    with pytest.raises(Exception, match="does not hold"), machine.process() as process:
+        process.run()
+    root = ET.fromstring(as_junit(_again(machine)))  # noqa: S314 - our own
+    (failure,) = root.findall(".//failure")
+    assert failure.get("message", "").startswith("NOT PROVED")
+    (suite,) = (one for one in root if one.get("failures") != "0")
+    assert suite.get("name") == "assume-role.attach-policy"
+
+
+def _again(machine: Machine) -> Report:
+    from stslab.runner.journal.store import Journal
+    from stslab.runner.report import report
+
+    with Journal(machine.folder / "journal.sqlite") as journal:
+        return report(journal, journal.runs()[0].id)
+
+
+def test_masked_no_form_has_an_account_id(told: Tell) -> None:
+    whole = told()
+    account = whole.run.account
+    hidden = masked(whole)
+    assert account in as_markdown(whole)
+    for text in (as_markdown(hidden), page_of(hidden, {}), as_junit(hidden)):
+        assert account not in text
+        assert not re.search(r"A[KS]IA[A-Z2-7]{12}", text)
+    assert account not in json.dumps(hidden.as_dict())
+    assert hidden.standing.proved == whole.standing.proved
+
+
+def test_who_it_was_is_said_to_be_self_reported(told: Tell) -> None:
+    named = replace(told("create-user"), learner="Ana")
+    assert "| learner | Ana (self-reported) |" in as_markdown(named)

@@ -1,0 +1,85 @@
+"""The reports of a class in one table."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.render.report.conftest import WRONG
+from tests.runner.conftest import STAGES
+
+from stslab.errors import UsageError
+from stslab.render.report.merged import as_csv, as_page, handed_in, misconceptions
+from stslab.runner.report import Report
+
+Tell = Callable[..., Report]
+
+
+def printed(report: Report, learner: str = "", **changes: Any) -> str:
+    return json.dumps({**replace(report, learner=learner).as_dict(), **changes}, default=str)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_learners_down_stages_and_concepts_across(told: Tell) -> None:
+    text = printed(told("deploy-role"), "Ana")
+    (row,) = rows(as_csv([handed_in(text, "x")]))
+    assert row["learner"] == "Ana"
+    assert [row[stage] for stage in STAGES[:3]] == ["done", "done", "not reached"]
+    assert (row["create-user"], row["proved"]) == ("done", "9")
+    assert row["trust"] == "1 of 2"
+    assert row["as it was made"] == "yes"
+
+
+def test_who_gives_no_name_is_the_user_and_machine(told: Tell) -> None:
+    report = told("create-user")
+    (row,) = rows(as_csv([handed_in(printed(report), "x")]))
+    assert row["learner"] == report.run.person or report.run.id
+
+
+def test_what_was_changed_or_masked_is_said(told: Tell) -> None:
+    report = told("create-user")
+    changed = handed_in(printed(report, proved=30), "x")
+    hidden = handed_in(printed(report, records=[], masked=True), "x")
+    assert changed.as_made.startswith("no: It says otherwise")
+    assert hidden.as_made == "can't be told: it is masked"
+    assert 'class="verdict "' in as_page([changed])
+
+
+def test_the_most_frequent_misconception_comes_first(told: Tell) -> None:
+    report = handed_in(printed(told("deploy-role")), "x")
+    found = misconceptions([report, report])
+    assert [(one.claim, one.said, one.times) for one in found] == [
+        ("The user may not assume the role yet", WRONG, 2)
+    ]
+    assert WRONG in as_page([report])
+
+
+def test_two_labs_have_columns_of_their_own(told: Tell) -> None:
+    report = told("create-user")
+    other = json.loads(printed(report))
+    other["run"]["lab"] = "other"
+    first, second = rows(
+        as_csv([handed_in(printed(report), "x"), handed_in(json.dumps(other), "y")])
+    )
+    assert first["assume-role: create-user"] == second["other: create-user"] == "done"
+    assert first["other: create-user"] == second["assume-role: create-user"] == ""
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_no_cell_is_a_formula(told: Tell, name: str) -> None:
+    (row,) = rows(as_csv([handed_in(printed(told("create-user"), name), "x")]))
+    assert row["learner"] == f"'{name}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", "null", '{"run": 1}', "[" * 100_000, '"\\ud800"']
+)
+def test_what_is_no_report_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match=r"x\.json is no report of stslab's"):
+        handed_in(text, "x.json")
