@@ -65,13 +65,26 @@ def test_secrets_are_not_in_a_repr(files):
     assert "SECRET" not in repr(STS) + repr(files) + repr(files.get("sts"))
 
 
-@pytest.mark.parametrize("text", ["no section\n", "[sts]\n", "[sts]\naws_access_key_id\n", "\0["])
+@pytest.mark.parametrize("text", ["no section\n", "[sts]\naws_access_key_id\n", "\0["])
 def test_damaged_files_are_told_without_their_text(files, text):
     files.prepare()
     files.credentials_file.write_text(text + "aws_secret_access_key = HIDDENSECRET\n")
     with pytest.raises(CredentialsError, match="are damaged") as caught:
         files.names()
     assert "HIDDENSECRET" not in str(caught.value) + caught.value.hint
+
+
+def test_a_profile_that_somebody_is_writing_is_none_yet_and_stays(files):
+    files.prepare("sts")
+    assert "[profile sts]" in files.config_file.read_text()
+    half = "[sts]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
+    files.credentials_file.write_text(half)
+    assert files.get("sts") is None
+    files.save("admin", STS)
+    assert half in files.credentials_file.read_text()
+    assert "[profile sts]" in files.config_file.read_text()
+    assert files.remove("sts")
+    assert "sts" not in files.credentials_file.read_text() + files.config_file.read_text()
 
 
 @pytest.mark.parametrize("name", ["default", "", "a b", "a]\nb", "../x", "x" * 65])

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stslab.errors import CredentialsError, StateFolderError
@@ -19,6 +19,7 @@ from stslab.runner.ports import Credentials
 
 ADMIN = "admin"
 _DEFAULT = "default"
+_SECTION = re.compile(r"^\[profile ([A-Za-z_][A-Za-z0-9_-]{0,63})\]$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 _EXPIRES = "x_stslab_expiration"
@@ -40,6 +41,7 @@ class ProfileFiles:
         self.config_file = folder / "config"
         self._settings = _settings(region, endpoint_url)
         self._admin_process = admin_process
+        self._removed = set[str]()
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
@@ -55,22 +57,28 @@ class ProfileFiles:
             self._write({**known, name: credentials})
 
     def get(self, name: str) -> Credentials | None:
-        return self._read().get(name)
+        """The profile's credentials, or None where there is no such profile, or half of it."""
+        found = self._read().get(name)
+        return found if found and found.access_key_id and found.secret_access_key else None
 
     def remove(self, name: str) -> bool:
         """Take the profile out of the files; False where it was not in them."""
         known = self._read()
         if known.pop(name, None) is None:
             return False
+        self._removed.add(name)
         self._write(known)
         return True
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._read())
 
-    def prepare(self) -> None:
-        """See that both files are there, so that what reads them finds them."""
-        self._write(self._read())
+    def prepare(self, *names: str) -> None:
+        """See that both files are there, so that what reads them finds them.
+
+        Profiles of these names, once somebody writes them by hand, call the same account.
+        """
+        self._write(self._read(), names)
 
     def _read(self) -> dict[str, Credentials]:
         """What the file says now; it is parsed again only when it is another one."""
@@ -104,14 +112,23 @@ class ProfileFiles:
         found.pop(_DEFAULT, None)
         return found
 
-    def _write(self, profiles: Mapping[str, Credentials]) -> None:
+    def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
-        names = dict.fromkeys([_DEFAULT, ADMIN, *profiles])
         try:
-            _replace(self.config_file, "".join(map(self._section, names)))
+            names = [_DEFAULT, ADMIN, *profiles, *more, *self._by_hand(profiles)]
+            _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             _replace(self.credentials_file, _credentials_text(profiles))
         except OSError as error:
             raise _unusable(self.folder, error) from error
+
+    def _by_hand(self, profiles: Mapping[str, Credentials]) -> list[str]:
+        """The profiles that the config file has besides: somebody is about to write them."""
+        try:
+            text = self.config_file.read_text(encoding="utf-8")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return []
+        known = {*profiles, *self._removed}
+        return [name for name in _SECTION.findall(text) if name not in known]
 
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
@@ -147,8 +164,8 @@ def _lines(credentials: Credentials) -> str:
 
 def _credentials(section: Mapping[str, str]) -> Credentials:
     return Credentials(
-        access_key_id=section[_KEY],
-        secret_access_key=section[_SECRET],
+        access_key_id=section.get(_KEY, ""),
+        secret_access_key=section.get(_SECRET, ""),
         session_token=section.get(_TOKEN, ""),
         expiration=section.get(_EXPIRES, ""),
     )

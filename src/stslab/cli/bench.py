@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stslab.lab.model import Lab
     from stslab.render.interface import Renderer
     from stslab.runner.events import CallShown
+    from stslab.runner.journal.lock import Held
     from stslab.runner.journal.store import Journal
 
 
@@ -25,7 +26,7 @@ class Bench:
     """State, memory and output of one command.
 
     ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asker``
-    is None where nobody is to be asked.
+    is None where nobody is to be asked. ``lock`` is held, but while a person is waited for.
     """
 
     home: Home
@@ -34,6 +35,7 @@ class Bench:
     console: "Console"
     asker: "Asker | None"
     describe: "Callable[[CallShown], str]"
+    lock: "Held"
 
 
 @contextmanager
@@ -57,10 +59,11 @@ def bench(
     place = home()
     console = make_console(sys.stderr if as_json else sys.stdout)
     describe = describer(lab)
-    with interruptible(), held(place, command), Journal(place.journal) as journal:
+    with interruptible(), held(place, command) as lock, Journal(place.journal) as journal:
         render = renderer(console, describe, as_json=as_json)
         try:
-            yield Bench(place, journal, render, console, _asker(console, yes=yes), describe)
+            asker = _asker(console, yes=yes)
+            yield Bench(place, journal, render, console, asker, describe, lock)
         finally:
             render.close()
 

@@ -358,6 +358,9 @@ class LabFile(Part, frozen=True, kw_only=True):
         Mapping[Slug, Cell],
         _says("Who can do what. A cell is denied until a stage changes it."),
     ] = field(default_factory=dict)
+    remember: Annotated[
+        tuple[Text, ...], _says("What to remember of it, in a sentence each, told at the end.")
+    ] = ()
     uses: Annotated[Uses, _says("What it needs that is not the run's own.")] = Uses()
     services: Annotated[
         tuple[Service, ...],

@@ -1,5 +1,6 @@
 """Policies in a few words each: what a learner needs to see before they answer."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 
+_OF_IAM = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(?=user/|role/)")
 _WHOSE: Mapping[Gate, str] = {
     Gate.SIGNATURE: "signature",
     Gate.SCP: "organization's policies",
@@ -83,7 +85,7 @@ _OPERATORS = {
 
 def _several(value: Any) -> str:
     values = [value] if isinstance(value, str) else list(value)
-    return ", ".join(map(str, values))
+    return ", ".join(_short(str(one)) for one in values)
 
 
 def _principal(value: Any) -> str:
@@ -95,6 +97,11 @@ def _principal(value: Any) -> str:
 def _named(kind: str, names: Any) -> str:
     each = [names] if isinstance(names, str) else list(names)
     return ", ".join(map(_account, each)) if kind == "AWS" else f"{_several(each)}"
+
+
+def _short(text: str) -> str:
+    """ARNs of IAM without the account, which is the same in all."""
+    return _OF_IAM.sub("arn:...:", text)
 
 
 def _account(name: str) -> str:

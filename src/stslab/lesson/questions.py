@@ -56,6 +56,7 @@ def question(verdict: Verdict, who: str, what: str) -> Question | None:
         return None
     refusing = frozenset(verdict.by)
     asked = [one.gate for one in verdict.gates] or sorted(refusing, key=list(Gate).index)
+    asked = asked or [Gate.IDENTITY]  # no gate is asked; one could think so
     kinds = [frozenset[Gate](), *({frozenset({gate}): 0 for gate in asked})]
     if len(refusing) > 1:
         kinds.append(refusing)
@@ -88,9 +89,14 @@ def _text(gates: frozenset[Gate], who: str, what: str) -> str:
 def asked(lab: LabFile, check: Check) -> str:
     """What the check tries, in words that do not give the answer away."""
     for cell in lab.access.values():
-        if (cell.call, cell.params) == (check.call, check.params):
+        if cell.call == check.call and _named(cell.params) == _named(check.params):
             return f"{check.identity} wants to {cell.says}"
     return f"{check.identity} calls {check.service}:{check.operation}"
+
+
+def _named(params: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that decide; a session is called as one likes."""
+    return {name: value for name, value in params.items() if name != "RoleSessionName"}
 
 
 def target(check: Check) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.lesson.access import CellState, Key
+from stslab.lesson.byhand import Standing
+from stslab.lesson.chain import Link
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
 from stslab.runner.events import CallShown, StageShown, StepDrifted
@@ -23,6 +25,7 @@ class Welcome:
     stages: tuple[StageShown, ...]
     place: str
     resumed: bool = False
+    practicable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class Done:
     lines: tuple[tuple[bool, str], ...]
     """What happened: whether it went well, and what it was."""
     shown: tuple[tuple[str, Any], ...] = ()
+
+    def brief(self) -> "Done":
+        """The same in a line, and what went wrong."""
+        wrong = tuple(one for one in self.lines if not one[0])
+        well = len(self.lines) - len(wrong)
+        return Done((*wrong, (True, f"{well} more: done, or proved")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class Matrix:
     cells: tuple[CellState, ...]
     changed: frozenset[Key]
     before: Done | None = None
+    chain: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,34 @@ class CleaningUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Tasks:
+    """What is to be reached by hand in a stage, and how far it is."""
+
+    title: str
+    place: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now."""
+
+    title: str
+    access_key_id: str
+    ends: str
+    profile: str
+    before: Done | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What to remember of the lab, and who could do what through which caller."""
+
+    lines: tuple[str, ...]
+    chain: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The end: what was proved of all there is, what was predicted, and what to remember.
 
@@ -154,3 +192,4 @@ class Ended:
     concepts: tuple[Concept, ...]
     left: int
     minutes: float
+    next: tuple[tuple[str, str], ...] = ()

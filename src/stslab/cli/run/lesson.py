@@ -1,20 +1,23 @@
-"""Sets a guided lesson up: the runner, the screen and the prompt, for one open account."""
+"""Sets a lesson up: the runner, the screen and the prompt, for one open account."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stslab.cli.accounts import tell_of
 from stslab.cli.run import shown
-from stslab.cli.run.guided import Guided, Quit
+from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.lesson import verdict
+from stslab.lesson.byhand import ByHand
 from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown
+from stslab.runner.journal.records import How
 from stslab.runner.run.run import Runner
 
 if TYPE_CHECKING:
@@ -28,8 +31,16 @@ if TYPE_CHECKING:
     from stslab.render.terminal.paper import Paper
 
 
-def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") -> None:
-    """Go through the lab with a learner at the terminal.
+def learn(
+    laid: "Bench",
+    opened: "Open",
+    lab: "Lab",
+    stages: "Sequence[Stage]",
+    *,
+    by_hand: bool = False,
+    predict: bool = True,
+) -> None:
+    """Go through the lab with a learner at the terminal, guided or by hand.
 
     Raises:
         UndoIncomplete: something could not be undone.
@@ -40,11 +51,13 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         opened.account,
         opened.profiles,
         laid.journal,
-        lambda event: guided.hear(event),  # noqa: PLW0108 - made below
+        lambda event: loop.hear(event),  # noqa: PLW0108 - made below
         describe=laid.describe,
         services=opened.services,
+        how=How.HAND if by_hand else How.PROMPT,
         tell=tell_of(laid.home, opened.kind),
     )
+    decide = decider(laid.home.sandbox, opened)
     screen = Screen(laid.console, laid.describe, clears=not plain)
 
     def env() -> dict[str, str]:
@@ -59,12 +72,16 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
         changes = environment.variables(opened.profiles, opened.target.info.region)
         return {**environment.applied(changes), **env()}
 
-    guided = Guided(
+    loop = Loop(
         lab=lab,
         runner=runner,
         screen=screen,
-        prompt=Prompt(laid.console, lambda: _status(guided, opened), plain=plain),
-        decide=decider(laid.home.sandbox, opened),
+        prompt=Prompt(laid.console, lambda: _status(loop, opened), plain=plain),
+        decide=decide,
+        waiting=laid.lock.paused,
+        happened=_happened(laid.home, opened),
+        hand=hand_of(laid.home, opened, lab, runner) if by_hand else None,
+        predict=predict,
         command=command,
         environ=environ,
         words={"why": lambda paper: draw_why(laid.home, paper)},
@@ -75,13 +92,50 @@ def learn(laid: "Bench", opened: "Open", lab: "Lab", stages: "Sequence[Stage]") 
     standing = runner.start_or_resume()
     started = time.monotonic()
     try:
-        guided.go(stages, standing.done, resumed=standing.resumed)
+        loop.go(stages, standing.done, resumed=standing.resumed)
     except Quit:
         say_how_to_go_on(laid.console)
         return
     told = end(laid.console, lab, stages, runner)
     if told.outcome != "open":
-        guided.ended(told, (time.monotonic() - started) / 60)
+        with suppress(Quit):
+            loop.ended(told, (time.monotonic() - started) / 60)
+
+
+def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: Runner) -> ByHand:
+    """The tasks of a run in the embedded account."""
+    from stslab.sandbox.pipeline.log_file import newest_first
+
+    decide = decider(home.sandbox, opened)
+    made = (step.profile.name for stage in lab.stages for step in stage.steps if step.profile)
+    opened.profiles.prepare(*made)
+    return ByHand(lab, runner, decide, lambda: newest_first(home.sandbox))
+
+
+def _happened(home: "Home", opened: "Open") -> Callable[[], bool]:
+    """What tells whether the account's log, the journal or a profile grew since the last time."""
+    from stslab.sandbox.pipeline.log_file import NAME
+
+    files = (
+        home.sandbox / NAME,
+        home.journal.with_name(f"{home.journal.name}-wal"),
+        opened.profiles.credentials_file,
+        opened.profiles.config_file,
+    )
+    last = [tuple[int, ...]()]
+
+    def happened() -> bool:
+        before, last[0] = last[0], tuple(_stamp(file) for file in files)
+        return last[0] != before
+
+    return happened
+
+
+def _stamp(file: "Path") -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def decider(folder: "Path", opened: "Open") -> "Decide":
@@ -124,22 +178,22 @@ def _place(opened: "Open") -> str:
     return f"On the account {account}."
 
 
-def _status(guided: Guided, opened: "Open") -> str:
+def _status(loop: Loop, opened: "Open") -> str:
     """The bottom line: how far, who, where, how long the session lasts, and the words."""
-    stage = guided.stage
-    of = len(guided.lab.stages)
-    number = guided.lab.stages.index(stage) + 1 if stage else 0
+    stage = loop.stage
+    of = len(loop.lab.stages)
+    number = loop.lab.stages.index(stage) + 1 if stage else 0
     bar = "▓" * number + "░" * (of - number)
     where = "embedded account" if opened.kind == "sandbox" else "account"
     parts = [f"{bar} {number}/{of}", f"{where} {opened.target.info.account}"]
-    left = _left(guided)
+    left = _left(loop)
     if left:
         parts.append(left)
     return " " + "   ".join(parts) + "   why  hint  access  help"
 
 
-def _left(guided: Guided) -> str:
-    ends = [one.get("expiration") for one in guided.runner.scope()["profiles"].values()]
+def _left(loop: Loop) -> str:
+    ends = [one.get("expiration") for one in loop.runner.scope()["profiles"].values()]
     known = [datetime.fromisoformat(str(end)) for end in ends if end]
     if not known:
         return ""

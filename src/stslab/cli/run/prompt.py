@@ -4,7 +4,9 @@ prompt_toolkit draws it at a terminal. A terminal that can't be drawn on (``TERM
 ``--plain``) gets the same words and a plain line.
 """
 
+import asyncio
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +16,14 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import Application
     from prompt_toolkit.completion import CompleteEvent, Completion
     from prompt_toolkit.document import Document
     from prompt_toolkit.key_binding import KeyBindings
 
     from stslab.render.terminal.paper import Paper
 
+_POLL = 0.3  # seconds
 WORDS: Mapping[str, str] = {
     "why": "explain the last refusal",
     "hint": "a nudge, then a pointer, then the command",
@@ -41,13 +45,26 @@ WORDS: Mapping[str, str] = {
 class Entered:
     """What was entered: a ``word`` of stslab's, or a command ``line``; ``end``: nothing more comes.
 
-    ``unchanged``: the line is the one that stood there.
+    ``unchanged``: the line is the one that stood there. ``changed``: something else happened
+    while it was typed. ``argument`` is what stands behind the word.
     """
 
     word: str = ""
     line: str = ""
     unchanged: bool = False
     end: bool = False
+    changed: bool = False
+    argument: str = ""
+
+
+class _Interrupted(str):
+    """What had been typed when something else happened."""
+
+    __slots__ = ()
+
+
+Watch = Callable[[], bool]
+"""Whether something has happened that a learner should be told."""
 
 
 class Prompt:
@@ -59,16 +76,20 @@ class Prompt:
         self._plain = plain
         self._session: PromptSession[str] | None = None
 
-    def command(self, who: str, line: str = "") -> Entered:
+    def command(self, who: str, line: str = "", watch: Watch | None = None) -> Entered:
         """A command line for ``who``; ``line`` stands there already and may be edited.
+
+        Once ``watch`` says so, it ends with what was typed until then.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
         self._console.print()
-        text = self._read(f"{who} $ ", line)
+        text = self._read(f"{who} $ ", line, watch=watch)
         if text is None:
             return Entered(end=True)
+        if isinstance(text, _Interrupted):
+            return Entered(line=str(text), changed=True)
         word = word_of(text)
         if word:
             return Entered(word=word)
@@ -104,8 +125,8 @@ class Prompt:
             if word:
                 return Entered(word=word)
 
-    def enter(self, does: str) -> Entered:
-        """Enter, or a word; ``does`` says what Enter does.
+    def enter(self, does: str, more: Sequence[str] = ()) -> Entered:
+        """Enter, or a word; ``does`` says what Enter does. ``more`` are words that do here alone.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
@@ -115,9 +136,10 @@ class Prompt:
             text = self._read(f"Enter {does}: ", "")
             if text is None:
                 return Entered(end=True)
-            word = word_of(text)
+            first, _, argument = text.strip().partition(" ")
+            word = first if first in more else word_of(text)
             if word or not text.strip():
-                return Entered(word=word)
+                return Entered(word=word, argument=argument.strip())
             self._console.print(f"There is no word {text.strip()!r} here; `help` lists them.")
 
     def drop_typed_ahead(self) -> None:
@@ -132,27 +154,39 @@ class Prompt:
 
             clear_typeahead(self._session.input)
 
-    def _read(self, message: str, line: str, digits: Sequence[int] = ()) -> str | None:
+    def _read(
+        self,
+        message: str,
+        line: str,
+        digits: Sequence[int] = (),
+        watch: Watch | None = None,
+    ) -> str | None:
         if self._plain:
-            return self._read_plainly(message, line)
+            return self._read_plainly(message, line, watch)
         if self._session is None:
             self._session = _session(self._status)
+        self._session.app.erase_when_done = False
         try:
             return self._session.prompt(
                 message,
                 default=line,
                 key_bindings=_answering(digits) if digits else None,
+                pre_run=_watching(watch) if watch else None,
             )
         except EOFError:
             return None
 
-    def _read_plainly(self, message: str, line: str) -> str | None:
+    def _read_plainly(self, message: str, line: str, watch: Watch | None = None) -> str | None:
         """Without redrawing: the line that stands there is shown, and an empty line means it."""
         self._console.print(self._status(), soft_wrap=True)
         if line:
             self._console.print(f"{message}{line}", soft_wrap=True)
             message = "Enter runs it: "
         self._console.print(message, end="")
+        while watch and not select.select([sys.stdin], [], [], _POLL)[0]:
+            if watch():
+                self._console.print()
+                return _Interrupted(line)
         text = sys.stdin.readline()
         if not text:
             self._console.print()
@@ -176,6 +210,24 @@ def _session(status: Callable[[], str]) -> "PromptSession[str]":
         color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
         style=style,
     )
+
+
+def _watching(watch: Watch) -> Callable[[], None]:
+    """What looks, beside the line that is typed, and ends it."""
+    from prompt_toolkit.application import get_app
+
+    async def look(app: "Application[str]") -> None:
+        while not watch():  # noqa: ASYNC110 - files tell nobody when they change
+            await asyncio.sleep(_POLL)
+        if not app.is_done:
+            app.erase_when_done = True
+            app.exit(result=_Interrupted(app.current_buffer.text))
+
+    def begin() -> None:
+        app = get_app()
+        app.create_background_task(look(app))
+
+    return begin
 
 
 def _answering(digits: Sequence[int]) -> "KeyBindings":

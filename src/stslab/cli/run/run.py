@@ -1,6 +1,7 @@
 """``stslab run``: the walkthrough."""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from stslab.cli.options import (
     json_option,
     where_options,
 )
+from stslab.errors import UsageError
 from stslab.sandbox.api.accounts import LEARNER
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
               help="Begin with this stage.")  # fmt: skip
 @click.option("--to", "last", default="", metavar="STAGE", shell_complete=complete_stage,
               help="Stop after this stage.")  # fmt: skip
+@click.option("--practice", is_flag=True, help="By hand: the tasks, and no commands.")
+@click.option("--predict/--no-predict", default=True, help="Whether to be asked what AWS answers.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be called.")
 @json_option
 @consent_options
@@ -36,6 +40,8 @@ def command(
     lab: str,
     first: str,
     last: str,
+    practice: bool,
+    predict: bool,
     dry_run: bool,
     as_json: bool,
     yes: bool,
@@ -61,13 +67,34 @@ def command(
     goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)
     where = Where(target, profile, region, account, yes, force, services)
+    if practice:
+        _require_practicable(where, interactive=not (as_json or yes or dry_run))
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
     else:
-        _run(loaded, chosen, where, as_json=as_json, resuming=not first)
+        lesson = {"by_hand": practice, "predict": predict}
+        _run(loaded, chosen, where, as_json=as_json, resuming=not first, lesson=lesson)
 
 
-def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: bool) -> None:
+def _require_practicable(where: Where, *, interactive: bool) -> None:
+    if where.target != "sandbox":
+        raise UsageError("By hand is for the embedded account.", "Leave --target out.")
+    if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "By hand, a person is asked: it needs a terminal, and no --yes, --json or --dry-run.",
+            "Without one, the lab runs by itself: stslab run --yes",
+        )
+
+
+def _run(
+    lab: "Lab",
+    chosen: "Plan",
+    where: Where,
+    *,
+    as_json: bool,
+    resuming: bool,
+    lesson: Mapping[str, bool],
+) -> None:
     from stslab.cli.bench import bench
     from stslab.cli.run.walk import Walk, opened_for
     from stslab.runner.journal.records import How
@@ -77,7 +104,7 @@ def _run(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool, resuming: b
         if laid.asker is not None and not as_json and sys.stdout.isatty():
             from stslab.cli.run.lesson import learn
 
-            learn(laid, opened, lab, chosen.stages)
+            learn(laid, opened, lab, chosen.stages, **lesson)
         else:
             how = How.YES if where.yes else How.ALONE
             Walk(laid, opened, lab, how).go(chosen.stages, resuming=resuming)

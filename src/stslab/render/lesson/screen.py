@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -46,7 +47,12 @@ class Screen:
 
         Where ``more`` answers False, the rest is left out.
         """
-        self.page(lambda paper: views.VIEWS[type(scene)](paper, scene, self.describe), more)
+        if len(self._drawn(self._view(scene))) > self.room and getattr(scene, "before", None):
+            scene = replace(scene, before=scene.before.brief())
+        self.page(self._view(scene), more)
+
+    def _view(self, scene: Any) -> Callable[[Paper], None]:
+        return lambda paper: views.VIEWS[type(scene)](paper, scene, self.describe)
 
     def page(self, draw: Callable[[Paper], None], more: Callable[[], bool] = lambda: True) -> None:
         """What ``draw`` puts on paper, in parts that fit the screen."""
@@ -65,6 +71,11 @@ class Screen:
             encoded = base64.b64encode(text.encode()).decode()
             self._console.file.write(f"\x1b]52;c;{encoded}\x07")
         self._console.file.write(f"\n{text}\n")
+
+    def below(self, draw: Callable[[Paper], None]) -> None:
+        """What ``draw`` puts on paper, below what is on the screen."""
+        self._live.wait.ended()
+        draw(self._live)
 
     def say(self, text: str) -> None:
         """A short text below what is on the screen."""

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
 
 from stslab.lesson import evidence, scenes
+from stslab.lesson.byhand import Standing, Task
+from stslab.lesson.chain import Link
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import UNSURE
 from stslab.render.interface import Describe
@@ -37,6 +40,13 @@ def welcome(paper: Paper, scene: scenes.Welcome, _describe: Describe) -> None:
         paper.put(Text(f"   {sign} {number}  {one_line(stage.title)}"))
     paper.blank()
     paper.prose(scene.place, indent=1)
+    if scene.practicable and not scene.resumed:
+        paper.blank()
+        paper.prose(
+            "Do you know the first part? `begin 4` does it for you, and begins with stage 4."
+            " By hand, with tasks in place of commands: stslab run --practice",
+            indent=1,
+        )
 
 
 def introduction(paper: Paper, scene: scenes.Introduction, _describe: Describe) -> None:
@@ -110,7 +120,7 @@ def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
         paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    if said is not None and not right:
+    if said is not None and not right and scene.verdict.gates:
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
@@ -141,7 +151,7 @@ def _contrast(scene: scenes.Answered, said: frozenset[Any]) -> str:
         return f"To be allowed, it would need {needed} to allow it too."
     wrong = [str(gate) for gate in said if str(gate) not in refusing]
     if wrong:
-        return f"The {' and '.join(wrong)} had no objection: look at what it says above."
+        return f"For {scene.said} to be right, the {' and '.join(wrong)} would have to refuse it."
     others = [gate for gate in refusing if gate not in set(map(str, said))]
     return f"That is half of it: the {' and '.join(others)} refuses it too."
 
@@ -162,6 +172,9 @@ def matrix(paper: Paper, scene: scenes.Matrix, _describe: Describe) -> None:
             row.append_text(_cell(paper, scene, says, who))
         paper.put(row)
     paper.blank()
+    if scene.chain:
+        chain(paper, scene.chain)
+        paper.blank()
     paper.prose(f"{paper.symbols.done} allowed  {paper.symbols.dot} denied", indent=1, style="dim")
 
 
@@ -226,6 +239,84 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> 
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
 
+def tasks(paper: Paper, scene: scenes.Tasks, _describe: Describe) -> None:
+    """The tasks of a stage, those done with a sign."""
+    heading(paper, scene.title, scene.place)
+    for one in scene.standing.tasks:
+        task(paper, one)
+    for note in scene.standing.notes:
+        paper.prose(note, indent=3, lead=paper.symbols.warning)
+
+
+def task(paper: Paper, one: Task) -> None:
+    """One task, with how it stands."""
+    sign = paper.symbols.done if one.done else paper.symbols.pending
+    paper.prose(one.text, indent=3, lead=sign, style="green" if one.done else "")
+
+
+def news(paper: Paper, before: Standing, now: Standing) -> None:
+    """What is another by now: tasks that are done, or no longer so; and what is in the way."""
+    known = {one.number: one.done for one in before.tasks}
+    for one in now.tasks:
+        if one.done != known.get(one.number):
+            task(paper, one)
+    for note in now.notes:
+        if note not in before.notes:
+            paper.prose(note, indent=3, lead=paper.symbols.warning)
+
+
+def session(paper: Paper, scene: scenes.Session, _describe: Describe) -> None:
+    """The three parts of a session's credentials, and where they go."""
+    done(paper, scene.before)
+    heading(paper, scene.title)
+    paper.prose("Three parts that go together, and an end:", indent=1)
+    paper.blank()
+    ends = f"{span(scene.ends)}, at {scene.ends[11:16]} UTC"
+    masked = "********"
+    parts = [
+        ("access key id", f"{scene.access_key_id}   (ASIA: of a session; AKIA: of a user)"),
+        ("secret key", masked),
+        ("session token", f"{masked}   (goes with every call)"),
+        ("ends", ends),
+    ]
+    paper.fields(parts, indent=3)
+    paper.blank()
+    paper.prose(
+        f"They are in the profile {scene.profile} by now. By hand, each part is written once:",
+        indent=1,
+    )
+    for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
+        paper.command(f"aws configure set {name} ... --profile {scene.profile}", indent=3)
+    paper.blank()
+    paper.prose("Without the third one, AWS says that it does not know the key.", indent=1)
+
+
+def span(ends: str) -> str:
+    """How long until a moment (ISO 8601), in words."""
+    minutes = int((datetime.fromisoformat(ends) - datetime.now(UTC)).total_seconds() // 60)
+    return f"in {minutes} min" if minutes >= 0 else f"{-minutes} min ago"
+
+
+def chain(paper: Paper, links: tuple[Link, ...]) -> None:
+    """Each caller below the one that it came from."""
+    for link in links:
+        indent = 3 + 3 * link.depth
+        lead = paper.symbols.hint if link.depth else ""
+        may = f": may {', '.join(link.may)}" if link.may else ""
+        paper.prose(f"{link.who}{may}", indent=indent, lead=lead)
+
+
+def remember(paper: Paper, scene: scenes.Remember, _describe: Describe) -> None:
+    """What to take along."""
+    if scene.lines:
+        heading(paper, "What to remember")
+        for line in scene.lines:
+            paper.prose(line, indent=3, lead=paper.symbols.dot)
+        paper.blank()
+    heading(paper, "Who could do what, and by whose leave")
+    chain(paper, scene.chain)
+
+
 def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
     """How it went."""
     heading(
@@ -242,6 +333,9 @@ def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
         for one in scene.concepts:
             sign = paper.symbols.done if one.right == one.of else paper.symbols.failed
             paper.line(sign, "", one.name, indent=3, aside=f"{one.right} of {one.of}")
+    paper.blank()
+    paper.prose("What next:", indent=1, style="bold")
+    paper.fields(list(scene.next), indent=3)
 
 
 VIEWS: Mapping[type, View] = {
@@ -256,5 +350,8 @@ VIEWS: Mapping[type, View] = {
     scenes.Documents: documents,
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,
+    scenes.Tasks: tasks,
+    scenes.Session: session,
+    scenes.Remember: remember,
     scenes.Ended: ended,
 }

@@ -6,6 +6,7 @@ The text of the lock's file only tells who holds it.
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,26 +16,65 @@ from stslab.errors import RunInProgress, StateFolderError
 from stslab.home import Home, is_locked, lock, private_folder
 
 _MOST = 4096
+_PATIENCE, _PAUSE = 30.0, 0.05  # seconds
+
+
+class Held:
+    """The state folder's lock. While a person is waited for, it is let go."""
+
+    def __init__(self, home: Home, command: str) -> None:
+        self._path = home.lock
+        self._command = command
+        self._handle: int | None = None
+        private_folder(home.root)
+
+    def take(self) -> None:
+        """Take it, at once or not at all.
+
+        Raises: as :func:`held`.
+        """
+        self._handle = _take(self._path)
+        _sign(self._handle, self._command)
+
+    def release(self) -> None:
+        """Let it go, if it is held."""
+        if self._handle is not None:
+            os.ftruncate(self._handle, 0)
+            os.close(self._handle)
+            self._handle = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let others work meanwhile; afterwards wait for what they do.
+
+        Raises: as :func:`held`, where another works on for half a minute.
+        """
+        self.release()
+        yield
+        until = time.monotonic() + _PATIENCE
+        while self._handle is None:
+            try:
+                self.take()
+            except RunInProgress:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE)
 
 
 @contextmanager
-def held(home: Home, command: str = "") -> Iterator[None]:
+def held(home: Home, command: str = "") -> Iterator[Held]:
     """Hold the state folder's lock; ``command`` tells others what is going on.
 
     Raises:
         RunInProgress: another process holds it; the message says which and since when.
         StateFolderError: the lock's file can't be made.
     """
-    private_folder(home.root)
-    handle = _take(home.lock)
+    lock = Held(home, command or " ".join(["stslab", *sys.argv[1:2]]))
+    lock.take()
     try:
-        _sign(handle, command or " ".join(["stslab", *sys.argv[1:2]]))
-        try:
-            yield
-        finally:
-            os.ftruncate(handle, 0)
+        yield lock
     finally:
-        os.close(handle)
+        lock.release()
 
 
 def holder(home: Home) -> str:

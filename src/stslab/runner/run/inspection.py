@@ -228,7 +228,7 @@ class Inspection:
         if KINDS[thing.kind].parent:
             return parent_is_ours(self._work, thing)
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
-        return isinstance(made, datetime) and made >= began
+        return bool(made) and datetime.fromisoformat(str(made)) >= began
 
     def _credentials_by_hand(self, name: str, prepared: Prepared) -> Seen | None:
         credentials = self._work.calls.profiles.get(name)

@@ -1,20 +1,26 @@
-"""The guided lesson: at each step a command line that is filled in, before each check a question.
+"""The lesson's loop: a command line below each scene, before each check a question.
 
-What is entered unchanged runs as a step of the run, with its journal. Anything else runs in the
-learner's shell, and the lesson looks at what came of it.
+Guided, the line is filled in; by hand it is empty, and a hint types more of it. What is entered
+unchanged runs as a step of the run, with its journal. Anything else runs in the learner's shell,
+and the lesson looks at what came of it.
 """
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.prompt import draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.references import resolve
 from stslab.lesson import access, fallback, questions, scenes
+from stslab.lesson.byhand import ByHand
+from stslab.lesson.chain import chain
 from stslab.lesson.documents import documents_of
 from stslab.lesson.ports import UNKNOWN, Verdict
+from stslab.render.terminal.paper import Paper
 from stslab.runner.events import (
     CallShown,
     Event,
@@ -24,7 +30,7 @@ from stslab.runner.events import (
     StepFinished,
     StepSkipped,
 )
-from stslab.runner.journal.records import Prediction
+from stslab.runner.journal.records import UNFINISHED, Prediction
 from stslab.runner.journal.score import by_concept
 from stslab.runner.run.plan import stage_of
 
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step
     from stslab.lesson.ports import Decide
     from stslab.render.lesson.screen import Screen
-    from stslab.render.terminal.paper import Paper
     from stslab.runner.journal.records import CheckRecord
     from stslab.runner.run.run import Runner
 
@@ -75,11 +80,13 @@ class Heard:
 
 
 @dataclass
-class Guided:
+class Loop:
     """One walk through a lab, with a learner at the terminal.
 
     ``command`` gives a call's command for who runs it, ``environ`` the variables of the shell.
-    ``words`` draw what the words show that are about the account. ``editable``: a command may be
+    ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
+    person is waited for; ``happened`` tells whether the account, the run or a profile is another
+    since it was asked last. ``hand``: the stages are done by hand. ``editable``: a command may be
     changed; on a real account Enter runs it, and nothing else does.
     """
 
@@ -92,15 +99,25 @@ class Guided:
     environ: Callable[[], Mapping[str, str]]
     words: Mapping[str, Callable[["Paper"], None]]
     place: str
+    waiting: Callable[[], AbstractContextManager[None]]
+    happened: Callable[[], bool]
+    hand: ByHand | None = None
     editable: bool = True
+    predict: bool = True
     heard: Heard = field(default_factory=Heard)
+    wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
+    who: str = "admin"
+    over: bool = False
     stage: "Stage | None" = None
     verdict: Verdict = UNKNOWN
     line: str = ""
 
     def hear(self, event: Event) -> None:
         """Take in what the runner tells."""
-        self.screen(event)
+        if self.hand is None:
+            self.screen(event)
+        else:
+            self.hand.hear(event)
         self.heard.hear(event)
 
     def go(self, stages: "Sequence[Stage]", done: Sequence[str], *, resumed: bool) -> None:
@@ -110,15 +127,48 @@ class Guided:
             Quit: the learner leaves.
             UndoIncomplete: something is left in the account.
         """
-        self._enter(
-            scenes.Welcome(
-                self.lab.title, self.lab.summary or "", self.runner.map, self.place, resumed
-            ),
-            "goes on" if resumed else "begins",
-        )
+        first = self._welcome(resumed=resumed)
         for stage in stages:
-            if stage.id not in done:
+            known = first and self.lab.stages.index(stage) < self.lab.stages.index(first)
+            if known and stage.id not in done:
+                self._quickly(stage)
+            elif stage.id not in done:
                 self._until_done_or_skipped(stage)
+
+    def _welcome(self, *, resumed: bool) -> "Stage | None":
+        """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
+        scene = scenes.Welcome(
+            self.lab.title,
+            self.lab.summary or "",
+            self.runner.map,
+            self.place,
+            resumed,
+            practicable=self.editable and not self.hand,
+        )
+        does = "goes on" if resumed else "begins"
+        self.screen.show(scene)
+        while True:
+            entered = self._read(lambda: self.prompt.enter(does, ("begin",)))
+            if entered.word == "begin":
+                found = self._named(entered.argument)
+                if found:
+                    return found
+                self.screen.say("Say with which stage, as in: begin 4")
+            elif not entered.word:
+                return None
+            elif entered.word != "skip":
+                self._word(entered.word, scene)
+
+    def _named(self, text: str) -> "Stage | None":
+        """The stage of a number or an id."""
+        numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
+        return numbers.get(text) or self.lab.stage(text)
+
+    def _quickly(self, stage: "Stage") -> None:
+        """Do a stage that the learner knows, without questions."""
+        self.screen.say(f"{stage.title} ...")
+        self.runner.run_stage(stage.id)
+        self.heard.take()
 
     def _until_done_or_skipped(self, stage: "Stage") -> None:
         try:
@@ -142,7 +192,14 @@ class Guided:
                 return
 
     def ended(self, told: RunFinished, minutes: float) -> None:
-        """The last screen."""
+        """The last screens.
+
+        Raises:
+            Quit: the learner leaves.
+        """
+        self.over = True
+        remember = scenes.Remember(self.lab.remember, chain(self.lab, self.runner.stages_done))
+        self._enter(remember, "goes on")
         scene = scenes.Ended(
             title=self.lab.title,
             proved=told.proved,
@@ -151,8 +208,33 @@ class Guided:
             concepts=by_concept(self.runner.predictions()),
             left=len(told.left),
             minutes=minutes,
+            next=self._next(),
         )
         self.screen.show(scene)
+        does = "ends, `again` repeats what went wrong"
+        while self.wrong:
+            entered = self._read(lambda: self.prompt.enter(does, ("again",)))
+            if not entered.word:
+                return
+            self._again(self.wrong) if entered.word == "again" else self._word(entered.word, scene)
+
+    def _next(self) -> tuple[tuple[str, str], ...]:
+        by_hand = (("stslab run --practice", "the same by hand"),) if self.editable else ()
+        return (
+            *by_hand,
+            ("stslab report", "what you did, predicted and proved"),
+            ("stslab labs", "the other labs"),
+        )
+
+    def _again(self, wrong: "list[tuple[scenes.Asking, scenes.Answered]]") -> None:
+        """Ask once more what was predicted wrong; it does not count."""
+        for asking, answered in tuple(wrong):
+            said = self._answer(replace(asking, before=None))
+            if said is None:
+                continue
+            self._enter(replace(answered, said=said), "goes on")
+            if said == asking.question.right:
+                wrong.remove((asking, answered))
 
     # Stages and steps
 
@@ -166,15 +248,21 @@ class Guided:
         self._look(stage)
         self.runner.begin_stage(stage.id)
         before = self._table()
-        for at, step in enumerate(stage.steps):
-            self._step(stage, at, step)
+        if self.hand and stage.steps:
+            place = f"{number}/{of}, by hand"
+            self._work(TasksExercise(self.hand, stage, place, self.line_of))
+            self.heard.take()
+        else:
+            for at, step in enumerate(stage.steps):
+                self._step(stage, at, step)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records, 0.0)
         after = self._table()
         changed = access.changed(before, after)
         if changed:
             title = f"Who can do what, after stage {number}"
-            self._enter(scenes.Matrix(title, after, changed, self.heard.take()), "goes on")
+            links = chain(self.lab, self.runner.stages_done)
+            self._enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
 
     def _look(self, stage: "Stage") -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
@@ -194,27 +282,74 @@ class Guided:
         if step.undo is None and step.profile is None:  # it only looks: no screen of its own
             self.runner.do(stage, at)
             return
-        call = self._call(step)
         number, of = self._number(stage)
         place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
-        before = self.heard.take()
-        scene = scenes.Doing(step.title, step.why or "", place, documents_of(call), before)
-        self.line = line = self.command(call, step.identity)
+        documents = documents_of(self._call(step))
+        shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
+        self._work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
+        session = step.profile and self.runner.scope()["profiles"].get(step.profile.name)
+        if step.profile and session and session["expiration"]:
+            self.heard.shown.clear()
+            given = scenes.Session(
+                title="What came back",
+                access_key_id=session["access_key_id"],
+                ends=str(session["expiration"]),
+                profile=step.profile.name,
+                before=self.heard.take(),
+            )
+            self._enter(given, "goes on")
+
+    def _work(self, exercise: Exercise) -> None:
+        """One command line after another, until what it is about is done."""
+        scene, typed = exercise.scene(), ""
+        if exercise.done:
+            self._enter(scene, "goes on")
+            return
         self.screen.show(scene)
-        ask = self.prompt.command if self.editable else self.prompt.run
+        self.happened()
         while True:
-            entered = self._read(lambda: ask(step.identity, line))
-            if entered.unchanged:
-                self.runner.do(stage, at)
+            self.line, self.who = exercise.line(), exercise.who
+            entered = self._typed(typed or self.line)
+            typed = entered.line if entered.changed else ""
+            if entered.word == "hint":
+                self.screen.say(exercise.hint())
+            elif entered.word and entered.word != "solve":
+                self._word(entered.word, exercise.scene())
+            elif self._act(exercise, entered) or self._looked(exercise):
                 return
-            if entered.word:
-                self._word(entered.word, scene)
-            elif entered.line:
-                self._shell(entered.line, step.identity)
-                if self.runner.adopt(stage, at):
-                    self.screen.say("That is what the step makes: it is done, by hand.")
-                    self._read(lambda: self.prompt.enter("goes on"))
-                    return
+
+    def _typed(self, line: str) -> "Entered":
+        watch = self.happened if self.hand else None
+        if self.editable:
+            return self._read(lambda: self.prompt.command(self.who, line, watch))
+        return self._read(lambda: self.prompt.run(self.who, line))
+
+    def _act(self, exercise: Exercise, entered: "Entered") -> bool:
+        """Do what was entered; whether it was the last thing to do, for certain."""
+        if entered.changed:
+            return False
+        if not entered.unchanged and entered.word != "solve":
+            self._shell(entered.line, exercise.who)
+            return False
+        try:
+            return exercise.run()
+        except StslabError as error:
+            if self.hand is None:
+                raise
+            self.screen.say(error.message)
+            return False
+
+    def _looked(self, exercise: Exercise) -> bool:
+        """Tell what the account is like by now; whether all is done."""
+        self.screen.below(exercise.news)
+        self.happened()
+        if exercise.done:
+            self._read(lambda: self.prompt.enter("goes on"))
+        return exercise.done
+
+    def line_of(self, step: "Step") -> str:
+        """The command of a step, for who makes its call."""
+        return self.command(self._call(step), step.identity)
 
     def _call(self, part: "Step | Check") -> CallShown:
         params = resolve(part.params, self.runner.scope())
@@ -244,7 +379,8 @@ class Guided:
             self.heard.lines.append((record.held, record.says))
             return record
         title = questions.asked(self.lab, check)
-        said = self._predicted(check, title, asked, verdict)
+        asking = self._asking(check, title, asked, verdict)
+        said = self._answer(asking)
         record = self.runner.prove(stage, at)
         if said is not None:
             answer = asked.answer(said)
@@ -262,6 +398,8 @@ class Guided:
             message=record.proof,
             because=check.because or "",
         )
+        if said is not None and said != asked.right:
+            self.wrong.append((asking, answered))
         self._enter(answered, "goes on")
         return record
 
@@ -271,12 +409,11 @@ class Guided:
         self.verdict = fallback.verdict_of(check) if found.allowed is None else found
         return self.verdict
 
-    def _predicted(
+    def _asking(
         self, check: "Check", title: str, asked: questions.Question, verdict: Verdict
-    ) -> int | None:
-        """The digit that the learner gives; None where they leave the question out."""
+    ) -> scenes.Asking:
         every = [one for each in self.lab.stages for one in each.checkpoint if one.ask is not None]
-        scene = scenes.Asking(
+        return scenes.Asking(
             title=title,
             call=self._call(check),
             question=asked,
@@ -286,15 +423,20 @@ class Guided:
             of=len(every),
             before=self.heard.take(),
         )
-        digits = [questions.UNSURE, *(one.digit for one in asked.answers)]
-        self.screen.show(scene)
+
+    def _answer(self, asking: scenes.Asking) -> int | None:
+        """The digit that the learner gives; None where they leave the question out."""
+        if not self.predict:
+            return None
+        digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
+        self.screen.show(asking)
         while True:
             entered = self._read(lambda: self.prompt.digit(digits))
             if entered.word == "skip":
                 return None
             if entered.line:
                 return int(entered.line)
-            self._word(entered.word, scene)
+            self._word(entered.word, asking)
 
     # The prompt
 
@@ -308,8 +450,12 @@ class Guided:
             self._word(entered.word, scene)
 
     def _read(self, read: "Callable[[], Entered]") -> "Entered":
-        entered = read()
+        with self.waiting():
+            entered = read()
         if entered.end or entered.word == "quit":
+            raise Quit
+        if not self.over and self.runner.run.state not in UNFINISHED:
+            self.screen.say("The run has ended meanwhile.")
             raise Quit
         return entered
 
@@ -332,8 +478,7 @@ class Guided:
             elif word == "copy":
                 self.screen.copy(self.line)
             else:
-                text = "The command is on the line: Enter runs it, and you may change it first."
-                self.screen.say(text)
+                self.screen.say("There is nothing to do here but to go on.")
         except StslabError as error:
             self.screen.say(error.message)
 

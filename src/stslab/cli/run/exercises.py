@@ -1,0 +1,149 @@
+"""What is worked at on one command line: a step of the guided lesson, or the tasks of a stage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stslab.lesson import scenes
+from stslab.lesson.byhand import ByHand, Standing
+from stslab.render.lesson import views
+
+if TYPE_CHECKING:
+    from stslab.lab.model import Stage, Step
+    from stslab.render.terminal.paper import Paper
+    from stslab.runner.run.run import Runner
+
+
+class Exercise(Protocol):
+    """What is worked at on one command line, until it is done."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    @property
+    def who(self) -> str:
+        """The profile that the line's shell has."""
+        ...
+
+    def scene(self) -> Any:
+        """What stands above the line."""
+        ...
+
+    def line(self) -> str:
+        """The command that stands on the line, or nothing."""
+        ...
+
+    def run(self) -> bool:
+        """Do what is next as the lab would; whether that was all, for certain.
+
+        Raises:
+            StslabError: it could not be done.
+        """
+        ...
+
+    def hint(self) -> str:
+        """A little more of what to do; the line may have more afterwards."""
+        ...
+
+    def news(self, paper: "Paper") -> None:
+        """Look at the account, and tell what is another by now."""
+        ...
+
+
+@dataclass
+class StepExercise:
+    """A step of the guided lesson: its command is on the line."""
+
+    runner: "Runner"
+    stage: "Stage"
+    at: int
+    shown: scenes.Doing
+    command: str
+    done: bool = False
+
+    @property
+    def who(self) -> str:
+        """Who makes the step's call."""
+        return self.stage.steps[self.at].identity
+
+    def scene(self) -> scenes.Doing:
+        """Why the step is there."""
+        return self.shown
+
+    def line(self) -> str:
+        """The step's command."""
+        return self.command
+
+    def run(self) -> bool:
+        """Do the step."""
+        self.runner.do(self.stage, self.at)
+        return True
+
+    def hint(self) -> str:
+        """All there is to say."""
+        return "The command is on the line: Enter runs it, and you may change it first."
+
+    def news(self, paper: "Paper") -> None:
+        """Whether the account is as the step makes it."""
+        self.done = self.runner.adopt(self.stage, self.at)
+        if self.done:
+            paper.prose("That is what the step makes: it is done, by hand.")
+
+
+@dataclass
+class TasksExercise:
+    """The tasks of a stage, by hand: the line is empty until the last hint types the command."""
+
+    hand: ByHand
+    stage: "Stage"
+    place: str
+    line_of: "Callable[[Step], str]"
+    who: str = "admin"
+    command: str = ""
+    standing: Standing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.standing = self.hand.look(self.stage)
+
+    @property
+    def done(self) -> bool:
+        """Whether every task is done, and nothing in the way."""
+        return self.standing.done
+
+    def scene(self) -> scenes.Tasks:
+        """The tasks."""
+        return scenes.Tasks(self.stage.title, self.place, self.standing)
+
+    def line(self) -> str:
+        """What the last hint typed."""
+        return self.command
+
+    def run(self) -> bool:
+        """Do the next task."""
+        self._type("", "admin")
+        if self.standing.next:
+            self.hand.solve(self.stage, self.standing.next)
+        return False
+
+    def hint(self) -> str:
+        """The next hint to the next task."""
+        task = self.standing.next
+        if task is None:
+            return "Every task is done; what is in the way stands below them: see `back`."
+        text, last = self.hand.hint(self.stage, task)
+        if last:
+            step = self.stage.steps[task.number]
+            self._type(self.line_of(step), step.identity)
+        return text
+
+    def news(self, paper: "Paper") -> None:
+        """The tasks that are done by now, and what is in the way."""
+        before, self.standing = self.standing, self.hand.look(self.stage)
+        if before.next != self.standing.next:
+            self._type("", "admin")
+        views.news(paper, before, self.standing)
+
+    def _type(self, command: str, who: str) -> None:
+        self.command, self.who = command, who

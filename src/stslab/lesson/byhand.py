@@ -1,0 +1,205 @@
+"""What a learner reaches by hand: a stage's tasks, and whether the account is so by now.
+
+A task is done when the account is as its step would make it, or behaves so: the cells that the
+stage changes, and its claims. Who did it, where and how, does not matter.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stslab.errors import RunError, UnresolvedReference
+from stslab.kinds.effects import EFFECTS
+from stslab.kinds.operations import changes
+from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.references import resolve
+from stslab.lesson import access
+from stslab.lesson.ports import Decide
+from stslab.runner.calls.look import label
+from stslab.runner.events import StepDiffers
+from stslab.runner.journal.records import Thing
+from stslab.runner.run.run import Runner
+
+Event = Mapping[str, Any]
+GRADES = 3
+"""A nudge, a pointer, the command."""
+_SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
+_OWN_AGENT = "stslab"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to reach, the step that would do it, and whether it is reached."""
+
+    number: int
+    text: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a stage is. ``notes`` name what is in the way, or more than was asked."""
+
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do, and nothing in the way."""
+        return all(one.done for one in self.tasks) and not self.notes
+
+    @property
+    def next(self) -> Task | None:
+        """The first task that is not done."""
+        return next((one for one in self.tasks if not one.done), None)
+
+
+@dataclass
+class ByHand:
+    """The tasks of a run's stages. ``requests`` are the account's log, the newest first."""
+
+    lab: Lab
+    runner: Runner
+    decide: Decide
+    requests: Callable[[], Iterable[Event]]
+    differing: dict[int, str] = field(default_factory=dict)
+
+    def hear(self, event: object) -> None:
+        """Take note of what is there, but not as a step would make it."""
+        if isinstance(event, StepDiffers):
+            self.differing[len(self.differing)] = event.what
+
+    def look(self, stage: Stage) -> Standing:
+        """How far the stage is."""
+        self.differing.clear()
+        adopted = {at for at, step in enumerate(stage.steps) if self._is_made(stage, at, step)}
+        differing = tuple(f"{what}." for what in self.differing.values())
+        cells = access.table(
+            self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
+        )
+        reached = self._reached(stage, cells)
+        made = adopted >= {at for at, _ in tasks_of(stage)}
+        against = tuple(self._against(stage)) if made or (stage.changes and reached) else ()
+        behaves = bool(stage.changes) and reached and not against
+        tasks = tuple(
+            Task(at, step.task or f"{step.title}.", at in adopted or behaves)
+            for at, step in tasks_of(stage)
+        )
+        if made or behaves:
+            return Standing(tasks, against)
+        wide = [f"More than was asked: {one.who} may {one.says}." for one in cells if one.too_wide]
+        return Standing(tasks, (*wide, *against, *differing, *self._wrong_turns(stage)))
+
+    def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
+        """The next hint to a task, and whether it is the last: then the command is to be shown."""
+        step = stage.steps[task.number]
+        texts = step.hints[: GRADES - 1]
+        grade = self.runner.hints(stage, task.number)
+        if grade < len(texts):
+            self.runner.hinted(stage, task.number, grade)
+            return texts[grade], False
+        if grade < GRADES:
+            self.runner.hinted(stage, task.number, GRADES - 1)
+        return "This is the command.", True
+
+    def solve(self, stage: Stage, task: Task) -> None:
+        """Do a task as the lab would, and what it needs of its stage before.
+
+        Raises:
+            RunError: its call failed.
+        """
+        for at in range(task.number + 1):
+            self.runner.do(stage, at)
+
+    def _is_made(self, stage: Stage, at: int, step: Step) -> bool:
+        """Whether a step's work is there; what a step only reads is read then."""
+        if changes(step.call) or step.profile:
+            return self.runner.adopt(stage, at)
+        if step.save:
+            try:
+                self.runner.do(stage, at)
+            except (RunError, UnresolvedReference):
+                return False
+        return True
+
+    def _reached(self, stage: Stage, cells: Collection[access.CellState]) -> bool:
+        """Whether the cells that the stage changes are as it makes them, and no other is wider."""
+        own = {(one.cell, one.identity) for one in stage.changes}
+        reached = all(
+            one.verdict.allowed == one.expected.allowed
+            for one in cells
+            if (one.cell, one.who) in own
+        )
+        return reached and not any(one.too_wide for one in cells)
+
+    def _against(self, stage: Stage) -> Iterator[str]:
+        """The claims of the checkpoint that do not hold as the account is."""
+        for number, check in enumerate(stage.checkpoint):
+            if check.call and not self._holds(stage, number, check):
+                yield f"This has to hold too: {check.says}."
+
+    def _holds(self, stage: Stage, number: int, check: Check) -> bool:
+        """A refusal is decided, not asked for: the log is the learner's."""
+        if not check.fails:
+            return self.runner.try_claim(stage, number).held
+        try:
+            params = resolve(check.params, self.runner.scope())
+        except UnresolvedReference:
+            return False
+        verdict = self.decide(check.identity, check.service, check.operation, params)
+        return not verdict.allowed
+
+    def _wrong_turns(self, stage: Stage) -> Iterator[str]:
+        """The learner's changes to what no task is about, since the stage was first begun."""
+        since = self.runner.entered(stage)
+        wanted = [
+            one for _, step in tasks_of(stage) for one in [subject(self._known(step.params))] if one
+        ]
+        for event in self.requests():
+            if str(event.get("eventTime", "")) < since:
+                return
+            turn = turned(event, wanted)
+            if turn:
+                yield turn
+
+    def _known(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        scope, known = self.runner.scope(), {}
+        for name in _SUBJECTS:
+            if name in params:
+                try:
+                    known[name] = resolve(params[name], scope)
+                except UnresolvedReference:
+                    continue
+        return known
+
+
+def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
+    """The steps of a stage that do something, by their number: what is done by hand."""
+    return [(at, step) for at, step in enumerate(stage.steps) if changes(step.call) or step.profile]
+
+
+def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Who or what a call is about: the parameter that says so, and its value."""
+    found = (name for name in _SUBJECTS if params.get(name))
+    name = next(found, None)
+    return (name, str(params[name])) if name else None
+
+
+def turned(event: Event, wanted: Collection[tuple[str, str]]) -> str:
+    """A sentence about a call that changed what is not wanted; empty for all others."""
+    call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
+    agent = str(event.get("userAgent", ""))
+    if "errorCode" in event or agent.endswith(_OWN_AGENT) or not changes(call):
+        return ""
+    params = event.get("requestParameters") or {}
+    about = subject(params)
+    if about is None or not wanted or about in wanted:
+        return ""
+    identity = event.get("userIdentity", {})
+    who = identity.get("userName") or str(identity.get("arn", "")).rpartition("/")[2]
+    effect = EFFECTS.get(call)
+    thing = label(Thing(effect.kind, effect.names(params))) if effect else about[1]
+    when = str(event["eventTime"])[11:16]
+    name, value = wanted[0] if isinstance(wanted, list) else next(iter(wanted))
+    what = name.removesuffix("Name").lower()
+    return f"{when} {who} called {event['eventName']}: {thing}. The task is about {what} {value}."
