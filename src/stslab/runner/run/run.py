@@ -327,17 +327,17 @@ class Runner:
 
     def entered(self, stage: Stage) -> str:
         """When the stage was first begun (ISO 8601), or empty."""
-        past = self._journal.past(self._begun().run.id, ("entered",))
+        past = self._journal.past(self._work.run.id, ("entered",))
         entered = ((one.body, one.at) for one in past.records)
         return next((at for body, at in entered if getattr(body, "stage", "") == stage.id), "")
 
     def hinted(self, stage: Stage, number: int, grade: int) -> None:
         """Remember that the learner took a hint to a step, of this grade."""
-        self._journal.hinted(self._begun().run.id, stage.id, number, grade)
+        self._journal.hinted(self._work.run.id, stage.id, number, grade)
 
     def hints(self, stage: Stage, number: int) -> int:
         """How many hints to a step the learner took."""
-        taken = self._journal.hints(self._begun().run.id)
+        taken = self._journal.hints(self._work.run.id)
         return sum((one.stage, one.step) == (stage.id, number) for one in taken)
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
