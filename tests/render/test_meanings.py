@@ -7,7 +7,7 @@ from pathlib import Path
 import botocore
 import pytest
 
-from stslab.render.meanings import _MEANINGS, meaning
+from stslab.render.meanings import meaning, meanings
 
 OFTEN = [
     "AccessDenied",
@@ -35,7 +35,7 @@ def test_what_one_meets_often_has_a_meaning(code):
 
 
 def test_each_is_a_short_sentence_with_a_page_of_aws():
-    for code, known in _MEANINGS.items():
+    for code, known in meanings().items():
         assert known.says.endswith("."), code
         assert len(known.says) <= 100, code
         assert known.page.startswith("https://docs.aws.amazon.com/"), code
@@ -48,7 +48,7 @@ def test_the_errors_of_an_operations_page_are_errors_of_its_model(service):
     model = Path(botocore.__file__).parent / "data" / service / "service-2.json.gz"
     found = json.loads(gzip.decompress(model.read_bytes()))
     shapes, name = found["shapes"], service.partition("/")[0].upper()
-    for code, known in _MEANINGS.items():
+    for code, known in meanings().items():
         page = known.page.rpartition("/")[2]
         if page.startswith("API_") and f"/{name}/" in known.page:
             errors = found["operations"][page[4:-5]]["errors"]

@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -12,11 +13,10 @@ if TYPE_CHECKING:  # click imports it only when a shell asks for completions
 
 
 class Entry(NamedTuple):
-    """Where a command is (``module:attribute``), its help in one line, and examples."""
+    """Where a command is (``module:attribute``), and its help in one line."""
 
     where: str
     help: str
-    examples: tuple[str, ...] = ()
 
 
 class LazyGroup(click.Group):
@@ -31,9 +31,15 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported now; None where there is none."""
-        del ctx
         entry = self.entries.get(cmd_name)
-        return _imported(entry) if entry else None
+        if entry is None:
+            return None
+        module, _, attribute = entry.where.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command.epilog = _examples(f"{ctx.command_path} {cmd_name}".partition(" ")[2])
+        if not any("--plain" in param.opts for param in command.params):
+            command.params.extend(looks())
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,14 +88,12 @@ def looks() -> Iterator[click.Option]:
         )
 
 
-def _imported(entry: Entry) -> click.Command:
-    module, _, attribute = entry.where.partition(":")
-    command: click.Command = getattr(importlib.import_module(module), attribute)
-    if entry.examples:
-        command.epilog = "\n".join(["\b", "Examples:", *(f"  {one}" for one in entry.examples)])
-    if not any("--plain" in param.opts for param in command.params):
-        command.params.extend(looks())
-    return command
+def _examples(command: str) -> str | None:
+    """The examples of a command, from the file that has those of all."""
+    text = files("stslab.cli").joinpath("examples.txt").read_text(encoding="utf-8")
+    _, _, found = text.partition(f"# {command}\n")
+    lines = found.partition("\n# ")[0].splitlines()
+    return "\n".join(["\b", "Examples:", *(f"  {one}" for one in lines)]) if lines else None
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:
