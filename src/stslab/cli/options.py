@@ -2,12 +2,30 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 
 import click
 
-_Decorated = Callable[..., Any]
+Command = Callable[..., object]
+_WHERE = (
+    click.option("--target", envvar="STSLAB_TARGET", default="sandbox", show_default=True,
+                 metavar="sandbox|aws|URL", help="The account to work on."),
+    click.option("--profile", envvar="STSLAB_PROFILE", default="",
+                 help="Your own AWS profile, for a real account."),
+    click.option("--region", envvar="STSLAB_REGION", default="",
+                 help="AWS region, for a real account."),
+)  # fmt: skip
+_CONSENT = (
+    click.option("-y", "--yes", is_flag=True, help="Ask nothing."),
+    click.option("--account", envvar="STSLAB_ACCOUNT", default="", metavar="ID",
+                 help="The real account's id, which --yes needs there."),
+)  # fmt: skip
+_GUARD = (
+    click.option("--force", is_flag=True, help="Go on although permissions seem to be missing."),
+    click.option("--allow-service", "services", multiple=True, metavar="NAME",
+                 help="Let the lab use this service, besides IAM, STS, S3 and CloudFormation."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,62 +51,28 @@ class Where:
         return self if self.region or not region else replace(self, region=region)
 
 
-def where_options(command: _Decorated) -> _Decorated:
-    """``--target``, ``--profile`` and ``--region``."""
-    for option in (
-        click.option(
-            "--region", envvar="STSLAB_REGION", default="", help="AWS region, for a real account."
-        ),
-        click.option(
-            "--profile",
-            envvar="STSLAB_PROFILE",
-            default="",
-            help="Your own AWS profile, for a real account.",
-        ),
-        click.option(
-            "--target",
-            envvar="STSLAB_TARGET",
-            default="sandbox",
-            show_default=True,
-            metavar="sandbox|aws|URL",
-            help="The account to work on.",
-        ),
-    ):
-        command = option(command)
-    return command
+def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Command], Command]:
+    """The options that say which account is meant, which the command gets as ``where``.
+
+    ``consent`` adds those that agree to it beforehand, ``guard`` those that the guard asks for.
+    """
+    options = (*(_CONSENT if consent else ()), *(_GUARD if guard else ()), *_WHERE)
+
+    def decorated(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**given: object) -> object:
+            named = {one.name: given.pop(one.name) for one in fields(Where) if one.name in given}
+            return command(**given, where=Where(**named))  # type: ignore[arg-type]
+
+        for option in reversed(options):
+            gathered = option(gathered)
+        return gathered
+
+    return decorated
 
 
-def consent_options(command: _Decorated) -> _Decorated:
-    """``--yes`` and ``--account``."""
-    account = click.option(
-        "--account",
-        envvar="STSLAB_ACCOUNT",
-        default="",
-        metavar="ID",
-        help="The real account's id, which --yes needs there.",
-    )
-    yes = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
-    return yes(account(command))
-
-
-def guard_options(command: _Decorated) -> _Decorated:
-    """``--force`` and ``--allow-service``."""
-    allow = click.option(
-        "--allow-service",
-        "services",
-        multiple=True,
-        metavar="NAME",
-        help="Let the lab use this service, besides IAM, STS, S3 and CloudFormation.",
-    )
-    force = click.option("--force", is_flag=True, help="Go on although permissions seem to lack.")
-    return force(allow(command))
-
-
-def json_option(command: _Decorated) -> _Decorated:
+def json_option(
+    help: str = "Events as JSON lines on stdout; what is said to people goes to stderr.",  # noqa: A002
+) -> Callable[[Command], Command]:
     """``--json``."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Events as JSON lines on stdout; what is said to people goes to stderr.",
-    )(command)
+    return click.option("--json", "as_json", is_flag=True, help=help)

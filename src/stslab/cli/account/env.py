@@ -6,7 +6,7 @@ import sys
 import click
 
 from stslab.cli.identities import as_option, become
-from stslab.cli.options import Where, where_options
+from stslab.cli.options import Where, on_account
 
 _SHELLS = ("sh", "bash", "zsh", "fish")
 
@@ -15,10 +15,8 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 @click.option("--shell", type=click.Choice(_SHELLS), help="Whose syntax; else that of $SHELL.")
 @click.option("--unset", is_flag=True, help="Print what undoes it.")
 @as_option
-@where_options
-def command(
-    *, shell: str | None, unset: bool, name: str, target: str, profile: str, region: str
-) -> None:
+@on_account()
+def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     """Print variables for: eval "$(stslab env)".
 
     Afterwards `aws` and any SDK talk to the account that the lab runs on, with the profiles
@@ -32,7 +30,7 @@ def command(
     if unset:
         click.echo(environment.script(dict.fromkeys(_OURS), syntax), nl=False)
         return
-    changes = _changes(Where(target, profile, region), name)
+    changes = _changes(where, name)
     click.echo(environment.script(changes, syntax), nl=False)
     if sys.stdout.isatty():
         click.echo(f"# Run this to set them: {_how(syntax)}", err=True)

@@ -14,6 +14,7 @@ import click
 
 from stslab.cli.commands import SAML
 from stslab.cli.lazy import LazyGroup
+from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home
 
@@ -89,7 +90,7 @@ def token_command(
               help="Let its server show another certificate from now on.")  # fmt: skip
 @click.option("--thumbprint", is_flag=True, help="Only the thumbprint, for scripts.")
 @click.option("--pem", is_flag=True, help="Only the certificates that its server sends, as PEM.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+@json_option("A JSON object, on stdout.")
 def issuer_command(
     *, url: str, kind: str | None, thumbprint: bool, pem: bool, as_json: bool
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stslab.cli.account.moments import moment, since
+from stslab.cli.options import json_option
 from stslab.home import home
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Wanted = Callable[["Event"], bool]
               help="How many, the last ones.")  # fmt: skip
 @click.option("--since", "start", default="", metavar="SPAN|TIME",
               help="Only what came after: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, as CloudTrail records.")
+@json_option("JSON lines, as CloudTrail records.")
 def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool) -> None:
     """Show every request to the account: when, who, what, on what, and how it was decided.
 

@@ -9,6 +9,7 @@ import click
 
 from stslab.cli.commands import SANDBOX
 from stslab.cli.lazy import LazyGroup
+from stslab.cli.options import json_option
 from stslab.home import home
 
 _OFF = "off"
@@ -76,7 +77,7 @@ def reset(yes: bool) -> None:
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+@json_option("A JSON object, on stdout.")
 def status(as_json: bool) -> None:
     """Show whether it runs, where, and since when."""
     from stslab.sandbox.server import client

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stslab.cli.identities import as_option, become
-from stslab.cli.options import Where, where_options
+from stslab.cli.options import Where, on_account
 from stslab.errors import UsageError
 
 _INSIDE = "STSLAB_SHELL"
@@ -18,9 +18,8 @@ _HINT = "(stslab)"
 
 @click.command("shell")
 @as_option
-@where_options
-@click.pass_context
-def command(ctx: click.Context, *, name: str, target: str, profile: str, region: str) -> None:
+@on_account()
+def command(*, name: str, where: Where) -> int:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
 
     The profiles are admin (the default, or whom --as names), sts and assumed; in the embedded
@@ -32,11 +31,11 @@ def command(ctx: click.Context, *, name: str, target: str, profile: str, region:
 
     if os.environ.get(_INSIDE):
         raise UsageError("This is already a shell of stslab's.", "Leave it first: exit")
-    opened = open_account(home(), Where(target, profile, region))
+    opened = open_account(home(), where)
     changes = become(opened, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
-    ctx.exit(_opened(environment.applied(changes) | {_INSIDE: "1"}))
+    return _opened(environment.applied(changes) | {_INSIDE: "1"})
 
 
 def _opened(environ: dict[str, str]) -> int:

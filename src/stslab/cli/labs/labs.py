@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from stslab.cli.options import json_option
 from stslab.resources import labs_folder
 
 
 @click.command("labs")
-@click.option("--json", "as_json", is_flag=True, help="A JSON array, on stdout.")
+@json_option("A JSON array, on stdout.")
 def command(*, as_json: bool) -> None:
     """List the labs that come with stslab, with their stages."""
     from stslab.lab.reading.listing import headers

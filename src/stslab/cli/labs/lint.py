@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from stslab.cli.options import json_option
 from stslab.errors import InvalidLab
 from stslab.render.text.safe import visible
 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, on stdout.")
+@json_option("One JSON object a problem, on stdout.")
 def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
     """Check the lab files PATHS (all bundled labs without any) offline.
 

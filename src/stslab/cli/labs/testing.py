@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stslab.cli.names import complete_lab
+from stslab.cli.options import json_option
 from stslab.errors import InvalidLab, StslabError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     metavar="[SPEC]",
     help="In an account that behaves as a real one can; see `stslab sandbox start`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a lab, on stdout.")
+@json_option("One JSON object a lab, on stdout.")
 def command(*, labs: tuple[str, ...], spec: str | None, as_json: bool) -> int:
     """Run each of LABS (ids or files; all bundled ones without any) in a throw-away account.
 

@@ -6,15 +6,15 @@ import sys
 import click
 
 from stslab.cli.names import complete_lab
-from stslab.cli.options import Where, json_option, where_options
+from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UsageError
 
 
 @click.command("access")
 @click.argument("lab", default="assume-role", shell_complete=complete_lab)
-@json_option
-@where_options
-def command(*, lab: str, as_json: bool, target: str, profile: str, region: str) -> None:
+@json_option()
+@on_account()
+def command(*, lab: str, as_json: bool, where: Where) -> None:
     """Show who can do what in the current run of LAB.
 
     The embedded account decides each cell without the call being made. On another target a cell
@@ -31,14 +31,14 @@ def command(*, lab: str, as_json: bool, target: str, profile: str, region: str) 
 
     loaded, place = load_lab(lab), home()
     with Journal(place.journal) as journal:
-        runs = journal.unfinished(name_of(target), loaded.id)
+        runs = journal.unfinished(name_of(where.target), loaded.id)
         if not runs:
             raise UsageError(f"There is no run of {loaded.id}.", "Begin one: stslab run")
         run = runs[0]
         base = basis(run.id, run.account, run.region, run.partition)
         known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
         done = tuple(journal.held(run.id))
-    opened = open_account(place, Where(target, profile, region))
+    opened = open_account(place, where)
     cells = access.table(loaded, done, known, decider(place.sandbox, opened))
     if as_json:
         rows = [

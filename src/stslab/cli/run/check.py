@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import Where, consent_options, json_option, where_options
+from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -20,20 +20,15 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
 @click.option("--lab", default="assume-role", shell_complete=complete_lab,
               help="The lab: an id, or a file.")  # fmt: skip
-@json_option
-@consent_options
-@where_options
+@json_option()
+@on_account(consent=True)
 def command(
     *,
     stage: str,
     every: bool,
     lab: str,
     as_json: bool,
-    yes: bool,
-    account: str,
-    target: str,
-    profile: str,
-    region: str,
+    where: Where,
 ) -> None:
     """Try the claims of STAGE (the last one that the newest run has done) again.
 
@@ -52,10 +47,9 @@ def command(
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
-    where = Where(target, profile, region, account, yes)
-    with bench("stslab check", as_json=as_json, yes=yes, lab=loaded.path) as laid:
+    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded.path) as laid:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
-        place = (name_of(target), loaded.id)
+        place = (name_of(where.target), loaded.id)
         if not any((run.target, run.lab) == place for run in laid.journal.runs()):
             raise nothing
         goes_on = laid.journal.unfinished(*place)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_run
-from stslab.cli.options import Where, consent_options, json_option, where_options
+from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UndoIncomplete, UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     help="Without any journal: find what stslab left in the account, by its tag.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
-@json_option
-@consent_options
-@where_options
+@json_option()
+@on_account(consent=True)
 def command(
     *,
     run: str,
@@ -35,11 +34,7 @@ def command(
     sweep: bool,
     dry_run: bool,
     as_json: bool,
-    yes: bool,
-    account: str,
-    target: str,
-    profile: str,
-    region: str,
+    where: Where,
 ) -> None:
     """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
 
@@ -51,8 +46,7 @@ def command(
 
     if sweep and every:
         raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
-    where = Where(target, profile, region, account, yes)
-    with bench("stslab cleanup", as_json=as_json, yes=yes) as laid:
+    with bench("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
         if sweep:
             sweep_account(laid, where, run, dry_run=dry_run)
             return

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import (
-    Where,
-    consent_options,
-    guard_options,
-    json_option,
-    where_options,
-)
+from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UsageError
 from stslab.sandbox.api.accounts import LEARNER
 
@@ -31,10 +25,8 @@ if TYPE_CHECKING:
 @click.option("--practice", is_flag=True, help="By hand: the tasks, and no commands.")
 @click.option("--predict/--no-predict", default=True, help="Whether to be asked what AWS answers.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be called.")
-@json_option
-@consent_options
-@guard_options
-@where_options
+@json_option()
+@on_account(consent=True, guard=True)
 def command(
     *,
     lab: str,
@@ -44,13 +36,7 @@ def command(
     predict: bool,
     dry_run: bool,
     as_json: bool,
-    yes: bool,
-    account: str,
-    target: str,
-    profile: str,
-    region: str,
-    force: bool,
-    services: tuple[str, ...],
+    where: Where,
 ) -> None:
     """Walk through LAB (an id, or a lab file), or go on where it was stopped.
 
@@ -62,13 +48,12 @@ def command(
     from stslab.cli.failures import goes_on_in
     from stslab.runner.run.plan import plan
 
-    kind_of(target)
+    kind_of(where.target)
     loaded = load_lab(lab)
     goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)
-    where = Where(target, profile, region, account, yes, force, services)
     if practice:
-        _require_practicable(where, interactive=not (as_json or yes or dry_run))
+        _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stslab.cli.options import json_option
 from stslab.home import home
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _FEW = 10
 
 @click.command("status")
 @click.option("--all", "every", is_flag=True, help=f"All runs, not only the last {_FEW}.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON array, on stdout.")
+@json_option("A JSON array, on stdout.")
 def command(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, the newest first, and how far each has come."""
     runs = _runs(None if every else _FEW)

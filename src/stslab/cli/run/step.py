@@ -5,13 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import (
-    Where,
-    consent_options,
-    guard_options,
-    json_option,
-    where_options,
-)
+from stslab.cli.options import Where, json_option, on_account
 
 if TYPE_CHECKING:
     from stslab.cli.bench import Bench
@@ -23,23 +17,15 @@ if TYPE_CHECKING:
 @click.option("--lab", default="assume-role", shell_complete=complete_lab,
               help="The lab: an id, or a file.")  # fmt: skip
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
-@json_option
-@consent_options
-@guard_options
-@where_options
+@json_option()
+@on_account(consent=True, guard=True)
 def command(
     *,
     stage: str,
     lab: str,
     with_needed: bool,
     as_json: bool,
-    yes: bool,
-    account: str,
-    target: str,
-    profile: str,
-    region: str,
-    force: bool,
-    services: tuple[str, ...],
+    where: Where,
 ) -> None:
     """Do STAGE of the current run, or begin a run with it.
 
@@ -54,9 +40,8 @@ def command(
     loaded = load_lab(lab)
     goes_on_in(lab)
     stage = stage_of(loaded, stage).id
-    where = Where(target, profile, region, account, yes, force, services)
-    with bench("stslab step", as_json=as_json, yes=yes, lab=loaded.path) as laid:
-        how = How.YES if yes else How.BY_NAME
+    with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded.path) as laid:
+        how = How.YES if where.yes else How.BY_NAME
         walk = Walk(laid, opened_for(laid, where, loaded), loaded, how)
         walk.runner.start_or_resume()
         for needed in walk.runner.missing_for(stage) if with_needed else ():

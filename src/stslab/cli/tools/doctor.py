@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.options import Where, where_options
+from stslab.cli.options import Where, json_option, on_account
 from stslab.home import home
 
 if TYPE_CHECKING:
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
-@where_options
-@click.pass_context
-def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, region: str) -> None:
+@json_option("A JSON object, on stdout.")
+@on_account()
+def command(*, as_json: bool, where: Where) -> int:
     """Look at Python, packages, state, journal, sandbox and leftovers; each with its fix.
 
     With `--target aws` also at your credentials, the account, the network and the clock.
@@ -25,7 +24,7 @@ def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, reg
     """
     from stslab.cli.tools.checkup import checkup
 
-    checks = checkup(home(), Where(target, profile, region))
+    checks = checkup(home(), where)
     if as_json:
         listed = [_fields(one) for one in checks]
         click.echo(json.dumps({"ok": all(one.ok for one in checks), "checks": listed}, indent=2))
@@ -34,7 +33,7 @@ def command(ctx: click.Context, *, as_json: bool, target: str, profile: str, reg
         from stslab.render.terminal.console import make_console
 
         show_checks(make_console(sys.stdout), checks)
-    ctx.exit(max((one.exit_code for one in checks if not one.ok), default=0))
+    return max((one.exit_code for one in checks if not one.ok), default=0)
 
 
 def _fields(one: "Checked") -> dict[str, str]:

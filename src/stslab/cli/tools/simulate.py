@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from stslab.cli.options import json_option
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 @click.option("--scp", type=_File, multiple=True, help="A level's SCP, or a list of its SCPs.")
 @click.option("--rcp", type=_File, multiple=True, help="A level's RCP, or a list of its RCPs.")
 @click.option("--service-linked", is_flag=True, help="The principal is a service-linked role.")
-@click.option("--json", "as_json", is_flag=True, help="The decision as JSON.")
+@json_option("The decision as JSON.")
 @click.option("--cases", type=_File, help="Decide many cases: a file of JSON Lines, or -.")
 def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
     """Decide whether policies allow a request, offline, and explain the decision.

@@ -8,6 +8,7 @@ from typing import IO
 
 import click
 
+from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home
 
@@ -24,7 +25,7 @@ _HOW = (
 
 @click.command("why")
 @click.argument("about", nargs=-1, metavar="[REQUEST-ID | MESSAGE | FILE | -]")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object, on stdout.")
+@json_option("A JSON object, on stdout.")
 def command(*, about: tuple[str, ...], as_json: bool) -> None:
     """Explain a refusal: the embedded account's last, one by its id, or AWS's error message.
 
