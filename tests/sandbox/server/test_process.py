@@ -265,6 +265,7 @@ from stslab.sandbox.server.process import Options, serve
 
 class Cold:
     facts = {}
+    verbs = {}
 
     def warm_up(self):
         raise RuntimeError("cold")
@@ -273,7 +274,7 @@ class Cold:
         pass
 
 
-sys.exit(serve(Options(Path(sys.argv[1]), idle=2), lambda folder, registry: Cold()))
+sys.exit(serve(Options(Path(sys.argv[1]), idle=2), lambda folder: Cold()))
 """
 
 

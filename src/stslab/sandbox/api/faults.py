@@ -39,14 +39,15 @@ def refuse_if_held(*held: tuple[object, str]) -> None:
             raise in_use(f"Cannot delete entity, must {first} first.")
 
 
-def failure() -> ApiFault:
+def failure(service: str) -> ApiFault:
     """What AWS answers when the failure is its own."""
-    return ApiFault(
+    code, message = (
         "InternalFailure",
-        "The request processing has failed because of an unknown error, exception or failure.",
-        500,
-        fault="Receiver",
+        ("The request processing has failed because of an unknown error, exception or failure."),
     )
+    if service == "s3":
+        code, message = "InternalError", "We encountered an internal error. Please try again."
+    return ApiFault(code, message, 500, fault="Receiver")
 
 
 def unavailable() -> ApiFault:

@@ -103,7 +103,7 @@ class Pipeline:
             fault = faults.unavailable()
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
             _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
-            fault = faults.failure()
+            fault = faults.failure(seen.service)
         if fault is not None:
             response = serialize.fault(seen.service, fault, seen.request_id, http)
         self._log.record(self._state.now(), seen, notes, fault)

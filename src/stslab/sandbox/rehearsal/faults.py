@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.spec import Spec
@@ -21,24 +22,6 @@ KINDS = (THROTTLE, ERROR, ERROR_AFTER, RESET_BEFORE, RESET_AFTER)
 AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
 """The kinds that strike when the call has taken effect."""
 
-_UNAVAILABLE = ApiFault(
-    "ServiceUnavailable",
-    "The request has failed due to a temporary failure of the server.",
-    503,
-    fault="Receiver",
-)
-_FAILURE = ApiFault(
-    "InternalFailure",
-    "The request processing has failed because of an unknown error, exception or failure.",
-    500,
-    fault="Receiver",
-)
-_S3_ERROR = ApiFault(
-    "InternalError",
-    "We encountered an internal error. Please try again.",
-    500,
-    fault="Receiver",
-)
 _SLOW_DOWN = ApiFault("SlowDown", "Please reduce your request rate.", 503, fault="Receiver")
 _THROTTLED: Mapping[str, ApiFault] = {
     "s3": _SLOW_DOWN,
@@ -122,6 +105,4 @@ def answer(service: str, kind: str, number: int) -> ApiFault:
     """What AWS answers for a fault of this kind; ``number`` varies the server's errors."""
     if kind == THROTTLE:
         return _THROTTLED.get(service, _OTHER_THROTTLED)
-    if number % 2:
-        return _UNAVAILABLE
-    return _S3_ERROR if service == "s3" else _FAILURE
+    return faults.unavailable() if number % 2 else faults.failure(service)

@@ -2,11 +2,11 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import suppress
 
 from stslab.sandbox.api import serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
-from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.rehearsal import faults
@@ -17,60 +17,34 @@ from stslab.sandbox.rehearsal.spec import Span, Spec, parse
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.state import State
 
+Handle = Callable[[HttpRequest], ApiResponse]
 _PAUSES = 2  # in the work on each resource of a stack
-
-
-class Inside(Protocol):
-    """What a rehearsal changes: how the account answers, what it knows, how stacks behave."""
-
-    @property
-    def state(self) -> State:
-        """What the account knows."""
-        ...
-
-    @property
-    def judge(self) -> Judge:
-        """By what requests are judged."""
-        ...
-
-    @property
-    def cloudformation(self) -> CloudFormation:
-        """The stacks."""
-        ...
-
-    def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer one request."""
-        ...
 
 
 class Rehearsal:
     """A rehearsal that goes on. It begins when it is made; ``end`` puts everything back."""
 
-    def __init__(self, inside: Inside, text: str) -> None:
+    def __init__(
+        self, text: str, state: State, judge: Judge, engine: Engine, handle: Handle
+    ) -> None:
         spec = parse(text)
         self.text = text
         self.faults = Faults(spec)
         self.lag = Lag(spec)
-        self._inside = inside
-        self._handle = inside.handle
-        self._seen = inside.judge.seen
-        self._unwatch = inside.state.watch(self.lag.notice)
-        inside.judge.seen = self.lag.seen
-        engine = inside.cloudformation.engine
-        self._stacks = engine.pace, engine.failure
+        self._state, self._judge, self._engine, self._handle = state, judge, engine, handle
+        self._before = judge.seen, engine.pace, engine.failure
+        self._unwatch = state.watch(self.lag.notice)
         stacks = _Stacks(spec, engine.pace)
-        engine.pace, engine.failure = stacks.pace, stacks.failure
+        judge.seen, engine.pace, engine.failure = self.lag.seen, stacks.pace, stacks.failure
 
     def end(self) -> None:
         """Let the account answer at once again, and know everything."""
         self._unwatch()
-        self._inside.judge.seen = self._seen
-        engine = self._inside.cloudformation.engine
-        engine.pace, engine.failure = self._stacks
+        self._judge.seen, self._engine.pace, self._engine.failure = self._before
 
     def spreading(self) -> int:
         """How many changes are not known everywhere yet."""
-        return self.lag.spreading(self._inside.state.now())
+        return self.lag.spreading(self._state.now())
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer the request, unless a fault is to strike it.
@@ -79,8 +53,10 @@ class Rehearsal:
             Dropped: the connection is to be closed without an answer.
         """
         service = addressed_service(request)
-        call = f"{service}.{_operation(service, request)}"
-        kind = self.faults.next(call)
+        operation = "Unknown"
+        with suppress(ApiFault):
+            operation, _ = naming.name(service, request)
+        kind = self.faults.next(f"{service}.{operation}")
         if not kind:
             return self._handle(request)
         if kind in faults.AFTER:
@@ -122,10 +98,3 @@ class _Stacks:
                 self._failed.add(once)
                 return "Rehearsed: it could not be deleted."
         return ""
-
-
-def _operation(service: str, request: HttpRequest) -> str:
-    try:
-        return naming.name(service, request)[0]
-    except ApiFault:
-        return "Unknown"

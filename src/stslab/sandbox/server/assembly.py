@@ -1,4 +1,4 @@
-"""Puts the sandbox together: the services on a state, and the pipeline before them."""
+"""Puts the account together: the services on a state, and the pipeline before them."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,6 @@ class Inside:
     cloudformation: CloudFormation
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer one request to an AWS service; see :meth:`Pipeline.handle`."""
         return self.pipeline.handle(request)
 
 

@@ -1,6 +1,6 @@
-"""Finds, starts, stops and asks the sandbox; imports nothing but the standard library.
+"""Finds, starts, stops and asks the embedded account; imports nothing but the standard library.
 
-A sandbox is found by its file ``server.json`` and believed only when it answers a request
+An account is found by its file ``server.json`` and believed only when it answers a request
 that only it could answer. Two commands that start one at the same time get the same one.
 """
 
@@ -9,8 +9,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,12 @@ _PAUSE = 0.02
 _OK = 200
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 _TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
+_START = "Start it: stslab sandbox start"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running sandbox. ``instance`` changes with every new account; ``started`` is ISO 8601.
+    """A running account. ``instance`` changes with every new account; ``started`` is ISO 8601.
 
     ``rehearsing`` describes how it rehearses a real account, and is empty where it does not.
     """
@@ -48,6 +49,11 @@ class Endpoint:
     started: str
     rehearsing: str = ""
 
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Endpoint":
+        """The one that says so of itself; KeyError where it says too little."""
+        return cls(**{name: said[name] for name in cls.__slots__})
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
@@ -58,21 +64,21 @@ class AccessKey:
 
 
 def find(folder: Path) -> Endpoint | None:
-    """The sandbox that runs in this folder and answers; None where there is none."""
+    """The account that runs in this folder and answers; None where there is none."""
     known = files.read_json(files.Files(folder).server)
     if known is None:
         return None
     try:
-        endpoint = _endpoint(_ask(folder, "GET", "health", seconds=_HEALTH_SECONDS))
+        endpoint = Endpoint.of(_ask(folder, "GET", "health", seconds=_HEALTH_SECONDS))
     except (*_NO_ANSWER, KeyError, SandboxError):
         return None
-    # Another program may listen on the port of a sandbox that was killed.
+    # Another program may listen on the port of a server that was killed.
     ours = endpoint.instance == known.get("instance") and endpoint.pid == known.get("pid")
     return endpoint if ours else None
 
 
 def ensure(folder: Path, *, port: int = 0) -> Endpoint:
-    """The sandbox of this folder, started if it does not run. ``port`` 0: any free one.
+    """The account of this folder, started if it does not run. ``port`` 0: any free one.
 
     Raises:
         SandboxError: it can't be started, or runs on another port than the one wanted.
@@ -88,21 +94,23 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
 
 
 def stop(folder: Path) -> bool:
-    """Stop the sandbox of this folder and wait until it is gone; False where none ran.
+    """Stop the account of this folder and wait until it is gone; False where none ran.
 
     Raises:
         SandboxError: it can't be stopped.
     """
     places = files.Files(folder)
     if not is_locked(places.server_lock):
-        _forget(places)
+        places.server.unlink(missing_ok=True)
         return False
-    if _asked_to_stop(folder) and _gone_within(places, _STOP_SECONDS):
-        return True
+    with suppress(*_NO_ANSWER, SandboxError):
+        _ask(folder, "POST", "stop", seconds=_HEALTH_SECONDS)
+        if _gone_within(places, _STOP_SECONDS):
+            return True
     for number in (signal.SIGTERM, signal.SIGKILL):
         _signal(places, number)
         if _gone_within(places, _KILL_SECONDS):
-            _forget(places)
+            places.server.unlink(missing_ok=True)
             return True
     raise SandboxError(
         f"The sandbox's process {files.read_number(places.server_lock)} does not end.",
@@ -111,7 +119,7 @@ def stop(folder: Path) -> bool:
 
 
 def reset(folder: Path) -> Endpoint:
-    """Throw the account away for a new one; the sandbox is started if it does not run.
+    """Throw the account away for a new one; it is started if it does not run.
 
     It need not be possible to read the old one.
 
@@ -120,11 +128,11 @@ def reset(folder: Path) -> Endpoint:
     """
     if find(folder) is None:
         return _found_or_started(folder, fresh=True)
-    return _endpoint(control(folder, "POST", "reset"))
+    return Endpoint.of(control(folder, "POST", "reset"))
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """What there is to know of the sandbox: whether it runs, and if so what it says of itself."""
+    """What there is to know of the account: whether it runs, and if so what it says of itself."""
     where = {"folder": str(folder), "log": str(files.Files(folder).log)}
     if find(folder) is None:
         return {"running": False, **where}
@@ -135,14 +143,14 @@ def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
     """An access key of the account's administrator.
 
     Raises:
-        SandboxError: the sandbox does not run, or has no such account.
+        SandboxError: it does not run, or has no such account.
     """
     said = control(folder, "POST", "admin-key", {"account": account})
     return AccessKey(said["access_key_id"], said["secret_access_key"])
 
 
 def rehearse(folder: Path, spec: str | None) -> None:
-    """Let the sandbox rehearse a real account as ``spec`` says; empty: as usual; None: no more.
+    """Let the account rehearse a real one as ``spec`` says; empty: as usual; None: no more.
 
     Raises:
         SandboxError: it does not run, or can't read the spec.
@@ -153,17 +161,15 @@ def rehearse(folder: Path, spec: str | None) -> None:
 def control(
     folder: Path, method: str, path: str, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Ask something of the running sandbox: ``path`` is a control verb, with a query if need be.
+    """Ask something of the running account: ``path`` is a control verb, with a query if need be.
 
     Raises:
-        SandboxError: the sandbox does not run, does not answer, or refuses.
+        SandboxError: it does not run, does not answer, or refuses.
     """
     try:
         return _ask(folder, method, path, body)
     except _NO_ANSWER as error:
-        raise SandboxError(
-            "The sandbox does not answer.", "Start it: stslab sandbox start"
-        ) from error
+        raise SandboxError("The sandbox does not answer.", _START) from error
 
 
 def _ask(
@@ -173,16 +179,16 @@ def _ask(
     body: Mapping[str, Any] | None = None,
     seconds: float = _ANSWER_SECONDS,
 ) -> dict[str, Any]:
-    """Ask the sandbox that ``server.json`` names, whether or not it is one.
+    """Ask the server that ``server.json`` names, whether or not it is an account's.
 
     Raises:
         SandboxError: there is none, or it refuses.
-        OSError, HTTPException, ValueError: what is there does not answer as a sandbox does.
+        OSError, HTTPException, ValueError: what is there does not answer as an account does.
     """
     places = files.Files(folder)
     known = files.read_json(places.server)
     if known is None or not isinstance(known.get("port"), int):
-        raise SandboxError("The sandbox does not run.", "Start it: stslab sandbox start")
+        raise SandboxError("The sandbox does not run.", _START)
     headers = {_TOKEN_HEADER: places.token.read_text()}
     content = json.dumps(body or {}) if method == "POST" else None
     connection = http.client.HTTPConnection(_HOST, known["port"], timeout=seconds)
@@ -193,70 +199,50 @@ def _ask(
     finally:
         connection.close()
     if not isinstance(said, dict):
-        raise ValueError("not a sandbox")  # noqa: TRY004 - like any other answer that is not JSON
+        raise ValueError("not an account")  # noqa: TRY004 - like any other answer that is not JSON
     if response.status != _OK:
         raise SandboxError(str(said.get("error", "")), str(said.get("hint", "")))
     return said
 
 
-def _endpoint(said: Mapping[str, Any]) -> Endpoint:
-    names = ("url", "account", "region", "instance", "pid", "port", "started")
-    return Endpoint(
-        **{name: said[name] for name in names}, rehearsing=str(said.get("rehearsing", ""))
-    )
-
-
-class starting:  # noqa: N801 - used as a function
-    """Hold the lock under which sandboxes are started, one at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._held = files.alone(files.Files(folder).start_lock, _START_SECONDS)
-
-    def __enter__(self) -> None:
-        try:
-            held = self._held.__enter__()
-        except OSError as error:
-            raise SandboxError(
-                f"The sandbox's folder can't be used: {error}.",
-                "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
-            ) from error
-        if not held:
+@contextmanager
+def starting(folder: Path) -> Iterator[None]:
+    """Hold the lock under which servers are started, one at a time."""
+    held = files.alone(files.Files(folder).start_lock, _START_SECONDS)
+    try:
+        free = held.__enter__()
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox's folder can't be used: {error}.",
+            "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+        ) from error
+    try:
+        if not free:
             raise SandboxError("Another command has been starting the sandbox for a minute.")
-
-    def __exit__(self, *_: object) -> None:
-        self._held.__exit__(None, None, None)
+        yield
+    finally:
+        held.__exit__(None, None, None)
 
 
 def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> Endpoint:
     private_folder(folder)
-    with starting(folder):
-        return find(folder) or _started(folder, port, fresh=fresh)
-
-
-def _started(folder: Path, port: int, *, fresh: bool) -> Endpoint:
     places = files.Files(folder)
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        spawn.server(places, port, deadline - time.monotonic(), fresh=fresh)
-        # Where its start was refused, another server holds the folder: one whose starter was
-        # killed, and which gets ready meanwhile, or one that hangs.
+    with starting(folder):
         found = find(folder)
-        if found is not None:
-            return found
-        if time.monotonic() > deadline:
-            raise SandboxError(
-                f"The sandbox's process {files.read_number(places.server_lock)} does not answer.",
-                f"Stop it: stslab sandbox stop. Its log is {places.log}",
-            )
-        time.sleep(_PAUSE)
-
-
-def _asked_to_stop(folder: Path) -> bool:
-    try:
-        _ask(folder, "POST", "stop", seconds=_HEALTH_SECONDS)
-    except (*_NO_ANSWER, SandboxError):
-        return False
-    return True
+        while found is None:
+            spawn.server(places, port, deadline - time.monotonic(), fresh=fresh)
+            # Where its start was refused, another server holds the folder: one whose starter
+            # was killed, and which gets ready meanwhile, or one that hangs.
+            found = find(folder)
+            if found is None and time.monotonic() > deadline:
+                pid = files.read_number(places.server_lock)
+                raise SandboxError(
+                    f"The sandbox's process {pid} does not answer.",
+                    f"Stop it: stslab sandbox stop. Its log is {places.log}",
+                )
+            time.sleep(0 if found else _PAUSE)
+    return found
 
 
 def _gone_within(places: files.Files, seconds: float) -> bool:
@@ -286,7 +272,3 @@ def _signal(places: files.Files, number: int) -> None:
                 signal.pidfd_send_signal(process, number)
         finally:
             os.close(process)
-
-
-def _forget(places: files.Files) -> None:
-    places.server.unlink(missing_ok=True)

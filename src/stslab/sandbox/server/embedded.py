@@ -14,16 +14,9 @@ from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
+from stslab.sandbox.server import verbs
 from stslab.sandbox.server.assembly import assemble
-from stslab.sandbox.server.control.account import add_verbs as account_verbs
-from stslab.sandbox.server.control.marks import add_verbs as mark_verbs
-from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
-from stslab.sandbox.server.control.rehearsal import add_verbs as rehearsal_verbs
-from stslab.sandbox.server.control.requests import Registry
-from stslab.sandbox.server.control.saml import add_verbs as saml_verbs
-from stslab.sandbox.server.control.would import add_verbs as would_verbs
 from stslab.sandbox.server.files import ACCOUNT_FILE
-from stslab.sandbox.server.process import Account
 from stslab.sandbox.state import buckets
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
@@ -31,26 +24,28 @@ from stslab.sandbox.state.store import Store
 
 
 class EmbeddedAccount:
-    """One state after another, kept in one file, with the pipeline before each."""
+    """One state after another, kept in one file, with the pipeline before each.
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
+    ``inside`` is what stands behind the server, ``rehearsal`` the one that goes on, ``marked``
+    what the verb ``mark`` remembers.
+    """
+
+    rehearsal: Rehearsal | None = None
+    marked: Snapshot | None = None
+
+    def __init__(self, folder: Path) -> None:
         aws_policies.require()
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         found = self._store.load()
         self._store.drop_blobs_but(buckets.blobs(found))
         self._enter(State(found, self._store))
-        account_verbs(registry, lambda: self._state, lambda: self._inside.keys)
-        mark_verbs(registry, lambda: self._state)
-        oidc_verbs(registry, lambda: self._state)
-        saml_verbs(registry, lambda: self._state)
-        rehearsal_verbs(registry, lambda: self)
-        would_verbs(registry, lambda: self._inside)
+        self.verbs = verbs.of(self)
 
     @property
     def facts(self) -> Mapping[str, str]:
         """The instance, where a learner is in it, and what it rehearses, if it does."""
-        settings = self._state.snapshot.settings
+        settings = self.inside.state.snapshot.settings
         return {
             "instance": settings.instance,
             "account": LEARNER,
@@ -64,10 +59,10 @@ class EmbeddedAccount:
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """Answer a request that nothing vouches for, before its large body is read; else None."""
-        return self._inside.pipeline.refuse(head)
+        return self.inside.pipeline.refuse(head)
 
     def warm_up(self) -> None:
-        """Read AWS's models of the services, and how S3's requests look."""
+        """Read AWS's models of the services, and how S3's requests look. Requests may come."""
         for service in operations.SERVICES:
             operations.names(service)
         address.warm_up()
@@ -75,14 +70,12 @@ class EmbeddedAccount:
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""
         self._leave()
-        self._state.close()
         self._store.clear()
         self._enter(State(Snapshot(), self._store))
 
     def close(self) -> None:
         """Leave stacks where they are, and bring everything into the one file."""
         self._leave()
-        self._state.close()
         self._store.close()
         self._log.close()
 
@@ -93,7 +86,7 @@ class EmbeddedAccount:
             UsageError: it does not describe one.
         """
         parse(text or "")
-        with self._state.transaction() as tx:
+        with self.inside.state.transaction() as tx:
             tx.put(msgspec.structs.replace(tx.settings, rehearsal=text or ""))
         self._rehearse(text or "")
 
@@ -102,29 +95,28 @@ class EmbeddedAccount:
             with state.transaction() as tx:
                 for record in accounts.new():
                     tx.put(record)
-        self._state = state
-        self._inside = assemble(state, self._log)
-        self._handle = self._inside.handle
-        self.rehearsal: Rehearsal | None = None
+        self.inside = assemble(state, self._log)
         self._rehearse(state.snapshot.settings.rehearsal)
-        self._inside.cloudformation.resume()
+        self.inside.cloudformation.resume()
 
     def _leave(self) -> None:
-        self._inside.cloudformation.stop()
-        if self.rehearsal is not None:
-            self.rehearsal.end()
+        self.inside.cloudformation.stop()
+        self._rehearse("")
+        self.inside.state.close()
 
     def _rehearse(self, text: str) -> None:
         if self.rehearsal is not None:
             self.rehearsal.end()
-            self.rehearsal, self._handle = None, self._inside.handle
+        inside, handle = self.inside, self.inside.pipeline.handle
+        self.rehearsal = None
         if text:
-            self.rehearsal = Rehearsal(self._inside, text)
-            self._handle = self.rehearsal.handle
+            engine = inside.cloudformation.engine
+            self.rehearsal = Rehearsal(text, inside.state, inside.judge, engine, handle)
+        self._handle = self.rehearsal.handle if self.rehearsal else handle
 
 
-def open_account(folder: Path, registry: Registry, *, fresh: bool = False) -> Account:
-    """Open the account of this folder, and let it be controlled through ``registry``.
+def open_account(folder: Path, *, fresh: bool = False) -> EmbeddedAccount:
+    """Open the account of this folder.
 
     ``fresh``: a new one, whatever was saved and whether or not it can be read.
 
@@ -134,4 +126,4 @@ def open_account(folder: Path, registry: Registry, *, fresh: bool = False) -> Ac
     if fresh:
         for saved in folder.glob(f"{ACCOUNT_FILE}*"):
             saved.unlink()
-    return EmbeddedAccount(folder, registry)
+    return EmbeddedAccount(folder)

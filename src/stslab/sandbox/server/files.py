@@ -1,4 +1,4 @@
-"""The sandbox's files in its folder, and who may be in it: shared by the server and its clients.
+"""The account's files in its folder, and who may be in it: shared by the server and its clients.
 
 Quick to import.
 """
@@ -18,13 +18,15 @@ _PAUSE = 0.02
 
 
 class Files:
-    """The places in a sandbox's folder."""
+    """The places in the account's folder.
+
+    ``server_lock`` is held by the server as long as it lives, and has its process id;
+    ``start_lock`` by a command that starts or stops a server.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # Locked by the server as long as it lives; holds its process id.
         self.server_lock = folder / "server.lock"
-        # Locked by whoever is starting or stopping a server.
         self.start_lock = folder / "start.lock"
         self.account = folder / ACCOUNT_FILE
         self.server = folder / "server.json"

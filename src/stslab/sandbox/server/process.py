@@ -20,15 +20,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, TYPE_CHECKING
 
 from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
-from stslab.sandbox.server.control.requests import ControlRequest, Door, Registry, without_token
+from stslab.sandbox.server.control import ControlRequest, Said, Verb, admitted, without_token
 from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
 from stslab.sandbox.server.server import HOST, SandboxServer
+
+if TYPE_CHECKING:
+    from stslab.sandbox.server.embedded import EmbeddedAccount
 
 TWO_HOURS = 2 * 60 * 60
 _OTHER_SECONDS = 0.5
@@ -39,40 +42,8 @@ _STDERR = 2
 log = logging.getLogger(__name__)
 
 
-class Account(Protocol):
-    """The embedded account, as its process sees it.
-
-    It is opened, with what was saved, when the process starts, and closed when it ends.
-    """
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """``instance`` (another one after each reset), ``account``, ``region``, ``rehearsing``."""
-        ...
-
-    def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer one request to an AWS service."""
-        ...
-
-    def refuse(self, head: HttpRequest) -> ApiResponse | None:
-        """Answer a request with a large body by its head alone; None: its body is to be read."""
-        ...
-
-    def warm_up(self) -> None:
-        """Make what the first request of each service would else wait for. Requests may come."""
-        ...
-
-    def reset(self) -> None:
-        """Begin anew, with an empty account."""
-        ...
-
-    def close(self) -> None:
-        """Save what is not saved, and let go of it. No request comes any more."""
-        ...
-
-
-Opener = Callable[[Path, Registry], Account]
-"""Opens the account of a folder, and adds its own verbs to the control registry."""
+Opener = Callable[[Path], "EmbeddedAccount"]
+"""Opens the account of a folder, when the port is bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,76 +60,74 @@ def serve(options: Options, opener: Opener) -> int:
     """Serve until told to end; returns the process's exit code."""
     os.umask(0o077)
     places = Files(options.folder)
-    tell = _Teller(options.ready_fd)
+    pipe = None if options.ready_fd is None else os.fdopen(options.ready_fd, "wb", 0)
     held = lock_within(places.server_lock, _OTHER_SECONDS)
     if held is None:
-        tell({"locked": True})
+        _tell(pipe, {"locked": True})
         return 0
     os.ftruncate(held, 0)
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(options, places).run(opener, tell)
+        _Process(options, places, pipe).run(opener)
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
-        tell({"error": error.message, "hint": error.hint})
+        _tell(pipe, {"error": error.message, "hint": error.hint})
         return error.exit_code
     finally:
         logging.shutdown()
     return 0
 
 
-class _Teller:
-    """Tells whoever started this process how it went, once."""
-
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = descriptor
-
-    def __call__(self, content: Mapping[str, Any]) -> None:
-        if self._descriptor is None:
-            return
-        with suppress(OSError):  # nobody may be listening any more
-            os.write(self._descriptor, json.dumps(content).encode() + b"\n")
-        os.close(self._descriptor)
-        self._descriptor = None
+def _tell(pipe: IO[bytes] | None, content: Said) -> None:
+    """Tell the one who started this process how it went, once."""
+    if pipe is not None and not pipe.closed:
+        with suppress(OSError), pipe:  # nothing may be listening any more
+            pipe.write(json.dumps(content).encode() + b"\n")
 
 
 class _Process:
-    def __init__(self, options: Options, places: Files) -> None:
+    def __init__(self, options: Options, places: Files, pipe: IO[bytes] | None) -> None:
         self._options = options
         self._places = places
+        self._pipe = pipe
         self._end = threading.Event()
         self._token = secrets.token_urlsafe(32)
-        self._registry = Registry()
-        self._door = Door(self._token, self._registry)
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._server: SandboxServer
-        self._account: Account
+        self._account: EmbeddedAccount
+        self._verbs: Mapping[str, Verb]
 
-    def run(self, opener: Opener, tell: _Teller) -> None:
+    def run(self, opener: Opener) -> None:
         """Bind, open the account, serve until the end, and clean up."""
         self._server = self._bound()
         try:
-            self._account = opener(self._options.folder, self._registry)
+            self._account = opener(self._options.folder)
             gc.freeze()  # modules and records need never be looked through again
             gc.enable()
             try:
-                self._serve(tell)
+                self._serve()
             finally:
                 self._account.close()
         finally:
             self._server.stop()
 
-    def _serve(self, tell: _Teller) -> None:
+    def _serve(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
-        self._add_verbs()
+        self._verbs = {
+            **self._account.verbs,
+            "health": lambda _: self._facts(),
+            "status": self._status,
+            "stop": self._stop,
+            "reset": self._reset,
+        }
         serving = threading.Thread(target=self._server.serve, name="serve")
         serving.start()
         try:
             self._announce()
             log.info("serving %s, process %d", self._server.url, os.getpid())
-            tell({"port": self._server.port})
+            _tell(self._pipe, {"port": self._server.port})
             self._warm_up()
             self._wait()
         finally:
@@ -182,21 +151,13 @@ class _Process:
         return server
 
     def _answer(self, request: HttpRequest) -> ApiResponse:
-        return self._door.admit(request) or self._account.handle(without_token(request))
+        answer = admitted(request, self._token, self._verbs)
+        return answer or self._account.handle(without_token(request))
 
     def _refuse(self, head: HttpRequest) -> ApiResponse | None:
         return self._account.refuse(without_token(head))
 
-    def _add_verbs(self) -> None:
-        for name, verb in (
-            ("health", lambda _: self._facts()),
-            ("status", self._status),
-            ("stop", self._stop),
-            ("reset", self._reset),
-        ):
-            self._registry.add(name, verb)
-
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> Said:
         return {
             **self._account.facts,
             "url": self._server.url,
@@ -206,15 +167,15 @@ class _Process:
             "version": __version__,
         }
 
-    def _status(self, _: ControlRequest) -> dict[str, Any]:
+    def _status(self, _: ControlRequest) -> Said:
         return {**self._facts(), "ends_after_idle_seconds": int(self._options.idle)}
 
-    def _stop(self, request: ControlRequest) -> dict[str, Any]:
+    def _stop(self, request: ControlRequest) -> Said:
         _require_post(request)
         self._end.set()
         return {"stopping": True}
 
-    def _reset(self, request: ControlRequest) -> dict[str, Any]:
+    def _reset(self, request: ControlRequest) -> Said:
         _require_post(request)
         self._account.reset()
         self._announce()

@@ -23,10 +23,11 @@ from html import escape
 from cheroot import server as cheroot
 from cheroot.workers import threadpool
 
-from stslab.sandbox.api.faults import where
+from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
-from stslab.sandbox.api.model import ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.server.stream import stream
+from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
 THREADS = 32
@@ -121,7 +122,9 @@ class SandboxServer(cheroot.HTTPServer):
         except Dropped:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
-            return _internal_failure(request, error)
+            request_id = secrets.token_hex(8).upper()
+            log.error("request %s failed\n%s", request_id, faults.where(error))  # noqa: TRY400 - no values in the log
+            return _fault(request, faults.failure(addressed_service(request)), request_id)
         finally:
             with self._counting:
                 self._busy -= 1
@@ -249,12 +252,15 @@ class _Request(cheroot.HTTPRequest):
             if there_is_room:
                 self._respond(length)
             else:
-                self._leave_unread(_slow_down())
+                message = "Please reduce your request rate."
+                self._leave_unread(_fault(self._request(b""), ApiFault("SlowDown", message, 503)))
 
     def _refusal(self, length: int) -> ApiResponse | None:
         """The answer by the head alone; None where the body is worth reading."""
         if length > MAX_BODY:
-            return _too_large(self.head)
+            sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
+            message = "Your proposed upload exceeds the maximum allowed size"
+            return _fault(self._request(b""), ApiFault("EntityTooLarge", message, extra=sizes))
         return self.server.refuse(self._request(b"")) if length > _SMALL else None
 
     def _leave_unread(self, response: ApiResponse) -> None:
@@ -358,40 +364,7 @@ def _one_line(value: str) -> str:
     return value.replace("\r", " ").replace("\n", " ")
 
 
-def _too_large(head: Head) -> ApiResponse:
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>EntityTooLarge</Code>'
-        "<Message>Your proposed upload exceeds the maximum allowed size</Message>"
-        f"<ProposedSize>{head.length}</ProposedSize><MaxSizeAllowed>{MAX_BODY}</MaxSizeAllowed>"
-        f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
-    )
-    return ApiResponse(400, (("Content-Type", "application/xml"),), body.encode())
-
-
-def _slow_down() -> ApiResponse:
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
-        "<Message>Please reduce your request rate.</Message>"
-        f"<RequestId>{secrets.token_hex(8).upper()}</RequestId></Error>"
-    )
-    return ApiResponse(503, (("Content-Type", "application/xml"),), body.encode())
-
-
-def _internal_failure(request: HttpRequest, error: Exception) -> ApiResponse:
-    """Say InternalFailure, and log where: the lines, not the values, which may be secret."""
-    request_id = secrets.token_hex(16)
-    log.error("request %s: %s failed\n%s", request_id, request.method, where(error))
-    if "/s3/" in request.header("Authorization"):
-        error_body = (
-            "<Error><Code>InternalError</Code>"
-            "<Message>We encountered an internal error. Please try again.</Message>"
-            f"<RequestId>{request_id}</RequestId></Error>"
-        )
-    else:
-        error_body = (
-            "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code>"
-            "<Message>The request processing has failed because of an unknown error, exception "
-            f"or failure.</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-    headers = (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id))
-    return ApiResponse(500, headers, f'<?xml version="1.0"?>\n{error_body}'.encode())
+def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:
+    """An error that no service answers, in the form of the one that the request addresses."""
+    request_id = request_id or secrets.token_hex(8).upper()
+    return serialize.fault(addressed_service(request), fault, request_id, request)

@@ -12,7 +12,7 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.need import Keys
 from stslab.sandbox.federation.oidc import issuers, servers, tokens
-from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority
+from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
 from stslab.sandbox.state.providers import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction

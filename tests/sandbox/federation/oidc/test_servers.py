@@ -16,9 +16,9 @@ from tests.sandbox.cases import Account
 from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import hosts, issuers, servers
-from stslab.sandbox.federation.oidc import x509_making as making
-from stslab.sandbox.federation.oidc.verification import NotVerified, UnknownAuthority, verify
+from stslab.sandbox.federation.oidc import certificates as making
+from stslab.sandbox.federation.oidc import issuers, servers
+from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority, verify
 from stslab.sandbox.state.providers import Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
@@ -198,7 +198,7 @@ def test_nothing_private_is_shown(tx: Transaction) -> None:
     ],
 )
 def test_the_host_of_an_issuer(url: str, host: str) -> None:
-    assert hosts.of(url) == host
+    assert servers.host_of(url) == host
     if host:
         making.server(host, NOW, making.authority("CA", NOW, 10))
 
@@ -221,7 +221,7 @@ def test_the_host_of_an_issuer(url: str, host: str) -> None:
     ],
 )
 def test_whose_certificates_are_public(host: str, is_public: bool) -> None:
-    assert hosts.is_public(host) is is_public
+    assert servers.is_public(host) is is_public
 
 
 def test_a_name_of_any_length_has_a_certificate(tx: Transaction) -> None:

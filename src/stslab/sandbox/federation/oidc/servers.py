@@ -5,18 +5,50 @@ account plays one, whose root stands for AWS's library of trusted roots. Certifi
 when they are first needed, and stay until somebody changes them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import hosts, issuers, verification
-from stslab.sandbox.federation.oidc import x509_making as making
+from stslab.sandbox.federation.oidc import certificates, issuers
 from stslab.sandbox.state.providers import Authority, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.transaction import Transaction
 
 _ROOT_NAME, _PUBLIC_NAME = "stslab sandbox trusted root", "stslab sandbox public CA"
 _SPARE = timedelta(days=1)
+_LONGEST = 253
+_NAME = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)
+_PORT = re.compile(r":[0-9]{1,5}$")
+_PUBLIC = re.compile(
+    r"token\.actions\.githubusercontent\.com"
+    r"|gitlab\.com"
+    r"|accounts\.google\.com"
+    r"|.+\.auth0\.com"
+    r"|(?:.+\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?"
+)
+"""The hosts with certificates of public authorities.
+
+IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": AWS trusts the
+servers of Auth0, GitHub, GitLab, Google and Amazon S3 by its library of root certificates.
+"""
+
+
+def host_of(url: str) -> str:
+    """The host name in an issuer's URL, in lower case; empty where it has none.
+
+    An address, and what DNS does not know as a name, is none.
+    """
+    name = _PORT.sub("", url.removeprefix("https://").partition("/")[0]).lower()
+    is_name = len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
+    return name if is_name and not name.rpartition(".")[2].isdigit() else ""
+
+
+def is_public(host: str) -> bool:
+    """Whether a public authority, one that AWS trusts, vouches for the servers of this name."""
+    return _PUBLIC.fullmatch(host) is not None
 
 
 def reach(tx: Transaction, url: str) -> IssuerServer:
@@ -26,7 +58,7 @@ def reach(tx: Transaction, url: str) -> IssuerServer:
         SandboxError: there is none of this URL.
     """
     issuers.named(tx, url)
-    host = hosts.of(url)
+    host = host_of(url)
     if not host:
         raise SandboxError(f"{url} has no host name for which there could be a certificate.")
     return shown(tx, host)
@@ -36,7 +68,7 @@ def shown(tx: Transaction, host: str) -> IssuerServer:
     """What the server of this host shows, made if need be."""
     found = tx.get(IssuerServer, "", host)
     if found is None:
-        found = (_trusted if hosts.is_public(host) else _private)(tx, host)
+        found = (_trusted if is_public(host) else _private)(tx, host)
         tx.put(found)
     return found
 
@@ -64,7 +96,7 @@ def retrieved_thumbprint(tx: Transaction, url: str) -> str:
     Raises:
         SandboxError: there is no server of this URL.
     """
-    return making.thumbprint(reach(tx, url).chain[-1])
+    return certificates.thumbprint(reach(tx, url).chain[-1])
 
 
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
@@ -75,11 +107,11 @@ def verify(view: View, url: str, configured: Sequence[str]) -> None:
         NotVerified: there is no server, or what it shows is not for this host, not valid now,
             or forged.
     """
-    host = hosts.of(url)
+    host = host_of(url)
     server = view.get(IssuerServer, "", host)
     if server is None:
-        raise verification.NotVerified(f"no server of {url}")
-    verification.verify(host, server.chain, roots(view), configured, view.now())
+        raise certificates.NotVerified(f"no server of {url}")
+    certificates.verify(host, server.chain, roots(view), configured, view.now())
 
 
 def roots(view: View) -> tuple[bytes, ...]:
@@ -90,7 +122,7 @@ def roots(view: View) -> tuple[bytes, ...]:
 
 def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
     """The root that AWS trusts and that is over what the server shows, if there is one (PEM)."""
-    return tuple(root for root in roots(view) if verification.is_over(root, server.chain[-1]))
+    return tuple(root for root in roots(view) if certificates.is_over(root, server.chain[-1]))
 
 
 def _private(tx: Transaction, host: str) -> IssuerServer:
@@ -101,17 +133,16 @@ def _private(tx: Transaction, host: str) -> IssuerServer:
 def _trusted(tx: Transaction, host: str) -> IssuerServer:
     """A certificate of the public authority, which is made or renewed if need be."""
     now, public = tx.now(), tx.get(PublicAuthority, "", "")
-    renewed = None if public is None or not _holds(tx, public.root) else public
-    if renewed is None or not _holds(tx, renewed.below):
-        root = (
-            renewed.root
-            if renewed
-            else making.authority(_ROOT_NAME, now, making.ROOT_DAYS, below=1)
-        )
-        below = making.authority(_PUBLIC_NAME, now, making.AUTHORITY_DAYS, signed_by=root)
-        renewed = PublicAuthority(root=root, below=below)
-        tx.put(renewed)
-    return _server(tx, host, renewed.below)
+    if public is None or not _holds(tx, public.root):
+        root = certificates.authority(_ROOT_NAME, now, certificates.ROOT_DAYS, below=1)
+    else:
+        root = public.root
+    if public is None or root is not public.root or not _holds(tx, public.below):
+        days = certificates.AUTHORITY_DAYS
+        below = certificates.authority(_PUBLIC_NAME, now, days, signed_by=root)
+        public = PublicAuthority(root=root, below=below)
+        tx.put(public)
+    return _server(tx, host, public.below)
 
 
 def _renewed(tx: Transaction, host: str) -> IssuerServer:
@@ -136,7 +167,7 @@ def _forged(tx: Transaction, host: str) -> IssuerServer:
 
 
 def _own_authority(tx: Transaction, host: str) -> Authority:
-    return making.authority(f"CA of {host}", tx.now(), making.AUTHORITY_DAYS)
+    return certificates.authority(f"CA of {host}", tx.now(), certificates.AUTHORITY_DAYS)
 
 
 def _server(
@@ -147,12 +178,12 @@ def _server(
     name: str = "",
     forger: Authority | None = None,
 ) -> IssuerServer:
-    leaf = making.server(name or host, tx.now(), authority, forger)
+    leaf = certificates.server(name or host, tx.now(), authority, forger)
     return IssuerServer(host=host, leaf=leaf, authority=authority)
 
 
 def _holds(view: View, authority: Authority) -> bool:
-    return making.ends(authority.pem) > view.now() + _SPARE
+    return certificates.ends(authority.pem) > view.now() + _SPARE
 
 
 KINDS: Mapping[str, Callable[[Transaction, str], IssuerServer]] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.server.control.requests import ControlRequest, Registry
-from stslab.sandbox.server.control.would import MOST_CALLS, add_verbs
+from stslab.errors import SandboxError
+from stslab.sandbox.server import verbs
+from stslab.sandbox.server.control import ControlRequest
 
 TRUST = {
     "Version": "2012-10-17",
@@ -44,12 +46,9 @@ def ana(account: Direct) -> str:
 
 
 def would(account: Direct, *calls: tuple[str, str, str, dict[str, Any]]) -> Any:
-    registry = Registry()
-    add_verbs(registry, lambda: account.inside)
     names = ("key", "service", "operation", "params")
     body = {"calls": [dict(zip(names, call, strict=True)) for call in calls]}
-    answer = registry.answer("would", ControlRequest("POST", {}, body))
-    return json.loads(answer.body)
+    return json.loads(json.dumps(verbs.would(account.inside, ControlRequest("POST", {}, body))))
 
 
 def test_both_sides_are_asked_and_the_one_that_refuses_is_told(account: Direct, ana: str) -> None:
@@ -106,7 +105,7 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
     [
         ({}, "Say which calls"),
         ({"calls": []}, "Say which calls"),
-        ({"calls": [1] * (MOST_CALLS + 1)}, "Say which calls"),
+        ({"calls": [1] * (verbs.MOST_CALLS + 1)}, "Say which calls"),
         ({"calls": [1]}, "A call has a key"),
         (
             {"calls": [{"key": "a", "service": "ec2", "operation": "X", "params": {}}]},
@@ -115,11 +114,8 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
     ],
 )
 def test_what_is_no_call_is_refused(account: Direct, body: dict[str, Any], says: str) -> None:
-    registry = Registry()
-    add_verbs(registry, lambda: account.inside)
-    answer = registry.answer("would", ControlRequest("POST", {}, body))
-    assert answer.status == 400
-    assert says in answer.body.decode()
+    with pytest.raises(SandboxError, match=re.escape(says)):
+        verbs.would(account.inside, ControlRequest("POST", {}, body))
 
 
 def test_an_operation_that_the_account_lacks_is_no_crash(account: Direct) -> None:

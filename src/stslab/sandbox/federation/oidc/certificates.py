@@ -1,0 +1,193 @@
+"""X.509 certificates for the servers of issuers: made, and verified as AWS does it.
+
+RFC 5280; keys are on the curve P-256, signatures ECDSA with SHA-256. IAM User Guide, "Obtain the
+thumbprint for an OpenID Connect identity provider": a server is believed by the library of
+trusted roots; and only where its certificate is not signed by one of those, by the thumbprints in
+the provider's configuration. A thumbprint is that of the authority over the server's
+certificate, or (API Reference, "CreateOpenIDConnectProvider") of the server's own.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from stslab.sandbox.state.providers import Authority
+
+ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
+# What browsers take at most (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
+SERVER_DAYS = 398
+_EARLIER = timedelta(days=1)
+_ORGANIZATION = "stslab sandbox"
+_LONGEST_COMMON_NAME = 64
+_NO_USAGE = dict.fromkeys(
+    (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    ),
+    False,
+)  # fmt: skip
+
+
+class UnknownAuthority(Exception):  # noqa: N818 - the name says what was found
+    """No trusted root is over the certificate, and no thumbprint is that of what is shown."""
+
+
+class NotVerified(Exception):  # noqa: N818 - as above
+    """The certificate is not for this name, not valid now, or not signed by its authority."""
+
+
+def verify(
+    host: str,
+    chain: Sequence[bytes],
+    roots: Sequence[bytes],
+    thumbprints: Sequence[str],
+    now: datetime,
+) -> None:
+    """Check the certificates that the server of ``host`` shows, its own first, all PEM.
+
+    Raises:
+        UnknownAuthority: nothing vouches for them.
+        NotVerified: something does, and they are not what it vouches for.
+    """
+    try:
+        shown = [_read(pem) for pem in chain]
+        trusted = [_read(root) for root in roots if is_over(root, chain[-1])]
+        wanted = {one.lower() for one in thumbprints}
+        if not trusted and not wanted.intersection(map(thumbprint, chain)):
+            raise UnknownAuthority
+        policy = PolicyBuilder().store(Store(trusted or shown[-1:])).time(now.replace(tzinfo=None))
+        policy.build_server_verifier(x509.DNSName(host)).verify(shown[0], shown[1:])
+    except (VerificationError, ValueError) as error:  # a changed file has no certificates
+        raise NotVerified(str(error)) from error
+
+
+def is_over(root: bytes, authority: bytes) -> bool:
+    """Whether this root has signed the authority's certificate, both PEM."""
+    try:
+        _read(authority).verify_directly_issued_by(_read(root))
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def authority(
+    name: str, now: datetime, days: int, signed_by: Authority | None = None, below: int = 0
+) -> Authority:
+    """An authority's certificate, self-signed unless another authority signs it.
+
+    ``below`` is how many authorities there may be between it and a server.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, key, now, days, signed_by)
+    builder = _used_for(builder, "key_cert_sign", "crl_sign")
+    constraints = x509.BasicConstraints(ca=True, path_length=below)
+    builder = builder.add_extension(constraints, critical=True)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Authority(_signed(builder, _key(signed_by) if signed_by else key), private)
+
+
+def server(
+    host: str, now: datetime, signed_by: Authority, with_key_of: Authority | None = None
+) -> bytes:
+    """A server's certificate for ``host``, as PEM; its private key is used nowhere.
+
+    ``with_key_of`` forges it: it names ``signed_by``, and another key has signed it.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _used_for(_builder(host, key, now, SERVER_DAYS, signed_by), "digital_signature")
+    for extension in (
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+        x509.SubjectAlternativeName([x509.DNSName(host)]),
+    ):
+        builder = builder.add_extension(extension, critical=False)
+    constraints = x509.BasicConstraints(ca=False, path_length=None)
+    builder = builder.add_extension(constraints, critical=True)
+    return _signed(builder, _key(with_key_of or signed_by))
+
+
+def thumbprint(pem: bytes) -> str:
+    """The SHA-1 of the certificate in 40 hexadecimal characters, as IAM keeps it."""
+    der = _read(pem).public_bytes(serialization.Encoding.DER)
+    return hashlib.sha1(der, usedforsecurity=False).hexdigest()
+
+
+def ends(pem: bytes) -> datetime:
+    """Until when the certificate is valid."""
+    return _read(pem).not_valid_after_utc
+
+
+def described(pem: bytes) -> dict[str, str]:
+    """``subject``, ``issuer``, ``not_before``, ``not_after`` and ``sha1`` of a certificate."""
+    found = _read(pem)
+    return {
+        "subject": found.subject.rfc4514_string(),
+        "issuer": found.issuer.rfc4514_string(),
+        "not_before": found.not_valid_before_utc.isoformat(),
+        "not_after": found.not_valid_after_utc.isoformat(),
+        "sha1": thumbprint(pem),
+    }
+
+
+def _builder(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    days: int,
+    signed_by: Authority | None,
+) -> x509.CertificateBuilder:
+    """What all certificates have; self-signed where no authority signs it.
+
+    They hold by the account's clock and by the machine's, which tools that look at them go by.
+    """
+    real = datetime.now(UTC)
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION)]
+    if len(name) <= _LONGEST_COMMON_NAME:  # a longer host name is in the alternative name alone
+        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
+    subject = x509.Name(attributes)
+    above = _read(signed_by.pem) if signed_by else None
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+        _key(signed_by).public_key() if signed_by else key.public_key()
+    )
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(above.subject if above else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(min(now, real) - _EARLIER)
+        .not_valid_after(max(now, real) + timedelta(days=days))
+        .add_extension(own, critical=False)
+        .add_extension(theirs, critical=False)
+    )
+
+
+def _used_for(builder: x509.CertificateBuilder, *uses: str) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(**{**_NO_USAGE, **dict.fromkeys(uses, True)})
+    return builder.add_extension(usage, critical=True)
+
+
+def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> bytes:
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _key(of: Authority) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(of.private_key, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(type(key))
+    return key
+
+
+def _read(pem: bytes) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem)

@@ -1,1 +1,0 @@
-"""What may be asked of the sandbox itself: a verb for each question."""

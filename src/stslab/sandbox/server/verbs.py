@@ -1,0 +1,464 @@
+"""The control verbs of the embedded account: what may be asked of it, beside AWS's operations.
+
+What only some need (certificates, XML) is imported when it is first asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol
+
+import msgspec
+
+from stslab.errors import SandboxError, UsageError
+from stslab.policy import Decision
+from stslab.policy.gates import GATES, refusal
+from stslab.policy.vocabulary import Gate, Outcome
+from stslab.sandbox.api import identifiers
+from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.federation import saml
+from stslab.sandbox.federation.saml import identity_providers, names
+from stslab.sandbox.iam import mfa
+from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
+from stslab.sandbox.pipeline.pipeline import Would
+from stslab.sandbox.rehearsal.faults import KINDS, Scripted
+from stslab.sandbox.rehearsal.rehearsal import Rehearsal
+from stslab.sandbox.rehearsal.spec import BARE
+from stslab.sandbox.server.assembly import Inside
+from stslab.sandbox.server.control import ControlRequest, Said, Verb
+from stslab.sandbox.state.identities import AccessKey, MfaDevice
+from stslab.sandbox.state.providers import IdentityProvider
+from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.sessions import Session
+from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import Difference, Snapshot
+
+
+class Holder(Protocol):
+    """What has the account, one after another; see ``EmbeddedAccount``."""
+
+    inside: Inside
+    rehearsal: Rehearsal | None
+    marked: Snapshot | None
+
+    def rehearse(self, text: str | None) -> None: ...
+
+
+def of(account: Holder) -> dict[str, Verb]:
+    """Every verb by its name, for this account."""
+    return {name: partial(verb, account) for name, verb in _VERBS.items()}
+
+
+# -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
+
+_FARTHEST = 3650 * 24 * 3600.0
+_FARTHEST_MOVE = 1e9
+
+
+def _admin_key(account: Holder, asked: ControlRequest) -> Said:
+    """An active access key of the administrator of ``{"account": …}``, the learner's by default."""
+    view, owner = account.inside.state.snapshot, str(asked.body.get("account", LEARNER))
+    if view.get(Account, owner, "") is None:
+        known = ", ".join(sorted(one.account for one in view.everywhere(Account)))
+        raise SandboxError(f"The sandbox has no account {owner}.", f"It has {known}.")
+    key = usable_key(view, owner, ADMINISTRATOR)
+    if key is None:
+        raise SandboxError(
+            f"The administrator of account {owner} has no active access key any more.",
+            "`stslab sandbox reset` begins with a new account.",
+        )
+    return _shown(key)
+
+
+def _root_key(account: Holder, asked: ControlRequest) -> Said:
+    """The access key of the root user of ``{"account": …}``, the learner's by default."""
+    owner = str(asked.body.get("account", LEARNER))
+    key = usable_key(account.inside.state.snapshot, owner, "")
+    if key is None:
+        raise SandboxError(f"The sandbox has no root user's key of an account {owner}.")
+    return _shown(key)
+
+
+def _shown(key: AccessKey) -> Said:
+    return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
+
+
+def _key(account: Holder, asked: ControlRequest) -> Said:
+    """Whether a key is known, active and temporary, whose, and until when; never its secret.
+
+    Of one that is not known any more since its role is gone: which role that was.
+    """
+    key, inside = asked.arguments.get("id", ""), account.inside
+    record = inside.keys.lookup(key)
+    if record is None:
+        owner = identifiers.account_of_key(key) or ""
+        session = inside.state.snapshot.get(Session, owner, key)
+        return {"known": False, "role": session.role_name if session else ""}
+    return {
+        "known": True,
+        "active": record.active,
+        "temporary": bool(record.session_token),
+        "owner": record.caller.principal.arn,
+        "expires": record.expires.isoformat() if record.expires else "",
+    }
+
+
+def _mfa_code(account: Holder, asked: ControlRequest) -> Said:
+    """What the device of ``?serial=`` shows now, and next: the app on the learner's telephone."""
+    view, serial = account.inside.state.snapshot, asked.arguments.get("serial", "")
+    device = next((one for one in view.everywhere(MfaDevice) if one.serial == serial), None)
+    if device is None:
+        raise SandboxError(f"There is no virtual MFA device {serial!r}.")
+    step = max(mfa.step_of(view.now()), device.last_step + 1)
+    codes = [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]
+    return {"serial": serial, "code": codes[0], "codes": codes}
+
+
+def _clock(account: Holder, asked: ControlRequest) -> Said:
+    """GET tells the time. POST moves it by ``seconds``, or to ``offset`` from the real time."""
+    state, absolute = account.inside.state, "offset" in asked.body
+    if asked.method == "POST":
+        seconds = asked.body["offset"] if absolute else asked.body.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise SandboxError('Say by how many seconds to move the clock: {"seconds": 3600}.')
+        moved = float(min(max(seconds, -_FARTHEST_MOVE), _FARTHEST_MOVE))
+        with state.transaction() as tx:
+            offset = moved if absolute else tx.settings.clock_offset + moved
+            if not abs(offset) <= _FARTHEST:
+                raise SandboxError("The clock can be ten years off at most.")
+            tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
+    view = state.snapshot
+    return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
+
+
+def _saved(account: Holder, _: ControlRequest) -> Said:
+    return {"differences": account.inside.state.unsaved()}
+
+
+# -- what has changed since a moment: what ``stslab test`` asks before and after -------------
+
+_CALLED: Mapping[str, str] = {
+    "access-key": "access key",
+    "account": "account",
+    "bucket": "S3 bucket",
+    "group": "IAM group",
+    "instance-profile": "instance profile",
+    "managed-policy": "IAM policy",
+    "mfa-device": "MFA device",
+    "object": "object",
+    "oidc-provider": "OIDC provider",
+    "role": "IAM role",
+    "saml-provider": "SAML provider",
+    "stack": "CloudFormation stack",
+    "upload": "unfinished upload",
+    "user": "IAM user",
+}
+"""What counts: sessions end by themselves, and nothing else can be made by a call."""
+_PASSING = {"last_used": None, "credential_report": None}
+"""Members that looking changes, or that no call can undo."""
+
+
+def _mark(account: Holder, _: ControlRequest) -> Said:
+    """Remember how everything is."""
+    account.marked = account.inside.state.snapshot
+    return {}
+
+
+def _changed(account: Holder, _: ControlRequest) -> Said:
+    """Tell what is not as it was when ``mark`` was last asked for."""
+    if account.marked is None:
+        raise SandboxError("Nothing was marked.")
+    return {"changed": sorted(_sentences(account.marked, account.inside.state.snapshot))}
+
+
+def _sentences(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    for difference in before.differences(after):
+        was, now = _lasting(difference.before), _lasting(difference.after)
+        if was != now:
+            what = "is left" if was is None else "is gone" if now is None else "was changed"
+            yield f"{_called(difference)} {what}"
+
+
+def _lasting(record: Record | None) -> Record | None:
+    """The record as far as it counts; None where it does not."""
+    if record is None or record.table not in _CALLED:
+        return None
+    if getattr(record, "status", "") == "DELETE_COMPLETE":  # stacks are remembered
+        return None
+    passing = {name: none for name, none in _PASSING.items() if hasattr(record, name)}
+    return msgspec.structs.replace(record, **passing)
+
+
+def _called(difference: Difference) -> str:
+    record = difference.after or difference.before
+    if record is None:
+        raise AssertionError
+    name = f"{_CALLED[record.table]} {getattr(record, 'name', '') or record.key}"
+    return name if record.account in ("", LEARNER) else f"{name} of account {record.account}"
+
+
+# -- what a call would meet, without its being made: for the access table and predictions ----
+
+MOST_CALLS = 50
+_SAYS: Mapping[str, str] = {
+    Outcome.ALLOWED: "allows",
+    Outcome.EXPLICITLY_DENIED: "denies",
+    Outcome.IMPLICITLY_DENIED: "does not allow",
+}
+_NOTHING: Said = {"gates": [], "documents": {}}
+
+
+def would(inside: Inside, asked: ControlRequest) -> Said:
+    """What the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` would meet.
+
+    They are carried out one after the other on a fork of the account that is thrown away.
+    """
+    calls = asked.body.get("calls")
+    if not isinstance(calls, list) or not 0 < len(calls) <= MOST_CALLS:
+        raise SandboxError(f"Say which calls: a list of 1 to {MOST_CALLS}.")
+    made = [_call(inside, call) for call in calls]
+    if made[-1] is None:
+        return {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
+    decisions, fault = inside.pipeline.would([call for call in made if call is not None])
+    return _verdict(decisions, fault)
+
+
+def _call(inside: Inside, call: Any) -> Would | None:
+    """The call, or None where AWS would not believe who signs it."""
+    try:
+        key, service, operation = (str(call[name]) for name in ("key", "service", "operation"))
+        params = dict(call["params"])
+    except (KeyError, TypeError, ValueError):
+        raise SandboxError("A call has a key, a service, an operation and params.") from None
+    if service not in inside.services:
+        raise SandboxError(f"The sandbox has no service {service!r}.")
+    record = inside.keys.lookup(key)
+    ended = record and record.expires and record.expires <= inside.state.now()
+    if record is None or not record.active or ended:
+        return None
+    return Would(record.caller, service, operation, params)
+
+
+def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Said:
+    """``allowed`` is about permissions alone; None where none was asked for, and it fails."""
+    refused = [one for one in decisions if not one.allowed]
+    if refused:
+        found = refusal(refused[0])
+        return {"allowed": False, "by": found.gates, "keys": found.keys, **_told(refused[0])}
+    allowed = True if decisions or fault is None else None
+    told = _told(decisions[-1]) if decisions else _NOTHING
+    return {"allowed": allowed, "by": [], "keys": [], **told}
+
+
+def _told(decision: Decision) -> Said:
+    told = decision.as_dict()
+    gates = [
+        {
+            "gate": GATES[layer.kind],
+            "says": _SAYS[layer.outcome],
+            "decided": layer.blocks,
+            "policies": said["policies"],
+        }
+        for layer, said in zip(decision.layers, told["layers"], strict=True)
+    ]
+    documents = {
+        each.policy.name: each.policy.document.document
+        for layer in decision.layers
+        for each in layer.readings
+    }
+    return {"gates": gates, "documents": documents}
+
+
+# -- rehearsals -------------------------------------------------------------------------------
+
+
+def _rehearse(account: Holder, asked: ControlRequest) -> Said:
+    """GET tells how a rehearsal goes; POST begins, changes or ends one.
+
+    ``{"spec": "keys=3s,…"}`` begins one (in place of another), ``{"spec": null}`` ends it.
+    ``{"faults": [{"call": "iam.CreateUser", "at": 2, "kind": "reset-after"}]}`` lets a call go
+    wrong: the second ``iam.CreateUser`` from now. ``call`` may be ``*``, and ``times`` says how
+    often in a row.
+    """
+    if asked.method == "POST":
+        _change(account, asked.body)
+    going_on = account.rehearsal
+    if going_on is None:
+        return {"spec": None}
+    return {
+        "spec": going_on.text,
+        "spreading": going_on.spreading(),
+        "calls": going_on.faults.seen.total(),
+        "struck": dict(going_on.faults.struck),
+    }
+
+
+def _change(account: Holder, body: Mapping[str, Any]) -> None:
+    given = body.get("faults", [])
+    if not isinstance(given, list):
+        raise SandboxError("Faults are a list.")
+    script = [_scripted(one) for one in given]
+    if "spec" in body:
+        text = body["spec"]
+        if not isinstance(text, str | None):
+            raise SandboxError('The spec of a rehearsal is text: {"spec": "keys=3s"}.')
+        try:
+            account.rehearse(BARE if text == "" else text)
+        except UsageError as error:
+            raise SandboxError(error.message, error.hint) from error
+    if "faults" in body:
+        if account.rehearsal is None:
+            raise SandboxError(
+                "No rehearsal goes on.", "Begin one: stslab sandbox start --rehearse"
+            )
+        account.rehearsal.faults.script(script)
+
+
+def _scripted(one: object) -> Scripted:
+    wanted = one if isinstance(one, dict) else {}
+    call, kind = wanted.get("call"), wanted.get("kind")
+    at, times = wanted.get("at", 1), wanted.get("times", 1)
+    numbers = all(type(number) is int and number > 0 for number in (at, times))
+    if not isinstance(call, str) or kind not in KINDS or not numbers:
+        raise SandboxError(
+            'A fault is {"call": "iam.CreateUser", "kind": "reset-after", "at": 1, "times": 1}.',
+            f"Its kind is one of {', '.join(KINDS)}.",
+        )
+    return Scripted(call, kind, at, times)
+
+
+# -- identity providers: OpenID Connect tokens, SAML assertions -------------------------------
+
+_MOST_SECONDS = 86400
+_ROLES = ("server", "CA", "trusted root")
+_TEXTS = ("subject", "subject_format", "recipient", "audience")
+_NUMBERS = ("seconds", "session_seconds")
+
+
+def _token(account: Holder, asked: ControlRequest) -> Said:
+    """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
+    from stslab.sandbox.federation.oidc import issuers, servers
+
+    body = asked.body
+    claims, seconds = body.get("claims", {}), body.get("seconds", 3600)
+    if not isinstance(claims, dict) or not isinstance(seconds, int):
+        raise SandboxError("claims is a JSON object, and seconds a whole number.")
+    if abs(seconds) > _MOST_SECONDS:
+        raise SandboxError(f"A token is valid for {_MOST_SECONDS} seconds at most.")
+    url, algorithm = str(body.get("issuer", issuers.OWN_ISSUER)), body.get("algorithm", "RS256")
+    with account.inside.state.transaction() as tx:
+        servers.reach(tx, url)
+        token = issuers.mint(tx, claims, seconds=seconds, issuer=url, algorithm=str(algorithm))
+    return {"issuer": url, "token": token}
+
+
+def _issuer(account: Holder, asked: ControlRequest) -> Said:
+    """Show an issuer (the account's own by default): configuration, public keys, certificates.
+
+    POST ``{"issuer": …, "certificate": …}`` lets its server show another certificate first;
+    see :data:`stslab.sandbox.federation.oidc.servers.KINDS`.
+    """
+    from stslab.sandbox.federation.oidc import issuers, servers
+    from stslab.sandbox.federation.oidc.certificates import described, thumbprint
+
+    url = str(asked.body.get("issuer") or asked.arguments.get("issuer", issuers.OWN_ISSUER))
+    kind = asked.body.get("certificate")
+    with account.inside.state.transaction() as tx:
+        shown = servers.reach(tx, url)
+        if asked.method == "POST" and kind:
+            shown = servers.change(tx, shown.host, str(kind))
+        issuer = issuers.named(tx, url)
+        trusted = servers.trusted_root(tx, shown)
+    return {
+        "issuer": url,
+        "host": shown.host,
+        "configuration": issuers.configuration(issuer),
+        "jwks": issuers.jwks(issuer),
+        "trusted": bool(trusted),
+        "thumbprint": thumbprint(shown.chain[-1]),
+        "certificates": [
+            {"role": role, **described(pem), "pem": pem.decode()}
+            for role, pem in zip(_ROLES, (*shown.chain, *trusted), strict=False)
+        ],
+    }
+
+
+def _metadata(account: Holder, asked: ControlRequest) -> Said:
+    """The metadata of ``{"issuer": entity id}``, the account's own by default."""
+    minting, provider = _minting(), _provider(account, asked)
+    return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
+
+
+def _assertion(account: Holder, asked: ControlRequest) -> Said:
+    """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
+
+    ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
+    valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
+    ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
+    """
+    minting, wanted = _minting(), _wanted(asked.body)
+    provider = _provider(account, asked)
+    try:
+        minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())
+    except ValueError as error:
+        raise SandboxError("XML has no place for a character in what it is to say.") from error
+    return {"issuer": provider.entity_id, "assertion": minted}
+
+
+def _minting() -> ModuleType:
+    if not saml.installed():
+        raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
+    from stslab.sandbox.federation.saml import minting
+
+    return minting
+
+
+def _provider(account: Holder, asked: ControlRequest) -> IdentityProvider:
+    with account.inside.state.transaction() as tx:
+        return identity_providers.named(tx, str(asked.body.get("issuer") or identity_providers.OWN))
+
+
+def _wanted(body: Mapping[str, Any]) -> dict[str, object]:
+    wanted: dict[str, object] = {"subject": str(body.get("session_name", ""))}
+    wanted |= {name: str(body[name]) for name in _TEXTS if name in body}
+    for name in _NUMBERS:
+        number = body.get(name)
+        if number is None:
+            continue
+        if not isinstance(number, int) or isinstance(number, bool) or abs(number) > _MOST_SECONDS:
+            raise SandboxError(f"{name} is a whole number, {_MOST_SECONDS} at most.")
+        wanted[name] = number
+    return {**wanted, "attributes": _attributes(body)}
+
+
+def _attributes(body: Mapping[str, Any]) -> dict[str, list[str]]:
+    given = body.get("attributes", {})
+    if not isinstance(given, dict):
+        raise SandboxError("attributes is a JSON object: values by name.")
+    found: dict[str, list[str]] = {}
+    if "role" in body and "provider" in body:
+        found[names.ROLE] = [f"{body['role']},{body['provider']}"]
+    if body.get("session_name"):
+        found[names.SESSION_NAME] = [str(body["session_name"])]
+    for name, value in given.items():
+        found[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
+    return found
+
+
+_VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
+    "admin-key": _admin_key,
+    "changed": _changed,
+    "clock": _clock,
+    "key": _key,
+    "mark": _mark,
+    "mfa/code": _mfa_code,
+    "oidc/issuer": _issuer,
+    "oidc/token": _token,
+    "rehearse": _rehearse,
+    "root-key": _root_key,
+    "saml/assertion": _assertion,
+    "saml/metadata": _metadata,
+    "saved": _saved,
+    "would": lambda account, asked: would(account.inside, asked),
+}
