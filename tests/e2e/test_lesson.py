@@ -97,7 +97,7 @@ def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     predicted = json.loads(machine.stslab("report", "--json").out)["predictions"]
     right, of = (sum(one[name] for one in predicted) for name in ("right", "of"))
     assert f"You predicted {right} of {of}." in screens[-1]
-    assert len({screen.split("\n")[0] for screen in screens}) <= 28
+    assert len({screen.split("\n")[0] for screen in screens}) <= 36
     assert all(len(screen.split("\n")) <= 24 for screen in screens)
     questions = [screen for screen in screens if "Your answer" in screen]
     assert any("trust policy of the role" in screen for screen in questions)
