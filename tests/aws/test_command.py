@@ -80,6 +80,8 @@ def test_the_cli_understands_every_call_of_the_labs_as_it_is_shown(parsed):
 AWKWARD = [
     ("iam", "CreateUser", {"UserName": 'it\'s "me" $(x) `y` *'}),
     ("iam", "CreateUser", {"UserName": "-dashed"}),
+    ("iam", "CreateUser", {"UserName": "file:///etc/passwd", "Path": "/x/"}),
+    ("iam", "PutUserPolicy", {"UserName": "u", "PolicyName": "p", "PolicyDocument": "fileb:///x"}),
     ("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "a b", "Value": "c,d=e"}]}),
     ("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "a", "Value": ""}]}),
     ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["a", "b c", "-d"]}),
@@ -128,6 +130,11 @@ def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, par
     extras = {"outfile", "bootstrap_method"}
     assert {name: value for name, value in got.items() if name not in extras} == params, command
     assert options.profile == "sts"
+
+
+def test_a_body_that_looks_like_a_file_names_none():
+    body = {"Bucket": "b", "Key": "k", "Body": "file:///etc/passwd"}
+    assert "--body k " in aws_command(CallShown("sts", "s3", "PutObject", body))
 
 
 def test_names_are_written_as_the_cli_does():

@@ -65,7 +65,7 @@ def test_what_cleanup_may_call_besides_is_listed(load_text: Callable[[str], Lab]
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.get("note", "nothing"))
 def test_what_a_person_should_know_is_told(load_text: Callable[[str], Lab], row: dict[str, str]):
     steps = [
-        {"title": "T", **one, **({} if "save" in one else {"undo": "none"})}
+        {"title": "T", **one, **({} if "save" in one or "undo" in one else {"undo": "none"})}
         for one in yaml.safe_load(row["steps"])
     ]
     written = textwrap.indent(yaml.safe_dump(steps, sort_keys=False), " " * 6)

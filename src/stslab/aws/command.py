@@ -27,8 +27,16 @@ _OUTFILES = {
     ),
 }
 _STREAMED = frozenset({("s3", "PutObject", "Body"), ("s3", "UploadPart", "Body")})
-FILE = "file://"
-"""Before a path: the parameter's value is what that file holds."""
+
+
+class File(str):
+    """The path of a file, in place of what it holds."""
+
+    __slots__ = ()
+
+
+# A value that begins so would be taken for a file to read.
+_LIKE_A_FILE = ("file://", "fileb://")
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 _CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
@@ -42,9 +50,18 @@ def aws_command(call: CallShown) -> str:
     """
     key = (call.service, call.operation)
     words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
+    literal = {}
     for name, value in call.params.items():
-        streamed = (*key, name) in _STREAMED
-        words += _option(key, name, _file(value, call.params) if streamed else value)
+        if (*key, name) in _STREAMED:
+            words += _option(key, name, _file(value, call.params))
+        elif isinstance(value, File):
+            words += _option(key, name, f"file://{value}")
+        elif isinstance(value, str) and value.startswith(_LIKE_A_FILE):
+            literal[name] = value
+        else:
+            words += _option(key, name, value)
+    if literal:
+        words += ["--cli-input-json", json.dumps(literal, ensure_ascii=False)]
     words += _OUTFILES.get(key, ())
     anonymous = call.identity == "anonymous"
     words += ["--no-sign-request"] if anonymous else ["--profile", call.identity or ADMIN]
@@ -73,8 +90,8 @@ def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
 
 
 def _file(body: object, params: Mapping[str, object]) -> str:
-    if str(body).startswith(FILE):
-        return str(body).removeprefix(FILE)
+    if isinstance(body, File):
+        return body
     return str(params.get("Key", "")).rsplit("/", 1)[-1] or "body"
 
 

@@ -19,7 +19,7 @@ def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
     A parameter that is word for word a file that comes with ``lab`` (or with stslab) is shown
     as that file (``file://...``), as one would type it.
     """
-    from stslab.aws.command import FILE, aws_command
+    from stslab.aws.command import File, aws_command
 
     files = cache(lambda: {text: path for path in _files(lab) if (text := text_of(path))})
 
@@ -27,7 +27,7 @@ def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
         if not isinstance(value, str) or (value.count("\n") < _LONG and name != _BODY):
             return value
         path = files().get(value)
-        return f"{FILE}{path}" if path else value
+        return File(path) if path else value
 
     def describe(call: CallShown) -> str:
         params = {name: shown(name, value) for name, value in call.params.items()}

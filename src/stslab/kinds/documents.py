@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 EVERYONE = "*"
-_WIDE = re.compile(r"[A-Za-z0-9-]*[*?].*")
-_WHOLE = re.compile(r"\*|[a-z0-9-]+:\*")
-_WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess)")
+_WHOLE = re.compile(r"[^:]*[*?][^:]*(:.*)?|[^:]+:[*?]+")
+_EVERYTHING = re.compile(
+    r"[^:]*[*?][^:]*(:.*)?|arn:([^:]*:){0,3}[^:]*[*?]"
+    r"|arn:([^:]*:){4}[*?/:]+|arn:[^:]*:iam:[^:]*:[^:]*:[a-z-]+/[*?]+"
+)
+_WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess|.*Administrator)")
 
 
 class Unreadable(ValueError):  # noqa: N818 - it says what the document is
@@ -61,7 +64,7 @@ def is_wide_policy(arn: str) -> bool:
 
 def _is_wide(statement: Mapping[str, object]) -> bool:
     resources = _texts(statement.get("resource", EVERYONE))
-    if not any(re.fullmatch(r"\*+", one) for one in resources):
+    if not any(_EVERYTHING.fullmatch(one) for one in resources):
         return False
     actions = _texts(statement.get("action", []))
     return "notaction" in statement or any(_WHOLE.fullmatch(one.lower()) for one in actions)

@@ -29,6 +29,7 @@ _SECTIONS = frozenset(
 _LISTS = frozenset({"CommaDelimitedList", "List<Number>"})
 _IN_SUB = re.compile(r"\$\{(!?)([^{}]*)\}")
 _NO_VALUE = object()
+_SECRET = "SecretAccessKey"  # noqa: S105 - the attribute's name
 _UNSEEN = ("Fn::Transform", "Fn::ForEach", "Fn::ImportValue", "<<")
 
 
@@ -154,11 +155,13 @@ def _refuse_unseen(read: Mapping[str, Part]) -> None:
     for text in _keys_and_texts(read):
         if text.startswith(_UNSEEN) or "{{resolve:" in text:
             raise Unjudgeable("it takes in what does not stand in it", text.split("}}")[0][:60])
+        if _SECRET in text:
+            raise Unjudgeable("it would give out a secret key", _SECRET)
 
 
 def _keys_and_texts(value: Part) -> Iterator[str]:
     if isinstance(value, str):
-        yield value if "{{resolve:" in value else ""
+        yield value if "{{resolve:" in value or _SECRET in value else ""
     elif isinstance(value, Mapping):
         yield from value
         value = list(value.values())

@@ -10,12 +10,21 @@ from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
 
-_SHELLS_OWN = """
-    BASH COLUMNS DISPLAY EDITOR EUID HOME HOSTNAME IFS LANG LINES LOGNAME MAIL OLDPWD OPTARG OPTIND
-    PAGER PATH PPID PS1 PS2 PWD RANDOM SECONDS SHELL SHLVL TERM TMPDIR TZ UID USER VISUAL
-"""
-_OF_SHELLS = frozenset(_SHELLS_OWN.split())
-_OF_OTHERS = ("AWS_", "LC_", "STSLAB_", "BASH_", "ZSH_", "XDG_", "LD_", "PYTHON")
+_OF_PROGRAMS = frozenset(
+    """
+    BASH BROWSER CDPATH COLUMNS DISPLAY EDITOR ENV EUID GLOBIGNORE HOME HOSTALIASES HOSTNAME IFS
+    KUBECONFIG LANG LINES LOGNAME MAIL OLDPWD OPTARG OPTIND PPID PS0 PS1 PS2 PS4 PWD RANDOM SECONDS
+    SHELL SHELLOPTS SHLVL TERM TERMCAP TERMINFO TMPDIR TZ UID USER VISUAL
+    """.split()
+)
+# What makes programs load, read, trust or ask something else: by how such names begin and end.
+_BEGINNINGS = """
+    AWS_ BASH_ BOTO CURL_ DOCKER_ GCONV_ GIT_ GLIBC_ GO GPG_ HIST JAVA JDK_ LC_ LD_ LESS LOCPATH
+    MALLOC_ NIX_ NODE_ NPM_ OPENSSL_ PERL PIP_ PYTHON REQUESTS_ RUBY SSH_ SSL STSLAB_ XDG_ ZSH_
+""".split()
+_ENDINGS = """
+    ASKPASS BUNDLE COMMAND DIR EDITOR FLAGS HOST HOME OPEN OPT OPTIONS OPTS PAGER PATH PROXY
+""".split()
 
 
 @dataclass(slots=True)
@@ -42,7 +51,8 @@ class Lesson:
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
-            if name in _OF_SHELLS or name.startswith(_OF_OTHERS):
+            known = name.startswith(tuple(_BEGINNINGS)) or name.endswith(tuple(_ENDINGS))
+            if known or name in _OF_PROGRAMS:
                 message = f"{name} means something to shells and programs."
                 self.report(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
             self.scope.check_texts(value)

@@ -1,5 +1,6 @@
 """Whether a lab's parts make sense together, from its first step to its last check."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -18,11 +19,15 @@ from stslab.lab.checking.lesson import Lesson, refuse_twins
 from stslab.lab.checking.scope import ADMIN, Scope, declare
 from stslab.lab.checking.undoing import Undoing
 from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
+from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
+from stslab.lab.reading.expressions import BadExpression, Tree
 from stslab.lab.reading.structure import Draft, LabDraft, StageDraft
 from stslab.policy.vocabulary import Gate
 
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
+# The profiles that stslab's files have without any lab, and the one that AWS's tools fall back to.
+_TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 
 def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
@@ -178,16 +183,32 @@ class _Walk:
         source = draft.node.value["profile"].value["from"]
         shape = self.scope.query(source, response)
         lacking = [name for name in _CREDENTIALS if name not in shape.members]
+        fix = "Name the structure that has them, as in AccessKey or Credentials."
         if shape.kind != "document" and lacking:
             message = f"There are no credentials here: {' and '.join(lacking)} are lacking."
-            fix = "Name the structure that has them, as in AccessKey or Credentials."
             self.report(source.problem(message, fix))
-        if profile.name == ADMIN:
-            message = "The profile admin is the learner's own."
+        elif response is not ANYTHING and not _is_handed_out(source, shape):
+            self.report(source.problem("These are no credentials that AWS hands out.", fix))
+        if profile.name in _TAKEN:
+            message = f"The profile {profile.name} is the learner's own."
             name = draft.node.value["profile"].value["name"]
             self.report(name.problem(message, "Give it another name."))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
 
+
+def _is_handed_out(source: Node, credentials: Shape) -> bool:
+    """Whether credentials stand in the answer as they are: a lab brings none of its own."""
+    secret = credentials.members.get("SecretAccessKey")
+    with suppress(BadExpression):
+        return bool(secret and secret.sensitive) and _is_path(expressions.query(source.value).tree)
+    return True  # it is no expression at all, which is told already
+
+
+def _is_path(tree: Tree) -> bool:
+    return tree["type"] in _PATH and all(map(_is_path, tree["children"]))
+
+
+_PATH = ("field", "index", "index_expression", "subexpression")
 
 _NAME_GATES = (
     f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
