@@ -49,6 +49,8 @@ from stslab.runner.journal.records import (
     Told,
 )
 
+IN_MEMORY = Path(":memory:")
+"""A journal that nothing keeps, for a run that nobody goes on with."""
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
@@ -299,9 +301,11 @@ def _record(*columns: Any) -> Record:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    private_folder(path.parent)
+    if path != IN_MEMORY:
+        private_folder(path.parent)
     with _explained(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if path != IN_MEMORY:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         with _explained(path):

@@ -1,0 +1,196 @@
+"""An embedded account inside this process: a lab is played there many times, in little time.
+
+Nothing but the network and the files are left out: calls are signed, decided and answered as ever.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from urllib3 import HTTPResponse
+
+from stslab.aws.account import Boto3Account
+from stslab.aws.clients import Clients
+from stslab.lesson import verdict
+from stslab.lesson.ports import UNKNOWN, Verdict
+from stslab.policy import Decision
+from stslab.policy.gates import refusal
+from stslab.runner.ports import ADMIN, Credentials, Reason, Refusal, TargetInfo
+from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
+from stslab.sandbox.server.assembly import Inside, assemble
+from stslab.sandbox.server.control.account import add_verbs as account_verbs
+from stslab.sandbox.server.control.marks import add_verbs as mark_verbs
+from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
+from stslab.sandbox.server.control.requests import ControlRequest, Registry
+from stslab.sandbox.server.control.would import add_verbs as would_verbs
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
+
+_URL = "http://127.0.0.1:4566"
+_PACE = 0.002
+TARGET: Final = TargetInfo("inside", "sandbox", LEARNER, REGION, pace=_PACE)
+
+
+class InsideAccount(Boto3Account):
+    """The account, and the profiles of a run in it. ``begin`` makes both anew."""
+
+    def __init__(self) -> None:
+        self.files = MemoryProfiles()
+        super().__init__(TARGET, self.files)
+        self._clients = _Shared(self._answer)
+        self._log = _Reasons()
+        self._registry = Registry()
+        account_verbs(self._registry, lambda: self.inside.state, lambda: self.inside.keys)
+        mark_verbs(self._registry, lambda: self.inside.state)
+        oidc_verbs(self._registry, lambda: self.inside.state)
+        would_verbs(self._registry, lambda: self.inside)
+        self.begin()
+
+    def begin(self, *, keeps: str = "") -> None:
+        """Have a new account. The profile that is named ``keeps`` can't be removed."""
+        state = State(Snapshot.of(accounts.new()))
+        self.inside: Inside = assemble(state, self._log, step_seconds=0.0)
+        self._log.reasons.clear()
+        key = self.control("POST", "admin-key")
+        admin = Credentials(key["access_key_id"], key["secret_access_key"])
+        self.files.begin(admin, keeps)
+        self.control("POST", "mark")
+
+    def end(self) -> None:
+        """Let go of what works in the background."""
+        self.inside.cloudformation.stop()
+
+    def control(
+        self, method: str, verb: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        """Ask something of the account itself; see :mod:`stslab.sandbox.server.control`."""
+        name, _, query = verb.partition("?")
+        asked = ControlRequest(method, dict(parse_qsl(query)), body or {})
+        said: dict[str, Any] = json.loads(self._registry.answer(name, asked).body)
+        return said
+
+    def tell(self, refused: Refusal) -> Reason | None:
+        """Why a call was refused."""
+        return self._log.reasons.get(refused.request_id, Reason(()))
+
+    def decide(
+        self, identity: str, service: str, operation: str, params: Mapping[str, object]
+    ) -> Verdict:
+        """What the account would answer to a call."""
+        credentials = self.files.get(identity)
+        if credentials is None:
+            return UNKNOWN
+        call = {
+            "key": credentials.access_key_id,
+            "service": service,
+            "operation": operation,
+            "params": params,
+        }
+        return verdict.of(self.control("POST", "would", {"calls": [call]}))
+
+    def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        answer = self.inside.handle(_http(request))
+        raw = HTTPResponse(io.BytesIO(answer.body), preload_content=False)
+        headers = dict(answer.headers)
+        return AWSResponse(request.url, answer.status, headers, raw)
+
+
+class MemoryProfiles:
+    """Profiles that no file holds."""
+
+    def begin(self, admin: Credentials, keeps: str) -> None:
+        """Have none but ``admin``; never remove ``keeps``."""
+        self._held = {ADMIN: admin}
+        self._keeps = keeps
+
+    def save(self, name: str, credentials: Credentials) -> None:
+        self._held[name] = credentials
+
+    def get(self, name: str) -> Credentials | None:
+        return self._held.get(name)
+
+    def remove(self, name: str) -> bool:
+        return name != self._keeps and self._held.pop(name, None) is not None
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._held)
+
+
+class QuickClock:
+    """Time that passes at once: to wait is to move the clock on."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def sleep(self, seconds: float) -> None:
+        self._passed += seconds
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._passed)
+
+
+class _Shared(Clients):
+    """One client a service, which signs as whoever calls; to make one takes long."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__(REGION, _URL)
+        self._answer = answer
+        self._session(own=False).set_credentials("none", "none")
+
+    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Any:
+        signs = self._session(own=False).get_credentials()
+        signs.access_key = credentials.access_key_id
+        signs.secret_key = credentials.secret_access_key
+        signs.token = credentials.session_token or None
+        return self._kept((service, patient), lambda: self._make(service, patient=patient))
+
+    def _make(self, service: str, **how: Any) -> Any:
+        client = super()._make(service, **how)
+        client.meta.events.register("before-send", self._answer)
+        return client
+
+
+class _Reasons(DecisionLog):
+    """Remembers why requests were refused, by their ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: dict[str, Reason] = {}
+
+    def record(
+        self, now: datetime, seen: Seen, decisions: "list[Decision]", fault: ApiFault | None
+    ) -> None:
+        refusals = [refusal(one) for one in decisions if not one.allowed]
+        gates = dict.fromkeys(gate for one in refusals for gate in one.gates)
+        keys = dict.fromkeys(key for one in refusals for key in one.keys)
+        self.reasons[seen.request_id] = Reason(tuple(gates), tuple(keys))
+
+
+def _http(request: AWSPreparedRequest) -> HttpRequest:
+    """The request as the server would read it."""
+    parts = urlsplit(request.url)
+    body = request.body or b""
+    content = body.read() if hasattr(body, "read") else body
+    headers = {
+        name: value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+    }
+    headers.setdefault("Host", parts.netloc)
+    return HttpRequest(
+        request.method,
+        parts.path or "/",
+        tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        parts.query,
+        tuple(headers.items()),
+        content if isinstance(content, bytes) else str(content).encode(),
+    )

@@ -1,0 +1,185 @@
+"""Plays a lab and its mutants, to see which of them a check or a cell of the access table notices.
+
+Everything is played by the runner itself, in an account inside this process.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from stslab.cli.labs.inside import InsideAccount, QuickClock
+from stslab.errors import StslabError
+from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lesson import access
+from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant
+from stslab.runner.events import Event, StepFailed
+from stslab.runner.journal.records import How
+from stslab.runner.journal.store import IN_MEMORY, Journal
+from stslab.runner.ports import ADMIN
+from stslab.runner.run.run import Runner
+from stslab.sandbox.rehearsal.lag import Lag
+from stslab.sandbox.rehearsal.spec import parse
+from stslab.sandbox.state.snapshot import View
+
+Place = tuple[str, int]
+"""A stage's id, and the number of a step or check in it, from 0."""
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass
+class Played:
+    """How a lab went. ``failed`` are checks that did not hold, ``cells`` those that did not fit.
+
+    ``stopped`` are the steps that failed, with the code; ``left`` is what cleanup left.
+    """
+
+    failed: set[Place] = field(default_factory=set)
+    cells: set[tuple[str, str, str]] = field(default_factory=set)
+    stopped: dict[Place, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+
+    @property
+    def noticed(self) -> bool:
+        """Whether anything of the lab said that something is wrong."""
+        return bool(self.failed or self.cells)
+
+
+def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
+    """Play the lab from its first stage to its last; what fails stops nothing."""
+    account.begin(keeps=keeps)
+    played = Played()
+    codes: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StepFailed):
+            codes.append(event.code)
+
+    with _runner(lab, account, hear) as runner:
+        done: list[str] = []
+        for stage in lab.stages:
+            for number in range(len(stage.steps)):
+                codes.clear()
+                try:
+                    runner.do(stage, number)
+                except StslabError as error:
+                    played.stopped[stage.id, number] = codes[-1] if codes else type(error).__name__
+            played.failed |= set(_failing(runner, stage))
+            done.append(stage.id)
+            for cell in () if stage.cleanup else _cells(runner, lab, account, done):
+                wrong_gate = cell.expected.by and cell.verdict.by != cell.expected.by
+                if not cell.fits or wrong_gate:
+                    played.cells.add((stage.id, cell.cell, cell.who))
+    played.left = tuple(account.control("GET", "changed")["changed"])
+    return played
+
+
+def _cells(
+    runner: Runner, lab: Lab, account: InsideAccount, done: list[str]
+) -> tuple[access.CellState, ...]:
+    return access.table(lab, done, runner.scope(), account.decide)
+
+
+@contextmanager
+def _runner(lab: Lab, account: InsideAccount, hear: Callable[[Event], None]) -> Iterator[Runner]:
+    """A run of the lab that has begun, in memory."""
+    with Journal(IN_MEMORY) as journal:
+        runner = Runner(
+            lab,
+            account,
+            account.files,
+            journal,
+            hear,
+            QuickClock(),
+            describe=lambda _: "",
+            how=How.ALONE,
+            tell=account.tell,
+        )
+        runner.start_or_resume()
+        try:
+            yield runner
+        finally:
+            account.end()
+
+
+def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
+    """The steps and checks whose `within` waits for nothing, though IAM's changes take long.
+
+    New keys and users are known from the next stage on, roles and policies never: another stage's
+    checks may only have asked IAM for them. Nothing is said of what IAM or another service answers
+    the administrator: that is always the newest.
+    """
+    account.begin()
+    with _runner(lab, account, lambda _: None) as runner:
+        always = Lag(parse("roles=600s,policies=600s"))
+        account.inside.state.watch(always.notice)
+        for stage in lab.stages:
+            lately = Lag(parse("keys=600s,users=600s"))
+            unwatch = account.inside.state.watch(lately.notice)
+
+            def idle(part: Step | Check, attempt: Callable[[], object], lag: Lag = lately) -> bool:
+                if not part.within or (part.identity == ADMIN and part.service != "sts"):
+                    return False
+                with _seeing(account, lambda view: always.seen(lag.seen(view))):
+                    return _does(attempt)
+
+            for number, step in enumerate(stage.steps):
+                if idle(step, partial(runner.do, stage, number)):
+                    yield step
+                runner.do(stage, number)
+            if stage.cleanup:
+                tuple(_failing(runner, stage))
+            for number, check in enumerate(stage.checkpoint):
+                if idle(check, partial(_holds, runner, stage, number)):
+                    yield check
+            unwatch()
+
+
+def _holds(runner: Runner, stage: Stage, number: int) -> bool:
+    return runner.prove(stage, number).held
+
+
+@contextmanager
+def _seeing(account: InsideAccount, seen: Callable[[View], View]) -> Iterator[None]:
+    """Let requests be judged by an older view of the account."""
+    judge = account.inside.judge
+    newest, judge.seen = judge.seen, seen
+    try:
+        yield
+    finally:
+        judge.seen = newest
+
+
+def _does(attempt: Callable[[], object]) -> bool:
+    """Whether it comes to something else than an error, or no."""
+    try:
+        return attempt() is not False
+    except StslabError:
+        return False
+
+
+def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
+    """The checks of a stage that do not hold; a cleanup stage undoes everything first."""
+    if stage.cleanup:
+        try:
+            records = runner.clean_up(stage)
+        except StslabError:  # something is left: the checks say what
+            pass
+        else:
+            yield from ((one.stage, one.number) for one in records if not one.held)
+            return
+    for number in range(len(stage.checkpoint)):
+        try:
+            held = _holds(runner, stage, number)
+        except StslabError:
+            held = False
+        if not held:
+            yield stage.id, number
+
+
+def is_viable(mutant: Mutant, played: Played) -> bool:
+    """Whether there is such a lab: AWS takes the call, and what is not undone is left."""
+    code = played.stopped.get((mutant.stage, mutant.step), "")
+    if mutant.kind == UNDO:
+        return bool(played.left)
+    return mutant.kind not in OF_CONTENT or not code or code in _DENIED

@@ -1,0 +1,308 @@
+"""Labs that differ from a lab in one thing: somebody should notice, by a check or a cell. Pure.
+
+A step is left out, done by somebody else, or not undone; a policy allows more or less; a parameter
+is left out or another. Where no check fails and no cell of the access table changes, the lab does
+not prove what it says.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from stslab.kinds.operations import changes
+from stslab.kinds.template import Unjudgeable, parse
+from stslab.lab.model import Lab, Step
+from stslab.policy.catalogue import matching_actions
+
+STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
+ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (
+    "action", "resource", "condition", "principal", "effect",
+)  # fmt: skip
+OF_CONTENT = frozenset({PARAMETER, ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT})
+"""The kinds that change what a call sends: AWS may not take it."""
+_POWERS = ("iam:Get*", "iam:Create*", "iam:Put*")
+"""What lets a session look into IAM, or give itself more."""
+_OF_PEOPLE = frozenset({"Tags", "Description", "StackName", "TemplateBody", "Sid"})
+"""What changes nothing that anybody may do."""
+_SERVICES = frozenset({"iam", "sts"})
+_TELLING = frozenset({"RoleSessionName"})
+"""A name that says who calls; other names only tell things apart."""
+_ARN_PARTS = 5
+Part = Any
+Path = tuple[str | int, ...]
+_GONE: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``lab``, which differs by ``what`` in one step. ``could`` says what would notice it.
+
+    ``stage`` and ``step`` are where it differs (the step counts from 0), ``line`` is the step's.
+    ``keeps`` names a profile that can't be removed.
+    """
+
+    kind: str
+    what: str
+    could: str
+    lab: Lab
+    stage: str
+    step: int
+    line: int
+    keeps: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """A step in another way: None where it is left out."""
+
+    kind: str
+    what: str
+    could: str
+    step: Step | None
+
+
+def mutants(lab: Lab, required: Mapping[str, frozenset[str]]) -> Iterator[Mutant]:
+    """Every mutant of the lab, in its order; ``required`` are each call's required parameters."""
+    known = ["admin"]
+    for stage in lab.stages:
+        for at, step in enumerate(stage.steps):
+            for one in _changed(step, known, required.get(step.call, frozenset())):
+                new = () if one.step is None else (one.step,)
+                steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
+                stages = tuple(
+                    replace(each, steps=steps) if each is stage else each for each in lab.stages
+                )
+                other = replace(lab, stages=stages)
+                what = f"“{step.title}”: {one.what}"
+                yield Mutant(one.kind, what, one.could, other, stage.id, at, step.line)
+            if step.undo:
+                what, could = f"cleanup stops at “{step.title}”", "a check that looks it up"
+                other = _undone_until(lab, step)
+                yield Mutant(UNDO, what, could, other, stage.id, at, step.line)
+            if step.profile:
+                name = step.profile.name
+                known.append(name)
+                what, could = f"the profile {name} stays", "a check with `profiles_gone`"
+                yield Mutant(PROFILE, what, could, lab, stage.id, at, step.line, keeps=name)
+
+
+def _undone_until(lab: Lab, last: Step) -> Lab:
+    """The lab whose cleanup, which goes backwards, undoes neither this step nor those before it."""
+    kept = True
+    stages = []
+    for stage in lab.stages:
+        steps = []
+        for step in stage.steps:
+            steps.append(replace(step, undo=()) if kept and step.undo else step)
+            kept = kept and step is not last
+        stages.append(replace(stage, steps=tuple(steps)))
+    return replace(lab, stages=tuple(stages))
+
+
+def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Changed]:
+    if not (changes(step.call) or step.save or step.profile):
+        return
+    yield _Changed(STEP, "left out", "a check that needs what it makes", None)
+    for who in known:
+        if who != step.identity:
+            could = f"a check of what only {step.identity} can bring about"
+            yield _Changed(IDENTITY, f"done as {who}", could, replace(step, identity=who))
+    for name, value in step.params.items():
+        document, kind = _document(name, value)
+        if document is not None:
+            for what, could, why, other in _of_document(document):
+                params = {**step.params, name: json.dumps(other)}
+                yield _Changed(why, f"{kind} {what}", could, replace(step, params=params))
+        elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
+            yield from _of_parameter(step, name, required)
+
+
+def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Changed]:
+    value = step.params[name]
+    could = f"a check that looks at what {name} brings about"
+    if name not in required:
+        less = {key: one for key, one in step.params.items() if key != name}
+        yield _Changed(PARAMETER, f"without {name}", could, replace(step, params=less))
+    if isinstance(value, str) and (name in _TELLING or not name.endswith("Name")):
+        params = {**step.params, name: f"other-{value}"}
+        yield _Changed(PARAMETER, f"with another {name}", could, replace(step, params=params))
+
+
+def _document(name: str, value: object) -> tuple[Part, str]:
+    """The policy or the template in a parameter, and what it is called; None where it is none."""
+    if not isinstance(value, str) or not ("Policy" in name or name == "TemplateBody"):
+        return None, ""
+    try:
+        document = parse(value) if name == "TemplateBody" else json.loads(value)
+    except (ValueError, Unjudgeable):
+        return None, ""
+    what = "the template" if name == "TemplateBody" else name
+    return (document, what) if isinstance(document, Mapping) else (None, "")
+
+
+def _of_document(document: Part) -> Iterator[tuple[str, str, str, Part]]:
+    """What is different, what could notice it, its kind, and the document that differs so."""
+    for path, statement in _statements(document):
+        label = statement.get("Sid") or "a statement"
+        for kind, what, could, other in _of_statement(statement):
+            yield f"{label} {what}", could, kind, _with(document, path, other)
+        several = isinstance(path[-1], int) and len(_at(document, path[:-1])) > 1
+        if several:
+            could = f"a check that {_first(statement)} is {_verdict(statement)}"
+            yield f"without {label}", could, EFFECT, _with(document, path, _GONE)
+        if "Principal" not in statement and path[-1] == 0:
+            for power in _POWERS:
+                more = {"Effect": "Allow", "Action": power, "Resource": "*"}
+                listed = [*_at(document, path[:-1]), more]
+                could = f"a check that {power} is refused"
+                yield f"and {power}", could, ACTION, _with(document, path[:-1], listed)
+    for path in _properties(document):
+        name, value = path[-1], _at(document, path)
+        could = f"a check that looks at what {name} brings about"
+        flipped = _flipped(value)
+        yield (
+            (f"with {name} the other way", could, PARAMETER, _with(document, path, flipped))
+            if flipped != value
+            else (f"without {name}", could, PARAMETER, _with(document, path, _GONE))
+        )
+
+
+def _of_statement(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str, Part]]:
+    allows = statement.get("Effect") == "Allow"
+    yield from _of_actions(statement)
+    resources = _list(statement.get("Resource"))
+    for at, one in enumerate(resources):
+        wide = _widened(one)
+        if wide != one:
+            other = [*resources[:at], wide, *resources[at + 1 :]]
+            could = "a check of the same on another resource"
+            yield RESOURCE, f"on {wide}", could, {**statement, "Resource": other}
+        if resources[1:]:
+            less = [*resources[:at], *resources[at + 1 :]]
+            could = f"a check of the same on {_text(one)}"
+            yield RESOURCE, f"without {_text(one)}", could, {**statement, "Resource": less}
+    conditions = statement.get("Condition", {})
+    for operator, tests in conditions.items():
+        for key in tests:
+            kept = {name: value for name, value in tests.items() if name != key}
+            other = {**conditions, operator: kept} if kept else _without(conditions, operator)
+            could = f"a check that is {'refused' if allows else 'allowed'} because of {key}"
+            changed = {**statement, "Condition": other} if other else _without(statement, "Condition")
+            yield CONDITION, f"without its condition on {key}", could, changed
+    if "Principal" in statement and statement["Principal"] != "*":
+        could = "a check as somebody else"
+        yield PRINCIPAL, "for everyone", could, {**statement, "Principal": {"AWS": "*"}}
+    effect = "Deny" if allows else "Allow"
+    could = f"a check that {_first(statement)} is {_verdict(statement)}"
+    yield EFFECT, f"with the effect {effect}", could, {**statement, "Effect": effect}
+
+
+def _of_actions(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str, Part]]:
+    actions = [one for one in _list(statement.get("Action")) if isinstance(one, str)]
+    for at, action in enumerate(actions):
+        if actions[1:]:
+            less = [*actions[:at], *actions[at + 1 :]]
+            could = f"a check that {action} is {_verdict(statement)}"
+            yield ACTION, f"without {action}", could, {**statement, "Action": less}
+    if "Principal" in statement or statement.get("Effect") != "Allow":
+        return
+    services = {action.partition(":")[0] for action in actions} - {"*"}
+    wider = [f"{service}:*" for service in sorted(services)]
+    siblings = [one for action in actions for one in _sibling(action) if one not in actions]
+    for more in dict.fromkeys([*wider, *siblings]):
+        if more not in actions:
+            could = f"a check that {more} is refused"
+            yield ACTION, f"and {more}", could, {**statement, "Action": [*actions, more]}
+
+
+def _sibling(action: str) -> tuple[str, ...]:
+    """The action that deletes what this one gets or puts."""
+    service, _, name = action.partition(":")
+    noun = name.removeprefix("Get").removeprefix("Put")
+    return () if noun == name else matching_actions(f"{service}:Delete{noun}")
+
+
+def _widened(resource: Part) -> Part:
+    """A resource with all others of its kind."""
+    if not isinstance(resource, str):
+        text = next(iter(resource.values()), "") if isinstance(resource, Mapping) else ""
+        return {"Fn::Sub": _widened(text)} if isinstance(text, str) and ":" in text else "*"
+    head = resource.split(":", _ARN_PARTS)[:_ARN_PARTS]
+    return ":".join([*head, "*"]) if resource.startswith("arn:") else "*"
+
+
+def _statements(document: Part, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Part]]]:
+    """Each statement of a policy, wherever it stands, and the path to it."""
+    if isinstance(document, Mapping):
+        if "Effect" in document and {"Action", "NotAction"} & document.keys():
+            yield path, document
+            return
+        parts: Iterator[tuple[str | int, Part]] = iter(document.items())
+    else:
+        parts = enumerate(document) if isinstance(document, list) else iter(())
+    for key, part in parts:
+        yield from _statements(part, (*path, key))
+
+
+def _properties(document: Part) -> Iterator[Path]:
+    """The properties of a template's resources, but for policies and what is for people."""
+    resources = document.get("Resources")
+    for logical, resource in resources.items() if isinstance(resources, Mapping) else ():
+        for name, value in resource.get("Properties", {}).items():
+            if name not in _OF_PEOPLE and not any(_statements(value)):
+                yield "Resources", logical, "Properties", name
+
+
+def _flipped(value: Part) -> Part:
+    """A value with each true and false in it the other way."""
+    if isinstance(value, Mapping):
+        return {key: _flipped(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_flipped(part) for part in value]
+    return {"true": "false", "false": "true"}.get(value, value) if isinstance(value, str) else value
+
+
+def _at(document: Part, path: Path) -> Part:
+    for key in path:
+        document = document[key]
+    return document
+
+
+def _with(document: Part, path: Path, new: Part) -> Part:
+    """The document with something else at the path, or nothing there."""
+    if not path:
+        return new
+    key, *rest = path
+    if not rest and new is _GONE:
+        if isinstance(document, Mapping):
+            return _without(document, key)
+        return [one for at, one in enumerate(document) if at != key]
+    inner = _with(document[key], tuple(rest), new)
+    if isinstance(document, Mapping):
+        return {**document, key: inner}
+    return [inner if at == key else one for at, one in enumerate(document)]
+
+
+def _without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def _list(value: Part) -> list[Part]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _text(value: Part) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _first(statement: Mapping[str, Part]) -> str:
+    return _text(next(iter(_list(statement.get("Action"))), "it"))
+
+
+def _verdict(statement: Mapping[str, Part]) -> str:
+    return "allowed" if statement.get("Effect") == "Allow" else "refused"
