@@ -110,6 +110,33 @@ def test_a_lab_that_does_not_pass(tester: Machine, change: tuple[str, str], code
     assert (f"  stslab run {bad}\n" in done.err) == (code != 2), done.err
 
 
+def test_the_bundled_labs_notice_each_mutant(tester: Machine):
+    report = tester.root / "junit.xml"
+    done = tester.stslab("test", "--mutate", "--json", "--junit", str(report))
+    assert done.code == 0, done.said
+    for verdict in map(json.loads, done.out.splitlines()):
+        assert (verdict["unnoticed"], verdict["idle_checks"]) == ([], [])
+        assert verdict["mutants"] > 40
+        assert all(one["held"] and one["line"] for one in verdict["claims"])
+    assert report.read_text().count("<testcase") == CLAIMS
+
+
+def test_a_mutant_that_nobody_notices(tester: Machine):
+    done = tester.stslab("test", "--mutate", written(tester))
+    assert done.code == 3, done.said
+    assert "nobody notices" in done.out
+    assert "What could: " in done.out
+    allowed = written(
+        tester,
+        (
+            "      - title: Create it",
+            "      # stslab: allow unnoticed-undo no stage\n      - title: Create it",
+        ),
+    )
+    told = tester.stslab("test", "--mutate", allowed)
+    assert "unnoticed-undo" not in told.out
+
+
 def test_what_there_is_not(tester: Machine):
     assert tester.stslab("test", "no-such-lab").code == 2
     refused = tester.stslab("test", "--rehearse=speed=3")

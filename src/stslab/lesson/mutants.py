@@ -6,9 +6,9 @@ not prove what it says.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -45,6 +45,7 @@ class Mutant:
     """
 
     kind: str
+    detail: str
     what: str
     could: str
     lab: Lab
@@ -53,23 +54,29 @@ class Mutant:
     line: int
     keeps: str = ""
 
+    @property
+    def rule(self) -> str:
+        """What an author allows it by: ``unnoticed-parameter/Path``."""
+        return f"unnoticed-{self.kind}{f'/{self.detail}' if self.detail else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """A step in another way: None where it is left out."""
+    """A step in another way: None where it is left out. ``detail`` says of what of its kind."""
 
     kind: str
     what: str
     could: str
     step: Step | None
+    detail: str = ""
 
 
-def mutants(lab: Lab, required: Mapping[str, frozenset[str]]) -> Iterator[Mutant]:
-    """Every mutant of the lab, in its order; ``required`` are each call's required parameters."""
+def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mutant]:
+    """Every mutant of the lab, in its order; ``required`` tells what a call requires."""
     known = ["admin"]
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
-            for one in _changed(step, known, required.get(step.call, frozenset())):
+            for one in _changed(step, known, required(step.call)):
                 new = () if one.step is None else (one.step,)
                 steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
                 stages = tuple(
@@ -77,16 +84,16 @@ def mutants(lab: Lab, required: Mapping[str, frozenset[str]]) -> Iterator[Mutant
                 )
                 other = replace(lab, stages=stages)
                 what = f"“{step.title}”: {one.what}"
-                yield Mutant(one.kind, what, one.could, other, stage.id, at, step.line)
+                yield Mutant(one.kind, one.detail, what, one.could, other, stage.id, at, step.line)
             if step.undo:
                 what, could = f"cleanup stops at “{step.title}”", "a check that looks it up"
                 other = _undone_until(lab, step)
-                yield Mutant(UNDO, what, could, other, stage.id, at, step.line)
+                yield Mutant(UNDO, "", what, could, other, stage.id, at, step.line)
             if step.profile:
                 name = step.profile.name
                 known.append(name)
                 what, could = f"the profile {name} stays", "a check with `profiles_gone`"
-                yield Mutant(PROFILE, what, could, lab, stage.id, at, step.line, keeps=name)
+                yield Mutant(PROFILE, name, what, could, lab, stage.id, at, step.line, keeps=name)
 
 
 def _undone_until(lab: Lab, last: Step) -> Lab:
@@ -109,13 +116,14 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
     for who in known:
         if who != step.identity:
             could = f"a check of what only {step.identity} can bring about"
-            yield _Changed(IDENTITY, f"done as {who}", could, replace(step, identity=who))
+            yield _Changed(IDENTITY, f"done as {who}", could, replace(step, identity=who), who)
     for name, value in step.params.items():
-        document, kind = _document(name, value)
+        document, what = _document(name, value)
         if document is not None:
-            for what, could, why, other in _of_document(document):
-                params = {**step.params, name: json.dumps(other)}
-                yield _Changed(why, f"{kind} {what}", could, replace(step, params=params))
+            for one in _of_document(document):
+                params = {**step.params, name: json.dumps(one.document)}
+                changed = replace(step, params=params)
+                yield _Changed(one.kind, f"{what} {one.what}", one.could, changed, one.detail)
         elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
 
@@ -125,10 +133,11 @@ def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_
     could = f"a check that looks at what {name} brings about"
     if name not in required:
         less = {key: one for key, one in step.params.items() if key != name}
-        yield _Changed(PARAMETER, f"without {name}", could, replace(step, params=less))
+        yield _Changed(PARAMETER, f"without {name}", could, replace(step, params=less), name)
     if isinstance(value, str) and (name in _TELLING or not name.endswith("Name")):
         params = {**step.params, name: f"other-{value}"}
-        yield _Changed(PARAMETER, f"with another {name}", could, replace(step, params=params))
+        what = f"with another {name}"
+        yield _Changed(PARAMETER, what, could, replace(step, params=params), name)
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:
@@ -143,34 +152,42 @@ def _document(name: str, value: object) -> tuple[Part, str]:
     return (document, what) if isinstance(document, Mapping) else (None, "")
 
 
-def _of_document(document: Part) -> Iterator[tuple[str, str, str, Part]]:
-    """What is different, what could notice it, its kind, and the document that differs so."""
+class _Other(NamedTuple):
+    """A document, or a statement, that differs by ``what``."""
+
+    kind: str
+    what: str
+    could: str
+    document: Part
+    detail: str = ""
+
+
+def _of_document(document: Part) -> Iterator[_Other]:
     for path, statement in _statements(document):
         label = statement.get("Sid") or "a statement"
-        for kind, what, could, other in _of_statement(statement):
-            yield f"{label} {what}", could, kind, _with(document, path, other)
+        for one in _of_statement(statement):
+            whole = _with(document, path, one.document)
+            yield one._replace(what=f"{label} {one.what}", document=whole)
         several = isinstance(path[-1], int) and len(_at(document, path[:-1])) > 1
         if several:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
-            yield f"without {label}", could, EFFECT, _with(document, path, _GONE)
+            yield _Other(EFFECT, f"without {label}", could, _with(document, path, _GONE))
         if "Principal" not in statement and path[-1] == 0:
             for power in _POWERS:
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
                 listed = [*_at(document, path[:-1]), more]
                 could = f"a check that {power} is refused"
-                yield f"and {power}", could, ACTION, _with(document, path[:-1], listed)
+                yield _Other(ACTION, f"and {power}", could, _with(document, path[:-1], listed))
     for path in _properties(document):
         name, value = path[-1], _at(document, path)
         could = f"a check that looks at what {name} brings about"
         flipped = _flipped(value)
-        yield (
-            (f"with {name} the other way", could, PARAMETER, _with(document, path, flipped))
-            if flipped != value
-            else (f"without {name}", could, PARAMETER, _with(document, path, _GONE))
-        )
+        new, what = (_GONE, "without") if flipped == value else (flipped, "with the opposite of")
+        other = _with(document, path, new)
+        yield _Other(PARAMETER, f"{what} {name}", could, other, str(name))
 
 
-def _of_statement(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str, Part]]:
+def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     allows = statement.get("Effect") == "Allow"
     yield from _of_actions(statement)
     resources = _list(statement.get("Resource"))
@@ -179,34 +196,34 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str
         if wide != one:
             other = [*resources[:at], wide, *resources[at + 1 :]]
             could = "a check of the same on another resource"
-            yield RESOURCE, f"on {wide}", could, {**statement, "Resource": other}
+            yield _Other(RESOURCE, f"on {wide}", could, {**statement, "Resource": other})
         if resources[1:]:
             less = [*resources[:at], *resources[at + 1 :]]
             could = f"a check of the same on {_text(one)}"
-            yield RESOURCE, f"without {_text(one)}", could, {**statement, "Resource": less}
+            yield _Other(RESOURCE, f"without {_text(one)}", could, {**statement, "Resource": less})
     conditions = statement.get("Condition", {})
     for operator, tests in conditions.items():
         for key in tests:
             kept = {name: value for name, value in tests.items() if name != key}
-            other = {**conditions, operator: kept} if kept else _without(conditions, operator)
+            left = {**conditions, operator: kept} if kept else _without(conditions, operator)
             could = f"a check that is {'refused' if allows else 'allowed'} because of {key}"
-            changed = {**statement, "Condition": other} if other else _without(statement, "Condition")
-            yield CONDITION, f"without its condition on {key}", could, changed
+            changed = {**statement, "Condition": left} if left else _without(statement, "Condition")
+            yield _Other(CONDITION, f"without its condition on {key}", could, changed)
     if "Principal" in statement and statement["Principal"] != "*":
         could = "a check as somebody else"
-        yield PRINCIPAL, "for everyone", could, {**statement, "Principal": {"AWS": "*"}}
+        yield _Other(PRINCIPAL, "for everyone", could, {**statement, "Principal": {"AWS": "*"}})
     effect = "Deny" if allows else "Allow"
     could = f"a check that {_first(statement)} is {_verdict(statement)}"
-    yield EFFECT, f"with the effect {effect}", could, {**statement, "Effect": effect}
+    yield _Other(EFFECT, f"with the effect {effect}", could, {**statement, "Effect": effect})
 
 
-def _of_actions(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str, Part]]:
+def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
     actions = [one for one in _list(statement.get("Action")) if isinstance(one, str)]
     for at, action in enumerate(actions):
         if actions[1:]:
             less = [*actions[:at], *actions[at + 1 :]]
             could = f"a check that {action} is {_verdict(statement)}"
-            yield ACTION, f"without {action}", could, {**statement, "Action": less}
+            yield _Other(ACTION, f"without {action}", could, {**statement, "Action": less})
     if "Principal" in statement or statement.get("Effect") != "Allow":
         return
     services = {action.partition(":")[0] for action in actions} - {"*"}
@@ -215,7 +232,7 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[tuple[str, str, str, 
     for more in dict.fromkeys([*wider, *siblings]):
         if more not in actions:
             could = f"a check that {more} is refused"
-            yield ACTION, f"and {more}", could, {**statement, "Action": [*actions, more]}
+            yield _Other(ACTION, f"and {more}", could, {**statement, "Action": [*actions, more]})
 
 
 def _sibling(action: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Nothing but the network and the files are left out: calls are signed, decided an
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -142,7 +142,7 @@ class QuickClock:
 class _Shared(Clients):
     """One client a service, which signs as whoever calls; to make one takes long."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Callable[..., AWSResponse]) -> None:
         super().__init__(REGION, _URL)
         self._answer = answer
         self._session(own=False).set_credentials("none", "none")
@@ -168,7 +168,11 @@ class _Reasons(DecisionLog):
         self.reasons: dict[str, Reason] = {}
 
     def record(
-        self, now: datetime, seen: Seen, decisions: "list[Decision]", fault: ApiFault | None
+        self,
+        now: datetime,  # noqa: ARG002 - the log's own signature
+        seen: Seen,
+        decisions: Sequence[Decision],
+        fault: ApiFault | None,  # noqa: ARG002
     ) -> None:
         refusals = [refusal(one) for one in decisions if not one.allowed]
         gates = dict.fromkeys(gate for one in refusals for gate in one.gates)

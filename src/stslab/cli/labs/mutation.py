@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.labs.inside import InsideAccount, QuickClock
 from stslab.errors import StslabError
+from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access
-from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant
+from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
 from stslab.runner.events import Event, StepFailed
 from stslab.runner.journal.records import How
 from stslab.runner.journal.store import IN_MEMORY, Journal
@@ -116,46 +120,45 @@ def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
         for stage in lab.stages:
             lately = Lag(parse("keys=600s,users=600s"))
             unwatch = account.inside.state.watch(lately.notice)
-
-            def idle(part: Step | Check, attempt: Callable[[], object], lag: Lag = lately) -> bool:
-                if not part.within or (part.identity == ADMIN and part.service != "sts"):
-                    return False
-                with _seeing(account, lambda view: always.seen(lag.seen(view))):
-                    return _does(attempt)
-
+            older = partial(_older, lately, always)
             for number, step in enumerate(stage.steps):
-                if idle(step, partial(runner.do, stage, number)):
+                do = partial(runner.do, stage, number)
+                if _is_idle(step, do, account, older):
                     yield step
-                runner.do(stage, number)
+                do()
             if stage.cleanup:
                 tuple(_failing(runner, stage))
             for number, check in enumerate(stage.checkpoint):
-                if idle(check, partial(_holds, runner, stage, number)):
+                if _is_idle(check, partial(_holds, runner, stage, number), account, older):
                     yield check
             unwatch()
 
 
-def _holds(runner: Runner, stage: Stage, number: int) -> bool:
-    return runner.prove(stage, number).held
+def _older(lately: Lag, always: Lag, view: View) -> View:
+    return always.seen(lately.seen(view))
 
 
-@contextmanager
-def _seeing(account: InsideAccount, seen: Callable[[View], View]) -> Iterator[None]:
-    """Let requests be judged by an older view of the account."""
+def _is_idle(
+    part: Step | Check,
+    attempt: Callable[[], object],
+    account: InsideAccount,
+    seen: Callable[[View], View],
+) -> bool:
+    """Whether what has a `within` comes about at once, with requests judged by an older view."""
+    if not part.within or (part.identity == ADMIN and part.service != "sts"):
+        return False
     judge = account.inside.judge
     newest, judge.seen = judge.seen, seen
-    try:
-        yield
-    finally:
-        judge.seen = newest
-
-
-def _does(attempt: Callable[[], object]) -> bool:
-    """Whether it comes to something else than an error, or no."""
     try:
         return attempt() is not False
     except StslabError:
         return False
+    finally:
+        judge.seen = newest
+
+
+def _holds(runner: Runner, stage: Stage, number: int) -> bool:
+    return runner.prove(stage, number).held
 
 
 def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
@@ -183,3 +186,65 @@ def is_viable(mutant: Mutant, played: Played) -> bool:
     if mutant.kind == UNDO:
         return bool(played.left)
     return mutant.kind not in OF_CONTENT or not code or code in _DENIED
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a lab does not notice, or need: by ``rule`` its author may allow it in ``line``.
+
+    ``could`` is what would notice it.
+    """
+
+    rule: str
+    line: int
+    what: str
+    could: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutated:
+    """How some of a lab's mutants went. ``failed`` are the checks that noticed one."""
+
+    mutants: int = 0
+    unnoticed: tuple[Note, ...] = ()
+    failed: frozenset[Place] = frozenset()
+
+    def __add__(self, other: "Mutated") -> "Mutated":
+        return Mutated(
+            self.mutants + other.mutants,
+            (*self.unnoticed, *other.unnoticed),
+            self.failed | other.failed,
+        )
+
+
+def mutated(path: Path, share: int, of: int) -> Mutated:
+    """Play one of ``of`` shares of a lab's mutants; the first looks at each `within` too."""
+    catalogue = BotocoreCatalogue()
+    lab, account = load(path, catalogue=catalogue), InsideAccount()
+    found = Mutated()
+    for mutant in islice(mutants(lab, partial(_required, catalogue)), share, None, of):
+        played = play(mutant.lab, account, mutant.keeps)
+        if is_viable(mutant, played):
+            note = Note(mutant.rule, mutant.line, mutant.what, mutant.could)
+            unnoticed = () if played.noticed else (note,)
+            found += Mutated(1, unnoticed, frozenset(played.failed))
+    waits = idle_waits(lab, account) if share == 0 else ()
+    return found + Mutated(0, tuple(Note("idle-within", one.line, _idle(one)) for one in waits))
+
+
+def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
+    """The checks that no mutant has failed."""
+    for stage in lab.stages:
+        for number, check in enumerate(stage.checkpoint):
+            if (stage.id, number) not in failed:
+                yield Note("idle-check", check.line, check.says)
+
+
+def _idle(part: Step | Check) -> str:
+    said = part.says if isinstance(part, Check) else part.title
+    return f"“{said}”: without its `within`"
+
+
+def _required(catalogue: BotocoreCatalogue, call: str) -> frozenset[str]:
+    found = catalogue.operation(*call.split(".", 1))
+    return frozenset(found.input.required) if found and found.input else frozenset()

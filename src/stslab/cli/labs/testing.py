@@ -1,8 +1,10 @@
 """``stslab test``: runs labs without anybody, and proves that they leave nothing behind."""
 
 import json
+import os
 import shlex
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,24 @@ import click
 from stslab.cli.names import complete_lab
 from stslab.cli.options import json_option
 from stslab.errors import InvalidLab, StslabError
+from stslab.render.text.safe import visible
+from stslab.resources import text_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from stslab.cli.labs.mutation import Note
     from stslab.cli.labs.trial import Verdict
     from stslab.runner.events import Event
 
 
 @click.command("test")
 @click.argument("labs", nargs=-1, shell_complete=complete_lab)
+@click.option(
+    "--mutate",
+    is_flag=True,
+    help="Also change one thing at a time: a check or a cell of `access` must notice.",
+)
 @click.option(
     "--rehearse",
     "spec",
@@ -28,25 +40,72 @@ if TYPE_CHECKING:
     metavar="[SPEC]",
     help="In an account that behaves as a real one can; see `stslab sandbox start`.",
 )
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JUnit's XML, for a CI system.",
+)
 @json_option("One JSON object a lab, on stdout.")
-def command(*, labs: tuple[str, ...], spec: str | None, as_json: bool) -> int:
+def command(
+    *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: Path | None, as_json: bool
+) -> int:
     """Run each of LABS (ids or files; all bundled ones without any) in a throw-away account.
 
     A lab passes when every stage ran, every claim held, and the account is afterwards what it
     was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
-    call failed, 2 the lab is invalid, 3 a claim did not hold, 5 something is left.
+    call failed, 2 the lab is invalid, 3 a claim did not hold or a mutant was not noticed, 5
+    something is left.
     """
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.cli.labs.trial import Trials, throw_away_home
-
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
-    paths = _paths(labs, spec)
-    with throw_away_home() as home:
-        trials = Trials(home, BotocoreCatalogue(), spec)
-        verdicts = [_told(trials.verdict(path), as_json=as_json) for path in paths]
+    verdicts = [
+        _told(verdict, as_json=as_json) for verdict in _verdicts(_paths(labs, spec), spec, mutate)
+    ]
+    if junit:
+        from stslab.cli.labs.junit import as_junit
+
+        junit.write_text(as_junit(verdicts), encoding="utf-8")
     bad = [verdict.exit_code for verdict in verdicts if verdict.exit_code]
     return bad[0] if bad else 0
+
+
+def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator["Verdict"]:
+    """Each lab's, in their order; several are tried at once, each in a process of its own."""
+    from stslab.cli.labs.trial import tried
+
+    if len(paths) == 1 and not mutate:
+        yield tried(paths[0], spec)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    workers = os.cpu_count() or 1
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        trials = [pool.submit(tried, path, spec) for path in paths]
+        for path, trial in zip(paths, trials, strict=True):
+            verdict = trial.result()
+            mutating = mutate and not verdict.exit_code
+            yield _mutated(verdict, path, pool, workers) if mutating else verdict
+
+
+def _mutated(verdict: "Verdict", path: Path, pool: "Executor", workers: int) -> "Verdict":
+    """The verdict with what came of the lab's mutants, but for what its author allows."""
+    from stslab.aws.catalogue import BotocoreCatalogue
+    from stslab.cli.labs.mutation import Mutated, idle_checks, mutated
+    from stslab.lab.loader import load
+    from stslab.lab.reading.allowed import Allowed
+
+    shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
+    lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))
+    found = sum((one.result() for one in shares), Mutated())
+
+    def told(notes: Iterable["Note"]) -> tuple["Note", ...]:
+        kept = (one for one in notes if not allowed.has(one.rule, one.line))
+        return tuple(sorted(kept, key=lambda one: one.line))
+
+    idle = told(idle_checks(lab, found.failed))
+    return replace(verdict, mutants=found.mutants, unnoticed=told(found.unnoticed), idle=idle)
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
@@ -79,16 +138,31 @@ def _tell(verdict: "Verdict") -> None:
     from stslab.render.text.durations import counted, spoken
 
     if verdict.exit_code == 0:
-        claims, calls = counted(verdict.claims, "claim"), counted(verdict.calls, "call")
-        told = f"{claims}, {calls}, {spoken(verdict.seconds)}, nothing left"
-        click.echo(f"passed  {verdict.lab}: {told}")
+        claims = counted(len(verdict.claims), "claim")
+        mutants = [f"{counted(verdict.mutants, 'mutant')} noticed"] if verdict.mutants else []
+        took = spoken(verdict.seconds)
+        told = [claims, counted(verdict.calls, "call"), took, "nothing left", *mutants]
+        click.echo(f"passed  {verdict.lab}: {', '.join(told)}")
         return
-    _replay(verdict)
+    if verdict.left or verdict.error:
+        _replay(verdict)
     click.echo(f"FAILED  {verdict.lab} ({verdict.file})")
-    for one in verdict.left:
-        click.echo(f"        {one}")
+    for one in (*verdict.left, *_notes(verdict)):
+        click.echo(visible(f"        {one}"))
     if verdict.error:
         tell(_without_advice(verdict.error, verdict.file))
+
+
+def _notes(verdict: "Verdict") -> Iterator[str]:
+    """What is to be said of its mutants, each with its place and its rule."""
+    for note in verdict.unnoticed:
+        yield f"{verdict.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
+        if note.could:
+            yield f"    What could: {note.could}"
+    for note in verdict.idle:
+        yield f"{verdict.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
+    if verdict.unnoticed or verdict.idle:
+        yield "Where one is meant so: # stslab: allow RULE reason, in the line above."
 
 
 def _without_advice(error: StslabError, file: str) -> StslabError:
@@ -137,7 +211,16 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "error": verdict.error.message if verdict.error else None,
         "places": list(getattr(verdict.error, "__notes__", ())),
         "left": list(verdict.left),
-        "claims": verdict.claims,
+        "claims": [asdict(one) for one in verdict.claims],
         "calls": verdict.calls,
         "seconds": round(verdict.seconds, 3),
+        **({} if verdict.mutants is None else _of_mutants(verdict)),
+    }
+
+
+def _of_mutants(verdict: "Verdict") -> dict[str, Any]:
+    return {
+        "mutants": verdict.mutants,
+        "unnoticed": [asdict(one) for one in verdict.unnoticed],
+        "idle_checks": [asdict(one) for one in verdict.idle],
     }

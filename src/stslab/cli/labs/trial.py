@@ -2,18 +2,20 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import Open, sandbox_target, tell_of
 from stslab.cli.describing import describer
-from stslab.errors import InvalidLab, StslabError, UndoIncomplete
+from stslab.cli.labs.mutation import Note
+from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.runner.clock import SystemClock
-from stslab.runner.events import Event
+from stslab.runner.events import CheckFinished, Event
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.run import Runner
@@ -25,27 +27,44 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A check of the lab, and how it went: ``held`` is None where it was not reached."""
+
+    stage: str
+    says: str
+    line: int
+    held: bool | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How a lab did. ``error`` is what stopped it, ``left`` what it left in the account.
 
-    ``events`` are all that happened, in order.
+    ``events`` are all that happened, in order. Where its mutants were played, there are so many,
+    some ``unnoticed``, and the checks that noticed none are ``idle``.
     """
 
     lab: str
     file: str
     error: StslabError | None = None
     left: tuple[str, ...] = ()
-    claims: int = 0
+    claims: tuple[Claim, ...] = ()
     calls: int = 0
     seconds: float = 0.0
     events: tuple[Event, ...] = ()
+    mutants: int | None = None
+    unnoticed: tuple[Note, ...] = ()
+    idle: tuple[Note, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """That of what is worst: 0 where the lab ran, proved all, and left nothing."""
         if self.left:
             return UndoIncomplete.exit_code
-        return self.error.exit_code if self.error else 0
+        if self.error:
+            return self.error.exit_code
+        return CheckFailed.exit_code if self.unnoticed or self.idle else 0
 
 
 class Trials:
@@ -106,7 +125,7 @@ class Trials:
             lab.id,
             str(lab.path),
             error,
-            claims=finished.proved,
+            claims=tuple(_claims(lab, events)),
             calls=finished.calls,
             seconds=clock.monotonic() - began,
         )
@@ -155,6 +174,22 @@ def throw_away_home() -> Iterator[Home]:
     finally:
         client.stop(home.sandbox)
         shutil.rmtree(home.root, ignore_errors=True)
+
+
+def tried(path: Path, spec: str | None) -> Verdict:
+    """Try the lab in this file, in a sandbox of its own."""
+    with throw_away_home() as home:
+        return Trials(home, BotocoreCatalogue(), spec).verdict(path)
+
+
+def _claims(lab: "Lab", events: Iterable[Event]) -> Iterator[Claim]:
+    """Every check of the lab, as it went last."""
+    told = {(one.stage, one.says): one for one in events if isinstance(one, CheckFinished)}
+    for stage in lab.stages:
+        for check in stage.checkpoint:
+            found = told.get((stage.id, check.says))
+            held, why = (found.held, found.why) if found else (None, "")
+            yield Claim(stage.id, check.says, check.line, held, why)
 
 
 def _cleaned(cleanup: Cleanup, run: str) -> StslabError | None:

@@ -1,0 +1,29 @@
+"""`# stslab: allow RULE reason` is for the line below it, or its own."""
+
+from stslab.lab.reading.allowed import Allowed
+
+TEXT = """\
+# stslab: allow first it is meant so
+# and more of why
+
+- title: one
+- title: two  # stslab: allow second/part because
+- title: three  # stslab: allow third
+"""
+
+
+def test_a_comment_is_for_the_next_line_that_says_something():
+    allowed = Allowed(TEXT)
+    assert allowed.has("first", 4)
+    assert not allowed.has("first", 5)
+
+
+def test_a_comment_at_a_lines_end_is_for_that_line_and_for_its_part():
+    allowed = Allowed(TEXT)
+    assert allowed.has("second/part", 5)
+    assert not allowed.has("second/other", 5)
+    assert allowed.has("first/any-part", 4)
+
+
+def test_without_a_reason_nothing_is_allowed():
+    assert not Allowed(TEXT).has("third", 6)
