@@ -4,7 +4,6 @@ Nothing but the network and the files are left out: calls are signed, decided an
 """
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,12 +23,10 @@ from stslab.sandbox.api.accounts import LEARNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
+from stslab.sandbox.rehearsal.rehearsal import Rehearsal
+from stslab.sandbox.server import verbs
 from stslab.sandbox.server.assembly import Inside, assemble
-from stslab.sandbox.server.control.account import add_verbs as account_verbs
-from stslab.sandbox.server.control.marks import add_verbs as mark_verbs
-from stslab.sandbox.server.control.oidc import add_verbs as oidc_verbs
-from stslab.sandbox.server.control.requests import ControlRequest, Registry
-from stslab.sandbox.server.control.would import add_verbs as would_verbs
+from stslab.sandbox.server.control import ControlRequest
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
@@ -41,22 +38,22 @@ TARGET: Final = TargetInfo("inside", "sandbox", LEARNER, REGION, pace=_PACE)
 class InsideAccount(Boto3Account):
     """The account, and the profiles of a run in it. ``begin`` makes both anew."""
 
+    inside: Inside
+    rehearsal: Rehearsal | None = None
+    marked: Snapshot | None = None
+
     def __init__(self) -> None:
         self.files = MemoryProfiles()
         super().__init__(TARGET, self.files)
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
-        self._registry = Registry()
-        account_verbs(self._registry, lambda: self.inside.state, lambda: self.inside.keys)
-        mark_verbs(self._registry, lambda: self.inside.state)
-        oidc_verbs(self._registry, lambda: self.inside.state)
-        would_verbs(self._registry, lambda: self.inside)
+        self._verbs = verbs.of(self)
         self.begin()
 
     def begin(self, *, keeps: str = "") -> None:
         """Have a new account. The profile that is named ``keeps`` can't be removed."""
         state = State(Snapshot.of(accounts.new()))
-        self.inside: Inside = assemble(state, self._log, step_seconds=0.0)
+        self.inside = assemble(state, self._log, step_seconds=0.0)
         self._log.reasons.clear()
         key = self.control("POST", "admin-key")
         admin = Credentials(key["access_key_id"], key["secret_access_key"])
@@ -70,11 +67,13 @@ class InsideAccount(Boto3Account):
     def control(
         self, method: str, verb: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
-        """Ask something of the account itself; see :mod:`stslab.sandbox.server.control`."""
+        """Ask something of the account itself; see :mod:`stslab.sandbox.server.verbs`."""
         name, _, query = verb.partition("?")
         asked = ControlRequest(method, dict(parse_qsl(query)), body or {})
-        said: dict[str, Any] = json.loads(self._registry.answer(name, asked).body)
-        return said
+        return dict(self._verbs[name](asked))
+
+    def rehearse(self, text: str | None) -> None:
+        """Nothing is rehearsed here."""
 
     def tell(self, refused: Refusal) -> Reason | None:
         """Why a call was refused."""
@@ -96,7 +95,7 @@ class InsideAccount(Boto3Account):
         return verdict.of(self.control("POST", "would", {"calls": [call]}))
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        answer = self.inside.handle(_http(request))
+        answer = self.inside.pipeline.handle(_http(request))
         raw = HTTPResponse(io.BytesIO(answer.body), preload_content=False)
         headers = dict(answer.headers)
         return AWSResponse(request.url, answer.status, headers, raw)
