@@ -1,5 +1,6 @@
 """The log, why, the clock, accounts as files, and whom the aws CLI may be: real processes."""
 
+import base64
 import json
 import signal
 import stat
@@ -293,6 +294,25 @@ def test_a_token_gets_a_session(machine):
     assert token not in machine.stslab("sandbox", "log", "--json").out
     assert machine.stslab("sandbox", "token", "--sub", "a", "--aud", "b", "--claim", "c").code == 2
     assert OWN_ISSUER in machine.stslab("sandbox", "token", "--help").out
+
+
+def test_a_token_carries_session_tags(machine):
+    tags = ("--tag", "Team=red", "--tag", "Cost=7", "--transitive", "Team")
+    token = machine.stslab("sandbox", "token", "--sub", "a", "--aud", "b", *tags).out.strip()
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    assert claims["https://aws.amazon.com/tags"] == {
+        "principal_tags": {"Team": ["red"], "Cost": ["7"]},
+        "transitive_tag_keys": ["Team"],
+    }
+
+
+def test_a_reset_without_a_terminal_wants_to_be_told(machine):
+    before = machine.stslab("sandbox", "status", "--json").out
+    done = machine.stslab("sandbox", "reset")
+    assert done.code == 2
+    assert "stslab sandbox reset --yes" in done.err
+    assert machine.stslab("sandbox", "status", "--json").out == before
 
 
 def test_an_assertion_gets_a_session(machine):

@@ -159,17 +159,17 @@ REFUSED = [
     (
         TRUST,
         document(changed(GOOD_TRUST, Principal={"Aws": "*"})),
-        "Invalid principal in policy: 'Aws'",
+        'Invalid principal in policy: "Aws":"*"',
     ),
     (
         TRUST,
         document(changed(GOOD_TRUST, Principal={"CanonicalUser": "79a5"})),
-        "Invalid principal in policy: 'CanonicalUser'",
+        'Invalid principal in policy: "CanonicalUser":"79a5"',
     ),
     (
         TRUST,
         document(changed(GOOD_TRUST, Principal="arn:aws:iam::111122223333:root")),
-        "Invalid principal in policy: 'arn:aws:iam::111122223333:root'",
+        'Invalid principal in policy: "arn:aws:iam::111122223333:root"',
     ),
     (TRUST, document(changed(GOOD_TRUST, Principal={})), "Invalid principal in policy: {}"),
     (RESOURCE, document(GOOD), "Missing required field Principal"),

@@ -20,6 +20,7 @@ from stslab.home import home
 
 # As stslab.sandbox.federation.oidc.servers.KINDS, which is not imported for a list of names.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
+_TAGS = "https://aws.amazon.com/tags"
 _MFA = "arn:aws:iam::{account}:mfa/{name}"
 _ROLE = "arn:aws:iam::{account}:role/{name}"
 _PROVIDER = "arn:aws:iam::{account}:saml-provider/{name}"
@@ -64,10 +65,21 @@ def _values(option: str, given: Iterable[str]) -> dict[str, list[str]]:
 )
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE",
               help="A further claim; the same name again makes a list.")  # fmt: skip
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE",
+              help="A session tag, for roles that trust sts:TagSession.")  # fmt: skip
+@click.option("--transitive", multiple=True, metavar="KEY",
+              help="A session tag's key that passes on to the next role.")  # fmt: skip
 @click.option("--seconds", type=click.IntRange(-86400, 86400), default=3600, show_default=True,
               help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
 def token_command(
-    *, sub: str, aud: str, issuer: str, claims: tuple[str, ...], seconds: int
+    *,
+    sub: str,
+    aud: str,
+    issuer: str,
+    claims: tuple[str, ...],
+    tags: tuple[str, ...],
+    transitive: tuple[str, ...],
+    seconds: int,
 ) -> None:
     """Print an OIDC token for AssumeRoleWithWebIdentity.
 
@@ -77,6 +89,9 @@ def token_command(
     named = _values("--claim", claims).items()
     more = {name: each if len(each) > 1 else each[0] for name, each in named}
     said = {**more, "sub": sub, "aud": aud}
+    if tags or transitive:
+        passed = _values("--tag", tags)
+        said[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
     body = {"claims": said, "seconds": seconds, **({"issuer": issuer} if issuer else {})}
     minted = _asked("oidc/token", body)
     click.echo(minted["token"])

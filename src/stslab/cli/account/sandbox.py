@@ -10,6 +10,7 @@ import click
 from stslab.cli.commands import SANDBOX
 from stslab.cli.lazy import LazyGroup
 from stslab.cli.options import json_option
+from stslab.errors import UsageError
 from stslab.home import home
 
 _OFF = "off"
@@ -69,7 +70,12 @@ def reset(yes: bool) -> None:
     """Throw the account away, with everything in it, and begin with a new one."""
     from stslab.sandbox.server import client
 
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "Without a terminal, the account is not thrown away unless you say so.",
+                "stslab sandbox reset --yes",
+            )
         click.confirm("Throw away the embedded account with everything in it?", abort=True)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")

@@ -6,6 +6,7 @@ A hint tells the place within the statement; whoever reads the statement puts it
 Policies repeat each other's actions, which are read once.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -141,11 +142,13 @@ def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, str]]:
     """(type, name) of each principal in the element."""
     if not isinstance(value, dict) or not value:
-        raise MalformedPolicy(f"Invalid principal in policy: {value!r}", f": {name}")
+        raise MalformedPolicy(f"Invalid principal in policy: {json.dumps(value)}", f": {name}")
     principals = []
     for type_, names in value.items():
         if type_ not in TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
-            raise MalformedPolicy(f"Invalid principal in policy: {type_!r}", f": {name}")
+            raise MalformedPolicy(
+                f'Invalid principal in policy: "{type_}":{json.dumps(names)}', f": {name}"
+            )
         for each in texts(names, name):
             if not each or (type_ == "AWS" and not is_aws_principal(each)):
                 raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"')

@@ -7,11 +7,13 @@ gets; one that is in neither is refused as unsupported. An ApiFault that a handl
 leaves everything as it was.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
+from stslab.policy.reading import Reading
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Params
 from stslab.sandbox.api.need import Context, Need, NeedsOf
 from stslab.sandbox.state.identities import User
@@ -20,6 +22,7 @@ from stslab.sandbox.state.transaction import Transaction
 
 FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501
+_POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
 Read = Callable[[View, ApiRequest], Answer]
 Write = Callable[[Transaction, ApiRequest], Answer]
@@ -121,6 +124,25 @@ def unsupported(service: str, operation: str) -> ApiFault:
     return ApiFault("UnsupportedOperation", message)
 
 
+def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
+    """AWS's message for a denial. A Deny names its policy, where that has an ARN.
+
+    Only in one account or organization (AWS Security Blog, "Enhanced access denied error messages
+    with policy ARNs").
+    """
+    denying = next((layer for layer in decision.layers if layer.denies), None)
+    if denying is None or resource_account not in (None, request.caller.account):
+        return decision.message
+    named = next((reading.policy.name for reading in denying.readings if _denies(reading)), "")
+    found = _POLICY_ARN.search(named)
+    return f"{decision.message}: {found[0]}" if found else decision.message
+
+
+def _denies(reading: Reading) -> bool:
+    statements = reading.policy.document.statements
+    return any(not one.allows and not reading.mismatch(one) for one in statements)
+
+
 def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     """AWS's AccessDenied for a need that was not allowed.
 
@@ -128,7 +150,7 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). The resource is called as
     the service calls it.
     """
-    message = decision.message
+    message = explained(request, decision, need.resource_account)
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
     if request.service == "s3" and stranger:
         message = "Access Denied"

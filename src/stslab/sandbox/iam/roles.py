@@ -37,6 +37,14 @@ From the page on service-linked roles in each service's own guide.
 """
 
 
+_SHARED: Mapping[str, tuple[str, ...]] = {
+    "app.terraform.io": ("sub",),
+    "gitlab.com": ("sub",),
+    "token.actions.githubusercontent.com": ("sub", "job_workflow_ref"),
+}
+"""Shared OIDC providers, and the claims of which a trust policy has to test one."""
+
+
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """CreateRole; the principals that its trust policy names must exist."""
     account, params = request.account, request.params
@@ -66,7 +74,28 @@ def _trust(judge: Judge, view: View, text: str) -> str:
     if counted(text) > _TRUST_SIZE:
         raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
     policies.checked(text, PolicyKind.TRUST)
+    _check_shared(text)
     return principals.kept(text, judge.seen(view))
+
+
+def _check_shared(text: str) -> None:
+    """Refuse trust in a provider that many organizations share, unless it is limited to some.
+
+    IAM User Guide, "Identity-provider controls for shared OIDC providers".
+    """
+    statements = json.loads(text)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        named = statement.get("Principal", {})
+        given = named.get("Federated", ()) if isinstance(named, dict) else ()
+        tested = {key.lower() for keys in statement.get("Condition", {}).values() for key in keys}
+        for provider in [given] if isinstance(given, str) else given:
+            host = provider.partition(":oidc-provider/")[2]
+            wanted = [f"{host}:{claim}" for claim in _SHARED.get(host, ())]
+            if wanted and statement["Effect"] == "Allow" and not tested.intersection(wanted):
+                raise faults.malformed_policy(
+                    f"The trust policy must have a condition on {' or '.join(wanted)}, since the "
+                    "identity provider is shared by many organizations"
+                )
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:

@@ -13,7 +13,7 @@ from stslab.policy import Decision, NamedPolicy, PolicyKind, Principal
 from stslab.sandbox.api import faults, policies, principals
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.need import Context, Keys
-from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa
+from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa, explained
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.sessions import Session
 from stslab.sandbox.state.snapshot import View
@@ -143,7 +143,7 @@ class AssumeRole:
                 resource_account=target.account,
             )
             if not decision.allowed:
-                raise faults.access_denied(decision.message)
+                raise faults.access_denied(explained(request, decision, target.account))
             if action == _SET_SOURCE and request.caller.session and not _own_allows(decision):
                 why = f" because no identity-based policy allows the {action} action"
                 raise not_authorized(request, action, target.arn, why)

@@ -99,14 +99,14 @@ def session_policies(
     found = [_managed(arn, managed_text(view, account, arn)) for arn in arns]
     if inline is not None:
         text = policies.checked(inline, PolicyKind.SESSION)
-        found.insert(0, SessionPolicy("inline session policy", text))
+        found.insert(0, SessionPolicy("inline", text))
     return tuple(found)
 
 
 def _managed(arn: str, document: str | None) -> SessionPolicy:
     if document is None:
         raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
-    return SessionPolicy(f"managed session policy {arn.rpartition('/')[2]}", document, arn)
+    return SessionPolicy(f"managed {arn}", document, arn)
 
 
 def _too_long(parameter: str, value: str, most: int) -> ApiFault:

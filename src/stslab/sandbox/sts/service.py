@@ -3,10 +3,18 @@
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api import faults, identifiers, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.need import Context, Needs
-from stslab.sandbox.api.services import FORBIDDEN, Judge, ManagedText, Reads, VerifyMfa, Writes
+from stslab.sandbox.api.services import (
+    FORBIDDEN,
+    Judge,
+    ManagedText,
+    Reads,
+    VerifyMfa,
+    Writes,
+    explained,
+)
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import View
@@ -30,6 +38,8 @@ class StsService:
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": _get_caller_identity,
+            "GetDelegatedAccessToken": _no_trade_in_token,
+            "GetScopedCredentials": _not_on_the_global_endpoint,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
         self.writes: Writes = {
@@ -58,7 +68,7 @@ class StsService:
     ) -> None:
         decision = self._judge.decide(view, request, action, resource, context=context or {})
         if not decision.allowed:
-            raise faults.access_denied(decision.message)
+            raise faults.access_denied(explained(request, decision, None))
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
         """Say which account a key belongs to, live, deleted or anyone's."""
@@ -154,6 +164,23 @@ def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest)
 def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
     """Refuse: neither account manages the other (STS API Reference, "AssumeRoot")."""
     raise not_authorized(request, "sts:AssumeRoot", request.params["TargetPrincipal"])
+
+
+def _no_trade_in_token(_view: View, _request: ApiRequest) -> NoReturn:
+    """Refuse: no delegation was accepted, so no token is good (API Reference, same name)."""
+    raise ApiFault(
+        "ExpiredTradeInTokenException",
+        "The trade-in token provided in the request has expired and can no longer be exchanged "
+        "for credentials. Request a new token and retry the operation.",
+    )
+
+
+def _not_on_the_global_endpoint(_view: View, request: ApiRequest) -> NoReturn:
+    """Answer as sts.amazonaws.com, which does not have it ("GetScopedCredentials")."""
+    version = operations.model("sts").metadata["apiVersion"]
+    raise ApiFault(
+        "InvalidAction", f"Could not find operation {request.operation} for version {version}"
+    )
 
 
 def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
