@@ -88,7 +88,7 @@ def token_command(
     """
     named = _values("--claim", claims).items()
     more = {name: each if len(each) > 1 else each[0] for name, each in named}
-    said = {**more, "sub": sub, "aud": aud}
+    said: dict[str, object] = {**more, "sub": sub, "aud": aud}
     if tags or transitive:
         passed = _values("--tag", tags)
         said[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
