@@ -24,6 +24,10 @@ SECRET = "wJalrXUtnFEMI-EXAMPLE"
         "SSECustomerKey",
         "CopySourceSSECustomerKey",
         "authorizationToken",
+        "MasterUserPassword",
+        "AuthToken",
+        "SecretToken",
+        "presignedUrl",
     ],
 )
 def test_what_stands_under_a_secret_key_is_hidden(key):
@@ -33,7 +37,17 @@ def test_what_stands_under_a_secret_key_is_hidden(key):
 
 
 @pytest.mark.parametrize(
-    "key", ["AccessKeyId", "NextToken", "ContinuationToken", "StackName", "KeyId", "Tokens"]
+    "key",
+    [
+        "AccessKeyId",
+        "NextToken",
+        "ContinuationToken",
+        "StackName",
+        "KeyId",
+        "Tokens",
+        "SecretArn",
+        "AllowUsersToChangePassword",
+    ],
 )
 def test_what_is_no_secret_stays(key):
     assert not is_secret_key(key)

@@ -12,37 +12,19 @@ HIDDEN = "********"
 _SHORTEST = 8
 
 SECRET_KEYS = frozenset(
-    {
-        "secretaccesskey",
-        "sessiontoken",
-        "secretkey",
-        "password",
-        "oldpassword",
-        "newpassword",
-        "token",
-        "webidentitytoken",
-        "samlassertion",
-        "servicepassword",
-        "servicespecificcredentialsecret",
-        "base32stringseed",
-        "qrcodepng",
-        "privatekey",
-        "privatekeylist",
-        "addprivatekey",
-        "accesstoken",
-        "tradeintoken",
-        "contextassertion",
-        "authorizationtoken",
-        "idtoken",
-        "refreshtoken",
-        "copysourcessecustomerkey",
-        "accesskeysecret",
-        "secretstring",
-        "clientsecret",
-        "ssecustomerkey",
-        "authorization",
-    }
+    """
+    accesskeysecret accesstoken addomainjoinpassword addprivatekey apikey authorization
+    authorizationtoken authtoken base32stringseed clientsecret connectiontoken contextassertion
+    copysourcessecustomerkey crossrealmtrustprincipalpassword grafanatoken hectoken idtoken
+    jwttoken kdcadminpassword licenseconsumptiontoken masteruserpassword newpassword oldpassword
+    participanttoken password playergatewaytoken precopassword presignedurl privatekey
+    privatekeylist qrcodepng refreshtoken samlassertion secret secretaccesskey secretkey
+    secretstring secrettoken servicepassword servicespecificcredentialsecret sessiontoken
+    sharedsecret signedtoken ssecustomerkey taxdocumentaccesstoken token tradeintoken
+    webidentitytoken
+    """.split()
 )
+"""How AWS's APIs name what is secret, in small letters."""
 
 
 _NAMED = re.compile(

@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.machine import CLAIMS, LAB, PROVED, Machine
 from tests.e2e.screen import Terminal
 
+from stslab.resources import bundled
+
 pytestmark = pytest.mark.slow
 
 STAGES = [stage.id for stage in LAB.stages]
@@ -159,6 +161,16 @@ def test_a_report_of_a_lab_that_was_made_easier_on_the_way(machine: Machine):
     machine.stslab("run", path, "--yes", "--to", "deploy-role")
     last = report(machine)["stages"][1]["attempts"][-1]["lab"]
     assert last not in {one["lab"] for one in attempts}
+
+
+def test_what_an_object_holds_is_in_no_journal_and_no_report(machine: Machine):
+    assert machine.stslab("run", "--yes", "--to", "verify-access").code == 0
+    held = (bundled() / "lab" / "hello.txt").read_text().strip()
+    kept = b"".join(file.read_bytes() for file in machine.state.glob("journal.sqlite*"))
+    assert b"hello.txt" in kept
+    assert held.encode() not in kept
+    assert held not in machine.stslab("report", "--json").out
+    assert machine.stslab("cleanup").code == 0
 
 
 def test_a_report_can_be_verified_as_far_as_that_goes(machine: Machine):

@@ -9,10 +9,12 @@ from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import (
     ANYTHING,
     NOTHING,
+    SECRET,
     Catalogue,
     Operation,
     Shape,
     holds_secret,
+    structure,
 )
 from stslab.lab.checking.harmless import check_declarations
 from stslab.lab.checking.lesson import Lesson, refuse_twins
@@ -163,6 +165,7 @@ class _Walk:
                 if isinstance(node.value, str):
                     shape = self._secretless(node, response, key)
                 if key == "save":
+                    self._bodiless(node, shape, response)
                     self.scope.names[name] = shape
         self._profile(draft, response)
 
@@ -172,6 +175,16 @@ class _Walk:
             message = f"This would {key} a secret."
             self.report(node.problem(message, "Name only fields that are none, or use `profile`."))
         return shape
+
+    def _bodiless(self, node: Node, shape: Shape, response: Shape) -> None:
+        """Report an object's body that would be saved: what is saved is in the journal."""
+        bodies = {name: SECRET for name, part in response.members.items() if part.kind == "blob"}
+        if not bodies or holds_secret(shape) or not isinstance(node.value, str):
+            return
+        without = Scope(lambda _: None, names=self.scope.names)
+        if holds_secret(without.query(node, structure({**response.members, **bodies}))):
+            fix = "Save another field; compare the body in a check's `expect`, or `show` it."
+            self.report(node.problem("This would save an object's body.", fix))
 
     def _profile(self, draft: Draft[Step], response: Shape) -> None:
         profile, node = draft.part.profile, draft.node.get("profile")

@@ -7,6 +7,7 @@ from stslab.errors import RunError
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import Kind, search
 from stslab.kinds.table import KINDS
+from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, is_ours, label, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
@@ -93,8 +94,10 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
 
 
 def written(work: Work, intent: Intent) -> Intent:
-    """The intent as it is journaled: without secrets."""
+    """The intent as it is journaled: without secrets, and without an object's body."""
     params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
+    if intent.service == "s3" and "Body" in params:
+        params = {**params, "Body": HIDDEN}
     return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
 
 
