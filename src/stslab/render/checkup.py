@@ -30,6 +30,11 @@ class Checked:
         return self.state != WRONG
 
 
+def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
+    """A check that is good, unless there is something to fix: then it is in ``state``."""
+    return Checked(name, state if fix else GOOD, says, fix)
+
+
 def show_checks(console: Console, checks: Sequence[Checked]) -> None:
     """A line for each, its fix below, and the sum at the end."""
     paper = Paper(console)
@@ -48,6 +53,6 @@ def show_checks(console: Console, checks: Sequence[Checked]) -> None:
     if wrong:
         paper.prose(f"{counted(wrong, 'thing')} to fix.", style="bold")
     elif warned:
-        paper.prose(f"All works; {counted(warned, 'thing')} to look at.", style="bold")
+        paper.prose(f"All works; {counted(warned, 'warning')}.", style="bold")
     else:
         paper.prose("All is well.", style="bold")

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from stslab.errors import UnresolvedReference
@@ -24,47 +25,6 @@ _WIDTH = 96
 _MARK = re.compile(r"__stslab_(\w+?)__")
 _NEEDS_SINGLE_QUOTES = re.compile(r'["$`\\]')
 _GIVEN = ("account", "region", "partition")
-_HEAD = """\
-#!/bin/sh
-# {title}
-#
-# What `stslab run {id}` does, as aws commands. Run it inside `stslab shell`, which points
-# the aws CLI at the embedded account; anywhere else it needs a profile named admin.
-set -eu
-cd "$(mktemp -d)"
-run=a$(od -An -N4 -tx1 /dev/urandom | tr -d ' \\n')
-account=$(aws sts get-caller-identity --query Account --output text --profile admin)
-region=$(aws configure get region --profile admin || echo us-east-1)
-partition=aws
-
-# refused CODE COMMAND...: holds if AWS refuses the command with that error code.
-refused() {{
-  code=$1
-  shift
-  if answer=$("$@" 2>&1); then
-    echo "This should have been refused: $*" >&2
-    exit 1
-  fi
-  echo "$answer"
-  case $answer in *"($code)"*) ;; *) exit 1 ;; esac
-}}
-
-# holds COMMAND...: holds if what the command's --query finds is there, and true.
-holds() {{
-  answer=$("$@" --output text)
-  case $answer in '' | None | False) echo "This does not hold: $*" >&2 && exit 1 ;; esac
-  echo "$answer"
-}}
-
-# keep PROFILE KEY SECRET [TOKEN]: keeps credentials as a profile of the aws CLI.
-keep() {{
-  aws configure set aws_access_key_id "$2" --profile "$1"
-  aws configure set aws_secret_access_key "$3" --profile "$1"
-  if [ "${{4:-None}}" != None ]; then aws configure set aws_session_token "$4" --profile "$1"; fi
-  url=$(aws configure get endpoint_url --profile admin || true)
-  if [ -n "$url" ]; then aws configure set endpoint_url "$url" --profile "$1"; fi
-}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +38,7 @@ class _Writer:
         """One command, laid out; ``lead`` stands before it: ``refused AccessDenied``."""
         service, _, operation = call.partition(".")
         line = self.describe(CallShown(identity, service, operation, self.value(params or {})))
-        words = [*shlex.split(lead), *shlex.split(line), *query]
-        return "\n".join(wrapped(" ".join(map(_word, words)), _WIDTH))
+        return _laid_out([*shlex.split(lead), *shlex.split(line), *query])
 
     def waiting(self, identity: str, call: str, wait: "Wait") -> str:
         """The CLI's own waiter."""
@@ -87,7 +46,7 @@ class _Writer:
         shown = CallShown(identity, service, "Wait", self.value(wait.params or {}))
         words = shlex.split(self.describe(shown))
         words[2:3] = ["wait", wait.waiter.replace("_", "-")]
-        return "\n".join(wrapped(" ".join(map(_word, words)), _WIDTH))
+        return _laid_out(words)
 
     def value(self, value: Any) -> Any:
         """A lab's value with marks for what only a run knows."""
@@ -100,7 +59,8 @@ class _Writer:
 def script_of(lab: "Lab", describe: Describe) -> str:
     """The whole lab as a POSIX shell script; ``describe`` gives a call's ``aws`` command."""
     writer = _Writer(describe, _scope(lab))
-    lines = [_HEAD.format(title=one_line(lab.title), id=lab.id)]
+    head = files("stslab.render").joinpath("script.sh").read_text(encoding="utf-8")
+    lines = [head.replace("TITLE", one_line(lab.title)).replace("LAB", lab.id)]
     lines += [f"{name}={_word(str(writer.value(value)))}" for name, value in lab.vars.items()]
     for number, stage in enumerate(lab.stages, 1):
         lines += ["", f"# {number}. {one_line(stage.title)}", *_stage(stage, lab, writer)]
@@ -123,6 +83,10 @@ def _scope(lab: "Lab") -> dict[str, Any]:
 
 def _mark(variable: str) -> str:
     return f"__stslab_{variable}__"
+
+
+def _laid_out(words: list[str]) -> str:
+    return "\n".join(wrapped(" ".join(map(_word, words)), _WIDTH))
 
 
 def _word(word: str) -> str:

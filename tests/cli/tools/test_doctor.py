@@ -122,7 +122,7 @@ def test_settings_that_make_no_sense(doctor, tmp_path: Path):
     (tmp_path / "config.toml").write_text("nonsense")
     code, checks = doctor()
     assert code == 2
-    assert "can't be understood" in checks["stslab"]["says"]
+    assert "can't be understood" in checks["denied accounts"]["says"]
     (tmp_path / "config.toml").write_text('[guard]\ndeny_accounts = ["111122223333"]')
     assert doctor()[1]["denied accounts"]["says"] == "111122223333"
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stslab.cli.options import Where
-from stslab.errors import StslabError
-from stslab.render.checkup import GOOD, NOTE, WARNING, WRONG, Checked
+from stslab.render.checkup import NOTE, WARNING, WRONG, Checked, checked
+
+if TYPE_CHECKING:
+    from stslab.aws.guard import Source
+    from stslab.aws.reach import Reach
 
 # AWS refuses what was signed more than five minutes ago, or is to be (IAM User Guide,
 # "Troubleshoot AWS signed requests").
@@ -16,65 +19,55 @@ _SOON = 900.0
 
 
 def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
-    """What there is between this machine and an account, from the outside in."""
-    from stslab.aws.guard import Source
+    """What there is between this machine and an account, from the outside in.
 
-    source = Source(where.profile, where.region, endpoint)
+    Raises:
+        CredentialsError: they are missing, or the guard refuses them.
+    """
+    from stslab.aws.guard import Source, identify, require
     from stslab.aws.reach import reach
 
+    source = Source(where.profile, where.region, endpoint)
     reached = reach(source.clients)
     yield _network(reached)
     yield _clock(reached)
-    yield from _credentials(source)
+    yield _found(source)
+    identity = identify(source)
+    yield checked("you are", f"{identity.arn} in account {identity.account}")
+    require(identity, root_may=source.clients.local)
+    yield _alias(source)
 
 
-def _network(reached: Any) -> Checked:
+def _network(reached: "Reach") -> Checked:
     if reached.answered:
-        return Checked("network", GOOD, f"{reached.url} answers")
-    fix = "Look at the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
-    return Checked("network", WRONG, f"{reached.url} does not answer: {reached.problem}", fix)
+        return checked("network", f"{reached.url} answers")
+    fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
+    return checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
 
 
-def _clock(reached: Any) -> Checked:
+def _clock(reached: "Reach") -> Checked:
     if reached.date is None:
         return Checked("clock", NOTE, "not compared with AWS's: there was no answer (offline?)")
     off = (datetime.now(UTC) - reached.date).total_seconds()
     says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
-    if abs(off) <= _NOTICED:
-        return Checked("clock", GOOD, says)
-    state = WARNING if abs(off) <= _TOLERATED else WRONG
-    return Checked("clock", state, says, "Set it: AWS refuses what is signed five minutes off.")
+    fix = "Set it: AWS refuses what is signed five minutes off." if abs(off) > _NOTICED else ""
+    return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)
 
 
-def _credentials(source: Any) -> Iterator[Checked]:
-    from stslab.aws.guard import identify, require
-
-    try:
-        yield _found(source)
-        identity = identify(source)
-        yield Checked("you are", GOOD, f"{identity.arn} in account {identity.account}")
-        require(identity, root_may=source.clients.local)
-    except StslabError as error:
-        yield Checked("credentials", WRONG, error.message, error.hint, error.exit_code)
-        return
-    yield _alias(source)
-
-
-def _found(source: Any) -> Checked:
+def _found(source: "Source") -> Checked:
     """Which credentials botocore's chain finds, and how long they last."""
     from stslab.aws.reach import credentials_found
 
     told = credentials_found(source.clients)
     if told.expires is None:
-        return Checked("credentials", GOOD, f"from {told.method}; they do not end by themselves")
+        return checked("credentials", f"from {told.method}; they do not expire")
     left = (told.expires - datetime.now(UTC)).total_seconds()
     says = f"from {told.method}; until {told.expires:%Y-%m-%d %H:%M} UTC"
-    if left > _SOON:
-        return Checked("credentials", GOOD, says)
-    return Checked("credentials", WARNING, says, "Sign in again soon: a run that stops goes on.")
+    fix = "" if left > _SOON else "Sign in again soon. A run that stops can go on."
+    return checked("credentials", says, fix, WARNING)
 
 
-def _alias(source: Any) -> Checked:
+def _alias(source: "Source") -> Checked:
     from stslab.aws.survey import alias, says_production
 
     found = alias(source.clients)
@@ -82,5 +75,5 @@ def _alias(source: Any) -> Checked:
         return Checked("account alias", NOTE, "not known: you may not ask")
     if says_production(found):
         fix = "Use an account that is meant for learning."
-        return Checked("account alias", WARNING, f"{found}: that says production", fix)
-    return Checked("account alias", GOOD, found or "none")
+        return checked("account alias", f"{found}: that says production", fix, WARNING)
+    return checked("account alias", found or "none")
