@@ -1,5 +1,6 @@
 """Opens the account that a command works on: the embedded one, a real one, another endpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
-    from stslab.runner.journal.records import RunRecord
+    from stslab.lab.model import Lab
+    from stslab.render.interface import Describe
+    from stslab.runner.events import Event
+    from stslab.runner.journal.records import How, RunRecord
+    from stslab.runner.journal.store import Journal
     from stslab.runner.ports import Tell
+    from stslab.runner.run.run import Runner
+    from stslab.runner.undo.cleanup import Cleanup
+
+    Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,37 @@ class Open:
     def kind(self) -> str:
         """``sandbox``, ``aws`` or ``endpoint``."""
         return self.target.info.kind
+
+    def runner(
+        self,
+        lab: "Lab",
+        home: Home,
+        journal: "Journal",
+        emit: "Emit",
+        *,
+        describe: "Describe",
+        how: "How",
+    ) -> "Runner":
+        """What runs a lab on this account."""
+        from stslab.runner.run.run import Runner
+
+        return Runner(
+            lab,
+            self.account,
+            self.profiles,
+            journal,
+            emit,
+            describe=describe,
+            services=self.services,
+            how=how,
+            tell=tell_of(home, self.kind),
+        )
+
+    def cleanup(self, journal: "Journal", emit: "Emit", *, describe: "Describe") -> "Cleanup":
+        """What undoes runs on this account."""
+        from stslab.runner.undo.cleanup import Cleanup
+
+        return Cleanup(journal, self.account, self.profiles, emit, describe=describe)
 
     def goes_on(self, run: "RunRecord") -> bool:
         """Whether the run is of this very account (a run elsewhere is refused by its pin)."""
@@ -88,7 +128,7 @@ def sandbox_target(home: Home) -> "Target":
 
 
 def tell_of(home: Home, kind: str) -> "Tell":
-    """What tells why an account of this kind refused a call: its log, or else AWS's message."""
+    """How to find out why an account refused a call: from its log, or else AWS's message."""
     from stslab.runner.calls.reasons import told
     from stslab.runner.ports import Reason, Refusal
     from stslab.sandbox.pipeline.log_file import newest_first
@@ -112,10 +152,10 @@ def tell_of(home: Home, kind: str) -> "Tell":
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
-    """Work on anything but the embedded account is wanted in so many words.
+    """Make sure that somebody agreed to work on anything but the embedded account.
 
     Raises:
-        UsageError: nobody can be asked, and the flags do not say it.
+        UsageError: no person can be asked, and the flags do not agree to it.
     """
     if opened.kind == "sandbox" or interactive:
         return
@@ -124,7 +164,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
         missing.append(f"--account {opened.target.info.account}")
     if missing:
         raise UsageError(
-            f"Without a terminal, work on {_named(opened)} is not begun unasked.",
+            f"Without a terminal, nothing is done on {_named(opened)} unless flags agree to it.",
             f"If that is the account you mean, add {' '.join(missing)}.",
         )
 

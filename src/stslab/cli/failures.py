@@ -19,11 +19,12 @@ import click
 
 from stslab.errors import StslabError
 from stslab.render.text.safe import visible
-from stslab.render.text.symbols import symbols_for
+from stslab.render.text.symbols import in_words, symbols_for
 
 USUAL_LAB = "assume-role"
 _NARROWEST = 20
 _LONGEST = 4_000
+_GOES_ON = "`stslab run` goes on from here, `stslab cleanup` undoes everything."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
@@ -50,19 +51,13 @@ def interruptible() -> Iterator[None]:
         yield
     except BrokenPipeError:
         silence_stdout()
-        raise StslabError(
-            "stdout was closed, so the command stopped.",
-            "`stslab run` goes on from here, `stslab cleanup` undoes everything.",
-        ) from None
+        raise StslabError("stdout was closed, so the command stopped.", _GOES_ON) from None
     except (KeyboardInterrupt, click.Abort):
-        raise Interrupted(
-            "Stopped.",
-            "`stslab run` goes on from here, `stslab cleanup` undoes everything.",
-        ) from None
+        raise Interrupted("Stopped.", _GOES_ON) from None
 
 
 def silence_stdout() -> None:
-    """Whoever read our output has gone: nothing more is written to it, at exit neither."""
+    """The reader of stdout has gone: nothing more is written to it, not even at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -88,12 +83,11 @@ def with_flags(text: str) -> str:
 def tell(error: StslabError) -> None:
     """Say what is wrong, where, and what to do about it."""
     signs = symbols_for(sys.stderr.encoding)
-    sign = click.style(signs.failed, fg="red", bold=True)
-    if isinstance(error, Interrupted):
-        sign = click.style(signs.waiting, fg="yellow")
-    click.echo(
-        f"{sign} {_laid_out(error.message, len(signs.failed) + 1)}", err=True, color=_color()
-    )
+    stopped = isinstance(error, Interrupted)
+    text, color = (signs.waiting, "yellow") if stopped else (signs.failed, "red")
+    bare = in_words() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    sign = text if bare else click.style(text, fg=color, bold=not stopped)
+    click.echo(f"{sign} {_laid_out(error.message, len(text) + 1)}", err=True)
     for note in getattr(error, "__notes__", ()):
         click.echo(f"  {_laid_out(note, 2)}", err=True)
     if error.hint:
@@ -104,30 +98,20 @@ def tell(error: StslabError) -> None:
 def tell_unexpected(error: BaseException) -> None:
     """Say that the state folder failed; or else that this is a bug, whose traceback is kept."""
     from stslab.home import location, unusable
+    from stslab.redaction import redact_named, redact_text
 
     root = location().root
     if isinstance(error, OSError) and (_is_in(root, error.filename) or error.errno in _FULL):
         tell(unusable(root, error))
-    else:
-        _tell_bug(error)
+        return
+    full = "".join(traceback.format_exception(error))
+    log = _written(root / "bugs", redact_named(redact_text(full, _kept_secrets(root))))
+    hint = f"The details are in {log}; please report it. `stslab cleanup` undoes what a run made."
+    tell(StslabError(f"This is a bug in stslab: {type(error).__name__}.", hint))
 
 
 def _is_in(folder: Path, name: object) -> bool:
     return isinstance(name, str | Path) and Path(name).is_relative_to(folder)
-
-
-def _tell_bug(error: BaseException) -> None:
-    """Write the traceback to a log file, without secrets, and say where it is."""
-    from stslab.home import location
-
-    log = _written(location().root / "bugs", _report(error))
-    tell(
-        StslabError(
-            f"This is a bug in stslab: {type(error).__name__}.",
-            f"What happened is in {log}; please report it. "
-            "`stslab cleanup` undoes what a run has made.",
-        )
-    )
 
 
 def _laid_out(text: str, indent: int) -> str:
@@ -151,41 +135,23 @@ def _clipped(text: str) -> str:
     return f"{head} ... ({left_out:,} characters left out) ... {tail}"
 
 
-def _color() -> bool | None:
-    """None lets click decide by the terminal; False forbids."""
-    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
-
-
-def _report(error: BaseException) -> str:
-    """The traceback, without any secret of stslab's own files, nor what is named like one."""
-    from stslab.redaction import redact_named, redact_text
-
-    return redact_named(redact_text("".join(traceback.format_exception(error)), _kept_secrets()))
-
-
-def _kept_secrets() -> set[str]:
+def _kept_secrets(root: Path) -> set[str]:
     """The secrets that stslab's own files hold."""
-    from stslab.home import location
     from stslab.resources import text_of
 
-    root, found = location().root, set()
-    for file in root.glob("profiles/*/credentials"):
-        found.update(_SECRET_SETTING.findall(text_of(file)))
+    profiles = map(text_of, root.glob("profiles/*/credentials"))
     tokens = {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
-    return {*found, *tokens}
+    return {*tokens, *(one for text in profiles for one in _SECRET_SETTING.findall(text))}
 
 
 def _written(folder: Path, text: str) -> Path:
     """Write a new file that only its owner reads: in the state folder, else a temporary one."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.log"
+    began = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _private_file(folder / name, text)
+        descriptor, name = tempfile.mkstemp(".log", began, folder)
     except OSError:
-        return _private_file(Path(tempfile.mkdtemp(prefix="stslab-")) / name, text)
-
-
-def _private_file(path: Path, text: str) -> Path:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        descriptor, name = tempfile.mkstemp(".log", began)
+    with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    return path
+    return Path(name)

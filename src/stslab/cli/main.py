@@ -24,8 +24,8 @@ cli = LazyGroup(
         "max_content_width": 100,
     },
     help=(
-        "Learn AWS STS by doing: labs that run themselves, prove each claim, explain each "
-        "refusal, and leave nothing behind. Without an AWS account, on an embedded one.\n\n"
+        "Learn AWS STS by doing: labs that prove each claim, explain each refusal, and leave "
+        "nothing behind. No AWS account is needed: an embedded one runs on this machine.\n\n"
         "Begin with: stslab run"
     ),
     epilog="stslab COMMAND --help tells more about a command, stslab help about topics.",
@@ -78,10 +78,10 @@ def _unexpected(error: Exception) -> int:
 
 
 def _open_the_closed() -> None:
-    """Of stdin, stdout and stderr, those that were closed (``>&-``) lead nowhere instead.
+    """Point each standard stream that the caller closed (``>&-``) at the null device.
 
-    Python has None for them, and the files that are opened next would get their numbers: in
-    the order of these, as each opened file gets the lowest number that is free.
+    Python has None for it, and the next file that is opened would get its number. The order
+    matters: an opened file gets the lowest number that is free.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -89,9 +89,9 @@ def _open_the_closed() -> None:
 
 
 def _unwritable() -> StslabError | None:
-    """Why stdout can't be written, such as a full disk: one more line of it says so again.
+    """Why stdout can't be written, such as a full disk; None where it can.
 
-    Python may have dropped what it could not write.
+    It is tried with one more line: Python may have dropped what it could not write.
     """
     try:
         sys.stdout.write("\n")

@@ -61,7 +61,7 @@ def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: 
     from stslab.cli.accounts import open_account, require_consent
 
     opened = open_account(laid.home, where)
-    cleanup = cleaner(laid, opened)
+    cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
     if dry_run:
         _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
         return
@@ -127,15 +127,6 @@ def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, ex
         show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)
 
 
-def cleaner(laid: "Bench", opened: "Open") -> "Cleanup":
-    """What undoes runs on this account."""
-    from stslab.runner.undo.cleanup import Cleanup
-
-    return Cleanup(
-        laid.journal, opened.account, opened.profiles, laid.render, describe=laid.describe
-    )
-
-
 def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
     """Clean up each run (their ids), past the failures of others.
 
@@ -179,7 +170,8 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     if dry_run:
         return
     if chosen and _sweep_wanted(laid, opened, chosen):
-        clean(cleaner(laid, opened), [recovery.adopt(one) for one in chosen])
+        cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
+        clean(cleanup, [recovery.adopt(one) for one in chosen])
     _require_all_told(laid, found)
 
 

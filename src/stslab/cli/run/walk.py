@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stslab.cli.accounts import open_account, require_consent, tell_of
+from stslab.cli.accounts import open_account, require_consent
 from stslab.cli.failures import with_flags
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
-from stslab.runner.run.run import Runner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from stslab.runner.events import RunFinished
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
+    from stslab.runner.run.run import Runner
 
 
 def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
@@ -69,16 +69,8 @@ class Walk:
         self._laid = laid
         self._opened = opened
         self._lab = lab
-        self.runner = Runner(
-            lab,
-            opened.account,
-            opened.profiles,
-            laid.journal,
-            laid.render,
-            describe=laid.describe,
-            services=opened.services,
-            how=how,
-            tell=tell_of(laid.home, opened.kind),
+        self.runner = opened.runner(
+            lab, laid.home, laid.journal, laid.render, describe=laid.describe, how=how
         )
 
     def go(self, stages: "Sequence[Stage]", *, resuming: bool) -> None:
