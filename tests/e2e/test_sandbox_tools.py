@@ -129,10 +129,10 @@ def test_sessions_expire_by_the_clock(machine):
 
 
 @pytest.mark.parametrize("move", ["2", "+2y", "-", "yesterday", "+99999999d", "2030-13-01"])
-def test_what_is_no_move_of_the_clock(machine, move):
+def test_what_does_not_move_the_clock(machine, move):
     said = machine.stslab("sandbox", "clock", move)
     assert (said.code, said.out) == (2, "")
-    assert "no move of the clock" in said.err
+    assert "does not move the clock" in said.err
 
 
 def test_the_clock_does_not_go_everywhere(machine):

@@ -31,7 +31,7 @@ COMMANDS = {
         "stslab.cli.account.shell:command", "Open a shell in which the aws CLI is set up."
     ),
     "sandbox": Entry(
-        "stslab.cli.account.sandbox:command", "The embedded account: start, stop, log, clock, ..."
+        "stslab.cli.account.sandbox:command", "Start, stop, look at or reset the embedded account."
     ),
     "why": Entry("stslab.cli.tools.why:command", "Explain a refusal, or AWS's error message."),
     "simulate": Entry(

@@ -1,4 +1,4 @@
-"""Who the ordinary aws CLI may be: stslab's profiles, and those that the sandbox lends."""
+"""Who the aws CLI may be: stslab's profiles, and those that the embedded account lends."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,7 +27,7 @@ LENT: Mapping[str, _Key] = {
     "partner": _Key("admin-key", PARTNER),
     "partner-root": _Key("root-key", PARTNER),
 }
-"""The sandbox's users beside ``admin``: root users, and the other account's administrator."""
+"""Further users of the embedded account: root users, and the other account's administrator."""
 
 _ADMIN = "admin"
 
@@ -41,13 +41,13 @@ def as_option(command: _Decorated) -> _Decorated:
         show_default=True,
         metavar="NAME",
         shell_complete=_complete,
-        help="Who to be: admin, sts, assumed; in the embedded account also root, partner, "
-        "partner-root.",
+        help="The profile to use: admin, sts, assumed; in the embedded account also root, "
+        "partner, partner-root.",
     )(command)
 
 
 def become(opened: "Open", name: str) -> dict[str, str | None]:
-    """The variables that make the aws CLI be the profile of this name; all others are there too.
+    """The variables that make this profile the aws CLI's default; the others are there too.
 
     Raises:
         UsageError: there is no such profile.
@@ -65,7 +65,7 @@ def become(opened: "Open", name: str) -> dict[str, str | None]:
 
 
 def _lend(place: Home, opened: "Open", wanted: str) -> None:
-    """Write a profile for each of the sandbox's users; one that has no key has none."""
+    """Write a profile for each further user that has a key."""
     from stslab.runner.ports import Credentials
     from stslab.sandbox.server import client
 

@@ -15,10 +15,10 @@ _REAL = "real"
 
 
 class _Moving(click.Command):
-    """A command that takes ``-30m`` for what it is, and not for options."""
+    """A command that takes ``-30m`` as a move back in time, not as options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put what looks like a move back in time behind the options."""
+        """Put the moves back in time behind the options."""
         moves = [each for each in args if _BACK.fullmatch(each)]
         others = [each for each in args if each not in moves]
         return super().parse_args(ctx, [*others, "--", *moves] if moves else others)
@@ -31,7 +31,7 @@ def command(*, move: str) -> None:
 
     By a span (+2h, -30m, +1d12h), to a TIME (2030-01-31T12:00:00Z, UTC unless it says
     otherwise), or back to the real time. Sessions expire by this clock, and conditions on
-    time are judged by it; signatures are judged by the real time, as ever.
+    time go by it; signatures always go by the real time.
     """
     from stslab.sandbox.server import client
 
@@ -45,7 +45,7 @@ def command(*, move: str) -> None:
 
 
 def _asked(move: str) -> dict[str, float]:
-    """What to ask of the sandbox: a move by ``seconds``, or an ``offset`` from the real time."""
+    """What to ask of the account: a move by ``seconds``, or an ``offset`` from the real time."""
     if move == _REAL:
         return {"offset": 0}
     length = span(move[1:]) if move[0] in "+-" else None
@@ -54,7 +54,7 @@ def _asked(move: str) -> dict[str, float]:
     found = moment(move)
     if found is None:
         raise UsageError(
-            f"{move!r} is no move of the clock.",
+            f"{move!r} does not move the clock.",
             "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real.",
         )
     return {"offset": round((found - datetime.now(UTC)).total_seconds(), 3)}

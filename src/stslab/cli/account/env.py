@@ -12,17 +12,20 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 
 
 @click.command("env")
-@click.option("--shell", type=click.Choice(_SHELLS), help="Whose syntax; else that of $SHELL.")
-@click.option("--unset", is_flag=True, help="Print what undoes it.")
+@click.option(
+    "--shell",
+    type=click.Choice(_SHELLS),
+    help="The shell whose syntax to use; else that of $SHELL.",
+)
+@click.option("--unset", is_flag=True, help="Print what unsets them.")
 @as_option
 @on_account()
 def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     """Print variables for: eval "$(stslab env)".
 
-    Afterwards `aws` and any SDK talk to the account that the lab runs on, with the profiles
-    admin (the default, or whom --as names), sts and assumed; in the embedded account also
-    root, and partner and partner-root of a second account. Your own ~/.aws is neither used
-    nor changed.
+    Then `aws` and any SDK talk to the account that the lab runs on. The profiles are admin
+    (the default; --as names another), sts and assumed; in the embedded account also root, and
+    partner and partner-root of a second account. Your own ~/.aws is neither used nor changed.
     """
     from stslab.aws import environment
 

@@ -13,18 +13,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("export")
 @click.argument("file", type=_FILE)
-@click.option("--force", is_flag=True, help="Also in the place of a file that is there.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 def export_command(*, file: Path, force: bool) -> None:
     """Write the whole account to FILE, to be imported elsewhere.
 
     It works while the account is in use. The file holds the account's secret keys, and only
-    you may read it: hand it out if whoever gets it may use them.
+    you may read it: give it to people who may use them.
     """
     from stslab.sandbox.server import client, exchange
 
     path = file.expanduser().absolute()
     if path.exists() and not force:
-        raise UsageError(f"There is a file {file} already.", "Name another one, or add --force.")
+        raise UsageError(f"The file {file} exists already.", "Name another one, or add --force.")
     if not exchange.has_account(home().sandbox):
         client.ensure(home().sandbox)
     exchange.export(home().sandbox, path)
@@ -36,10 +36,10 @@ def export_command(*, file: Path, force: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 def import_command(*, file: Path, yes: bool) -> None:
-    """Put the account in FILE in the place of the present one.
+    """Replace the present account with the one in FILE.
 
     FILE is what `stslab sandbox export` wrote, with this version. Its users, roles, buckets
-    and keys come with it. Runs that were made in the present account are gone with it.
+    and keys come with it. The present account goes, and with it the runs that were made there.
     """
     from stslab.sandbox.server import exchange
 
@@ -49,14 +49,14 @@ def import_command(*, file: Path, yes: bool) -> None:
         _ask(file)
     endpoint = exchange.put_in(folder, archive)
     click.echo(f"The account of {file} is at {endpoint.url}")
-    click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
+    click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 
 
 def _ask(file: Path) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
-            "Without a terminal the present account is not replaced unasked.",
-            "If that is what you want, add --yes.",
+            "Without a terminal, the present account is replaced only with --yes.",
+            "If that is what you want, add it.",
         )
     question = f"Replace the embedded account, with everything in it, by the one in {file}?"
     click.confirm(question, abort=True)

@@ -1,11 +1,11 @@
-"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``: what stands in for what one lacks.
+"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``: what the embedded account lends.
 
 Identity providers with their tokens and assertions, and the codes of an authenticator app.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -21,26 +21,36 @@ from stslab.home import home
 # As stslab.sandbox.federation.oidc.servers.KINDS, which is not imported for a list of names.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS = "https://aws.amazon.com/tags"
-_MFA = "arn:aws:iam::{account}:mfa/{name}"
-_ROLE = "arn:aws:iam::{account}:role/{name}"
-_PROVIDER = "arn:aws:iam::{account}:saml-provider/{name}"
+_Answer = Mapping[str, Any]
+_Command = Callable[..., None]
 _issuer = click.option("--issuer", default="", metavar="URL",
-                       help="The provider's entity id; else the sandbox's own.")  # fmt: skip
+                       help="The provider's entity id; else the account's own.")  # fmt: skip
 
 
-def _asked(verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _seconds(usual: int) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--seconds",
+        type=click.IntRange(-86400, 86400),
+        default=usual,
+        show_default=True,
+        help="How long it is valid; less than 0: it has expired already.",
+    )
+
+
+def _asked(verb: str, **body: object) -> _Answer:
     """What the embedded account answers, which is started if it does not run."""
     from stslab.sandbox.server import client
 
     client.ensure(home().sandbox)
-    return client.control(home().sandbox, "POST", verb, body)
+    known = {name: value for name, value in body.items() if value not in ("", None)}
+    return client.control(home().sandbox, "POST", verb, known)
 
 
-def _arn(given: str, form: str) -> str:
-    """An ARN as it was given, or the one of what was named in the learner's account."""
+def _arn(given: str, kind: str) -> str:
+    """An ARN as it was given, or the one of what has this name in the learner's account."""
     from stslab.sandbox.api.accounts import LEARNER
 
-    return given if given.startswith("arn:") else form.format(account=LEARNER, name=given)
+    return given if given.startswith("arn:") else f"arn:aws:iam::{LEARNER}:{kind}/{given}"
 
 
 def _values(option: str, given: Iterable[str]) -> dict[str, list[str]]:
@@ -54,23 +64,25 @@ def _values(option: str, given: Iterable[str]) -> dict[str, list[str]]:
     return values
 
 
+def _print(what: str, issuer: str) -> None:
+    """A token or an assertion; beside it, at a terminal, whose it is."""
+    click.echo(what)
+    if sys.stdout.isatty():
+        click.echo(f"The issuer is {issuer}", err=True)
+
+
 @click.command("token")
 @click.option("--sub", required=True, help="The subject: who the token is about.")
 @click.option("--aud", required=True, help="The audience: a client id that the provider lists.")
-@click.option(
-    "--issuer",
-    default="",
-    metavar="URL",
-    help="The issuer; else the sandbox's own, https://oidc.stslab.example.",
-)
+@click.option("--issuer", default="", metavar="URL",
+              help="The issuer; else the account's own, https://oidc.stslab.example.")  # fmt: skip
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE",
               help="A further claim; the same name again makes a list.")  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE",
               help="A session tag, for roles that trust sts:TagSession.")  # fmt: skip
 @click.option("--transitive", multiple=True, metavar="KEY",
               help="A session tag's key that passes on to the next role.")  # fmt: skip
-@click.option("--seconds", type=click.IntRange(-86400, 86400), default=3600, show_default=True,
-              help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
+@_seconds(3600)
 def token_command(
     *,
     sub: str,
@@ -83,7 +95,7 @@ def token_command(
 ) -> None:
     """Print an OIDC token for AssumeRoleWithWebIdentity.
 
-    The issuer exists in the sandbox alone. Let the account know it first:
+    The issuer exists in the embedded account alone. Let IAM know it first:
     aws iam create-open-id-connect-provider --url URL --client-id-list AUD
     """
     named = _values("--claim", claims).items()
@@ -92,11 +104,8 @@ def token_command(
     if tags or transitive:
         passed = _values("--tag", tags)
         said[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
-    body = {"claims": said, "seconds": seconds, **({"issuer": issuer} if issuer else {})}
-    minted = _asked("oidc/token", body)
-    click.echo(minted["token"])
-    if sys.stdout.isatty():
-        click.echo(f"The issuer is {minted['issuer']}", err=True)
+    minted = _asked("oidc/token", claims=said, seconds=seconds, issuer=issuer)
+    _print(minted["token"], minted["issuer"])
 
 
 @click.command("issuer")
@@ -109,10 +118,10 @@ def token_command(
 def issuer_command(
     *, url: str, kind: str | None, thumbprint: bool, pem: bool, as_json: bool
 ) -> None:
-    """Show an OIDC issuer of the sandbox: its server's certificates and their thumbprint.
+    """Show an OIDC issuer: its server's certificates and their thumbprint.
 
-    Without URL it is the sandbox's own issuer; any other one is made as soon as it is named.
-    Where AWS does not trust the CA of its server, the thumbprint is what IAM must have:
+    Without URL it is the account's own issuer; any other one is made as soon as it is named.
+    Where AWS does not trust the CA of its server, IAM needs the thumbprint:
     aws iam create-open-id-connect-provider --url URL --thumbprint-list THUMBPRINT
 
     --certificate tries what happens to issuers: `renewed` by the same CA; `new-ca`, of another
@@ -121,40 +130,35 @@ def issuer_command(
     """
     if thumbprint + pem + as_json > 1:
         raise UsageError("Give one of --thumbprint, --pem and --json.")
-    shown = _asked("oidc/issuer", {"issuer": url, **({"certificate": kind} if kind else {})})
+    shown = _asked("oidc/issuer", issuer=url, certificate=kind)
     if as_json:
         click.echo(json.dumps(shown, indent=2))
     elif thumbprint:
         click.echo(shown["thumbprint"])
-    elif pem:
-        click.echo("".join(one["pem"] for one in _sent(shown)), nl=False)
+    elif pem:  # a server does not send its root
+        sent = [one["pem"] for one in shown["certificates"] if one["role"] != "trusted root"]
+        click.echo("".join(sent), nl=False)
     else:
-        _say(shown)
+        _show(shown)
 
 
-def _sent(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The certificates that the server sends: a root is not sent."""
-    return [one for one in shown["certificates"] if one["role"] != "trusted root"]
-
-
-def _say(shown: Mapping[str, Any]) -> None:
-    click.echo(f"issuer        {shown['issuer']}")
-    for one in shown["certificates"]:
+def _show(issuer: _Answer) -> None:
+    click.echo(f"issuer        {issuer['issuer']}")
+    for one in issuer["certificates"]:
         ends = datetime.fromisoformat(one["not_after"])
         click.echo(f"{one['role']:<14}{one['subject']}")
         click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {one['sha1']}")
-    click.echo(f"thumbprint    {shown['thumbprint']}")
-    if shown["trusted"]:
-        click.echo("AWS trusts its CA: thumbprints in IAM do not count for it.", err=True)
-    else:
-        click.echo("AWS does not trust its CA: IAM must have the thumbprint.", err=True)
+    click.echo(f"thumbprint    {issuer['thumbprint']}")
+    trusted = "AWS trusts its CA: thumbprints in IAM do not count for it."
+    unknown = "AWS does not trust its CA: IAM must have the thumbprint."
+    click.echo(trusted if issuer["trusted"] else unknown, err=True)
 
 
 @click.group("saml", cls=LazyGroup)
 def saml_group() -> None:
-    """A SAML identity provider, which exists in the sandbox alone.
+    """A SAML identity provider, which exists in the embedded account alone.
 
-    Let the account know it first:
+    Let IAM know it first:
     stslab sandbox saml metadata > metadata.xml
     aws iam create-saml-provider --name NAME --saml-metadata-document file://metadata.xml
     """
@@ -167,7 +171,7 @@ saml_group.entries = SAML
 @_issuer
 def metadata_command(*, issuer: str) -> None:
     """Print the provider's metadata document, for `aws iam create-saml-provider`."""
-    click.echo(_asked("saml/metadata", {"issuer": issuer})["metadata"])
+    click.echo(_asked("saml/metadata", issuer=issuer)["metadata"])
 
 
 @click.command("assertion")
@@ -177,8 +181,7 @@ def metadata_command(*, issuer: str) -> None:
 @click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE",
               help="A further attribute, such as SourceIdentity, PrincipalTag:Team or "
               "eduPersonAffiliation; the same name again adds a value.")  # fmt: skip
-@click.option("--seconds", type=click.IntRange(-86400, 86400), default=300, show_default=True,
-              help="How long it is valid; less than 0: it has expired already.")  # fmt: skip
+@_seconds(300)
 @click.option("--recipient", default="", metavar="URL",
               help="The sign-in address that it is for; else the one of no region.")  # fmt: skip
 @_issuer
@@ -194,22 +197,19 @@ def assertion_command(
 ) -> None:
     """Print a signed response for `aws sts assume-role-with-saml`, in base64.
 
-    AWS takes an assertion for five minutes after it was issued, however long it is valid.
+    AWS accepts an assertion for five minutes after it was issued, however long it is valid.
     """
-    body: dict[str, Any] = {
-        "issuer": issuer,
-        "role": _arn(role, _ROLE),
-        "provider": _arn(provider, _PROVIDER),
-        "session_name": name,
-        "attributes": _values("--attribute", attributes),
-        "seconds": seconds,
-    }
-    if recipient:
-        body["recipient"] = recipient
-    minted = _asked("saml/assertion", body)
-    click.echo(minted["assertion"])
-    if sys.stdout.isatty():
-        click.echo(f"The issuer is {minted['issuer']}", err=True)
+    minted = _asked(
+        "saml/assertion",
+        issuer=issuer,
+        role=_arn(role, "role"),
+        provider=_arn(provider, "saml-provider"),
+        session_name=name,
+        attributes=_values("--attribute", attributes),
+        seconds=seconds,
+        recipient=recipient,
+    )
+    _print(minted["assertion"], minted["issuer"])
 
 
 @click.command("mfa")
@@ -217,12 +217,11 @@ def assertion_command(
 def mfa_command(*, serial: str) -> None:
     """Print what the virtual MFA device shows now, and what it shows next, a line each.
 
-    SERIAL is its ARN, or its name. To enable a device takes both codes, to use it the first.
+    SERIAL is its ARN, or its name. Enabling a device takes both codes, using it the first.
     """
     from stslab.sandbox.server import client
 
     client.ensure(home().sandbox)
-    named = quote(_arn(serial, _MFA), safe="")
+    named = quote(_arn(serial, "mfa"), safe="")
     shown = client.control(home().sandbox, "GET", f"mfa/code?serial={named}")
-    for code in shown["codes"]:
-        click.echo(code)
+    click.echo("\n".join(shown["codes"]))

@@ -4,10 +4,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,7 @@ from stslab.cli.options import json_option
 from stslab.home import home
 
 if TYPE_CHECKING:
-    from stslab.sandbox.pipeline.log_file import Event, Tail
+    from stslab.sandbox.pipeline.log_file import Event
 
 _PAUSE = 0.2
 _FEW = 20
@@ -33,36 +34,36 @@ Wanted = Callable[["Event"], bool]
               help="Only what came after: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
 @json_option("JSON lines, as CloudTrail records.")
 def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool) -> None:
-    """Show every request to the account: when, who, what, on what, and how it was decided.
+    """Show the requests to the account: when, who, what, on what, and how each was decided.
 
     A refusal shows the reason, and the id by which `stslab why` explains it. --json prints
     CloudTrail's records, each with its `decisions`.
     """
     from stslab.sandbox.pipeline.log_file import is_refused
+    from stslab.sandbox.server import client
 
     folder = home().sandbox
-    now, running = _sandbox_time(folder)
-    begin = since(start, now) if start else None
+    begin = since(start, _now(folder)) if start else None
 
     def wanted(event: "Event") -> bool:
         return (not denied or is_refused(event)) and (begin is None or _time(event) >= begin)
 
-    if not running:
-        click.echo("The sandbox does not run; this is what its log holds.", err=True)
+    if client.find(folder) is None:
+        click.echo("The embedded account does not run; this is what its log holds.", err=True)
     show = _shower(as_json=as_json)
     if follow:
         _follow(folder, wanted, limit, show)
     elif not _show_last(folder, wanted, limit, show) and not as_json:
-        click.echo("Nothing of the kind is in the log.", err=True)
+        click.echo("The log has no such request.", err=True)
 
 
-def _sandbox_time(folder: Path) -> tuple[datetime, bool]:
-    """The time by the sandbox's clock, and whether it runs; the real time if it does not."""
+def _now(folder: Path) -> datetime:
+    """The time by the account's clock; the real time if it does not run."""
     from stslab.sandbox.server import client
 
     if client.find(folder) is None:
-        return datetime.now(UTC), False
-    return datetime.fromisoformat(client.control(folder, "GET", "clock")["now"]), True
+        return datetime.now(UTC)
+    return datetime.fromisoformat(client.control(folder, "GET", "clock")["now"])
 
 
 def _time(event: "Event") -> datetime:
@@ -71,18 +72,13 @@ def _time(event: "Event") -> datetime:
 
 def _shower(*, as_json: bool) -> Show:
     if as_json:
-        return _show_json
+        return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.console import make_console
     from stslab.sandbox.api.accounts import LEARNER
     from stslab.sandbox.pipeline.log_file import is_refused
 
     return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show
-
-
-def _show_json(event: Any) -> None:
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
 
 
 def _show_last(folder: Path, wanted: Wanted, limit: int, show: Show) -> int:
@@ -97,20 +93,11 @@ def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
     """Show the last ones and what comes. Ctrl-C is how this ends, so it is no error."""
     from stslab.sandbox.pipeline.log_file import Tail
 
-    tail = Tail(folder)
-    try:
+    with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
         _show_all([one for one in tail.read() if wanted(one)][-limit:], show)
-        _go_on(tail, wanted, show)
-    except KeyboardInterrupt:
-        return
-    finally:
-        tail.close()
-
-
-def _go_on(tail: "Tail", wanted: Wanted, show: Show) -> None:
-    while True:
-        _show_all(filter(wanted, tail.read()), show)
-        time.sleep(_PAUSE)
+        while True:
+            _show_all(filter(wanted, tail.read()), show)
+            time.sleep(_PAUSE)
 
 
 def _show_all(events: "Iterable[Event]", show: Show) -> None:

@@ -11,7 +11,7 @@ _PART = re.compile(r"(\d+)([smhdw])")
 
 
 def span(text: str) -> timedelta | None:
-    """The span that ``text`` says, such as ``90s``, ``2h`` or ``1h30m``; None: it says none."""
+    """The span that ``text`` says, such as ``90s``, ``2h`` or ``1h30m``; or None."""
     if not _SPAN.fullmatch(text):
         return None
     parts = [timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(text)]
@@ -19,7 +19,7 @@ def span(text: str) -> timedelta | None:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment that ``text`` says in ISO 8601, UTC unless it says otherwise; None: none."""
+    """The moment that ``text`` says in ISO 8601, UTC unless it says otherwise; or None."""
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
@@ -37,6 +37,6 @@ def since(text: str, now: datetime) -> datetime:
     found = now - ago if ago is not None else moment(text)
     if found is None:
         raise UsageError(
-            f"{text!r} is no time.", "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
+            f"{text!r} is not a time.", "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
         )
     return found

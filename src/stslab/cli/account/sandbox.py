@@ -17,12 +17,12 @@ _OFF = "off"
 
 
 @click.group("sandbox", cls=LazyGroup)
-@click.option("--name", metavar="NAME", help="Another embedded account than the usual one.")
+@click.option("--name", metavar="NAME", help="Use another embedded account than the usual one.")
 def command(name: str | None) -> None:
     """Start, stop, look at or reset the embedded AWS account.
 
-    Commands that need it start it by themselves, and it ends itself after two idle hours. There
-    may be several, each with a name: with STSLAB_SANDBOX=NAME every command means that one.
+    Commands that need it start it, and it stops after two idle hours. There may be several,
+    each with a name: with STSLAB_SANDBOX=NAME every command uses that one.
     """
     if name is not None:
         os.environ["STSLAB_SANDBOX"] = name
@@ -34,14 +34,14 @@ command.entries = SANDBOX
 @click.command("start")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
 @click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
-              help="Behave as a real account can: slow to spread changes, with errors. "
+              help="Behave as a real account can: changes spread slowly, calls fail. "
               "`off` ends that.")  # fmt: skip
 def start(*, port: int, spec: str | None) -> None:
     """Start it, if it does not run yet.
 
-    With --rehearse alone it rehearses a real account in the usual measure. SPEC says more:
+    --rehearse alone uses the usual settings. SPEC names others:
     `seed=7,keys=3s,roles=2..6s,policies=4s,throttle=0.05,errors=0.02,reset-after=0.01,
-    slow-stacks=5s,fail-stacks=Bucket`. What it does not name does not happen.
+    slow-stacks=5s,fail-stacks=Bucket`. What SPEC does not name does not happen.
     """
     from stslab.sandbox.rehearsal.spec import parse
     from stslab.sandbox.server import client
@@ -67,19 +67,19 @@ def stop() -> None:
 @click.command("reset")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 def reset(yes: bool) -> None:
-    """Throw the account away, with everything in it, and begin with a new one."""
+    """Delete the account with everything in it, and begin with a new one."""
     from stslab.sandbox.server import client
 
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(
-                "Without a terminal, the account is not thrown away unless you say so.",
-                "stslab sandbox reset --yes",
+                "Without a terminal, the account is deleted only with --yes.",
+                "If that is what you want: stslab sandbox reset --yes",
             )
-        click.confirm("Throw away the embedded account with everything in it?", abort=True)
+        click.confirm("Delete the embedded account with everything in it?", abort=True)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
-    click.echo('Its keys are others than before: eval "$(stslab env)"', err=True)
+    click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 
 
 @click.command("status")

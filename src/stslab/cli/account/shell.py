@@ -22,7 +22,7 @@ _HINT = "(stslab)"
 def command(*, name: str, where: Where) -> int:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
 
-    The profiles are admin (the default, or whom --as names), sts and assumed; in the embedded
+    The profiles are admin (the default; --as names another), sts and assumed; in the embedded
     account also root, and partner and partner-root of a second account. Leave it with `exit`.
     """
     from stslab.aws import environment
@@ -30,7 +30,7 @@ def command(*, name: str, where: Where) -> int:
     from stslab.home import home
 
     if os.environ.get(_INSIDE):
-        raise UsageError("This is already a shell of stslab's.", "Leave it first: exit")
+        raise UsageError("This is a shell of stslab's already.", "Leave it first: exit")
     opened = open_account(home(), where)
     changes = become(opened, name)
     names = ", ".join(opened.profiles.names())
