@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.accounts import Open, sandbox_target, tell_of
+from stslab.cli.accounts import Open, sandbox_target
 from stslab.cli.describing import describer
 from stslab.cli.labs.mutation import Note
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
@@ -18,7 +18,6 @@ from stslab.runner.clock import SystemClock
 from stslab.runner.events import CheckFinished, Event
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
-from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
 
 if TYPE_CHECKING:
@@ -95,15 +94,9 @@ class Trials:
         opened, clock, error = self._open(), SystemClock(), None
         began = clock.monotonic()
         with Journal(self._home.journal) as journal:
-            runner = Runner(
-                lab,
-                opened.account,
-                opened.profiles,
-                journal,
-                events.append,
-                describe=describer(lab.path),
-                how=How.ALONE,
-                tell=tell_of(self._home, opened.kind),
+            describe = describer(lab.path)
+            runner = opened.runner(
+                lab, self._home, journal, events.append, describe=describe, how=How.ALONE
             )
             run = runner.start_or_resume().run.id
             try:
