@@ -60,7 +60,7 @@ def test_a_trust_policy_that_does_not_allow():
         "  asked for   sts:AssumeRole\n"
         "  on          arn:aws:iam::111122223333:role/deploy\n"
         "  refused by  trust policy: nothing in it allows this (implicit deny)\n"
-        "This message can't say\n"
+        "What this message can't say\n"
         "  - Which Allow came nearest, or which Condition failed: where nothing allows,\n"
         "    AWS names no policy. Nor whether another gate refuses as well.\n"
         "Look first\n"

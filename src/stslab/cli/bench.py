@@ -1,4 +1,4 @@
-"""What a command that works on runs has on its bench: state, renderer, account, journal."""
+"""What a command that works on runs needs: state folder, journal, renderer, console."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -42,9 +42,9 @@ class Bench:
 def bench(
     command: str, *, as_json: bool = False, yes: bool = False, lab: Path | None = None
 ) -> Iterator[Bench]:
-    """Take the state folder for this process and lay everything out.
+    """Lock the state folder for this process, and open what is in it.
 
-    ``command`` tells other processes what goes on. Ctrl-C inside says how to go on.
+    Other processes see ``command`` as what is going on. Ctrl-C inside says how to go on.
 
     Raises:
         RunInProgress: another process works on this state folder.

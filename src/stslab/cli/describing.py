@@ -1,4 +1,4 @@
-"""The ``aws`` command of a call as it is shown: long texts as the files that they come from."""
+"""The ``aws`` command of a call as it is shown: long texts as the files that hold them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,10 +14,10 @@ _PATTERNS = ("*.json", "*.yaml", "*.txt", "templates/*", "lab/*.json", "lab/*.tx
 
 
 def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
-    """What gives a call's ``aws`` command.
+    """A function that gives a call's ``aws`` command.
 
-    A parameter that is word for word a file that comes with ``lab`` (or with stslab) is shown
-    as that file (``file://...``), as one would type it.
+    A parameter that equals a file that comes with ``lab`` (or with stslab) is shown as that
+    file (``file://...``), as a person would type it.
     """
     from stslab.aws.command import File, aws_command
 

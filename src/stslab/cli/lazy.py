@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
         return [name for name, entry in self.entries.items() if entry.help]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, imported now; None where there is none."""
+        """The command of this name, imported now; None if there is no such command."""
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
@@ -97,7 +97,7 @@ def _examples(command: str) -> str | None:
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:
-    """A hint at the name that was perhaps meant; empty where there is none like it."""
+    """A hint at the name that was perhaps meant; empty if no name is like it."""
     import difflib
 
     near = difflib.get_close_matches(name, names, n=1)

@@ -1,7 +1,7 @@
 """The ids of labs, stages and runs, for a shell that completes them.
 
-Labs are read with two patterns instead of a YAML parser: a completion must be instant, and a name
-that is missed costs nothing.
+Labs are read with two patterns instead of a YAML parser: a completion must be instant, and a
+name that is missed costs nothing.
 """
 
 import re

@@ -24,7 +24,7 @@ CLEAN_UP = Option("c", "cleans up")
 
 
 class Asker:
-    """Asks on a console and reads answers from a stream; its end is the last option."""
+    """Asks on a console, reads answers from a stream. The stream's end chooses the last option."""
 
     def __init__(self, console: Console, answers: TextIO | None = None) -> None:
         self._console = console
@@ -46,7 +46,7 @@ class Asker:
                 return chosen
 
     def _read(self) -> str:
-        """The next line; after Ctrl-C whatever is said next begins on a line of its own."""
+        """The next line. After Ctrl-C the next output begins on a new line."""
         try:
             return self._answers.readline()
         except KeyboardInterrupt:

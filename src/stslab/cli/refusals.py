@@ -15,7 +15,7 @@ _ASSUME, _ROOT = "AssumeRole", "root"
 
 
 def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
-    """The explanation of the request of this id, or of the last refusal; None where there is none.
+    """The explanation of the request of this id, or of the last refusal; None if there was none.
 
     Raises:
         UsageError: the log has no such request, or several.
@@ -38,8 +38,8 @@ def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
 def _who_may(home: "Home", event: "Event") -> list[str]:
     """The profiles that would be allowed the same now.
 
-    Those with full access, only if no other is. Those of another account, only to assume a role:
-    anything else they would ask of their own account.
+    Those with full access count only if no other is allowed. Those of another account count only
+    for assuming a role: other calls would be about their own account.
     """
     from stslab.aws.profiles import ADMIN, ProfileFiles
     from stslab.aws.target import sandbox_name
@@ -91,7 +91,7 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
 
 
 def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
-    """What the sandbox knows of the key; None where it does not run."""
+    """What the embedded account knows of the key; None if it does not run."""
     from stslab.sandbox.server import client
 
     if not access_key_id:

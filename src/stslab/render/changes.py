@@ -1,4 +1,4 @@
-"""Draws the list of what a lab changes: for the consent screen, `show` and the dry run."""
+"""Draws what a lab changes: for the consent screen, `show` and the dry run."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from stslab.runner.events import Foreseen
 
 ENFORCED = (
-    "Nothing else is touched: each call is judged before it is sent, and one that would change"
-    " what the run did not make is not sent."
+    "Nothing else is touched: each call is checked before it is sent, and is not sent if it would"
+    " change what the run did not make."
 )
 
 
 def show_changes(paper: Paper, summary: "Summary | Foreseen", *, indent: int = 2) -> None:
     """Every thing that a run changes, with the calls; what only reads; what cleanup may call."""
-    paper.prose("changes, of its own alone", indent=indent, style="dim")
+    paper.prose("changes, and only what it made itself", indent=indent, style="dim")
     for one in summary.changed:
         paper.line(paper.symbols.dot, "", one_line(one.thing), indent=indent + 2)
         paper.prose(_calls(one), indent=indent + 4, style="dim")
@@ -27,14 +27,14 @@ def show_changes(paper: Paper, summary: "Summary | Foreseen", *, indent: int = 2
             paper.prose(label, indent=indent, style="dim")
             paper.prose(", ".join(calls), indent=indent + 2)
     if summary.notes:
-        paper.prose("know", indent=indent, style="dim")
+        paper.prose("you should know", indent=indent, style="dim")
     for note in summary.notes:
         paper.line(paper.symbols.warning, "yellow", one_line(note), indent=indent + 2)
 
 
 def changes_in_markdown(summary: "Summary") -> Iterator[str]:
     """The same as lines of Markdown."""
-    yield from ("## What it changes", "", "Of its own alone:", "")
+    yield from ("## What it changes", "", "Only what it made itself:", "")
     yield from (f"- {markdown_line(one.thing)}: {_calls(one)}" for one in summary.changed)
     yield from ("", f"It reads with {_code(summary.reads)}.", "")
     if summary.cleanup:

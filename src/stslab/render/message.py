@@ -20,7 +20,7 @@ def show(console: Console, message: Message, advice: Advice) -> None:
     paper.line(paper.symbols.failed, "bold red", one_line(headline))
     paper.fields(_facts(message, advice, paper.width), indent=2)
     if advice.cannot_say:
-        paper.prose("This message can't say", style="bold")
+        paper.prose("What this message can't say", style="bold")
         for open_question in advice.cannot_say:
             paper.prose(open_question, indent=2, lead="-")
     paper.prose("Look first", style="bold")
@@ -29,7 +29,9 @@ def show(console: Console, message: Message, advice: Advice) -> None:
         for command in step.commands:
             paper.command(command, indent=7)
     if message.more:
-        paper.prose(f"The text holds {message.more} more: give them one at a time.", style="dim")
+        paper.prose(
+            f"The text has {message.more} more refusals: give them one at a time.", style="dim"
+        )
 
 
 def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:

@@ -36,7 +36,7 @@ def who(event: Event, account: str) -> str:
 
 
 def vouched_for(identity: Event) -> str:
-    """Whom an identity provider vouched for, and how: ``ana (SAML)``; or nothing."""
+    """The user that an identity provider vouched for, and how: ``ana (SAML)``; or nothing."""
     how = _VOUCHED.get(str(identity.get("type", "")))
     return f"{identity.get('userName') or '?'} ({how})" if how else ""
 
@@ -53,7 +53,7 @@ def short_arn(arn: str, account: str) -> str:
 
 
 class RequestTable:
-    """A table that grows by a request at a time; in a pipe nothing of it is cut.
+    """A table that grows one request at a time; in a pipe nothing is cut.
 
     ``account`` is the learner's own, which is left out of ARNs.
     """

@@ -37,7 +37,7 @@ def show_found(
         if run not in chosen:
             _left_alone(paper, run)
     for thing, tag in found.doubtful:
-        why = f"it carries the tag of run {tag!r}, but not that id in its name: left alone"
+        why = f"it has the tag of run {tag!r}, but not that id in its name: left alone"
         paper.line(paper.symbols.warning, "yellow", label(thing), aside=why)
         paper.command(by_hand(thing, describe))
 
@@ -54,7 +54,7 @@ def _run(paper: Paper, run: "FoundRun", describe: Describe) -> None:
 
 def _left_alone(paper: Paper, run: "FoundRun") -> None:
     if run.unfinished:
-        text = f"Run {run.id} goes on on this machine, and is left to: stslab cleanup {run.id}"
+        text = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
     else:
         text = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
     paper.line(paper.symbols.hint, "", text)

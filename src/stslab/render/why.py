@@ -42,7 +42,7 @@ def _headline(paper: Paper, request: _Told) -> None:
 
 
 def _unproved(key: str) -> str:
-    return "not proved" if key else "nobody: it is not signed"
+    return "not proved" if key else "not known: the request is not signed"
 
 
 def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
@@ -66,7 +66,7 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
     paper.prose("Did the right caller ask?", style="bold")
     if set(profiles) <= _FULL_ACCESS:
         only = f"Of your profiles only {profiles[0]} may do this."
-        text = f"{only} Perhaps the refusal is as it should be."
+        text = f"{only} Perhaps the refusal is right."
         paper.prose(text, indent=2, lead=paper.symbols.hint)
         return
     for name in profiles:
@@ -85,7 +85,9 @@ def _show_changes(paper: Paper, told: _Told) -> None:
         for option in change["options"]:
             _show_option(paper, option)
     if told["complete"] is False:
-        paper.prose("That may not be all: more of what decides this can't be seen here.", indent=2)
+        paper.prose(
+            "There may be more to change: not all that decides this can be seen here.", indent=2
+        )
 
 
 def _show_option(paper: Paper, option: _Told) -> None:

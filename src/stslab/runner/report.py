@@ -19,8 +19,8 @@ from stslab.runner.journal.store import Journal
 
 ABOUT = (
     "The learner's own machine made this report, unsupervised, from the journal that it keeps."
-    " It says what that journal says. It can't say who sat there, nor that nobody wrote the"
-    " journal anew."
+    " It says what that journal says. It can't show who sat there, nor that the journal was not"
+    " written again."
 )
 """What a report says of itself."""
 

@@ -60,7 +60,7 @@ def test_a_code_alone_is_a_message(stslab, code):
 def test_what_is_no_message(stslab, given):
     said = stslab("why", given)
     assert (said.code, said.out) == (2, "")
-    assert "no error message of AWS" in said.err
+    assert "No error message of AWS" in said.err
     assert "stslab why -" in said.err
 
 
@@ -72,7 +72,7 @@ def test_nothing_on_stdin(stslab, stdin):
 def test_a_file_that_is_not_there(stslab, tmp_path):
     said = stslab("why", str(tmp_path / "gone.txt"))
     assert said.code == 2
-    assert "no such file" in said.err
+    assert "neither a file nor" in said.err
 
 
 def test_a_folder(stslab, tmp_path):

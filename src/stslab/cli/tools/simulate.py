@@ -35,7 +35,9 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 @click.command("simulate")
 @click.option("--principal", metavar="ARN", help="Who asks; also 'anonymous', or a service.")
 @click.option("--action", metavar="SERVICE:ACTION", help="What it asks for: s3:GetObject.")
-@click.option("--resource", metavar="ARN", default="*", help="Of which resource.  [default: *]")
+@click.option(
+    "--resource", metavar="ARN", default="*", help="The resource that it asks for.  [default: *]"
+)
 @click.option("--resource-account", metavar="ID", help="Whose it is, if the ARN does not say.")
 @click.option("--context", metavar="KEY=VALUE", multiple=True, help="A condition key's value.")
 @click.option("--policy", type=_File, multiple=True, help="An identity-based policy.")
@@ -70,7 +72,7 @@ def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
 
 
 def _check_alone(asked: Mapping[str, Any]) -> None:
-    """A case says all that options say: none of them would be heeded."""
+    """Refuse options beside --cases: a case says all of it itself."""
     given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
     if given:
         flag = given[0].replace("_", "-")
@@ -105,7 +107,7 @@ def _write(line: str, at_once: bool) -> None:
 
 
 def _is_file(stream: TextIO) -> bool:
-    """Whether all of the input is there, and nobody waits for the answer to a line."""
+    """Whether all input is there already, so that no program waits for each answer."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except OSError:
@@ -140,7 +142,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _read_from(stream: TextIO, path: Path) -> Iterator[str]:
-    """Its lines. What goes wrong while they are written elsewhere is not the file's fault."""
+    """Its lines. Errors in writing them are not told as errors of the file."""
     try:
         yield from stream
     except OSError as error:
@@ -199,13 +201,13 @@ def _check_request(request: "Request", asked: Mapping[str, Any]) -> None:
 
 
 def _check_principal(principal: "Principal", asked: Mapping[str, Any]) -> None:
-    """Refuse what such a principal has not, and what would not be heeded."""
+    """Refuse policies that such a principal can't have."""
     own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
     if own and not principal.member:
         flag = own[0].replace("_", "-")
         raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
     if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
-        raise UsageError(f"--service-linked is for a role, and {asked['principal']} is none.")
+        raise UsageError(f"--service-linked is for a role, and {asked['principal']} is not one.")
 
 
 def _is_assumption(request: "Request") -> bool:
@@ -256,7 +258,7 @@ def _name(path: Path) -> str:
 
 
 def _level(path: Path, kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
-    """A level of the organization: its policy, or all of them, as a JSON list."""
+    """The policies of one level of the organization: one, or a JSON list of them."""
     from stslab.policy import NamedPolicy, parse
     from stslab.policy.documents.parser import load
 
@@ -282,7 +284,7 @@ def _text(path: Path) -> str:
 
 @contextmanager
 def _blaming(name: str) -> Iterator[None]:
-    """Say of a malformed policy which it is."""
+    """Name the policy that is malformed."""
     try:
         yield
     except MalformedPolicy as error:
@@ -298,7 +300,7 @@ def _findings(policies: "Policies") -> Iterator[Any]:
 
 
 def _show(decision: "Decision", policies: "Policies") -> None:
-    """The tree; in a pipe unwrapped, so that ARNs stay whole and lines can be sought."""
+    """The tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
     from stslab.policy import explain
     from stslab.render.terminal.console import make_console
     from stslab.render.terminal.paper import Paper

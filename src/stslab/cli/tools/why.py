@@ -33,10 +33,10 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     statement said of it, which of them refused, and what to change. The id is the one that AWS
     answers: `stslab sandbox log` shows it. Its first characters are enough.
 
-    For an error message of any account it needs no account. It shows who asked for what, on
-    what, which gate refused as far as the message says, what it can't say, and what to look at
-    first, with the commands. The message may be wrapped, and come from the aws CLI, an SDK,
-    Terraform, or CloudTrail's JSON. It stays on this machine.
+    An error message may be of any account, and none is needed to explain it. You see who asked
+    for what, on what, which gate refused as far as the message says, what it can't say, and
+    what to look at first, with the commands. The message may be wrapped, and come from the aws
+    CLI, an SDK, Terraform, or CloudTrail's JSON. It stays on this machine.
     """
     text = _message_text(about)
     if text is None:
@@ -46,7 +46,7 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
 
 
 def _message_text(about: tuple[str, ...]) -> str | None:
-    """The message that was given, by itself, in a file or on stdin; None for a request's id."""
+    """The message that was given: itself, in a file or on stdin; None for a request's id."""
     given = " ".join(about)
     if given == "-":
         if sys.stdin.isatty():
@@ -58,12 +58,12 @@ def _message_text(about: tuple[str, ...]) -> str | None:
     if in_file is None and " " not in given and not _is_message(given):
         if _WORD.fullmatch(given):
             return None
-        raise UsageError("There is no such file, and it is no error message of AWS either.", _HOW)
+        raise UsageError("That is neither a file nor an error message of AWS.", _HOW)
     return given if in_file is None else in_file
 
 
 def _file_text(name: str) -> str | None:
-    """What the file holds; None where there is none of this name: a message may be any text."""
+    """What the file holds; None if there is no such file: a message may be any text."""
     try:
         with Path(name).open("rb") as file:
             return _decoded(file)
@@ -90,7 +90,7 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
     message = read(text)
     if message is None:
-        raise UsageError("That is no error message of AWS that can be made out.", _HOW)
+        raise UsageError("No error message of AWS was found in the text.", _HOW)
     advice = advise(message)
     if as_json:
         click.echo(json.dumps(view.as_json(message, advice), indent=2))

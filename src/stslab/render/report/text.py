@@ -114,7 +114,7 @@ def show_verified(console: Console, report: "Report | None", findings: "Sequence
 
 
 def verdict(report: "Report") -> str:
-    """All of it in a sentence."""
+    """The whole run in a sentence."""
     parts = [proved(report.standing)]
     if report.clean:
         parts.append("nothing is left in the account")

@@ -1,4 +1,4 @@
-"""What the views draw on: lines, fields, commands and prose, laid out for the console's width."""
+"""What the views draw on: lines, fields, tables, commands and prose, for the console's width."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ class Paper:
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
 
     def explanation(self, request_id: str, *, indent: int = 0) -> None:
-        """How to have it explained why a request was refused, or not, where that is possible."""
+        """How to get a request's decision explained, where the account can do that."""
         if self.explained and request_id:
             told = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]} explains how it was decided"
             self.prose(told, indent=indent, style="dim")
@@ -80,7 +80,7 @@ class Paper:
             self.whole(line, "cyan")
 
     def whole(self, line: str, style: str = "") -> None:
-        """A line that nothing is put into, were it longer than the screen is wide."""
+        """A line that is never broken, even if it is longer than the screen is wide."""
         self._whole(Text(line, style=style))
 
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:

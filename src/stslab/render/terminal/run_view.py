@@ -1,4 +1,4 @@
-"""Draws a run's frame: its title and map, its stages, its end, and what is said in between."""
+"""Draws a run: its title and map, its stages and checks, its cleanup and its end."""
 
 from collections.abc import Iterator, Mapping
 
@@ -89,7 +89,7 @@ def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) ->
 
 
 def notice(paper: Paper, event: Notice) -> None:
-    """Something that a person should know, and what to do about it."""
+    """A notice, and what to do about it."""
     if event.level == "warning":
         paper.line(paper.symbols.warning, "yellow", event.message)
     else:

@@ -28,7 +28,7 @@ _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
 def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
-    """What is about to be done, as whom, and the command that does the same by hand."""
+    """What is about to be done, by which identity, and the command that does the same by hand."""
     paper.blank()
     number = f"{event.number}/{event.of}"
     paper.line(number, "bold blue", event.title, aside=f"as {event.call.identity}")
@@ -97,7 +97,7 @@ def step_failed(paper: Paper, event: StepFailed) -> None:
 
 
 def waiting(paper: Paper, event: Waiting) -> None:
-    """How long it has been waited for what, and for how long at most."""
+    """What is waited for, since when, and for how long at most."""
     said = (
         f"  {paper.symbols.waiting} {one_line(event.what)}: "
         f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
