@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stslab.cli.failures import goes_on_with
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
     from stslab.lab.model import Lab
+    from stslab.lesson.ports import Decide
     from stslab.render.interface import Describe
     from stslab.runner.events import Event
     from stslab.runner.journal.records import How, RunRecord
@@ -75,6 +77,17 @@ class Open:
         from stslab.runner.undo.cleanup import Cleanup
 
         return Cleanup(journal, self.account, self.profiles, emit, describe=describe)
+
+    def decider(self, home: Home) -> "Decide":
+        """What decides calls without making them; on a real account nothing is known beforehand."""
+        from stslab.lesson import verdict
+        from stslab.lesson.ports import UNKNOWN
+        from stslab.sandbox.server.client import control
+
+        if self.kind != "sandbox":
+            return lambda *_: UNKNOWN
+        would = partial(control, home.sandbox, "POST", "would")
+        return lambda who, *call: verdict.decided(would, self.profiles.get(who), *call)
 
     def goes_on(self, run: "RunRecord") -> bool:
         """Whether the run is of this very account (a run elsewhere is refused by its pin)."""

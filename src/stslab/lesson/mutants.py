@@ -8,13 +8,14 @@ not prove what it says.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from stslab.kinds.operations import changes
 from stslab.kinds.template import Unjudgeable, parse
 from stslab.lab.model import Lab, Step
+from stslab.lesson.edits import GONE, Part, Path, edited, listed, part_at, statements, without
 from stslab.policy.catalogue import matching_actions
 
 STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
@@ -31,9 +32,6 @@ _SERVICES = frozenset({"iam", "sts"})
 _TELLING = frozenset({"RoleSessionName"})
 """A name that says who calls; other names only tell things apart."""
 _ARN_PARTS = 5
-Part = Any
-Path = tuple[str | int, ...]
-_GONE: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,34 +161,34 @@ class _Other(NamedTuple):
 
 
 def _of_document(document: Part) -> Iterator[_Other]:
-    for path, statement in _statements(document):
+    for path, statement in statements(document):
         label = statement.get("Sid") or "a statement"
         for one in _of_statement(statement):
-            whole = _with(document, path, one.document)
+            whole = edited(document, path, one.document)
             yield one._replace(what=f"{label} {one.what}", document=whole)
-        several = isinstance(path[-1], int) and len(_at(document, path[:-1])) > 1
+        several = isinstance(path[-1], int) and len(part_at(document, path[:-1])) > 1
         if several:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
-            yield _Other(EFFECT, f"without {label}", could, _with(document, path, _GONE))
+            yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
         if "Principal" not in statement and path[-1] == 0:
             for power in _POWERS:
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
-                listed = [*_at(document, path[:-1]), more]
+                whole = edited(document, path[:-1], [*part_at(document, path[:-1]), more])
                 could = f"a check that {power} is refused"
-                yield _Other(ACTION, f"and {power}", could, _with(document, path[:-1], listed))
+                yield _Other(ACTION, f"and {power}", could, whole)
     for path in _properties(document):
-        name, value = path[-1], _at(document, path)
+        name, value = path[-1], part_at(document, path)
         could = f"a check that looks at what {name} brings about"
         flipped = _flipped(value)
-        new, what = (_GONE, "without") if flipped == value else (flipped, "with the opposite of")
-        other = _with(document, path, new)
+        new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
+        other = edited(document, path, new)
         yield _Other(PARAMETER, f"{what} {name}", could, other, str(name))
 
 
 def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     allows = statement.get("Effect") == "Allow"
     yield from _of_actions(statement)
-    resources = _list(statement.get("Resource"))
+    resources = listed(statement.get("Resource"))
     for at, one in enumerate(resources):
         wide = _widened(one)
         if wide != one:
@@ -205,9 +203,9 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     for operator, tests in conditions.items():
         for key in tests:
             kept = {name: value for name, value in tests.items() if name != key}
-            left = {**conditions, operator: kept} if kept else _without(conditions, operator)
+            left = {**conditions, operator: kept} if kept else without(conditions, operator)
             could = f"a check that is {'refused' if allows else 'allowed'} because of {key}"
-            changed = {**statement, "Condition": left} if left else _without(statement, "Condition")
+            changed = {**statement, "Condition": left} if left else without(statement, "Condition")
             yield _Other(CONDITION, f"without its condition on {key}", could, changed)
     if "Principal" in statement and statement["Principal"] != "*":
         could = "a check as somebody else"
@@ -218,7 +216,7 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
 
 
 def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
-    actions = [one for one in _list(statement.get("Action")) if isinstance(one, str)]
+    actions = [one for one in listed(statement.get("Action")) if isinstance(one, str)]
     for at, action in enumerate(actions):
         if actions[1:]:
             less = [*actions[:at], *actions[at + 1 :]]
@@ -251,25 +249,12 @@ def _widened(resource: Part) -> Part:
     return ":".join([*head, "*"]) if resource.startswith("arn:") else "*"
 
 
-def _statements(document: Part, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Part]]]:
-    """Each statement of a policy, wherever it stands, and the path to it."""
-    if isinstance(document, Mapping):
-        if "Effect" in document and {"Action", "NotAction"} & document.keys():
-            yield path, document
-            return
-        parts: Iterator[tuple[str | int, Part]] = iter(document.items())
-    else:
-        parts = enumerate(document) if isinstance(document, list) else iter(())
-    for key, part in parts:
-        yield from _statements(part, (*path, key))
-
-
 def _properties(document: Part) -> Iterator[Path]:
     """The properties of a template's resources, but for policies and what is for people."""
     resources = document.get("Resources")
     for logical, resource in resources.items() if isinstance(resources, Mapping) else ():
         for name, value in resource.get("Properties", {}).items():
-            if name not in _OF_PEOPLE and not any(_statements(value)):
+            if name not in _OF_PEOPLE and not any(statements(value)):
                 yield "Resources", logical, "Properties", name
 
 
@@ -282,43 +267,12 @@ def _flipped(value: Part) -> Part:
     return {"true": "false", "false": "true"}.get(value, value) if isinstance(value, str) else value
 
 
-def _at(document: Part, path: Path) -> Part:
-    for key in path:
-        document = document[key]
-    return document
-
-
-def _with(document: Part, path: Path, new: Part) -> Part:
-    """The document with something else at the path, or nothing there."""
-    if not path:
-        return new
-    key, *rest = path
-    if not rest and new is _GONE:
-        if isinstance(document, Mapping):
-            return _without(document, key)
-        return [one for at, one in enumerate(document) if at != key]
-    inner = _with(document[key], tuple(rest), new)
-    if isinstance(document, Mapping):
-        return {**document, key: inner}
-    return [inner if at == key else one for at, one in enumerate(document)]
-
-
-def _without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
-    return {name: value for name, value in mapping.items() if name != key}
-
-
-def _list(value: Part) -> list[Part]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
-
-
 def _text(value: Part) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _first(statement: Mapping[str, Part]) -> str:
-    return _text(next(iter(_list(statement.get("Action"))), "it"))
+    return _text(next(iter(listed(statement.get("Action"))), "it"))
 
 
 def _verdict(statement: Mapping[str, Part]) -> str:

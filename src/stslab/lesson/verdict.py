@@ -1,10 +1,15 @@
 """Reads the embedded account's verdict on a call that was not made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.lesson.ports import GateReading, Verdict
+from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.policy.vocabulary import Gate
+from stslab.runner.ports import Credentials
+
+Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
+"""Asks the account what calls would meet."""
+_OF_A_SESSION = "ASIA"
 
 
 def of(told: Mapping[str, Any]) -> Verdict:
@@ -15,3 +20,20 @@ def of(told: Mapping[str, Any]) -> Verdict:
     )
     by = tuple(map(Gate, told["by"]))
     return Verdict(told["allowed"], by, tuple(told["keys"]), gates, told["documents"])
+
+
+def decided(
+    would: Would,
+    credentials: Credentials | None,
+    service: str,
+    operation: str,
+    params: Mapping[str, object],
+) -> Verdict:
+    """What a call with these credentials would meet; unknown where there are none."""
+    if credentials is None:
+        return UNKNOWN
+    key = credentials.access_key_id
+    if key.startswith(_OF_A_SESSION) and not credentials.session_token:
+        return Verdict(False, (Gate.SIGNATURE,))
+    call = {"key": key, "service": service, "operation": operation, "params": params}
+    return of(would({"calls": [call]}))

@@ -7,7 +7,7 @@ import pytest
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.labs.inside import InsideAccount
+from stslab.cli.inside import InsideAccount
 from stslab.cli.labs.mutation import idle_checks, idle_waits, mutated, play
 from stslab.lab.loader import load
 from stslab.lab.model import Lab

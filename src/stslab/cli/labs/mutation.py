@@ -4,22 +4,19 @@ Everything is played by the runner itself, in an account inside this process.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.labs.inside import InsideAccount, QuickClock
+from stslab.cli.inside import InsideAccount
 from stslab.errors import StslabError
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access
 from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
 from stslab.runner.events import Event, StepFailed
-from stslab.runner.journal.records import How
-from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import ADMIN
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.lag import Lag
@@ -59,7 +56,7 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
         if isinstance(event, StepFailed):
             codes.append(event.code)
 
-    with _runner(lab, account, hear) as runner:
+    with account.running(lab, hear) as runner:
         done: list[str] = []
         for stage in lab.stages:
             for number in range(len(stage.steps)):
@@ -84,28 +81,6 @@ def _cells(
     return access.table(lab, done, runner.scope(), account.decide)
 
 
-@contextmanager
-def _runner(lab: Lab, account: InsideAccount, hear: Callable[[Event], None]) -> Iterator[Runner]:
-    """A run of the lab that has begun, in memory."""
-    with Journal(IN_MEMORY) as journal:
-        runner = Runner(
-            lab,
-            account,
-            account.files,
-            journal,
-            hear,
-            QuickClock(),
-            describe=lambda _: "",
-            how=How.ALONE,
-            tell=account.tell,
-        )
-        runner.start_or_resume()
-        try:
-            yield runner
-        finally:
-            account.end()
-
-
 def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
     """The steps and checks whose `within` waits for nothing, though IAM's changes take long.
 
@@ -114,7 +89,7 @@ def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
     the administrator: that is always the newest.
     """
     account.begin()
-    with _runner(lab, account, lambda _: None) as runner:
+    with account.running(lab, lambda _: None) as runner:
         always = Lag(parse("roles=600s,policies=600s"))
         account.inside.state.watch(always.notice)
         for stage in lab.stages:

@@ -23,7 +23,6 @@ def command(*, lab: str, as_json: bool, where: Where) -> None:
     from stslab.aws.target import name_of
     from stslab.cli.accounts import open_account
     from stslab.cli.bench import load_lab
-    from stslab.cli.run.lesson import decider
     from stslab.home import home
     from stslab.lesson import access
     from stslab.runner.journal.store import Journal
@@ -39,7 +38,7 @@ def command(*, lab: str, as_json: bool, where: Where) -> None:
         known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
         done = tuple(journal.held(run.id))
     opened = open_account(place, where)
-    cells = access.table(loaded, done, known, decider(place.sandbox, opened))
+    cells = access.table(loaded, done, known, opened.decider(place))
     if as_json:
         rows = [
             {"cell": one.cell, "as": one.who, "verdict": one.word, "by": list(one.verdict.by)}

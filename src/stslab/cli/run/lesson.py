@@ -4,16 +4,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stslab.cli.accounts import tell_of
 from stslab.cli.run import shown
 from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
-from stslab.lesson import verdict
 from stslab.lesson.byhand import ByHand
-from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from stslab.cli.bench import Bench
     from stslab.home import Home
     from stslab.lab.model import Lab, Stage
-    from stslab.lesson.ports import Decide
     from stslab.render.terminal.paper import Paper
 
 
@@ -57,7 +54,7 @@ def learn(
         how=How.HAND if by_hand else How.PROMPT,
         tell=tell_of(laid.home, opened.kind),
     )
-    decide = decider(laid.home.sandbox, opened)
+    decide = opened.decider(laid.home)
     screen = Screen(laid.console, laid.describe, clears=not plain)
 
     def env() -> dict[str, str]:
@@ -106,7 +103,7 @@ def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: Runner) -> ByHand:
     """The tasks of a run in the embedded account."""
     from stslab.sandbox.pipeline.log_file import newest_first
 
-    decide = decider(home.sandbox, opened)
+    decide = opened.decider(home)
     made = (step.profile.name for stage in lab.stages for step in stage.steps if step.profile)
     opened.profiles.prepare(*made)
     return ByHand(lab, runner, decide, lambda: newest_first(home.sandbox))
@@ -136,27 +133,6 @@ def _stamp(file: "Path") -> int:
         return file.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def decider(folder: "Path", opened: "Open") -> "Decide":
-    """What the embedded account in ``folder`` decides; elsewhere nothing is known beforehand."""
-    if opened.kind != "sandbox":
-        return lambda *_: UNKNOWN
-    from stslab.sandbox.server import client
-
-    def decide(identity: str, service: str, operation: str, params: Mapping[str, Any]) -> Verdict:
-        credentials = opened.profiles.get(identity)
-        if credentials is None:
-            return UNKNOWN
-        call = {
-            "key": credentials.access_key_id,
-            "service": service,
-            "operation": operation,
-            "params": params,
-        }
-        return verdict.of(client.control(folder, "POST", "would", {"calls": [call]}))
-
-    return decide
 
 
 def draw_why(home: "Home", paper: "Paper") -> None:

@@ -4,8 +4,10 @@ Nothing but the network and the files are left out: calls are signed, decided an
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,11 +16,16 @@ from urllib3 import HTTPResponse
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
+from stslab.lab.model import Lab
 from stslab.lesson import verdict
-from stslab.lesson.ports import UNKNOWN, Verdict
+from stslab.lesson.ports import Verdict
 from stslab.policy import Decision
 from stslab.policy.gates import refusal
+from stslab.runner.events import Event
+from stslab.runner.journal.records import How
+from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import ADMIN, Credentials, Reason, Refusal, TargetInfo
+from stslab.runner.run.run import Runner
 from stslab.sandbox.api.accounts import LEARNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
@@ -60,9 +67,26 @@ class InsideAccount(Boto3Account):
         self.files.begin(admin, keeps)
         self.control("POST", "mark")
 
-    def end(self) -> None:
-        """Let go of what works in the background."""
-        self.inside.cloudformation.stop()
+    @contextmanager
+    def running(self, lab: Lab, hear: Callable[[Event], None]) -> Iterator[Runner]:
+        """A run of the lab that has begun, in memory."""
+        with Journal(IN_MEMORY) as journal:
+            runner = Runner(
+                lab,
+                self,
+                self.files,
+                journal,
+                hear,
+                QuickClock(),
+                describe=lambda _: "",
+                how=How.ALONE,
+                tell=self.tell,
+            )
+            runner.start_or_resume()
+            try:
+                yield runner
+            finally:
+                self.inside.cloudformation.stop()
 
     def control(
         self, method: str, verb: str, body: Mapping[str, object] | None = None
@@ -83,16 +107,8 @@ class InsideAccount(Boto3Account):
         self, identity: str, service: str, operation: str, params: Mapping[str, object]
     ) -> Verdict:
         """What the account would answer to a call."""
-        credentials = self.files.get(identity)
-        if credentials is None:
-            return UNKNOWN
-        call = {
-            "key": credentials.access_key_id,
-            "service": service,
-            "operation": operation,
-            "params": params,
-        }
-        return verdict.of(self.control("POST", "would", {"calls": [call]}))
+        would = partial(self.control, "POST", "would")
+        return verdict.decided(would, self.files.get(identity), service, operation, params)
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         answer = self.inside.pipeline.handle(_http(request))

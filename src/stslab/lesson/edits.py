@@ -1,0 +1,55 @@
+"""Finds the statements of policies, and changes one thing in a document. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+Part = Any
+Path = tuple[str | int, ...]
+GONE: Final = object()
+
+
+def statements(document: Part, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Part]]]:
+    """Each statement of a policy, wherever it stands, and the path to it."""
+    if isinstance(document, Mapping):
+        if "Effect" in document and {"Action", "NotAction"} & document.keys():
+            yield path, document
+            return
+        parts: Iterator[tuple[str | int, Part]] = iter(document.items())
+    else:
+        parts = enumerate(document) if isinstance(document, list) else iter(())
+    for key, part in parts:
+        yield from statements(part, (*path, key))
+
+
+def part_at(document: Part, path: Path) -> Part:
+    """What stands at the path."""
+    for key in path:
+        document = document[key]
+    return document
+
+
+def edited(document: Part, path: Path, new: Part) -> Part:
+    """The document with something else at the path, or nothing there."""
+    if not path:
+        return new
+    key, *rest = path
+    if not rest and new is GONE:
+        if isinstance(document, Mapping):
+            return without(document, key)
+        return [one for at, one in enumerate(document) if at != key]
+    inner = edited(document[key], tuple(rest), new)
+    if isinstance(document, Mapping):
+        return {**document, key: inner}
+    return [inner if at == key else one for at, one in enumerate(document)]
+
+
+def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
+    """The mapping less one key."""
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def listed(value: Part) -> list[Part]:
+    """A policy's value as a list; one that stands alone may stand without it."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
