@@ -10,7 +10,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import user_caller

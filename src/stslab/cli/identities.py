@@ -7,7 +7,7 @@ import click
 
 from stslab.errors import SandboxError, UsageError
 from stslab.home import Home, home
-from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
     from stslab.cli.accounts import Open

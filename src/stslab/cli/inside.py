@@ -26,7 +26,7 @@ from stslab.runner.journal.records import How
 from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import ADMIN, Credentials, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
-from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen

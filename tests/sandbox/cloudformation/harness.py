@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import (
     Answer,
     ApiFault,

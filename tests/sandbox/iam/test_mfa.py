@@ -7,8 +7,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.iam.mfa import verified
 from stslab.sandbox.state.identities import MfaDevice
-from stslab.sandbox.state.snapshot import Snapshot
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 
 RFC_SEED = base64.b32encode(b"12345678901234567890").decode()
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

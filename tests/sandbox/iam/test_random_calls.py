@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts

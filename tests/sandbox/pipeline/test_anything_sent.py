@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.signing.signed import read, signed
 
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server.assembly import assemble

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import ENDPOINT, Direct, as_http
 from tests.sandbox.furnished import EVERYTHING
 
-from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.state.buckets import Bucket

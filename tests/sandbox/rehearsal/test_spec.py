@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stslab.errors import UsageError
-from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.faults import KINDS, Faults, Scripted
-from stslab.sandbox.rehearsal.spec import BARE, Span, parse
+from stslab.sandbox.rehearsal.spec import BARE, Span, parse, share
 
 
 def test_everything_can_be_said():

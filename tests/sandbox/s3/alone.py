@@ -12,7 +12,7 @@ from tests.sandbox.direct import ENDPOINT, Raw, as_http
 
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api import serialize
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
 from stslab.sandbox.api.services import unsupported
 from stslab.sandbox.s3.requests import address, params

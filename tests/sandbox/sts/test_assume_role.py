@@ -7,8 +7,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
 from stslab.sandbox.iam import mfa
-from stslab.sandbox.state.identities import MfaDevice
-from stslab.sandbox.state.sessions import Session
+from stslab.sandbox.state.identities import MfaDevice, Session
 
 NOBODY = (
     '{"Version": "2012-10-17", "Statement": '

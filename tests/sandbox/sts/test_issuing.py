@@ -11,14 +11,12 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.pipeline import callers
-from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.identities import Role, Session, SessionPolicy, User
 from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.sessions import Session, SessionPolicy
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
-from stslab.sandbox.state.transaction import Transaction
 from stslab.sandbox.sts import issuing
 
 ACCOUNT = "111122223333"
@@ -37,7 +35,7 @@ GRANT = issuing.Grant(3600, (SessionPolicy("inline", "{}"),), (("team", "red"),)
 
 
 def of_role(tx: Transaction, now: datetime = NOW) -> Session:
-    return issuing.issue(
+    session, _ = issuing.issue(
         tx,
         ACCOUNT,
         now,
@@ -52,10 +50,11 @@ def of_role(tx: Transaction, now: datetime = NOW) -> Session:
         role_name=ROLE.name,
         session_name="me",
     )
+    return session
 
 
 def of_user(tx: Transaction) -> Session:
-    return issuing.issue(
+    session, _ = issuing.issue(
         tx,
         ACCOUNT,
         NOW,
@@ -67,6 +66,7 @@ def of_user(tx: Transaction) -> Session:
         issuer_id=USER.unique_id,
         user_name=USER.name,
     )
+    return session
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from stslab.sandbox.state.providers import SamlProvider
+from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.sts.saml import _name_qualifier
 
 THEN = datetime(2030, 1, 1, tzinfo=UTC)

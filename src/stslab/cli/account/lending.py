@@ -48,7 +48,7 @@ def _asked(verb: str, **body: object) -> _Answer:
 
 def _arn(given: str, kind: str) -> str:
     """An ARN as it was given, or the one of what has this name in the learner's account."""
-    from stslab.sandbox.api.accounts import LEARNER
+    from stslab.sandbox.api.identifiers import LEARNER
 
     return given if given.startswith("arn:") else f"arn:aws:iam::{LEARNER}:{kind}/{given}"
 

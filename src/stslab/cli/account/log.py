@@ -75,7 +75,7 @@ def _shower(*, as_json: bool) -> Show:
         return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.console import make_console
-    from stslab.sandbox.api.accounts import LEARNER
+    from stslab.sandbox.api.identifiers import LEARNER
     from stslab.sandbox.pipeline.log_file import is_refused
 
     return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show

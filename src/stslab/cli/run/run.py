@@ -9,7 +9,7 @@ import click
 from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UsageError
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 
 if TYPE_CHECKING:
     from stslab.lab.model import Lab

@@ -59,3 +59,8 @@ def _with_account(prefix: str, account: str, length: int) -> str:
     parity = secrets.choice(_BASE32[16:] if number % 2 else _BASE32[:16])
     start = prefix + base64.b32encode(half).decode() + parity
     return start + "".join(secrets.choice(_BASE32) for _ in range(length - len(start)))
+
+
+LEARNER = "111122223333"
+PARTNER = "444455556666"
+REGION = "us-east-1"

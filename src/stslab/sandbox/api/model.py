@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from stslab.policy import Principal
-from stslab.sandbox.state.sessions import Session
+from stslab.sandbox.state.identities import Session
 
 Pairs = tuple[tuple[str, str], ...]
 Params = Mapping[str, Any]

@@ -1,27 +1,29 @@
-"""The operations that AWS has, from botocore's models of the four services in the sandbox."""
+"""The operations that AWS has, and the constraints on their parameters.
+
+Both are botocore's models, which are AWS's; nothing is restated here.
+"""
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import Params
+
 Shape = Any
 """A shape of botocore's, which has no types."""
 SERVICES = ("iam", "sts", "s3", "cloudformation")
+_loader = functools.cache(Loader)
 
 
 @functools.cache
 def model(service: str) -> ServiceModel:
-    """The service's model."""
     return ServiceModel(_loader().load_service_model(service, "service-2"), service)
-
-
-@functools.cache
-def _loader() -> Loader:
-    return Loader()
 
 
 @functools.cache
@@ -32,18 +34,13 @@ def names(service: str) -> frozenset[str]:
 
 @functools.cache
 def operation(service: str, name: str) -> OperationModel:
-    """The model of one operation.
-
-    Raises:
-        KeyError: the service has none of this name.
-    """
+    """The model of one operation; KeyError where the service has none of this name."""
     if name not in names(service):
         raise KeyError(name)
     return model(service).operation_model(name)
 
 
 def method(operation: OperationModel) -> str:
-    """The HTTP method of an operation."""
     return str(operation.http.get("method", "POST"))
 
 
@@ -56,3 +53,85 @@ def literals(operation: OperationModel) -> Mapping[str, str]:
 def path(operation: OperationModel) -> str:
     """The path of an operation, with its placeholders."""
     return str(operation.http.get("requestUri", "/")).partition("?")[0]
+
+
+# -- constraints -------------------------------------------------------------------------------
+
+_CONSTRAINT = "failed to satisfy constraint: Member must"
+
+
+def check(service: str, name: str, params: Params) -> None:
+    """Refuse ``params`` that break a constraint: ValidationError lists every problem, as AWS's."""
+    shape = operation(service, name).input_shape
+    problems = list(_structure(shape, params, "")) if shape is not None else []
+    if problems:
+        plural = "s" if len(problems) > 1 else ""
+        raise faults.invalid(
+            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
+        )
+
+
+def _structure(shape: Shape, value: Params, path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        lower = name[:1].lower() + name[1:]
+        inner = f"{path}.{lower}" if path else lower
+        if value.get(name) is not None:
+            yield from _problems(member, value[name], inner)
+        elif name in shape.required_members:
+            yield f"Value null at '{inner}' {_CONSTRAINT} not be null"
+
+
+def _list(shape: Shape, value: Sequence[object], path: str) -> Iterator[str]:
+    yield from _size(shape, len(value), _listed(value), path, "have length")
+    for number, item in enumerate(value, start=1):
+        yield from _problems(shape.member, item, f"{path}.{number}.member")
+
+
+def _string(shape: Shape, value: str, path: str) -> Iterator[str]:
+    shown = "***" if shape.metadata.get("sensitive") else value
+    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy"
+    yield from _size(shape, len(value), shown, path, "have length")
+    pattern, allowed = shape.metadata.get("pattern"), shape.metadata.get("enum")
+    if pattern and not _compiled(pattern).fullmatch(value):
+        yield f"{start} regular expression pattern: {pattern}"
+    if allowed and value not in allowed:
+        yield f"{start} enum value set: {_listed(allowed)}"
+
+
+def _integer(shape: Shape, value: int, path: str) -> Iterator[str]:
+    yield from _size(shape, value, str(value), path, "have value")
+
+
+def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} {what}"
+    if least is not None and size < least:
+        yield f"{start} greater than or equal to {least}"
+    if most is not None and size > most:
+        yield f"{start} less than or equal to {most}"
+
+
+_CHECKERS: Mapping[str, Callable[..., Iterator[str]]] = {
+    "structure": _structure,
+    "list": _list,
+    "string": _string,
+    "integer": _integer,
+}
+
+
+def _problems(shape: Shape, value: object, path: str) -> Iterable[str]:
+    checker = _CHECKERS.get(shape.type_name)
+    return () if checker is None else checker(shape, value, path)
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """AWS's patterns are Java's: a word character is ASCII, a letter of Unicode has its class."""
+    if "\\p{" not in pattern:
+        return re.compile(pattern, re.ASCII)
+    python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", r"\s").replace("\\p{N}", r"\d")
+    return re.compile(python)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, values))}]"

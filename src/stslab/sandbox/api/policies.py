@@ -1,9 +1,15 @@
 """Policy documents as the policy engine reads them."""
 
 import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.snapshot import View
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
@@ -32,3 +38,104 @@ def _denying(kind: PolicyKind) -> str:
     if kind is PolicyKind.RESOURCE:
         statement["Principal"] = "*"
     return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+_ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
+_SESSION = re.compile(r"arn:aws:sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+")
+_ACCOUNT = re.compile(r"\d{12}|arn:aws:iam::\d{12}:root")
+_UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
+_ELEMENTS = ("Principal", "NotPrincipal")
+
+_KINDS: Mapping[str, type[User | Role]] = {"user": User, "role": Role}
+_PREFIXES: Mapping[str, type[User | Role]] = {"AIDA": User, "AROA": Role}
+_MOST_REMEMBERED = 4096
+_LAST_KEYS: dict[str, str] = {}
+
+Replace = Callable[[str], str]
+
+
+def kept(text: str, view: View) -> str:
+    """The document to keep: each user's or role's ARN replaced by its unique id.
+
+    ``view`` is what the rest of AWS knows of IAM: see :meth:`Judge.seen`.
+
+    Raises:
+        ApiFault: MalformedPolicyDocument: it names a principal that does not exist.
+    """
+    return _replaced(text, lambda name: _id_of(name, view))
+
+
+def shown(text: str, view: View) -> str:
+    """The document as AWS shows and judges it: ids as ARNs, where they still belong to one."""
+    if "AIDA" not in text and "AROA" not in text:
+        return text
+    return _replaced(text, lambda name: _arn_of(name, view))
+
+
+def _replaced(text: str, replace: Replace) -> str:
+    document = json.loads(text)
+    statements = document.get("Statement", [])
+    listed = statements if isinstance(statements, list) else [statements]
+    changed = [_replace_in(statement, replace) for statement in listed]
+    return json.dumps(document, separators=(",", ":")) if any(changed) else text
+
+
+def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
+    changed = False
+    for element in _ELEMENTS:
+        principal = statement.get(element)
+        if isinstance(principal, dict) and "AWS" in principal:
+            before = principal["AWS"]
+            after = [replace(name) for name in before] if _is_list(before) else replace(before)
+            principal["AWS"] = after
+            changed = changed or before != after
+    return changed
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _id_of(name: str, view: View) -> str:
+    if name == "*" or _ACCOUNT.fullmatch(name) or _SESSION.fullmatch(name):
+        return name
+    entity = _by_arn(name, view) or by_id(view, name)
+    if entity is None:
+        raise ApiFault("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"')
+    return entity.unique_id
+
+
+def _arn_of(name: str, view: View) -> str:
+    entity = by_id(view, name)
+    return name if entity is None else entity.arn
+
+
+def _by_arn(arn: str, view: View) -> User | Role | None:
+    match = _ENTITY.fullmatch(arn)
+    if match is None:
+        return None
+    account, kind, name = match.groups()
+    found = view.get(_KINDS[kind], account, name.lower())
+    return found if found is not None and found.arn == arn else None
+
+
+def by_id(view: View, unique_id: str) -> User | Role | None:
+    """The user or role with this unique id, which names its account; None where it is gone."""
+    if not _UNIQUE_ID.fullmatch(unique_id):
+        return None
+    kind, account = _PREFIXES[unique_id[:4]], identifiers.account_of_unique_id(unique_id)
+    hinted = view.get(kind, account, _LAST_KEYS.get(unique_id, ""))
+    if hinted is not None and hinted.unique_id == unique_id:
+        return hinted
+    for one in view.all(kind, account):
+        if one.unique_id == unique_id:
+            _remember(unique_id, one.key)
+            return one
+    return None
+
+
+def _remember(unique_id: str, key: str) -> None:
+    """Where it was found, so that a trust policy does not have all users looked through."""
+    if len(_LAST_KEYS) >= _MOST_REMEMBERED:
+        _LAST_KEYS.clear()
+    _LAST_KEYS[unique_id] = key

@@ -8,17 +8,16 @@ leaves everything as it was.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
 from stslab.policy.reading import Reading
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Params
-from stslab.sandbox.api.need import Context, Need, NeedsOf
-from stslab.sandbox.state.identities import User
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.snapshot import Transaction, View
 
 FORBIDDEN = 403
 _NOT_IMPLEMENTED = 501
@@ -28,13 +27,34 @@ Read = Callable[[View, ApiRequest], Answer]
 Write = Callable[[Transaction, ApiRequest], Answer]
 Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]
+Context = Mapping[str, str | Sequence[str]]
+Keys = dict[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One action on one resource, with the condition keys that this action adds.
+
+    IAM must allow it before the request is carried out. ``resource_policy`` is the resource's
+    own, where it has one; ``resource_account`` owns the resource. ``shown`` is how the service's
+    messages call the resource, where that is not its ARN: IAM says ``user bob``, S3 puts the ARN
+    in quotes, and an empty text leaves it out.
+    """
+
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
+    resource_policy: NamedPolicy | None = None
+    resource_account: str | None = None
+    shown: str | None = None
+
+
+Needs = Sequence[Need]
+NeedsOf = Callable[[View, ApiRequest], Needs]
 
 
 class Service(Protocol):
-    """A service: what it reads, what it writes, and what each request to it needs.
-
-    ``needs`` is asked, and what it names is decided, before the handler is called.
-    """
+    """A service. What ``needs`` names is decided before the handler is called."""
 
     @property
     def reads(self) -> Reads: ...
@@ -50,27 +70,14 @@ class Judge(Protocol):
     """Decides for services what only they can put into questions, and logs each decision."""
 
     def decide(
-        self,
-        view: View,
-        request: ApiRequest,
-        action: str,
-        resource: str,
-        *,
-        context: Context,
-        resource_policy: NamedPolicy | None = None,
-        principal: Principal | None = None,
-        resource_account: str | None = None,
+        self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """Decide ``action`` on ``resource`` for the request's caller.
+        """Decide ``need`` for the request's caller.
 
-        The caller's own policies and the global condition keys are gathered here; ``context``
-        adds to them and wins. ``principal`` stands in for a caller that the request itself
-        identifies (a web identity), and that has no policies of its own.
+        The caller's own policies and the global condition keys are gathered here; the context
+        of the need adds to them and wins. ``principal`` stands in for a caller that the request
+        itself identifies (a web identity), and that has no policies of its own.
         """
-        ...
-
-    def decide_need(self, view: View, request: ApiRequest, need: Need) -> Decision:
-        """Decide one need of a request."""
         ...
 
     def seen(self, view: View) -> View:
@@ -95,13 +102,10 @@ class Internal(Protocol):
         params: Params,
         via: tuple[str, ...] = (),
     ) -> Answer:
-        """Decide and carry out a call in ``caller``'s name; the output as boto3 would have it.
+        """Decide and carry out a call in ``caller``'s name, or raise what the caller would get.
 
         ``via`` lists the services through which it comes (``aws:CalledVia``); it is empty
         where the service uses a role of its own.
-
-        Raises:
-            ApiFault: what the caller would get.
         """
         ...
 
@@ -114,6 +118,49 @@ VerifyMfa = Callable[[Transaction, User | None, str | None, str | None, datetime
 
 A code is spent by that. What is wrong raises ApiFault. IAM does it, for STS.
 """
+
+
+# -- needs, and the condition keys in their context ------------------------------------------
+
+
+def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
+    """What a caller in ``account`` needs who hands a role to ``service``.
+
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Nobody can
+    pass another account's role: that is AccessDenied.
+    """
+    if role_arn.split(":")[4:5] != [account]:
+        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.", FORBIDDEN)
+    role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
+    keys: Keys = {"iam:PassedToService": service}
+    if role is not None:
+        keys |= resource_tags(role.tags, "iam")
+        if role.boundary:
+            keys["iam:PermissionsBoundary"] = role.boundary
+    return Need("iam:PassRole", role_arn, keys, resource_account=account)
+
+
+def iso(moment: datetime) -> str:
+    """A time as date condition keys have it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def request_tags(tags: Mapping[str, str]) -> Keys:
+    """The keys of tags that a request passes: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return keys | {"aws:TagKeys": tuple(tags)} if tags else keys
+
+
+def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
+    """The keys of a resource's tags: ``aws:ResourceTag/…``, and those of ``services``."""
+    return {
+        f"{service}:ResourceTag/{key}": value
+        for service in ("aws", *services)
+        for key, value in tags.items()
+    }
+
+
+# -- refusals --------------------------------------------------------------------------------
 
 
 def unsupported(service: str, operation: str) -> ApiFault:
@@ -147,8 +194,7 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     """AWS's AccessDenied for a need that was not allowed.
 
     S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
-    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). The resource is called as
-    the service calls it.
+    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
     """
     message = explained(request, decision, need.resource_account)
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Keys, Need, Needs, pass_role, request_tags, resource_tags
+from stslab.sandbox.api.services import Keys, Need, Needs, pass_role, request_tags, resource_tags
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack

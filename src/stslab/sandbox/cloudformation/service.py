@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from stslab.sandbox.api import constraints
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyStore
-from stslab.sandbox.api.need import NeedsOf
-from stslab.sandbox.api.services import Internal, Read, Reads, Write, Writes
+from stslab.sandbox.api.services import Internal, NeedsOf, Read, Reads, Write, Writes
 from stslab.sandbox.cloudformation import needs
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
@@ -134,7 +133,7 @@ def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, A
     """The handler, called only with parameters that the operation takes."""
 
     def run(seen: Seen, request: ApiRequest) -> Answer:
-        constraints.check(request.service, request.operation, request.params)
+        operations.check(request.service, request.operation, request.params)
         try:
             return handler(seen, request)
         except RecursionError:  # conditions that name one another in a chain without an end

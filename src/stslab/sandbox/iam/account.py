@@ -19,15 +19,15 @@ from stslab.sandbox.state.identities import (
     Group,
     Identity,
     InstanceProfile,
+    ManagedPolicy,
     MfaDevice,
+    OidcProvider,
     Role,
+    SamlProvider,
     User,
 )
-from stslab.sandbox.state.policies import ManagedPolicy
-from stslab.sandbox.state.providers import OidcProvider, SamlProvider
 from stslab.sandbox.state.settings import Account, CredentialReport
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 # IAM User Guide, "IAM and AWS STS quotas".

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
+from stslab.sandbox.state.identities import ManagedPolicy, PolicyVersion
 
 OWNER = "aws"
 """Stands in the ARN where a customer's policy has its account."""

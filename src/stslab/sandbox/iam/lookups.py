@@ -8,13 +8,20 @@ from typing import TypeVar, cast
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.iam import aws_policies
-from stslab.sandbox.state.identities import Group, InstanceProfile, MfaDevice, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
-from stslab.sandbox.state.providers import OidcProvider, SamlProvider
+from stslab.sandbox.state.identities import (
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    MfaDevice,
+    OidcProvider,
+    PolicyVersion,
+    Role,
+    SamlProvider,
+    User,
+)
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 R = TypeVar("R", bound=Record)
 SERVICE_PATH = "/aws-service-role/"

@@ -10,10 +10,8 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import UNUSED, Uses
-from stslab.sandbox.state.identities import Group, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Group, ManagedPolicy, PolicyVersion, Role, User
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _VERSIONS = 5
 _SIZE = 6144

@@ -19,8 +19,7 @@ from stslab.sandbox.api.services import FORBIDDEN, Reads, Writes
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _STEP_SECONDS = 30
 _DIGITS = 6

@@ -11,18 +11,19 @@ from typing import Any
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Keys, Need, Needs, pass_role, request_tags, resource_tags
+from stslab.sandbox.api.services import Keys, Need, Needs, pass_role, request_tags, resource_tags
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import (
     AccessKey,
     Group,
     InstanceProfile,
+    ManagedPolicy,
     MfaDevice,
+    OidcProvider,
     Role,
+    SamlProvider,
     User,
 )
-from stslab.sandbox.state.policies import ManagedPolicy
-from stslab.sandbox.state.providers import OidcProvider, SamlProvider
 from stslab.sandbox.state.snapshot import View
 
 _INSTANCES = "ec2.amazonaws.com"

@@ -10,10 +10,8 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Write, Writes
 from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.iam.managed_policies import counted
-from stslab.sandbox.state.identities import Group, Identity, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _ATTACHED = 10
 

@@ -14,9 +14,8 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import lookups, shapes, tagging
-from stslab.sandbox.state.providers import OidcProvider, SamlProvider
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import OidcProvider, SamlProvider
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _CLIENTS = 100

@@ -9,14 +9,13 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind
-from stslab.sandbox.api import faults, identifiers, policies, principals
+from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Judge, Reads, Writes
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.managed_policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _TRUST_SIZE = 2048
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
@@ -75,7 +74,7 @@ def _trust(judge: Judge, view: View, text: str) -> str:
         raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
-    return principals.kept(text, judge.seen(view))
+    return policies.kept(text, judge.seen(view))
 
 
 def _check_shared(text: str) -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from stslab.sandbox.api.need import NeedsOf
-from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.api.services import Judge, NeedsOf, Reads, Writes
 from stslab.sandbox.iam import (
     account,
     credentials,

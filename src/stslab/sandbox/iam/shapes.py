@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from stslab.sandbox.api import faults, principals
+from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy, PolicyVersion
+from stslab.sandbox.state.identities import (
+    Group,
+    Identity,
+    InstanceProfile,
+    ManagedPolicy,
+    PolicyVersion,
+    Role,
+    User,
+)
 from stslab.sandbox.state.snapshot import View
 
 Members = dict[str, Any]
@@ -128,7 +135,7 @@ def role(view: View, found: Role) -> Members:
     return filled(
         {
             **_named("Role", found),
-            "AssumeRolePolicyDocument": document(principals.shown(found.trust, view)),
+            "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
             "Description": found.description or None,
             "MaxSessionDuration": found.max_session,
         }

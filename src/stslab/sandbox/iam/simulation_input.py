@@ -12,8 +12,7 @@ from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.state.identities import Group, Identity, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
 
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")

@@ -9,11 +9,16 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Write, Writes
 from stslab.sandbox.iam import lookups, shapes
-from stslab.sandbox.state.identities import InstanceProfile, MfaDevice, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy
-from stslab.sandbox.state.providers import OidcProvider, SamlProvider
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import (
+    InstanceProfile,
+    ManagedPolicy,
+    MfaDevice,
+    OidcProvider,
+    Role,
+    SamlProvider,
+    User,
+)
+from stslab.sandbox.state.snapshot import Transaction, View
 
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
 _MOST = 50

@@ -9,8 +9,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Read, Reads, Writes
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _GROUPS_PER_USER = 10
 

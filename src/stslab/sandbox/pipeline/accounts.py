@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.accounts import LEARNER, PARTNER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.state.identities import AccessKey, User
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account, Settings

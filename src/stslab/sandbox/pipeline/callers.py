@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from stslab.policy import Principal
-from stslab.sandbox.api import faults, identifiers, principals
+from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import ApiFault, Caller, KeyRecord
 from stslab.sandbox.api.services import FORBIDDEN, Judge
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
-from stslab.sandbox.state.identities import AccessKey, Role, User
-from stslab.sandbox.state.sessions import Session
+from stslab.sandbox.state.identities import AccessKey, Role, Session, User
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
@@ -91,7 +90,7 @@ def issuer(view: View, session: Session) -> Role | User | None:
     if session.role_id:
         role = view.get(Role, session.account, session.role_name.lower())
         return role if role is not None and role.unique_id == session.role_id else None
-    return principals.by_id(view, session.issuer_id)  # a user may have another name by now
+    return policies.by_id(view, session.issuer_id)  # a user may have another name by now
 
 
 _NEVER = frozenset({"GetSessionToken", "GetFederationToken"})

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api.model import ApiRequest, Caller
-from stslab.sandbox.api.need import Context, Keys, Need, iso
 from stslab.sandbox.api.policies import named
-from stslab.sandbox.api.services import denial
+from stslab.sandbox.api.services import Keys, Need, denial, iso
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.pipeline.callers import issuer
-from stslab.sandbox.state.identities import Identity, Role, User
-from stslab.sandbox.state.sessions import Session, SessionPolicy
+from stslab.sandbox.state.identities import Identity, Role, Session, SessionPolicy, User
 from stslab.sandbox.state.snapshot import View
 
 
@@ -32,46 +30,25 @@ class Judge:
         self._noted = threading.local()
 
     def decide(
-        self,
-        view: View,
-        request: ApiRequest,
-        action: str,
-        resource: str,
-        *,
-        context: Context,
-        resource_policy: NamedPolicy | None = None,
-        principal: Principal | None = None,
-        resource_account: str | None = None,
+        self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
         """See :meth:`stslab.sandbox.api.services.Judge.decide`; the decision is noted."""
         own = Policies() if principal else _policies_of(self.seen(view), request.caller)
-        policies = Policies(own.identity, resource_policy, own.boundaries, own.session)
+        policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
         question = Request(
             principal or request.caller.principal,
-            action,
-            resource,
-            {**_context(view, request, resource_account), **context},
-            resource_account,
+            need.action,
+            need.resource,
+            {**_context(view, request, need.resource_account), **need.context},
+            need.resource_account,
         )
         decision = authorize(question, policies)
         self.notes().append(decision)
         return decision
 
-    def decide_need(self, view: View, request: ApiRequest, need: Need) -> Decision:
-        """Decide one need of a request, and note the decision."""
-        return self.decide(
-            view,
-            request,
-            need.action,
-            need.resource,
-            context=need.context,
-            resource_policy=need.resource_policy,
-            resource_account=need.resource_account,
-        )
-
     def require(self, view: View, request: ApiRequest, need: Need) -> None:
         """Let pass what is allowed; AccessDenied, with AWS's message, for all else."""
-        decision = self.decide_need(view, request, need)
+        decision = self.decide(view, request, need)
         if not decision.allowed:
             raise denial(request, need, decision)
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from stslab.policy import Decision
-from stslab.sandbox.api import constraints, faults, serialize
-from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api import faults, operations, serialize
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import (
     Answer,
     ApiFault,
@@ -34,9 +34,8 @@ from stslab.sandbox.pipeline.last_used import LastUses
 from stslab.sandbox.signing.query import missing_token
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, Authenticator, addressed_service
 from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State
-from stslab.sandbox.state.transaction import Transaction
 
 _LOG = logging.getLogger(__name__)
 # What AWS says of parameters before it asks who may call.
@@ -206,7 +205,7 @@ class Pipeline:
     def _authorize(self, service: Service, view: View, api: ApiRequest) -> None:
         check_session(api.caller, api.service, api.operation)
         if api.service in _CHECKED:
-            constraints.check(api.service, api.operation, api.params)
+            operations.check(api.service, api.operation, api.params)
         for need in service.needs(view, api):
             self._judge.require(view, api, need)
 

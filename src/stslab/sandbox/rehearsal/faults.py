@@ -13,8 +13,7 @@ from fnmatch import fnmatchcase
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.rehearsal.dice import share
-from stslab.sandbox.rehearsal.spec import Spec
+from stslab.sandbox.rehearsal.spec import Spec, share
 
 THROTTLE, ERROR, ERROR_AFTER = "throttle", "error", "error-after"
 RESET_BEFORE, RESET_AFTER = "reset-before", "reset-after"

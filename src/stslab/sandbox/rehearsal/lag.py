@@ -13,13 +13,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stslab.sandbox.rehearsal.dice import share
-from stslab.sandbox.rehearsal.spec import Span, Spec
-from stslab.sandbox.state.identities import AccessKey, Group, Role, User
-from stslab.sandbox.state.policies import ManagedPolicy
+from stslab.sandbox.rehearsal.spec import Span, Spec, share
+from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.record import TABLES, Record
-from stslab.sandbox.state.snapshot import Difference, Snapshot, View
-from stslab.sandbox.state.transaction import Address, Transaction
+from stslab.sandbox.state.snapshot import Address, Difference, Snapshot, Transaction, View
 
 _KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})

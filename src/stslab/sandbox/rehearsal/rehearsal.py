@@ -10,10 +10,9 @@ from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.rehearsal import faults
-from stslab.sandbox.rehearsal.dice import share
 from stslab.sandbox.rehearsal.faults import Faults
 from stslab.sandbox.rehearsal.lag import Lag
-from stslab.sandbox.rehearsal.spec import Span, Spec, parse
+from stslab.sandbox.rehearsal.spec import Span, Spec, parse, share
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.state import State
 

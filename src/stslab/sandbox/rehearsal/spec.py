@@ -6,6 +6,7 @@ change gets its own; rates are shares of calls; what is not named does not happe
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -122,3 +123,14 @@ _BY_TYPE: Mapping[str, Callable[[str, str], Any]] = {
     "tuple[str, ...]": _names,
 }
 _READERS = {part.name.replace("_", "-"): _BY_TYPE[str(part.type)] for part in fields(Spec)}
+
+
+_BYTES = 7
+_RANGE = float(1 << (8 * _BYTES))
+
+
+def share(seed: int, *what: object) -> float:
+    """A number from 0 up to 1, the same for the same seed and the same question."""
+    text = "\0".join(map(str, (seed, *what)))
+    digest = hashlib.blake2b(text.encode(), digest_size=_BYTES).digest()
+    return int.from_bytes(digest) / _RANGE

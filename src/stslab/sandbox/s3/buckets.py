@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.accounts import REGION
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, pages, tags
 from stslab.sandbox.s3.access import acl
@@ -19,8 +19,7 @@ from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")

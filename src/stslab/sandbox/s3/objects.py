@@ -19,8 +19,7 @@ from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
@@ -319,7 +318,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -
         params={**request.params, "VersionId": None, **_named(one), **demands},
     )
     for need in needs.to_delete(tx, judge.seen(tx), single):
-        decision = judge.decide_need(tx, single, need)
+        decision = judge.decide(tx, single, need)
         if not decision.allowed:
             raise denial(single, need, decision)
     version = one.get("VersionId")

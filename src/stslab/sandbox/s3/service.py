@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.need import Needs
-from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.api.services import Judge, Needs, Reads, Writes
 from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests import arguments, needs

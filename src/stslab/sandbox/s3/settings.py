@@ -17,8 +17,7 @@ from stslab.sandbox.s3 import lookups, tags
 from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 
 class Setting(NamedTuple):

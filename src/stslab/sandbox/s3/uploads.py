@@ -21,8 +21,7 @@ from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.bodies import Document, malformed
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024

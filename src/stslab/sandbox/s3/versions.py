@@ -18,8 +18,7 @@ from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.signing import checksums
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 Blob = Callable[[str], bytes]
 """Reads a body by its name."""

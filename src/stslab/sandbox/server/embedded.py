@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.accounts import LEARNER, REGION
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline import accounts

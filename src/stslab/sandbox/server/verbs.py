@@ -15,10 +15,10 @@ from stslab.policy import Decision
 from stslab.policy.gates import GATES, refusal
 from stslab.policy.vocabulary import Gate, Outcome
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation import saml
-from stslab.sandbox.federation.saml import identity_providers, names
+from stslab.sandbox.federation.saml import minting, names
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.pipeline.pipeline import Would
@@ -27,10 +27,8 @@ from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server.assembly import Inside
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
-from stslab.sandbox.state.identities import AccessKey, MfaDevice
-from stslab.sandbox.state.providers import IdentityProvider
+from stslab.sandbox.state.identities import AccessKey, IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.sessions import Session
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Difference, Snapshot
 
@@ -416,7 +414,7 @@ def _minting() -> ModuleType:
 
 def _provider(account: Holder, asked: ControlRequest) -> IdentityProvider:
     with account.inside.state.transaction() as tx:
-        return identity_providers.named(tx, str(asked.body.get("issuer") or identity_providers.OWN))
+        return minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
 
 
 def _wanted(body: Mapping[str, Any]) -> dict[str, object]:

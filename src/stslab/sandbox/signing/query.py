@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
 from stslab.sandbox.signing import canonical
-from stslab.sandbox.signing.trust import (
+from stslab.sandbox.signing.canonical import (
     MAX_SKEW,
     TOKEN,
     Circle,

@@ -14,8 +14,8 @@ from stslab.policy import Principal
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import Authenticated, Caller, HttpRequest, KeyStore
 from stslab.sandbox.signing import canonical, query, s3, v2
-from stslab.sandbox.signing.s3_faults import invalid_argument, too_large, unsupported_mechanism
-from stslab.sandbox.signing.trust import Circle, Clock
+from stslab.sandbox.signing.canonical import Circle, Clock
+from stslab.sandbox.signing.s3 import invalid_argument, too_large, unsupported_mechanism
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")

@@ -13,22 +13,22 @@ from urllib.parse import unquote
 
 from stslab.sandbox.api.model import Authenticated, HttpRequest
 from stslab.sandbox.signing import canonical
-from stslab.sandbox.signing.s3 import verify_checksums
-from stslab.sandbox.signing.s3_faults import (
-    access_denied,
-    invalid_argument,
-    mismatch,
-    no_date,
-    require_key,
-    require_skew,
-)
-from stslab.sandbox.signing.trust import (
+from stslab.sandbox.signing.canonical import (
     TOKEN,
     Circle,
     bared,
     header_time,
     hoisted,
     shown,
+)
+from stslab.sandbox.signing.s3 import (
+    access_denied,
+    invalid_argument,
+    mismatch,
+    no_date,
+    require_key,
+    require_skew,
+    verify_checksums,
 )
 
 _REGION = "us-east-1"

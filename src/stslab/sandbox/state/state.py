@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 from stslab.sandbox.state.store import Store
-from stslab.sandbox.state.transaction import Transaction
 
 Watcher = Callable[[Snapshot, Snapshot], None]
 

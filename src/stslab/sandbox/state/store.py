@@ -19,21 +19,12 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state import (
-    buckets,
-    identities,
-    policies,
-    providers,
-    sessions,
-    settings,
-    stacks,
-)
+from stslab.sandbox.state import buckets, identities, settings, stacks
 from stslab.sandbox.state.record import TABLES, Record
-from stslab.sandbox.state.snapshot import Snapshot
-from stslab.sandbox.state.transaction import Address
+from stslab.sandbox.state.snapshot import Address, Snapshot
 
 FORMAT = 1
-RECORDS = (buckets, identities, policies, providers, sessions, settings, stacks)
+RECORDS = (buckets, identities, settings, stacks)
 """Where the kinds of records are; a module that is not imported has told of none."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""

@@ -5,28 +5,33 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Decision, NamedPolicy, PolicyKind, Principal
-from stslab.sandbox.api import faults, policies, principals
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.need import Context, Keys
-from stslab.sandbox.api.services import Judge, ManagedText, VerifyMfa, explained
-from stslab.sandbox.state.identities import Role, User
-from stslab.sandbox.state.sessions import Session
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import issuing, session_tags
-from stslab.sandbox.sts.session_tags import SessionTags
+from stslab.sandbox.api import faults, policies
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.api.services import (
+    Context,
+    Judge,
+    Keys,
+    ManagedText,
+    Need,
+    VerifyMfa,
+    explained,
+)
+from stslab.sandbox.state.identities import Role, Session, User
+from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts.issuing import SessionTags
 
-_RESERVED = "aws:"
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(
     r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII
 )
 _HOUR = 3600
+MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
+"""The condition keys of a call that came with an MFA code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,6 @@ class Target:
 
     @classmethod
     def of(cls, view: View, arn: str) -> "Target":
-        """The role that ``arn`` names; ValidationError where no role's ARN has this form."""
         match = _ROLE_ARN.fullmatch(arn)
         if match is None:
             raise faults.invalid(f"{arn} is invalid")
@@ -52,7 +56,7 @@ class Target:
         role = view.get(Role, account, name.lower())
         if role is None or role.arn != arn:
             return cls(arn, account, name)
-        text = principals.shown(role.trust, view)
+        text = policies.shown(role.trust, view)
         trust = policies.named(f"trust policy of role {name}", text, PolicyKind.TRUST)
         return cls(arn, account, name, role, trust)
 
@@ -112,9 +116,9 @@ class AssumeRole:
             "AssumeRole",
             self.target(tx, params["RoleArn"]),
             params["RoleSessionName"],
-            session_tags.from_params(params, calling),
+            issuing.tags_of(params, calling),
             _source_identity(params, calling),
-            context | self._mfa(tx, request),
+            context | (MFA if proved_mfa(tx, request, self.verify_mfa) else {}),
         )
         role = self.authorize(tx, request, wish)
         chained = calling is not None and bool(calling.role_id)
@@ -125,23 +129,11 @@ class AssumeRole:
         return Target.of(self.judge.seen(view), arn)
 
     def authorize(self, view: View, request: ApiRequest, wish: Wish) -> Role:
-        """The role, where trust and the caller's policies allow all of ``wish``.
-
-        Raises:
-            ApiFault: AccessDenied.
-        """
+        """The role, where trust and the caller's policies allow all of ``wish``."""
         target = wish.target
         for action in wish.actions:
-            decision = self.judge.decide(
-                view,
-                request,
-                action,
-                target.arn,
-                context=wish.keys,
-                resource_policy=target.trust,
-                principal=wish.principal,
-                resource_account=target.account,
-            )
+            need = Need(action, target.arn, wish.keys, target.trust, target.account)
+            decision = self.judge.decide(view, request, need, wish.principal)
             if not decision.allowed:
                 raise faults.access_denied(explained(request, decision, target.account))
             if action == _SET_SOURCE and request.caller.session and not _own_allows(decision):
@@ -182,7 +174,7 @@ class AssumeRole:
             wish.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
         )
-        session = issuing.issue(
+        session, members = issuing.issue(
             tx,
             account,
             request.now,
@@ -203,18 +195,17 @@ class AssumeRole:
             provider_keys=provider_keys,
         )
         user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
-        members = issuing.answer(session, grant) | {"AssumedRoleUser": user}
+        members |= {"AssumedRoleUser": user}
         if session.source_identity:
             members["SourceIdentity"] = session.source_identity
         return members
 
-    def _mfa(self, tx: Transaction, request: ApiRequest) -> dict[str, str]:
-        caller, params = request.caller, request.params
-        user = tx.get(User, caller.account, caller.user_name.lower())
-        serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        if not self.verify_mfa(tx, user, serial, code, request.now):
-            return {}
-        return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
+
+def proved_mfa(tx: Transaction, request: ApiRequest, verify: VerifyMfa) -> bool:
+    """Whether the caller proved MFA with this request."""
+    caller, params = request.caller, request.params
+    user = tx.get(User, caller.account, caller.user_name.lower())
+    return verify(tx, user, params.get("SerialNumber"), params.get("TokenCode"), request.now)
 
 
 def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "") -> ApiFault:
@@ -234,11 +225,11 @@ def _own_allows(decision: Decision) -> bool:
     return not own or any(layer.allows for layer in own)
 
 
-def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
+def _source_identity(params: Params, calling: Session | None) -> str:
     """The one asked for, or the calling session's, which can't be changed."""
     inherited = calling.source_identity if calling is not None else ""
     asked = str(params.get("SourceIdentity") or inherited)
-    if asked.lower().startswith(_RESERVED):
+    if asked.lower().startswith(issuing.RESERVED):
         raise faults.invalid("The source identity prefix aws: is reserved.")
     if inherited and asked != inherited:
         raise faults.access_denied(
@@ -247,7 +238,7 @@ def _source_identity(params: Mapping[str, Any], calling: Session | None) -> str:
     return asked
 
 
-def _duration(params: Mapping[str, Any], role: Role, *, chained: bool) -> int:
+def _duration(params: Params, role: Role, *, chained: bool) -> int:
     """The seconds that the session lasts: the role's maximum at most, one hour in a chain of roles.
 
     IAM User Guide, "Using IAM roles".

@@ -1,12 +1,12 @@
-"""Makes a session and the answer that hands it out: its policies, its token, its credentials.
+"""Makes a session and the answer that hands it out: its policies, tags, token and credentials.
 
-IAM User Guide, "Session policies" and "IAM and AWS STS quotas".
+IAM User Guide, "Session policies", "Passing session tags in AWS STS", "IAM and AWS STS quotas".
 """
 
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,13 +14,14 @@ from typing import Any
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.api.services import ManagedText
-from stslab.sandbox.state.sessions import Session, SessionPolicy
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts.session_tags import Tags
+from stslab.sandbox.api.model import ApiFault, Params
+from stslab.sandbox.api.services import Keys, ManagedText
+from stslab.sandbox.state.identities import Session, SessionPolicy
+from stslab.sandbox.state.snapshot import Transaction, View
 
+Tags = tuple[tuple[str, str], ...]
+RESERVED = "aws:"
+_MOST_TAGS = 50
 _MOST_ARNS = 10
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
@@ -44,8 +45,10 @@ class Grant:
     always_limited: bool = False
 
 
-def issue(tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any) -> Session:
-    """A new session that the fields ``who`` of Session describe."""
+def issue(
+    tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any
+) -> tuple[Session, dict[str, Any]]:
+    """A new session that the fields ``who`` of Session describe, and its part of the answer."""
     issued = now.replace(microsecond=0)
     session = Session(
         account=account,
@@ -59,13 +62,11 @@ def issue(tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any
         **who,
     )
     if tx.count(Session, account) % _LOOKS_EVERY == 0:
-        _forget(tx, account, issued - _REMEMBERED)
+        before = issued - _REMEMBERED
+        long_gone = (one for one in tx.all(Session, account) if one.expires <= before)
+        for one in tuple(islice(long_gone, _FORGETS)):
+            tx.delete(one)
     tx.put(session)
-    return session
-
-
-def answer(session: Session, grant: Grant) -> dict[str, Any]:
-    """The members that every operation answers which issues a session."""
     size = len(session.session_token)
     members: dict[str, Any] = {
         "Credentials": {
@@ -79,34 +80,28 @@ def answer(session: Session, grant: Grant) -> dict[str, Any]:
     }
     if grant.policies or grant.tags:
         members["PackedPolicySize"] = _percent(size)
-    return members
+    return session, members
 
 
 def session_policies(
-    view: View, account: str, params: Mapping[str, Any], managed_text: ManagedText
+    view: View, account: str, params: Params, managed_text: ManagedText
 ) -> tuple[SessionPolicy, ...]:
-    """The inline and managed session policies of a request, parsed and within their limits.
-
-    Raises:
-        ApiFault: MalformedPolicyDocument, or ValidationError when they are too many or too long.
-    """
+    """The inline and managed session policies of a request, parsed and within their limits."""
     arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
     inline = params.get("Policy")
     if len(arns) > _MOST_ARNS:
         raise _too_long("policyArns", f"[{', '.join(arns)}]", _MOST_ARNS)
     if len(inline or "") + sum(map(len, arns)) > _PLAINTEXT:
         raise _too_long("policy", inline or "", _PLAINTEXT)
-    found = [_managed(arn, managed_text(view, account, arn)) for arn in arns]
+    found = []
     if inline is not None:
-        text = policies.checked(inline, PolicyKind.SESSION)
-        found.insert(0, SessionPolicy("inline", text))
+        found.append(SessionPolicy("inline", policies.checked(inline, PolicyKind.SESSION)))
+    for arn in arns:
+        document = managed_text(view, account, arn)
+        if document is None:
+            raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
+        found.append(SessionPolicy(f"managed {arn}", document, arn))
     return tuple(found)
-
-
-def _managed(arn: str, document: str | None) -> SessionPolicy:
-    if document is None:
-        raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
-    return SessionPolicy(f"managed {arn}", document, arn)
 
 
 def _too_long(parameter: str, value: str, most: int) -> ApiFault:
@@ -117,11 +112,7 @@ def _too_long(parameter: str, value: str, most: int) -> ApiFault:
 
 
 def _token_size(grant: Grant) -> int:
-    """The bytes of a session token that carries policies and tags, packed.
-
-    Raises:
-        ApiFault: PackedPolicyTooLarge.
-    """
+    """The bytes of a session token that carries policies and tags, packed."""
     packed = json.dumps([[one.arn or one.document for one in grant.policies], grant.tags])
     content = len(zlib.compress(packed.encode())) if grant.policies or grant.tags else 0
     size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
@@ -138,7 +129,82 @@ def _percent(size: int) -> int:
     return math.ceil(size * 100 / _TOKEN_CEILING)
 
 
-def _forget(tx: Transaction, account: str, before: datetime) -> None:
-    long_gone = (one for one in tx.all(Session, account) if one.expires <= before)
-    for session in tuple(islice(long_gone, _FORGETS)):
-        tx.delete(session)
+# -- session tags: what is passed, what is inherited along a chain of roles, what is refused ----
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTags:
+    """``passed`` came with the request, ``inherited`` are the calling session's transitive ones."""
+
+    passed: Tags = ()
+    transitive: tuple[str, ...] = ()
+    inherited: Tags = ()
+
+    @property
+    def all(self) -> Tags:
+        """The tags of the new session."""
+        return self.inherited + self.passed
+
+    @property
+    def all_transitive(self) -> tuple[str, ...]:
+        """The keys of those that the next session in the chain inherits."""
+        return tuple(key for key, _ in self.inherited) + self.transitive
+
+    @property
+    def passing(self) -> dict[str, str]:
+        """Those that the next session in the chain inherits, by their keys in lower case."""
+        wanted = _folded(self.all_transitive)
+        return {key.lower(): value for key, value in self.all if key.lower() in wanted}
+
+    def context(self) -> Keys:
+        """The condition keys that the tags fill: aws:RequestTag, aws:TagKeys and STS's own."""
+        keys: Keys = {f"aws:RequestTag/{key}": value for key, value in self.all}
+        if self.all:
+            keys["aws:TagKeys"] = [key for key, _ in self.all]
+        if self.all_transitive:
+            keys["sts:TransitiveTagKeys"] = list(self.all_transitive)
+        return keys
+
+
+def tags_of(params: Params, calling: Session | None) -> SessionTags:
+    """The tags of a request, checked, with those of the ``calling`` session that pass on."""
+    passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
+    return checked_tags(passed, params.get("TransitiveTagKeys", ()), calling)
+
+
+def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | None) -> SessionTags:
+    """Like :func:`tags_of`, given the tags and the keys of the transitive ones."""
+    transitive, keys = tuple(transitive), [key for key, _ in passed]
+    passing = _folded(calling.transitive_tags) if calling is not None else set()
+    own = calling.tags if calling is not None else ()
+    inherited = tuple((key, value) for key, value in own if key.lower() in passing)
+    problems = (
+        (len(keys) > _MOST_TAGS, f"Cannot pass more than {_MOST_TAGS} session tags."),
+        (
+            len(_folded(keys)) < len(keys),
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        ),
+        (
+            any(key.lower().startswith(RESERVED) for key in keys),
+            "The tag key prefix aws: is reserved. You can't use it in session tags.",
+        ),
+        (
+            bool(_folded(keys) & _folded(key for key, _ in inherited)),
+            (
+                "One of the specified transitive tag keys can't be set because it conflicts with a "
+                "transitive tag key from the calling session."
+            ),
+        ),
+    )
+    for wrong, message in problems:
+        if wrong:
+            raise ApiFault("InvalidParameterValue", message)
+    if not _folded(transitive) <= _folded(keys):
+        raise faults.invalid(
+            "The specified transitive tag key must be included in the requested tags."
+        )
+    return SessionTags(passed, transitive, inherited)
+
+
+def _folded(keys: Iterable[str]) -> set[str]:
+    return {key.lower() for key in keys}

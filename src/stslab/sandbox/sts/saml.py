@@ -14,16 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stslab.policy import Principal
-from stslab.sandbox.api import constraints, faults
+from stslab.sandbox.api import faults, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.need import Keys, iso
-from stslab.sandbox.api.services import FORBIDDEN
+from stslab.sandbox.api.services import FORBIDDEN, Keys, iso
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml import metadata, names, signature, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
-from stslab.sandbox.state.providers import SamlProvider
-from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import session_tags
+from stslab.sandbox.state.identities import SamlProvider
+from stslab.sandbox.state.snapshot import Transaction
+from stslab.sandbox.sts import issuing
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
 
 _OPERATION = "AssumeRoleWithSAML"
@@ -35,7 +34,6 @@ _SIGN_IN = re.compile(
     r"(?:static/saml|saml|saml/acs/(?P<provider>[A-Z0-9]+))"
 )
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
-_RESERVED = "aws:"
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
 _LASTING = ("namequalifier", "sub", "sub_type")
 """The condition keys that a session's later requests have too."""
@@ -218,9 +216,9 @@ def _source_identity(said: Assertion) -> str:
     if names.SOURCE_IDENTITY not in said.attributes:
         return ""
     identity = said.only(names.SOURCE_IDENTITY)
-    if not re.fullmatch(_PATTERN, identity) or identity.lower().startswith(_RESERVED):
+    if not re.fullmatch(_PATTERN, identity) or identity.lower().startswith(issuing.RESERVED):
         raise faults.invalid_token(
-            f'Source Identity must match {_PATTERN} and not begin with "{_RESERVED}"'
+            f'Source Identity must match {_PATTERN} and not begin with "{issuing.RESERVED}"'
         )
     return identity
 
@@ -241,7 +239,7 @@ def _seconds(said: Assertion, now: datetime) -> int | None:
     return min(ends, default=None)
 
 
-def _tags(said: Assertion, role: str) -> session_tags.SessionTags:
+def _tags(said: Assertion, role: str) -> issuing.SessionTags:
     """The session tags, within the limits that AssumeRole has for them."""
     passed = []
     for name, values in said.attributes.items():
@@ -256,8 +254,8 @@ def _tags(said: Assertion, role: str) -> session_tags.SessionTags:
         "Tags": [{"Key": key, "Value": value} for key, value in passed],
         "TransitiveTagKeys": list(transitive),
     }
-    constraints.check("sts", "AssumeRole", as_params)
-    return session_tags.checked(tuple(passed), transitive, None)
+    operations.check("sts", "AssumeRole", as_params)
+    return issuing.checked_tags(tuple(passed), transitive, None)
 
 
 def _identity(said: Assertion, provider: SamlProvider) -> dict[str, str]:

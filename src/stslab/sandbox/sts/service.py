@@ -5,22 +5,21 @@ from typing import NoReturn
 
 from stslab.sandbox.api import faults, identifiers, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.need import Context, Needs
 from stslab.sandbox.api.services import (
     FORBIDDEN,
     Judge,
     ManagedText,
+    Need,
+    Needs,
     Reads,
     VerifyMfa,
     Writes,
     explained,
 )
 from stslab.sandbox.federation import saml
-from stslab.sandbox.state.identities import User
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import issuing, session_tags
-from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized
+from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized, proved_mfa
 
 _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
 
@@ -58,21 +57,14 @@ class StsService:
         """
         return ()
 
-    def _require(
-        self,
-        view: View,
-        request: ApiRequest,
-        action: str,
-        resource: str = "*",
-        context: Context | None = None,
-    ) -> None:
-        decision = self._judge.decide(view, request, action, resource, context=context or {})
+    def _require(self, view: View, request: ApiRequest, need: Need) -> None:
+        decision = self._judge.decide(view, request, need)
         if not decision.allowed:
             raise faults.access_denied(explained(request, decision, None))
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
         """Say which account a key belongs to, live, deleted or anyone's."""
-        self._require(view, request, "sts:GetAccessKeyInfo")
+        self._require(view, request, Need("sts:GetAccessKeyInfo", "*"))
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
             raise ApiFault(
@@ -82,22 +74,18 @@ class StsService:
 
     def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
         """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
-        self._require(view, request, "sts:DecodeAuthorizationMessage")
+        self._require(view, request, Need("sts:DecodeAuthorizationMessage", "*"))
         raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
-        caller, params = request.caller, request.params
-        user = tx.get(User, caller.account, caller.user_name.lower())
-        serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        proved = self._verify_mfa(tx, user, serial, code, request.now)
-        least = int(params.get("MinimumSessionTokenSize", 0))
-        grant = issuing.Grant(_duration(request), least_token_size=least)
-        session = issuing.issue(
+        caller, proved = request.caller, proved_mfa(tx, request, self._verify_mfa)
+        least = int(request.params.get("MinimumSessionTokenSize", 0))
+        _, answer = issuing.issue(
             tx,
             caller.account,
             request.now,
-            grant,
+            issuing.Grant(_duration(request), least_token_size=least),
             kind="SessionToken",
             principal_arn=caller.principal.arn,
             user_id=caller.user_id,
@@ -106,15 +94,15 @@ class StsService:
             user_name=caller.user_name,
             mfa=request.now.replace(microsecond=0) if proved else None,
         )
-        return issuing.answer(session, grant)
+        return answer
 
     def _get_federation_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """IAM User Guide, "Permissions for GetFederationToken"."""
         caller, params = request.caller, request.params
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
-        tags = session_tags.from_params(params, None)
+        tags = issuing.tags_of(params, None)
         for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
-            self._require(tx, request, f"sts:{action}", arn, tags.context())
+            self._require(tx, request, Need(f"sts:{action}", arn, tags.context()))
         grant = issuing.Grant(
             _duration(request),
             issuing.session_policies(tx, caller.account, params, self._managed_text),
@@ -122,7 +110,7 @@ class StsService:
             int(params.get("MinimumSessionTokenSize", 0)),
             always_limited=True,
         )
-        session = issuing.issue(
+        session, answer = issuing.issue(
             tx,
             caller.account,
             request.now,
@@ -135,8 +123,7 @@ class StsService:
             user_name=caller.user_name,
             session_name=params["Name"],
         )
-        user = {"FederatedUserId": session.user_id, "Arn": arn}
-        return issuing.answer(session, grant) | {"FederatedUser": user}
+        return answer | {"FederatedUser": {"FederatedUserId": session.user_id, "Arn": arn}}
 
 
 def _duration(request: ApiRequest) -> int:

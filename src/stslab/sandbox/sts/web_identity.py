@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from stslab.policy import Principal
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.need import Keys
+from stslab.sandbox.api.services import Keys
 from stslab.sandbox.federation.oidc import issuers, servers, tokens
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
-from stslab.sandbox.state.providers import Issuer, OidcProvider
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
-from stslab.sandbox.sts import session_tags
+from stslab.sandbox.state.identities import Issuer, OidcProvider
+from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.sts import issuing
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
 
 _TAGS = "https://aws.amazon.com/tags"
@@ -173,17 +172,17 @@ def _audience(claims: tokens.Claims, clients: Sequence[str]) -> str:
     raise faults.invalid_token("Incorrect token audience")
 
 
-def _tags(claims: tokens.Claims) -> session_tags.SessionTags:
+def _tags(claims: tokens.Claims) -> issuing.SessionTags:
     """The session tags in the token (IAM User Guide, "Passing session tags in AWS STS")."""
     given = claims.get(_TAGS)
     if not isinstance(given, dict):
-        return session_tags.SessionTags()
+        return issuing.SessionTags()
     principal = given.get("principal_tags", {})
     transitive = given.get("transitive_tag_keys", [])
     if not isinstance(principal, dict) or not isinstance(transitive, list):
         raise faults.invalid_token(f"The claim {_TAGS} is not valid")
     passed = tuple((key, _single(value)) for key, value in principal.items())
-    return session_tags.checked(passed, map(str, transitive), None)
+    return issuing.checked_tags(passed, map(str, transitive), None)
 
 
 def _single(value: object) -> str:

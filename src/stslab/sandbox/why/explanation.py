@@ -9,7 +9,7 @@ from stslab.errors import PolicyError
 from stslab.policy import Outcome
 from stslab.policy.reading import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
-from stslab.sandbox.why import gone, unbelieved
+from stslab.sandbox.why import unbelieved
 from stslab.sandbox.why.options import Option, allows_more, options
 from stslab.sandbox.why.situation import Situation
 from stslab.sandbox.why.unbelieved import Reason
@@ -55,7 +55,7 @@ def explain(event: Event, beside: Beside) -> dict[str, Any]:
         facts, gone_by = beside.key(key), ""
         if facts and not (facts["known"] and facts["active"]):
             role = facts.get("role", "")
-            gone_by = gone.role(beside.events(), role) or gone.key(beside.events(), key)
+            gone_by = unbelieved.role(beside.events(), role) or unbelieved.key(beside.events(), key)
         found = unbelieved.reason(code, event.get("errorMessage", ""), facts, gone_by)
         changes = [{"layer": "authentication", "options": [_told(what) for what in found.fixes]}]
         return _explanation(event, None, found.why, changes if found.fixes else [])
@@ -69,7 +69,7 @@ def explain(event: Event, beside: Beside) -> dict[str, Any]:
     if _is_no_role(decision):
         fix = [_told("Compare the ARN: aws iam list-roles shows those that there are.")]
         name = str(decision["resource"]).rpartition("/")[2]
-        why = f"{_NO_ROLE} {gone.role(beside.events(), name)}".rstrip()
+        why = f"{_NO_ROLE} {unbelieved.role(beside.events(), name)}".rstrip()
         return _explanation(event, decision, why, [{"layer": "role", "options": fix}])
     return {**_denial(event, decision), "callers": list(beside.may())}
 

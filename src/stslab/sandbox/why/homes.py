@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Request
-from stslab.sandbox.api.accounts import PARTNER
+from stslab.sandbox.api.identifiers import PARTNER
 
 Words = tuple[str, ...]
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (

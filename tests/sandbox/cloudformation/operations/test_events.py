@@ -10,7 +10,7 @@ from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.stacks import StackEvent
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET
 
-from stslab.sandbox.api.accounts import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import AccessKey

@@ -19,11 +19,10 @@ from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import certificates as making
 from stslab.sandbox.federation.oidc import issuers, servers
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority, verify
-from stslab.sandbox.state.providers import Issuer, IssuerServer, PublicAuthority
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.identities import Issuer, IssuerServer, PublicAuthority
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
-from stslab.sandbox.state.transaction import Transaction
 
 NOW = datetime.now(UTC)
 HOST, URL = "idp.example.com", "https://idp.example.com"

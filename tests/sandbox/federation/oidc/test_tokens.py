@@ -8,9 +8,8 @@ from tests.sandbox.cases import Account
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import issuers, tokens
 from stslab.sandbox.federation.oidc.issuers import OWN_ISSUER, mint
-from stslab.sandbox.state.providers import Issuer
-from stslab.sandbox.state.snapshot import Snapshot
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Issuer
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 
 
 def encoded(value: object) -> str:

@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account
 from tests.sandbox.federation.saml import forging
 
-from stslab.sandbox.federation.saml import identity_providers, minting, names
-from stslab.sandbox.state.providers import IdentityProvider
+from stslab.sandbox.federation.saml import minting, names
+from stslab.sandbox.state.identities import IdentityProvider
 
 
 @pytest.fixture(scope="session")
 def idp() -> IdentityProvider:
-    return identity_providers.new(forging.ISSUER, datetime.now(UTC))
+    return minting.new(forging.ISSUER, datetime.now(UTC))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from stslab.sandbox.federation.saml import minting, names
-from stslab.sandbox.state.providers import IdentityProvider
+from stslab.sandbox.state.identities import IdentityProvider
 
 ISSUER = "https://idp.example.com"
 NS = {"p": names.PROTOCOL, "a": names.ASSERTION, "d": names.SIGNATURE}

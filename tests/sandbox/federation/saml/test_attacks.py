@@ -14,7 +14,7 @@ from signxml.signer import XMLSigner
 from tests.sandbox.federation.saml import forging
 from tests.sandbox.federation.saml.conftest import Federation
 
-from stslab.sandbox.federation.saml import identity_providers, minting, names
+from stslab.sandbox.federation.saml import minting, names
 
 SIGNATURE_INVALID = "Response signature invalid"
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
@@ -61,13 +61,13 @@ def test_changes_are_found_out(
 
 
 def test_another_key_signs_nothing(federation: Federation) -> None:
-    other = identity_providers.new(forging.ISSUER, datetime.now(UTC))
+    other = minting.new(forging.ISSUER, datetime.now(UTC))
     root = forging.response(other, federation.now(), federation.attributes)
     assert federation.refused(forging.written(root)) == SIGNATURE_INVALID
 
 
 def test_one_wrong_signature_of_two_is_enough(federation: Federation) -> None:
-    other = identity_providers.new(forging.ISSUER, datetime.now(UTC))
+    other = minting.new(forging.ISSUER, datetime.now(UTC))
     for inner, outer in ((federation.idp, other), (other, federation.idp)):
         root = forging.response(inner, federation.now(), federation.attributes)
         assert federation.refused(forging.written(minting.signed(root, outer))) == SIGNATURE_INVALID

@@ -14,9 +14,8 @@ from tests.sandbox.cases import LEARNER, Account
 from tests.sandbox.federation.saml import forging
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.saml import identity_providers, metadata, names
-from stslab.sandbox.state.snapshot import Snapshot
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.federation.saml import metadata, minting, names
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ROLE = f"arn:aws:iam::{LEARNER}:role/r"
@@ -81,16 +80,16 @@ def test_what_is_no_wish_is_refused(account: Account, body: dict[str, object]) -
 
 
 def test_there_are_not_too_many() -> None:
-    made = identity_providers.new("https://idp.example.com", NOW)
+    made = minting.new("https://idp.example.com", NOW)
     others = (replace(made, entity_id=f"https://{n}") for n in range(99))
     tx = Transaction(Snapshot.of([made, *others]))
     with pytest.raises(SandboxError, match="100 SAML providers at most"):
-        identity_providers.named(tx, "https://another.example.com")
-    assert identity_providers.named(tx, "https://idp.example.com") is made
+        minting.named(tx, "https://another.example.com")
+    assert minting.named(tx, "https://idp.example.com") is made
 
 
 def test_nothing_private_is_shown(account: Account) -> None:
-    provider = identity_providers.new("https://idp.example.com", NOW)
+    provider = minting.new("https://idp.example.com", NOW)
     assert "PRIVATE" not in repr(provider)
     told = account.control("POST", "saml/metadata")["metadata"]
     told += base64.b64decode(minted(account)).decode()

@@ -19,7 +19,7 @@ from tests.sandbox.federation.saml import forging
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.assertion import Assertion
-from stslab.sandbox.state.providers import SamlProvider
+from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.sts import saml
 
 FOLDER: Path = CASES / "saml"

@@ -17,7 +17,7 @@ from tests.sandbox.cases import Account
 from tests.sandbox.federation.saml import forging
 from tests.sandbox.federation.saml.conftest import Federation
 
-from stslab.sandbox.federation.saml import identity_providers, minting, names
+from stslab.sandbox.federation.saml import minting, names
 
 HEAD = f'xmlns="{names.METADATA}" xmlns:ds="{names.SIGNATURE}"'
 SPEAKS = f'protocolSupportEnumeration="{names.PROTOCOL}"'
@@ -198,7 +198,7 @@ def test_bad_metadata_replaces_nothing(federation: Federation) -> None:
 def test_each_of_two_keys_signs(federation: Federation) -> None:
     """The rotation of a certificate: both are in the metadata, and either is right."""
     iam = federation.account.client("iam", "admin")
-    other = identity_providers.new(forging.ISSUER, datetime.now(UTC))
+    other = minting.new(forging.ISSUER, datetime.now(UTC))
     ders = [
         x509.load_pem_x509_certificate(each.certificate).public_bytes(serialization.Encoding.DER)
         for each in (federation.idp, other)
@@ -219,7 +219,7 @@ def test_each_of_two_keys_signs(federation: Federation) -> None:
 def test_one_issuers_key_does_not_sign_for_another(federation: Federation) -> None:
     """Where a document describes several providers, each has its own keys."""
     iam = federation.account.client("iam", "admin")
-    other = identity_providers.new("https://other.example.com", datetime.now(UTC))
+    other = minting.new("https://other.example.com", datetime.now(UTC))
     parts = [minting.metadata(each).split("?>", 1)[1] for each in (federation.idp, other)]
     iam.update_saml_provider(
         SAMLProviderArn=federation.provider, SAMLMetadataDocument=entities(*parts)

@@ -24,9 +24,8 @@ from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.history import USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import parse
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
-from stslab.sandbox.state.transaction import Transaction
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a "

@@ -26,9 +26,8 @@ from stslab.sandbox.cloudformation.stacks.history import (
 from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
-from stslab.sandbox.state.transaction import Transaction
 
 UPDATABLE = frozenset(
     {

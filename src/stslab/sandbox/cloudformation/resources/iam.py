@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document
-from stslab.sandbox.state import identities, providers
+from stslab.sandbox.state import identities
 
 VERSIONS = 5
 """How many versions a managed policy may have ("IAM and AWS STS quotas")."""
@@ -378,7 +378,7 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
-        work.tag_system(providers.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
+        work.tag_system(identities.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
 
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}

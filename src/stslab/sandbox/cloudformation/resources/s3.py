@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from stslab.sandbox.api.accounts import REGION
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import (
     Properties,

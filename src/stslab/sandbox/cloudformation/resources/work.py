@@ -12,8 +12,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault
 from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.identities import Role, User
-from stslab.sandbox.state.providers import OidcProvider
+from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State
 
 Properties = Mapping[str, Value]

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.state.snapshot import Transaction
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource, event_key
-from stslab.sandbox.state.transaction import Transaction
 
 USER_INITIATED = "User Initiated"
 DELETED_STACKS_KEPT = 100

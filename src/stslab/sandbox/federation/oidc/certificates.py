@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from stslab.sandbox.state.providers import Authority
+from stslab.sandbox.state.identities import Authority
 
 ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
 # What browsers take at most (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).

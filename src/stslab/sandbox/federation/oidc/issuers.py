@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import tokens
-from stslab.sandbox.state.providers import Issuer, SigningKey
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Issuer, SigningKey
+from stslab.sandbox.state.snapshot import Transaction
 
 JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"

@@ -11,9 +11,8 @@ from datetime import timedelta
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import certificates, issuers
-from stslab.sandbox.state.providers import Authority, IssuerServer, PublicAuthority
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.identities import Authority, IssuerServer, PublicAuthority
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _ROOT_NAME, _PUBLIC_NAME = "stslab sandbox trusted root", "stslab sandbox public CA"
 _SPARE = timedelta(days=1)

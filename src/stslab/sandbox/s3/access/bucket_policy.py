@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from stslab.policy import NamedPolicy, PolicyKind
-from stslab.sandbox.api import policies, principals
+from stslab.sandbox.api import policies
 from stslab.sandbox.api.model import Caller
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, public
@@ -44,7 +44,7 @@ def of(
     if bucket is None:
         return None
     text = "" if _restricted(bucket, caller) else bucket.policy
-    text = principals.shown(text, seen) if text else text
+    text = policies.shown(text, seen) if text else text
     granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
     if granted:
         policy = json.loads(text or _EMPTY)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, catalogue, parse
-from stslab.sandbox.api import principals
+from stslab.sandbox.api import policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Judge
 from stslab.sandbox.s3 import lookups
@@ -19,8 +19,7 @@ from stslab.sandbox.s3.access import public
 from stslab.sandbox.s3.access.public import Statement
 from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.transaction import Transaction
+from stslab.sandbox.state.snapshot import Transaction, View
 
 _SETTINGS: Mapping[str, str] = {
     "BlockPublicAcls": "block_public_acls",
@@ -42,7 +41,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     if bucket.block.block_public_policy and public.policy_is_public(text):
         raise _blocked(request, bucket)
     try:
-        kept = principals.kept(text, judge.seen(tx))
+        kept = policies.kept(text, judge.seen(tx))
     except ApiFault:
         raise fault("MalformedPolicy", "Invalid principal in policy") from None
     tx.put(replace(bucket, policy=kept))
@@ -57,7 +56,7 @@ def delete(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     """GetBucketPolicy: the policy's text, with principals that are gone by their ids."""
-    return {"Policy": principals.shown(_text(view, request), judge.seen(view))}
+    return {"Policy": policies.shown(_text(view, request), judge.seen(view))}
 
 
 def status(view: View, request: ApiRequest) -> Answer:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.need import Context, Keys, Need, Needs, iso
+from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import bucket_policy
 from stslab.sandbox.s3.faults import fault, invalid_argument

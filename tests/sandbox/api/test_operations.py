@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from stslab.sandbox.api import constraints
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -10,14 +10,14 @@ ROLE = "arn:aws:iam::111122223333:role/r"
 
 def refusal(service: str, operation: str, **params: Any) -> str:
     with pytest.raises(ApiFault) as refused:
-        constraints.check(service, operation, params)
+        operations.check(service, operation, params)
     assert refused.value.code == "ValidationError"
     return refused.value.message
 
 
 def test_what_fits_passes() -> None:
-    constraints.check("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "me"})
-    constraints.check("iam", "ListUsers", {})
+    operations.check("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "me"})
+    operations.check("iam", "ListUsers", {})
 
 
 def test_a_problem_in_a_list_says_where() -> None:
@@ -46,7 +46,7 @@ def test_a_secret_is_not_shown() -> None:
 
 
 def test_letters_of_any_alphabet_in_tags_only() -> None:
-    constraints.check("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "größe", "Value": "é"}]})
+    operations.check("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "größe", "Value": "é"}]})
     assert "regular expression" in refusal("iam", "GetUser", UserName="größe")
 
 
