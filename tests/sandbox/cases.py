@@ -7,6 +7,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.GetUser, with: {...}, fails: NoSuchEntity, message: cannot be found}
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
+    {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
     {metadata: {issuer: url}, save: document}             # of the sandbox's SAML providers
@@ -85,11 +86,12 @@ class Account:
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return client.control(self.folder, method, path, body)
 
-    def client(self, service: str, identity: str | Keys) -> Any:
-        """A boto3 client that tries once and checks nothing itself."""
+    def client(self, service: str, identity: str | Keys, region: str | None = None) -> Any:
+        """A boto3 client that tries once, follows no redirect, and checks nothing itself."""
         keys = None if identity == "anonymous" else self._known(identity)
-        return self._boto_session.client(
+        made = self._boto_session.client(
             service,
+            region_name=region,
             endpoint_url=self.endpoint.url,
             aws_access_key_id=keys.access_key_id if keys else None,
             aws_secret_access_key=keys.secret_access_key if keys else None,
@@ -101,9 +103,16 @@ class Account:
                 s3={"addressing_style": "path"},
             ),
         )
+        if service == "s3" and region is not None:
+            made.meta.events.register_last("before-call.s3", _follow_no_redirect)
+        return made
 
     def _known(self, identity: str | Keys) -> Keys:
         return self.keys[identity] if isinstance(identity, str) else identity
+
+
+def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
+    context["s3_redirect"]["redirected"] = True
 
 
 @dataclass(frozen=True)
@@ -196,7 +205,7 @@ class _Run:
         service, operation = step["call"].split(".")
         identity = step.get("as", "admin")
         keys = self._identities.get(identity, identity)
-        caller = self._account.client(service, keys)
+        caller = self._account.client(service, keys, step.get("region"))
         params = self._params(caller, operation, step.get("with", {}))
         wanted = step.get("fails")
         try:
@@ -232,7 +241,7 @@ class _Run:
         return {name: _fitted(shape, name, value) for name, value in resolved.items()}
 
 
-_KEYS = {"as", "call", "with", "expect", "fails", "message", "status", "save", "keys"}
+_KEYS = {"as", "call", "with", "expect", "fails", "message", "status", "save", "keys", "region"}
 
 
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:

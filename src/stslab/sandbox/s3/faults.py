@@ -8,6 +8,7 @@ from stslab.sandbox.api.model import ApiFault, Pairs
 _FAULTS = """
 400 AccessControlListNotSupported The bucket does not allow ACLs
 403 AccessDenied Access Denied
+400 AuthorizationHeaderMalformed The authorization header that you provided is not valid.
 400 BadDigest The checksum you specified did not match the calculated checksum.
 400 BadRequest Bad Request
 409 BucketAlreadyExists The requested bucket name is not available. The bucket namespace is shared \
@@ -59,6 +60,8 @@ may have been aborted or completed.
 501 NotImplemented A header you provided implies functionality that is not implemented
 304 NotModified Not Modified
 404 OwnershipControlsNotFoundError The bucket ownership controls were not found
+301 PermanentRedirect The bucket you are attempting to access must be addressed using the \
+specified endpoint. Please send all future requests to this endpoint.
 400 PolicyTooLarge The policy is larger than 20 KB.
 412 PreconditionFailed At least one of the pre-conditions you specified did not hold
 400 UnresolvableGrantByEmailAddress The e-mail address you provided does not match any account \

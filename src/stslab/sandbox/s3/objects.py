@@ -38,7 +38,7 @@ def put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
     made = versions.draft(tx, request, bucket)
-    made = versions.whole(made, versions.stored(tx, request, request.http.body))
+    made = versions.whole(made, versions.stored(tx, request, versions.sent(request)))
     made = versions.add(tx, bucket, key, made)
     return {"ETag": f'"{made.etag}"', **versions.told(made, bucket)}
 
@@ -149,12 +149,8 @@ def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
         made = replace(made, headers=version.headers, metadata=version.metadata)
     if request.params.get("TaggingDirective", "COPY") == "COPY":
         made = replace(made, tags=version.tags)
-    body = versions.content(blob, version, Span(0, version.size))
-    part = versions.stored(tx, request, body)
-    algorithm = request.params.get("ChecksumAlgorithm")
-    wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums)
-    checksums = {name: versions.checksum(name, body) for name in wanted if versions.is_known(name)}
-    made = versions.add(tx, bucket, key, versions.whole(made, replace(part, checksums=checksums)))
+    part = versions.copied(blob, tx, request, version)
+    made = versions.add(tx, bucket, key, versions.whole(made, part))
     return {
         "CopyObjectResult": {
             "ETag": f'"{made.etag}"',

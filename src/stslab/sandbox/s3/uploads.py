@@ -18,7 +18,7 @@ from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.s3.requests.bodies import Content, Document, malformed
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -59,7 +59,7 @@ def begin(tx: Transaction, request: ApiRequest) -> Answer:
 def put_part(tx: Transaction, request: ApiRequest) -> Answer:
     """UploadPart."""
     upload = _upload(tx, request)
-    part = _kept(tx, request, upload, request.http.body)
+    part = _kept(tx, request, upload, versions.sent(request))
     return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
 
 
@@ -72,7 +72,8 @@ def copy_part(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     source_id, version = source_of(tx, request)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
-    part = _kept(tx, request, upload, versions.content(blob, version, span))
+    body = versions.content(blob, version, span)
+    part = _kept(tx, request, upload, Content.of(body))
     return {
         "CopyPartResult": {
             "ETag": f'"{part.etag}"',
@@ -97,15 +98,15 @@ def _source_span(asked: str | None, size: int) -> Span:
     return span
 
 
-def _kept(tx: Transaction, request: ApiRequest, upload: Upload, body: bytes) -> Part:
+def _kept(tx: Transaction, request: ApiRequest, upload: Upload, given: Content) -> Part:
     number = request.params["PartNumber"]
     if not 1 <= number <= _MOST_PARTS:
         message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
         raise invalid_argument(message, "partNumber", number)
-    part = versions.stored(tx, request, body, number)
+    part = versions.stored(tx, request, given, number)
     member = f"Checksum{upload.algorithm}"
     if member not in part.checksums and versions.is_known(member):
-        part = replace(part, checksums={member: versions.checksum(member, body)})
+        part = replace(part, checksums={member: versions.checksum(member, given.body)})
     others = (one for one in upload.parts if one.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
     return part

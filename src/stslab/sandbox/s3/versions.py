@@ -5,7 +5,6 @@ purpose bucket"; S3 API Reference, "PutObject".
 """
 
 import base64
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 
@@ -16,6 +15,7 @@ from stslab.sandbox.s3 import lookups, settings, tags
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault
+from stslab.sandbox.s3.requests.bodies import Content
 from stslab.sandbox.signing import checksums
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -83,18 +83,36 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def stored(tx: Transaction, request: ApiRequest, body: bytes, number: int = 1) -> Part:
-    """Keep ``body``, whose checksums were verified when it came, as a part."""
-    name = hashlib.sha256(body).hexdigest()
-    tx.put_blob(name, body)
+def sent(request: ApiRequest) -> Content:
+    """What the request sends; nothing, in a call that is only asked about."""
+    body = request.params.get("Body")
+    return body if isinstance(body, Content) else Content.of(b"")
+
+
+def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1) -> Part:
+    """Keep what was ``given``, whose checksums were verified when it came, as a part."""
+    tx.put_blob(given.name, given.body)
     return Part(
         number=number,
-        size=len(body),
-        etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
-        blob=name,
+        size=len(given.body),
+        etag=given.etag,
+        blob=given.name,
         modified=request.now,
         checksums={name: request.params[name] for name in _ALGORITHMS if name in request.params},
     )
+
+
+def copied(blob: Blob, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
+    """The content of ``version`` as one part, read only where that is not what it is already."""
+    algorithm = request.params.get("ChecksumAlgorithm")
+    wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums)
+    wanted = tuple(filter(is_known, wanted))
+    if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
+        part = replace(version.parts[0], number=1, modified=request.now)
+        return replace(part, checksums={name: part.checksums[name] for name in wanted})
+    body = content(blob, version, Span(0, version.size))
+    part = stored(tx, request, Content.of(body))
+    return replace(part, checksums={name: checksum(name, body) for name in wanted})
 
 
 def whole(version: ObjectVersion, part: Part) -> ObjectVersion:

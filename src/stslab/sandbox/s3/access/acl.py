@@ -36,6 +36,7 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "bucket-owner-full-control": (),
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
+_OWN = frozenset({"", "private"})
 _HEADERS: Mapping[str, str] = {
     "GrantFullControl": ALL,
     "GrantRead": "READ",
@@ -144,7 +145,7 @@ def check_creating(request: ApiRequest) -> None:
         ApiFault: InvalidBucketAclWithObjectOwnership, or AccessDenied for a public list.
     """
     ownership = request.params.get("ObjectOwnership", ENFORCED)
-    if ownership == ENFORCED and (_lists(request) or request.params.get("ACL")):
+    if ownership == ENFORCED and (_lists(request) or request.params.get("ACL", "") not in _OWN):
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
         raise fault("AccessDenied")

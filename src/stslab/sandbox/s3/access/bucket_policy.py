@@ -49,7 +49,10 @@ def of(
     if granted:
         policy = json.loads(text or _EMPTY)
         own = policy["Statement"]
-        policy["Statement"] = [*(own if isinstance(own, list) else [own]), *granted]
+        listed = [
+            {"Sid": f"AccessControlList{number}", **one} for number, one in enumerate(granted)
+        ]
+        policy["Statement"] = [*(own if isinstance(own, list) else [own]), *listed]
         text = json.dumps(policy)
     if not text:
         return None
@@ -94,7 +97,6 @@ def _statements(
         ]
         if principal is not None and meant and grant.grantee not in ignored:
             yield {
-                "Sid": "AccessControlList",
                 "Effect": "Allow",
                 "Principal": principal,
                 "Action": meant,

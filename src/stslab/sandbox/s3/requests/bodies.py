@@ -3,7 +3,9 @@
 Smithy 2.0, "AWS restXml protocol". What the model does not have is passed over, as S3 does.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,6 +18,24 @@ from stslab.sandbox.s3.faults import fault
 
 Document = Mapping[str, Any]
 """What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object is to hold, with its hashes: they are made before a transaction begins."""
+
+    body: bytes = field(repr=False)
+    name: str
+    etag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> "Content":
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return cls(body, hashlib.sha256(body).hexdigest(), etag)
+
+    def __str__(self) -> str:
+        return f"({len(self.body)} bytes)"
+
 
 _MOST_BYTES = 4 * 1024 * 1024
 _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"

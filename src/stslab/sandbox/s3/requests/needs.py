@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 from stslab.policy import catalogue
+from stslab.sandbox.api.accounts import REGION
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
@@ -12,6 +13,7 @@ from stslab.sandbox.s3.access import bucket_policy
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests import actions
 from stslab.sandbox.s3.requests.address import Address, checked
+from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 
 ARN = "arn:aws:s3:::"
@@ -80,8 +82,30 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
         bucket = lookups.bucket_of(view, request)
         if request.params.get("ExpectedBucketOwner") not in (None, bucket.owner):
             raise fault("AccessDenied")
+        _check_region(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Asked(request, view, seen)))
+
+
+def _check_region(request: ApiRequest, bucket: Bucket) -> None:
+    """Refuse a request that was signed for another region than the bucket's.
+
+    A client signs for the region whose endpoint it addresses; us-east-1 is the global endpoint's
+    too, behind which the bucket's own region answers. S3 User Guide, "Making requests using the
+    REST API"; S3 API Reference, "Error responses".
+    """
+    signed = request.authenticated.region if request.authenticated else ""
+    if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
+        return
+    headers = (("x-amz-bucket-region", bucket.region),)
+    if signed != REGION:
+        endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
+        raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
+    message = (
+        "The authorization header is malformed; "
+        f"the region '{signed}' is wrong; expecting '{bucket.region}'"
+    )
+    raise fault("AuthorizationHeaderMalformed", message, headers=headers, Region=bucket.region)
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:

@@ -11,7 +11,7 @@ from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests import bodies
 from stslab.sandbox.s3.requests.address import Address, single
-from stslab.sandbox.s3.requests.bodies import Document, boolean, integer, moment, words
+from stslab.sandbox.s3.requests.bodies import Content, Document, boolean, integer, moment, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Layout:
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Document:
-    """The parameters of the operation ``name``; an object's own content is not among them.
+    """The parameters of the operation ``name``; an object's own content is a :class:`Content`.
 
     Raises:
         ApiFault: a value is not of its type, or the body is not the XML that it should be.
@@ -68,12 +68,12 @@ def _converted(member: _Member, text: str) -> object:
 def _body(name: str, layout: _Layout, http: HttpRequest) -> Document:
     if not layout.payload:
         return {}
+    shape = _shape(name).members[layout.payload]
+    if shape.type_name == "blob":
+        return {layout.payload: Content.of(http.body)}
     if not http.body:
         if layout.needs_body:
             raise fault("MissingRequestBodyError")
-        return {}
-    shape = _shape(name).members[layout.payload]
-    if shape.type_name == "blob":
         return {}
     if shape.type_name == "string":
         return {layout.payload: http.body.decode("utf-8", errors="replace")}
