@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 from stslab.policy import catalogue
-from stslab.sandbox.api.accounts import REGION
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
