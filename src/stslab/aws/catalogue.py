@@ -90,6 +90,15 @@ class ModelShape:
         return int(self._shape.metadata.get("min", 0)) if counted else 0
 
     @property
+    def most(self) -> int:
+        is_text = self._shape.type_name == "string"
+        return int(self._shape.metadata.get("max", 0)) if is_text else 0
+
+    @property
+    def pattern(self) -> str:
+        return str(self._shape.metadata.get("pattern", ""))
+
+    @property
     def sensitive(self) -> bool:
         """Whether its model, or its name, says that it is a secret."""
         return bool(self._shape.metadata.get("sensitive")) or is_secret_key(self._name)
@@ -121,6 +130,12 @@ class ModelOperation:
         word = _FIRST_WORD.match(self._model.name)
         reads = word is not None and word[0] in _READS
         return not reads and self._service not in _LEAVES_NOTHING
+
+    @property
+    def errors(self) -> Collection[str]:
+        """The codes of its service's errors: any operation may have an error of another."""
+        shapes = self._model.service_model.error_shapes
+        return [one.metadata.get("error", {}).get("code", one.name) for one in shapes]
 
 
 class BotocoreCatalogue:

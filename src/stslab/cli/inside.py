@@ -117,6 +117,16 @@ class InsideAccount(Boto3Account):
         return AWSResponse(request.url, answer.status, headers, raw)
 
 
+def served() -> frozenset[str]:
+    """The calls that the embedded account has: ``iam.CreateUser``."""
+    services = assemble(State(Snapshot.of(accounts.new()))).services
+    return frozenset(
+        f"{name}.{operation}"
+        for name, service in services.items()
+        for operation in (*service.reads, *service.writes)
+    )
+
+
 class MemoryProfiles:
     """Profiles that no file holds."""
 

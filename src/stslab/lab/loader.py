@@ -1,5 +1,6 @@
 """Reads a lab: file to nodes, to parts, to a lab that makes sense; or all that is wrong with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec.structs import asdict
@@ -11,10 +12,11 @@ from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
 from stslab.lab.reading.document import Report, Unreadable
 from stslab.lab.reading.include import Includes
-from stslab.lab.reading.problems import Problem, invalid
+from stslab.lab.reading.problems import Problem, invalid, ruled
 from stslab.lab.reading.structure import LabDraft
 
 MOST_PROBLEMS = 200
+_UNREAD = frozenset({"yaml", "include", "reference"})
 
 
 class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
@@ -30,10 +32,24 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     Raises:
         InvalidLab: with all its problems, in file order.
     """
+    return read(path, catalogue)[0]
+
+
+def read(path: Path, catalogue: Catalogue | None) -> tuple[Lab, LabDraft]:
+    """The lab, and what it was made of.
+
+    Raises:
+        InvalidLab: with all its problems, in file order.
+    """
     raw = read_bytes(path)
     problems: list[Problem] = []
+    unread: set[tuple[str, int, int]] = set()
 
     def report(problem: Problem) -> None:
+        place = (problem.file, problem.line, problem.column)
+        if place in unread:  # what can't be read is not judged as well
+            return
+        unread.update([place] if problem.rule in _UNREAD else ())
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
             raise _Enough
@@ -42,14 +58,14 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
         includes = Includes(path)
         draft, lab = understood(path, raw, catalogue, report, includes)
         if not problems:  # what makes no sense can't be judged
-            harmless.refuse_harm(lab, draft, report)
+            harmless.refuse_harm(lab, draft, ruled(report, "not-own"))
     except Unreadable as unreadable:
-        raise invalid(str(path), [*problems, unreadable.problem]) from None
+        raise invalid(str(path), [*problems, replace(unreadable.problem, rule="yaml")]) from None
     except _Enough:
         raise invalid(str(path), problems) from None
     if problems:
         raise invalid(str(path), problems)
-    return Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw))
+    return Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw)), draft
 
 
 def read_bytes(path: Path) -> bytes:
@@ -75,10 +91,10 @@ def understood(
     path: Path, raw: bytes, catalogue: Catalogue | None, report: Report, includes: Includes
 ) -> tuple[LabDraft, LabFile]:
     """The lab, and what it was made of; what makes no sense in it is reported."""
-    root = document.nodes(document.decoded(str(path), raw), report)
+    root = document.nodes(document.decoded(str(path), raw), ruled(report, "yaml"))
     for text in root.texts():
         problem = includes.put_into(text) if text.include else None
         if problem:
-            report(problem)
-    draft = structure.draft(root, report)
+            ruled(report, "include")(problem)
+    draft = structure.draft(root, ruled(report, "format"))
     return draft, meaning.settled(draft, catalogue, report)

@@ -47,6 +47,27 @@ def test_lint_points_at_each_problem(stslab, tmp_path):
     problems = [json.loads(line) for line in stslab("lint", "--json", str(lab)).out.splitlines()]
     assert any(one["fix"] == "Did you mean CreateUser?" for one in problems)
     assert all(one["line"] > 0 and one["column"] > 0 for one in problems)
+    assert all(one["severity"] == "error" for one in problems)
+    keys = ["rule", "severity", "file", "line", "column", "message", "fix"]
+    assert all(list(one) == keys for one in problems)
+    assert (
+        stslab("lint", "--format", "json", str(lab)).out == stslab("lint", "--json", str(lab)).out
+    )
+
+
+def test_lint_looks_into_folders(stslab, tmp_path):
+    shutil.copytree(labs_folder(), tmp_path / "some" / "lab")
+    for name in ("templates", "policy.json"):
+        (tmp_path / "some" / name).symlink_to(labs_folder().parent / name)
+    assert stslab("lint", str(tmp_path / "some" / "lab")).code == 0
+    text = (tmp_path / "some" / "lab" / "steps.yaml").read_text()
+    (tmp_path / "some" / "lab" / "steps.yaml").write_text(
+        text.replace("vars:\n", "vars:\n  x: y\n")
+    )
+    said = stslab("lint", str(tmp_path / "some"))
+    assert said.code == 2
+    assert "warning: Nothing refers to x. [unused]" in said.out
+    assert "1 problem in 1 lab." in said.err
 
 
 def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):

@@ -1,52 +1,45 @@
 """``stslab lint``: what is wrong in lab files, all at once."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
-from stslab.cli.options import json_option
 from stslab.errors import InvalidLab
+from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
+
+_KEYS = ("rule", "severity", "file", "line", "column", "message", "fix")
 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@json_option("One JSON object a problem, on stdout.")
-def command(*, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Check the lab files PATHS (all bundled labs without any) offline.
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="For people, or one JSON object a problem.")  # fmt: skip
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+def command(*, paths: tuple[Path, ...], form: str) -> None:
+    """Check the lab files PATHS, and those in folders, offline; without PATHS all bundled labs.
 
-    Each problem comes with its file, line and column, and what to write instead. Exit code 2
-    if there is any.
+    Each problem comes with its file, line and column, and what to write instead. A lab with
+    an error does not run. A warning may be allowed in the file: `# stslab: allow RULE reason`.
+    Exit code 2 if there is either.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
+    from stslab.cli.labs.inside import served
     from stslab.cli.labs.labs import bundled_paths
+    from stslab.lab.lint import lint
+    from stslab.lab.reading.listing import labs_in
 
-    catalogue = BotocoreCatalogue()
-    chosen = paths or bundled_paths()
-    found = [problem for path in chosen for problem in _problems(path, catalogue)]
-    for problem in found:
-        click.echo(json.dumps(_fields(problem)) if as_json else visible(f"{problem}\n"))
-    if found:
-        raise InvalidLab(f"{_count(len(found), 'problem')} in {_count(len(chosen), 'lab')}.")
-    click.echo(f"{_count(len(chosen), 'lab')} checked, nothing to fix.", err=as_json)
-
-
-def _problems(path: Path, catalogue: Any) -> tuple[Any, ...]:
-    from stslab.lab.loader import load
-    from stslab.lab.reading.problems import Problem
-
-    try:
-        load(path, catalogue=catalogue)
-    except InvalidLab as invalid:
-        return invalid.problems or (Problem(str(path), 1, 1, invalid.message, invalid.hint),)
-    return ()
-
-
-def _fields(problem: Any) -> dict[str, Any]:
-    return {name: getattr(problem, name) for name in ("file", "line", "column", "message", "fix")}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    catalogue, calls = BotocoreCatalogue(), served()
+    given = (labs_in(path) or [path] if path.is_dir() else [path] for path in paths)
+    chosen = [one for found in given for one in found] or bundled_paths()
+    problems = [one for path in chosen for one in lint(path, catalogue=catalogue, served=calls)]
+    for problem in problems:
+        fields = asdict(problem)
+        told = json.dumps({key: fields[key] for key in _KEYS}) if form == "json" else f"{problem}\n"
+        click.echo(told if form == "json" else visible(told))
+    if problems:
+        told = f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}."
+        raise InvalidLab(told)
+    click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=form == "json")

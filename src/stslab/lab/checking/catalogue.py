@@ -11,8 +11,9 @@ class Shape(Protocol):
     ``kind`` is structure, list, map, string, integer, float, boolean, timestamp, blob or
     document (any JSON). A structure has ``members``, some of them ``required``; a list's items
     and a map's values have the shape ``item``. A string may have to be one of ``choices``.
-    ``least``: how many characters a text, or items a list, has at least. ``sensitive``: it is a
-    secret, which must never be saved or shown.
+    ``least``: how many characters a text, or items a list, has at least. A text has at most
+    ``most`` (0: any number), and fits the ``pattern``. ``sensitive``: it is a secret, which must
+    never be saved or shown.
     """
 
     @property
@@ -28,13 +29,18 @@ class Shape(Protocol):
     @property
     def least(self) -> int: ...
     @property
+    def most(self) -> int: ...
+    @property
+    def pattern(self) -> str: ...
+    @property
     def sensitive(self) -> bool: ...
 
 
 class Operation(Protocol):
     """One operation: what it takes and gives, None where that is nothing.
 
-    ``changes``: it leaves something behind in the account.
+    ``changes``: it leaves something behind in the account. ``errors`` are the codes that the model
+    of its service has.
     """
 
     @property
@@ -43,6 +49,8 @@ class Operation(Protocol):
     def output(self) -> Shape | None: ...
     @property
     def changes(self) -> bool: ...
+    @property
+    def errors(self) -> Collection[str]: ...
 
 
 class Catalogue(Protocol):
@@ -69,6 +77,8 @@ class Known:
     choices: Collection[str] = ()
     sensitive: bool = False
     least: int = 0
+    most: int = 0
+    pattern: str = ""
 
     @property
     def item(self) -> Shape:

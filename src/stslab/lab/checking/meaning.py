@@ -24,6 +24,7 @@ from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree
+from stslab.lab.reading.problems import ruled
 from stslab.lab.reading.structure import Draft, LabDraft, StageDraft
 from stslab.policy.vocabulary import Gate
 
@@ -34,17 +35,19 @@ _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
     """The lab, with what it leaves to be derived filled in; what makes no sense is reported."""
-    scope = Scope(report)
+    scope = Scope(ruled(report, "reference"))
     declare(draft, scope)
     check_declarations(draft, scope, catalogue)
-    calls = Calls(catalogue, scope, report)
-    walk = _Walk(report, scope, calls, Undoing(report, scope, calls))
+    calls = Calls(catalogue, scope, ruled(report, "call"))
+    report = ruled(report, "meaning")
+    walk = _Walk(report, scope, calls, Undoing(ruled(report, "undo"), scope, calls))
     stages = (one.stage for one in draft.stages if "id" not in one.stage.spoiled)
     refuse_twins("stage", (one.node.value["id"] for one in stages), report)
     _refuse_early_cleanup(draft, report)
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
     settled = [walk.stage(stage) for stage in doing]
-    Lesson(report, scope, calls).check(draft)  # where everything is known, and nothing is gone
+    # Here everything is known, and nothing is gone.
+    Lesson(ruled(report, "lesson"), scope, calls).check(draft)
     settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
     return replace(draft.lab.part, stages=tuple(settled))
 
@@ -128,18 +131,18 @@ class _Walk:
 
     def _gates(self, draft: Draft[Check]) -> None:
         """Each denial says by which gate; nothing else does."""
-        check, node = draft.part, draft.node
+        check, node, report = draft.part, draft.node, ruled(self.report, "denial")
         named = "by" in node.value
         if named and not check.fails and "fails" not in draft.spoiled:
             message = "Only a refusal has gates, and this call is to succeed."
-            self.report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
+            report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
         if check.key and not named:
             message = "A condition key decides in a policy, and no gate is named."
-            self.report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
+            report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and "fails" not in draft.spoiled:
             message = f"{denied[0]} can have many reasons, and the right one is not named."
-            self.report(node.keys["fails"].problem(message, _NAME_GATES))
+            report(node.keys["fails"].problem(message, _NAME_GATES))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
         check, node = draft.part, draft.node

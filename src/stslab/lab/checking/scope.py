@@ -21,6 +21,7 @@ BASE: Mapping[str, Shape] = {
     "partition": STRING,
 }
 RESERVED = frozenset({*BASE, "profiles"})
+_LITERALS = frozenset({"true", "false", "null"})
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
@@ -28,7 +29,8 @@ _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 class Scope:
     """What a run knows at a point of a lab, and what it will know only later.
 
-    ``later`` and ``later_profiles`` tell in which line a name is first saved or made.
+    ``later`` and ``later_profiles`` tell in which line a name is first saved or made. ``unsure``:
+    what profiles there are can't be told.
     """
 
     report: Report
@@ -37,6 +39,7 @@ class Scope:
     later: dict[str, int] = field(default_factory=dict)
     later_profiles: dict[str, int] = field(default_factory=dict)
     temporary: set[str] = field(default_factory=set)
+    unsure: bool = False
 
     def __post_init__(self) -> None:
         self.names["profiles"] = structure(self.profiles)
@@ -98,14 +101,18 @@ class Scope:
 
     def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
         def complain(complaint: Complaint) -> None:
-            at = start + _position(complaint.word, text)
-            self.report(node.problem_at(at, complaint.message, complaint.fix))
+            at, word, fix = start + _position(complaint.word, text), complaint.word, complaint.fix
+            if f'"{word}"' in text:
+                fix = f"Between double quotes stands a field's name; write text as '{word}'."
+            elif word in _LITERALS:
+                fix = f"Write it between backquotes: `{word}`."
+            self.report(node.problem_at(at, complaint.message, fix))
 
         return complain
 
     def identity(self, node: Node | None, name: str, part: Node) -> bool:
         """Whether calls can be made as ``name`` here; reported where they can't."""
-        if name == ADMIN or name in self.profiles:
+        if name == ADMIN or name in self.profiles or self.unsure:
             return True
         known = [ADMIN, *self.profiles]
         where = self.later_profiles.get(name)
@@ -155,6 +162,8 @@ def _note_later(draft: LabDraft, scope: Scope) -> None:
             for name, key in (saved.keys if saved else {}).items():
                 scope.later.setdefault(name, key.line)
             profile = step.node.get("profile")
+            if "profile" in step.spoiled:
+                scope.unsure, scope.names["profiles"] = True, ANYTHING
             made = profile.get("name") if profile else None
             if made and isinstance(made.value, str):
                 scope.later_profiles.setdefault(made.value, made.line)

@@ -181,6 +181,7 @@ _FIXES = {
     "mapping values are not allowed": "Quote text that holds a colon and a space.",
     "could not find expected ':'": "Write `key: value`, and indent what belongs to it.",
     "did not find expected key": "Check the indentation; quote text that goes on after a quote.",
+    "tab character": "Write spaces in its place.",
     "unexpected end of stream": "Close the quote.",
     "did not find expected ',' or ']'": "Close the [ with ].",
     "did not find expected ',' or '}'": "Close the { with }; quote ${{ … }} between braces.",

@@ -242,6 +242,9 @@ def _located(error: ParseError, expression: str) -> BadExpression:
     position = min(int(error.lex_position), len(expression))
     if error.token_type in {None, "EOF"}:
         return BadExpression("This JMESPath ends too early.", len(expression), _SEE)
+    if isinstance(error.token_value, int):
+        fix = f"Write a number between backquotes: `{error.token_value}`."
+        return BadExpression("A number does not stand here by itself.", position, fix)
     token = _PLACEHOLDER.sub("${{ … }}", str(error.token_value))
     return BadExpression(f"This JMESPath goes wrong at {token!r}.", position, _SEE)
 

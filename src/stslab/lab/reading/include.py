@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from stslab import resources
 from stslab.lab.reading.document import LARGEST_FILE, Node, Source
-from stslab.lab.reading.problems import Problem
+from stslab.lab.reading.problems import Problem, did_you_mean
 
 # What a lab may read of the folder above `lab/`, its own or the bundled one: the rest of
 # that folder may be somebody's home.
+_MOST_NAMED = 200
 _LAYOUT = frozenset({"lab", "policies", "policy.json", "templates"})
 
 
@@ -39,7 +41,21 @@ class Includes:
         found = self._found(name)
         if found:
             return self._read_into(node, found, name)
-        return node.problem(f"There is no file {name[:80]!r} that a lab may include.", self._fix())
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            message = f"{name[:80]!r} is outside of the lab's folder, where a lab includes nothing."
+            return node.problem(message, self._fix())
+        message = f"There is no file {name[:80]!r} that a lab may include."
+        return node.problem(message, did_you_mean(name, self._there(), self._fix()))
+
+    def _there(self) -> list[str]:
+        """Files that could have been meant: of the lab's own folder, and of the bundled ones."""
+        patterns = {self._own: "*", **dict.fromkeys(self._laid_out, "*.json")}
+        found = (
+            (str(path.relative_to(root)), root)
+            for root, pattern in patterns.items()
+            for path in islice((*root.glob(pattern), *root.glob("templates/*")), _MOST_NAMED)
+        )
+        return sorted({name for name, root in found if _within(root, name)})
 
     def _found(self, name: str) -> Path | None:
         laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)

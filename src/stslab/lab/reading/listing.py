@@ -1,5 +1,6 @@
 """Finds labs and reads what they are called, without checking them: no models."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from stslab.errors import LabError
 from stslab.lab.reading import document
 from stslab.lab.reading.document import Node, Unreadable
 from stslab.lab.reading.problems import did_you_mean
+
+_IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,12 @@ def headers(folder: Path) -> list[LabHeader]:
     """What the labs in ``folder`` are called, by id; what is no lab says why not."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     return sorted((header(path) for path in files), key=lambda one: (one.id, one.path))
+
+
+def labs_in(folder: Path) -> list[Path]:
+    """The labs in a folder, and in the folders in it: what says that it is one."""
+    found = [*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]
+    return sorted(path for path in found if _IS_LAB.search(resources.text_of(path)))
 
 
 def header(path: Path) -> LabHeader:

@@ -1,11 +1,12 @@
 """What is wrong with a lab: where, what, and what to write instead."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from stslab.errors import InvalidLab
 
+ERROR, WARNING = "error", "warning"
 _WIDEST = 100
 _MOST_NAMED = 12
 _LONGEST_VALUE = 60
@@ -15,7 +16,8 @@ _LONGEST_VALUE = 60
 class Problem:
     """One problem: its place (line and column count from 1), what is wrong, and the fix.
 
-    ``source`` is the line of the file that it points at.
+    ``source`` is the line of the file that it points at. A lab with an error does not run. A
+    warning may be allowed by its ``rule``.
     """
 
     file: str
@@ -24,6 +26,8 @@ class Problem:
     message: str
     fix: str
     source: str = ""
+    rule: str = ""
+    severity: str = ERROR
 
     @property
     def place(self) -> str:
@@ -34,21 +38,33 @@ class Problem:
         """The place and message, the line of the file with a caret under it, and the fix."""
         shown, caret = _excerpt(self.source, self.column - 1)
         lines = [f"{self.place}: {self.message}"]
+        if self.severity == WARNING:
+            lines = [f"{self.place}: warning: {self.message} [{self.rule}]"]
         if shown.strip():
             lines += [f"    {shown}", f"    {' ' * caret}^"]
         return "\n".join([*lines, f"    {self.fix}"])
 
 
-def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
-    """The error that lists these problems, in file order, each once."""
+def in_order(path: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The problems in the order of the lab's file, then of those that it includes; each once."""
     order = {problem.file: number for number, problem in enumerate(reversed(problems))}
     order[path] = len(problems)
-    listed = sorted(
+    return sorted(
         set(problems), key=lambda one: (-order[one.file], one.line, one.column, one.message)
     )
+
+
+def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
+    """The error that lists these problems."""
+    listed = in_order(path, problems)
     count = "a problem" if len(listed) == 1 else f"{len(listed)} problems"
     text = "\n".join(str(problem) for problem in listed)
     return InvalidLab(f"{path} has {count}:\n{text}", listed)
+
+
+def ruled(report: Callable[[Problem], None], rule: str) -> Callable[[Problem], None]:
+    """Report problems of this rule, but for those that have one."""
+    return lambda problem: report(problem if problem.rule else replace(problem, rule=rule))
 
 
 def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> str:

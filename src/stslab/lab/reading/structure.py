@@ -174,7 +174,8 @@ class _Reader:
         for key, value in node.value.items():
             if key not in known:
                 message = f"A {_name(model)} has no key `{key}`."
-                fix = did_you_mean(key, _keys(model), _keys_of(model))
+                near = did_you_mean(key, known.keys() - node.value.keys(), _keys_of(model))
+                fix = near if near.startswith("A ") else f"{near} {_keys_of(model)}"
                 self._report(node.keys[key].problem(message, fix))
             elif value.value is None or key not in _LISTS:
                 try:

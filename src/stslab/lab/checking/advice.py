@@ -1,0 +1,356 @@
+"""What a lab may have, and its author should think about: rules that `stslab lint` tells.
+
+A lab runs with any of these. Each rule is a row: a function that looks at the lab and yields what
+it found. An author allows one by `# stslab: allow RULE reason`.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from stslab.kinds.creations import creation_of
+from stslab.kinds.operations import changes
+from stslab.kinds.table import KINDS
+from stslab.lab.checking import documents, paths
+from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape
+from stslab.lab.effects import CHECK, STEP, Effect, effects
+from stslab.lab.model import DENIALS, LabFile, Part
+from stslab.lab.reading import expressions
+from stslab.lab.reading.allowed import Allowed
+from stslab.lab.reading.document import Node
+from stslab.lab.reading.expressions import BadExpression, Tree
+from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, shortened
+from stslab.lab.reading.structure import LabDraft
+from stslab.lab.references import roots
+
+BASE: Mapping[str, object] = {
+    "run": {"id": "abcd2345"},
+    "account": "111122223333",
+    "region": "us-east-1",
+    "partition": "aws",
+}
+WIDTH, LINES = 78, 18
+"""What of a screen of 24 lines and 80 columns an intro has to itself."""
+_LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
+_COMMON = frozenset(
+    """
+    AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException IncompleteSignature
+    InternalFailure InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
+    MalformedQueryString MissingAuthenticationToken OptInRequired RequestExpired
+    ServiceUnavailable SignatureDoesNotMatch Throttling ThrottlingException
+    UnrecognizedClientException ValidationError ValidationException
+    """.split()
+)
+_OF_SERVICE = {
+    "s3": """
+    AuthorizationHeaderMalformed BucketNotEmpty EntityTooLarge EntityTooSmall IllegalLocation
+    InternalError InvalidArgument InvalidBucketName InvalidBucketState InvalidPolicyDocument
+    InvalidRange InvalidTag InvalidToken KeyTooLongError MalformedACLError MalformedPolicy
+    MalformedXML MethodNotAllowed MissingSecurityHeader NoSuchBucketPolicy NoSuchVersion
+    NoSuchCORSConfiguration NoSuchLifecycleConfiguration NoSuchTagSet NotImplemented
+    NoSuchPublicAccessBlockConfiguration OperationAborted OwnershipControlsNotFoundError
+    PermanentRedirect PreconditionFailed RequestTimeTooSkewed ReplicationConfigurationNotFoundError
+    ServerSideEncryptionConfigurationNotFoundError SlowDown TooManyBuckets
+    """.split(),
+    "sts": ["IDPRejectedClaim", "PackedPolicyTooLarge", "RegionDisabledException"],
+}
+"""Codes that no model has: "Common errors", and "Error responses" of Amazon S3."""
+
+
+class Found(NamedTuple):
+    """What a rule found in ``node``, of the ``part`` of the lab; ``word`` is what it is about."""
+
+    node: Node
+    part: Node
+    message: str
+    fix: str
+    word: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A lab that has no errors, as the rules look at it."""
+
+    lab: LabFile
+    draft: LabDraft
+    catalogue: Catalogue
+    served: Collection[str] = ()
+    effects: tuple[Effect, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "effects", tuple(effects(self.lab, BASE)))
+
+    @property
+    def root(self) -> Node:
+        return self.draft.lab.node
+
+    def at(self, effect: Effect) -> Node:
+        """The node of the part that makes a call; an only undo may stand without its list."""
+        node = self.root
+        for part in effect.place:
+            found = node.get(part) if isinstance(part, str) else (node.items or [node])[part]
+            node = found or node
+        return node
+
+    def operation(self, call: str | None) -> Operation | None:
+        return self.catalogue.operation(*call.split(".", 1)) if call else None
+
+
+def advice(looked: Looked, file: str, allowed: Allowed) -> Iterator[Problem]:
+    """What the rules find, but for what the lab's file allows."""
+    for name, look in RULES.items():
+        for one in look(looked):
+            rule = one.rule or name
+            problem = _placed(one)
+            lines = {one.node.line, one.part.line}
+            lines |= {problem.line} if problem.file == file else set()
+            if not any(allowed.has(rule, line) for line in lines):
+                yield replace(problem, rule=rule, severity=WARNING)
+
+
+def _placed(one: Found) -> Problem:
+    for text in one.node.texts() if one.word else ():
+        at = text.value.find(one.word)
+        if at >= 0:
+            return text.problem_at(at, one.message, one.fix)
+    return one.node.problem(one.message, one.fix)
+
+
+def _policies(looked: Looked) -> Iterator[Found]:
+    """Policy documents, as the engine that decides by them reads them."""
+    for one in looked.effects:
+        part = looked.at(one)
+        for name, found in () if one.fails else documents.findings(one):
+            node = (part.get("with") or part).get(name) or part
+            yield Found(node, part, found.message, found.fix, found.word, f"policy-{found.code}")
+
+
+def _parameters(looked: Looked) -> Iterator[Found]:
+    """What the API's model says of a text, and only AWS would refuse."""
+    told: set[str] = set()
+    for one in looked.effects:
+        operation, part = looked.operation(one.call), looked.at(one)
+        for name, value in () if one.fails else one.params.items():
+            shape = (operation.input or NOTHING).members.get(name) if operation else None
+            why = shape and isinstance(value, str) and "<" not in value and _misfit(shape, value)
+            if why and f"{name} {value}" not in told:
+                told.add(f"{name} {value}")
+                node = (part.get("with") or part).get(name) or part
+                yield Found(node, part, f"{name} can't be {shortened(value)}.", why)
+
+
+def _misfit(shape: Shape, value: str) -> str:
+    """Why a value does not fit the shape, or nothing."""
+    if shape.most and len(value) > shape.most:
+        return f"Write at most {shape.most} characters; this has {len(value)}."
+    try:
+        fits = not shape.pattern or re.fullmatch(shape.pattern, value, re.ASCII)
+    except re.error:  # a pattern of another language's
+        return ""
+    return "" if fits else f"AWS wants it to match {shape.pattern}"
+
+
+def _expectations(looked: Looked) -> Iterator[Found]:
+    """What `expect` finds must be a question to the response, with yes or no for an answer."""
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        expect = draft.part.expect
+        if not expect:
+            continue
+        tree, node = expressions.query(expect).tree, draft.node.value["expect"]
+        operation = looked.operation(draft.part.call)
+        response = (operation.output if operation else None) or NOTHING
+        if not any(roots(tree)) and not _looks(tree):
+            message, fix = "This looks at nothing of the response: it is always so.", _ASK
+            yield Found(node, draft.node, message, fix, rule="expect-constant")
+        elif not _is_question(tree, response):
+            message = "This is no yes or no: any value but an empty one would pass."
+            yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
+
+
+_ASK = "Compare something of the response, as in: Arn == '${{ user_arn }}'."
+
+
+def _looks(tree: Tree) -> bool:
+    return tree["type"] == "current" or any(map(_looks, _children(tree)))
+
+
+def _children(tree: Tree) -> list[Tree]:
+    return [one for one in tree.get("children", ()) if isinstance(one, dict)]
+
+
+def _is_question(tree: Tree, shape: Shape) -> bool:
+    if tree["type"] in {"and_expression", "or_expression"}:
+        return all(_is_question(one, shape) for one in _children(tree))
+    if tree["type"] == "pipe":
+        return bool(tree["children"][1]["type"] != "field")
+    kind: str = paths.found(tree, shape, lambda _: None).kind
+    return kind in {"boolean", "document"}
+
+
+def _unused(looked: Looked) -> Iterator[Found]:
+    """Names that nothing refers to, and profiles that nobody calls as."""
+    used = {name for text in looked.root.texts() for name in _names(text.value)}
+    called = {who.value for who in _identities(looked.root)}
+    variables = looked.root.get("vars")
+    for name, key in variables.keys.items() if variables else ():
+        if name not in used:
+            yield Found(key, key, f"Nothing refers to {name}.", "Leave it out.")
+    for draft in (one for stage in looked.draft.stages for one in stage.steps):
+        saved = draft.node.get("save")
+        for name, key in saved.keys.items() if saved else ():
+            if name not in used:
+                yield Found(key, draft.node, f"Nothing refers to {name}.", "Leave it out.")
+        profile = draft.part.profile
+        if profile and profile.name not in called:
+            node = draft.node.value["profile"]
+            message = f"Nobody calls as {profile.name}."
+            yield Found(node, draft.node, message, "Prove what it may do, or leave it out.")
+
+
+def _names(text: str) -> set[str]:
+    try:
+        return {name for hole in expressions.embedded(text) for name in roots(hole.tree)}
+    except BadExpression:
+        return set()
+
+
+def _identities(node: Node) -> Iterator[Node]:
+    """Who calls, wherever that stands."""
+    for key, value in node.value.items() if isinstance(node.value, dict) else ():
+        yield from value.texts() if key in {"as", "source_profile"} else _identities(value)
+    for item in node.items:
+        yield from _identities(item)
+
+
+def _codes(looked: Looked) -> Iterator[Found]:
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        operation = looked.operation(draft.part.call)
+        known = {*_COMMON, *DENIALS, *_OF_SERVICE.get(draft.part.service, ())}
+        known |= {*operation.errors} if operation else set()
+        for code in draft.part.fails if operation else ():
+            if code not in known and not code.isdecimal():
+                message = f"{draft.part.service} has no error {code} that is known."
+                fix = did_you_mean(code, known, "Look it up among the API's errors.")
+                yield Found(draft.node.value["fails"], draft.node, message, fix, code)
+
+
+def _proofs(looked: Looked) -> Iterator[Found]:
+    """A lab proves what it does, and undoes it."""
+    doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
+    stages, lab = looked.draft.stages, looked.root
+    if doing and not any(one.stage.part.cleanup for one in stages):
+        message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
+        fix = "Add a last stage with `cleanup: true`, and checks that look for what is gone."
+        yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
+    if not any(one.checks for one in stages):
+        message = "This lab proves nothing: whoever runs it has passed."
+        fix = "Give its stages a `checkpoint`."
+        yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
+        return
+    for one in stages:
+        changing = one.stage.part.id in {effect.stage for effect in doing}
+        if not one.checks and (changing or one.stage.part.cleanup):
+            message = "Nothing proves what this stage does."
+            node = one.stage.node
+            yield Found(node, node, message, "Give it a `checkpoint`.", rule="no-checks")
+
+
+def _undos(looked: Looked) -> Iterator[Found]:
+    """An undo that leaves what its step makes."""
+    for draft in (one for stage in looked.draft.stages for one in stage.steps):
+        creation = creation_of(draft.part.call, draft.part.params)
+        undos = {undo.call for undo in draft.part.undo or ()}
+        node = draft.node.get("undo")
+        if node and node.value == []:
+            message = "An empty list undoes nothing."
+            yield Found(node, draft.node, message, "Write `none` where there is nothing to undo.")
+        elif node and creation and undos:
+            kind = KINDS[creation.kind]
+            removal = f"{kind.service}.{kind.remove.operation}"
+            if removal not in undos and not kind.put:
+                message = f"This does not undo the step: the {kind.what} stays."
+                yield Found(node, draft.node, message, f"Undo it with {removal}.")
+
+
+def _claims(looked: Looked) -> Iterator[Found]:
+    """A claim that was made before: in the same words, or in the same place by the same call."""
+    said: dict[str, int] = {}
+    for stage in looked.draft.stages:
+        asked: dict[str, int] = {}
+        for draft in stage.checks:
+            check = draft.part
+            call = repr((check.identity, check.call, check.params, check.expect, check.fails))
+            line = said.get(check.says) or (check.call and asked.get(call))
+            if line:
+                message, fix = f"This repeats the claim in line {line}.", "Leave one of them out."
+                yield Found(draft.node, draft.node, message, fix)
+            said.setdefault(check.says, draft.node.line)
+            asked.setdefault(call, draft.node.line)
+
+
+def _served(looked: Looked) -> Iterator[Found]:
+    for one in looked.effects if looked.served else ():
+        if one.when in (STEP, CHECK) and one.call not in looked.served:
+            part = looked.at(one)
+            message = f"The embedded account has no {one.call}."
+            fix = "Without it, the lab runs on a real account only, and can't be tested."
+            yield Found(part.get("call") or part, part, message, fix)
+
+
+def _texts(looked: Looked) -> Iterator[Found]:
+    """What a learner needs and is not told, and what does not fit a screen."""
+    for stage in looked.draft.stages:
+        yield from _long(stage.stage.part, stage.stage.node)
+        for check in stage.checks:
+            yield from _long(check.part, check.node)
+            if check.part.ask is not None and not check.part.because:
+                message = "Who predicts is told why afterwards, and this tells nothing."
+                fix = "Add `because:`."
+                yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
+        for step in stage.steps:
+            yield from _long(step.part, step.node)
+            if step.part.task and not step.part.hints:
+                message, fix = "This task has no hint but the command.", "Add `hints:`."
+                yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
+    faults = looked.root.get("faults")
+    for fault, node in zip(looked.lab.faults, faults.items if faults else (), strict=True):
+        if not fault.hints:
+            message, fix = "This fault has no hint.", "Add `hints:`."
+            yield Found(node, node, message, fix, rule="text-missing")
+
+
+def _long(part: Part, node: Node) -> Iterator[Found]:
+    intro = node.get("intro")
+    lines = [
+        line
+        for written in str(intro.value if intro else "").splitlines()
+        for line in textwrap.wrap(written, WIDTH) or [""]
+    ]
+    if intro and len(lines) > LINES:
+        message = f"An intro of {len(lines)} lines does not fit a screen."
+        fix = f"Write at most {LINES}; `explain` may be longer."
+        yield Found(intro, node, message, fix)
+    for key, most in _LONGEST.items():
+        found = node.get(key) if hasattr(part, key) else None
+        for text in found.texts() if found else ():
+            if len(text.value) > most:
+                message = f"`{key}` has {len(text.value)} characters."
+                yield Found(text, node, message, f"Write at most {most}: it has to fit a screen.")
+
+
+RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
+    "policy": _policies,
+    "parameter": _parameters,
+    "expect": _expectations,
+    "unused": _unused,
+    "error-code": _codes,
+    "proof": _proofs,
+    "idle-undo": _undos,
+    "repeated-claim": _claims,
+    "not-embedded": _served,
+    "text-long": _texts,
+}
+"""Each rule by its name; what it finds may have a narrower one."""

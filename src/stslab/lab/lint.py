@@ -1,0 +1,26 @@
+"""All that is to be said of a lab file: what is wrong, and what its author should think about."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from stslab.errors import InvalidLab
+from stslab.lab.checking.advice import Looked, advice
+from stslab.lab.checking.catalogue import Catalogue
+from stslab.lab.loader import read
+from stslab.lab.reading.allowed import Allowed
+from stslab.lab.reading.problems import Problem, in_order
+from stslab.resources import text_of
+
+
+def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
+    """The errors of the lab in the file ``path``; where there is none, its warnings.
+
+    ``served`` are the calls that the embedded account has.
+    """
+    try:
+        lab, draft = read(path, catalogue)
+    except InvalidLab as bad:
+        listed = [one for one in bad.problems if isinstance(one, Problem)]
+        return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
+    found = advice(Looked(lab, draft, catalogue, served), str(path), Allowed(text_of(path)))
+    return in_order(str(path), [*found])
