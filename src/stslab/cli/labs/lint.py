@@ -26,7 +26,7 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
     Exit code 2 if there is either.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.cli.labs.inside import served
+    from stslab.cli.inside import served
     from stslab.cli.labs.labs import bundled_paths
     from stslab.lab.lint import lint
     from stslab.lab.reading.listing import labs_in
