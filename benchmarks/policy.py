@@ -265,7 +265,7 @@ def _deciding(statements: int, length: int = 400) -> Callable[[], object]:
             {
                 "Effect": "Allow",
                 "Action": "s3:*" + "*e*t" * 8,
-                "Resource": f"arn:aws:s3*:::*a*a*a*a*a*a*a*a*a*a*a?b{chance.random()}",
+                "Resource": f"arn:aws:s3:::*a*a*a*a*a*a*a*a*a*a*a?b{chance.random()}",
             }
             for _ in range(statements)
         ]

@@ -56,6 +56,67 @@ class Names(Enum):
     DENY_OTHERS = "the caller itself, and denies whoever is not the caller (NotPrincipal)"
 
 
+@dataclass(frozen=True)
+class Caller:
+    """The names of who asks: of its account, of the role or user behind it, and its own."""
+
+    account: frozenset[str] = frozenset()
+    behind: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Said:
+    """A statement of the resource's policy about the action, by whom it names."""
+
+    denies: bool
+    negated: bool
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What all statements of the resource's policy say to the caller."""
+
+    denied: bool
+    directly: bool
+    entity: bool
+    account: bool
+
+
+def hear(said: list[Said], who: Who, caller: Caller, *, bounded: bool) -> Heard:
+    """By "AWS JSON policy elements: Principal" and "NotPrincipal"."""
+    grants = [each.names for each in said if not each.denies]
+    alone = who is not Who.ROLE  # a role asks through its sessions
+    return Heard(
+        denied=any(_denies(each, who, caller, bounded=bounded) for each in said if each.denies),
+        directly=any(_everyone(names, who) or (alone and names & caller.own) for names in grants),
+        entity=any(names & (caller.behind | caller.own) for names in grants),
+        account=any(names & caller.account for names in grants),
+    )
+
+
+def _everyone(names: frozenset[str], who: Who) -> bool:
+    """All of them stand under AWS, where a star is everyone but services."""
+    return "*" in names and who is not Who.SERVICE
+
+
+def _denies(said: Said, who: Who, caller: Caller, *, bounded: bool) -> bool:
+    if not said.negated:
+        named = said.names & (caller.account | caller.behind | caller.own)
+        return bool(named) or _everyone(said.names, who)
+    if bounded:
+        return True  # "will always deny any IAM principal that has a permissions boundary"
+    if _everyone(said.names, who):
+        return False
+    # "AWS might validate the account first, and then the user. If an assumed-role user (someone
+    # who is using a role) is being evaluated, AWS might validate the account first, then the
+    # role, and finally the assumed-role user." Of who federated a user it says nothing.
+    behind = frozenset() if who in (Who.FEDERATED, Who.FEDERATED_ROOT) else caller.behind
+    validated = [each for each in (caller.account, behind, caller.own) if each]
+    return not validated or not all(said.names & each for each in validated)
+
+
 class Target(Enum):
     """What is asked for: resources' policies do not weigh the same everywhere."""
 
@@ -79,7 +140,7 @@ class Situation:
     identity: Says
     boundary: Says
     session: Says
-    resource: Names
+    resource: Names | Heard
     scps: tuple[Says, ...] = ()
     rcps: tuple[Says, ...] = ()
 
@@ -100,6 +161,8 @@ def _is_denied(it: Situation) -> bool:
 
 
 def _resource_denies(it: Situation) -> bool:
+    if isinstance(it.resource, Heard):
+        return it.resource.denied
     if it.resource is Names.DENY_EVERYONE:
         return True
     if it.resource is Names.DENY_ACCOUNT:
@@ -188,11 +251,15 @@ def _is_named(it: Situation) -> bool:
 
 
 def _names_account(it: Situation) -> bool:
+    if isinstance(it.resource, Heard):
+        return it.resource.account
     return it.resource in (Names.ACCOUNT, Names.BOTH)
 
 
 def _names_entity(it: Situation) -> bool:
     """By the ARN of its role, or of the user who federated."""
+    if isinstance(it.resource, Heard):
+        return it.resource.entity
     if it.who is Who.ROLE:  # a role asks through its sessions: its own ARN names no session
         return it.resource in _GRANTS_CALLER
     return it.resource is Names.ENTITY
@@ -201,6 +268,8 @@ def _names_entity(it: Situation) -> bool:
 def _names_directly(it: Situation) -> bool:
     """By its own ARN; "*" is no less direct ("... do not limit permissions granted using the
     aws:PrincipalArn condition key with a wildcard in the Principal element": Principal)."""
+    if isinstance(it.resource, Heard):
+        return it.resource.directly
     if it.resource is Names.EVERYONE:
         return True
     if it.resource is Names.EVERYONE_OF_AWS:

@@ -230,7 +230,11 @@ ROWS = {
     ),
     "identity allows, trust unknown": (case(**ASSUME, identity=[allow()]), NO),
     "trust denies": (
-        case(**ASSUME, shared=[grant(aws(ALICE)), refuse(aws(ALICE))], identity=[allow()]),
+        case(
+            **ASSUME,
+            shared=[grant(aws(ALICE), "sts:*"), refuse(aws(ALICE), "sts:*")],
+            identity=[allow()],
+        ),
         NEVER,
     ),
     "identity denies, trust names the user": (
@@ -242,7 +246,9 @@ ROWS = {
         YES,
     ),
     "a service assumes": (
-        case("ec2.amazonaws.com", **ASSUME, shared=[grant({"Service": "ec2.amazonaws.com"})]),
+        case(
+            "ec2.amazonaws.com", **ASSUME, shared=[grant({"Service": "ec2.amazonaws.com"}, "sts:*")]
+        ),
         YES,
     ),
     "a web identity assumes": (
@@ -250,7 +256,7 @@ ROWS = {
             "accounts.google.com",
             "sts:AssumeRoleWithWebIdentity",
             LAB_ROLE,
-            shared=[grant({"Federated": "accounts.google.com"})],
+            shared=[grant({"Federated": "accounts.google.com"}, "sts:*")],
         ),
         YES,
     ),
@@ -259,7 +265,7 @@ ROWS = {
             f"arn:aws:iam::{ACCOUNT}:saml-provider/corp",
             "sts:AssumeRoleWithSAML",
             LAB_ROLE,
-            shared=[grant({"Federated": f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"})],
+            shared=[grant({"Federated": f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"}, "sts:*")],
         ),
         YES,
     ),
@@ -268,7 +274,7 @@ ROWS = {
             "accounts.google.com",
             "sts:AssumeRoleWithWebIdentity",
             LAB_ROLE,
-            shared=[grant({"Federated": "graph.facebook.com"})],
+            shared=[grant({"Federated": "graph.facebook.com"}, "sts:*")],
         ),
         NO,
     ),
@@ -377,10 +383,13 @@ REASONS = [
         "no role trust policy allows the sts:AssumeRole action",
     ),
     (
-        case(**ASSUME, shared=[grant(aws(ACCOUNT))]),
+        case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")]),
         "no identity-based policy allows the sts:AssumeRole action",
     ),
-    (case(**ASSUME, shared=[refuse("*")]), "with an explicit deny in the role trust policy"),
+    (
+        case(**ASSUME, shared=[refuse("*", "sts:*")]),
+        "with an explicit deny in the role trust policy",
+    ),
     (case(identity=[allow()]), "an identity-based policy allows the s3:GetObject action"),
     (
         case(EVE, shared=[grant(aws(EVE))], identity=[allow()], resource_account=ACCOUNT),
@@ -404,11 +413,11 @@ def blocking(found):
 
 
 def test_a_refused_assume_role_names_each_side_that_refuses():
-    both = decide(case(**ASSUME, shared=[grant(aws(EVE))]))
+    both = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:*")]))
     assert blocking(both) == ["role trust policy", "identity-based policy"]
-    trust = decide(case(**ASSUME, shared=[grant(aws(EVE))], identity=[allow()]))
+    trust = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:*")], identity=[allow()]))
     assert blocking(trust) == ["role trust policy"]
-    identity = decide(case(**ASSUME, shared=[grant(aws(ACCOUNT))]))
+    identity = decide(case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")]))
     assert blocking(identity) == ["identity-based policy"]
 
 

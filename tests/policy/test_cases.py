@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.policy.cases import ALICE, BUCKET, allow, case, deny, policy
+from tests.policy.cases import ALICE, BUCKET, LAB_ROLE, allow, aws, case, deny, grant, policy
 
 from stslab.policy.cases import decide, decide_lines
 
@@ -62,6 +62,17 @@ def test_levels_of_an_organization_are_numbered_from_its_root():
     ]
 
 
+def trusting(**changes):
+    """A case of a role whose trust policy has a statement with these elements."""
+    statement = {**grant(aws(ALICE), "sts:AssumeRole"), "Effect": "Deny", **changes}
+    used = {name: value for name, value in statement.items() if value is not None}
+    return case(action="sts:AssumeRole", resource=LAB_ROLE, shared=[used])
+
+
+def test_a_roles_resource_policy_is_its_trust_policy():
+    assert decide(trusting(Effect="Allow"))["layers"][0]["layer"] == "role trust policy"
+
+
 UNREADABLE = [
     ({}, "'action'"),
     (case(action="GetObject"), "not of the form service:Operation"),
@@ -92,6 +103,10 @@ UNREADABLE = [
     (case(identity=[allow(Principal="*")]), "should not specify a principal"),
     (case(shared=[allow()]), "Missing required field Principal"),
     (case(identity_policies=['{"Statement": []']), "invalid Json"),
+    # "Creating a role trust policy", "Role trust policy syntax error" of the policy checks
+    (trusting(Resource="*"), "Has prohibited field Resource"),
+    (trusting(Principal=None, NotPrincipal=aws(ALICE)), "Has prohibited field NotPrincipal"),
+    (trusting(Action="s3:GetObject"), "may only specify STS AssumeRole actions"),
 ]
 
 

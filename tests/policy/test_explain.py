@@ -95,11 +95,6 @@ def test_long_lists_and_absent_keys_stay_readable():
 TRUSTED = grant(aws("111122223333"), "sts:AssumeRole")
 FOUND = [
     (PolicyKind.TRUST, grant(aws(ALICE), "sts:AssumeRole"), "names-principal"),
-    (
-        PolicyKind.RESOURCE,
-        {"Effect": "Allow", "NotPrincipal": aws(ALICE), "Action": "s3:GetObject"},
-        "not-principal-allow",
-    ),
     (PolicyKind.RESOURCE, grant("*", "s3:GetObject"), "everyone"),
     (
         PolicyKind.TRUST,

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -23,7 +24,17 @@ from tests.policy.cases import (
     policy,
     refuse,
 )
-from tests.policy.plain_reading import Names, Says, Situation, Target, Who, read
+from tests.policy.plain_reading import (
+    Caller,
+    Names,
+    Said,
+    Says,
+    Situation,
+    Target,
+    Who,
+    hear,
+    read,
+)
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 
@@ -128,15 +139,18 @@ def _pairs() -> Iterator[tuple[Who, Target]]:
             yield who, target
 
 
-def _decided(situation: Situation) -> str:
+def _decided(situation: Situation, principal=None, shared=None) -> str:
     """What the engine says, from real policies."""
     target, who = situation.target, situation.who
+    if isinstance(situation.resource, Names):
+        shared = _shared(who, target, situation.resource)
     action, resource = _TARGETS[target]
     account = ACCOUNT if situation.same_account else OTHER
-    request = Request(_PRINCIPALS[who], action, resource.format(account), resource_account=account)
+    asks = principal or _PRINCIPALS[who]
+    request = Request(asks, action, resource.format(account), resource_account=account)
     policies = Policies(
         identity=_own(PolicyKind.IDENTITY, target, situation.identity) or (),
-        resource=_shared(who, target, situation.resource),
+        resource=shared,
         boundaries=_own(PolicyKind.BOUNDARY, target, situation.boundary),
         session=_own(PolicyKind.SESSION, target, situation.session),
         scps=[_own(PolicyKind.SCP, target, level) or () for level in situation.scps],
@@ -203,6 +217,107 @@ def _shared_by(who: Who, names: Names) -> list[dict]:
     if who is Who.SERVICE:
         statements[Names.DENY_OTHERS][1] = {"Effect": "Deny", "NotPrincipal": caller}
     return statements[names]
+
+
+_IDS = {Who.USER: "AIDACKCEVSQ6C2EXAMPLE", Who.SESSION: "AROADBQP57FF2AEXAMPLE"}
+_NAMED = {  # each caller by every name that it has
+    Who.USER: Caller(frozenset((ACCOUNT, ROOT)), own=frozenset((ALICE, _IDS[Who.USER]))),
+    Who.ROLE: Caller(frozenset((ACCOUNT, ROOT)), own=frozenset((ROLE, _IDS[Who.SESSION]))),
+    Who.SESSION: Caller(
+        frozenset((ACCOUNT, ROOT)), frozenset((ROLE, _IDS[Who.SESSION])), frozenset((SESSION,))
+    ),
+    Who.FEDERATED: Caller(frozenset((ACCOUNT, ROOT)), frozenset((ALICE,)), frozenset((FEDERATED,))),
+    Who.FEDERATED_ROOT: Caller(frozenset((ACCOUNT, ROOT)), own=frozenset((FEDERATED,))),
+    Who.ROOT: Caller(own=frozenset((ACCOUNT, ROOT))),
+    Who.SERVICE: Caller(own=frozenset((_HOST,))),
+    Who.ANONYMOUS: Caller(),
+    Who.LINKED: Caller(
+        frozenset((ACCOUNT, ROOT)), frozenset((_LINKED_ROLE,)), frozenset((_LINKED_SESSION,))
+    ),
+}
+_HOSTS = (_HOST, "lambda.amazonaws.com")
+_NAMES = sorted(
+    {*_OTHERS["AWS"], *_HOSTS, "*", "AIDACKCEVSQ6C2OTHER01"}.union(
+        *(each.account | each.behind | each.own for each in _NAMED.values())
+    )
+)
+_KNOWN_BY_ID = {
+    **_PRINCIPALS,
+    Who.USER: replace(_PRINCIPALS[Who.USER], user_id=_IDS[Who.USER]),
+    Who.ROLE: replace(_PRINCIPALS[Who.ROLE], user_id=_IDS[Who.SESSION]),
+    Who.SESSION: replace(_PRINCIPALS[Who.SESSION], user_id=f"{_IDS[Who.SESSION]}:night"),
+}
+
+
+def _made_up(chosen: random.Random, who: Who, target: Target) -> tuple[Situation, list[Said]]:
+    """A situation whose resource's policy names whom it likes, in whatever form."""
+    own = _NAMED[who]
+    near = [*own.account, *own.behind, *own.own] or ["*"]
+    said = []
+    for _ in range(chosen.randint(0, 3)):
+        denies = chosen.random() < 0.4
+        negated = denies and target is not Target.ROLE and chosen.random() < 0.7
+        names = chosen.sample(near, chosen.randint(0, len(near)))
+        names += chosen.sample(_NAMES, chosen.randint(0 if names else 1, 2))
+        said.append(Said(denies, negated, frozenset(names)))
+    boundary = Says.ABSENT if who in _NO_BOUNDARY else chosen.choice(list(Says))
+    levels = [chosen.choice(list(Says)) for _ in range(chosen.randint(0, 4))]
+    scps = [chosen.choice([Says.ALLOW, Says.ALLOW, Says.ALLOW, each]) for each in levels]
+    rcps = [chosen.choice(_RCPS)[:1] for _ in range(chosen.randint(0, 3))]
+    situation = Situation(
+        who,
+        chosen.random() < 0.6,
+        target,
+        Says.ABSENT if who in _NO_IDENTITY else chosen.choice([Says.ALLOW, *Says]),
+        boundary,
+        Says.ABSENT if who in _NO_SESSION_POLICY else chosen.choice([Says.ALLOW, *Says]),
+        hear(said, who, own, bounded=boundary is not Says.ABSENT),
+        tuple(scps),
+        tuple(one for each in rcps for one in each),
+    )
+    return situation, said
+
+
+def _written(said: Said, target: Target) -> dict:
+    hosts, names = said.names.intersection(_HOSTS), said.names.difference(_HOSTS)
+    principal = {"AWS": sorted(names), "Service": sorted(hosts)}
+    return {
+        "Effect": "Deny" if said.denies else "Allow",
+        "NotPrincipal" if said.negated else "Principal": {
+            kind: each for kind, each in principal.items() if each
+        },
+        "Action": _TARGETS[target][0],
+        **({} if target is Target.ROLE else {"Resource": "*"}),
+    }
+
+
+def _compare_made_up(seed: str, number: int) -> Counter:
+    chosen = random.Random(seed)
+    pairs = list(_pairs())
+    outcomes: Counter = Counter()
+    for _ in range(number):
+        who, target = chosen.choice(pairs)
+        situation, said = _made_up(chosen, who, target)
+        statements = [_written(each, target) for each in said]
+        kind = PolicyKind.TRUST if target is Target.ROLE else PolicyKind.RESOURCE
+        shared = NamedPolicy("r", parse(policy(*statements), kind)) if said else None
+        wanted, found = read(situation), _decided(situation, _KNOWN_BY_ID[who], shared)
+        assert found == wanted, (situation, statements)
+        outcomes[wanted, any(each.negated for each in said)] += 1
+    return outcomes
+
+
+def test_made_up_policies_of_resources_are_decided_as_the_pages_read():
+    """Root, NotPrincipal, levels of SCPs and RCPs, unique ids, services, sessions by name."""
+    outcomes = _compare_made_up("quick", 3000)
+    assert len(outcomes) == 6
+    assert min(outcomes.values()) > 30
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(8))
+def test_made_up_policies_of_resources_are_decided_as_the_pages_read_throughout(seed):
+    assert len(_compare_made_up(f"soak {seed}", 60_000)) == 6
 
 
 def _compare(situations):

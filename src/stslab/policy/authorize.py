@@ -71,22 +71,13 @@ def authorize(request: Request, policies: Policies) -> Decision:
     if services.needs_no_permission(question):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
-    same_account = in_one_account(request, arn)
+    same_account = request.principal.member and request.owner == request.principal.account
     layers = _read_layers(question, policies, same_account=same_account)
     controls, resource, identity, limits = layers
     outcome, reason = _decide(question, layers, same_account=same_account)
     if policies.resource is None and not resource.blocks:
         return Decision(outcome, reason, [*controls, *identity, *limits], question)
     return Decision(outcome, reason, [*controls, resource, *identity, *limits], question)
-
-
-def in_one_account(request: Request, arn: arns.Arn | None) -> bool:
-    """Whether who asks and what is asked for belong to the same account."""
-    principal = request.principal
-    owner = request.resource_account
-    if owner is None and arn is not None and arns.ACCOUNT.fullmatch(arn.account):
-        owner = arn.account
-    return principal.member and (owner or principal.account) == principal.account
 
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:

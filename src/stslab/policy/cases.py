@@ -71,22 +71,33 @@ def decision(case: Mapping[str, Any]) -> Decision:
     return authorize(_request(case), _policies(case))
 
 
-def decide_lines(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+def decide_lines(
+    lines: Iterable[str], first: int = 1, *, decisions_only: bool = False
+) -> Iterator[tuple[str, bool]]:
     """Decide JSON Lines, one by one, as they come: (JSON text, whether it could be read).
 
-    Empty lines are passed over.
+    Empty lines are passed over; ``first`` is the number of the first. With ``decisions_only``
+    reasons and layers are left out.
     """
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         if line and not line.isspace():
-            yield _decide_line(line, number)
+            yield _decide_line(line, number, decisions_only=decisions_only)
 
 
-def _decide_line(line: str, number: int) -> tuple[str, bool]:
+def decide_chunk(first: int, lines: Sequence[str], decisions_only: bool) -> tuple[str, bool]:
+    """The same of several lines at once: (all answers, whether all could be read)."""
+    found = list(decide_lines(lines, first, decisions_only=decisions_only))
+    return "\n".join(text for text, _ in found), all(readable for _, readable in found)
+
+
+def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, bool]:
     identifier = None
     try:
         case = _object(_json(line))
         identifier = case.get("id")
-        return json_text({"id": identifier, **decision(case).as_dict()}), True
+        decided = decision(case)
+        told = {"decision": decided.outcome} if decisions_only else decided.as_dict()
+        return json_text({"id": identifier, **told}), True
     except PolicyError as error:
         problem = _sentence(error)
     except (ValueError, RecursionError) as error:
@@ -240,14 +251,22 @@ def _scalar(key: str, value: object) -> str:
 def _policies(case: Mapping[str, Any]) -> Policies:
     """The policies; a list that is empty is none, as if it were not there."""
     resource = case.get("resource_policy")
+    kind = kind_of_resource_policy(case["resource"])
     return Policies(
         _each_named(case, "identity_policies", PolicyKind.IDENTITY) or (),
-        None if resource is None else _named(resource, PolicyKind.RESOURCE, 0),
+        None if resource is None else _named(resource, kind, 0),
         _each_named(case, "permissions_boundaries", PolicyKind.BOUNDARY),
         _each_named(case, "session_policies", PolicyKind.SESSION),
         _levels(case, "service_control_policies", PolicyKind.SCP),
         _levels(case, "resource_control_policies", PolicyKind.RCP),
     )
+
+
+def kind_of_resource_policy(resource: str) -> PolicyKind:
+    """A role has one resource-based policy, its trust policy ("IAM role trust policies")."""
+    arn = arns.split(resource)
+    of_role = arn is not None and arn.service == "iam" and arn.resource.startswith("role/")
+    return PolicyKind.TRUST if of_role else PolicyKind.RESOURCE
 
 
 def _levels(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from stslab.policy.arn import account_of
 from stslab.policy.principal import Principal
 
 Value = str | tuple[str, ...]
@@ -16,9 +17,9 @@ class Request(NamedTuple):
     """What is to be decided: may ``principal`` do ``action`` to ``resource``?
 
     ``resource`` is an ARN, or ``*`` for an action that has no resource. ``context`` maps
-    condition keys to a value, or to several; what follows from the principal is added to it
-    and need not be given. ``resource_account`` owns the resource: by default the account in
-    its ARN, and the principal's where that names none.
+    condition keys to a value, or to several; what follows from the principal and from the
+    resource's account is added to it and need not be given. ``resource_account`` owns the
+    resource: by default the account in its ARN, and the principal's where that names none.
     """
 
     principal: Principal
@@ -26,6 +27,11 @@ class Request(NamedTuple):
     resource: str
     context: Mapping[str, str | Sequence[str]] = _NOTHING
     resource_account: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """Whose the resource is."""
+        return self.resource_account or account_of(self.resource) or self.principal.account
 
 
 class Context:
@@ -55,7 +61,7 @@ class Context:
         return None if value == () else value
 
     def _read(self) -> Mapping[str, Value]:
-        """By lower-case name; what is given wins over what follows from the principal."""
+        """By lower-case name; what is given wins over what follows."""
         principal, _, _, context, _ = self._request
         given: dict[str, Value] = {
             key: value if isinstance(value, str) else tuple(value) for key, value in context.items()
@@ -64,7 +70,7 @@ class Context:
         if len(lower) != len(given):
             self._twins = given
             lower = {key.lower(): given[key] for key in reversed(given)}
-        return {**principal.context, **lower}
+        return {**principal.context, "aws:resourceaccount": self._request.owner or (), **lower}
 
     def single(self, key: str) -> str | None:
         """What a policy variable stands for; a multivalued key can't be one."""

@@ -83,16 +83,10 @@ def _names_entity(statement: Statement, policy: Policy) -> Iterator[str]:
             )
 
 
-def _not_principal(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """As "AWS JSON policy elements: NotPrincipal" warns."""
-    if statement.allows and statement.principal is not None and statement.principal.negated:
-        yield "NotPrincipal with Allow allows everyone else, anonymous callers included."
-
-
 def _everyone(statement: Statement, policy: Policy) -> Iterator[str]:
     """As "AWS JSON policy elements: Principal" warns, under "All principals"."""
     principal = statement.principal
-    if statement.allows and principal is not None and principal.public and not principal.negated:
+    if statement.allows and principal is not None and principal.public:
         if not statement.conditions:
             yield "It allows everyone, and no condition limits whom."
         elif policy.kind is PolicyKind.TRUST:
@@ -282,7 +276,6 @@ _Rule = Callable[[Statement, Policy], Iterator[str]]
 
 _RULES: Final[dict[str, _Rule]] = {
     "names-principal": _names_entity,
-    "not-principal-allow": _not_principal,
     "everyone": _everyone,
     "if-exists-idle": _if_exists,
     "for-all-values-allow": _for_all_values,

@@ -107,6 +107,8 @@ def test_notes_follow_the_decision(simulate):
         (["--cases", "-", "--principal", ALICE], "--principal is not for --cases"),
         (["--cases", "-", "--session-policy", "bad.json"], "--session-policy is not for --cases"),
         (["--cases", "-", "--service-linked"], "--service-linked is not for --cases"),
+        (["--principal", ALICE, "--jobs", "2"], "--jobs is for --cases"),
+        (["--decisions-only"], "--decisions-only is for --cases"),
         ([*ASKED, "--action", "GetObject"], "'GetObject' is not an action"),
         ([*ASKED, "--action", "s3:Get*"], "'s3:Get*' is not an action"),
         ([*ASKED, "--action", "s3:"], "'s3:' is not an action"),
@@ -181,6 +183,37 @@ def test_cases_that_can_all_be_read_exit_0_from_a_file(tmp_path):
     done = stslab("--cases", str(file), stdin=b"", tmp_path=tmp_path)
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == list(range(200))
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--decisions-only"]])
+def test_jobs_change_nothing_in_what_is_answered(more, tmp_path):
+    """Chunks of lines are in order, and know the numbers of their lines."""
+    lines = [json.dumps(case(id=each, identity=[allow()] * (each % 2))) for each in range(900)]
+    lines[300], lines[301], lines[800] = "", "{", '{"id": "\udcff"}'
+    stdin = "\n".join(lines).encode(errors="surrogateescape")
+    alone = stslab("--cases", "-", *more, stdin=stdin, tmp_path=tmp_path)
+    for jobs in ("2", "3"):
+        shared = stslab("--cases", "-", "--jobs", jobs, *more, stdin=stdin, tmp_path=tmp_path)
+        assert (shared.stdout, shared.stderr) == (alone.stdout, b"")
+        assert shared.returncode == alone.returncode == 2
+    assert b"Line 302 is no JSON" in alone.stdout
+
+
+def test_decisions_only_leaves_out_why(tmp_path):
+    stdin = b"%b\n{}" % json.dumps(case(id=7, identity=[allow()])).encode()
+    done = stslab("--cases", "-", "--decisions-only", stdin=stdin, tmp_path=tmp_path)
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert first == {"id": 7, "decision": "Allowed"}
+    assert set(second) == {"id", "error"}
+
+
+def test_a_reader_that_goes_away_ends_the_workers(tmp_path):
+    file = tmp_path / "cases.jsonl"
+    file.write_text(f"{json.dumps(case())}\n" * 5000)
+    command = f"{sys.executable} -m stslab simulate --cases {file} --jobs 2 | head -1 | wc -l"
+    environ = {**os.environ, "STSLAB_HOME": str(tmp_path / "home")}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, env=environ)
+    assert (done.stdout.strip(), done.stderr) == (b"1", b"")
 
 
 def test_each_answer_comes_before_the_next_case_is_given(tmp_path):

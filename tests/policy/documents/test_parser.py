@@ -202,7 +202,7 @@ ACCEPTED = [
     *(
         (IDENTITY, document(changed(GOOD, Resource=resource)))
         for resource in (
-            "arn:aws:s3*",
+            "arn:aws:s3:*",
             "arn:*",
             "arn:aws-us-gov:s3:::b",
             "arn:*:s3:::b",
@@ -222,7 +222,12 @@ ACCEPTED = [
         ),
     ),
     (RESOURCE, document(changed(GOOD, Sid="with space", Principal={"CanonicalUser": "79a5"}))),
-    (RESOURCE, document(changed(GOOD, Resource=OMIT, NotPrincipal={"AWS": "*"}))),
+    (
+        RESOURCE,
+        document(
+            changed(GOOD, Effect="Deny", Resource=OMIT, NotPrincipal={"AWS": "*"}),
+        ),
+    ),
     (RCP, document(changed(GOOD, Effect="Deny", Principal="*"))),
     (SCP, document(changed(GOOD, Action=OMIT, NotAction="iam:*"))),
     (SESSION, document(GOOD)),

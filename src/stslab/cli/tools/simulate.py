@@ -3,10 +3,12 @@
 import gc
 import os
 import re
+import signal
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 _UNREADABLE_CASES = 2
+_CHUNK = 256  # lines that a worker decides at once
+_SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9-]+")
@@ -50,7 +54,13 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 @click.option("--service-linked", is_flag=True, help="The principal is a service-linked role.")
 @json_option("The decision as JSON.")
 @click.option("--cases", type=_File, help="Decide many cases: a file of JSON Lines, or -.")
-def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
+@click.option("--decisions-only", is_flag=True, help="Of --cases: no reasons, which is faster.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, help="Of --cases: processes at once."
+)
+def command(
+    *, cases: Path | None, decisions_only: bool, jobs: int, as_json: bool, **asked: Any
+) -> int:
     """Decide whether policies allow a request, offline, and explain the decision.
 
     A FILE is a policy's JSON, or - for stdin. Give --context several times for several keys;
@@ -59,7 +69,10 @@ def command(*, cases: Path | None, as_json: bool, **asked: Any) -> int:
     """
     if cases is not None:
         _check_alone(asked)
-        return _simulate_cases(cases)
+        return _simulate_cases(cases, jobs, decisions_only=decisions_only)
+    if decisions_only or jobs > 1:
+        flag = "decisions-only" if decisions_only else "jobs"
+        raise UsageError(f"--{flag} is for --cases.", "Give --cases FILE, or leave it out.")
     decision, policies = _decide(asked)
     if as_json:
         import json
@@ -82,17 +95,56 @@ def _check_alone(asked: Mapping[str, Any]) -> None:
         )
 
 
-def _simulate_cases(path: Path) -> int:
-    """Stream: each case is answered before the next is read."""
+def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
+    """Stream: each case, or with jobs each chunk, is answered before later ones are read."""
     from stslab.policy.cases import decide_lines
 
     all_readable = True
-    with _opened(path) as lines, _seldom_collected():
-        at_once = not _is_file(lines)
-        for line, readable in decide_lines(_read_from(lines, path)):
-            _write(line, at_once)
+    with _opened(path) as stream, _seldom_collected():
+        at_once = not _is_file(stream)
+        lines = _read_from(stream, path)
+        if jobs == 1:
+            answers = decide_lines(lines, decisions_only=decisions_only)
+        else:
+            answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
+        for text, readable in answers:
+            _write(text, at_once)
             all_readable = all_readable and readable
     return 0 if all_readable else _UNREADABLE_CASES
+
+
+def _decided_by_workers(
+    lines: Iterator[str], jobs: int, *, decisions_only: bool
+) -> Iterator[tuple[str, bool]]:
+    """Chunks of the lines, decided by worker processes; the answers come in the lines' order."""
+    from collections import deque
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    from stslab.policy.cases import decide_chunk
+
+    waiting: deque[Future[tuple[str, bool]]] = deque()
+    first = 1
+    with ProcessPoolExecutor(jobs, initializer=_begin_worker) as pool:
+        try:
+            while (chunk := list(islice(lines, _CHUNK))) or waiting:
+                if chunk:
+                    waiting.append(pool.submit(decide_chunk, first, chunk, decisions_only))
+                    first += len(chunk)
+                if not chunk or len(waiting) > 2 * jobs:
+                    text, readable = waiting.popleft().result()
+                    if text:
+                        yield text, readable
+        except BrokenProcessPool as error:
+            raise StslabError(
+                "A worker process was ended.", "Try again with fewer --jobs."
+            ) from error
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the first process's business, which ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(*_SELDOM)
 
 
 def _write(line: str, at_once: bool) -> None:
@@ -119,7 +171,7 @@ def _seldom_collected() -> Iterator[None]:
     """Decisions make no reference cycles: looking for them takes a third of the time."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*_SELDOM)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
 from stslab.policy.context import Context, Value
 from stslab.policy.patterns.glob import glob
+from stslab.policy.remembered import remembered
 
 _IF_EXISTS: Final = "ifexists"
 
@@ -33,6 +34,7 @@ class Test:
     if_exists: bool
 
 
+@remembered(256)
 def read_test(written: str) -> Test | None:
     """What ``written`` asks, or None where IAM knows no such operator.
 

@@ -22,6 +22,7 @@ from stslab.policy.vocabulary import PolicyKind
 SYNTAX: Final = "Syntax errors in policy."
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 _NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
+_NO_SERVICE: Final = "Resource vendor must be fully qualified and cannot contain regexes."
 _BETWEEN: Final = "\0"
 _AN_ACTION: Final = r"(?:[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:\0]*|\*)"
 _ACTION: Final = re.compile(_AN_ACTION)
@@ -33,7 +34,8 @@ _PROVIDER: Final = re.compile(
 _SERVICE, _REGION = 2, 3
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual: whatever does not look so is looked at more closely.
-_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:]*:[^:]*:[^:]*:.*", re.DOTALL)
+_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:*?]*:[^:]*:[^:]*:.*", re.DOTALL)
+_WILDCARD: Final = re.compile(r"[*?]")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 
 
@@ -102,22 +104,25 @@ def resources(name: str, value: object, kind: PolicyKind) -> Sequence[str]:
     found = texts(value, name)
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
-    if kind is not PolicyKind.RESOURCE:
-        for each in found:
-            if not _ARN.fullmatch(each):
-                _refuse_arn(each)
+    for each in found:
+        if not _ARN.fullmatch(each):
+            _refuse_arn(each, kind)
     return found
 
 
-def _refuse_arn(text: str) -> None:
+def _refuse_arn(text: str, kind: PolicyKind) -> None:
     """What is wrong with a resource that is no ARN as it should be; ``*`` is one.
 
     The messages are those that users of IAM report. A ``*`` at the end may stand for the parts
-    that are missing ("IAM JSON policy elements: Resource").
+    that are missing, but none for the service ("IAM JSON policy elements: Resource").
     """
     if not text.strip("*"):
         return
     parts = text.split(":", ARN_SEPARATORS)
+    if parts[0] == "arn" and len(parts) > _SERVICE and _WILDCARD.search(parts[_SERVICE]):
+        raise MalformedPolicy(_NO_SERVICE, f": {text}")
+    if kind is PolicyKind.RESOURCE:
+        return  # whose services check their own
     if parts[0] != "arn" or (len(parts) <= ARN_SEPARATORS and not text.endswith("*")):
         raise MalformedPolicy(f'Resource {text} must be in ARN format or "*".')
     if len(parts) > _REGION and parts[_SERVICE] == "iam" and parts[_REGION].strip("*"):

@@ -115,6 +115,8 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
         raise MalformedPolicy(SYNTAX, f" {problem}: it is 'Allow' or 'Deny'.")
+    if effect == "Allow" and names.principal == "NotPrincipal":
+        raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
     if "Sid" in source:
         _check_sid(source["Sid"], kind)
     resource = names.resource

@@ -23,6 +23,20 @@ class Level(IntEnum):
     DIRECT = 3
     EVERYONE = 4
 
+    __hash__ = int.__hash__  # Enum's own is a Python function: too slow for each decision
+
+
+_EXCEPTED: Final = {
+    PrincipalKind.USER: {Level.ACCOUNT, Level.DIRECT},
+    PrincipalKind.ROLE: {Level.ACCOUNT, Level.ISSUER},
+    PrincipalKind.SESSION: {Level.ACCOUNT, Level.ISSUER, Level.DIRECT},
+    PrincipalKind.FEDERATED_USER: {Level.ACCOUNT, Level.DIRECT},
+    PrincipalKind.ROOT: {Level.DIRECT},
+    PrincipalKind.SERVICE: {Level.DIRECT},
+    PrincipalKind.PROVIDER: {Level.DIRECT},
+    PrincipalKind.ANONYMOUS: {Level.EVERYONE},
+}
+"""How a NotPrincipal names those whom it excepts ("AWS JSON policy elements: NotPrincipal")."""
 
 _UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
 _ROOT: Final = "root"
@@ -42,15 +56,19 @@ class PrincipalElement:
         self.negated = name[0] == "N"
 
     def level(self, principal: Principal) -> Level:
-        """How closely the element names ``principal``; a NotPrincipal names all but its own."""
-        closest = Level.EVERYONE if self.names is None else self._closest(principal)
-        if not self.negated:
-            return closest
-        return Level.EVERYONE if closest is Level.NONE else Level.NONE
+        """How closely the element names ``principal``.
 
-    def _closest(self, principal: Principal) -> Level:
-        levels = [_LEVELS[kind](name, principal) for kind, name in self.names or ()]
-        return max(levels, default=Level.NONE)
+        A NotPrincipal names all but those of whom it has each ARN: the account's and the user's,
+        or the account's, the role's and the session's.
+        """
+        if self.names is None:
+            levels = {Level.EVERYONE}
+        else:
+            levels = {_LEVELS[kind](name, principal) for kind, name in self.names}
+        if not self.negated:
+            return max(levels, default=Level.NONE)
+        excepted = Level.EVERYONE in levels or levels >= _EXCEPTED[principal.kind]
+        return Level.NONE if excepted else Level.EVERYONE
 
     @property
     def public(self) -> bool:
