@@ -63,11 +63,7 @@ class Head:
 
 
 def read_head(stream: Reader) -> Head | None:
-    """Read one request's head; None where the client closed before it sent anything.
-
-    Raises:
-        Malformed: it is no request that means one thing only.
-    """
+    """Read one request's head; None where the client closed before it sent anything."""
     line = stream.readline(MAX_REQUEST_LINE + 1)
     if line == b"\r\n":  # RFC 9112, 2.2: one empty line before a request is to be ignored
         line = stream.readline(MAX_REQUEST_LINE + 1)
@@ -83,11 +79,7 @@ def read_head(stream: Reader) -> Head | None:
 
 
 def parse_query(raw: str) -> Pairs:
-    """The decoded pairs of a query string or of a form, in their order.
-
-    Raises:
-        Malformed: an escape is no escape, or does not give UTF-8.
-    """
+    """The decoded pairs of a query string or of a form, in their order."""
     if _BAD_ESCAPE.search(raw):
         raise Malformed("400 Bad Request", "The query string has a broken escape.")
     try:
@@ -100,11 +92,7 @@ def parse_query(raw: str) -> Pairs:
 
 
 def read_body(stream: Reader, length: int | None) -> bytes:
-    """Read the body: ``length`` bytes, or chunks where that is None.
-
-    Raises:
-        Malformed: the chunks are no chunks, there are too many of them, or the body ends early.
-    """
+    """Read the body: ``length`` bytes, or chunks where that is None."""
     if length is None:
         return _read_chunks(stream)
     body = stream.read(length) if length else b""

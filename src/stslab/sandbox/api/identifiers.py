@@ -29,7 +29,6 @@ def unique_id(prefix: str, account: str) -> str:
 
 
 def secret_access_key() -> str:
-    """A new secret of 40 characters."""
     return base64.b64encode(secrets.token_bytes(30)).decode()
 
 

@@ -43,7 +43,6 @@ class HttpRequest:
         return tuple(value for key, value in self.headers if key.lower() == wanted)
 
     def has_header(self, name: str) -> bool:
-        """Whether a header of this name was sent, even an empty one."""
         return bool(self.header_values(name))
 
     def argument(self, name: str, default: str = "") -> str:

@@ -57,10 +57,8 @@ Replace = Callable[[str], str]
 def kept(text: str, view: View) -> str:
     """The document to keep: each user's or role's ARN replaced by its unique id.
 
-    ``view`` is what the rest of AWS knows of IAM: see :meth:`Judge.seen`.
-
-    Raises:
-        ApiFault: MalformedPolicyDocument: it names a principal that does not exist.
+    A principal that does not exist in ``view``, which is what the rest of AWS knows of IAM, is
+    malformed.
     """
     return _replaced(text, lambda name: _id_of(name, view))
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, roles, shapes
 from stslab.sandbox.iam.shapes import Members, Pathed, Uses
 from stslab.sandbox.state.identities import (
@@ -56,7 +55,7 @@ _QUOTAS = {
 
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
-    """GetAccountSummary: what there is, and how much there may be."""
+    """What there is, and how much there may be."""
     account = request.account
     policies = list(view.all(ManagedPolicy, account))
     counts = {
@@ -79,7 +78,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
 
 
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
-    """GetAccountAuthorizationDetails, in pages over all kinds of entities together."""
+    """In pages over all kinds of entities together."""
     wanted = request.params.get("Filter")
     entries = [
         (member, partial(show, entity))
@@ -152,13 +151,13 @@ def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
-    """ListAccountAliases: one at most."""
+    """One at most."""
     alias = lookups.account(view, request.account).alias
     return shapes.page("AccountAliases", [alias] if alias else [], request.params, str)
 
 
 def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateAccountAlias, in place of any before; no two accounts have the same."""
+    """In place of any before; no two accounts have the same."""
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
@@ -190,7 +189,7 @@ Row = dict[str, str]
 
 
 def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
-    """GenerateCredentialReport: it is ready at once, and says so when asked again."""
+    """It is ready at once, and says so when asked again."""
     account = lookups.account(tx, request.account)
     report = CredentialReport(request.now, _report(tx, account, request.now))
     tx.put(replace(account, credential_report=report))
@@ -203,7 +202,7 @@ def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_credential_report(view: View, request: ApiRequest) -> Answer:
-    """GetCredentialReport: the one that was generated last."""
+    """The one that was generated last."""
     report = lookups.account(view, request.account).credential_report
     if report is None:
         raise ApiFault("ReportNotPresent", "No credential report is present.", _GONE)
@@ -278,16 +277,3 @@ def _stamp(at: datetime) -> str:
 
 def _flag(value: object) -> str:
     return "true" if value else "false"
-
-
-READS: Reads = {
-    "GetAccountAuthorizationDetails": get_account_authorization_details,
-    "GetAccountSummary": get_account_summary,
-    "GetCredentialReport": get_credential_report,
-    "ListAccountAliases": list_account_aliases,
-}
-WRITES: Writes = {
-    "CreateAccountAlias": create_account_alias,
-    "DeleteAccountAlias": delete_account_alias,
-    "GenerateCredentialReport": generate_credential_report,
-}

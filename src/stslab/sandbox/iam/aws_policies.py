@@ -74,11 +74,7 @@ def _id(name: str) -> str:
 
 
 def require() -> None:
-    """Find out, when the account is opened, whether there are any.
-
-    Raises:
-        SandboxError: their file is not where moto has it.
-    """
+    """Find out, when the account is opened, whether there are any; SandboxError if not."""
     if not _source().is_file():
         raise _lacking()
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import AccessKey, LoginProfile, User
@@ -23,7 +22,7 @@ _NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
 
 
 def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateAccessKey: two a user at most; the secret is shown this once."""
+    """Two a user at most; the secret is shown this once."""
     user = _owner(tx, request)
     faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(_keys(tx, request, user)))
     key = AccessKey(
@@ -47,7 +46,7 @@ def list_access_keys(view: View, request: ApiRequest) -> Answer:
 
 
 def update_access_key(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateAccessKey: Active or Inactive, at once."""
+    """Active or Inactive, at once."""
     key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
     if status == "Expired":
         raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
@@ -209,8 +208,8 @@ def _shown(user: User, login: LoginProfile) -> Members:
     }
 
 
-def get_password_policy(view: View, request: ApiRequest) -> Answer:
-    """GetAccountPasswordPolicy: the account's own, where there is one."""
+def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
+    """The account's own, where there is one."""
     policy = _own_policy(view, request)
     shown = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
     absent = {name: None for name in _ABSENT_WHERE_ZERO if not shown[name]}
@@ -218,15 +217,15 @@ def get_password_policy(view: View, request: ApiRequest) -> Answer:
     return {"PasswordPolicy": shapes.filled({**shown, **expires, **absent})}
 
 
-def update_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateAccountPasswordPolicy: what is left out gets its default."""
+def update_account_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
+    """What is left out gets its default."""
     given = {member: request.params.get(name) for name, member in _MEMBERS.items()}
     policy = PasswordPolicy(**shapes.filled(given))
     tx.put(replace(lookups.account(tx, request.account), password_policy=policy))
     return {}
 
 
-def delete_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
     _own_policy(tx, request)
     tx.put(replace(lookups.account(tx, request.account), password_policy=None))
     return {}
@@ -239,21 +238,3 @@ def _own_policy(view: View, request: ApiRequest) -> PasswordPolicy:
             f"The Password Policy with domain name {request.account} cannot be found."
         )
     return policy
-
-
-READS: Reads = {
-    "GetAccessKeyLastUsed": get_access_key_last_used,
-    "GetAccountPasswordPolicy": get_password_policy,
-    "GetLoginProfile": get_login_profile,
-    "ListAccessKeys": list_access_keys,
-}
-WRITES: Writes = {
-    "CreateAccessKey": create_access_key,
-    "CreateLoginProfile": create_login_profile,
-    "DeleteAccessKey": delete_access_key,
-    "DeleteAccountPasswordPolicy": delete_password_policy,
-    "DeleteLoginProfile": delete_login_profile,
-    "UpdateAccessKey": update_access_key,
-    "UpdateAccountPasswordPolicy": update_password_policy,
-    "UpdateLoginProfile": update_login_profile,
-}

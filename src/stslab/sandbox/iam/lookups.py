@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import (
@@ -14,16 +14,16 @@ from stslab.sandbox.state.identities import (
     ManagedPolicy,
     MfaDevice,
     OidcProvider,
-    PolicyVersion,
     Role,
     SamlProvider,
     User,
 )
-from stslab.sandbox.state.record import Record
+from stslab.sandbox.state.record import Named, Record
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Transaction, View
 
 R = TypeVar("R", bound=Record)
+N = TypeVar("N", bound=Named)
 SERVICE_PATH = "/aws-service-role/"
 """The path of service-linked roles."""
 _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
@@ -41,7 +41,8 @@ class _Kind:
 
     ``key`` makes the record's key of that. Names differ by more than case, and yet a request
     must have the right case. ``lacking`` is what IAM says where there is none, ``taken`` where
-    there is one already; ``quota`` is how IAM calls the most that an account may have.
+    there is one already; ``quota`` is how IAM calls the most that an account may have. Unique
+    ids begin with ``prefix``.
     """
 
     parameter: str
@@ -49,26 +50,28 @@ class _Kind:
     taken: str
     quota: str = ""
     most: int = 0
+    prefix: str = ""
     member: str = "name"
     key: Callable[[str], str] = str.lower
 
 
+def _simple(word: str, most: int, prefix: str) -> _Kind:
+    """A kind whose name is in the parameter, the messages and the quota alike."""
+    lacking, taken = _LACKING.format(word.lower()), _TAKEN.format(word)
+    return _Kind(f"{word}Name", lacking, taken, f"{word}sPerAccount", most, prefix)
+
+
 _KINDS: Mapping[type[Record], _Kind] = {
-    User: _Kind(
-        "UserName", _LACKING.format("user"), _TAKEN.format("User"), "UsersPerAccount", 5000
-    ),
-    Group: _Kind(
-        "GroupName", _LACKING.format("group"), _TAKEN.format("Group"), "GroupsPerAccount", 300
-    ),
-    Role: _Kind(
-        "RoleName", _LACKING.format("role"), _TAKEN.format("Role"), "RolesPerAccount", 1000
-    ),
+    User: _simple("User", 5000, "AIDA"),
+    Group: _simple("Group", 300, "AGPA"),
+    Role: _simple("Role", 1000, "AROA"),
     InstanceProfile: _Kind(
         "InstanceProfileName",
         "Instance Profile {} cannot be found.",
         "Instance Profile {} already exists.",
         "InstanceProfilesPerAccount",
         1000,
+        "AIPA",
     ),
     ManagedPolicy: _Kind(
         "PolicyArn",
@@ -76,6 +79,7 @@ _KINDS: Mapping[type[Record], _Kind] = {
         "A policy called {} already exists. Duplicate names are not allowed.",
         "PoliciesPerAccount",
         1500,
+        "ANPA",
         "arn",
         _last,
     ),
@@ -85,8 +89,8 @@ _KINDS: Mapping[type[Record], _Kind] = {
         "Provider with url https://{} already exists.",
         "OpenIdConnectProvidersPerAccount",
         100,
-        "arn",
-        lambda arn: arn.partition(":oidc-provider/")[2],
+        member="arn",
+        key=lambda arn: arn.partition(":oidc-provider/")[2],
     ),
     SamlProvider: _Kind(
         "SAMLProviderArn",
@@ -94,8 +98,8 @@ _KINDS: Mapping[type[Record], _Kind] = {
         _TAKEN.format("Provider"),
         "SAMLProvidersPerAccount",
         100,
-        "arn",
-        _last,
+        member="arn",
+        key=_last,
     ),
     MfaDevice: _Kind(
         "SerialNumber",
@@ -132,7 +136,22 @@ def named(view: View, kind: type[R], request: ApiRequest) -> R:
     return existing(view, kind, request.account, request.params[_KINDS[kind].parameter])
 
 
-def put_new(tx: Transaction, record: Record, called: str) -> None:
+def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **members: object) -> N:
+    """A new record of this name, in the request's path, with a unique id and these members."""
+    account = request.account
+    record = kind(
+        account=account,
+        name=name,
+        path=request.params.get("Path", "/"),
+        unique_id=identifiers.unique_id(_KINDS[kind].prefix, account),
+        created=request.now,
+        **members,
+    )
+    put(tx, record, name)
+    return record
+
+
+def put(tx: Transaction, record: Record, called: str) -> None:
     """Put a record that was not there; EntityAlreadyExists or LimitExceeded where it can't be."""
     refuse_taken(tx, record, called)
     row = _KINDS[type(record)]
@@ -192,16 +211,6 @@ def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
     return found
 
 
-def version(managed: ManagedPolicy, version_id: str) -> PolicyVersion:
-    """The version of a managed policy, or NoSuchEntity."""
-    for found in managed.versions:
-        if found.version_id == version_id:
-            return found
-    raise faults.no_such(
-        f"Policy {managed.arn} version {version_id} does not exist or is not attachable."
-    )
-
-
 def managed_text(view: View, account: str, arn: str) -> str | None:
     """The text of a managed policy's default version, or None where there is no such policy."""
     found = find(view, ManagedPolicy, account, arn)
@@ -209,11 +218,7 @@ def managed_text(view: View, account: str, arn: str) -> str | None:
 
 
 def boundary(view: View, request: ApiRequest) -> str:
-    """The ARN of the permissions boundary that the request passes; empty where it passes none.
-
-    Raises:
-        ApiFault: InvalidInput or NoSuchEntity: it is no managed policy's.
-    """
+    """The ARN of the permissions boundary that the request passes; empty where it passes none."""
     arn: str = request.params.get("PermissionsBoundary", "")
     if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")

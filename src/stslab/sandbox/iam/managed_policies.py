@@ -5,9 +5,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind
-from stslab.sandbox.api import faults, identifiers, policies
+from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import UNUSED, Uses
 from stslab.sandbox.state.identities import Group, ManagedPolicy, PolicyVersion, Role, User
@@ -32,27 +31,23 @@ def _document(text: str) -> str:
 
 
 def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    account, params, now = request.account, request.params, request.now
-    tags = tagging.checked(params.get("Tags", ()))
+    params, now, tags = request.params, request.now, tagging.given(request)
     text = _document(params["PolicyDocument"])
-    policy = ManagedPolicy(
-        account=account,
-        name=params["PolicyName"],
-        path=params.get("Path", "/"),
-        unique_id=identifiers.unique_id("ANPA", account),
-        created=now,
+    policy = lookups.put_new(
+        tx,
+        request,
+        ManagedPolicy,
+        params["PolicyName"],
         updated=now,
         description=params.get("Description", ""),
         tags=tags,
         versions=(PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    lookups.put_new(tx, policy, policy.name)
     shown = {**shapes.policy(policy, UNUSED), "Tags": shapes.tags(tags) or None}
     return {"Policy": shapes.filled(shown)}
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
-    """GetPolicy."""
     policy = lookups.policy(view, request)
     whole = {
         **shapes.policy(policy, Uses.of(view, request.account)),
@@ -63,7 +58,7 @@ def get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
-    """ListPolicies: AWS's, the account's own (Local), or both."""
+    """AWS's, the account's own (Local), or both."""
     params, uses = request.params, Uses.of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
@@ -77,7 +72,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeletePolicy, once it is attached nowhere and has one version only."""
+    """Once it is attached nowhere and has one version only."""
     policy, uses = lookups.own_policy(tx, request), Uses.of(tx, request.account)
     if policy.arn in uses.attached or policy.arn in uses.bounding:
         raise faults.in_use("Cannot delete a policy attached to entities.")
@@ -91,7 +86,7 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreatePolicyVersion: five at most."""
+    """Five at most."""
     policy, params = lookups.own_policy(tx, request), request.params
     text = _document(params["PolicyDocument"])
     if len(policy.versions) >= _VERSIONS:
@@ -113,40 +108,48 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_policy_version(view: View, request: ApiRequest) -> Answer:
-    """GetPolicyVersion."""
     policy = lookups.policy(view, request)
-    version = lookups.version(policy, request.params["VersionId"])
+    version = _version(policy, request)
     return {"PolicyVersion": shapes.policy_version(policy, version, with_document=True)}
 
 
 def list_policy_versions(view: View, request: ApiRequest) -> Answer:
-    """ListPolicyVersions, the newest first."""
+    """The newest first."""
     policy = lookups.policy(view, request)
     show = partial(shapes.policy_version, policy, with_document=False)
     return shapes.page("Versions", policy.versions[::-1], request.params, show)
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
-    """SetDefaultPolicyVersion."""
     policy = lookups.own_policy(tx, request)
-    version = lookups.version(policy, request.params["VersionId"])
+    version = _version(policy, request)
     if version.version_id != policy.default:
         tx.put(replace(policy, default=version.version_id, updated=request.now))
     return {}
 
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeletePolicyVersion: any but the default one."""
+    """Any but the default one."""
     policy = lookups.own_policy(tx, request)
-    gone = lookups.version(policy, request.params["VersionId"])
+    gone = _version(policy, request)
     if gone.version_id == policy.default:
         raise faults.in_use("Cannot delete the default version of a policy.")
     tx.put(replace(policy, versions=tuple(one for one in policy.versions if one is not gone)))
     return {}
 
 
+def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
+    wanted = request.params["VersionId"]
+    for found in policy.versions:
+        if found.version_id == wanted:
+            return found
+    raise faults.no_such(
+        f"Policy {policy.arn} version {wanted} does not exist or is not attachable."
+    )
+
+
 def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
-    """ListEntitiesForPolicy: who has it attached, or as a boundary."""
+    """Who has it attached, or as a boundary."""
     params, arn = request.params, lookups.policy(view, request).arn
     usage = params.get("PolicyUsageFilter")
 
@@ -166,19 +169,3 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
             for entity in shapes.by_name(entities, params.get("PathPrefix"))
         ]
     return answer
-
-
-READS: Reads = {
-    "GetPolicy": get_policy,
-    "GetPolicyVersion": get_policy_version,
-    "ListEntitiesForPolicy": list_entities_for_policy,
-    "ListPolicies": list_policies,
-    "ListPolicyVersions": list_policy_versions,
-}
-WRITES: Writes = {
-    "CreatePolicy": create_policy,
-    "CreatePolicyVersion": create_policy_version,
-    "DeletePolicy": delete_policy,
-    "DeletePolicyVersion": delete_policy_version,
-    "SetDefaultPolicyVersion": set_default_policy_version,
-}

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import FORBIDDEN, Reads, Writes
+from stslab.sandbox.api.services import FORBIDDEN
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User
@@ -77,10 +77,6 @@ def verified(
     """Whether the user proved MFA with this call; see :data:`VerifyMfa`.
 
     A code is spent even where the call is refused afterwards.
-
-    Raises:
-        ApiFault: AccessDenied: half of it is missing, the device is not the user's, or the
-            code is wrong or spent.
     """
     if serial is None and given is None:
         return False
@@ -104,7 +100,7 @@ def _failed(how: str) -> ApiFault:
 
 
 def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateVirtualMFADevice: its seed is shown this once, as text and as a QR code."""
+    """Its seed is shown this once, as text and as a QR code."""
     params = request.params
     name = params["VirtualMFADeviceName"]
     device = MfaDevice(
@@ -112,9 +108,9 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
         serial=f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}{name}",
         seed=new_seed(),
         created=request.now,
-        tags=tagging.checked(params.get("Tags", ())),
+        tags=tagging.given(request),
     )
-    lookups.put_new(tx, device, name)
+    lookups.put(tx, device, name)
     label = f"{quote(name)}@{request.account}"
     shown = {
         "SerialNumber": device.serial,
@@ -126,7 +122,6 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _qr_code(url: str) -> bytes:
-    """A PNG image for the camera of an authenticator app."""
     import segno
 
     image = io.BytesIO()
@@ -135,7 +130,7 @@ def _qr_code(url: str) -> bytes:
 
 
 def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteVirtualMFADevice, once it is no user's."""
+    """Once it is no user's."""
     device = lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.in_use("MFA VirtualDevice in use. Must deactivate first.")
@@ -144,7 +139,7 @@ def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """EnableMFADevice: two consecutive codes prove that the user has the device."""
+    """Two consecutive codes prove that the user has the device."""
     user, device = lookups.named(tx, User, request), lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.exists("MFA Device is already in use")
@@ -156,7 +151,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def resync_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """ResyncMFADevice: two consecutive codes of a device whose clock went astray."""
+    """Two consecutive codes of a device whose clock went astray."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
     tx.put(_proved(device, request, RESYNC))
     return {}
@@ -190,7 +185,6 @@ def get_mfa_device(view: View, request: ApiRequest) -> Answer:
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
-    """ListMFADevices: a user's."""
     user = lookups.own_user(view, request)
     found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
     held = [device for device in found if device is not None]
@@ -203,7 +197,6 @@ def _shown(device: MfaDevice, user: User | None) -> Members:
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
-    """ListVirtualMFADevices: the account's."""
     status = request.params.get("AssignmentStatus", "Any")
     chosen = [
         device
@@ -224,17 +217,3 @@ def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
     if serial not in user.mfa_devices:
         raise faults.no_such(f"MFA Device with serial number {serial} is invalid for user.")
     return lookups.named(view, MfaDevice, request)
-
-
-READS: Reads = {
-    "GetMFADevice": get_mfa_device,
-    "ListMFADevices": list_mfa_devices,
-    "ListVirtualMFADevices": list_virtual_mfa_devices,
-}
-WRITES: Writes = {
-    "CreateVirtualMFADevice": create_virtual_mfa_device,
-    "DeactivateMFADevice": deactivate_mfa_device,
-    "DeleteVirtualMFADevice": delete_virtual_mfa_device,
-    "EnableMFADevice": enable_mfa_device,
-    "ResyncMFADevice": resync_mfa_device,
-}

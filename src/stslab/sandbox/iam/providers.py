@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from stslab.errors import SandboxError
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
-from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import OidcProvider, SamlProvider
@@ -24,7 +23,7 @@ _HTTPS = "https://"
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateOpenIDConnectProvider; IAM retrieves a thumbprint itself where none is given."""
+    """IAM retrieves a thumbprint itself where none is given."""
     params, url = request.params, request.params["Url"]
     if not url.startswith(_HTTPS) or url == _HTTPS or {"?", "#"} & set(url):
         raise faults.invalid("Invalid Open ID Connect Provider URL")
@@ -35,14 +34,14 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
         created=request.now,
         client_ids=clients,
         thumbprints=_checked_thumbprints(given) if given else (),
-        tags=tagging.checked(params.get("Tags", ())),
+        tags=tagging.given(request),
     )
     lookups.refuse_taken(tx, provider, provider.url)
     if len(clients) > _CLIENTS:
         raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
     if not given:
         provider = replace(provider, thumbprints=_retrieved(tx, f"{_HTTPS}{provider.url}"))
-    lookups.put_new(tx, provider, provider.url)
+    lookups.put(tx, provider, provider.url)
     return _made("OpenIDConnectProviderArn", provider)
 
 
@@ -92,7 +91,7 @@ def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteOpenIDConnectProvider, which succeeds where there is none."""
+    """Succeeds where there is none, too."""
     arn = request.params["OpenIDConnectProviderArn"]
     provider = lookups.find(tx, OidcProvider, request.account, arn)
     if provider is not None:
@@ -100,8 +99,8 @@ def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     return {}
 
 
-def add_client_id(tx: Transaction, request: ApiRequest) -> Answer:
-    """AddClientIDToOpenIDConnectProvider; an audience that is there is no error."""
+def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    """An audience that is there is no error."""
     provider, client = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
     if client not in provider.client_ids:
         there_are = len(provider.client_ids)
@@ -110,16 +109,15 @@ def add_client_id(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def remove_client_id(tx: Transaction, request: ApiRequest) -> Answer:
-    """RemoveClientIDFromOpenIDConnectProvider; an audience that is not there is no error."""
+def remove_client_id_from_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+    """An audience that is not there is no error."""
     provider, gone = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
     kept = tuple(client for client in provider.client_ids if client != gone)
     tx.put(replace(provider, client_ids=kept))
     return {}
 
 
-def update_thumbprint(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateOpenIDConnectProviderThumbprint."""
+def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequest) -> Answer:
     provider = lookups.named(tx, OidcProvider, request)
     thumbprints = _checked_thumbprints(request.params.get("ThumbprintList", ()))
     tx.put(replace(provider, thumbprints=thumbprints))
@@ -152,14 +150,14 @@ def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
         created=request.now,
         valid_until=request.now + _VALID,
         metadata=_metadata(params),
-        tags=tagging.checked(params.get("Tags", ())),
+        tags=tagging.given(request),
     )
-    lookups.put_new(tx, provider, provider.name)
+    lookups.put(tx, provider, provider.name)
     return _made("SAMLProviderArn", provider)
 
 
 def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateSAMLProvider: another metadata document."""
+    """Another metadata document."""
     params, provider = request.params, lookups.named(tx, SamlProvider, request)
     _check_offered(params)
     if "SAMLMetadataDocument" in params:
@@ -222,21 +220,3 @@ def _metadata(params: Params) -> str:
     if sum(map(len, issuers.values())) > _CERTIFICATES:
         raise faults.quota("KeysPerSamlProvider", _CERTIFICATES)
     return document
-
-
-READS: Reads = {
-    "GetOpenIDConnectProvider": get_open_id_connect_provider,
-    "GetSAMLProvider": get_saml_provider,
-    "ListOpenIDConnectProviders": list_open_id_connect_providers,
-    "ListSAMLProviders": list_saml_providers,
-}
-WRITES: Writes = {
-    "AddClientIDToOpenIDConnectProvider": add_client_id,
-    "CreateOpenIDConnectProvider": create_open_id_connect_provider,
-    "CreateSAMLProvider": create_saml_provider,
-    "DeleteOpenIDConnectProvider": delete_open_id_connect_provider,
-    "DeleteSAMLProvider": delete_saml_provider,
-    "RemoveClientIDFromOpenIDConnectProvider": remove_client_id,
-    "UpdateOpenIDConnectProviderThumbprint": update_thumbprint,
-    "UpdateSAMLProvider": update_saml_provider,
-}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.api.services import Judge
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.managed_policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
@@ -45,26 +45,23 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
 
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateRole; the principals that its trust policy names must exist."""
-    account, params = request.account, request.params
-    path = params.get("Path", "/")
+    """The principals that its trust policy names must exist."""
+    params, path = request.params, request.params.get("Path", "/")
     if path.startswith(lookups.SERVICE_PATH):
         raise faults.invalid(
             f"The path {lookups.SERVICE_PATH} is reserved for service-linked roles."
         )
-    role = Role(
-        account=account,
-        name=params["RoleName"],
-        path=path,
-        unique_id=identifiers.unique_id("AROA", account),
-        created=request.now,
+    role = lookups.put_new(
+        tx,
+        request,
+        Role,
+        params["RoleName"],
         trust=_trust(judge, tx, params["AssumeRolePolicyDocument"]),
         boundary=lookups.boundary(tx, request),
         description=params.get("Description", ""),
-        tags=tagging.checked(params.get("Tags", ())),
+        tags=tagging.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
     )
-    lookups.put_new(tx, role, role.name)
     return {"Role": shapes.whole_role(tx, role)}
 
 
@@ -106,7 +103,6 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
 
 
 def update_role(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateRole: description and maximum session duration."""
     role, params = lookups.changeable(tx, Role, request), request.params
     description = params.get("Description", role.description)
     max_session = params.get("MaxSessionDuration", role.max_session)
@@ -122,14 +118,14 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateAssumeRolePolicy; the principals that it names must exist."""
+    """The principals that it names must exist."""
     role = lookups.changeable(tx, Role, request)
     tx.put(replace(role, trust=_trust(judge, tx, request.params["PolicyDocument"])))
     return {}
 
 
 def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteRole, once nothing is attached to it."""
+    """Once nothing is attached to it."""
     role = lookups.changeable(tx, Role, request)
     faults.refuse_if_held(
         (profiles_with(tx, role), "remove roles from instance profile"),
@@ -141,7 +137,6 @@ def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateServiceLinkedRole, with the trust of its service."""
     account, params = request.account, request.params
     service = params["AWSServiceName"]
     match = _SERVICE.fullmatch(service)
@@ -170,7 +165,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteServiceLinkedRole; no service here holds on to one, so it is gone at once."""
+    """No service here holds on to one, so it is gone at once."""
     role = lookups.named(tx, Role, request)
     if not role.path.startswith(lookups.SERVICE_PATH):
         raise faults.no_such(f"The service-linked role with name {role.name} cannot be found.")
@@ -179,7 +174,7 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) -> Answer:
-    """GetServiceLinkedRoleDeletionStatus: a deletion that was begun has succeeded."""
+    """A deletion that was begun has succeeded."""
     task = request.params["DeletionTaskId"]
     if not _TASK.fullmatch(task):
         raise faults.no_such(f"Deletion task {task} cannot be found.")
@@ -190,16 +185,8 @@ def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) ->
 
 
 def create_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    account, params = request.account, request.params
-    profile = InstanceProfile(
-        account=account,
-        name=params["InstanceProfileName"],
-        path=params.get("Path", "/"),
-        unique_id=identifiers.unique_id("AIPA", account),
-        created=request.now,
-        tags=tagging.checked(params.get("Tags", ())),
-    )
-    lookups.put_new(tx, profile, profile.name)
+    name, tags = request.params["InstanceProfileName"], tagging.given(request)
+    profile = lookups.put_new(tx, request, InstanceProfile, name, tags=tags)
     return {"InstanceProfile": shapes.instance_profile(tx, profile)}
 
 
@@ -223,13 +210,12 @@ def _page(view: View, request: ApiRequest, found: Sequence[InstanceProfile]) -> 
 
 
 def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
-    """The instance profiles that hold the role."""
     found = view.all(InstanceProfile, role.account)
     return shapes.by_name(profile for profile in found if profile.role == role.key)
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    """AddRoleToInstanceProfile: one role at most."""
+    """One role at most."""
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.named(tx, Role, request)
     faults.check_quota("InstanceSessionsPerInstanceProfile", 1, 1 if profile.role else 0)
@@ -247,35 +233,8 @@ def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> A
 
 
 def delete_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteInstanceProfile, once it has no role."""
+    """Once it has no role."""
     profile = lookups.named(tx, InstanceProfile, request)
     faults.refuse_if_held((profile.role, "remove roles from instance profile"))
     tx.delete(profile)
     return {}
-
-
-READS: Reads = {
-    "GetInstanceProfile": get_instance_profile,
-    "GetRole": get_role,
-    "GetServiceLinkedRoleDeletionStatus": get_service_linked_role_deletion_status,
-    "ListInstanceProfiles": list_instance_profiles,
-    "ListInstanceProfilesForRole": list_instance_profiles_for_role,
-    "ListRoles": list_roles,
-}
-
-
-def writes(judge: Judge) -> Writes:
-    """The operations that change roles; ``judge`` knows which principals there are by now."""
-    return {
-        "AddRoleToInstanceProfile": add_role_to_instance_profile,
-        "CreateInstanceProfile": create_instance_profile,
-        "CreateRole": partial(create_role, judge),
-        "CreateServiceLinkedRole": create_service_linked_role,
-        "DeleteInstanceProfile": delete_instance_profile,
-        "DeleteRole": delete_role,
-        "DeleteServiceLinkedRole": delete_service_linked_role,
-        "RemoveRoleFromInstanceProfile": remove_role_from_instance_profile,
-        "UpdateAssumeRolePolicy": partial(update_assume_role_policy, judge),
-        "UpdateRole": update_role,
-        "UpdateRoleDescription": update_role_description,
-    }

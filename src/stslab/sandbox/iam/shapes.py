@@ -35,12 +35,10 @@ _DEFAULT_ITEMS = 100
 
 
 def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
-    """The part of ``items`` that ``params`` ask for, under the name of the answer's ``member``.
+    """The ``items`` that ``params`` ask for, under the name of the answer's ``member``.
 
-    ``show`` makes of an item what the answer has; those of other pages cost nothing.
-
-    Raises:
-        ApiFault: ValidationError: the marker is none that was handed out.
+    ``show`` makes of an item what the answer has; those of other pages cost nothing. A marker that
+    was not handed out is a ValidationError.
     """
     start = _offset(params.get("Marker"))
     end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
@@ -91,7 +89,6 @@ def filled(members: Mapping[str, Any]) -> Members:
 
 
 def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags, by key."""
     return [{"Key": key, "Value": of[key]} for key in sorted(of)]
 
 
@@ -150,7 +147,6 @@ def whole_role(view: View, found: Role) -> Members:
 
 
 def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
-    """An instance profile with its role."""
     held = view.get(Role, found.account, found.role)
     return filled(
         {
@@ -170,7 +166,6 @@ class Uses:
 
     @classmethod
     def of(cls, view: View, account: str) -> Uses:
-        """Count them."""
         bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
         holders: list[Identity] = [*bounded, *view.all(Group, account)]
         return cls(
@@ -215,7 +210,6 @@ def attached(found: ManagedPolicy) -> Members:
 
 
 def inline(holder: Identity) -> list[Members]:
-    """The inline policies of a user, group or role with their documents."""
     return [
         {"PolicyName": name, "PolicyDocument": document(text)}
         for name, text in sorted(holder.inline.items())

@@ -12,7 +12,6 @@ from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
 from stslab.policy.principal import derived_context
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads
 from stslab.sandbox.iam import shapes, simulation_input
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.iam.simulation_input import Simulation, Source
@@ -62,22 +61,18 @@ class _Result:
 
 
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    """SimulateCustomPolicy."""
     return _simulate(simulation_input.custom(request), request.params)
 
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
-    """SimulatePrincipalPolicy."""
     return _simulate(simulation_input.of_principal(view, request), request.params)
 
 
 def get_context_keys_for_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    """GetContextKeysForCustomPolicy."""
     return _context_keys(request, [])
 
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
-    """GetContextKeysForPrincipalPolicy."""
     sources, _ = simulation_input.attached_to(view, request)
     return _context_keys(request, sources)
 
@@ -100,11 +95,7 @@ def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:
-    """Refuse what would take too long: questions, each about all policies and all context.
-
-    Raises:
-        ApiFault: InvalidInput.
-    """
+    """Refuse what would take too long: questions, each about all policies and all context."""
     policies = sum(len(source.text) for source in simulation.all_sources.values())
     given = (value for values in simulation.context.values() for value in _listed(values))
     context = 1 + sum(1 + len(value) // _OF_A_VALUE for value in given)
@@ -251,11 +242,3 @@ def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
         for said in found
     }
     return list(places.values())
-
-
-READS: Reads = {
-    "GetContextKeysForCustomPolicy": get_context_keys_for_custom_policy,
-    "GetContextKeysForPrincipalPolicy": get_context_keys_for_principal_policy,
-    "SimulateCustomPolicy": simulate_custom_policy,
-    "SimulatePrincipalPolicy": simulate_principal_policy,
-}

@@ -37,7 +37,6 @@ class Source:
 
     @cached_property
     def places(self) -> list[Span]:
-        """Where each statement is in the text."""
         return places_of(self.text)
 
     @cached_property
@@ -60,7 +59,6 @@ class Simulation:
 
     @cached_property
     def policies(self) -> Policies:
-        """As the engine takes them."""
         return Policies(
             identity=[source.policy for source in self.sources],
             resource=self.resource.policy if self.resource else None,
@@ -78,7 +76,6 @@ class Simulation:
 
 
 def custom(request: ApiRequest) -> Simulation:
-    """The input of SimulateCustomPolicy."""
     params = request.params
     _require_caller(params)
     nobody = f"arn:aws:iam::{request.account}:user/{_NOBODY}"
@@ -101,11 +98,7 @@ def of_principal(view: View, request: ApiRequest) -> Simulation:
 
 
 def _require_caller(params: Mapping[str, Any]) -> None:
-    """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn").
-
-    Raises:
-        ApiFault: InvalidInput.
-    """
+    """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn")."""
     if params.get("ResourcePolicy") and not params.get("CallerArn"):
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
 

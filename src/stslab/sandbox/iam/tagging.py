@@ -1,13 +1,14 @@
-"""Tags on everything in IAM that can have them: one table, seven kinds of things."""
+"""Tags on everything in IAM that can have them: three operations, seven kinds of things."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Read, Reads, Write, Writes
+from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.state.identities import (
     InstanceProfile,
@@ -25,13 +26,9 @@ _MOST = 50
 _RESERVED = "aws:"
 
 
-def checked(given: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The tags of a request, fit to be kept.
-
-    Raises:
-        ApiFault: InvalidInput: twice the same key, or a reserved one.
-    """
-    pairs = [(tag["Key"], tag.get("Value", "")) for tag in given]
+def given(request: ApiRequest) -> dict[str, str]:
+    """The tags of a request, fit to be kept; InvalidInput for a reserved key, or one twice."""
+    pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
     keys = [key.lower() for key, _ in pairs]
     if len(set(keys)) < len(keys):
         raise faults.invalid_input(
@@ -55,36 +52,27 @@ def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
     return lookups.named(view, kind, request)
 
 
-def _add(kind: type[T]) -> Write:
-    def add(tx: Transaction, request: ApiRequest) -> Answer:
-        holder, new = _holder(tx, kind, request), checked(request.params["Tags"])
-        tags = {**_without(holder.tags, new), **new}
-        if len(tags) > _MOST:
-            raise faults.limit_exceeded(
-                "The number of tags has reached the maximum limit. "
-                f"Cannot exceed quota for TagsPerResource: {_MOST}"
-            )
-        tx.put(replace(holder, tags=tags))
-        return {}
-
-    return add
+def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
+    holder, new = _holder(tx, kind, request), given(request)
+    tags = {**_without(holder.tags, new), **new}
+    if len(tags) > _MOST:
+        raise faults.limit_exceeded(
+            "The number of tags has reached the maximum limit. "
+            f"Cannot exceed quota for TagsPerResource: {_MOST}"
+        )
+    tx.put(replace(holder, tags=tags))
+    return {}
 
 
-def _remove(kind: type[T]) -> Write:
-    def remove(tx: Transaction, request: ApiRequest) -> Answer:
-        holder = _holder(tx, kind, request)
-        tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
-        return {}
-
-    return remove
+def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
+    holder = _holder(tx, kind, request)
+    tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
+    return {}
 
 
-def _list(kind: type[T]) -> Read:
-    def listed(view: View, request: ApiRequest) -> Answer:
-        tags = shapes.tags(_holder(view, kind, request).tags)
-        return shapes.page("Tags", tags, request.params, dict)
-
-    return listed
+def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
+    tags = shapes.tags(_holder(view, kind, request).tags)
+    return shapes.page("Tags", tags, request.params, dict)
 
 
 _KINDS: Mapping[str, type] = {
@@ -96,8 +84,8 @@ _KINDS: Mapping[str, type] = {
     "SAMLProvider": SamlProvider,
     "MFADevice": MfaDevice,
 }
-READS: Reads = {f"List{word}Tags": _list(kind) for word, kind in _KINDS.items()}
+READS: Reads = {f"List{word}Tags": partial(_list, kind) for word, kind in _KINDS.items()}
 WRITES: Writes = {
-    **{f"Tag{word}": _add(kind) for word, kind in _KINDS.items()},
-    **{f"Untag{word}": _remove(kind) for word, kind in _KINDS.items()},
+    **{f"Tag{word}": partial(_add, kind) for word, kind in _KINDS.items()},
+    **{f"Untag{word}": partial(_remove, kind) for word, kind in _KINDS.items()},
 }

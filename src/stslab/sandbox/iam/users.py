@@ -1,36 +1,32 @@
 """IAM users and groups."""
 
-from collections.abc import Iterable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Read, Reads, Writes
+from stslab.sandbox.api.services import Read, Reads
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _GROUPS_PER_USER = 10
+E = TypeVar("E", User, Group)
 
 
 def create_user(tx: Transaction, request: ApiRequest) -> Answer:
-    account, params = request.account, request.params
-    user = User(
-        account=account,
-        name=params["UserName"],
-        path=params.get("Path", "/"),
-        unique_id=identifiers.unique_id("AIDA", account),
-        created=request.now,
-        tags=tagging.checked(params.get("Tags", ())),
-        boundary=lookups.boundary(tx, request),
-    )
-    lookups.put_new(tx, user, user.name)
-    return {"User": shapes.whole_user(user)}
+    tags, boundary = tagging.given(request), lookups.boundary(tx, request)
+    name = request.params["UserName"]
+    return {
+        "User": shapes.whole_user(
+            lookups.put_new(tx, request, User, name, tags=tags, boundary=boundary)
+        )
+    }
 
 
 def get_user(view: View, request: ApiRequest) -> Answer:
-    """GetUser, of the caller where no name is given. Root is as old as the oldest user."""
+    """The caller where no name is given. Root is as old as the oldest user."""
     if request.caller.kind != "Root" or "UserName" in request.params:
         return {"User": shapes.whole_user(lookups.own_user(view, request))}
     created = (user.created for user in view.all(User, request.account))
@@ -49,13 +45,7 @@ def list_users(view: View, request: ApiRequest) -> Answer:
 
 
 def update_user(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateUser: another name or path, the same principal."""
-    params, user = request.params, lookups.named(tx, User, request)
-    name = params.get("NewUserName", user.name)
-    renamed = replace(user, name=name, path=params.get("NewPath", user.path))
-    lookups.refuse_taken(tx, renamed, name, but=user)
-    tx.delete(user)
-    tx.put(renamed)
+    user, renamed = _rename(tx, request, User, "NewUserName")
     for key_id in user.access_keys:
         key = tx.get(AccessKey, user.account, key_id)
         if key is not None:
@@ -67,8 +57,18 @@ def update_user(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
+def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tuple[E, E]:
+    params, found = request.params, lookups.named(tx, kind, request)
+    name = params.get(new, found.name)
+    renamed = replace(found, name=name, path=params.get("NewPath", found.path))
+    lookups.refuse_taken(tx, renamed, name, but=found)
+    tx.delete(found)
+    tx.put(renamed)
+    return found, renamed
+
+
 def delete_user(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteUser, once nothing is left in it (IAM API Reference, "DeleteUser")."""
+    """Once nothing is left in it (IAM API Reference, "DeleteUser")."""
     user = lookups.named(tx, User, request)
     faults.refuse_if_held(
         (user.access_keys, "delete access keys"),
@@ -83,20 +83,10 @@ def delete_user(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
-    account, name = request.account, request.params["GroupName"]
-    group = Group(
-        account=account,
-        name=name,
-        path=request.params.get("Path", "/"),
-        unique_id=identifiers.unique_id("AGPA", account),
-        created=request.now,
-    )
-    lookups.put_new(tx, group, name)
-    return {"Group": shapes.group(group)}
+    return {"Group": shapes.group(lookups.put_new(tx, request, Group, request.params["GroupName"]))}
 
 
 def get_group(view: View, request: ApiRequest) -> Answer:
-    """GetGroup: the group, and its users in pages."""
     group = lookups.named(view, Group, request)
     users = shapes.by_name(lookups.users_in(view, group))
     shown = shapes.page("Users", users, request.params, shapes.user)
@@ -113,21 +103,15 @@ def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> Answer:
-    """UpdateGroup: another name or path."""
-    params, group = request.params, lookups.named(tx, Group, request)
-    name = params.get("NewGroupName", group.name)
-    renamed = replace(group, name=name, path=params.get("NewPath", group.path))
-    lookups.refuse_taken(tx, renamed, name, but=group)
-    members = list(lookups.users_in(tx, group))
-    tx.delete(group)
-    tx.put(renamed)
+    members = list(lookups.users_in(tx, lookups.named(tx, Group, request)))
+    group, renamed = _rename(tx, request, Group, "NewGroupName")
     for user in members:
         tx.put(replace(user, groups=(*_but(user.groups, group.key), renamed.key)))
     return {}
 
 
 def delete_group(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteGroup, once it has no users and no policies."""
+    """Once it has no users and no policies."""
     group = lookups.named(tx, Group, request)
     faults.refuse_if_held(
         (list(lookups.users_in(tx, group)), "remove users from group"),
@@ -150,12 +134,12 @@ def remove_user_from_group(tx: Transaction, request: ApiRequest) -> Answer:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         raise faults.no_such(f"User {user.name} not in group {group.name}")
-    tx.put(replace(user, groups=tuple(_but(user.groups, group.key))))
+    tx.put(replace(user, groups=_but(user.groups, group.key)))
     return {}
 
 
-def _but(keys: Iterable[str], gone: str) -> list[str]:
-    return [key for key in keys if key != gone]
+def _but(keys: tuple[str, ...], gone: str) -> tuple[str, ...]:
+    return tuple(key for key in keys if key != gone)
 
 
 def _none_of_user(member: str) -> Read:
@@ -170,22 +154,7 @@ def _none_of_user(member: str) -> Read:
 
 
 READS: Reads = {
-    "GetGroup": get_group,
-    "GetUser": get_user,
-    "ListGroups": list_groups,
-    "ListGroupsForUser": list_groups_for_user,
     "ListServiceSpecificCredentials": _none_of_user("ServiceSpecificCredentials"),
     "ListSigningCertificates": _none_of_user("Certificates"),
     "ListSSHPublicKeys": _none_of_user("SSHPublicKeys"),
-    "ListUsers": list_users,
-}
-WRITES: Writes = {
-    "AddUserToGroup": add_user_to_group,
-    "CreateGroup": create_group,
-    "CreateUser": create_user,
-    "DeleteGroup": delete_group,
-    "DeleteUser": delete_user,
-    "RemoveUserFromGroup": remove_user_from_group,
-    "UpdateGroup": update_group,
-    "UpdateUser": update_user,
 }

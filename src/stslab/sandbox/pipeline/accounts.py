@@ -20,7 +20,6 @@ _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def new() -> Iterator[Record]:
-    """Every record of a new embedded account."""
     yield Settings(instance=new_instance())
     now = datetime.now(UTC)
     for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):

@@ -32,7 +32,6 @@ def root_caller(account: Account, access_key_id: str = "") -> Caller:
 
 
 def user_caller(user: User, access_key_id: str = "") -> Caller:
-    """The IAM user."""
     principal = Principal.from_arn(user.arn, user_id=user.unique_id)
     return Caller(principal, user.account, access_key_id, "IAMUser", user.unique_id, user.name)
 
@@ -104,12 +103,9 @@ _ONLY: Mapping[str, frozenset[str]] = {
 
 
 def check_session(caller: Caller, service: str, operation: str) -> None:
-    """Refuse what temporary credentials may not call, whatever their policies say.
+    """Refuse, as AWS does, what temporary credentials may not call, whatever policies say.
 
     IAM User Guide, "Comparing AWS STS credentials" (Requesting temporary security credentials).
-
-    Raises:
-        ApiFault: as AWS does: AccessDenied from STS, InvalidClientTokenId from IAM.
     """
     session = caller.session
     if session is None or operation in UNSIGNED_ACTIONS:

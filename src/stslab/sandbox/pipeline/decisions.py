@@ -67,7 +67,6 @@ class DecisionLog:
             self.append(event)
 
     def close(self) -> None:
-        """Let go of the file."""
         with self._lock:
             if self._file is not None:
                 os.close(self._file)

@@ -71,7 +71,6 @@ class Tail:
         return events
 
     def close(self) -> None:
-        """Let go of the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

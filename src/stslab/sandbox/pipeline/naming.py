@@ -27,9 +27,8 @@ _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 def name(service: str, http: HttpRequest) -> tuple[str, Params]:
     """The operation and parameters of a request that was signed for ``service``.
 
-    Raises:
-        ApiFault: the account has no such service, or the request names no operation of it, or
-            does so ambiguously (IAM API Reference, "Common Error Types").
+    What names no operation of it, or does so ambiguously, is refused (IAM API Reference, "Common
+    Error Types").
     """
     if service not in operations.SERVICES:
         raise ApiFault(

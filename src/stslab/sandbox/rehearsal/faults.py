@@ -50,7 +50,6 @@ class Scripted:
 
     @property
     def over(self) -> bool:
-        """Whether it has struck as often as was wanted."""
         return self.at <= 1 - self.times
 
 

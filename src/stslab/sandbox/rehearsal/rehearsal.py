@@ -42,15 +42,10 @@ class Rehearsal:
         self._judge.seen, self._engine.pace, self._engine.failure = self._before
 
     def spreading(self) -> int:
-        """How many changes are not known everywhere yet."""
         return self.lag.spreading(self._state.now())
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer the request, unless a fault is to strike it.
-
-        Raises:
-            Dropped: the connection is to be closed without an answer.
-        """
+        """Answer the request, unless a fault is to strike it: an answer, or Dropped."""
         service = addressed_service(request)
         operation = "Unknown"
         with suppress(ApiFault):
@@ -76,7 +71,6 @@ class _Stacks:
         self._failed: set[tuple[str, str]] = set()
 
     def pace(self) -> float:
-        """Seconds of the next pause."""
         if self._spec.slow_stacks == Span():
             return self._pace()
         self._paces += 1

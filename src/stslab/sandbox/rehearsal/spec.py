@@ -62,11 +62,7 @@ class Spec:
 
 
 def parse(text: str) -> Spec:
-    """The rehearsal that ``text`` describes; nothing but blanks is :data:`BARE`.
-
-    Raises:
-        UsageError: it does not describe one.
-    """
+    """The rehearsal that ``text`` describes; nothing but blanks is :data:`BARE`."""
     values: dict[str, Any] = {}
     for part in filter(None, re.split(r"[,\s]+", text.strip() or BARE)):
         name, equals, value = part.partition("=")

@@ -82,12 +82,7 @@ def find(folder: Path) -> Endpoint | None:
 
 
 def ensure(folder: Path, *, port: int = 0) -> Endpoint:
-    """The account of this folder, started if it does not run. ``port`` 0: any free one.
-
-    Raises:
-        SandboxError: it can't be started, or runs on another port than the one wanted.
-        StateFolderError: the folder can't be used.
-    """
+    """The account of this folder, started if it does not run. ``port`` 0: any free one."""
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
@@ -98,11 +93,7 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
 
 
 def stop(folder: Path) -> bool:
-    """Stop the account of this folder and wait until it is gone; False where none ran.
-
-    Raises:
-        SandboxError: it can't be stopped.
-    """
+    """Stop the account of this folder and wait until it is gone; False where none ran."""
     places = files.Files(folder)
     if not is_locked(places.server_lock):
         places.server.unlink(missing_ok=True)
@@ -126,9 +117,6 @@ def reset(folder: Path) -> Endpoint:
     """Throw the account away for a new one; it is started if it does not run.
 
     It need not be possible to read the old one.
-
-    Raises:
-        SandboxError: it can't be started or reached.
     """
     if find(folder) is None:
         return _found_or_started(folder, fresh=True)
@@ -144,32 +132,20 @@ def status(folder: Path) -> dict[str, Any]:
 
 
 def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
-    """An access key of the account's administrator.
-
-    Raises:
-        SandboxError: it does not run, or has no such account.
-    """
+    """An access key of the account's administrator."""
     said = control(folder, "POST", "admin-key", {"account": account})
     return AccessKey(said["access_key_id"], said["secret_access_key"])
 
 
 def rehearse(folder: Path, spec: str | None) -> None:
-    """Let the account rehearse a real one as ``spec`` says; empty: as usual; None: no more.
-
-    Raises:
-        SandboxError: it does not run, or can't read the spec.
-    """
+    """Let the account rehearse a real one as ``spec`` says; empty: as usual; None: no more."""
     control(folder, "POST", "rehearse", {"spec": spec})
 
 
 def control(
     folder: Path, method: str, path: str, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Ask something of the running account: ``path`` is a control verb, with a query if need be.
-
-    Raises:
-        SandboxError: it does not run, does not answer, or refuses.
-    """
+    """Ask something of the running account: ``path`` is a control verb, perhaps with a query."""
     try:
         return _ask(folder, method, path, body)
     except _NO_ANSWER as error:
@@ -185,9 +161,8 @@ def _ask(
 ) -> dict[str, Any]:
     """Ask the server that ``server.json`` names, whether or not it is an account's.
 
-    Raises:
-        SandboxError: there is none, or it refuses.
-        OSError, HTTPException, ValueError: what is there does not answer as an account does.
+    SandboxError: there is none, or it refuses. ``_NO_ANSWER``: what is there does not answer as an
+    account does.
     """
     places = files.Files(folder)
     known = files.read_json(places.server)
@@ -289,9 +264,6 @@ def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> 
     """Start a server and wait until it is ready; False where another one holds the folder.
 
     ``fresh``: with a new account in place of what was saved.
-
-    Raises:
-        SandboxError: it failed, with what it said, or took too long.
     """
     log_before = _size(places)
     reading, writing = os.pipe()

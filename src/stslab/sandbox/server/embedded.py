@@ -54,7 +54,6 @@ class EmbeddedAccount:
         }
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer one request to an AWS service."""
         return self._handle(request)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
@@ -80,11 +79,7 @@ class EmbeddedAccount:
         self._log.close()
 
     def rehearse(self, text: str | None) -> None:
-        """Begin the rehearsal that ``text`` describes, in place of any other; None: end it.
-
-        Raises:
-            UsageError: it does not describe one.
-        """
+        """Begin the rehearsal that ``text`` describes, in place of any other; None: end it."""
         parse(text or "")
         with self.inside.state.transaction() as tx:
             tx.put(msgspec.structs.replace(tx.settings, rehearsal=text or ""))
@@ -119,9 +114,6 @@ def open_account(folder: Path, *, fresh: bool = False) -> EmbeddedAccount:
     """Open the account of this folder.
 
     ``fresh``: a new one, whatever was saved and whether or not it can be read.
-
-    Raises:
-        SandboxError: what was saved can't be read.
     """
     if fresh:
         for saved in folder.glob(f"{ACCOUNT_FILE}*"):

@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 
 
 def has_account(folder: Path) -> bool:
-    """Whether the sandbox of this folder has an account, running or not."""
     return Files(folder).account.exists()
 
 
 def export(folder: Path, path: Path) -> None:
-    """Write the account, as it is saved at this moment, to ``path``; nobody is kept waiting.
-
-    Raises:
-        SandboxError: there is no account, or it can't be read or written.
-    """
+    """Write the account, as it is saved at this moment, to ``path``; nobody is kept waiting."""
     from stslab.sandbox.state import archive, store
 
     account = Files(folder).account
@@ -46,11 +41,6 @@ def export(folder: Path, path: Path) -> None:
 
 
 def read(path: Path) -> Archive:
-    """An exported account, looked through.
-
-    Raises:
-        SandboxError: it is no account, or is damaged, hostile, too large, of another version.
-    """
     from stslab.sandbox.state import archive
 
     return archive.read(path)
@@ -60,9 +50,6 @@ def put_in(folder: Path, archive: Archive) -> client.Endpoint:
     """Replace the account of this folder by the one that :func:`read` gave, and start it.
 
     The account that was there is put back if the new one can't be opened.
-
-    Raises:
-        SandboxError: it can't be opened, or the sandbox can't be stopped or started.
     """
     private_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as aside:
@@ -123,11 +110,7 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def _in_the_place_of(path: Path) -> Iterator[Path]:
-    """A new private file beside ``path`` that takes its place when it is whole.
-
-    Raises:
-        SandboxError: it can't be written.
-    """
+    """A new private file beside ``path`` that takes its place when it is whole."""
     try:
         aside = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")  # 0700, as mkdtemp does
     except OSError as error:

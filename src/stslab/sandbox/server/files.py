@@ -62,11 +62,7 @@ def read_number(path: Path) -> int:
 
 
 def lock_within(path: Path, seconds: float) -> int | None:
-    """Take the file's lock as soon as it is free; None where that takes too long.
-
-    Raises:
-        OSError: the file can't be made or opened.
-    """
+    """Take the file's lock as soon as it is free; None where that takes too long."""
     deadline = time.monotonic() + seconds
     while (descriptor := lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)

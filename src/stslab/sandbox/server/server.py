@@ -90,7 +90,6 @@ class SandboxServer(cheroot.HTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens, as clients call it."""
         return f"http://{HOST}:{self.port}"
 
     def seconds_idle(self) -> float:
@@ -99,22 +98,13 @@ class SandboxServer(cheroot.HTTPServer):
             return 0.0 if self._busy else time.monotonic() - self._last
 
     def require_own_name(self, host: str) -> None:
-        """Refuse a request that was meant for another name.
-
-        Raises:
-            Malformed: ``host`` is neither 127.0.0.1, localhost nor a bucket below it, with
-                this server's port.
-        """
+        """Refuse a request that was meant for another name than this server's or a bucket's."""
         name, _, port = host.lower().rpartition(":")
         if port != str(self.port) or not (name in {HOST, "localhost"} or _BUCKET_HOST(name)):
             raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
 
     def answer(self, request: HttpRequest) -> ApiResponse:
-        """The application's answer, or InternalFailure where it fails.
-
-        Raises:
-            Dropped: the application wants the connection reset.
-        """
+        """The application's answer, or InternalFailure where it fails; Dropped passes."""
         with self._counting:
             self._busy += 1
         try:
@@ -225,7 +215,6 @@ class _Request(cheroot.HTTPRequest):
     head: Head
 
     def parse_request(self) -> None:
-        """Read the request line and headers, or refuse them."""
         self.started_request = True
         self.conn.rfile.within(_HEAD_SECONDS)
         try:
@@ -241,7 +230,6 @@ class _Request(cheroot.HTTPRequest):
         self.ready = True
 
     def respond(self) -> None:
-        """Read the body, let the application answer, and send what it answers."""
         head = self.head
         length = MAX_BODY if head.length is None else head.length
         refusal = self._refusal(length)

@@ -49,7 +49,6 @@ class SocketReader:
         return self._take(end + 1)
 
     def read(self, size: int, /) -> bytes:
-        """Read ``size`` bytes; fewer where the client closes first."""
         while len(self._buffer) < size and self._receive(min(size, _SEND)):
             pass
         return self._take(size)

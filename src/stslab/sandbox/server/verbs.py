@@ -158,7 +158,6 @@ _PASSING = {"last_used": None, "credential_report": None}
 
 
 def _mark(account: Holder, _: ControlRequest) -> Said:
-    """Remember how everything is."""
     account.marked = account.inside.state.snapshot
     return {}
 

@@ -1,4 +1,4 @@
-"""The canonical forms that AWS's signatures are made over, and the keys that make them.
+"""What all ways to sign share: canonical forms, claims, times, and requests less credentials.
 
 AWS documentation: "Create a signed AWS API request" and "Elements of an AWS API request
 signature" (IAM User Guide), "Authenticating Requests (AWS Signature Version 4)" (S3 API).
@@ -12,15 +12,122 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from stslab.sandbox.api.model import HttpRequest, KeyRecord, KeyStore, Pairs
+from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyRecord, KeyStore, Pairs
 
-ALGORITHM = "AWS4-HMAC-SHA256"
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 S3 = "s3"
+TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
+HASH_HEADER = "x-amz-content-sha256"
+MAX_SKEW = timedelta(minutes=15)
 
 Headers = Mapping[str, str]
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures).
+
+    ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.
+    """
+
+    keys: KeyStore
+    clock: Clock
+    real_clock: Clock
+    with_body: bool = True
+
+    def expired(self, record: KeyRecord) -> bool:
+        return record.expires is not None and record.expires <= self.clock()
+
+
+class Credential(NamedTuple):
+    """A credential with its scope, as ``Credential=`` and ``X-Amz-Credential`` spell it."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    terminal: str
+
+    @classmethod
+    def of(cls, text: str) -> "Credential | None":
+        """Take a credential apart; None where it does not have five parts."""
+        parts = text.split("/")
+        return cls(*parts) if len(parts) == len(cls._fields) else None
+
+    @property
+    def scope(self) -> str:
+        """What of it goes into the string to sign."""
+        return "/".join(self[1:])
+
+
+class Signed(NamedTuple):
+    """What a key makes of a request: the texts that are signed, the key and the signature."""
+
+    canonical: str
+    to_sign: str
+    key: bytes
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a Signature Version 4 says of itself, in a header or a query."""
+
+    credential: Credential
+    signed_headers: tuple[str, ...]
+    signature: str
+    time: datetime
+    token: str = field(repr=False)
+    in_query: bool
+
+    @classmethod
+    def of(
+        cls, fields: Headers, named: Credential, time: datetime, token: str, *, in_query: bool
+    ) -> "Claim":
+        """The claim of the fields SignedHeaders and Signature beside the credential."""
+        signed = tuple(fields["SignedHeaders"].split(";"))
+        return cls(named, signed, fields["Signature"], time, token, in_query)
+
+    def sign(
+        self, request: HttpRequest, headers: Headers, payload_hash: str, secret: str
+    ) -> Signed:
+        """What ``secret`` makes of the request that this claim is about."""
+        named, service = self.credential, self.credential.service
+        without = "X-Amz-Signature" if self.in_query else ""
+        canonical = "\n".join(
+            (
+                request.method,
+                _path(request.path, service),
+                _query(request.query, without),
+                "".join(f"{name}:{headers.get(name, '')}\n" for name in self.signed_headers),
+                ";".join(self.signed_headers),
+                payload_hash,
+            )
+        )
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{named.scope}\n{digest}"
+        key = _signing_key(secret, named.date, named.region, service)
+        return Signed(canonical, to_sign, key, hmac.digest(key, to_sign.encode(), "sha256").hex())
+
+    def proved(
+        self, request: HttpRequest, record: KeyRecord, circle: Circle, payload_hash: str
+    ) -> Authenticated:
+        """The request, which is what its caller sent, less its credentials."""
+        return Authenticated(
+            caller=record.caller,
+            service=self.credential.service,
+            region=self.credential.region,
+            request=bared(request),
+            auth_type="REST-QUERY-STRING" if self.in_query else "REST-HEADER",
+            version=ALGORITHM,
+            age=max(circle.real_clock() - self.time, timedelta(0)),
+            payload_hash=payload_hash,
+        )
 
 
 def header_map(request: HttpRequest) -> dict[str, str]:
@@ -47,10 +154,12 @@ def doubled_header(request: HttpRequest, headers: Headers, once: Iterable[str]) 
     return doubled(tuple((name.lower(), value) for name, value in request.headers), once)
 
 
-def canonical_path(path: str, service: str) -> str:
-    """The canonical URI. S3 encodes once and keeps the path; the others normalise and encode
-    again what the client has encoded.
-    """  # noqa: D205 - one thought
+def _path(path: str, service: str) -> str:
+    """The canonical URI.
+
+    S3 encodes once and keeps the path; the others normalise and encode again what the client has
+    encoded.
+    """
     if path == "/":
         return path
     if service == S3:
@@ -60,58 +169,22 @@ def canonical_path(path: str, service: str) -> str:
     return quote("/" + normal.lstrip("/") + slash, safe="/-_.~")
 
 
-def canonical_query(pairs: Pairs, without: str = "") -> str:
+def _query(pairs: Pairs, without: str) -> str:
     """The query's pairs, encoded and sorted, less those named ``without``."""
-    if not pairs:
-        return ""
-    encoded = sorted(
-        (_encoded(name), _encoded(value)) for name, value in pairs if not without or name != without
-    )
+    encoded = sorted((_encoded(name), _encoded(value)) for name, value in pairs if name != without)
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
-def canonical_request(
-    request: HttpRequest,
-    service: str,
-    headers: Headers,
-    signed_headers: Iterable[str],
-    payload_hash: str,
-    *,
-    in_query: bool,
-) -> str:
-    """The canonical request that a Signature Version 4, which may be in the query, is made over."""
-    names = tuple(signed_headers)
-    lines = [f"{name}:{headers.get(name, '')}\n" for name in names]
-    return "\n".join(
-        (
-            request.method,
-            canonical_path(request.path, service),
-            canonical_query(request.query, without="X-Amz-Signature" if in_query else ""),
-            "".join(lines),
-            ";".join(names),
-            payload_hash,
-        )
-    )
-
-
-def string_to_sign(stamp: str, scope: str, canonical: str) -> str:
-    """What the signing key signs."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
+def _encoded(text: str) -> str:
+    return text if text.isalnum() and text.isascii() else quote(text, safe="-_.~")
 
 
 @lru_cache(maxsize=1024)
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key that is derived from a secret key for one day, region and service."""
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-def sign(key: bytes, text: str) -> str:
-    """The hexadecimal signature of a string to sign."""
-    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def same(ours: str, theirs: str) -> bool:
@@ -119,64 +192,7 @@ def same(ours: str, theirs: str) -> bool:
     return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "surrogateescape"))
 
 
-def _encoded(text: str) -> str:
-    return text if text.isalnum() and text.isascii() else quote(text, safe="-_.~")
-
-
-Clock = Callable[[], datetime]
-MAX_SKEW = timedelta(minutes=15)
-TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
-
-
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures).
-
-    ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.
-    """
-
-    keys: KeyStore
-    clock: Clock
-    real_clock: Clock
-    with_body: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A credential with its scope, as ``Credential=`` and ``X-Amz-Credential`` spell it."""
-
-    access_key_id: str
-    date: str
-    region: str
-    service: str
-    terminal: str
-
-    @property
-    def scope(self) -> str:
-        """What of it goes into the string to sign."""
-        return f"{self.date}/{self.region}/{self.service}/{self.terminal}"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a Signature Version 4 says of itself, in a header or a query. ``stamp``: its time."""
-
-    credential: Credential
-    signed_headers: tuple[str, ...]
-    signature: str
-    stamp: str
-    time: datetime
-    token: str = field(repr=False)
-    in_query: bool
-
-
-_CREDENTIAL_PARTS = 5
-
-
-def credential(text: str) -> Credential | None:
-    """Take a credential apart; None where it does not have five parts."""
-    parts = text.split("/")
-    return Credential(*parts) if len(parts) == _CREDENTIAL_PARTS else None
+# -- times -------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
@@ -213,56 +229,46 @@ def shown(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def expired(record: KeyRecord, now: datetime) -> bool:
-    """Whether the key's session has ended, by the sandbox's clock."""
-    return record.expires is not None and record.expires <= now
-
+# -- a request less its credentials --------------------------------------------------------------
 
 _CREDENTIAL_HEADERS = {"authorization", TOKEN}
-_V4_PARAMETERS = {
-    "X-Amz-Algorithm",
-    "X-Amz-Credential",
-    "X-Amz-Date",
-    "X-Amz-Expires",
-    "X-Amz-Security-Token",
-    "X-Amz-Signature",
-    "X-Amz-SignedHeaders",
-    "X-Amz-Content-Sha256",
+_PARAMETERS: Mapping[str, frozenset[str]] = {
+    ALGORITHM: frozenset(
+        {
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-Security-Token",
+            "X-Amz-Signature",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Content-Sha256",
+        }
+    ),
+    "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
 }
-_V2_PARAMETERS = {"AWSAccessKeyId", "Signature", "Expires", TOKEN}
-AUTH_PARAMETERS: Mapping[str, frozenset[str]] = {
-    "AWS4-HMAC-SHA256": frozenset(_V4_PARAMETERS),
-    "AWS": frozenset(_V2_PARAMETERS),
-}
+_CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
+_V2_HEADERS = {"content-type", "content-md5"}
 
 
 def bared(request: HttpRequest) -> HttpRequest:
     """The request less its credentials, which nothing further in has a use for."""
     kept = tuple([pair for pair in request.headers if pair[0].lower() not in _CREDENTIAL_HEADERS])
-    return HttpRequest(
-        request.method,
-        request.path,
-        request.query,
-        request.raw_query,
-        kept,
-        request.body,
-        request.source_ip,
-    )
+    return replace(request, headers=kept)
 
 
-def hoisted(request: HttpRequest, version: str) -> HttpRequest:
+def hoisted(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
     """A presigned request as the plain one that it stands for.
 
     S3 takes ``x-amz-*`` query parameters of a presigned URL for the headers of these names,
     except for checksums: those that the JavaScript SDK puts there, of the empty body that it
     knows, are not looked at.
     """
-    ours = AUTH_PARAMETERS[version]
     sent = {name.lower() for name, _ in request.headers}
     headers, query = list(request.headers), []
     for name, value in request.query:
         lower = name.lower()
-        if name in ours:
+        if name in _PARAMETERS[version]:
             continue
         if lower.startswith("x-amz-") or (version == "AWS" and lower in _V2_HEADERS):
             if lower not in sent and not lower.startswith(_CHECKSUMS):
@@ -270,7 +276,3 @@ def hoisted(request: HttpRequest, version: str) -> HttpRequest:
             continue
         query.append((name, value))
     return replace(request, headers=tuple(headers), query=tuple(query))
-
-
-_CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
-_V2_HEADERS = {"content-type", "content-md5"}

@@ -77,11 +77,7 @@ ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def verify(headers: Mapping[str, str], body: bytes) -> None:
-    """Hold a body against each checksum that its headers (lower-case names) give.
-
-    Raises:
-        ApiFault: BadDigest where one differs, InvalidDigest or InvalidRequest where one is none.
-    """
+    """Hold a body against each checksum that its headers (lower-case names) give."""
     if "content-md5" in headers:
         _verify_md5(headers["content-md5"], body)
     given = [name for name in headers if _is_value(name)]

@@ -62,9 +62,6 @@ def decode(
     """The payload and the trailing headers (lower-case names) of an aws-chunked body.
 
     ``signer`` is None for the unsigned mode. ``headers`` are the request's, by lower-case name.
-
-    Raises:
-        ApiFault: the frames are broken, a signature is wrong, or the length is not as announced.
     """
     announced = headers.get("x-amz-decoded-content-length", "")
     if not re.fullmatch(r"[0-9]{1,19}", announced):

@@ -8,72 +8,49 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
 from stslab.sandbox.signing import canonical
 from stslab.sandbox.signing.canonical import (
+    HASH_HEADER,
     MAX_SKEW,
     TOKEN,
     Circle,
     Claim,
-    bared,
-    basic_time,
-    credential,
-    expired,
-    header_time,
-    hoisted,
+    Credential,
     stamp,
 )
 
 REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 # IAM has one endpoint (AWS General Reference, "AWS Identity and Access Management endpoints").
 _ONLY: Mapping[str, str] = {"iam": "us-east-1"}
-_ONCE_HEADERS = ("authorization", "x-amz-date", "date", TOKEN, "x-amz-content-sha256")
+_ONCE_HEADERS = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
-# Covered by the payload's hash whether or not it is among the signed headers.
-_NEED_NOT_BE_SIGNED = {"x-amz-content-sha256"}
+_FIELDS = ("Credential", "Signature", "SignedHeaders")
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your "
     "AWS Secret Access Key and signing method. Consult the service documentation for details."
 )
-INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a message
-EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a message
 
 
 def verify(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against its signature.
-
-    Raises:
-        ApiFault: it is unsigned, or not as it was signed; in the order in which AWS looks.
-    """
+    """Hold a request against its signature, in the order in which AWS looks."""
     headers = canonical.header_map(request)
     claim = _claim(request, headers)
-    age = _require_fresh(claim, circle)
+    _require_fresh(claim, circle)
     _require_scope(claim)
     record = _key(claim, circle)
     payload_hash = hashlib.sha256(request.body).hexdigest()
-    _require_signature(request, headers, claim, record, payload_hash)
-    plain = hoisted(request, canonical.ALGORITHM) if claim.in_query else request
-    return Authenticated(
-        caller=record.caller,
-        service=claim.credential.service,
-        region=claim.credential.region,
-        request=bared(plain),
-        auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
-        version="AWS4-HMAC-SHA256",
-        age=age,
-        payload_hash=headers.get("x-amz-content-sha256", ""),
-    )
+    signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
+    if not canonical.same(signed.signature, claim.signature):
+        raise _mismatch(_MISMATCH)
+    plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
+    return claim.proved(plain, record, circle, headers.get(HASH_HEADER, ""))
 
 
 def require_known(request: HttpRequest, circle: Circle) -> None:
-    """Refuse a request whose key is unknown, or that has none.
-
-    Raises:
-        ApiFault: as :func:`verify` does.
-    """
+    """Refuse a request whose key is unknown, or that has none, as :func:`verify` does."""
     claim = _claim(request, canonical.header_map(request))
     _require_fresh(claim, circle)
     _key(claim, circle)
@@ -86,25 +63,19 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise _mismatch(_MISMATCH)
     if not in_header and not in_query:
         raise missing_token()
-    _require_once(request, headers)
-    claim = _from_header(headers) if in_header else _from_query(parameters)
-    if "host" not in claim.signed_headers:
-        raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    for name in sorted(headers):
-        if _must_be_signed(name) and name not in claim.signed_headers:
-            raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
-    return claim
-
-
-def _must_be_signed(name: str) -> bool:
-    return name.startswith("x-amz-") and name not in _NEED_NOT_BE_SIGNED
-
-
-def _require_once(request: HttpRequest, headers: Mapping[str, str]) -> None:
     if name := canonical.doubled_header(request, headers, _ONCE_HEADERS):
         raise _incomplete(f"The header '{name}' is given more than once.")
     if name := canonical.doubled(request.query, _ONCE_PARAMETERS):
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
+    claim = _from_header(headers) if in_header else _from_query(parameters)
+    if "host" not in claim.signed_headers:
+        raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in sorted(headers):
+        # The payload's hash is covered whether or not its header is signed.
+        wanted = name.startswith("x-amz-") and name != HASH_HEADER
+        if wanted and name not in claim.signed_headers:
+            raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    return claim
 
 
 def _from_header(headers: Mapping[str, str]) -> Claim:
@@ -112,13 +83,21 @@ def _from_header(headers: Mapping[str, str]) -> Claim:
     algorithm, _, rest = text.partition(" ")
     if algorithm != canonical.ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
-    fields = _fields(rest, text)
+    fields: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in rest.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            raise _incomplete(
+                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed "
+                f"with SHA-256 and encoded with Base64): '{digest}'."
+            )
+        if name in fields:
+            raise _incomplete(f"Authorization header has '{name}' more than once.")
+        fields[name] = value
     date = headers.get("x-amz-date") or headers.get("date", "")
-    missing = [
-        f"Authorization header requires '{name}' parameter."
-        for name in ("Credential", "Signature", "SignedHeaders")
-        if name not in fields
-    ]
+    lacking = [name for name in _FIELDS if name not in fields]
+    missing = [f"Authorization header requires '{name}' parameter." for name in lacking]
     if not date:
         missing.append(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
@@ -128,81 +107,50 @@ def _from_header(headers: Mapping[str, str]) -> Claim:
     return _made(fields, date, headers.get(TOKEN, ""), in_query=False)
 
 
-def _fields(rest: str, whole: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in rest.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals:
-            digest = base64.b64encode(hashlib.sha256(whole.encode()).digest()).decode()
-            raise _incomplete(
-                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed "
-                f"with SHA-256 and encoded with Base64): '{digest}'."
-            )
-        if name in fields:
-            raise _incomplete(f"Authorization header has '{name}' more than once.")
-        fields[name] = value
-    return fields
-
-
 def _from_query(parameters: Mapping[str, str]) -> Claim:
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise missing_token()
-    missing = [
-        f"AWS query-string parameters must include '{name}'."
-        for name in _PARAMETERS
-        if name not in parameters
-    ]
-    if missing:
+    lacking = [name for name in _PARAMETERS if name not in parameters]
+    if lacking:
+        missing = [f"AWS query-string parameters must include '{name}'." for name in lacking]
         raise _incomplete(f"{' '.join(missing)} Re-examine the query-string parameters.")
-    fields = {
-        name: parameters[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")
-    }
+    fields = {name: parameters[f"X-Amz-{name}"] for name in _FIELDS}
     token = parameters.get("X-Amz-Security-Token", "")
     return _made(fields, parameters["X-Amz-Date"], token, in_query=True)
 
 
 def _made(fields: Mapping[str, str], date: str, token: str, *, in_query: bool) -> Claim:
-    time = basic_time(date) if in_query else header_time(date)
+    time = canonical.basic_time(date) if in_query else canonical.header_time(date)
     if time is None:
         raise _incomplete(
             f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
             "See http://en.wikipedia.org/wiki/ISO_8601"
         )
-    named = credential(fields["Credential"])
+    named = Credential.of(fields["Credential"])
     if named is None:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
             f"keyid/date/region/service/term, got '{fields['Credential']}'"
         )
-    return Claim(
-        credential=named,
-        signed_headers=tuple(fields["SignedHeaders"].split(";")),
-        signature=fields["Signature"],
-        stamp=stamp(time),
-        time=time,
-        token=token,
-        in_query=in_query,
-    )
+    return Claim.of(fields, named, time, token, in_query=in_query)
 
 
-def _require_fresh(claim: Claim, circle: Circle) -> timedelta:
-    now = circle.real_clock()
-    age = now - claim.time
-    if age > MAX_SKEW:
+def _require_fresh(claim: Claim, circle: Circle) -> None:
+    now, made = circle.real_clock(), stamp(claim.time)
+    if now - claim.time > MAX_SKEW:
         raise _mismatch(
-            f"Signature expired: {claim.stamp} is now earlier than {stamp(now - MAX_SKEW)} "
+            f"Signature expired: {made} is now earlier than {stamp(now - MAX_SKEW)} "
             f"({stamp(now)} - 15 min.)"
         )
-    if -age > MAX_SKEW:
+    if claim.time - now > MAX_SKEW:
         raise _mismatch(
-            f"Signature not yet current: {claim.stamp} is still later than "
+            f"Signature not yet current: {made} is still later than "
             f"{stamp(now + MAX_SKEW)} ({stamp(now)} + 15 min.)"
         )
-    return max(age, timedelta(0))
 
 
 def _require_scope(claim: Claim) -> None:
-    named = claim.credential
+    named, made = claim.credential, stamp(claim.time)
     problems = []
     if not REGION.fullmatch(named.region) or _ONLY.get(named.service, named.region) != named.region:
         problems.append("Credential should be scoped to a valid region.")
@@ -211,10 +159,10 @@ def _require_scope(claim: Claim) -> None:
             "Credential should be scoped with a valid terminator: 'aws4_request', "
             f"not '{named.terminal}'."
         )
-    if named.date != claim.stamp[:8]:
+    if named.date != made[:8]:
         problems.append(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: '{named.date}' != '{claim.stamp[:8]}', from '{claim.stamp}'."
+            f"HTTP: '{named.date}' != '{made[:8]}', from '{made}'."
         )
     if problems:
         raise _mismatch(" ".join(problems))
@@ -223,27 +171,12 @@ def _require_scope(claim: Claim) -> None:
 def _key(claim: Claim, circle: Circle) -> KeyRecord:
     record = circle.keys.lookup(claim.credential.access_key_id)
     if record is None or not record.active or not canonical.same(record.session_token, claim.token):
-        raise ApiFault("InvalidClientTokenId", INVALID_TOKEN, 403)
-    if expired(record, circle.clock()):
-        raise ApiFault("ExpiredToken", EXPIRED_TOKEN, 403)
+        message = "The security token included in the request is invalid."
+        raise ApiFault("InvalidClientTokenId", message, 403)
+    if circle.expired(record):
+        message = "The security token included in the request is expired"
+        raise ApiFault("ExpiredToken", message, 403)
     return record
-
-
-def _require_signature(
-    request: HttpRequest,
-    headers: Mapping[str, str],
-    claim: Claim,
-    record: KeyRecord,
-    payload_hash: str,
-) -> None:
-    named = claim.credential
-    text = canonical.canonical_request(
-        request, named.service, headers, claim.signed_headers, payload_hash, in_query=claim.in_query
-    )
-    key = canonical.signing_key(record.secret_access_key, named.date, named.region, named.service)
-    ours = canonical.sign(key, canonical.string_to_sign(claim.stamp, named.scope, text))
-    if not canonical.same(ours, claim.signature):
-        raise _mismatch(_MISMATCH)
 
 
 def missing_token() -> ApiFault:

@@ -14,70 +14,81 @@ from urllib.parse import quote
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
 from stslab.sandbox.signing import canonical, checksums, chunked
 from stslab.sandbox.signing.canonical import (
+    HASH_HEADER,
     MAX_SKEW,
     TOKEN,
     Circle,
     Claim,
-    bared,
-    basic_time,
-    credential,
-    expired,
-    header_time,
-    hoisted,
+    Credential,
     shown,
     stamp,
 )
 from stslab.sandbox.signing.query import REGION
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
-HASH_HEADER = "x-amz-content-sha256"
+_HOME = "us-east-1"
 _A_WEEK = 604800
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_BAD_HASH = (
-    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
-    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or "
-    "a valid sha256 value."
-)
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
 _PARAMETERS = tuple(
     f"X-Amz-{name}"
     for name in ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
 )
-_ALL_PARAMETERS = (
-    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
-    "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
-)
+_ONCE = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
+_FORBIDDEN, _BAD = 403, 400
 
 
 def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against the signature in its Authorization header.
-
-    Raises:
-        ApiFault: it is not as it was signed; in the order in which S3 looks.
-    """
+    """Hold a request against its Authorization header, in the order in which S3 looks."""
     headers = canonical.header_map(request)
     payload_hash = _payload_hash(headers)
-    date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
-    time = header_time(date)
-    if time is None:
-        raise no_date()
-    require_skew(time, circle.real_clock(), date)
-    claim = _header_claim(headers, time)
+    time = sent_at(headers, circle)
+    _, _, rest = headers["authorization"].partition(" ")
+    parts = [part.strip().partition("=") for part in rest.split(",")]
+    fields = {name: value for name, _, value in parts}
+    if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
+        raise _malformed(
+            "the authorization header requires three components: Credential, SignedHeaders, and "
+            "Signature."
+        )
+    named = _credential(fields["Credential"], in_query=False)
+    if named.date != stamp(time)[:8]:
+        raise _malformed("Invalid credential date. Date is not the same as X-Amz-Date.")
+    claim = Claim.of(fields, named, time, headers.get(TOKEN, ""), in_query=False)
     return _verified(request, headers, claim, payload_hash, circle)
 
 
 def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against the signature in its query.
-
-    Raises:
-        ApiFault: it has expired or is not as it was signed; in the order in which S3 looks.
-    """
-    headers = canonical.header_map(request)
-    parameters = dict(request.query)
-    claim = _query_claim(request, parameters, circle.real_clock())
+    """Hold a request against the signature in its query, in the order in which S3 looks."""
+    headers, parameters = canonical.header_map(request), dict(request.query)
+    if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
+        raise _bad_parameters(
+            'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
+        )
+    lacking = any(name not in parameters for name in _PARAMETERS)
+    if lacking or canonical.doubled(request.query, _ONCE):
+        raise _bad_parameters(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
+            "X-Amz-Expires parameters."
+        )
+    time = canonical.basic_time(parameters["X-Amz-Date"])
+    if time is None:
+        raise _bad_parameters(
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+        )
+    _require_unexpired(time, parameters["X-Amz-Expires"], circle.real_clock())
+    named = _credential(parameters["X-Amz-Credential"], in_query=True)
+    if named.date != stamp(time)[:8]:
+        raise _bad_parameters(
+            f'Invalid credential date "{named.date}". This date is not the same as X-Amz-Date: '
+            f'"{stamp(time)[:8]}".'
+        )
+    fields = {name: parameters[f"X-Amz-{name}"] for name in _COMPONENTS}
+    token = parameters.get("X-Amz-Security-Token", "")
+    claim = Claim.of(fields, named, time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED
     return _verified(request, headers, claim, payload_hash, circle)
 
@@ -92,26 +103,15 @@ def _verified(
     _require_signed(headers, claim.signed_headers)
     named = claim.credential
     record = require_key(circle, named.access_key_id, claim.token)
-    text = canonical.canonical_request(
-        request, canonical.S3, headers, claim.signed_headers, payload_hash, in_query=claim.in_query
-    )
-    to_sign = canonical.string_to_sign(claim.stamp, named.scope, text)
-    key = canonical.signing_key(record.secret_access_key, named.date, named.region, named.service)
-    ours = canonical.sign(key, to_sign)
-    if not canonical.same(ours, claim.signature.lower()):
-        raise mismatch(named.access_key_id, to_sign, claim.signature, text, claim.token)
-    plain = hoisted(request, canonical.ALGORITHM) if claim.in_query else request
-    signer = chunked.ChunkSigner(key, claim.stamp, named.scope, ours)
-    return Authenticated(
-        caller=record.caller,
-        service=canonical.S3,
-        region=named.region,
-        request=bared(_with_payload(plain, payload_hash, signer) if circle.with_body else plain),
-        auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
-        version="AWS4-HMAC-SHA256",
-        age=max(circle.real_clock() - claim.time, timedelta(0)),
-        payload_hash=payload_hash,
-    )
+    signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
+    if not canonical.same(signed.signature, claim.signature.lower()):
+        texts = signed.to_sign, signed.canonical
+        raise mismatch(named.access_key_id, texts, claim.signature, claim.token)
+    plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
+    if circle.with_body:
+        signer = chunked.ChunkSigner(signed.key, stamp(claim.time), named.scope, signed.signature)
+        plain = _with_payload(plain, payload_hash, signer)
+    return claim.proved(plain, record, circle, payload_hash)
 
 
 def _payload_hash(headers: Mapping[str, str]) -> str:
@@ -126,84 +126,24 @@ def _payload_hash(headers: Mapping[str, str]) -> str:
             extra={"Header": HASH_HEADER},
         )
     if sent != UNSIGNED and sent not in chunked.MODES and not _SHA256.fullmatch(sent):
-        raise invalid_argument(_BAD_HASH, HASH_HEADER, sent)
+        message = (
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
+            "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, "
+            "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
+        )
+        raise invalid_argument(message, HASH_HEADER, sent)
     return sent
-
-
-def _header_claim(headers: Mapping[str, str], time: datetime) -> Claim:
-    _, _, rest = headers["authorization"].partition(" ")
-    parts = [part.strip().partition("=") for part in rest.split(",")]
-    fields = {name: value for name, _, value in parts}
-    if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
-        raise ApiFault(
-            "AuthorizationHeaderMalformed",
-            "The authorization header is malformed; the authorization header requires three "
-            "components: Credential, SignedHeaders, and Signature.",
-        )
-    fault = bad_credential(fields["Credential"], REGION, in_query=False)
-    named = credential(fields["Credential"])
-    if fault or named is None:
-        raise fault or AssertionError
-    if named.date != stamp(time)[:8]:
-        raise ApiFault(
-            "AuthorizationHeaderMalformed",
-            "The authorization header is malformed; Invalid credential date. "
-            "Date is not the same as X-Amz-Date.",
-        )
-    return Claim(
-        credential=named,
-        signed_headers=tuple(fields["SignedHeaders"].split(";")),
-        signature=fields["Signature"],
-        stamp=stamp(time),
-        time=time,
-        token=headers.get(TOKEN, ""),
-        in_query=False,
-    )
-
-
-def _query_claim(request: HttpRequest, parameters: Mapping[str, str], now: datetime) -> Claim:
-    if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
-        raise bad_parameters(
-            'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
-        )
-    if any(name not in parameters for name in _PARAMETERS) or canonical.doubled(
-        request.query, (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
-    ):
-        raise bad_parameters(_ALL_PARAMETERS)
-    time = basic_time(parameters["X-Amz-Date"])
-    if time is None:
-        raise bad_parameters(
-            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-        )
-    _require_unexpired(time, parameters["X-Amz-Expires"], now)
-    fault = bad_credential(parameters["X-Amz-Credential"], REGION, in_query=True)
-    named = credential(parameters["X-Amz-Credential"])
-    if fault or named is None:
-        raise fault or AssertionError
-    if named.date != stamp(time)[:8]:
-        raise bad_parameters(
-            f'Invalid credential date "{named.date}". This date is not the same as X-Amz-Date: '
-            f'"{stamp(time)[:8]}".'
-        )
-    return Claim(
-        credential=named,
-        signed_headers=tuple(parameters["X-Amz-SignedHeaders"].split(";")),
-        signature=parameters["X-Amz-Signature"],
-        stamp=stamp(time),
-        time=time,
-        token=parameters.get("X-Amz-Security-Token", ""),
-        in_query=True,
-    )
 
 
 def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", sent):
-        raise bad_parameters("X-Amz-Expires should be a number")
+        raise _bad_parameters("X-Amz-Expires should be a number")
     seconds = int(sent)
     if seconds < 0:
-        raise bad_parameters("X-Amz-Expires must be non-negative")
+        raise _bad_parameters("X-Amz-Expires must be non-negative")
     if seconds > _A_WEEK:
-        raise bad_parameters(
+        raise _bad_parameters(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given "
             "X-Amz-Expires must be less than 604800 seconds"
         )
@@ -216,24 +156,18 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     else:
         return
     # A date at the end of year 9999 plus a week is none.
-    end = min(time, _LAST_TIME) + timedelta(seconds=seconds)
-    expires = shown(end)
+    expires = shown(min(time, _LAST_TIME) + timedelta(seconds=seconds))
     raise access_denied(problem, {**said, "Expires": expires, "ServerTime": shown(now)})
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
-    left_out = sorted(name for name in headers if _must_be_signed(name) and name not in signed)
-    if "host" not in signed and "host" not in left_out:
-        left_out.append("host")
+    wanted = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
+    left_out = sorted(wanted - {HASH_HEADER, *signed})
     if left_out:
         raise access_denied(
             "There were headers present in the request which were not signed",
             {"HeadersNotSigned": ", ".join(left_out)},
         )
-
-
-def _must_be_signed(name: str) -> bool:
-    return name in {"host", "content-md5"} or (name.startswith("x-amz-") and name != HASH_HEADER)
 
 
 def _with_payload(
@@ -262,9 +196,6 @@ def verify_checksums(request: HttpRequest) -> None:
     """Hold the body against its checksum headers.
 
     Those of CompleteMultipartUpload (a POST with an uploadId) are of the object, not the body.
-
-    Raises:
-        ApiFault: the body is not what its checksum says.
     """
     if request.method == "POST" and any(name == "uploadId" for name, _ in request.query):
         return
@@ -274,125 +205,41 @@ def verify_checksums(request: HttpRequest) -> None:
 def _unframed(request: HttpRequest, mode: str, signer: chunked.ChunkSigner | None) -> HttpRequest:
     headers = canonical.header_map(request)
     payload, trailers = chunked.decode(request.body, mode, signer, headers)
-    kept = []
+    gone, kept = _STREAMING_HEADERS | set(trailers), []
     for name, value in request.headers:
         lower = name.lower()
-        if lower in _STREAMING_HEADERS or lower in trailers:
-            continue
         if lower == "content-encoding":
             value = ",".join(v for v in map(str.strip, value.split(",")) if v != "aws-chunked")  # noqa: PLW2901 - the header less the framing that is gone
-            if not value:
-                continue
-        kept.append((name, str(len(payload)) if lower == "content-length" else value))
+        if lower not in gone and (value or lower != "content-encoding"):
+            kept.append((name, str(len(payload)) if lower == "content-length" else value))
     return replace(request, headers=(*kept, *trailers.items()), body=payload)
 
 
-_HOME = "us-east-1"
-_MISMATCH = (
-    "The request signature we calculated does not match the signature you provided. "
-    "Check your key and signing method."
-)
-_MALFORMED_CREDENTIAL = (
-    'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-)
-_BAD_DATE = (
-    'incorrect date format "{}". This date in the credential must be in the format "yyyyMMdd".'
-)
-_BAD_SERVICE = 'incorrect service "{}". This endpoint belongs to "s3".'
-_BAD_TERMINAL = 'incorrect terminal "{}". This endpoint uses "aws4_request".'
-_REMOVED = "(a session token)"
-_FORBIDDEN, _BAD = 403, 400
+# -- what both of S3's signature versions share: times, keys, refusals ---------------------------
 
 
-def access_denied(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
-    """AccessDenied for what the request says of itself, not for what a policy says."""
-    return ApiFault("AccessDenied", message, _FORBIDDEN, extra=extra)
-
-
-def no_date() -> ApiFault:
-    """There is no time that the signature could be judged by."""
-    return access_denied("AWS authentication requires a valid Date or x-amz-date header")
-
-
-def bad_parameters(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
-    """A presigned URL's parameters are not as they must be."""
-    return ApiFault("AuthorizationQueryParametersError", message, _BAD, extra=extra)
-
-
-def invalid_argument(message: str, name: str, value: str) -> ApiFault:
-    """A header has a value that it can't have."""
-    extra = {"ArgumentName": name, "ArgumentValue": value}
-    return ApiFault("InvalidArgument", message, _BAD, extra=extra)
-
-
-def unsupported_mechanism() -> ApiFault:
-    """A signature of a kind that is not verified here."""
-    return ApiFault(
-        "InvalidRequest",
-        "The authorization mechanism you have provided is not supported. "
-        "Please use AWS4-HMAC-SHA256.",
-        _BAD,
-    )
-
-
-def bad_credential(text: str, regions: re.Pattern[str], *, in_query: bool) -> ApiFault | None:
-    """What is wrong with a credential and its scope; None where nothing is."""
-    found = _credential_problem(text, regions)
-    if found is None:
-        return None
-    message, extra = found
-    if in_query:
-        return bad_parameters(f"Error parsing the X-Amz-Credential parameter; {message}", extra)
-    return ApiFault(
-        "AuthorizationHeaderMalformed",
-        f"The authorization header is malformed; {message}",
-        _BAD,
-        extra=extra,
-    )
-
-
-def _credential_problem(
-    text: str, regions: re.Pattern[str]
-) -> tuple[str, Mapping[str, str]] | None:
-    named = credential(text)
-    if named is None:
-        return _MALFORMED_CREDENTIAL, {}
-    wrong_region = f"the region '{named.region}' is wrong; expecting '{_HOME}'"
-    problems: tuple[tuple[bool, str, Mapping[str, str]], ...] = (
-        (not basic_time(f"{named.date}T000000Z"), _BAD_DATE.format(named.date), {}),
-        (not named.region, "a non-empty region must be provided in the credential.", {}),
-        (not regions.fullmatch(named.region), wrong_region, {"Region": _HOME}),
-        (named.service != canonical.S3, _BAD_SERVICE.format(named.service), {}),
-        (named.terminal != "aws4_request", _BAD_TERMINAL.format(named.terminal), {}),
-    )
-    return next(((message, extra) for wrong, message, extra in problems if wrong), None)
-
-
-def require_skew(time: datetime, now: datetime, sent: str) -> None:
-    """Refuse a request made more than 15 minutes before or after now.
-
-    Raises:
-        ApiFault: RequestTimeTooSkewed.
-    """
+def sent_at(headers: Mapping[str, str], circle: Circle) -> datetime:
+    """When a request with an Authorization header says that it was made: 15 minutes off at most."""
+    date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
+    time, now = canonical.header_time(date), circle.real_clock()
+    if time is None:
+        raise access_denied("AWS authentication requires a valid Date or x-amz-date header")
     if abs(now - time) > MAX_SKEW:
         raise ApiFault(
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
             _FORBIDDEN,
             extra={
-                "RequestTime": sent,
+                "RequestTime": date,
                 "ServerTime": shown(now),
                 "MaxAllowedSkewMilliseconds": str(int(MAX_SKEW.total_seconds() * 1000)),
             },
         )
+    return time
 
 
 def require_key(circle: Circle, access_key_id: str, token: str) -> KeyRecord:
-    """The key that signed, with the session token that goes with it and is still good.
-
-    Raises:
-        ApiFault: InvalidAccessKeyId, InvalidToken or ExpiredToken.
-    """
+    """The key that signed, with the session token that goes with it and is still good."""
     record = circle.keys.lookup(access_key_id)
     if record is None or not record.active or (record.session_token and not token):
         raise ApiFault(
@@ -405,36 +252,83 @@ def require_key(circle: Circle, access_key_id: str, token: str) -> KeyRecord:
         raise ApiFault(
             "InvalidToken", "The provided token is malformed or otherwise invalid.", _BAD
         )
-    if expired(record, circle.clock()):
+    if circle.expired(record):
         raise ApiFault("ExpiredToken", "The provided token has expired.", _BAD)
     return record
 
 
+def _credential(text: str, *, in_query: bool) -> Credential:
+    named = Credential.of(text)
+    if named is None:
+        raise _bad_credential(
+            'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/'
+            'aws4_request".',
+            in_query=in_query,
+        )
+    bad_date = (
+        f'incorrect date format "{named.date}". This date in the credential must be in the '
+        'format "yyyyMMdd".'
+    )
+    bad_region = f"the region '{named.region}' is wrong; expecting '{_HOME}'"
+    bad_service = f'incorrect service "{named.service}". This endpoint belongs to "s3".'
+    bad_end = f'incorrect terminal "{named.terminal}". This endpoint uses "aws4_request".'
+    problems: tuple[tuple[bool, str, Mapping[str, str]], ...] = (
+        (not canonical.basic_time(f"{named.date}T000000Z"), bad_date, {}),
+        (not named.region, "a non-empty region must be provided in the credential.", {}),
+        (not REGION.fullmatch(named.region), bad_region, {"Region": _HOME}),
+        (named.service != canonical.S3, bad_service, {}),
+        (named.terminal != "aws4_request", bad_end, {}),
+    )
+    for wrong, message, extra in problems:
+        if wrong:
+            raise _bad_credential(message, extra, in_query=in_query)
+    return named
+
+
+def _bad_credential(
+    message: str, extra: Mapping[str, str] | None = None, *, in_query: bool
+) -> ApiFault:
+    if in_query:
+        return _bad_parameters(f"Error parsing the X-Amz-Credential parameter; {message}", extra)
+    return _malformed(message, extra)
+
+
+def _bad_parameters(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
+    return ApiFault("AuthorizationQueryParametersError", message, _BAD, extra=extra)
+
+
+def _malformed(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
+    message = f"The authorization header is malformed; {message}"
+    return ApiFault("AuthorizationHeaderMalformed", message, _BAD, extra=extra)
+
+
+def access_denied(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
+    """AccessDenied for what the request says of itself, not for what a policy says."""
+    return ApiFault("AccessDenied", message, _FORBIDDEN, extra=extra)
+
+
+def invalid_argument(message: str, name: str, value: str) -> ApiFault:
+    extra = {"ArgumentName": name, "ArgumentValue": value}
+    return ApiFault("InvalidArgument", message, _BAD, extra=extra)
+
+
 def mismatch(
-    access_key_id: str, to_sign: str, signature: str, canonical_text: str = "", token: str = ""
+    access_key_id: str, texts: tuple[str, ...], signature: str, token: str = ""
 ) -> ApiFault:
     """SignatureDoesNotMatch, with what S3 signed, so that one can see where the two differ.
 
-    The canonical request holds the session token, in S3's answer too; here it is taken out.
+    ``texts`` are the string to sign and the canonical request, where there is one. They may hold
+    the session token, in S3's answer too; here it is taken out.
     """
-    extra = {
-        "AWSAccessKeyId": access_key_id,
-        "StringToSign": to_sign,
-        "SignatureProvided": signature,
-        "StringToSignBytes": _bytes(to_sign),
-    }
-    if canonical_text:
-        shown_text = canonical_text
+    extra = {"AWSAccessKeyId": access_key_id, "SignatureProvided": signature}
+    for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):
         for secret in filter(None, (token, quote(token, safe="-_.~"))):
-            shown_text = shown_text.replace(secret, _REMOVED)
-        extra |= {"CanonicalRequest": shown_text, "CanonicalRequestBytes": _bytes(shown_text)}
-    return ApiFault("SignatureDoesNotMatch", _MISMATCH, _FORBIDDEN, extra=extra)
-
-
-def _bytes(text: str) -> str:
-    return text.encode().hex(" ")
-
-
-def too_large() -> ApiFault:
-    """What an unsigned request gets that brings more than is read of one."""
-    return ApiFault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+            text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - less its secrets
+        extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}
+    return ApiFault(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your key and signing method.",
+        _FORBIDDEN,
+        extra=extra,
+    )

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 
 from stslab.policy import Principal
 from stslab.sandbox.api.http import Malformed, parse_query
-from stslab.sandbox.api.model import Authenticated, Caller, HttpRequest, KeyStore
+from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyStore
 from stslab.sandbox.signing import canonical, query, s3, v2
-from stslab.sandbox.signing.canonical import Circle, Clock
-from stslab.sandbox.signing.s3 import invalid_argument, too_large, unsupported_mechanism
+from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Circle, Clock
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
@@ -23,18 +22,11 @@ _FORM = "application/x-www-form-urlencoded"
 # AWS documentation: AssumeRoleWithWebIdentity and AssumeRoleWithSAML (STS API Reference):
 # "Calling ... does not require the use of AWS security credentials."
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
-_ONE_MECHANISM = (
-    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
-    "string parameter or the Authorization header should be specified"
-)
-_ONE_SPACE = "Authorization header is invalid -- one and only one ' ' (space) required"
-_ONCE = ("authorization", "x-amz-date", "date", "x-amz-security-token", "x-amz-content-sha256")
+_ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _STS = "sts"
-
-Verifier = Callable[[HttpRequest, Circle], Authenticated]
 # Signature Version 4 asymmetric, which is not verified here.
 _ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"
-_S3_HEADERS: dict[str, Verifier] = {
+_S3_HEADERS: dict[str, Callable[[HttpRequest, Circle], Authenticated]] = {
     canonical.ALGORITHM: s3.verify_header,
     "AWS": v2.verify_header,
 }
@@ -57,29 +49,29 @@ class Authenticator:
     def authenticate(self, request: HttpRequest) -> Authenticated:
         """Verify the request's signature, or find that it may come without one.
 
-        Raises:
-            ApiFault: AWS's refusal, in the words of the service that the request addresses
-                (:func:`addressed_service`); it holds neither a secret key nor a session token.
+        A refusal is in the words of the service that the request addresses; it holds neither a
+        secret key nor a session token.
         """
         if addressed_service(request) == canonical.S3:
             return self._s3(request, self._circle)
-        if _is_unsigned(request):
-            return self._without_signature(request)
-        return query.verify(request, self._circle)
+        if request.header("authorization") or request.argument("X-Amz-Algorithm"):
+            return query.verify(request, self._circle)
+        actions = [value for name, value in _parameters(request) if name == "Action"]
+        if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
+            raise query.missing_token()
+        return _anonymous(request, _STS)
 
     def expect(self, head: HttpRequest) -> None:
         """Hold the head of a request with a large body against what vouches for it.
 
-        S3's signatures are of the head. Those of other services are of the body too, so that
-        there the key has to be known.
-
-        Raises:
-            ApiFault: nothing vouches for it, so that its body is not to be read.
+        S3's signatures are of the head. Those of other services are of the body too, so that there
+        the key has to be known.
         """
         if addressed_service(head) != canonical.S3:
             query.require_known(head, self._circle)
         elif self._s3(head, replace(self._circle, with_body=False)).caller.kind == "Anonymous":
-            raise too_large()
+            message = "Your proposed upload exceeds the maximum allowed size"
+            raise ApiFault("EntityTooLarge", message)
 
     def _s3(self, request: HttpRequest, circle: Circle) -> Authenticated:
         names = {name for name, _ in request.query}
@@ -87,9 +79,13 @@ class Authenticator:
         headers = canonical.header_map(request)
         text = headers.get("authorization", "")
         if ("authorization" in headers) + v4_query + v2_query > 1:
-            raise invalid_argument(_ONE_MECHANISM, "Authorization", text)
+            message = (
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
+                "Signature query string parameter or the Authorization header should be specified"
+            )
+            raise s3.invalid_argument(message, "Authorization", text)
         if name := canonical.doubled_header(request, headers, _ONCE):
-            raise invalid_argument("The header was sent more than once.", name, "")
+            raise s3.invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
             return s3.verify_query(request, circle)
         if v2_query:
@@ -100,22 +96,21 @@ class Authenticator:
             s3.verify_checksums(request)
         return _anonymous(request, canonical.S3)
 
-    def _without_signature(self, request: HttpRequest) -> Authenticated:
-        actions = [value for name, value in _parameters(request) if name == "Action"]
-        if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
-            raise query.missing_token()
-        return _anonymous(request, _STS)
-
 
 def _s3_header(request: HttpRequest, text: str, circle: Circle) -> Authenticated:
     scheme, space, _ = text.partition(" ")
     if not space:
-        raise invalid_argument(_ONE_SPACE, "Authorization", text)
+        message = "Authorization header is invalid -- one and only one ' ' (space) required"
+        raise s3.invalid_argument(message, "Authorization", text)
     if scheme == _ASYMMETRIC:
-        raise unsupported_mechanism()
+        raise ApiFault(
+            "InvalidRequest",
+            "The authorization mechanism you have provided is not supported. "
+            "Please use AWS4-HMAC-SHA256.",
+        )
     verifier = _S3_HEADERS.get(scheme)
     if verifier is None:
-        raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
+        raise s3.invalid_argument("Unsupported Authorization Type", "Authorization", text)
     return verifier(request, circle)
 
 
@@ -136,19 +131,13 @@ def addressed_service(request: HttpRequest) -> str:
     parts = request.argument("X-Amz-Credential").split("/")
     if len(parts) == 5 and _SERVICE.fullmatch(parts[3]):  # noqa: PLR2004 - key, date, region, service, end
         return parts[3]
-    return _STS if _looks_like_query(request) else canonical.S3
-
-
-def _looks_like_query(request: HttpRequest) -> bool:
     if request.path != "/":
-        return False
+        return canonical.S3
     if request.method == "POST":
-        return request.header("content-type").partition(";")[0].strip().lower() == _FORM
-    return bool(request.argument("Action"))
-
-
-def _is_unsigned(request: HttpRequest) -> bool:
-    return not request.header("authorization") and not request.argument("X-Amz-Algorithm")
+        is_query = request.header("content-type").partition(";")[0].strip().lower() == _FORM
+    else:
+        is_query = bool(request.argument("Action"))
+    return _STS if is_query else canonical.S3
 
 
 def _parameters(request: HttpRequest) -> tuple[tuple[str, str], ...]:

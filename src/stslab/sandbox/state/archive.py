@@ -67,11 +67,7 @@ class _Line(msgspec.Struct):
 
 
 def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
-    """Write an account to a new file; ``blob`` gives the body of a name.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Write an account to a new file; ``blob`` gives the body of a name."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         header = msgspec.json.encode(_Header(_FORMAT, VERSION))
         archive.writestr(_HEADER, header)
@@ -91,21 +87,13 @@ class Archive:
         self._path = path
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
-        """The bodies by name, one after another.
-
-        Raises:
-            SandboxError: the file has changed.
-        """
+        """The bodies by name, one after another."""
         with _opened(self._path) as archive:
             yield from _bodies(archive, archive.namelist())
 
 
 def read(path: Path) -> Archive:
-    """Read an account's file.
-
-    Raises:
-        SandboxError: it is none; or is damaged, too large, hostile, or of a later version.
-    """
+    """Read an account's file; SandboxError where it is none that can be taken in."""
     with _opened(path) as archive:
         _check_version(archive)
         account = Snapshot.of(_distinct(_records(archive)))

@@ -57,7 +57,6 @@ class Bucket(Record, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The bucket's ARN."""
         return f"arn:aws:s3:::{self.name}"
 
     @property
@@ -102,7 +101,6 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     @property
     def size(self) -> int:
-        """The bytes of its content."""
         return sum(part.size for part in self.parts)
 
 

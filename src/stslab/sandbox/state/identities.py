@@ -16,7 +16,6 @@ class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     reset_required: bool = False
 
     def __repr__(self) -> str:
-        """Show no password."""
         return "<login profile>"
 
 
@@ -123,12 +122,10 @@ class MfaDevice(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The serial number in lower case."""
         return self.serial.lower()
 
     @property
     def arn(self) -> str:
-        """The device's ARN, which is its serial number."""
         return self.serial
 
 
@@ -159,7 +156,6 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
     @property
     def document(self) -> str:
-        """The text of the default version."""
         return next(one.document for one in self.versions if one.version_id == self.default)
 
 
@@ -180,7 +176,6 @@ class OidcProvider(Record, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The provider's ARN."""
         return f"arn:aws:iam::{self.account}:oidc-provider/{self.url}"
 
 
@@ -202,7 +197,6 @@ class SigningKey(msgspec.Struct, frozen=True):
     pem: bytes
 
     def __repr__(self) -> str:
-        """Show no key."""
         return f"<signing key {self.key_id}>"
 
 
@@ -224,7 +218,6 @@ class Authority(msgspec.Struct, frozen=True):
     private_key: bytes
 
     def __repr__(self) -> str:
-        """Show no key."""
         return "<certificate authority>"
 
 

@@ -41,7 +41,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"<{self.table} {self.account}/{self.key}>"
 
     def __rich_repr__(self) -> Any:
-        """As ``__repr__``."""
         yield self.account
         yield self.key
 
@@ -62,10 +61,8 @@ class Named(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The name in lower case."""
         return self.name.lower()
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
         return f"arn:aws:iam::{self.account}:{self.named or self.table}{self.path}{self.name}"

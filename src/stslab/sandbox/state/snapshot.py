@@ -27,7 +27,6 @@ class View:
         self._tables = tables
 
     def get(self, kind: type[R], account: str, key: str) -> R | None:
-        """The record of this kind and key in the account, or None."""
         return cast("R | None", self._rows(kind.table, account).get(key))
 
     def all(self, kind: type[R], account: str) -> Iterable[R]:
@@ -40,12 +39,10 @@ class View:
             yield from cast("Iterable[R]", rows.values())
 
     def count(self, kind: type[Record], account: str) -> int:
-        """How many records of this kind the account has."""
         return len(self._rows(kind.table, account))
 
     @property
     def settings(self) -> Settings:
-        """What belongs to no account."""
         return self.get(Settings, "", "") or Settings()
 
     def now(self) -> datetime:
@@ -77,7 +74,6 @@ class Snapshot(View):
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Snapshot:
-        """The snapshot that holds these records."""
         grouped: dict[str, dict[str, dict[str, Record]]] = {}
         for record in records:
             accounts = grouped.setdefault(record.table, {})
@@ -92,7 +88,6 @@ class Snapshot(View):
         )
 
     def records(self) -> Iterator[Record]:
-        """Every record, table by table."""
         for accounts in self._tables.values():
             for rows in accounts.values():
                 yield from rows.values()
@@ -146,7 +141,6 @@ class Transaction(View):
 
     @property
     def snapshot(self) -> Snapshot:
-        """Everything as this transaction has it now."""
         return Snapshot(self._tables)
 
     @property

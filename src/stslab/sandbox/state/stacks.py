@@ -130,7 +130,6 @@ class StackResource(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The stack's id and the logical id."""
         return resource_key(self.stack_id, self.logical_id)
 
 
@@ -153,7 +152,6 @@ class StackEvent(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The stack's id and the number."""
         return event_key(self.stack_id, self.number)
 
 
@@ -178,10 +176,8 @@ class ChangeSet(Record, frozen=True, kw_only=True):
 
 
 def resource_key(stack_id: str, logical_id: str) -> str:
-    """The key of a stack's resource."""
     return f"{stack_id}/{logical_id}"
 
 
 def event_key(stack_id: str, number: int) -> str:
-    """The key of a stack's event."""
     return f"{stack_id}/{number}"

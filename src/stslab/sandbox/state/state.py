@@ -38,15 +38,12 @@ class State:
 
     @property
     def snapshot(self) -> Snapshot:
-        """Everything as it is now."""
         return self._snapshot
 
     def now(self) -> datetime:
-        """The account's clock: aware, UTC."""
         return self._snapshot.now()
 
     def blob(self, name: str) -> bytes:
-        """The body that records have this name for."""
         return self._blobs[name] if self._store is None else self._store.blob(name)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
@@ -58,13 +55,8 @@ class State:
     def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
         """A transaction, which is committed where the block ends without an exception.
 
-        ``wait``: until no other one goes on.
-
-        Raises:
-            RuntimeError: this thread is in a transaction already.
-            Busy: it was not to wait, and would have to.
-            Closed: see there.
-            OSError, sqlite3.Error: it can't be saved, and so has not happened.
+        ``wait``: until no other one goes on; else that is Busy. What can't be saved (OSError,
+        sqlite3.Error) has not happened.
         """
         if not self._turn.acquire(blocking=wait):
             raise Busy

@@ -89,11 +89,7 @@ class Store:
             )
 
     def save(self, changes: Mapping[Address, Record | None], blobs: Mapping[str, bytes]) -> None:
-        """Write what changed, all or nothing. None deletes the row of the address.
-
-        Raises:
-            sqlite3.Error: it can't be written, and is as it was.
-        """
+        """Write what changed, all or nothing. None deletes the row of the address."""
         puts = [(*at, self._encode(one)) for at, one in changes.items() if one is not None]
         gone = [at for at, one in changes.items() if one is None]
         with self._lock, _all_or_nothing(self._db):
@@ -102,11 +98,7 @@ class Store:
             self._db.executemany(_DELETE, gone)
 
     def load(self) -> Snapshot:
-        """Everything that was saved; empty where nothing was.
-
-        Raises:
-            SandboxError: a row can't be read.
-        """
+        """Everything that was saved; empty where nothing was."""
         with self._lock:
             try:
                 return Snapshot.of(_records(self._db, self.path))
@@ -114,16 +106,10 @@ class Store:
                 raise _damaged(self.path, str(error)) from error
 
     def blob(self, name: str) -> bytes:
-        """The body of this name.
-
-        Raises:
-            SandboxError: the file has none.
-        """
         with self._reading:
             return _blob(self._bodies, self.path, name)
 
     def drop_blobs_but(self, used: Iterable[str]) -> None:
-        """Delete the bodies that no object has any more."""
         with self._lock, _all_or_nothing(self._db):
             kept = set(used)
             names = [name for (name,) in self._db.execute("SELECT name FROM blob")]
@@ -131,7 +117,6 @@ class Store:
             self._db.executemany("DELETE FROM blob WHERE name = ?", gone)
 
     def clear(self) -> None:
-        """Delete every row and every body."""
         with self._lock, _all_or_nothing(self._db):
             self._db.execute("DELETE FROM record")
             self._db.execute("DELETE FROM blob")
@@ -145,7 +130,6 @@ class Store:
 
 
 def decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
-    """What reads each kind of record from JSON."""
     return {name: msgspec.json.Decoder(kind) for name, kind in TABLES.items()}
 
 
@@ -153,9 +137,6 @@ def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -
     """Hand ``to`` the account in a file as it is at this moment, and what gives its bodies.
 
     The account's process, if there is one, goes on meanwhile.
-
-    Raises:
-        SandboxError: it can't be read.
     """
     location = f"file:{quote(str(path))}?mode=rw"  # its writer's log is beside it
     try:

@@ -106,7 +106,6 @@ class AssumeRole:
     verify_mfa: VerifyMfa
 
     def __call__(self, tx: Transaction, request: ApiRequest) -> Answer:
-        """Carry out AssumeRole."""
         caller, params = request.caller, request.params
         if caller.kind == "Root":
             raise faults.access_denied("Roles may not be assumed by root accounts.")
@@ -202,7 +201,6 @@ class AssumeRole:
 
 
 def proved_mfa(tx: Transaction, request: ApiRequest, verify: VerifyMfa) -> bool:
-    """Whether the caller proved MFA with this request."""
     caller, params = request.caller, request.params
     user = tx.get(User, caller.account, caller.user_name.lower())
     return verify(tx, user, params.get("SerialNumber"), params.get("TokenCode"), request.now)

@@ -142,7 +142,6 @@ class SessionTags:
 
     @property
     def all(self) -> Tags:
-        """The tags of the new session."""
         return self.inherited + self.passed
 
     @property

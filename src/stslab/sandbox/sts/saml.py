@@ -40,7 +40,6 @@ _LASTING = ("namequalifier", "sub", "sub_type")
 
 
 def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
-    """Carry out AssumeRoleWithSAML, which is not signed."""
     params = request.params
     target = assume.target(tx, params["RoleArn"])
     response = _decoded(params["SAMLAssertion"])
@@ -99,11 +98,7 @@ def _decoded(encoded: str) -> bytes:
 
 
 def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> Assertion:
-    """The assertion of a response, of which nothing is read but what the provider signed.
-
-    Raises:
-        ApiFault: InvalidIdentityToken, ExpiredTokenException or IDPRejectedClaim.
-    """
+    """The assertion of a response, of which nothing is read but what the provider signed."""
     try:
         found = _signed(xml.parse(response), provider, request)
     except xml.BadXml as error:

@@ -69,7 +69,6 @@ class WebIdentity:
 def assume_role_with_web_identity(
     assume: AssumeRole, tx: Transaction, request: ApiRequest
 ) -> Answer:
-    """Carry out AssumeRoleWithWebIdentity, which is not signed."""
     params = request.params
     target = assume.target(tx, params["RoleArn"])
     # The AWS CLI and the JavaScript SDK send a token's file as it is, with its last line feed.

@@ -47,11 +47,9 @@ class Situation:
         return found if found.decide().outcome == said["decision"] else None
 
     def decide(self) -> Decision:
-        """Decide the request."""
         return authorize(self.request, self.policies)
 
     def document(self, kind: PolicyKind, name: str) -> Document | None:
-        """The policy of this kind and name, or None."""
         return next((one.document.document for one in self._all(kind) if one.name == name), None)
 
     def asked_with(self, context: Mapping[str, str]) -> Situation:
@@ -63,11 +61,7 @@ class Situation:
         return Situation(self.request._replace(context=kept | dict(context)), self.policies)
 
     def with_policy(self, kind: PolicyKind, name: str, document: Document) -> Situation:
-        """The same, if the policy of this name said this; it is added where there is none.
-
-        Raises:
-            MalformedPolicy: it can't say this.
-        """
+        """The same, if the policy of this name said this; it is added where there is none."""
         new = NamedPolicy(name, parse(dict(document), kind))
         before = self._all(kind)
         known = any(one.name == name for one in before)
@@ -75,7 +69,6 @@ class Situation:
         return Situation(self.request, self._holding(kind, after))
 
     def without_policy(self, kind: PolicyKind, name: str) -> Situation:
-        """The same, if there were no policy of this name."""
         kept = [one for one in self._all(kind) if one.name != name]
         return Situation(self.request, self._holding(kind, kept))
 

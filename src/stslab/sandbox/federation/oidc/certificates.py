@@ -50,12 +50,7 @@ def verify(
     thumbprints: Sequence[str],
     now: datetime,
 ) -> None:
-    """Check the certificates that the server of ``host`` shows, its own first, all PEM.
-
-    Raises:
-        UnknownAuthority: nothing vouches for them.
-        NotVerified: something does, and they are not what it vouches for.
-    """
+    """Check the certificates that the server of ``host`` shows, its own first, all PEM."""
     try:
         shown = [_read(pem) for pem in chain]
         trusted = [_read(root) for root in roots if is_over(root, chain[-1])]
@@ -123,7 +118,6 @@ def thumbprint(pem: bytes) -> str:
 
 
 def ends(pem: bytes) -> datetime:
-    """Until when the certificate is valid."""
     return _read(pem).not_valid_after_utc
 
 

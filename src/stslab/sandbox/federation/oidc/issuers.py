@@ -28,11 +28,7 @@ _MOST_ISSUERS = 1000
 
 
 def named(tx: Transaction, url: str) -> Issuer:
-    """The issuer of exactly this URL, made if need be.
-
-    Raises:
-        SandboxError: the URL is no issuer's, or there are too many.
-    """
+    """The issuer of exactly this URL, made if need be."""
     found = tx.get(Issuer, "", url)
     if found is not None:
         return found
@@ -56,11 +52,7 @@ def mint(
     issuer: str = OWN_ISSUER,
     algorithm: str = "RS256",
 ) -> str:
-    """A token of the issuer with these claims; iss, iat, exp and jti are added if absent.
-
-    Raises:
-        SandboxError: the issuer or the algorithm can't be had.
-    """
+    """A token of the issuer with these claims; iss, iat, exp and jti are added if absent."""
     if algorithm not in _ALGORITHMS:
         raise SandboxError(f"Tokens are signed with {' or '.join(_ALGORITHMS)}.")
     signer = named(tx, issuer)
@@ -75,7 +67,6 @@ def mint(
 
 
 def jwks(issuer: Issuer) -> dict[str, Any]:
-    """The issuer's JSON Web Key Set (RFC 7517)."""
     return {"keys": [_jwk(key) for key in issuer.keys.values()]}
 
 

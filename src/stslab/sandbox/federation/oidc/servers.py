@@ -51,11 +51,7 @@ def is_public(host: str) -> bool:
 
 
 def reach(tx: Transaction, url: str) -> IssuerServer:
-    """What the server of this issuer shows; the account stands in for it from now on.
-
-    Raises:
-        SandboxError: there is none of this URL.
-    """
+    """What the server of this issuer shows; the account stands in for it from now on."""
     issuers.named(tx, url)
     host = host_of(url)
     if not host:
@@ -73,11 +69,7 @@ def shown(tx: Transaction, host: str) -> IssuerServer:
 
 
 def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
-    """Let the server of this host show something else from now on; see :data:`KINDS`.
-
-    Raises:
-        SandboxError: there is no such kind, or what it takes is not valid any more.
-    """
+    """Let the server of this host show something else from now on; see :data:`KINDS`."""
     if kind not in KINDS:
         known = ", ".join(KINDS)
         raise SandboxError(f"There is no kind of certificate {kind!r}.", f"There are {known}.")
@@ -89,11 +81,8 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
 def retrieved_thumbprint(tx: Transaction, url: str) -> str:
     """The thumbprint of the top intermediate authority that the issuer's server shows.
 
-    IAM takes it where a provider is made without one (API Reference,
-    "CreateOpenIDConnectProvider", ThumbprintList).
-
-    Raises:
-        SandboxError: there is no server of this URL.
+    IAM takes it where a provider is made without one (API Reference, "CreateOpenIDConnectProvider",
+    ThumbprintList).
     """
     return certificates.thumbprint(reach(tx, url).chain[-1])
 
@@ -101,10 +90,8 @@ def retrieved_thumbprint(tx: Transaction, url: str) -> str:
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
     """Connect to the issuer's server as STS does; ``configured`` are the provider's thumbprints.
 
-    Raises:
-        UnknownAuthority: neither a trusted root nor a thumbprint vouches for what it shows.
-        NotVerified: there is no server, or what it shows is not for this host, not valid now,
-            or forged.
+    UnknownAuthority: neither a trusted root nor a thumbprint vouches for what it shows.
+    NotVerified: there is no server, or what it shows is for another host, not valid now, or forged.
     """
     host = host_of(url)
     server = view.get(IssuerServer, "", host)

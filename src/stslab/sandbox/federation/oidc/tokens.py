@@ -28,11 +28,7 @@ class Token:
 
 
 def read(text: str) -> Token:
-    """The parts of a token.
-
-    Raises:
-        InvalidToken: it is not three parts of base64url, the first two JSON objects.
-    """
+    """The parts of a token; InvalidToken where it is not base64url and JSON objects."""
     from jwt import InvalidTokenError, PyJWS
 
     try:
@@ -54,11 +50,7 @@ def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Claims) -> str:
 
 
 def verify(token: Token, jwk: Mapping[str, str]) -> None:
-    """Check the token's signature with the issuer's public key, a JSON Web Key.
-
-    Raises:
-        InvalidToken: the algorithm is not the key's, or the signature is not the token's.
-    """
+    """Check the token's signature with the issuer's public key, a JSON Web Key."""
     from jwt import PyJWK, PyJWS, PyJWTError
 
     try:

@@ -11,7 +11,6 @@ INSTALL = "pip install 'stslab[saml]'"
 
 
 def installed() -> bool:
-    """Whether the libraries for XML and its signatures are there."""
     try:
         import lxml  # noqa: F401
         import signxml  # noqa: F401
@@ -21,10 +20,6 @@ def installed() -> bool:
 
 
 def require() -> None:
-    """Refuse a request that needs the libraries where they are not installed.
-
-    Raises:
-        ApiFault: UnsupportedOperation; the message says what to install.
-    """
+    """Refuse a request that needs the libraries where they are not installed."""
     if not installed():
         raise ApiFault("UnsupportedOperation", f"{LACKING} Install them: {INSTALL}")

@@ -41,11 +41,7 @@ class Assertion:
 
 
 def read(element: xml.Element) -> Assertion:
-    """The values of an ``Assertion`` element.
-
-    Raises:
-        BadXml: it is not as SAML has it.
-    """
+    """The values of an ``Assertion`` element; BadXml where it is not as SAML has it."""
     issued = xml.moment(element.get("IssueInstant"))
     if issued is None:
         raise xml.BadXml("the assertion does not say when it was issued")

@@ -32,12 +32,9 @@ class BadCertificate(BadMetadata):
 
 
 def read(document: str) -> Issuers:
-    """The identity providers that a metadata document describes.
+    """The identity providers that a metadata document describes, each with a key to sign with.
 
-    Raises:
-        BadMetadata: it is no metadata, or that of no identity provider with a key to sign with.
-        BadCertificate: a certificate is none, its key is no RSA key of at least 1024 bits, or
-            an extension is in it twice.
+    Its certificates have RSA keys of at least 1024 bits, and no extension twice.
     """
     try:
         return _issuers(xml.parse_plain(document.encode()))

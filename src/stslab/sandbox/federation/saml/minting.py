@@ -68,11 +68,7 @@ def metadata(provider: IdentityProvider) -> str:
 
 
 def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
-    """A response with an assertion that the provider signed, in base64.
-
-    Raises:
-        ValueError: something in ``wanted`` has characters that XML has no place for.
-    """
+    """A signed response, in base64; ValueError for a character that XML has no place for."""
     assertion = signed(_assertion(provider.entity_id, wanted, now), provider)
     document = _PROTOCOL.Response(
         _ASSERTION.Issuer(provider.entity_id),
@@ -169,11 +165,7 @@ _VALID = timedelta(days=3650)
 
 
 def named(tx: Transaction, entity_id: str) -> IdentityProvider:
-    """The provider with this entity id, made if need be.
-
-    Raises:
-        SandboxError: it is no entity id, or there are too many.
-    """
+    """The provider with this entity id, made if need be."""
     found = tx.get(IdentityProvider, "", entity_id)
     if found is not None:
         return found

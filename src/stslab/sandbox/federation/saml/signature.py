@@ -35,10 +35,6 @@ def signed_assertion(
     """The one assertion of a response that the response's or its own signature covers.
 
     Where both are signed, both must be right.
-
-    Raises:
-        BadSignature: no signature of one of the certificates covers an assertion.
-        BadXml: the response does not have one assertion.
     """
     _check_response(response)
     whole = _verified(response, certificates) if _signatures(response) else None

@@ -26,9 +26,7 @@ class BadXml(Exception):  # noqa: N818 - the name says what happened
 def parse(data: bytes) -> Element:
     """The root of a document in UTF-8, comments included: they are part of what is signed.
 
-    Raises:
-        BadXml: it is not well formed, not UTF-8, or declares a document type, without which
-            there are no entities.
+    Without a document type, which is refused, there are no entities.
     """
     return _parse(data, etree.XMLParser(**_OPTIONS))
 
@@ -63,16 +61,11 @@ def alone(element: Element) -> bytes:
 
 
 def children(element: Element, namespace: str, name: str) -> list[Element]:
-    """The children of this name, in their order."""
     return list(element.findall(f"{{{namespace}}}{name}"))
 
 
 def child(element: Element, namespace: str, name: str) -> Element | None:
-    """The only child of this name, or None.
-
-    Raises:
-        BadXml: there are several, so that readers could differ in which they take.
-    """
+    """The only child of this name, or None; with several, readers could differ: BadXml."""
     found = children(element, namespace, name)
     if len(found) > 1:
         raise BadXml(f"it has more than one {name}")
@@ -85,11 +78,7 @@ def everywhere(element: Element, namespace: str, name: str) -> Iterator[Element]
 
 
 def text(element: Element | None) -> str:
-    """The text of an element that holds nothing else, without the space around it.
-
-    Raises:
-        BadXml: it holds elements.
-    """
+    """The text of an element that holds nothing else, without the space around it."""
     if element is None:
         return ""
     if len(element):
@@ -103,11 +92,7 @@ def all_text(element: Element) -> str:
 
 
 def moment(value: str | None) -> datetime | None:
-    """A time of XML Schema (xs:dateTime), aware; None where there is none.
-
-    Raises:
-        BadXml: it is no such time. SAML's times are UTC, so one without a zone is too.
-    """
+    """A time of XML Schema (xs:dateTime), aware: SAML's times are UTC, with or without a zone."""
     if value is None:
         return None
     try:
