@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import Open, sandbox_target
 from stslab.cli.describing import describer
+from stslab.cli.labs.learner import Tried, tasks
 from stslab.cli.labs.mutation import Note
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
@@ -41,7 +42,8 @@ class Verdict:
     """How a lab did. ``error`` is what stopped it, ``left`` what it left in the account.
 
     ``events`` are all that happened, in order. Where its mutants were played, there are so many,
-    some ``unnoticed``, and the checks that noticed none are ``idle``.
+    some ``unnoticed``, and the checks that noticed none are ``idle``. ``tasks`` are those of who
+    works by hand.
     """
 
     lab: str
@@ -55,6 +57,7 @@ class Verdict:
     mutants: int | None = None
     unnoticed: tuple[Note, ...] = ()
     idle: tuple[Note, ...] = ()
+    tasks: tuple[Tried, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -63,7 +66,13 @@ class Verdict:
             return UndoIncomplete.exit_code
         if self.error:
             return self.error.exit_code
-        return CheckFailed.exit_code if self.unnoticed or self.idle else 0
+        bad = self.unnoticed or self.idle or self.unsolved
+        return CheckFailed.exit_code if bad else 0
+
+    @property
+    def unsolved(self) -> tuple[Tried, ...]:
+        """The tasks that can't be solved as the lab has them."""
+        return tuple(one for one in self.tasks if one.why)
 
 
 class Trials:
@@ -88,7 +97,8 @@ class Trials:
         with self._rehearsing():
             verdict = self._run(lab, events)
         left = (*self._ask("GET", "changed")["changed"], *self._profiles_left())
-        return replace(verdict, left=left, events=tuple(events))
+        by_hand = () if verdict.error else tasks(lab)
+        return replace(verdict, left=left, events=tuple(events), tasks=by_hand)
 
     def _run(self, lab: "Lab", events: list[Event]) -> Verdict:
         opened, clock, error = self._open(), SystemClock(), None

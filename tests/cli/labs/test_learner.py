@@ -1,0 +1,83 @@
+"""The tasks of a lab, solved by hand, and those that can't be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.labs.test_mutation import LAB
+
+from stslab import resources
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.labs.learner import tasks
+from stslab.lab.loader import load
+from stslab.lab.model import Lab
+
+TASK = """\
+        task: Let it look itself up.
+        hints: [Which call?]
+"""
+POLICY = "        undo: iam.DeleteUserPolicy\n"
+Loaded = Callable[[Path], Lab]
+
+
+@pytest.fixture
+def loaded() -> Loaded:
+    catalogue = BotocoreCatalogue()
+    return lambda path: load(path, catalogue=catalogue)
+
+
+def written(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = LAB
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "small.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_each_task_of_the_bundled_labs_is_solved_by_its_own_command(loaded: Loaded):
+    for path in resources.labs_folder().glob("*.yaml"):
+        found = tasks(loaded(path))
+        assert found
+        assert [one for one in found if one.why] == []
+
+
+def test_a_lab_without_tasks_is_not_played(tmp_path: Path, loaded: Loaded):
+    assert tasks(loaded(written(tmp_path))) == ()
+
+
+READS = 'call: iam.GetUser, with: {UserName: "${{ user }}"}}'
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ([(POLICY, TASK + POLICY)], ""),
+        ([(POLICY, TASK.partition("        hints")[0] + POLICY)], "it has no hint but the command"),
+        (
+            [(POLICY, TASK + POLICY), ("call: iam.PutUserPolicy", "as: dev\n        call: iam.PutUserPolicy")],
+            "its command is refused: AccessDenied",
+        ),
+        (
+            [(POLICY, TASK + POLICY), ("call: iam.ListUsers\n        fails", f"{READS[:-1]}\n        fails".replace(", with", "\n        with"))],
+            "all tasks are done, and this does not hold",
+        ),
+        (
+            [(POLICY, TASK + POLICY), ("[dev may read]", '["dev may not read (identity policy)"]')],
+            "it is done before anybody did anything",
+        ),
+    ],
+)  # fmt: skip
+def test_a_task_that_can_or_cannot_be_solved(
+    changes: list[tuple[str, str]], why: str, tmp_path: Path, loaded: Loaded
+):
+    found = tasks(loaded(written(tmp_path, *changes)))
+    assert [one.why for one in found if one.why] == ([why] if why else [])
+
+
+def test_a_task_that_is_done_before(tmp_path: Path, loaded: Loaded):
+    twice = LAB[LAB.index("      - title: Put a policy on it") : LAB.index(POLICY)]
+    again = twice.replace("Put a policy", "Put it again") + TASK + POLICY
+    found = tasks(loaded(written(tmp_path, (POLICY, POLICY + again))))
+    assert [one.why for one in found] == ["it is done before anybody did anything"]
