@@ -89,7 +89,10 @@ def test_template(row: dict[str, Any], call: str):
     if call == "CreateChangeSet":
         params["ChangeSetName"] = "c"
     if "template" in row:
-        params["TemplateBody"] = row["template"]
+        inner: Any = "x" * 1000
+        for _ in range(row.get("nested", 0)):
+            inner = {"Fn::Sub": ["${a}${a}", {"a": inner}]}
+        params["TemplateBody"] = row["template"].replace("NESTED", json.dumps(inner))
     elif "resources" in row:
         params["TemplateBody"] = yaml.safe_dump({"Resources": row["resources"]})
     given = row.get("parameters", {}).items()

@@ -232,6 +232,9 @@ def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
 
 def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
     if case.own.is_unknown(one.name) or _is_trusted(one, case):
+        if one.form == "Federated":
+            who = f"those for whom the identity provider {_shown(one.name)} vouches"
+            yield Note(f"{case.call} lets in {who}")
         return
     account = _account_of(one.name)
     who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)

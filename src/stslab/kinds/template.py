@@ -20,6 +20,7 @@ UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
 _LONGEST, _DEEPEST, _MOST_CONDITIONS = 1_000_000, 60, 8
+_LONGEST_TEXT = 262_144  # what functions make grows without end otherwise
 _SECTIONS = frozenset(
     {
         "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata",
@@ -273,12 +274,20 @@ def _sub(scope: _Scope, argument: Part) -> str:
             return value if isinstance(value, str) else UNKNOWN
         return scope.attribute(*name.split(".", 1))
 
+    _bounded(sum(len(put(one)) for one in _IN_SUB.finditer(str(text))))
     return _IN_SUB.sub(put, str(text))
 
 
 def _join(scope: _Scope, argument: Part) -> str:
     between, parts = argument
-    return scope.text(between).join(map(scope.text, scope.listed(parts)))
+    texts, comma = [scope.text(one) for one in scope.listed(parts)], scope.text(between)
+    _bounded(sum(map(len, texts)) + len(comma) * len(texts))
+    return comma.join(texts)
+
+
+def _bounded(length: int) -> None:
+    if length > _LONGEST_TEXT:
+        raise ValueError("the text is too long")  # and so it can't be told
 
 
 def _if(scope: _Scope, argument: Part) -> Part:

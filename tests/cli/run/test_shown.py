@@ -12,7 +12,8 @@ from stslab.aws.command import aws_command
 from stslab.cli.run.shown import command
 from stslab.runner.events import CallShown
 
-ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x"}
+ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x",
+       "TWO": "two words", "NAME": "RUN"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,9 @@ ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::1111222233
         ({"Bucket": "sts-example-a1"}, "aws s3api get-object --bucket $BUCKET"),
         ({"Key": "a1/x"}, 'aws s3api get-object --key "${RUN}/x"'),
         ({"Key": 'a1 "$`'}, 'aws s3api get-object --key "$RUN"\' "$`\''),
+        ({"Key": "two words"}, 'aws s3api get-object --key "${TWO}"'),
+        ({"Key": "a1RUN"}, 'aws s3api get-object --key "${RUN}${NAME}"'),
+        ({"Key": "\0x`id`\0a1"}, "aws s3api get-object --key '\0x`id`\0'\"$RUN\""),
         ({"Key": "it's"}, "aws s3api get-object --key 'it'\"'\"'s'"),
     ],
 )

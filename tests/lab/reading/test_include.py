@@ -97,7 +97,6 @@ def test_but_not_whatever_lies_beside_it(tmp_path: Path):
         "~/.aws/credentials",
         "missing.txt",
         "'a\\0b'",
-        '"a\\0b"',
         "5",
         "some.yaml/x",
         "file:///etc/passwd",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from stslab.render.text.safe import visible
+
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.application import Application
@@ -101,7 +103,7 @@ class Prompt:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        self._console.print(f"\n{who} $ {line}", soft_wrap=True)
+        self._console.print(f"\n{who} $ {visible(line)}", soft_wrap=True)
         entered = self.enter("runs it")
         return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
 
@@ -180,7 +182,7 @@ class Prompt:
         """Without redrawing: the line that stands there is shown, and an empty line means it."""
         self._console.print(self._status(), soft_wrap=True)
         if line:
-            self._console.print(f"{message}{line}", soft_wrap=True)
+            self._console.print(f"{message}{visible(line)}", soft_wrap=True)
             message = "Enter runs it: "
         self._console.print(message, end="")
         while watch and not select.select([sys.stdin], [], [], _POLL)[0]:

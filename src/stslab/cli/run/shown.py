@@ -12,7 +12,6 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.runner.events import CallShown
 
-_MARK = "\x00"
 _SPECIAL = re.compile(r'["$`\\!]')
 
 
@@ -37,8 +36,8 @@ def command(
     words = shlex.split(describe(replace(call, params=_compact(call.params))))
     if who and words[-2:] == ["--profile", who]:
         words = words[:-2]
-    known = sorted(env.items(), key=lambda one: -len(one[1]))
-    return " ".join(_word(word, known) for word in words)
+    names = {value: name for name, value in reversed([*env.items()]) if value}
+    return " ".join(_word(word, names) for word in words)
 
 
 def _compact(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,18 +54,18 @@ def _on_one_line(value: Any) -> Any:
         return value
 
 
-def _word(word: str, known: list[tuple[str, str]]) -> str:
-    """A word quoted for a shell, with the variables that hold parts of it."""
-    marked = word
-    for name, value in known:
-        if value:
-            marked = marked.replace(value, f"{_MARK}{name}{_MARK}")
-    if marked == word:
+def _word(word: str, names: Mapping[str, str]) -> str:
+    """A word quoted for a shell, with the variables that hold parts of it; ``names`` by value."""
+    longest_first = sorted(names, key=len, reverse=True)
+    parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", word) if names else [word]
+    texts = parts[::2]  # between them stand the values
+    if len(parts) == 1:
         return shlex.quote(word)
-    parts = marked.split(_MARK)
-    if parts[:1] + parts[2:] == ["", ""]:
-        return f"${parts[1]}"
-    if _SPECIAL.search(word):
-        each = (f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts))
-        return "".join(one for one in each if one != "''")
-    return f'"{"".join(f"${{{part}}}" if at % 2 else part for at, part in enumerate(parts))}"'
+    if texts == ["", ""] and shlex.quote(word) == word:
+        return f"${names[word]}"
+    if _SPECIAL.search("".join(texts)):
+        each = (f'"${names[part]}"' if at % 2 else shlex.quote(part) for at, part in
+                enumerate(parts) if part)  # fmt: skip
+        return "".join(each)
+    whole = "".join(f"${{{names[part]}}}" if at % 2 else part for at, part in enumerate(parts))
+    return f'"{whole}"'

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from stslab.lab.reading.expressions import RESERVED
+from stslab.lab.reading.expressions import LEAVE_OUT, NO_TEXT, UNFIT
 from stslab.lab.reading.problems import Problem
 
 Event = Any
@@ -139,10 +139,6 @@ def nodes(source: Source, report: Report) -> Node:
     Raises:
         Unreadable: it is no YAML, or so deep that it can't be a lab.
     """
-    reserved = RESERVED.search(source.text)
-    if reserved:
-        at = reserved.start()
-        raise Unreadable(source.problem(at, "This character is reserved.", "Leave it out."))
     events = _events(source)
     root: Node | None = None
     for event in events:
@@ -217,6 +213,9 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             node.value = _scalar(event)
             node.include = event.tag == _INCLUDE
+            unfit = UNFIT.search(event.value)
+            if unfit:
+                self.report(node.problem_at(unfit.start(), NO_TEXT, LEAVE_OUT))
         elif isinstance(event, yaml.SequenceStartEvent):
             node.value = self._list(depth)
         else:

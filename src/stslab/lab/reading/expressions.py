@@ -24,7 +24,10 @@ Tree = Mapping[str, Data]
 # Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.
 _LEFT, _RIGHT = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_LEFT}(\\d+)(=?){_RIGHT}")
-RESERVED = re.compile(f"[{_LEFT}{_RIGHT}]")
+# Those, what steers a terminal, and what shows text in another order; and each as an escape.
+UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ue000-\ue002]")
+_UNFIT_ESCAPE = re.compile(r"(?i)\\u(00[0189].|007f|202[a-e]|206[6-9]|e00[0-2])")
+NO_TEXT, LEAVE_OUT = "This character may not stand in a lab's text.", "Leave it out."
 _QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
 
@@ -251,6 +254,9 @@ def _located(error: ParseError, expression: str) -> BadExpression:
 
 def _refuse_bare_literals(expression: str) -> None:
     """Backquotes hold JSON; jmespath takes other text too, deprecated, with a warning."""
+    unfit = _UNFIT_ESCAPE.search(expression)
+    if unfit:
+        raise BadExpression(NO_TEXT, unfit.start(), LEAVE_OUT)
     for start, literal in _backquoted(expression):
         try:
             json.loads(literal.replace("\\`", "`"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stslab import resources
 from stslab.lab.reading.document import LARGEST_FILE, Node, Source
+from stslab.lab.reading.expressions import UNFIT
 from stslab.lab.reading.problems import Problem, did_you_mean
 
 # What a lab may read of the folder above `lab/`, its own or the bundled one: the rest of
@@ -104,6 +105,9 @@ def _bytes(path: Path) -> bytes:
 
 def _text(raw: bytes) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
+    if UNFIT.search(text):
+        raise ValueError("it has a character that may not stand in a lab's text")
+    return text

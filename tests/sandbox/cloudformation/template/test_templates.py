@@ -56,6 +56,22 @@ def test_any_text_is_accepted_or_refused(text: str) -> None:
     accept_or_refuse(text)
 
 
+TWICE = {
+    "Fn::Sub": lambda text: {"Fn::Sub": ["${a}${a}", {"a": text}]},
+    "Fn::Join": lambda text: {"Fn::Join": [text, ["", "", ""]]},
+    "Fn::Base64": lambda text: {"Fn::Base64": {"Fn::Base64": {"Fn::Base64": text}}},
+}
+
+
+@pytest.mark.parametrize("function", TWICE)
+def test_texts_of_texts_do_not_fill_all_memory(function: str) -> None:
+    text: object = "x" * 1000
+    for _ in range(26):
+        text = TWICE[function](text)
+    with pytest.raises(ApiFault, match="a text is longer than"):
+        evaluate(text, Scope({}))
+
+
 def test_nesting_that_would_exhaust_the_stack_is_refused() -> None:
     for text in ("[" * 50_000, '{"Resources": ' + "[" * 40_000, "a: " * 10_000):
         accept_or_refuse(text)

@@ -27,6 +27,8 @@ from stslab.sandbox.cloudformation.template.source import Value
 CIDR_BLOCKS = 256
 _MAP_KEYS = 3
 _MOST_CONDITIONS = 10
+_LONGEST = 262_144
+"""How long a text may become: more than any property takes. Texts of texts grow without end."""
 # What CloudFormation says to arguments that a function does not take.
 _TAKES: Mapping[str, str] = {
     "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a "
@@ -151,6 +153,10 @@ def _takes(fits: object, name: str) -> None:
     require(fits, f"Template error: {_TAKES[name]}")
 
 
+def _bounded(length: int) -> None:
+    require(length <= _LONGEST, f"Template error: a text is longer than {_LONGEST} characters.")
+
+
 def _is_list(value: object, least: int, most: int | None = None) -> bool:
     return isinstance(value, list) and least <= len(value) <= (most or least)
 
@@ -167,15 +173,20 @@ def _getatt(argument: object, scope: Scope) -> Value:
 def _sub(argument: object, scope: Scope) -> str:
     text, variables = sub_parts(argument)
     values = {name: evaluate(value, scope) for name, value in variables.items()}
+    length = 0
 
     def replacement(found: re.Match[str]) -> str:
+        nonlocal length
         name = found[1]
         value = values[name] if name in values else scope.value_of(sub_reference(name))
         unfit = (
             f"Template error: variable {name} in Fn::Sub expression does not resolve to a string"
         )
         require(_is_scalar(value), unfit)
-        return as_text(value)
+        put = as_text(value)
+        length += len(put)
+        _bounded(length)
+        return put
 
     filled = SUB_VARIABLE.sub(replacement, text)
     return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
@@ -185,7 +196,9 @@ def _join(argument: object, scope: Scope) -> str:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and isinstance(values[0], str) and isinstance(values[1], list)
     _takes(fits and all(map(_is_scalar, values[1])), "Fn::Join")
-    joined = str(values[0]).join(as_text(item) for item in values[1])
+    texts = [as_text(item) for item in values[1]]
+    _bounded(sum(map(len, texts)) + len(values[0]) * len(texts))
+    joined = str(values[0]).join(texts)
     return UNKNOWN if UNKNOWN in joined else joined
 
 
@@ -226,6 +239,7 @@ def _find_in_map(argument: object, scope: Scope) -> Value:
 def _base64(argument: object, scope: Scope) -> str:
     text = evaluate(argument, scope)
     _takes(isinstance(text, str), "Fn::Base64")
+    _bounded(len(text))
     return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
 
 
