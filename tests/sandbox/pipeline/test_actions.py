@@ -12,10 +12,12 @@ from tests.sandbox.furnished import decisions_of, rows
 from stslab.policy import catalogue
 from stslab.sandbox.api import operations
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.s3.requests import actions
+from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.service import S3Service
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
 
-_S3 = S3Service(SimpleNamespace(blob=None), Judge())
+_S3 = S3Service(State(Snapshot()), Judge())
 # The service itself, and keys that are decided one by one, have no action of this kind.
 OF_S3 = sorted({*_S3.reads, *_S3.writes} - {"ListBuckets", "DeleteObjects"})
 
@@ -33,8 +35,7 @@ def test_every_action_that_is_asked_for_exists(operation: str, version: str | No
     members = operations.operation("s3", operation).input_shape.members
     params = dict.fromkeys(members, "x") | {"VersionId": version}
     request: Any = SimpleNamespace(operation=operation, params=params)
-    ask = actions.on_object if "Key" in members else actions.on_bucket
-    asked = ask(request)
+    asked = needs.actions(request)
     assert asked
     for action in asked:
         assert catalogue.matching_actions(action) == (action,)

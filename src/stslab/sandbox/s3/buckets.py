@@ -1,7 +1,7 @@
-"""Buckets: created, deleted, listed, and what is set on them.
+"""Buckets: created, deleted and listed.
 
-S3 API Reference, "CreateBucket", "DeleteBucket", "ListBuckets" and the operations on each
-setting; S3 User Guide, "Bucket naming rules" and "Default settings for new S3 buckets FAQ".
+S3 API Reference, "CreateBucket", "DeleteBucket" and "ListBuckets"; S3 User Guide, "Bucket
+naming rules" and "Default settings for new S3 buckets FAQ".
 """
 
 import functools
@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups, pages, tags
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.s3.requests.bodies import Document
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -34,12 +35,8 @@ _ALL_BLOCKED = PublicAccessBlock(
 )
 
 
-def create(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateBucket: with public access blocked and lists disabled, as new buckets are.
-
-    Raises:
-        ApiFault: the name can't be a bucket's, or is taken; or its location or list can't be.
-    """
+def _create(tx: Transaction, request: ApiRequest) -> Answer:
+    """A new bucket has public access blocked and lists disabled."""
     name, configuration = request.params["Bucket"], _configuration(request)
     _check_name(name)
     region = _region(request, configuration.get("LocationConstraint"))
@@ -93,12 +90,8 @@ def _locations() -> frozenset[str]:
     return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
 
 
-def delete(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteBucket: one without objects; uploads that go on in it end.
-
-    Raises:
-        ApiFault: NoSuchBucket or BucketNotEmpty.
-    """
+def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+    """Delete a bucket without objects; uploads that go on in it end."""
     bucket = lookups.bucket_of(tx, request)
     if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
         raise fault("BucketNotEmpty", BucketName=bucket.name)
@@ -108,14 +101,13 @@ def delete(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def head(view: View, request: ApiRequest) -> Answer:
-    """HeadBucket."""
+def _head(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}
 
 
-def list_all(view: View, request: ApiRequest) -> Answer:
-    """ListBuckets: those of the caller's account, by name."""
+def _list_all(view: View, request: ApiRequest) -> Answer:
+    """Those of the caller's account, by name."""
     params = request.params
     owner = request.caller.account
     after = pages.of_token(params.get("ContinuationToken"))
@@ -147,76 +139,5 @@ def _asked_for(view: View, request: ApiRequest) -> Iterator[Bucket]:
             yield one
 
 
-def location(view: View, request: ApiRequest) -> Answer:
-    """GetBucketLocation, which is empty for us-east-1."""
-    region = lookups.bucket_of(view, request).region
-    return {"LocationConstraint": "" if region == REGION else region}
-
-
-def payer(view: View, request: ApiRequest) -> Answer:
-    """GetBucketRequestPayment: always the owner, since requester pays is not offered."""
-    lookups.bucket_of(view, request)
-    return {"Payer": "BucketOwner"}
-
-
-def versioning(view: View, request: ApiRequest) -> Answer:
-    """GetBucketVersioning."""
-    return {"Status": lookups.bucket_of(view, request).versioning or None}
-
-
-def set_versioning(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutBucketVersioning.
-
-    Raises:
-        ApiFault: it says nothing, or asks for MFA Delete.
-    """
-    asked = request.params["VersioningConfiguration"]
-    bucket = lookups.bucket_of(tx, request)
-    if asked.get("MFADelete") == "Enabled":
-        raise fault("NotImplemented", "The sandbox does not implement MFA Delete.")
-    status = asked.get("Status")
-    if status is None:
-        raise fault("IllegalVersioningConfigurationException")
-    tx.put(replace(bucket, versioning=status))
-    return {}
-
-
-def ownership(view: View, request: ApiRequest) -> Answer:
-    """GetBucketOwnershipControls."""
-    bucket = lookups.bucket_of(view, request)
-    if not bucket.ownership:
-        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
-
-
-def set_ownership(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutBucketOwnershipControls: lists can be disabled where the bucket's gives nothing away."""
-    rules = request.params["OwnershipControls"]["Rules"]
-    if len(rules) != 1:
-        raise malformed()
-    bucket = lookups.bucket_of(tx, request)
-    if rules[0]["ObjectOwnership"] == acl.ENFORCED:
-        acl.check_disabling(bucket)
-    tx.put(replace(bucket, ownership=rules[0]["ObjectOwnership"]))
-    return {}
-
-
-def delete_ownership(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteBucketOwnershipControls."""
-    tx.put(replace(lookups.bucket_of(tx, request), ownership=""))
-    return {}
-
-
-def get_acl(view: View, request: ApiRequest) -> Answer:
-    """GetBucketAcl."""
-    bucket = lookups.bucket_of(view, request)
-    return acl.shown(bucket.grants, lookups.canonical_id(view, bucket))
-
-
-def put_acl(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutBucketAcl."""
-    bucket = lookups.bucket_of(tx, request)
-    acl.check_changing(request, bucket)
-    grants = acl.required(tx, request, lookups.canonical_id(tx, bucket))
-    tx.put(replace(bucket, grants=grants))
-    return {}
+READS: Reads = {"HeadBucket": _head, "ListBuckets": _list_all}
+WRITES: Writes = {"CreateBucket": _create, "DeleteBucket": _delete}

@@ -23,11 +23,6 @@ class Span(NamedTuple):
 
 
 def check_read(request: ApiRequest, version: ObjectVersion) -> None:
-    """Hold a read against its conditions.
-
-    Raises:
-        ApiFault: PreconditionFailed, or NotModified.
-    """
     failed = _failed(request, "", version)
     if failed in ("If-None-Match", "If-Modified-Since"):
         raise fault("NotModified", headers=(("ETag", f'"{version.etag}"'),))
@@ -36,23 +31,13 @@ def check_read(request: ApiRequest, version: ObjectVersion) -> None:
 
 
 def check_source(request: ApiRequest, version: ObjectVersion) -> None:
-    """Hold a copy against what it demands of its source.
-
-    Raises:
-        ApiFault: PreconditionFailed.
-    """
     failed = _failed(request, "CopySource", version)
     if failed:
         raise fault("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
 
 def check_write(request: ApiRequest, current: ObjectVersion | None) -> None:
-    """Hold a write against what it demands of the object that is there; None where none is.
-
-    Raises:
-        ApiFault: PreconditionFailed, NoSuchKey, or NotImplemented for an If-None-Match that
-            is not ``*``.
-    """
+    """Hold a write against what it demands of the object that is there; None where none is."""
     match, none_match = request.params.get("IfMatch"), request.params.get("IfNoneMatch")
     if none_match is not None:
         if none_match.strip() != "*":
@@ -92,9 +77,6 @@ def asked_span(request: ApiRequest, version: ObjectVersion) -> Span:
     """The bytes that a read asks for: all, a range, or one part of an upload.
 
     A range that can't be read counts as none.
-
-    Raises:
-        ApiFault: InvalidRange, InvalidPartNumber, or InvalidRequest for both at once.
     """
     number, asked = request.params.get("PartNumber"), request.params.get("Range")
     if number is None:
@@ -111,11 +93,6 @@ def asked_span(request: ApiRequest, version: ObjectVersion) -> Span:
 
 
 def ranged(asked: str, size: int) -> Span:
-    """The bytes of a range of an object of this size.
-
-    Raises:
-        ApiFault: InvalidRange: it begins where the object has ended.
-    """
     found = _RANGE.fullmatch(asked)
     first, last = found.groups() if found else ("", "")
     if not (first or last) or (first and last and int(last) < int(first)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Reads
 from stslab.sandbox.s3 import lookups, pages
 from stslab.sandbox.s3.faults import invalid_argument
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
@@ -15,8 +16,7 @@ from stslab.sandbox.state.snapshot import View
 _NAME = attrgetter("name")
 
 
-def objects_v2(view: View, request: ApiRequest) -> Answer:
-    """ListObjectsV2."""
+def _objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after = pages.of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
@@ -34,7 +34,7 @@ def objects_v2(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def objects(view: View, request: ApiRequest) -> Answer:
+def _objects(view: View, request: ApiRequest) -> Answer:
     """ListObjects, which says where to go on only where a delimiter was given."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
@@ -89,12 +89,8 @@ def _described(version: ObjectVersion) -> Answer:
     }
 
 
-def versions(view: View, request: ApiRequest) -> Answer:
-    """ListObjectVersions: by key, the newest version first.
-
-    Raises:
-        ApiFault: InvalidArgument: it is to go on after a version of no key.
-    """
+def _list_versions(view: View, request: ApiRequest) -> Answer:
+    """ListObjectVersions: by key, the newest version first."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
@@ -105,17 +101,19 @@ def versions(view: View, request: ApiRequest) -> Answer:
     held = _versions(_held(view, request, bucket), after, after_id)
     found = pages.page(held, request, after, most)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(request)
-    listed = [
-        {
+    versions: list[Answer] = []
+    markers: list[Answer] = []
+    for one, version in found.items:
+        what = {
             "Key": write(one.name),
             "VersionId": version.version_id,
             "IsLatest": version is one.current,
             "Owner": owner,
-            **({"LastModified": version.modified} if version.marker else _described(version)),
         }
-        for one, version in found.items
-    ]
-    marks = [version.marker for _, version in found.items]
+        if version.marker:
+            markers.append({**what, "LastModified": version.modified})
+        else:
+            versions.append({**what, **_described(version)})
     last_id = found.items[-1][1].version_id if found.items else None
     goes_on = found.truncated
     ends_with_prefix = found.prefixes[-1:] == [found.last]
@@ -127,8 +125,8 @@ def versions(view: View, request: ApiRequest) -> Answer:
         "NextVersionIdMarker": last_id if goes_on and not ends_with_prefix else None,
         "Name": bucket.name,
         "MaxKeys": most,
-        "Versions": [one for one, is_marker in zip(listed, marks, strict=True) if not is_marker],
-        "DeleteMarkers": [one for one, is_marker in zip(listed, marks, strict=True) if is_marker],
+        "Versions": versions,
+        "DeleteMarkers": markers,
     }
 
 
@@ -142,3 +140,10 @@ def _versions(
         elif one.name == after and after_id:
             ids = [version.version_id for _, (_, version) in newest_first]
             yield from newest_first[ids.index(after_id) + 1 :] if after_id in ids else ()
+
+
+READS: Reads = {
+    "ListObjectVersions": _list_versions,
+    "ListObjects": _objects,
+    "ListObjectsV2": _objects_v2,
+}

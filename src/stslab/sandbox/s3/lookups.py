@@ -14,16 +14,10 @@ _VERSION_ID = re.compile(r"null|[A-Za-z0-9_-]{32}")
 
 
 def bucket_named(view: View, name: str) -> Bucket | None:
-    """The bucket of this name, in whichever account; or None."""
     return view.get(Bucket, "", name)
 
 
 def bucket_of(view: View, request: ApiRequest) -> Bucket:
-    """The bucket that the request names.
-
-    Raises:
-        ApiFault: NoSuchBucket.
-    """
     name = request.params["Bucket"]
     found = bucket_named(view, name)
     if found is None:
@@ -32,13 +26,11 @@ def bucket_of(view: View, request: ApiRequest) -> Bucket:
 
 
 def canonical_id(view: View, bucket: Bucket) -> str:
-    """How access control lists name the bucket's owner."""
     account = view.get(Account, bucket.owner, "")
     return account.canonical_id if account is not None else bucket.owner
 
 
 def object_at(view: View, where: Address) -> Object | None:
-    """All versions under a key; or None."""
     bucket = bucket_named(view, where.bucket)
     if bucket is None:
         return None
@@ -54,7 +46,6 @@ def version_at(view: View, where: Address, version_id: str | None) -> ObjectVers
 
 
 def version_of(held: Object, version_id: str) -> ObjectVersion | None:
-    """The version of this object that has this id; or None."""
     return next((one for one in held.versions if one.version_id == version_id), None)
 
 
@@ -68,10 +59,6 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     """The version that the request reads, and its bucket.
 
     S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject".
-
-    Raises:
-        ApiFault: NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidArgument for an id that none
-            can have, or MethodNotAllowed for a delete marker.
     """
     bucket = bucket_of(view, request)
     key, version_id = request.params["Key"], request.params.get("VersionId")
@@ -95,11 +82,6 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
 
 
 def check_version_id(version_id: str | None) -> None:
-    """Refuse an id that no version can have.
-
-    Raises:
-        ApiFault: InvalidArgument.
-    """
     if version_id is not None and not is_version_id(version_id):
         empty = "Version id cannot be the empty string"
         said = "Invalid version id specified" if version_id else empty
@@ -107,7 +89,6 @@ def check_version_id(version_id: str | None) -> None:
 
 
 def is_version_id(version_id: str) -> bool:
-    """Whether a version could have this id."""
     return _VERSION_ID.fullmatch(version_id) is not None
 
 

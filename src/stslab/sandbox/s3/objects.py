@@ -9,14 +9,14 @@ import dataclasses
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Judge, denial
+from stslab.sandbox.api.services import Judge, Reads, Writes, denial
 from stslab.sandbox.s3 import conditions, lookups, tags, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.faults import fault, invalid_argument, no_such_key
+from stslab.sandbox.s3.faults import fault, invalid_argument, malformed, no_such_key
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.s3.requests.bodies import Document
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -33,8 +33,7 @@ _OVERRIDES = (
 )
 
 
-def put(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutObject."""
+def _put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
     made = versions.draft(tx, request, bucket)
@@ -44,7 +43,6 @@ def put(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
-    """GetObject."""
     bucket, version, span = _asked(view, request)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
@@ -52,8 +50,7 @@ def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
     return {**described, "Body": versions.content(blob, version, span)}
 
 
-def head(view: View, request: ApiRequest) -> Answer:
-    """HeadObject."""
+def _head(view: View, request: ApiRequest) -> Answer:
     return _described(request, *_asked(view, request))
 
 
@@ -92,12 +89,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
     }
 
 
-def attributes(view: View, request: ApiRequest) -> Answer:
-    """GetObjectAttributes: those that are asked for.
-
-    Raises:
-        ApiFault: InvalidArgument: one is asked for that objects do not have.
-    """
+def _attributes(view: View, request: ApiRequest) -> Answer:
     asked = request.params["ObjectAttributes"]
     if not _ATTRIBUTES.issuperset(asked):
         message = "Invalid attribute name specified."
@@ -135,11 +127,6 @@ def _parts(request: ApiRequest, version: ObjectVersion) -> Answer:
 
 
 def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
-    """CopyObject.
-
-    Raises:
-        ApiFault: the source can't be read or is not as demanded, or nothing would change.
-    """
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
@@ -164,11 +151,7 @@ def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
-    """The version that a copy reads, and its id as answers show it.
-
-    Raises:
-        ApiFault: it can't be read, or is not what the request demands.
-    """
+    """The version that a copy reads, and its id as answers show it."""
     where, version_id = needs.source(request)
     lookups.check_version_id(version_id)
     bucket = lookups.bucket_named(view, where.bucket)
@@ -206,12 +189,8 @@ def _check_copies_something(request: ApiRequest) -> None:
         )
 
 
-def delete(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteObject: one version, or what is current, over which versioning lays a marker.
-
-    Raises:
-        ApiFault: the version has an id that none can have, or is not as demanded.
-    """
+def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
+    """DeleteObject: one version, or what is current, over which versioning lays a marker."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
     lookups.check_version_id(version_id)
     where = Address(bucket.name, request.params["Key"])
@@ -247,49 +226,51 @@ def _deleted(tx: Transaction, held: Object | None, version_id: str) -> Answer:
     return {"VersionId": version_id, "DeleteMarker": True if version.marker else None}
 
 
-def get_acl(view: View, request: ApiRequest) -> Answer:
-    """GetObjectAcl."""
+def _get_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     return acl.shown(version.grants, lookups.canonical_id(view, bucket))
 
 
-def put_acl(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutObjectAcl."""
-    bucket = lookups.bucket_of(tx, request)
-    acl.check_changing(request, bucket)
-    grants = acl.required(tx, request, lookups.canonical_id(tx, bucket))
+def _put_acl(tx: Transaction, request: ApiRequest) -> Answer:
+    grants = acl.changed(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
     return {}
 
 
-def get_tags(view: View, request: ApiRequest) -> Answer:
-    """GetObjectTagging."""
+def _get_tags(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     return {"TagSet": tags.as_set(version.tags), "VersionId": lookups.shown_id(bucket, version)}
 
 
-def put_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutObjectTagging."""
+def _put_tags(tx: Transaction, request: ApiRequest) -> Answer:
     found = tags.of_object(request.params["Tagging"]["TagSet"])
     version = versions.change(tx, request, tags=found)
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
 
-def delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteObjectTagging."""
+def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
     version = versions.change(tx, request, tags={})
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
 
+READS: Reads = {
+    "GetObjectAcl": _get_acl,
+    "GetObjectAttributes": _attributes,
+    "GetObjectTagging": _get_tags,
+    "HeadObject": _head,
+}
+WRITES: Writes = {
+    "DeleteObject": _delete_one,
+    "DeleteObjectTagging": _delete_tags,
+    "PutObject": _put,
+    "PutObjectAcl": _put_acl,
+    "PutObjectTagging": _put_tags,
+}
 MOST = 1000
 
 
 def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """Delete what the caller may delete, and say of the rest why not.
-
-    Raises:
-        ApiFault: the request lists nothing, or more than 1,000 objects, or no such bucket.
-    """
+    """Delete what the caller may delete, and say of the rest why not."""
     wanted = request.params.get("Delete") or {}
     listed = wanted.get("Objects") or []
     if not 0 < len(listed) <= MOST or not all(one.get("Key") for one in listed):
@@ -320,7 +301,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -
     version = one.get("VersionId")
     if version and not lookups.is_version_id(version):
         raise fault("NoSuchVersion")
-    answer = delete(tx, single)
+    answer = _delete_one(tx, single)
     if not answer.get("DeleteMarker"):
         return _named(one)
     return {**_named(one), "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}

@@ -61,22 +61,16 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
 
 
 def limit(asked: int | None) -> int:
-    """How many a page has: 1,000 at most."""
     return MOST if asked is None else min(asked, MOST)
 
 
 def token(name: str) -> str:
-    """The continuation token that goes on after ``name``."""
     content = name.encode()
     return base64.urlsafe_b64encode(zlib.crc32(content).to_bytes(_CHECK, "big") + content).decode()
 
 
 def of_token(given: str | None) -> str:
-    """The name after which a continuation token goes on; empty without a token.
-
-    Raises:
-        ApiFault: InvalidArgument: nobody handed it out.
-    """
+    """The name after which a continuation token goes on; empty without a token."""
     if given is None:
         return ""
     try:

@@ -1,7 +1,7 @@
-"""Settings of buckets that are kept as they were put, and shown so.
+"""What is set on a bucket: versioning, ownership, tags, and what is only kept and shown.
 
-Nothing here depends on them, but for encryption: new objects have what it says. S3 API
-Reference, the operations of the same names.
+S3 API Reference, the operations of the same names. New objects have the encryption that their
+bucket's setting says; nothing else depends on what is only kept.
 """
 
 import functools
@@ -11,62 +11,50 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups, tags
-from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.s3.access import acl
+from stslab.sandbox.s3.faults import fault, malformed
+from stslab.sandbox.s3.requests.bodies import Document
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
 
 
 class Setting(NamedTuple):
-    """The end of its operations' names (``Cors``), and the member that requests have it in.
+    """A configuration, by the end of its operations' names (``Cors``).
 
-    ``missing`` is the error where there is none; without one, the answer is ``default``.
+    Requests have it in ``member``. ``missing`` is the error where there is none; without one,
+    the answer is ``default``.
     """
 
     name: str
     member: str
     missing: str = ""
     default: str = "{}"
-    deleted_by: str = ""
 
 
-_ENCRYPTION = "Encryption"
 _AES = {
     "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
     "BucketKeyEnabled": False,
     "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
 _SETTINGS = (
-    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration", deleted_by="DeleteBucketCors"),
+    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
     Setting(
-        _ENCRYPTION,
-        "ServerSideEncryptionConfiguration",
-        default=json.dumps({"Rules": [_AES]}),
-        deleted_by="DeleteBucketEncryption",
+        "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
     ),
-    Setting(
-        "LifecycleConfiguration",
-        "LifecycleConfiguration",
-        "NoSuchLifecycleConfiguration",
-        deleted_by="DeleteBucketLifecycle",
-    ),
+    Setting("LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
     Setting("Logging", "BucketLoggingStatus"),
     Setting("NotificationConfiguration", "NotificationConfiguration"),
-    Setting(
-        "Website",
-        "WebsiteConfiguration",
-        "NoSuchWebsiteConfiguration",
-        deleted_by="DeleteBucketWebsite",
-    ),
+    Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
 
 def encryption_rule(bucket: Bucket) -> Document:
     """What the bucket's encryption does to new objects; empty where it is as in new buckets."""
-    rules = json.loads(bucket.settings.get(_ENCRYPTION, "{}")).get("Rules")
+    rules = json.loads(bucket.settings.get("Encryption", "{}")).get("Rules")
     found: Document = rules[0] if rules else {}
     return found
 
@@ -77,14 +65,14 @@ def _get(setting: Setting, view: View, request: ApiRequest) -> Answer:
     if text is None and setting.missing:
         raise fault(setting.missing, BucketName=bucket.name)
     found: Answer = json.loads(text or setting.default)
-    return {setting.member: found} if setting.name == _ENCRYPTION else found
+    return {setting.member: found} if setting.name == "Encryption" else found
 
 
 def _put(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:
-    bucket, value = lookups.bucket_of(tx, request), request.params.get(setting.member)
+    value = request.params.get(setting.member)
     if value is None:
         raise malformed()
-    text = json.dumps(value, default=_written)
+    bucket, text = lookups.bucket_of(tx, request), json.dumps(value, default=_written)
     tx.put(replace(bucket, settings={**bucket.settings, setting.name: text}))
     return {}
 
@@ -94,21 +82,21 @@ def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _delete(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:
+def _delete(setting: str, tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
-    kept = {name: text for name, text in bucket.settings.items() if name != setting.name}
+    kept = {name: text for name, text in bucket.settings.items() if name != setting}
     tx.put(replace(bucket, settings=kept))
     return {}
 
 
-def _get_tags(view: View, request: ApiRequest) -> Answer:
+def _tags(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     if not bucket.tags:
         raise fault("NoSuchTagSet", BucketName=bucket.name)
     return {"TagSet": tags.as_set(bucket.tags)}
 
 
-def _put_tags(tx: Transaction, request: ApiRequest) -> Answer:
+def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
     found = tags.of_set(request.params["Tagging"]["TagSet"])
     tx.put(replace(lookups.bucket_of(tx, request), tags=found))
     return {}
@@ -119,13 +107,72 @@ def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
+def _location(view: View, request: ApiRequest) -> Answer:
+    region = lookups.bucket_of(view, request).region
+    return {"LocationConstraint": "" if region == REGION else region}
+
+
+def _payer(view: View, request: ApiRequest) -> Answer:
+    """Always the owner: requester pays is not offered."""
+    lookups.bucket_of(view, request)
+    return {"Payer": "BucketOwner"}
+
+
+def _versioning(view: View, request: ApiRequest) -> Answer:
+    return {"Status": lookups.bucket_of(view, request).versioning or None}
+
+
+def _set_versioning(tx: Transaction, request: ApiRequest) -> Answer:
+    asked, bucket = request.params["VersioningConfiguration"], lookups.bucket_of(tx, request)
+    if asked.get("MFADelete") == "Enabled":
+        raise fault("NotImplemented", "The sandbox does not implement MFA Delete.")
+    if asked.get("Status") is None:
+        raise fault("IllegalVersioningConfigurationException")
+    tx.put(replace(bucket, versioning=asked["Status"]))
+    return {}
+
+
+def _ownership(view: View, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(view, request)
+    if not bucket.ownership:
+        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
+
+
+def _set_ownership(tx: Transaction, request: ApiRequest) -> Answer:
+    """Lists can be disabled where the bucket's gives nothing away."""
+    rules = request.params["OwnershipControls"]["Rules"]
+    if len(rules) != 1:
+        raise malformed()
+    bucket, ownership = lookups.bucket_of(tx, request), rules[0]["ObjectOwnership"]
+    if ownership == acl.ENFORCED:
+        acl.check_disabling(bucket)
+    tx.put(replace(bucket, ownership=ownership))
+    return {}
+
+
+def _delete_ownership(tx: Transaction, request: ApiRequest) -> Answer:
+    tx.put(replace(lookups.bucket_of(tx, request), ownership=""))
+    return {}
+
+
 READS: Reads = {
-    "GetBucketTagging": _get_tags,
+    "GetBucketLocation": _location,
+    "GetBucketOwnershipControls": _ownership,
+    "GetBucketRequestPayment": _payer,
+    "GetBucketTagging": _tags,
+    "GetBucketVersioning": _versioning,
     **{f"GetBucket{one.name}": functools.partial(_get, one) for one in _SETTINGS},
 }
 WRITES: Writes = {
-    "PutBucketTagging": _put_tags,
+    "DeleteBucketOwnershipControls": _delete_ownership,
     "DeleteBucketTagging": _delete_tags,
+    "PutBucketOwnershipControls": _set_ownership,
+    "PutBucketTagging": _set_tags,
+    "PutBucketVersioning": _set_versioning,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
-    **{one.deleted_by: functools.partial(_delete, one) for one in _SETTINGS if one.deleted_by},
+    "DeleteBucketCors": functools.partial(_delete, "Cors"),
+    "DeleteBucketEncryption": functools.partial(_delete, "Encryption"),
+    "DeleteBucketLifecycle": functools.partial(_delete, "LifecycleConfiguration"),
+    "DeleteBucketWebsite": functools.partial(_delete, "Website"),
 }

@@ -16,11 +16,6 @@ _SYSTEM = "aws:"
 
 
 def of_header(text: str | None) -> Mapping[str, str]:
-    """The tags that ``x-amz-tagging`` gives a new object.
-
-    Raises:
-        ApiFault: InvalidArgument for a key given twice, or InvalidTag.
-    """
     try:
         pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=_MOST * 10)
     except ValueError:
@@ -36,11 +31,6 @@ def of_header(text: str | None) -> Mapping[str, str]:
 
 
 def of_set(tag_set: Iterable[Mapping[str, str]], most: int = _MOST_ON_BUCKETS) -> Mapping[str, str]:
-    """The tags of a TagSet.
-
-    Raises:
-        ApiFault: InvalidTag.
-    """
     tags: dict[str, str] = {}
     for tag in tag_set:
         if tag["Key"] in tags:
@@ -56,7 +46,6 @@ def of_object(tag_set: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
 
 
 def as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
-    """Tags as a TagSet."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import conditions, lookups, pages, versions
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.faults import fault, invalid_argument
+from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import Content, Document, malformed
+from stslab.sandbox.s3.requests.bodies import Content, Document
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -30,8 +31,7 @@ _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 _ALWAYS_FULL = frozenset({"CRC64NVME"})
 
 
-def begin(tx: Transaction, request: ApiRequest) -> Answer:
-    """CreateMultipartUpload."""
+def _begin(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     algorithm = request.params.get("ChecksumAlgorithm", "")
     default = _FULL if algorithm in _ALWAYS_FULL else _COMPOSITE
@@ -56,19 +56,13 @@ def begin(tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def put_part(tx: Transaction, request: ApiRequest) -> Answer:
-    """UploadPart."""
+def _put_part(tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     part = _kept(tx, request, upload, versions.sent(request))
     return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
 
 
 def copy_part(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
-    """UploadPartCopy.
-
-    Raises:
-        ApiFault: the source can't be read, or has no such range.
-    """
     upload = _upload(tx, request)
     source_id, version = source_of(tx, request)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
@@ -113,11 +107,7 @@ def _kept(tx: Transaction, request: ApiRequest, upload: Upload, given: Content) 
 
 
 def complete(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
-    """CompleteMultipartUpload. Completing again what is complete changes nothing.
-
-    Raises:
-        ApiFault: the upload has not the parts that the request lists, or they do not fit.
-    """
+    """CompleteMultipartUpload. Completing again what is complete changes nothing."""
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     current = lookups.content_at(tx, Address(bucket.name, key), None)
     if current is not None and current.upload == request.params["UploadId"]:
@@ -192,18 +182,13 @@ def _checksums(
     return {member: found}
 
 
-def abort(tx: Transaction, request: ApiRequest) -> Answer:
-    """AbortMultipartUpload."""
+def _abort(tx: Transaction, request: ApiRequest) -> Answer:
     tx.delete(_upload(tx, request))
     return {}
 
 
 def _upload(view: View, request: ApiRequest) -> Upload:
-    """The upload that the request names, of the very key that it names.
-
-    Raises:
-        ApiFault: NoSuchUpload.
-    """
+    """The upload that the request names, of the very key that it names."""
     bucket = lookups.bucket_of(view, request)
     upload = view.get(Upload, bucket.owner, request.params["UploadId"])
     if upload is None or (upload.bucket, upload.name) != (bucket.name, request.params["Key"]):
@@ -211,8 +196,7 @@ def _upload(view: View, request: ApiRequest) -> Upload:
     return upload
 
 
-def list_parts(view: View, request: ApiRequest) -> Answer:
-    """ListParts."""
+def _list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
     after, most = (
         request.params.get("PartNumberMarker", 0),
@@ -255,7 +239,7 @@ def _whose(view: View, upload: Upload) -> Answer:
     }
 
 
-def list_all(view: View, request: ApiRequest) -> Answer:
+def _list_all(view: View, request: ApiRequest) -> Answer:
     """ListMultipartUploads: by key, and of one key by when they were begun."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
@@ -295,3 +279,11 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tu
     for one in held:
         if one.name > after or (one.name == after and one.upload_id not in passed):
             yield one.name, one
+
+
+READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
+WRITES: Writes = {
+    "AbortMultipartUpload": _abort,
+    "CreateMultipartUpload": _begin,
+    "UploadPart": _put_part,
+}

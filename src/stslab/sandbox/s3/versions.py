@@ -42,11 +42,7 @@ _ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
-    """The object that the request describes, but for its content.
-
-    Raises:
-        ApiFault: its list or its tags can't be what the request says.
-    """
+    """The object that the request describes, but for its content."""
     params = request.params
     acl.check_storing(request, bucket)
     return ObjectVersion(
@@ -61,12 +57,6 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
-    """How the object is encrypted: as the request says, or as the bucket's default is.
-
-    Raises:
-        ApiFault: AccessDenied for a key of the caller's, as such keys are blocked in new buckets;
-            NotImplemented where the bucket's setting lets them.
-    """
     params = request.params
     rule = settings.encryption_rule(bucket)
     if params.get("SSECustomerAlgorithm"):
@@ -127,12 +117,10 @@ def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
 
 
 def checksum(member: str, content: bytes) -> str:
-    """The checksum of this member (``ChecksumCRC32``), as it is written."""
     return base64.b64encode(_ALGORITHMS[member](content)).decode()
 
 
 def is_known(member: str) -> bool:
-    """Whether the checksums of this member can be made here."""
     return member in _ALGORITHMS
 
 
@@ -166,11 +154,6 @@ def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> Ob
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:
-    """Change members of the version that the request names.
-
-    Raises:
-        ApiFault: there is no such version, or it is a delete marker.
-    """
     bucket, version = lookups.readable(tx, request)
     held = tx.get(Object, bucket.owner, f"{bucket.name}/{request.params['Key']}")
     changed = replace(version, **members)

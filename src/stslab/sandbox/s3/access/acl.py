@@ -7,12 +7,16 @@ disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 st
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec.structs import replace
+
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3.faults import fault, invalid_argument
-from stslab.sandbox.s3.requests.bodies import Document, malformed
+from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.s3 import lookups
+from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
+from stslab.sandbox.s3.requests.bodies import Document
 from stslab.sandbox.state.buckets import Bucket, Grant
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Transaction, View
 
 ENFORCED = "BucketOwnerEnforced"
 ALL = "FULL_CONTROL"
@@ -53,11 +57,7 @@ def acls_enabled(bucket: Bucket) -> bool:
 
 
 def asked(view: View, request: ApiRequest, owner_id: str) -> Grants:
-    """The list that the request asks for, in one of the three ways to write it.
-
-    Raises:
-        ApiFault: it is written in two ways, or names what there is not.
-    """
+    """The list that the request asks for, in one of the three ways to write it."""
     canned = request.params.get("ACL")
     written = [name for name in _HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
@@ -74,17 +74,6 @@ def asked(view: View, request: ApiRequest, owner_id: str) -> Grants:
     for each in found:
         _check_grantee(view, each.grantee)
     return tuple(found)
-
-
-def required(view: View, request: ApiRequest, owner_id: str) -> Grants:
-    """As :func:`asked`, of a request that does nothing else.
-
-    Raises:
-        ApiFault: MissingSecurityHeader: it asks for none; and as above.
-    """
-    if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
-        raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    return asked(view, request, owner_id)
 
 
 def _of_header(request: ApiRequest, name: str) -> Iterator[Grant]:
@@ -118,7 +107,6 @@ def _check_grantee(view: View, grantee: str) -> None:
 
 
 def account_with(view: View, canonical_id: str) -> Account | None:
-    """The account that lists name so; or None."""
     accounts = view.everywhere(Account)
     return next((one for one in accounts if one.canonical_id == canonical_id), None)
 
@@ -139,11 +127,7 @@ def _grantee(one: Grant) -> Mapping[str, str]:
 
 
 def check_creating(request: ApiRequest) -> None:
-    """Refuse a new bucket whose list its ownership setting or Block Public Access forbids.
-
-    Raises:
-        ApiFault: InvalidBucketAclWithObjectOwnership, or AccessDenied for a public list.
-    """
+    """Refuse a new bucket whose list its ownership setting or Block Public Access forbids."""
     ownership = request.params.get("ObjectOwnership", ENFORCED)
     if ownership == ENFORCED and (_lists(request) or request.params.get("ACL", "") not in _OWN):
         raise fault("InvalidBucketAclWithObjectOwnership")
@@ -152,34 +136,24 @@ def check_creating(request: ApiRequest) -> None:
 
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse an object's list that the bucket's settings forbid.
-
-    Raises:
-        ApiFault: AccessControlListNotSupported, or AccessDenied for a public list.
-    """
     plain = request.params.get("ACL", "") in ("", "bucket-owner-full-control")
     if not acls_enabled(bucket) and (_lists(request) or not plain):
         raise fault("AccessControlListNotSupported")
     _refuse_public(request, bucket)
 
 
-def check_changing(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse to change a list where the bucket's settings forbid it.
-
-    Raises:
-        ApiFault: AccessControlListNotSupported, or AccessDenied for a public list.
-    """
+def changed(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
+    """The list that a request which does nothing else asks for, where the bucket's settings let."""
     if not acls_enabled(bucket):
         raise fault("AccessControlListNotSupported")
     _refuse_public(request, bucket)
+    if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
+        raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
+    return asked(view, request, lookups.canonical_id(view, bucket))
 
 
 def check_disabling(bucket: Bucket) -> None:
-    """Refuse to disable lists while the bucket's own gives something to a group.
-
-    Raises:
-        ApiFault: InvalidBucketAclWithObjectOwnership.
-    """
+    """Refuse to disable lists while the bucket's own gives something to a group."""
     if any("://" in one.grantee for one in bucket.grants or ()):
         raise fault("InvalidBucketAclWithObjectOwnership")
 
@@ -202,3 +176,18 @@ def _is_public(request: ApiRequest) -> bool:
 
 def _lists(request: ApiRequest) -> bool:
     return any(request.params.get(name) for name in _HEADERS)
+
+
+def _get(view: View, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(view, request)
+    return shown(bucket.grants, lookups.canonical_id(view, bucket))
+
+
+def _put(tx: Transaction, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(tx, request)
+    tx.put(replace(bucket, grants=changed(tx, request, bucket)))
+    return {}
+
+
+READS: Reads = {"GetBucketAcl": _get}
+WRITES: Writes = {"PutBucketAcl": _put}

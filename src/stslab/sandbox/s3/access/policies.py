@@ -13,7 +13,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, catalogue, parse
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Judge
+from stslab.sandbox.api.services import Judge, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import public
 from stslab.sandbox.s3.access.public import Statement
@@ -30,11 +30,7 @@ _SETTINGS: Mapping[str, str] = {
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public.
-
-    Raises:
-        ApiFault: MalformedPolicy, PolicyTooLarge, or AccessDenied by Block Public Access.
-    """
+    """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
     _check(text, bucket.name)
@@ -48,8 +44,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def delete(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteBucketPolicy."""
+def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     tx.put(replace(_own_bucket(tx, request), policy=""))
     return {}
 
@@ -59,8 +54,7 @@ def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     return {"Policy": policies.shown(_text(view, request), judge.seen(view))}
 
 
-def status(view: View, request: ApiRequest) -> Answer:
-    """GetBucketPolicyStatus: whether the policy is public."""
+def _status(view: View, request: ApiRequest) -> Answer:
     return {"PolicyStatus": {"IsPublic": public.policy_is_public(_text(view, request))}}
 
 
@@ -91,7 +85,7 @@ def _blocked(request: ApiRequest, bucket: Bucket) -> ApiFault:
     )
 
 
-def put_block(tx: Transaction, request: ApiRequest) -> Answer:
+def _put_block(tx: Transaction, request: ApiRequest) -> Answer:
     """PutPublicAccessBlock: what is not said is off."""
     asked = request.params["PublicAccessBlockConfiguration"]
     block = PublicAccessBlock(**{name: bool(asked.get(said)) for said, name in _SETTINGS.items()})
@@ -99,14 +93,12 @@ def put_block(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def delete_block(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeletePublicAccessBlock."""
+def _delete_block(tx: Transaction, request: ApiRequest) -> Answer:
     tx.put(replace(lookups.bucket_of(tx, request), public_access_block=None))
     return {}
 
 
-def get_block(view: View, request: ApiRequest) -> Answer:
-    """GetPublicAccessBlock."""
+def _get_block(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     block = bucket.public_access_block
     if block is None:
@@ -115,16 +107,19 @@ def get_block(view: View, request: ApiRequest) -> Answer:
     return {"PublicAccessBlockConfiguration": found}
 
 
+READS: Reads = {"GetBucketPolicyStatus": _status, "GetPublicAccessBlock": _get_block}
+WRITES: Writes = {
+    "DeleteBucketPolicy": _delete,
+    "DeletePublicAccessBlock": _delete_block,
+    "PutPublicAccessBlock": _put_block,
+}
+
 _MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})
 
 
 def _check(text: str, bucket: str) -> None:
-    """Refuse what is no policy for the bucket.
-
-    Raises:
-        ApiFault: MalformedPolicy or PolicyTooLarge.
-    """
+    """Refuse what is no policy for the bucket."""
     if len(text.encode()) > _MAX_SIZE:
         raise fault("PolicyTooLarge")
     try:
@@ -167,7 +162,6 @@ def _types_of(resource: str, arn: str) -> frozenset[str]:
 
 
 def _matching(pattern: str) -> tuple[str, ...]:
-    """The actions of S3 that a pattern names."""
     if not pattern.strip("*"):
         return catalogue.matching_actions("s3:*")
     return catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()

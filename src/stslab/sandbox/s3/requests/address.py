@@ -49,7 +49,6 @@ class Address:
 
     @property
     def level(self) -> str:
-        """SERVICE, BUCKET or OBJECT."""
         if not self.bucket:
             return SERVICE
         return OBJECT if self.key else BUCKET
@@ -81,11 +80,7 @@ class Candidate:
 
 
 def address(http: HttpRequest) -> Address:
-    """The bucket and key, from the path, or from the host where that names the bucket.
-
-    Raises:
-        ApiFault: the path is not UTF-8, or names no bucket that there could be.
-    """
+    """The bucket and key, from the path, or from the host where that names the bucket."""
     bucket = _virtual_bucket(http.header("Host"))
     rest = http.path[1:]
     if not bucket:
@@ -98,11 +93,7 @@ def address(http: HttpRequest) -> Address:
 
 
 def checked(where: Address) -> Address:
-    """``where``, if its bucket's name can be one: no other can hide in an ARN made of it.
-
-    Raises:
-        ApiFault: InvalidBucketName.
-    """
+    """``where``, if its bucket's name can be one: no other can hide in an ARN made of it."""
     if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
         raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
@@ -128,11 +119,6 @@ def _is_address(host: str) -> bool:
 
 
 def operation(http: HttpRequest, where: Address) -> str:
-    """The name of the operation that the request asks for.
-
-    Raises:
-        ApiFault: two sub-resources at once, an argument given twice, or none that fits.
-    """
     query = single(http)
     asked = _subresources() & query.keys()
     _refuse_two(asked)
@@ -143,11 +129,6 @@ def operation(http: HttpRequest, where: Address) -> str:
 
 
 def single(http: HttpRequest) -> dict[str, str]:
-    """The query's arguments, each of which may be given once.
-
-    Raises:
-        ApiFault: one is given twice.
-    """
     arguments: dict[str, str] = {}
     for name, value in http.query:
         if name in arguments:

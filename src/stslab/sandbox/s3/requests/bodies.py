@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from botocore.model import Shape
 
-from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.s3.faults import fault
+from stslab.sandbox.s3.faults import malformed
 
 Document = Mapping[str, Any]
 """What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
@@ -42,12 +41,7 @@ _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 def read(shape: Shape, name: str, body: bytes) -> Document:
-    """The members of ``shape`` that the document ``body`` has, whose outermost element is ``name``.
-
-    Raises:
-        ApiFault: MalformedXML: it is none, declares a document type, or has a value that is not
-            of its type.
-    """
+    """The members of ``shape`` that ``body`` has, whose outermost element is ``name``."""
     root = _root(body)
     if _local(root) != name:
         raise malformed()
@@ -55,11 +49,6 @@ def read(shape: Shape, name: str, body: bytes) -> Document:
         return _structure(shape, root)
     except ValueError:
         raise malformed() from None
-
-
-def malformed() -> ApiFault:
-    """S3's answer to a body that it can't read."""
-    return fault("MalformedXML")
 
 
 def _root(body: bytes) -> Element:
@@ -141,7 +130,6 @@ def integer(text: str) -> int:
 
 
 def boolean(text: str) -> bool:
-    """Whether the text says ``true``."""
     return text.lower() == "true"
 
 
@@ -158,7 +146,6 @@ def moment(text: str) -> datetime:
 
 
 def words(text: str) -> list[str]:
-    """What stands between commas."""
     return [word.strip() for word in text.split(",")]
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
+
+import msgspec
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.identifiers import REGION
@@ -11,14 +14,51 @@ from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import bucket_policy
 from stslab.sandbox.s3.faults import fault, invalid_argument
-from stslab.sandbox.s3.requests import actions
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 
 ARN = "arn:aws:s3:::"
+_TLS = "1.3"
+_EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Reading an object that is not there tells so only to those who may list the bucket.
 _READING = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging"})
+
+
+class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
+    operations: frozenset[str]
+    params: tuple[str, ...]
+    action: str
+
+
+class _Tables(msgspec.Struct, frozen=True):
+    """What ``needs.yaml`` holds."""
+
+    actions: Mapping[str, tuple[str, ...]]
+    unversioned: frozenset[str]
+    further: tuple[_Further, ...]
+    keys: Mapping[str, str]
+    listing_keys: Mapping[str, str]
+
+
+_TABLES = msgspec.yaml.decode(Path(__file__).with_name("needs.yaml").read_bytes(), type=_Tables)
+
+
+def actions(request: ApiRequest) -> tuple[str, ...]:
+    """The actions that an operation needs on the bucket or the object that it names."""
+    names = _TABLES.actions.get(request.operation, (request.operation,))
+    if request.params.get("VersionId"):
+        names = tuple(map(_versioned, names))
+    more = (
+        one.action
+        for one in _TABLES.further
+        if request.operation in one.operations and any(map(request.params.get, one.params))
+    )
+    return tuple(f"s3:{name}" for name in (*names, *more))
+
+
+def _versioned(name: str) -> str:
+    return name if name in _TABLES.unversioned else name.replace("Object", "ObjectVersion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +71,7 @@ class _Asked:
 
     @property
     def where(self) -> Address:
-        params = self.request.params
-        return Address(params["Bucket"], params.get("Key", ""))
+        return Address(self.request.params["Bucket"], self.request.params.get("Key", ""))
 
     @property
     def version(self) -> str | None:
@@ -46,7 +85,6 @@ class _Asked:
         context: Context | None = None,
         version: str | None = None,
     ) -> Need:
-        """The need of an action on a bucket or an object."""
         creating = self.request.operation == "CreateBucket"
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
@@ -62,10 +100,11 @@ class _Asked:
         )
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
-        """The need of an action on an object, with the tags that it has."""
+        """The need of an action on an object, with the tags that it has, if the action asks."""
         held = lookups.content_at(self.view, where, version)
-        tags = held.tags if held is not None else {}
-        return self.need(action, where, _tag_keys(action, tags), version)
+        tags = held.tags if held and _EXISTING_TAG in catalogue.condition_keys(action) else {}
+        keys = {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
+        return self.need(action, where, keys, version)
 
 
 def of(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -73,10 +112,6 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
 
     Whether a bucket exists is no secret: its name is everybody's (S3 API Reference, "Error
     responses", NoSuchBucket), so that is said before permissions are asked for.
-
-    Raises:
-        ApiFault: there is no such bucket, it is not of the account that the request expects,
-            or the source of a copy can't be read.
     """
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
@@ -120,14 +155,14 @@ def _service(asked: _Asked) -> Iterator[Need]:
 
 
 def _bucket(asked: _Asked) -> Iterator[Need]:
-    listing = _listing_keys(asked.request)
-    for action in actions.on_bucket(asked.request):
-        yield asked.need(action, Address(asked.where.bucket), listing)
+    listing = _keys_of(asked.request, _TABLES.listing_keys)
+    for action in actions(asked.request):
+        yield asked.need(action, asked.where, listing)
 
 
 def _object(asked: _Asked) -> Iterator[Need]:
     where, version = asked.where, asked.version
-    for action in actions.on_object(asked.request):
+    for action in actions(asked.request):
         yield asked.on_object(action, where, version)
     reading = asked.request.operation in _READING
     if reading and lookups.content_at(asked.view, where, version) is None:
@@ -135,12 +170,10 @@ def _object(asked: _Asked) -> Iterator[Need]:
 
 
 def _copy(asked: _Asked) -> Iterator[Need]:
-    request = asked.request
-    where, version = source(request)
-    _check_source_owner(asked, where)
-    yield asked.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    where, version = source(asked.request)
     held = lookups.content_at(asked.view, where, version)
-    copies_tags = request.params.get("TaggingDirective", "COPY") == "COPY"
+    yield from _source(asked)
+    copies_tags = asked.request.params.get("TaggingDirective", "COPY") == "COPY"
     if copies_tags and held is not None and held.tags:
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
         yield asked.on_object(tagging, where, version)
@@ -151,10 +184,18 @@ def _copy(asked: _Asked) -> Iterator[Need]:
 
 
 def _part_copy(asked: _Asked) -> Iterator[Need]:
-    where, version = source(asked.request)
-    _check_source_owner(asked, where)
-    yield asked.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    yield from _source(asked)
     yield from _object(asked)
+
+
+def _source(asked: _Asked) -> Iterator[Need]:
+    """What reading a copy's source needs; its bucket may have to be of an account."""
+    where, version = source(asked.request)
+    expected = asked.request.params.get("ExpectedSourceBucketOwner")
+    bucket = lookups.bucket_named(asked.view, where.bucket)
+    if expected and bucket is not None and bucket.owner != expected:
+        raise fault("AccessDenied")
+    yield asked.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
 
 
 def _each_object(_asked: _Asked) -> Iterator[Need]:
@@ -163,11 +204,6 @@ def _each_object(_asked: _Asked) -> Iterator[Need]:
 
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
-    """The object that a copy reads, and its version.
-
-    Raises:
-        ApiFault: the source is not ``bucket/key``.
-    """
     path, _, query = str(request.params["CopySource"]).partition("?versionId=")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
     if not bucket or not key:
@@ -175,13 +211,6 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
         raise invalid_argument(message, "x-amz-copy-source", path)
     version = parse_qs(f"v={query}").get("v", [None])[0]
     return checked(Address(bucket, key)), version
-
-
-def _check_source_owner(asked: _Asked, where: Address) -> None:
-    expected = asked.request.params.get("ExpectedSourceBucketOwner")
-    bucket = lookups.bucket_named(asked.view, where.bucket)
-    if expected and bucket is not None and bucket.owner != expected:
-        raise fault("AccessDenied")
 
 
 _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
@@ -192,39 +221,6 @@ _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
 }
 
 
-# Parameter of the request -> the condition key that has its value.
-_OF_PARAMETERS: Mapping[str, str] = {
-    "ACL": "s3:x-amz-acl",
-    "BucketNamespace": "s3:x-amz-bucket-namespace",
-    "CopySource": "s3:x-amz-copy-source",
-    "GrantFullControl": "s3:x-amz-grant-full-control",
-    "GrantRead": "s3:x-amz-grant-read",
-    "GrantReadACP": "s3:x-amz-grant-read-acp",
-    "GrantWrite": "s3:x-amz-grant-write",
-    "GrantWriteACP": "s3:x-amz-grant-write-acp",
-    "IfMatch": "s3:if-match",
-    "IfNoneMatch": "s3:if-none-match",
-    "MetadataDirective": "s3:x-amz-metadata-directive",
-    "ObjectLockLegalHoldStatus": "s3:object-lock-legal-hold",
-    "ObjectLockMode": "s3:object-lock-mode",
-    "ObjectOwnership": "s3:x-amz-object-ownership",
-    "SSECustomerAlgorithm": "s3:x-amz-server-side-encryption-customer-algorithm",
-    "SSEKMSKeyId": "s3:x-amz-server-side-encryption-aws-kms-key-id",
-    "ServerSideEncryption": "s3:x-amz-server-side-encryption",
-    "StorageClass": "s3:x-amz-storage-class",
-    "VersionId": "s3:VersionId",
-    "WebsiteRedirectLocation": "s3:x-amz-website-redirect-location",
-}
-# Only listing has these.
-_OF_LISTING: Mapping[str, str] = {
-    "Prefix": "s3:prefix",
-    "Delimiter": "s3:delimiter",
-    "MaxKeys": "s3:max-keys",
-}
-_EXISTING_TAG = "s3:existingobjecttag/<key>"
-_TLS = "1.3"
-
-
 def _request_keys(request: ApiRequest, owner: str) -> Keys:
     """The keys that every S3 request has, whatever its action.
 
@@ -232,37 +228,20 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     condition key examples".
     """
     keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": _TLS, **_signing(request)}
-    for parameter, key in _OF_PARAMETERS.items():
-        value = request.params.get(parameter)
-        if value is not None:
-            keys[key] = str(value)
+    keys |= _keys_of(request, _TABLES.keys)
     until = request.params.get("ObjectLockRetainUntilDate")
     if until is not None:
         keys["s3:object-lock-retain-until-date"] = iso(until)
         keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
-    return {**keys, **_location(request), **_new_tags(request)}
-
-
-def _listing_keys(request: ApiRequest) -> Keys:
-    """The keys of a request that lists a bucket."""
-    return {
-        key: str(request.params[parameter])
-        for parameter, key in _OF_LISTING.items()
-        if parameter in request.params
-    }
-
-
-def _tag_keys(action: str, tags: Mapping[str, str]) -> Keys:
-    """The keys of the tags that an object has, for the actions that know them."""
-    if _EXISTING_TAG not in catalogue.condition_keys(action):
-        return {}
-    return {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
-
-
-def _location(request: ApiRequest) -> Keys:
     configuration = request.params.get("CreateBucketConfiguration") or {}
-    location = configuration.get("LocationConstraint")
-    return {"s3:LocationConstraint": location} if location else {}
+    if configuration.get("LocationConstraint"):
+        keys["s3:LocationConstraint"] = configuration["LocationConstraint"]
+    return {**keys, **_new_tags(request)}
+
+
+def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
+    given = {key: request.params.get(parameter) for parameter, key in names.items()}
+    return {key: str(value) for key, value in given.items() if value is not None}
 
 
 def _new_tags(request: ApiRequest) -> Keys:
