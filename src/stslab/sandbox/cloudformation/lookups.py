@@ -22,7 +22,6 @@ EVENTS_KEPT = 2_000
 
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
-    """The stacks of one account in one region, deleted ones too, oldest first."""
     found = (stack for stack in view.all(Stack, account) if stack.region == region)
     return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
 
@@ -52,7 +51,6 @@ def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) 
 
 
 def holding(view: View, account: str, region: str, physical_id: str) -> Stack | None:
-    """The stack that has a resource of this physical id."""
     for resource in view.all(StackResource, account):
         if resource.physical_id == physical_id:
             found = find(view, account, region, resource.stack_id)
@@ -62,18 +60,15 @@ def holding(view: View, account: str, region: str, physical_id: str) -> Stack | 
 
 
 def resources(view: View, stack: Stack) -> dict[str, StackResource]:
-    """The stack's resources by logical id, in the order in which they were made."""
     found = {name: resource(view, stack, name) for name in stack.resources}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
-    """One resource of the stack, or None."""
     return view.get(StackResource, stack.account, resource_key(stack.stack_id, logical_id))
 
 
 def change_sets(view: View, stack: Stack) -> list[ChangeSet]:
-    """The stack's change sets, oldest first."""
     found = (view.get(ChangeSet, stack.account, name) for name in stack.change_sets)
     return [one for one in found if one is not None]
 
@@ -86,7 +81,6 @@ def events(view: View, stack: Stack) -> list[StackEvent]:
 
 
 def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str]]:
-    """The exports of an account in a region: by name, the stack and the value."""
     return {
         output["ExportName"]: (stack, output["OutputValue"])
         for stack in stacks(view, account, region)
@@ -97,8 +91,6 @@ def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str
 
 
 def importer(view: View, stack: Stack) -> Callable[[str], str]:
-    """What answers ``Fn::ImportValue`` in this stack."""
-
     def value(name: str) -> str:
         found = exports(view, stack.account, stack.region).get(name)
         if found is None or found[0].stack_id == stack.stack_id:
@@ -109,7 +101,6 @@ def importer(view: View, stack: Stack) -> Callable[[str], str]:
 
 
 def importers(view: View, stack: Stack, name: str) -> list[str]:
-    """The names of the stacks that import an export of this stack."""
     return [
         other.name
         for other in stacks(view, stack.account, stack.region)

@@ -21,7 +21,6 @@ MIXED = string.ascii_letters + string.digits
 
 
 def check_new_name(name: str) -> None:
-    """Refuse what can't be a new stack's name (CreateStack, StackName)."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_PATTERN}")
     if len(name) > NAME_LIMIT:
@@ -29,7 +28,6 @@ def check_new_name(name: str) -> None:
 
 
 def check_reference(name: str) -> None:
-    """Refuse what can be neither a stack's name nor its id."""
     if not re.fullmatch(NAME_OR_ARN, name):
         raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_OR_ARN}")
 
@@ -42,12 +40,10 @@ def _unfit(name: str, constraint: str) -> Exception:
 
 
 def stack_id(account: str, region: str, name: str) -> str:
-    """A new stack's id, which is its ARN."""
     return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
 
 
 def change_set_id(account: str, region: str, name: str) -> str:
-    """A new change set's id, which is its ARN."""
     return f"arn:aws:cloudformation:{region}:{account}:changeSet/{name}/{uuid.uuid4()}"
 
 

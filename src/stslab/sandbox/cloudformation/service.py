@@ -79,10 +79,6 @@ class CloudFormation:
 
         What others must be called for comes before the transaction, in which they can't be. A
         template is parsed here too, which may take long.
-
-        Raises:
-            ApiFault: ``ValidationError``: the template is none, or can't be read by the caller,
-                or CloudFormation can't assume the service role.
         """
         params = dict(request.params)
         body, url = params.get("TemplateBody"), params.get("TemplateURL")

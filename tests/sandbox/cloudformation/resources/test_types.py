@@ -8,8 +8,12 @@ import pytest
 from cfnlint.helpers import REGIONS
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from stslab.sandbox.cloudformation.resources.services import SERVICES
-from stslab.sandbox.cloudformation.resources.types import TYPES, UNSUPPORTED_TYPES, exists
+from stslab.sandbox.cloudformation.resources.types import (
+    SERVICES,
+    TYPES,
+    UNSUPPORTED_TYPES,
+    exists,
+)
 
 # AWS's schema calls Description replacing and its page does too; Id is read-only there.
 RETURNED = {"AWS::IAM::AccessKey": {"Id"}}
@@ -29,11 +33,10 @@ def named(pointers: list[str] | None) -> set[str]:
 def test_as_aws_publishes_it(name: str) -> None:
     published, ours = schema(name), TYPES[name]
     read_only = named(published.get("readOnlyProperties"))
-    assert set(ours.properties) == set(published["properties"]) - read_only
-    required = {key for key, each in ours.properties.items() if each.required}
-    assert required == set(published.get("required") or ())
-    supported = {key for key, each in ours.properties.items() if each.supported}
-    assert ours.replacing == named(published.get("createOnlyProperties")) & supported
+    assert {*ours.properties, *ours.unsupported} == set(published["properties"]) - read_only
+    assert ours.marked("required") == set(published.get("required") or ())
+    replacing = named(published.get("createOnlyProperties"))
+    assert ours.replacing == replacing & ours.properties.keys()
     assert ours.attributes == read_only - RETURNED.get(name, set())
 
 

@@ -67,7 +67,7 @@ PROPER: dict[str, Any] = {
 def resource(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(TYPES)))
     declared = TYPES[kind].properties
-    needed = {name: PROPER[each.kind] for name, each in declared.items() if each.required}
+    needed = {name: PROPER[declared[name].split()[0]] for name in TYPES[kind].marked("required")}
     odd = draw(some(**dict.fromkeys(declared, VALUES)))
     properties = {**needed, **odd}
     rest = some(

@@ -86,7 +86,6 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
 
 
 def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
-    """The change set with what it would change."""
     wanted = stacks.check(view, stack, change_set.config)
     stacks.check_types(view, stack, wanted)
     reviewed = stack.status == REVIEW
@@ -100,7 +99,6 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
 
 
 def _describe(view: View, request: ApiRequest) -> Answer:
-    """One change set with its changes."""
     stack, change_set = find_change_set(view, request)
     hidden = () if request.params.get("IncludePropertyValues") else CONTEXTS
 
@@ -179,11 +177,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
 def find_change_set(
     view: View, request: ApiRequest, missing: str = NEEDS_STACK
 ) -> tuple[Stack, ChangeSet]:
-    """The change set that a request names by its id, or by its name and its stack's.
-
-    Raises:
-        ApiFault: ``ValidationError`` where the stack is missing, ``ChangeSetNotFound`` else.
-    """
+    """The change set that a request names by its id, or by its name and its stack's."""
     name = request.params["ChangeSetName"]
     if name.startswith("arn:"):
         stack = lookups.addressed(view, request.account, request.region, {"ChangeSetName": name})

@@ -48,7 +48,6 @@ def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
 
 
 def _events(view: View, request: ApiRequest) -> Answer:
-    """A stack's events, newest first."""
     stack = existing(view, request)
     newest_first = lookups.events(view, stack)[::-1]
     return page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
@@ -73,7 +72,6 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
 
 
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
-    """One resource, with its metadata."""
     stack = described(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
@@ -94,7 +92,6 @@ def _resources(view: View, stack: Stack) -> list[StackResource]:
 
 
 def _list_exports(view: View, request: ApiRequest) -> Answer:
-    """All exports of the account in this region."""
     found = lookups.exports(view, request.account, request.region)
 
     def shown(name: str) -> dict[str, str]:
@@ -105,7 +102,6 @@ def _list_exports(view: View, request: ApiRequest) -> Answer:
 
 
 def _list_imports(view: View, request: ApiRequest) -> Answer:
-    """The stacks that import one export."""
     name = request.params["ExportName"]
     found = lookups.exports(view, request.account, request.region).get(name)
     users = lookups.importers(view, found[0], name) if found else []
@@ -214,7 +210,6 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
 
 
 def _validate_template(_view: View, request: ApiRequest) -> Answer:
-    """Whether a template is one, and what it needs."""
     template = checked_template(request.params.get("TemplateBody"))
     declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
     return {**_common(template), "Parameters": declared}

@@ -31,11 +31,6 @@ def find(view: View, request: ApiRequest, name: str) -> Stack | None:
 def described(
     view: View, request: ApiRequest, missing: str = "Stack with id {} does not exist"
 ) -> Stack:
-    """The stack that the request's ``StackName`` names.
-
-    Raises:
-        ApiFault: ``ValidationError``, with the words of ``missing``.
-    """
     name = request.params["StackName"]
     found = find(view, request, name)
     if found is None:
@@ -49,7 +44,6 @@ def existing(view: View, request: ApiRequest) -> Stack:
 
 
 def checked_template(text: str | None) -> Template:
-    """The template, checked as a whole."""
     require(text, "Either Template URL or Template Body must be specified.")
     template = parse(str(text))
     validation.check(template)
@@ -111,10 +105,8 @@ def page(
 
 
 def filled(members: Answer) -> dict[str, object]:
-    """The members that have a value."""
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags as answers list them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -120,7 +120,6 @@ def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> No
 
 
 def begin_creation(tx: Transaction, request: ApiRequest, stack: Stack) -> None:
-    """Set a stack that was accepted on its way."""
     if stack.timeout_minutes:
         deadline = request.now + timedelta(minutes=stack.timeout_minutes)
         stack = replace(stack, deadline=deadline)
@@ -128,7 +127,6 @@ def begin_creation(tx: Transaction, request: ApiRequest, stack: Stack) -> None:
 
 
 def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> None:
-    """Set a stack on its way to another configuration."""
     stack = replace(
         stack,
         previous=stack.previous or stack.config,  # an update that failed was left as it was
@@ -150,7 +148,6 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
 
 
 def _cancel_update(tx: Transaction, request: ApiRequest) -> Answer:
-    """Roll back an update that is under way."""
     stack = existing(tx, request)
     refusal = "CancelUpdateStack cannot be called from current stack status"
     require(stack.status == "UPDATE_IN_PROGRESS", refusal)
@@ -187,7 +184,6 @@ def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _protect(tx: Transaction, request: ApiRequest) -> Answer:
-    """Protect a stack against deletion, or no longer."""
     stack = existing(tx, request)
     tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
     return {"StackId": stack.stack_id}
@@ -206,7 +202,6 @@ def _get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def new_stack(request: ApiRequest, wanted: Config) -> Stack:
-    """A stack as a request for one makes it."""
     name = request.params["StackName"]
     return Stack(
         account=request.account,
@@ -220,7 +215,6 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
 
 
 def check_updatable(stack: Stack) -> None:
-    """Refuse to update a stack that is in no state to be."""
     refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
     require(stack.status in UPDATABLE, refusal)
 

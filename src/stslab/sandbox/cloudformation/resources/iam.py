@@ -43,25 +43,21 @@ def exchange(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
 
 
 def inline(kind: str, holder: str, policy: str, text: object) -> Edge:
-    """An inline policy of a role, user or group."""
     ends = ((f"{kind}Name", holder), ("PolicyName", policy))
     rest = (("PolicyDocument", document(text)),)
     return Edge(f"Put{kind}Policy", f"Delete{kind}Policy", ends, rest)
 
 
 def attachment(kind: str, holder: str, arn: str) -> Edge:
-    """A managed policy that is attached to a role, user or group."""
     ends = ((f"{kind}Name", holder), ("PolicyArn", arn))
     return Edge(f"Attach{kind}Policy", f"Detach{kind}Policy", ends)
 
 
 def membership(group: str, user: str) -> Edge:
-    """A user in a group."""
     return Edge("AddUserToGroup", "RemoveUserFromGroup", (("GroupName", group), ("UserName", user)))
 
 
 def in_profile(profile: str, role: str) -> Edge:
-    """A role in an instance profile."""
     ends = (("InstanceProfileName", profile), ("RoleName", role))
     return Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
 
@@ -191,7 +187,6 @@ class Identity:
 
 
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
-    """Set the tags that are new or changed, and remove those that are gone."""
     new, old = work.own_tags, work.old_own_tags
     changed = [{"Key": key, "Value": value} for key, value in new.items() if old.get(key) != value]
     gone = sorted(old.keys() - new.keys())

@@ -6,21 +6,11 @@ from typing import NamedTuple
 
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.work import (
-    Properties,
-    Refused,
-    Work,
-    document,
-    unfit,
-)
+from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.source import Value
 from stslab.sandbox.state import buckets
 
 CONFLICT = 409
-CANNED_ACLS = (
-    "AuthenticatedRead", "AwsExecRead", "BucketOwnerFullControl", "BucketOwnerRead",
-    "LogDeliveryWrite", "Private", "PublicRead", "PublicReadWrite",
-)  # fmt: skip
 # What S3 calls the members of a property, by what CloudFormation calls them.
 _ENCRYPTION = {
     "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
@@ -62,23 +52,14 @@ def _typed(value: Value) -> Value:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _members(value: Properties, name: str) -> list[Properties]:
-    found = value.get(name)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise unfit("", [f"#/{name}: expected type: JSONArray of JSONObject"])
-    return found
-
-
 def _encryption(value: Properties) -> Properties:
-    rules = _members(value, "ServerSideEncryptionConfiguration")
-    configuration = {"Rules": [_renamed(one, _ENCRYPTION) for one in rules]}
-    return {"ServerSideEncryptionConfiguration": configuration}
+    rules = [_renamed(one, _ENCRYPTION) for one in value["ServerSideEncryptionConfiguration"]]
+    return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
 
 
 def _lifecycle(value: Properties) -> Properties:
-    rules = [_lifecycle_rule(one) for one in _members(value, "Rules")]
     return {
-        "LifecycleConfiguration": {"Rules": rules},
+        "LifecycleConfiguration": {"Rules": [_lifecycle_rule(one) for one in value["Rules"]]},
         "TransitionDefaultMinimumObjectSize": value.get("TransitionDefaultMinimumObjectSize"),
     }
 

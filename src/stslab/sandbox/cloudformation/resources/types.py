@@ -1,4 +1,4 @@
-"""What a resource type is, the table of them, and how resolved properties are checked against it.
+"""The resource types, as ``types.yaml`` has them, and how resolved properties are checked.
 
 AWS CloudFormation User Guide, "AWS resource and property types reference". Which properties
 replace the resource is what each property's "Update requires" says.
@@ -6,12 +6,13 @@ replace the resource is what each property's "Update requires" says.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
-from stslab.sandbox.cloudformation.resources.services import SERVICES
 from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work, type_name, unfit
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.source import Value
@@ -32,41 +33,62 @@ class Handler(Protocol):
     def delete(self, work: Work) -> None: ...
 
 
-@dataclass(frozen=True)
-class Property:
-    """One property. ``kind`` is text, number, flag, list, texts, object, or json (also text)."""
+_HANDLERS: Mapping[str, Handler] = {
+    "AWS::IAM::AccessKey": iam.AccessKey(),
+    "AWS::IAM::Group": iam.Group(),
+    "AWS::IAM::GroupPolicy": iam.policy_of("Group"),
+    "AWS::IAM::InstanceProfile": iam.InstanceProfile(),
+    "AWS::IAM::ManagedPolicy": iam.ManagedPolicy(),
+    "AWS::IAM::OIDCProvider": iam.OidcProvider(),
+    "AWS::IAM::Policy": iam.INLINE_POLICY,
+    "AWS::IAM::Role": iam.Role(),
+    "AWS::IAM::RolePolicy": iam.policy_of("Role"),
+    "AWS::IAM::User": iam.User(),
+    "AWS::IAM::UserPolicy": iam.policy_of("User"),
+    "AWS::IAM::UserToGroupAddition": iam.MEMBERSHIP,
+    "AWS::S3::Bucket": s3.Bucket(),
+    "AWS::S3::BucketPolicy": s3.BucketPolicy(),
+}
+_NAMES: Mapping[str, Callable[[str, str, int], str]] = {
+    "": lambda _stack, _logical_id, _limit: "",
+    "mixed": physical,
+    "lower": physical_lower,
+    "short": physical_short,
+}
 
-    kind: str
-    required: bool = False
-    replaces: bool = False
-    allowed: tuple[str, ...] = ()
-    supported: bool = True
 
-
-@dataclass(frozen=True)
-class ResourceType:
-    """One type, as "AWS resource and property types reference" describes it.
-
-    ``name_property`` names the resource and needs CAPABILITY_NAMED_IAM where
-    ``acknowledged``; ``make_name`` makes a name where none is given. ``attributes`` are what
-    ``Fn::GetAtt`` takes. One of ``any_of`` must be given.
-    """
+class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
+    """One type; ``types.yaml`` says what its members mean. One of ``any_of`` must be given."""
 
     name: str
-    properties: Mapping[str, Property]
-    handler: Handler
+    properties: Mapping[str, str]
+    unsupported: frozenset[str] = frozenset()
+    allowed: Mapping[str, frozenset[str]] = {}
+    needs: Mapping[str, str] = {}
     attributes: frozenset[str] = frozenset()
     acknowledged: bool = False
     name_property: str = ""
+    names: str = ""
     name_limit: int = 64
-    make_name: Callable[[str, str, int], str] | None = None
     tagged: bool = False
     any_of: tuple[str, ...] = ()
 
     @property
+    def handler(self) -> Handler:
+        return _HANDLERS[self.name]
+
+    @property
     def replacing(self) -> frozenset[str]:
-        """The properties whose update requires replacement."""
-        return frozenset(name for name, each in self.properties.items() if each.replaces)
+        return self.marked("replaces")
+
+    def marked(self, word: str) -> frozenset[str]:
+        """The properties that are ``required``, or that have another word."""
+        return frozenset(name for name, words in self.properties.items() if word in words.split())
+
+    def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
+        """The name that a resource is made with: its own, or one that is made for it."""
+        own = given.get(self.name_property) if self.name_property else None
+        return str(own or _NAMES[self.names](stack, logical_id, self.name_limit))
 
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
@@ -77,18 +99,17 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
     """
     problems = [
         f"#: required key [{name}] not found"
-        for name, each in kind.properties.items()
-        if each.required and name not in properties
+        for name in kind.properties
+        if name in kind.marked("required") and name not in properties
     ]
     result: dict[str, Value] = {}
     for name, value in properties.items():
-        declared = kind.properties.get(name)
-        if declared is None:
-            problems.append(f"#: extraneous key [{name}] is not permitted")
-        elif not declared.supported:
+        if name in kind.unsupported:
             raise Unfit(f"Property {name} of {kind.name} is not supported by the sandbox")
+        if name in kind.properties:
+            result[name] = _fit(kind, name, value, problems)
         else:
-            result[name] = _fit(name, value, declared, problems)
+            problems.append(f"#: extraneous key [{name}] is not permitted")
     if kind.any_of and not any(result.get(name) for name in kind.any_of):
         problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
@@ -96,16 +117,25 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
     return result
 
 
-def _fit(name: str, value: object, declared: Property, problems: list[str]) -> Value:
-    wanted, fit_to = _KINDS[declared.kind]
+def _fit(kind: ResourceType, name: str, value: object, problems: list[str]) -> Value:
+    wanted, fit_to = _KINDS[kind.properties[name].split()[0]]
     try:
         fit = fit_to(value)
     except (TypeError, ValueError, KeyError):
         problems.append(f"#/{name}: expected type: {wanted}, found: {type_name(value)}")
         return value
-    if declared.allowed and fit not in declared.allowed:
+    if name in kind.allowed and fit not in kind.allowed[name]:
         problems.append(f"#/{name}: {fit} is not a valid enum value")
+    needed = kind.needs.get(name)
+    if needed and needed not in fit:
+        problems.append(f"#/{name}: required key [{needed}] not found")
+    elif needed and not _are_objects(fit[needed]):
+        problems.append(f"#/{name}/{needed}: expected type: JSONArray of JSONObject")
     return fit
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _of(*types: type) -> Callable[[object], Value]:
@@ -145,211 +175,18 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
 """How a schema calls each kind of property, and what makes a value fit it."""
 
 
-TEXT = Property("text")
-TEXTS = Property("texts")
-LIST = Property("list")
-FLAG = Property("flag")
-JSON = Property("json")
-OBJECT = Property("object")
-NAME = Property("text", replaces=True)
-NEEDED_TEXT = Property("text", required=True)
-NEEDED_TEXTS = Property("texts", required=True)
-NEEDED_JSON = Property("json", required=True)
-FIXED = Property("text", required=True, replaces=True)
-UNSUPPORTED = Property("json", supported=False)
-
-ROLE = ResourceType(
-    "AWS::IAM::Role",
-    {
-        "AssumeRolePolicyDocument": NEEDED_JSON,
-        "Description": TEXT,
-        "ManagedPolicyArns": TEXTS,
-        "MaxSessionDuration": Property("number"),
-        "Path": NAME,
-        "PermissionsBoundary": TEXT,
-        "Policies": LIST,
-        "RoleName": NAME,
-        "Tags": LIST,
-    },
-    iam.Role(),
-    attributes=frozenset({"Arn", "RoleId"}),
-    acknowledged=True,
-    name_property="RoleName",
-    make_name=physical,
-    tagged=True,
-)
-USER = ResourceType(
-    "AWS::IAM::User",
-    {
-        "Groups": TEXTS,
-        "LoginProfile": OBJECT,
-        "ManagedPolicyArns": TEXTS,
-        "Path": TEXT,
-        "PermissionsBoundary": TEXT,
-        "Policies": LIST,
-        "Tags": LIST,
-        "UserName": NAME,
-    },
-    iam.User(),
-    attributes=frozenset({"Arn"}),
-    acknowledged=True,
-    name_property="UserName",
-    make_name=physical,
-    tagged=True,
-)
-GROUP = ResourceType(
-    "AWS::IAM::Group",
-    {"GroupName": NAME, "ManagedPolicyArns": TEXTS, "Path": TEXT, "Policies": LIST},
-    iam.Group(),
-    attributes=frozenset({"Arn"}),
-    acknowledged=True,
-    name_property="GroupName",
-    name_limit=128,
-    make_name=physical,
-)
-POLICY = ResourceType(
-    "AWS::IAM::Policy",
-    {
-        "Groups": TEXTS,
-        "PolicyDocument": NEEDED_JSON,
-        "PolicyName": NEEDED_TEXT,
-        "Roles": TEXTS,
-        "Users": TEXTS,
-    },
-    iam.INLINE_POLICY,
-    attributes=frozenset({"Id"}),
-    acknowledged=True,
-    make_name=physical_short,
-    any_of=("Groups", "Roles", "Users"),
-)
-MANAGED_POLICY = ResourceType(
-    "AWS::IAM::ManagedPolicy",
-    {
-        "Description": NAME,
-        "Groups": TEXTS,
-        "ManagedPolicyName": NAME,
-        "Path": NAME,
-        "PolicyDocument": NEEDED_JSON,
-        "Roles": TEXTS,
-        "Users": TEXTS,
-    },
-    iam.ManagedPolicy(),
-    attributes=frozenset(
-        {
-            "AttachmentCount", "CreateDate", "DefaultVersionId", "IsAttachable",
-            "PermissionsBoundaryUsageCount", "PolicyArn", "PolicyId", "UpdateDate",
-        }
-    ),
-    acknowledged=True,
-    name_property="ManagedPolicyName",
-    name_limit=128,
-    make_name=physical,
-)  # fmt: skip
-ACCESS_KEY = ResourceType(
-    "AWS::IAM::AccessKey",
-    {
-        "Serial": Property("number", replaces=True),
-        "Status": Property("text", allowed=("Active", "Inactive")),
-        "UserName": FIXED,
-    },
-    iam.AccessKey(),
-    attributes=frozenset({"SecretAccessKey"}),
-    acknowledged=True,
-)
-MEMBERSHIP = ResourceType(
-    "AWS::IAM::UserToGroupAddition",
-    {"GroupName": NEEDED_TEXT, "Users": NEEDED_TEXTS},
-    iam.MEMBERSHIP,
-    attributes=frozenset({"Id"}),
-    acknowledged=True,
-    make_name=physical_short,
-)
-INSTANCE_PROFILE = ResourceType(
-    "AWS::IAM::InstanceProfile",
-    {"InstanceProfileName": NAME, "Path": NAME, "Roles": NEEDED_TEXTS},
-    iam.InstanceProfile(),
-    attributes=frozenset({"Arn"}),
-    acknowledged=True,
-    name_property="InstanceProfileName",
-    name_limit=128,
-    make_name=physical,
-)
-OIDC_PROVIDER = ResourceType(
-    "AWS::IAM::OIDCProvider",
-    {"ClientIdList": TEXTS, "Tags": LIST, "ThumbprintList": TEXTS, "Url": NAME},
-    iam.OidcProvider(),
-    attributes=frozenset({"Arn"}),
-    tagged=True,
-)
+class _File(msgspec.Struct, frozen=True):
+    types: Mapping[str, Mapping[str, object]]
+    unsupported: frozenset[str]
+    services: str
 
 
-def _policy_of(kind: str) -> ResourceType:
-    return ResourceType(
-        f"AWS::IAM::{kind}Policy",
-        {"PolicyDocument": JSON, "PolicyName": FIXED, f"{kind}Name": FIXED},
-        iam.policy_of(kind),
-        acknowledged=True,
-    )
-
-
-BUCKET = ResourceType(
-    "AWS::S3::Bucket",
-    {
-        "AccessControl": Property("text", allowed=s3.CANNED_ACLS),
-        "BucketEncryption": OBJECT,
-        "BucketName": NAME,
-        "LifecycleConfiguration": OBJECT,
-        "ObjectLockEnabled": FLAG,
-        "OwnershipControls": OBJECT,
-        "PublicAccessBlockConfiguration": OBJECT,
-        "Tags": LIST,
-        "VersioningConfiguration": OBJECT,
-        **dict.fromkeys(
-            (
-                "AbacStatus", "AccelerateConfiguration", "AnalyticsConfigurations",
-                "BucketNamePrefix", "BucketNamespace", "CorsConfiguration",
-                "IntelligentTieringConfigurations", "InventoryConfigurations",
-                "LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration",
-                "MetricsConfigurations", "NotificationConfiguration", "ObjectLockConfiguration",
-                "ReplicationConfiguration", "WebsiteConfiguration",
-            ),
-            UNSUPPORTED,
-        ),
-    },
-    s3.Bucket(),
-    attributes=frozenset(
-        {"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"}
-    ),
-    name_property="BucketName",
-    name_limit=63,
-    make_name=physical_lower,
-    tagged=True,
-)  # fmt: skip
-BUCKET_POLICY = ResourceType(
-    "AWS::S3::BucketPolicy",
-    {"Bucket": FIXED, "PolicyDocument": NEEDED_JSON},
-    s3.BucketPolicy(),
-)
-
-TYPES: dict[str, ResourceType] = {
-    kind.name: kind
-    for kind in (
-        ROLE, USER, GROUP, POLICY, MANAGED_POLICY, ACCESS_KEY, MEMBERSHIP, INSTANCE_PROFILE,
-        OIDC_PROVIDER, _policy_of("Role"), _policy_of("User"), _policy_of("Group"),
-        BUCKET, BUCKET_POLICY,
-    )
-}  # fmt: skip
-
-UNSUPPORTED_TYPES = frozenset(
-    {
-        "AWS::IAM::SAMLProvider", "AWS::IAM::ServerCertificate", "AWS::IAM::ServiceLinkedRole",
-        "AWS::IAM::VirtualMFADevice", "AWS::S3::AccessGrant", "AWS::S3::AccessGrantsInstance",
-        "AWS::S3::AccessGrantsLocation", "AWS::S3::AccessPoint",
-        "AWS::S3::MultiRegionAccessPoint", "AWS::S3::MultiRegionAccessPointPolicy",
-        "AWS::S3::StorageLens", "AWS::S3::StorageLensGroup",
-    }
-)  # fmt: skip
-"""Types of IAM and S3 that AWS deploys and the sandbox does not; no others exist."""
+_FILE = msgspec.yaml.decode(Path(__file__).with_name("types.yaml").read_bytes(), type=_File)
+TYPES: Mapping[str, ResourceType] = {
+    name: msgspec.convert({"name": name, **row}, ResourceType) for name, row in _FILE.types.items()
+}
+UNSUPPORTED_TYPES = _FILE.unsupported
+SERVICES = frozenset(_FILE.services.split())
 _TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::[A-Za-z0-9]+(::[A-Za-z0-9]+)?")
 _OTHERS = re.compile(r"Custom::[\w@-]+|Alexa::ASK::Skill")
 

@@ -47,7 +47,6 @@ def unfit(logical_id: str, problems: list[str]) -> Unfit:
 
 
 def type_name(value: object) -> str:
-    """What a schema calls a value."""
     return _NAMES.get(type(value), "JSONObject")
 
 
@@ -103,7 +102,6 @@ class Work:
     succeeded: list[str] = field(default_factory=list)
 
     def get(self, name: str, default: Value = None) -> Value:
-        """A property's value, or ``default`` where it is not given."""
         return self.properties.get(name, default)
 
     def iam(self, operation: str, **params: Value) -> Answer:
@@ -141,7 +139,6 @@ class Work:
 
     @property
     def old_own_tags(self) -> dict[str, str]:
-        """Those that were set so far."""
         return _own(self.old_tags)
 
     def tag_system(self, kind: type[Tagged], key: str) -> None:

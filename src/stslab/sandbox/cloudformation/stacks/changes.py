@@ -30,12 +30,10 @@ class Changes:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
         return not self.listed and not self.of_outputs
 
 
 def is_there(resource: StackResource | None) -> bool:
-    """Whether a stack has this resource, physically."""
     return resource is not None and resource.status not in NOT_THERE
 
 
@@ -80,7 +78,6 @@ class _Comparison:
         return lookup_in(self.resources)(reference)
 
     def change(self, logical_id: str) -> Properties:
-        """The change of one resource, {} if it stays as it is."""
         resource = self.resources.get(logical_id)
         if resource is None or not is_there(resource):
             self.unsettled.add(logical_id)
@@ -148,7 +145,6 @@ class _Comparison:
         return bool(old != self.wanted.declared(logical_id).properties.get(name))
 
     def _other_attributes(self, resource: StackResource, properties: Properties) -> list[str]:
-        """What changes beside the properties."""
         declared = self.wanted.declared(resource.logical_id)
         kind = TYPES.get(resource.type)
         tags = self.wanted.tags(resource.logical_id, properties)

@@ -23,7 +23,6 @@ AFTER = {
 
 
 def create_stack(job: Job) -> None:
-    """Go on from CREATE_IN_PROGRESS."""
     job.pause()
     try:
         blueprint = job.blueprint()
@@ -70,7 +69,6 @@ def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
 
 
 def creating(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
-    """The step that makes a resource."""
     return Step(
         logical_id,
         blueprint.declared(logical_id).type,
@@ -89,11 +87,6 @@ def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
 
 
 def finish(job: Job, blueprint: Blueprint) -> None:
-    """Give the stack its outputs and exports.
-
-    Raises:
-        ApiFault: an output can't be resolved, or an export is another stack's.
-    """
     outputs = blueprint.outputs(job.lookup)
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)

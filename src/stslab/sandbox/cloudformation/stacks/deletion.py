@@ -17,7 +17,6 @@ from stslab.sandbox.state.stacks import Leftover, StackResource
 
 
 def delete_stack(job: Job) -> None:
-    """Go on from DELETE_IN_PROGRESS."""
     stack = job.stack
     try:
         lookups.check_exports_in_use(job.state.snapshot, stack, {})

@@ -81,11 +81,9 @@ class Engine:
             thread.join()
 
     def works_on(self, stack_id: str) -> bool:
-        """Whether a thread is busy with the stack."""
         return stack_id in self._threads
 
     def wait(self, stack_id: str, seconds: float) -> None:
-        """Wait until the work on the stack has ended, at most this long."""
         thread = self._threads.get(stack_id)
         if thread is not None:
             thread.join(seconds)
@@ -182,9 +180,6 @@ class Engine:
         """A session of a service role, for CloudFormation to act with.
 
         AWS CloudFormation User Guide, "AWS CloudFormation service role".
-
-        Raises:
-            ApiFault: ``ValidationError``, if the role does not let CloudFormation assume it.
         """
         refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
         fields = role_arn.split(":")

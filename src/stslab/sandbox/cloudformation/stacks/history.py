@@ -25,7 +25,6 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
-    """Put the stack with this status, and the event that says so."""
     _append(
         tx,
         replace(stack, status=status, reason=reason),
@@ -48,7 +47,6 @@ def note(
     *,
     shown: Mapping[str, Value] | None = None,
 ) -> None:
-    """Put an event of a resource, with the properties that are ``shown``."""
     at = _time(tx, stack)
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     _append(

@@ -51,17 +51,14 @@ class Job:
 
     @property
     def stack(self) -> Stack:
-        """The stack as it is now."""
         return self.stack_in(self.state.snapshot)
 
     @property
     def resources(self) -> dict[str, StackResource]:
-        """The stack's resources as they are now, by logical id."""
         view = self.state.snapshot
         return lookups.resources(view, self.stack_in(view))
 
     def resource(self, logical_id: str) -> StackResource:
-        """One resource as it is now."""
         return self._resource(self.state.snapshot, logical_id)
 
     def blueprint(self, config: Config | None = None) -> Blueprint:
@@ -76,7 +73,6 @@ class Job:
         return lookup_in(self.resources)
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
-        """Give the stack a status, with the event that says so."""
         with self.state.transaction() as tx:
             history.stack_becomes(tx, self._undisturbed(tx), status, reason)
 
@@ -87,7 +83,6 @@ class Job:
         reason: str = "",
         shown: Properties | None = None,
     ) -> None:
-        """Give a resource a status, with the event that says so."""
         with self.state.transaction() as tx:
             stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
@@ -101,19 +96,16 @@ class Job:
         reason: str = "",
         shown: Properties | None = None,
     ) -> None:
-        """Add an event of a resource to the stack's history."""
         with self.state.transaction() as tx:
             history.note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
 
     def keep(self, logical_id: str, **members: Value) -> StackResource:
-        """Change members of a resource; returns it as it is then."""
         with self.state.transaction() as tx:
             resource = replace(self._resource(tx, logical_id), **members)
             tx.put(resource)
         return resource
 
     def keep_in_stack(self, **members: Value) -> None:
-        """Change members of the stack."""
         with self.state.transaction() as tx:
             tx.put(replace(self.stack_in(tx), **members))
 
@@ -124,7 +116,6 @@ class Job:
         return stack
 
     def stack_in(self, view: View) -> Stack:
-        """The stack as the view has it."""
         stack = view.get(Stack, self.account, self.stack_id)
         if stack is None:
             raise Interrupted

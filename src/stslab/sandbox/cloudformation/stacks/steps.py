@@ -134,7 +134,6 @@ def kind_of(type_name: str) -> ResourceType:
 
 
 def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
-    """The work that a handler is given for a resource as it is."""
     base = Work(
         job.call,
         job.state,
@@ -186,7 +185,6 @@ def _settle(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> Stac
 
 
 def declared_members(blueprint: Blueprint, logical_id: str) -> Properties:
-    """What a resource keeps of its declaration beside the properties."""
     declared = blueprint.declared(logical_id)
     return {
         "needs": tuple(sorted(blueprint.graph.needs[logical_id])),
@@ -203,7 +201,7 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
         delete(job, resource)  # left by a sandbox that stopped in the middle
     resource = job.keep(
         logical_id,
-        physical_id=_new_name(job, want, logical_id),
+        physical_id=want.kind.new_name(job.stack.name, logical_id, want.properties),
         properties=want.properties,
         tags=want.tags,
         initiated=True,
@@ -222,14 +220,6 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
         raise
     resource = _settle(job, blueprint, logical_id, work)
     job.note(resource, resource.status, "Resource creation Initiated", want.shown)
-
-
-def _new_name(job: Job, want: Wanted, logical_id: str) -> str:
-    kind = want.kind
-    given = want.properties.get(kind.name_property) if kind.name_property else None
-    if given or kind.make_name is None:
-        return str(given or "")
-    return kind.make_name(job.stack.name, logical_id, kind.name_limit)
 
 
 def _noting(job: Job, logical_id: str) -> Callable[[str], None]:
@@ -257,7 +247,6 @@ def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> Non
 
 
 def restore(job: Job, blueprint: Blueprint, logical_id: str, before: Before) -> None:
-    """Undo a change in place, however much of it was made."""
     if before.tried is None:
         return
     resource = job.keep(logical_id, properties=before.tried, tags=before.tried_tags)
@@ -266,5 +255,4 @@ def restore(job: Job, blueprint: Blueprint, logical_id: str, before: Before) -> 
 
 
 def delete(job: Job, resource: StackResource | Leftover) -> None:
-    """Delete what a resource is physically."""
     kind_of(resource.type).handler.delete(_work_on(job, resource))

@@ -23,7 +23,6 @@ REPLACING = "Requested update requires the creation of a new physical resource; 
 
 
 def update_stack(job: Job) -> None:
-    """Go on from UPDATE_IN_PROGRESS."""
     job.pause()
     try:
         blueprint = job.blueprint()

@@ -54,7 +54,6 @@ class Blueprint:
         )
 
     def declared(self, logical_id: str) -> Declared:
-        """A resource as the template declares it."""
         return self.template.resources[logical_id]
 
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
@@ -64,7 +63,6 @@ class Blueprint:
         return found
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
-        """A resource's metadata, resolved."""
         return evaluate(self.declared(logical_id).metadata, self._scope(lookup))
 
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
@@ -85,7 +83,6 @@ class Blueprint:
         return {**system, **self.config.tags, **own}
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
-        """The outputs as DescribeStacks gives them."""
         return [self._output(name, body, lookup) for name, body in self._active_outputs()]
 
     def check_references(self) -> None:

@@ -96,7 +96,6 @@ class Scope:
     decided: dict[str, bool] = field(default_factory=dict)
 
     def holds(self, condition: str) -> bool:
-        """Whether a named condition is true."""
         if condition not in self.decided:
             known = condition in self.conditions
             require(known, f"Template error: unresolved condition dependency {condition} in Fn::If")
@@ -105,7 +104,6 @@ class Scope:
         return self.decided[condition]
 
     def value_of(self, reference: Reference) -> Value:
-        """What a reference stands for."""
         if not reference.getter and reference.name in self.names:
             return self.names[reference.name]
         if self.resource is None:
@@ -287,7 +285,6 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
 
 
 def decide(value: object, scope: Scope) -> bool:
-    """Whether a condition of the ``Conditions`` section holds."""
     if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
         if name in DECIDERS:

@@ -117,12 +117,10 @@ def _members(text: str) -> list[str]:
 
 
 def is_secret(declared: Declaration) -> bool:
-    """Whether a parameter is declared ``NoEcho``."""
     return as_text(declared.get("NoEcho", False)).lower() == "true"
 
 
 def masked(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -> dict[str, str]:
-    """The values, but for those of secrets."""
     return {
         name: MASK if is_secret(declarations.get(name, {})) else value
         for name, value in values.items()
@@ -132,13 +130,11 @@ def masked(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -
 def shown(
     declarations: Mapping[str, Declaration], values: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """The parameters as DescribeStacks shows them, secrets masked."""
     found = masked(declarations, values)
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in found.items()]
 
 
 def declared(name: str, body: Declaration) -> dict[str, Value]:
-    """One parameter as ValidateTemplate shows it."""
     result: dict[str, Value] = {"ParameterKey": name, "NoEcho": is_secret(body)}
     for member, key in (("DefaultValue", "Default"), ("Description", "Description")):
         if key in body:
@@ -147,7 +143,6 @@ def declared(name: str, body: Declaration) -> dict[str, Value]:
 
 
 def summarised(name: str, body: Declaration) -> dict[str, Value]:
-    """One parameter as GetTemplateSummary shows it."""
     allowed = [as_text(value) for value in body.get("AllowedValues", [])]
     return {
         **declared(name, body),

@@ -66,14 +66,12 @@ def function_of(value: object) -> tuple[str, Value] | None:
 
 
 def children(value: object) -> Iterable[Value]:
-    """What a mapping or a list holds."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def walk(value: object) -> Iterator[Value]:
-    """A value and all that is in it."""
     yield value
     for child in children(value):
         yield from walk(child)
@@ -128,13 +126,11 @@ REFERRERS: dict[str, Callable[[Value, Chosen | None], Iterator[Reference]]] = {
 
 
 def ref_name(argument: object) -> str:
-    """What a ``Ref`` names."""
     require(isinstance(argument, str), "Template format error: All Ref values must be strings.")
     return str(argument)
 
 
 def getatt_parts(argument: object) -> tuple[str, Value]:
-    """The resource and the attribute that an ``Fn::GetAtt`` names."""
     parts: Value = argument.split(".", 1) if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
     if not valid or not parts[1]:
@@ -148,7 +144,6 @@ def getatt_parts(argument: object) -> tuple[str, Value]:
 
 
 def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
-    """The text of an ``Fn::Sub`` and its variables."""
     parts: Value = [argument, {}] if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
     if not valid or not isinstance(parts[0], str) or not isinstance(parts[1], dict):
@@ -161,13 +156,11 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
 
 
 def sub_reference(name: str) -> Reference:
-    """What ``${name}`` in an ``Fn::Sub`` refers to."""
     resource, dot, attribute = name.partition(".")
     return Reference(resource, attribute, getter=True) if dot else Reference(name)
 
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
-    """The condition of an ``Fn::If``, and its two values."""
     parts: Value = argument
     fits, wanted = isinstance(parts, list) and len(parts) == IF_PARTS, "a list argument with"
     require(fits, f"Template error: Fn::If requires {wanted} three elements")

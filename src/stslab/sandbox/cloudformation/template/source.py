@@ -82,7 +82,6 @@ def read(text: str) -> dict[str, Value]:
 
 
 def check_size(text: str) -> None:
-    """Refuse a ``TemplateBody`` that is longer than CloudFormation takes."""
     require(
         len(text.encode()) <= BODY_LIMIT,
         f"1 validation error detected: Value '{text}' at 'templateBody' failed to satisfy "
@@ -103,7 +102,6 @@ def _parse_json(text: str) -> Value:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    """Refuse ``NaN`` and ``Infinity``, which are no JSON."""
     raise ValueError(name)
 
 

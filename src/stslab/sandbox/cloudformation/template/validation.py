@@ -114,7 +114,6 @@ def _check_attribute(template: Template, reference: Reference) -> None:
 
 
 def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
-    """The capability that a template needs ("" if none), and the types it needs it for."""
     demanding = [
         declared
         for declared in template.resources.values()
