@@ -22,6 +22,11 @@ def labs_folder() -> Path:
     return bundled() / "lab"
 
 
+def bundled_labs() -> tuple[Path, ...]:
+    """The files of the labs that come with stslab."""
+    return tuple(sorted(labs_folder().glob("*.yaml")))
+
+
 def text_of(path: Path) -> str:
     """The text of a file; nothing where it can't be read, or is larger than 1 MiB."""
     try:

@@ -6,6 +6,9 @@ COMMANDS = {
     "run": Entry("stslab.cli.run.run:command", "Walk through a lab, or go on where it stopped."),
     "step": Entry("stslab.cli.run.step:command", "Do one stage of the current run."),
     "check": Entry("stslab.cli.run.check:command", "Try what the run has proved so far, again."),
+    "break": Entry(
+        "stslab.cli.run.break_:command", "Find a fault in a working set-up, and fix it."
+    ),
     "access": Entry("stslab.cli.run.access:command", "Show who can do what in the current run."),
     "cleanup": Entry("stslab.cli.run.cleanup:command", "Undo everything, and prove it."),
     "status": Entry("stslab.cli.run.status:command", "Show where runs stand."),

@@ -18,15 +18,16 @@ from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
+from stslab.lesson.faults import Faults
 from stslab.lesson.ports import Verdict
 from stslab.policy import Decision
 from stslab.policy.gates import refusal
 from stslab.runner.events import Event
-from stslab.runner.journal.records import How
+from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import ADMIN, Credentials, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
-from stslab.sandbox.api.identifiers import LEARNER, REGION
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
@@ -88,6 +89,17 @@ class InsideAccount(Boto3Account):
             finally:
                 self.inside.cloudformation.stop()
 
+    def back_to(self, snapshot: Snapshot, profiles: Mapping[str, Credentials]) -> None:
+        """Have everything as it was then."""
+        self.files.held = profiles
+        state = self.inside.state
+        with state.transaction() as tx:
+            for one in state.snapshot.differences(snapshot):
+                if one.after:
+                    tx.put(one.after)
+                elif one.before:
+                    tx.delete(one.before)
+
     def control(
         self, method: str, verb: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
@@ -127,25 +139,45 @@ def served() -> frozenset[str]:
     )
 
 
+def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | None]]:
+    """Each fault of the lab, declared or derived, and the same once it is proved; None: it is not.
+
+    Raises:
+        RunError, CheckFailed: the lab itself can't be played.
+    """
+    account = InsideAccount()
+    with account.running(lab, lambda _: None) as runner:
+        faults = Faults(lab, runner, account, account.files, account.decide, account.control)
+        for stage in (one for one in lab.stages if not one.cleanup):
+            runner.run_stage(stage.id)
+            for fault in tuple(faults.there(stage.id, PARTNER)):
+                as_it_was = account.inside.state.snapshot, account.files.held
+                yield fault, faults.proved(fault)
+                account.back_to(*as_it_was)
+
+
 class MemoryProfiles:
     """Profiles that no file holds."""
 
     def begin(self, admin: Credentials, keeps: str) -> None:
         """Have none but ``admin``; never remove ``keeps``."""
-        self._held = {ADMIN: admin}
+        self.held: Mapping[str, Credentials] = {ADMIN: admin}
         self._keeps = keeps
 
     def save(self, name: str, credentials: Credentials) -> None:
-        self._held[name] = credentials
+        self.held = {**self.held, name: credentials}
 
     def get(self, name: str) -> Credentials | None:
-        return self._held.get(name)
+        return self.held.get(name)
 
     def remove(self, name: str) -> bool:
-        return name != self._keeps and self._held.pop(name, None) is not None
+        if name == self._keeps or name not in self.held:
+            return False
+        self.held = {other: one for other, one in self.held.items() if other != name}
+        return True
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._held)
+        return tuple(self.held)
 
 
 class QuickClock:

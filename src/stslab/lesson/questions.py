@@ -78,10 +78,15 @@ def _few(kinds: list[frozenset[Gate]], right: frozenset[Gate]) -> list[frozenset
     return kept
 
 
+def refused(gate: Gate, who: str, what: str) -> str:
+    """That a gate refuses, in words; ``what`` has a policy of its own."""
+    return _REFUSES[gate].format(who=who, what=what)
+
+
 def _text(gates: frozenset[Gate], who: str, what: str) -> str:
     if not gates:
         return _ALLOWED
-    each = [_REFUSES[gate].format(who=who, what=what) for gate in Gate if gate in gates]
+    each = [refused(gate, who, what) for gate in Gate if gate in gates]
     first, *others = each
     return ", and ".join([first, *(one.removeprefix("Denied: ") for one in others)])
 

@@ -10,6 +10,7 @@ from typing import Any
 from stslab.lesson.access import CellState, Key
 from stslab.lesson.byhand import Standing
 from stslab.lesson.chain import Link
+from stslab.lesson.faults import Mended
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
 from stslab.runner.events import CallShown, StageShown, StepDrifted
@@ -157,6 +158,21 @@ class Tasks:
     title: str
     place: str
     standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A fault: what a colleague reports, the command that shows it, and what came of that.
+
+    ``told`` is what was asked about it.
+    """
+
+    title: str
+    place: str
+    command: str
+    answer: str
+    mended: Mended
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import click
 
@@ -35,8 +34,3 @@ def command(*, as_json: bool) -> None:
         width = shutil.get_terminal_size().columns
         stages = ", ".join(stage for stage, _ in lab.stages)
         click.echo(click.wrap_text(stages, width, "  ", "  "))
-
-
-def bundled_paths() -> tuple[Path, ...]:
-    """The files of the labs that come with stslab."""
-    return tuple(sorted(labs_folder().glob("*.yaml")))

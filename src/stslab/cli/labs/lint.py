@@ -27,13 +27,13 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.cli.inside import served
-    from stslab.cli.labs.labs import bundled_paths
+    from stslab.resources import bundled_labs
     from stslab.lab.lint import lint
     from stslab.lab.reading.listing import labs_in
 
     catalogue, calls = BotocoreCatalogue(), served()
     given = (labs_in(path) or [path] if path.is_dir() else [path] for path in paths)
-    chosen = [one for found in given for one in found] or bundled_paths()
+    chosen = [one for found in given for one in found] or bundled_labs()
     problems = [one for path in chosen for one in lint(path, catalogue=catalogue, served=calls)]
     for problem in problems:
         fields = asdict(problem)

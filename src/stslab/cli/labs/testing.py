@@ -14,7 +14,7 @@ from stslab.cli.names import complete_lab
 from stslab.cli.options import json_option
 from stslab.errors import InvalidLab, StslabError
 from stslab.render.text.safe import visible
-from stslab.resources import text_of
+from stslab.resources import bundled_labs, text_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -115,13 +115,12 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
         LabError: there is no such lab.
         UsageError: there is no such rehearsal.
     """
-    from stslab.cli.labs.labs import bundled_paths
     from stslab.lab.reading.listing import find
     from stslab.sandbox.rehearsal.spec import parse
 
     if spec:
         parse(spec)
-    return [find(name) for name in labs] or list(bundled_paths())
+    return [find(name) for name in labs] or list(bundled_labs())
 
 
 def _told(verdict: "Verdict", *, as_json: bool) -> "Verdict":

@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stslab.cli.accounts import tell_of
 from stslab.cli.run import shown
 from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
@@ -42,19 +41,34 @@ def learn(
     Raises:
         UndoIncomplete: something could not be undone.
     """
+    loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
+    runner, loop.predict = loop.runner, predict
+    if by_hand:
+        loop.hand, loop.follows = hand_of(laid.home, opened, lab, runner), True
+    standing = runner.start_or_resume()
+    started = time.monotonic()
+    try:
+        loop.go(stages, standing.done, resumed=standing.resumed)
+    except Quit:
+        say_how_to_go_on(laid.console)
+        return
+    told = end(laid.console, lab, stages, runner)
+    if told.outcome != "open":
+        with suppress(Quit):
+            loop.ended(told, (time.monotonic() - started) / 60)
+
+
+def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
+    """The loop, with its runner, screen and prompt."""
     plain = not draws_over(laid.console)
-    runner = Runner(
+    runner = opened.runner(
         lab,
-        opened.account,
-        opened.profiles,
+        laid.home,
         laid.journal,
         lambda event: loop.hear(event),  # noqa: PLW0108 - made below
         describe=laid.describe,
-        services=opened.services,
-        how=How.HAND if by_hand else How.PROMPT,
-        tell=tell_of(laid.home, opened.kind),
+        how=how,
     )
-    decide = opened.decider(laid.home)
     screen = Screen(laid.console, laid.describe, clears=not plain)
 
     def env() -> dict[str, str]:
@@ -74,11 +88,9 @@ def learn(
         runner=runner,
         screen=screen,
         prompt=Prompt(laid.console, lambda: _status(loop, opened), plain=plain),
-        decide=decide,
+        decide=opened.decider(laid.home),
         waiting=laid.lock.paused,
         happened=_happened(laid.home, opened),
-        hand=hand_of(laid.home, opened, lab, runner) if by_hand else None,
-        predict=predict,
         command=command,
         environ=environ,
         words={"why": lambda paper: draw_why(laid.home, paper)},
@@ -86,17 +98,7 @@ def learn(
         editable=opened.kind == "sandbox",
     )
     screen.describe = command
-    standing = runner.start_or_resume()
-    started = time.monotonic()
-    try:
-        loop.go(stages, standing.done, resumed=standing.resumed)
-    except Quit:
-        say_how_to_go_on(laid.console)
-        return
-    told = end(laid.console, lab, stages, runner)
-    if told.outcome != "open":
-        with suppress(Quit):
-            loop.ended(told, (time.monotonic() - started) / 60)
+    return loop
 
 
 def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: Runner) -> ByHand:

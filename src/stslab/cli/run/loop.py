@@ -86,7 +86,8 @@ class Loop:
     ``command`` gives a call's command for who runs it, ``environ`` the variables of the shell.
     ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
     person is waited for; ``happened`` tells whether the account, the run or a profile is another
-    since it was asked last. ``hand``: the stages are done by hand. ``editable``: a command may be
+    since it was asked last. ``hand``: the stages are done by hand. ``follows``: what is done in
+    another terminal is told while a line is typed. ``editable``: a command may be
     changed; on a real account Enter runs it, and nothing else does.
     """
 
@@ -102,6 +103,7 @@ class Loop:
     waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
     hand: ByHand | None = None
+    follows: bool = False
     editable: bool = True
     predict: bool = True
     heard: Heard = field(default_factory=Heard)
@@ -185,7 +187,7 @@ class Loop:
                 missing = self.runner.missing_for(stage.id)
                 hint = "" if missing else error.hint
                 stuck = scenes.Stuck(stage.title, error.message, hint, self.heard.take())
-                self._enter(stuck, "does that first" if missing else "tries again")
+                self.enter(stuck, "does that first" if missing else "tries again")
                 for one in missing:
                     self._until_done(stage_of(self.lab, one))
             else:
@@ -199,7 +201,7 @@ class Loop:
         """
         self.over = True
         remember = scenes.Remember(self.lab.remember, chain(self.lab, self.runner.stages_done))
-        self._enter(remember, "goes on")
+        self.enter(remember, "goes on")
         scene = scenes.Ended(
             title=self.lab.title,
             proved=told.proved,
@@ -232,7 +234,7 @@ class Loop:
             said = self._answer(replace(asking, before=None))
             if said is None:
                 continue
-            self._enter(replace(answered, said=said), "goes on")
+            self.enter(replace(answered, said=said), "goes on")
             if said == asking.question.right:
                 wrong.remove((asking, answered))
 
@@ -244,13 +246,13 @@ class Loop:
             self._clean_up(stage)
             return
         number, of = self._number(stage)
-        self._enter(scenes.Introduction(stage.title, stage.intro, number, of), "goes on")
+        self.enter(scenes.Introduction(stage.title, stage.intro, number, of), "goes on")
         self._look(stage)
         self.runner.begin_stage(stage.id)
         before = self._table()
         if self.hand and stage.steps:
             place = f"{number}/{of}, by hand"
-            self._work(TasksExercise(self.hand, stage, place, self.line_of))
+            self.work(TasksExercise(self.hand, stage, place, self.line_of))
             self.heard.take()
         else:
             for at, step in enumerate(stage.steps):
@@ -262,14 +264,14 @@ class Loop:
         if changed:
             title = f"Who can do what, after stage {number}"
             links = chain(self.lab, self.runner.stages_done)
-            self._enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
+            self.enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
 
     def _look(self, stage: "Stage") -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
         drifted = self.runner.drift(stage.id)
         if drifted:
             does = "does that again" if any(one.again for one in drifted) else "goes on"
-            self._enter(scenes.Drifted(stage.title, drifted), does)
+            self.enter(scenes.Drifted(stage.title, drifted), does)
             self.runner.restore(stage.id)
 
     def _number(self, stage: "Stage") -> tuple[int, int]:
@@ -286,7 +288,7 @@ class Loop:
         place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
         documents = documents_of(self._call(step))
         shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
-        self._work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
+        self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
         session = step.profile and self.runner.scope()["profiles"].get(step.profile.name)
         if step.profile and session and session["expiration"]:
             self.heard.shown.clear()
@@ -297,13 +299,13 @@ class Loop:
                 profile=step.profile.name,
                 before=self.heard.take(),
             )
-            self._enter(given, "goes on")
+            self.enter(given, "goes on")
 
-    def _work(self, exercise: Exercise) -> None:
+    def work(self, exercise: Exercise) -> None:
         """One command line after another, until what it is about is done."""
         scene, typed = exercise.scene(), ""
         if exercise.done:
-            self._enter(scene, "goes on")
+            self.enter(scene, "goes on")
             return
         self.screen.show(scene)
         self.happened()
@@ -319,7 +321,7 @@ class Loop:
                 return
 
     def _typed(self, line: str) -> "Entered":
-        watch = self.happened if self.hand else None
+        watch = self.happened if self.follows else None
         if self.editable:
             return self._read(lambda: self.prompt.command(self.who, line, watch))
         return self._read(lambda: self.prompt.run(self.who, line))
@@ -334,7 +336,7 @@ class Loop:
         try:
             return exercise.run()
         except StslabError as error:
-            if self.hand is None:
+            if not self.follows:
                 raise
             self.screen.say(error.message)
             return False
@@ -363,7 +365,7 @@ class Loop:
         scene = scenes.CleaningUp(
             stage.title, stage.intro, self.runner.to_undo(), *self._number(stage)
         )
-        self._enter(scene, "removes it all")
+        self.enter(scene, "removes it all")
         self.runner.begin_stage(stage.id)
         records = self.runner.clean_up(stage)
         self.runner.end_stage(stage, records, 0.0)
@@ -400,7 +402,7 @@ class Loop:
         )
         if said is not None and said != asked.right:
             self.wrong.append((asking, answered))
-        self._enter(answered, "goes on")
+        self.enter(answered, "goes on")
         return record
 
     def _verdict(self, check: "Check") -> Verdict:
@@ -440,7 +442,7 @@ class Loop:
 
     # The prompt
 
-    def _enter(self, scene: Any, does: str) -> None:
+    def enter(self, scene: Any, does: str) -> None:
         """Show a scene and wait for Enter."""
         self.screen.show(scene)
         while True:

@@ -74,7 +74,7 @@ class Prompt:
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
         self._console = console
-        self._status = status
+        self.status = status
         self._plain = plain
         self._session: PromptSession[str] | None = None
 
@@ -166,7 +166,7 @@ class Prompt:
         if self._plain:
             return self._read_plainly(message, line, watch)
         if self._session is None:
-            self._session = _session(self._status)
+            self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
         self._session.app.erase_when_done = False
         try:
             return self._session.prompt(
@@ -180,7 +180,7 @@ class Prompt:
 
     def _read_plainly(self, message: str, line: str, watch: Watch | None = None) -> str | None:
         """Without redrawing: the line that stands there is shown, and an empty line means it."""
-        self._console.print(self._status(), soft_wrap=True)
+        self._console.print(self.status(), soft_wrap=True)
         if line:
             self._console.print(f"{message}{visible(line)}", soft_wrap=True)
             message = "Enter runs it: "

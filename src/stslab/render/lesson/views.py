@@ -10,6 +10,7 @@ from rich.text import Text
 from stslab.lesson import evidence, scenes
 from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.chain import Link
+from stslab.lesson.faults import Mended
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import UNSURE
 from stslab.render.interface import Describe
@@ -265,6 +266,36 @@ def news(paper: Paper, before: Standing, now: Standing) -> None:
             paper.prose(note, indent=3, lead=paper.symbols.warning)
 
 
+def ticket(paper: Paper, scene: scenes.Ticket, _describe: Describe) -> None:
+    """What a colleague reports, and how it shows."""
+    heading(paper, "A colleague reports", scene.place)
+    paper.prose(f'"{scene.title}"', indent=1)
+    paper.blank()
+    paper.command(scene.command, indent=3)
+    paper.prose(one_line(scene.answer), indent=3, style="red")
+    paper.blank()
+    mended(paper, scene.mended)
+    if scene.told:
+        text = scene.told
+    else:
+        text = (
+            "Find out why and fix it, here or in another terminal. `why` tells a little more each"
+            " time; stslab sandbox log, stslab simulate and the aws CLI are yours too."
+        )
+    paper.blank()
+    paper.prose(text, indent=1, style="bold" if scene.told else "")
+
+
+def mended(paper: Paper, now: Mended) -> None:
+    """What is broken, and what is open that should not be."""
+    for one in (*now.still, *(f"{one}, which was not so before" for one in now.wide)):
+        paper.line(paper.symbols.failed, "red", f"{one}.", indent=3)
+    for one in now.claims:
+        paper.line(paper.symbols.failed, "red", f"This has to hold too: {one}", indent=3)
+    if now.done:
+        paper.line(paper.symbols.done, "green", "All is as it should be.", indent=3)
+
+
 def session(paper: Paper, scene: scenes.Session, _describe: Describe) -> None:
     """The three parts of a session's credentials, and where they go."""
     done(paper, scene.before)
@@ -351,6 +382,7 @@ VIEWS: Mapping[type, View] = {
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,
     scenes.Tasks: tasks,
+    scenes.Ticket: ticket,
     scenes.Session: session,
     scenes.Remember: remember,
     scenes.Ended: ended,

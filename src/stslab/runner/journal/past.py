@@ -11,6 +11,7 @@ from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
     Body,
+    Broken,
     CheckRecord,
     Entry,
     EntryState,
@@ -115,6 +116,10 @@ class Past:
             request_id=results[0].request_id if results else "",
             ended=times[-1],
         )
+
+    def broken(self) -> tuple[Broken, ...]:
+        """What became of the run's fault, in order, with its times."""
+        return tuple(replace(one, at=at) for one, at in self._of(Broken))
 
     def things(self, entry: int) -> tuple[Thing, ...]:
         """What else the call with this number made."""

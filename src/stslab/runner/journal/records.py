@@ -241,6 +241,8 @@ class How(StrEnum):
     """At once, and nothing was asked."""
     ALONE = "without a terminal"
     """At once, since nobody could be asked."""
+    BREAK = "stslab break"
+    """At once, to have a set-up to break."""
     HAND = "by hand"
     """Beside stslab, which found it done."""
 
@@ -317,6 +319,54 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """One change that breaks the set-up: by calls, or in a profile's credentials (``spoil``).
+
+    ``title`` is the symptom, ``cells`` (cell, who) those of the access table that change.
+    ``whose`` credentials the profile gets instead, if any.
+    """
+
+    id: str
+    title: str
+    after: str
+    derived: bool
+    change: tuple[Call, ...] = ()
+    fix: tuple[Call, ...] = ()
+    hints: tuple[str, ...] = ()
+    profile: str = ""
+    spoil: str = ""
+    whose: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
+
+
+class FaultState(StrEnum):
+    """How far a learner is with a fault."""
+
+    CHOSEN = "chosen"
+    """The set-up is being made."""
+    PLANTING = "planting"
+    PLANTED = "planted"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The run's fault, and how far it is. ``asked`` are the flags that chose it.
+
+    ``gate``, ``where`` and ``advice`` tell what is wrong. ``opened``: more than before was open.
+    """
+
+    fault: Fault
+    state: FaultState
+    asked: str
+    gate: str = ""
+    where: str = ""
+    advice: str = ""
+    opened: bool = False
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Marked:
     """Where the run stands from now on."""
 
@@ -359,6 +409,7 @@ Body = (
     | CheckRecord
     | Prediction
     | Hint
+    | Broken
 )
 KINDS: Mapping[str, type[Body]] = {
     "begun": RunRecord,
@@ -373,6 +424,7 @@ KINDS: Mapping[str, type[Body]] = {
     "check": CheckRecord,
     "prediction": Prediction,
     "hint": Hint,
+    "broken": Broken,
 }
 """What a record can be, by the word that the journal has for it."""
 

@@ -26,6 +26,7 @@ from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
     Body,
+    Broken,
     CheckRecord,
     Entered,
     Entry,
@@ -223,6 +224,14 @@ class Journal:
     def hints(self, run: str) -> tuple[Hint, ...]:
         """The hints that the learner took, in order."""
         return self.past(run, ("hint",)).hints()
+
+    def break_(self, run: str, broken: Broken) -> None:
+        """Remember how far a fault is that is planted in the run."""
+        self._write(run, broken)
+
+    def broken(self, run: str) -> tuple[Broken, ...]:
+        """The run's fault, each time that it was another, in order; none where there is none."""
+        return self.past(run, ("broken",)).broken()
 
     # The records themselves
 

@@ -27,7 +27,7 @@ from stslab.runner.events import (
     StepDrifted,
 )
 from stslab.runner.journal.ids import new_run_id
-from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState
+from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Data, Profiles, Tell
@@ -153,6 +153,10 @@ class Runner:
     def to_undo(self) -> tuple[str, ...]:
         """What cleanup would remove now, in its order."""
         return tuple(one.thing for one in self._cleanup.plan(self._run))
+
+    def made(self) -> tuple[Thing, ...]:
+        """Everything that the run is known to have made."""
+        return self._work.made()
 
     def scope(self) -> Data:
         """What the run knows now, for a lab's expressions."""

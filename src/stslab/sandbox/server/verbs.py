@@ -102,6 +102,17 @@ def _key(account: Holder, asked: ControlRequest) -> Said:
     }
 
 
+def _end_session(account: Holder, asked: ControlRequest) -> Said:
+    """Let the session of ``{"key": …}`` end now."""
+    key, view = str(asked.body.get("key", "")), account.inside.state.snapshot
+    session = next((one for one in view.everywhere(Session) if one.key == key), None)
+    if session is None:
+        raise SandboxError(f"There is no session with the key {key!r}.")
+    with account.inside.state.transaction() as tx:
+        tx.put(msgspec.structs.replace(session, expires=view.now()))
+    return {}
+
+
 def _mfa_code(account: Holder, asked: ControlRequest) -> Said:
     """What the device of ``?serial=`` shows now, and next: the app on the learner's telephone."""
     view, serial = account.inside.state.snapshot, asked.arguments.get("serial", "")
@@ -447,6 +458,7 @@ _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
     "admin-key": _admin_key,
     "changed": _changed,
     "clock": _clock,
+    "end-session": _end_session,
     "key": _key,
     "mark": _mark,
     "mfa/code": _mfa_code,

@@ -1,0 +1,212 @@
+"""A fault at the prompt: the ticket, hints and `why` by degrees, and how far the fix is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from stslab.errors import StslabError
+from stslab.kinds.operations import changes
+from stslab.lesson import questions, scenes
+from stslab.lesson.faults import Mended
+from stslab.policy.vocabulary import Gate
+from stslab.render.lesson import views
+from stslab.render.text.durations import counted, spoken
+from stslab.render.text.safe import one_line
+from stslab.runner.events import CallShown
+from stslab.runner.ports import Answer, Call, Refusal
+
+if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
+    from stslab.cli.run.loop import Loop
+    from stslab.lab.model import Lab
+    from stslab.lesson.access import CellState
+    from stslab.lesson.faults import Faults
+    from stslab.render.terminal.paper import Paper
+    from stslab.runner.journal.records import Broken
+
+_HINT, _WHY = -1, -2
+_ABOUT = {_HINT: "hint", _WHY: "why"}
+_COMMAND = "This is what fixes it; Enter runs it."
+
+
+@dataclass
+class FaultExercise:
+    """A planted fault, until everybody may do again what they should, and nobody more."""
+
+    laid: "Bench"
+    opened: "Open"
+    loop: "Loop"
+    faults: "Faults"
+    stands: "Broken"
+    who: str = "admin"
+    command: str = ""
+    mended: Mended = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mended = self.faults.mended(self.stands.fault)
+        self._seen = self._state()
+        self._shown, self._answer = self._reported()
+
+    @property
+    def done(self) -> bool:
+        """Whether all is as before."""
+        return self.mended.done
+
+    def scene(self) -> scenes.Ticket:
+        """What a colleague reports."""
+        return scenes.Ticket(
+            self.stands.fault.title, self.stands.asked, self._shown, self._answer, self.mended
+        )
+
+    def line(self) -> str:
+        """What the last hint typed."""
+        return self.command
+
+    def run(self) -> bool:
+        """Fix it as the lab would."""
+        self.command, self.who = "", "admin"
+        self.faults.fix(self.stands.fault)
+        return False
+
+    def hint(self) -> str:
+        """A nudge, then a pointer, then the command."""
+        fault, told = self.stands.fault, self.stands
+        nudges = fault.hints[:2] if fault.hints else (self._gate(), f"Look at {told.where}.")
+        return self._told(_HINT, nudges)
+
+    def draw_why(self, paper: "Paper") -> None:
+        """Why it is refused: the gate, then the place, then the kind of change, the command."""
+        told = self.stands
+        text = self._told(_WHY, (self._gate(), f"Look at {told.where}.", told.advice))
+        views.ticket(paper, replace(self.scene(), told=text), self.loop.command)
+
+    def _gate(self) -> str:
+        cell = self.faults.broken(self.stands.fault)
+        if cell is None or not self.stands.gate:
+            return "Nothing refuses it; something allows more than it should."
+        what = "the role" if cell.cell in self._assuming() else "the bucket"
+        return f"{questions.refused(Gate(self.stands.gate), cell.who, what)}."
+
+    def _assuming(self) -> Sequence[str]:
+        access = self.loop.lab.access
+        return [name for name, cell in access.items() if cell.operation.startswith("AssumeRole")]
+
+    def _told(self, kind: int, grades: Sequence[str]) -> str:
+        """The next grade of a kind of help, which is remembered; the last one types the command."""
+        runner, stage = self.loop.runner, self.loop.lab.stage(self.stands.fault.after)
+        if stage is None:
+            return ""
+        grade = runner.hints(stage, kind)
+        if grade <= len(grades):
+            runner.hinted(stage, kind, grade)
+        if grade < len(grades):
+            return f"{grades[grade]} (`{_ABOUT[kind]}` again tells more.)"
+        self.command, self.who = self._fix()
+        return _COMMAND
+
+    def _fix(self) -> tuple[str, str]:
+        """The command of the fix, and who makes it."""
+        fault = self.stands.fault
+        calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
+        who = calls[0].identity
+        return " && ".join(self.loop.command(_shown(one), who) for one in calls), who
+
+    def news(self, paper: "Paper") -> None:
+        """Look at the account, and tell what is another by now."""
+        before, was = self.mended, self._seen
+        self._seen = self._state()
+        self.mended = now = self.faults.mended(self.stands.fault)
+        if now.wide and not self.stands.opened:
+            self.stands = replace(self.stands, opened=True)
+            self.laid.journal.break_(self.loop.runner.run.id, self.stands)
+        if before == now and was == self._seen:
+            return
+        if now.still and now == before:
+            paper.prose("Something was changed, and what is broken is as it was.")
+        elif now.wide and not now.still:
+            paper.prose("It works, but more is open than before. That is no fix yet.")
+        views.mended(paper, now)
+
+    def _state(self) -> tuple[object, ...]:
+        """What another look is worth: the calls that changed something, and the profiles."""
+        from stslab.sandbox.pipeline.log_file import newest_first
+
+        events = takewhile(
+            lambda one: str(one["eventTime"]) > self.stands.at, newest_first(self.laid.home.sandbox)
+        )
+        made = sum(
+            changes(f"{str(one['eventSource']).partition('.')[0]}.{one['eventName']}")
+            for one in events
+            if "errorCode" not in one and not str(one.get("userAgent", "")).endswith("stslab")
+        )
+        profiles = self.opened.profiles
+        return made, *((name, profiles.get(name)) for name in profiles.names())
+
+    def _reported(self) -> tuple[str, str]:
+        """The command that shows the fault, and what comes of it."""
+        cell = self.faults.broken(self.stands.fault)
+        if cell is None:
+            return "", ""
+        call = self._call(cell)
+        self.loop.verdict = cell.verdict
+        try:
+            outcome = self.opened.account.call(
+                call.identity, call.service, call.operation, call.params
+            )
+        except StslabError as error:
+            return self.loop.command(_shown(call), ""), error.message
+        said = "It goes through, and should not." if isinstance(outcome, Answer) else str(outcome)
+        if isinstance(outcome, Refusal):
+            said = (
+                f"An error occurred ({outcome.code}) when calling the {call.operation} operation:"
+                f" {outcome.message}"
+            )
+        return self.loop.command(_shown(call), ""), said
+
+    def _call(self, cell: "CellState") -> Call:
+        from stslab.lab.references import resolve
+
+        row = self.loop.lab.access[cell.cell]
+        params = resolve(row.params, self.loop.runner.scope())
+        return Call(cell.who, row.service, row.operation, params)
+
+    def status(self) -> str:
+        """The bottom line."""
+        return f" {self.stands.asked}   {spoken(self.seconds)}   why  hint  solve  access  help"
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been broken."""
+        since = datetime.fromisoformat(self.stands.at)
+        return max((datetime.now(UTC) - since).total_seconds(), 0.0)
+
+    def helps(self) -> str:
+        """How much help was taken."""
+        stage = self.loop.lab.stage(self.stands.fault.after)
+        if stage is None:
+            return ""
+        taken = {kind: self.loop.runner.hints(stage, kind) for kind in _ABOUT}
+        return ", ".join(counted(taken[kind], word) for kind, word in _ABOUT.items() if taken[kind])
+
+
+def _shown(call: Call) -> CallShown:
+    return CallShown(call.identity, call.service, call.operation, call.params)
+
+
+def result(paper: "Paper", lab: "Lab", exercise: FaultExercise) -> None:
+    """That it is fixed, what it was, and a line to share that does not give it away."""
+    told = exercise.stands
+    views.heading(paper, f"Fixed in {spoken(exercise.seconds)}", told.asked)
+    if told.where:
+        paper.prose(one_line(f"It was {told.where}."), indent=1)
+    paper.blank()
+    how = exercise.helps() or "no help"
+    clean = "more was open on the way" if told.opened else "clean"
+    paper.prose("To share:", indent=1)
+    took = spoken(exercise.seconds)
+    line = f"stslab break {lab.id} {told.asked}: fixed in {took}, {how}, {clean}"
+    paper.whole(f"   {line}", "bold")
+    paper.blank()

@@ -1,0 +1,367 @@
+"""Faults: one change that breaks a working set-up. They are found, proved, planted and fixed.
+
+A lab declares some. More are derived: one thing wrong in a policy of the set-up, or in the
+credentials of a session. Which are any good is proved by doing: cells of the access table change,
+and the fix brings them back.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from stslab.errors import CheckFailed, RunError, StslabError, UnresolvedReference
+from stslab.lab.model import Action, Lab, Step
+from stslab.lab.references import evaluate, resolve
+from stslab.lesson import access
+from stslab.lesson.edits import GONE, Part, listed
+from stslab.lesson.ports import Decide
+from stslab.lesson.spoiling import spoilt
+from stslab.runner.journal.records import Fault
+from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Outcome, Profiles
+from stslab.runner.run.run import Runner
+
+Cells = tuple[access.CellState, ...]
+Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
+EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
+
+
+class _Kind(NamedTuple):
+    """A kind of policy: of which things, how its texts are listed and read, how one is written.
+
+    ``second`` is the parameter that names the policy itself, ``listed`` where its names are.
+    """
+
+    thing: str
+    lists: str
+    listed: str
+    second: str
+    reads: str
+    found: str
+    writes: str
+    document: str
+    called: str
+
+
+_KINDS = (
+    _Kind("iam.role", "", "", "", "iam.GetRole", "Role.AssumeRolePolicyDocument",
+          "iam.UpdateAssumeRolePolicy", "PolicyDocument", "the trust policy of the role"),
+    *(
+        _Kind(f"iam.{one.lower()}", f"iam.List{one}Policies", "PolicyNames", "PolicyName",
+              f"iam.Get{one}Policy", "PolicyDocument", f"iam.Put{one}Policy", "PolicyDocument",
+              f"of the {one.lower()}")
+        for one in ("Role", "User", "Group")
+    ),
+    _Kind("iam.policy", "iam.ListPolicyVersions", "Versions[?IsDefaultVersion].VersionId",
+          "VersionId", "iam.GetPolicyVersion", "PolicyVersion.Document",
+          "iam.CreatePolicyVersion", "PolicyDocument", "the managed policy"),
+    _Kind("s3.bucket", "", "", "", "s3.GetBucketPolicy", "Policy",
+          "s3.PutBucketPolicy", "Policy", "the policy of the bucket"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy of the set-up: ``called`` in words, and the call that writes it."""
+
+    called: str
+    document: Mapping[str, Any]
+    writes: str
+    parameter: str
+    names: Mapping[str, object]
+
+    def write(self, document: Part) -> Call:
+        """The call that makes it this document."""
+        service, operation = self.writes.split(".")
+        return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is wrong where: the policy, the statement and its element, what kind of change fixes it.
+
+    ``gate`` refuses. What is not known is empty.
+    """
+
+    gate: str
+    where: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """How far a fix is, in sentences: what is ``still`` broken, what is open that was not before.
+
+    ``claims`` are those that do not hold, once nothing of either is left.
+    """
+
+    still: tuple[str, ...]
+    wide: tuple[str, ...]
+    claims: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether all is as before."""
+        return not (self.still or self.wide or self.claims)
+
+
+@dataclass
+class Faults:
+    """The faults of one run's set-up. ``control`` asks something of the account itself."""
+
+    lab: Lab
+    runner: Runner
+    account: Account
+    profiles: Profiles
+    decide: Decide
+    control: Control
+
+    def table(self) -> Cells:
+        """Who can do what now."""
+        return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
+
+    def there(self, after: str, other: str) -> Iterator[Fault]:
+        """The faults that may be planted now, after this stage; none of them is proved."""
+        scope = self.runner.scope()
+        for one in self.lab.faults:
+            if one.after == after:
+                change, fix = _calls(one.change, scope), _calls(one.fix, scope)
+                yield Fault(one.id, one.title, after, False, change, fix, one.hints)
+        doing = [stage.id for stage in self.lab.stages if not stage.cleanup]
+        if after == doing[-1]:
+            yield from sorted(self._derived(after, other), key=lambda one: one.id)
+
+    def _derived(self, after: str, other: str) -> Iterator[Fault]:
+        account = str(self.runner.scope()["account"])
+        for number, policy in enumerate(self.policies()):
+            for name, document in spoilt(policy.document, account, other):
+                change, fix = policy.write(document), policy.write(policy.document)
+                label = _label(f"{number}{policy.writes}{name}")
+                yield Fault(label, "", after, True, (change,), (fix,))
+        made = self._makers()
+        for name in made:
+            found = self.profiles.get(name)
+            others = [one for one in made if one != name and self.profiles.get(one)]
+            if found and found.session_token:
+                for spoil in (EXPIRED, NO_TOKEN, *([OTHER] if others else [])):
+                    whose = others[0] if spoil == OTHER else ""
+                    label = _label(f"{name}{spoil}")
+                    yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
+
+    def policies(self) -> list[Policy]:
+        """Every policy on what the run made."""
+        found = list[Policy]()
+        for thing in self.runner.made():
+            for kind in _KINDS:
+                if kind.thing == thing.kind:
+                    found += self._of(kind, thing.names)
+        return found
+
+    def _of(self, kind: _Kind, names: Mapping[str, str]) -> Iterator[Policy]:
+        each: list[Mapping[str, object]] = [names]
+        if kind.lists:
+            known = self._asked(kind.lists, names, kind.listed)
+            each = [{**names, kind.second: one} for one in listed(known)]
+        for one in each:
+            document = self._asked(kind.reads, one, kind.found)
+            if isinstance(document, str):
+                document = json.loads(document)
+            if document:
+                named = " ".join(map(str, names.values()))
+                policy = f"the policy {one[kind.second]} " if kind.second == "PolicyName" else ""
+                managed = kind.second == "VersionId"
+                written = {**names, "SetAsDefault": True} if managed else one
+                called = f"{policy}{kind.called} {named}"
+                yield Policy(called, document, kind.writes, kind.document, written)
+
+    def _asked(self, call: str, params: Mapping[str, object], found: str) -> Any:
+        service, operation = call.split(".")
+        outcome = self._send(Call(ADMIN, service, operation, params))
+        return evaluate(found, outcome.data, {}) if isinstance(outcome, Answer) else None
+
+    def _send(self, call: Call) -> Outcome:
+        return self.account.call(call.identity, call.service, call.operation, call.params)
+
+    # Planting and fixing
+
+    def plant(self, fault: Fault) -> None:
+        """Break the set-up.
+
+        Raises:
+            RunError: AWS does not take it.
+        """
+        if fault.profile:
+            self._spoil(fault)
+        self._make(fault.change)
+
+    def fix(self, fault: Fault) -> None:
+        """Fix it again.
+
+        Raises:
+            RunError: AWS does not take it.
+        """
+        if fault.profile:
+            self._renew(fault.profile)
+        self._make(fault.fix)
+
+    def _make(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            outcome = self._send(call)
+            if not isinstance(outcome, Answer):
+                raise RunError(f"{call.name} was refused: {outcome}.")
+
+    def _spoil(self, fault: Fault) -> None:
+        held = self.profiles.get(fault.profile)
+        if held is None:
+            raise RunError(f"There is no profile {fault.profile}.")
+        if fault.spoil == EXPIRED:
+            self.control("POST", "end-session", {"key": held.access_key_id})
+            held = replace(held, expiration=datetime.now(UTC).isoformat(timespec="seconds"))
+        elif fault.spoil == NO_TOKEN:
+            held = replace(held, session_token="")
+        else:
+            held = self.profiles.get(fault.whose) or held
+        self.profiles.save(fault.profile, held)
+
+    def _makers(self) -> dict[str, tuple[Step, str]]:
+        """The step that makes each profile, and where its answer has the credentials."""
+        steps = (step for stage in self.lab.stages for step in stage.steps)
+        return {one.profile.name: (one, one.profile.source) for one in steps if one.profile}
+
+    def renewal(self, profile: str) -> Call:
+        """The call that gives a profile its credentials."""
+        step, _ = self._makers()[profile]
+        params = resolve(step.params, self.runner.scope())
+        return Call(step.identity, step.service, step.operation, params)
+
+    def _renew(self, profile: str) -> None:
+        outcome, source = self._send(self.renewal(profile)), self._makers()[profile][1]
+        data = outcome.data if isinstance(outcome, Answer) else {}
+        given = Credentials.found_in(evaluate(source, data, {}))
+        if given is None:
+            raise RunError(f"The profile {profile} got no new credentials.")
+        self.profiles.save(profile, given)
+
+    # Proofs and diagnoses
+
+    def proved(self, fault: Fault) -> Fault | None:
+        """Plant the fault and fix it; with the cells that change, or None where it is no good.
+
+        It is for an account that may be thrown away: what is no good may be left broken.
+        """
+        before = self.table()
+        try:
+            self.plant(fault)
+            broken = self.table()
+            self.fix(fault)
+        except (RunError, UnresolvedReference):
+            return None
+        cells = access.changed(before, broken)
+        if not cells or access.changed(before, self.table()):
+            return None
+        lost = [one for one in before if (one.cell, one.who) in cells and one.verdict.allowed]
+        opens = fault.change and len(lost) < len(cells)  # other credentials may do other things
+        if fault.derived and (opens or not lost):
+            return None
+        return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
+
+    def mended(self, fault: Fault) -> Mended:
+        """How far the fix of a fault is, whoever did it."""
+        cells = [one for one in self.table() if one.verdict.allowed != one.expected.allowed]
+        about = [one for one in cells if (one.cell, one.who) in fault.cells or not one.fits]
+        still = tuple(_said(one) for one in about if not self._is_wider(one, fault))
+        wide = tuple(_said(one) for one in about if self._is_wider(one, fault))
+        if still or wide:
+            return Mended(still, wide)
+        done = self.runner.stages_done
+        return Mended((), (), tuple(one for stage in done for one in self._claims(stage)))
+
+    def _is_wider(self, cell: access.CellState, fault: Fault) -> bool:
+        return cell.too_wide and (cell.cell, cell.who) not in fault.cells
+
+    def _claims(self, stage: str) -> Iterator[str]:
+        """What does not hold of a stage's claims, and should."""
+        try:
+            self.runner.check_stage(stage)
+        except CheckFailed as failed:
+            yield failed.message.partition(": ")[2]
+        except StslabError as error:
+            yield error.message
+
+    def broken(self, fault: Fault) -> access.CellState | None:
+        """The first cell that is not as it should be."""
+        return next((one for one in self.table() if (one.cell, one.who) in fault.cells
+                     and one.verdict.allowed != one.expected.allowed), None)  # fmt: skip
+
+    def diagnosed(self, fault: Fault, before: Iterable[Policy]) -> Diagnosis:
+        """What is wrong, once it is planted; ``before`` are the policies as they were."""
+        broken = [one for one in self.table() if (one.cell, one.who) in fault.cells]
+        gate = next((str(one.verdict.by[0]) for one in broken if one.verdict.by), "")
+        if fault.profile:
+            where = f"the credentials in the profile {fault.profile}"
+            return Diagnosis(gate, where, _CREDENTIALS[fault.spoil])
+        now = {one.called: one.document for one in self.policies()}
+        for one in before:
+            if now.get(one.called) != one.document:
+                where, advice = _difference(one.document, now.get(one.called, {}))
+                return Diagnosis(gate, f"{one.called}: {where}", advice)
+        return Diagnosis(gate, *(*fault.hints, "", "")[:2])
+
+
+def _said(cell: access.CellState) -> str:
+    return f"{cell.who} {'may' if cell.verdict.allowed else 'may not'} {cell.says}"
+
+
+def _calls(actions: Iterable[Action], scope: Mapping[str, Any]) -> tuple[Call, ...]:
+    return tuple(
+        Call(one.identity, one.service, one.operation, resolve(one.params, scope))
+        for one in actions
+    )
+
+
+def _label(text: str) -> str:
+    """A name that tells nothing, and is the same in each run."""
+    return f"d-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+
+
+def _symptom(lost: Iterable[access.CellState]) -> str:
+    """What a colleague would say who wants to work."""
+    by_caller: dict[str, list[str]] = {}
+    for one in lost:
+        by_caller.setdefault(one.who, []).append(one.says)
+    cant = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
+    return f"Since this morning {', and '.join(cant)}, and nobody knows of a change."
+
+
+def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
+    """Where two texts of a policy differ, and what kind of change brings back the first."""
+    before, after = listed(was.get("Statement")), listed(now.get("Statement"))
+    for old in before:
+        if old not in after:
+            new = next((one for one in after if one not in before), None)
+            name = f"the statement {old['Sid']}" if "Sid" in old else "its statement"
+            if new is None:
+                return f"{name} is missing", _ADVICE["missing"]
+            element = next(key for key in (*old, *new) if old.get(key, GONE) != new.get(key, GONE))
+            return f"the {element} of {name}", _ADVICE.get(element, _ADVICE["else"])
+    more = next(one for one in after if one not in before)
+    name = more.get("Sid", more.get("Effect"))
+    return f"the statement {name}, which was not there", _ADVICE["more"]
+
+
+_ADVICE: Mapping[str, str] = {
+    "missing": "Put a statement back that allows it, and no more than that.",
+    "more": "Take the statement out: a Deny wins over every Allow.",
+    "Action": "Name the action as AWS spells it.",
+    "Resource": "Name what the call is about: the account, the path, the bucket or its objects.",
+    "Principal": "Name who asks: in the right account, and of the right type.",
+    "Condition": "Test a key that the request has, with the operator and the value that fit.",
+    "else": "Write it as the call needs it, and no wider.",
+}
+_CREDENTIALS: Mapping[str, str] = {
+    EXPIRED: "The session has ended, and can't be renewed: ask for a new one.",
+    NO_TOKEN: "A session's credentials have three parts. Write all three, or ask for new ones.",
+    OTHER: "They are somebody else's. Ask for a session, and write it to this profile.",
+}
