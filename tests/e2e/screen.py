@@ -98,3 +98,6 @@ class Terminal:
         self.seen += found
         self._stream.feed(found)
         return True
+
+
+Open = Callable[..., Terminal]

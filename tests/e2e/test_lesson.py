@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 
 import pytest
 from tests.e2e.machine import PROVED, Machine
-from tests.e2e.screen import Terminal
+from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def opened(machine: Machine) -> Iterator[Open]:
-    terminals: list[Terminal] = []
-
-    def open_one(*arguments: str, **options: object) -> Terminal:
-        terminals.append(Terminal(machine, *arguments, **options))  # type: ignore[arg-type]
-        return terminals[-1]
-
-    yield open_one
-    for one in terminals:
-        one.close()
 
 
 def to_the_first_question(terminal: Terminal) -> str:

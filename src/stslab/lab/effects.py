@@ -123,8 +123,13 @@ class _Where(NamedTuple):
     place: Place
 
 
-def effects(lab: LabFile, base: Scope = BASE, *, embedded: bool = True) -> Iterator[Effect]:
-    """Every call of the lab, in a run's order: each step, its undo, each check, the faults."""
+def effects(
+    lab: LabFile, base: Scope = BASE, *, embedded: bool = True, faults: bool = False
+) -> Iterator[Effect]:
+    """Every call of the lab, in a run's order: each step, its undo, each check.
+
+    ``faults``: with those of the faults, which no run makes.
+    """
     walk = _Walk(lab, base, embedded=embedded)
     for number, stage in enumerate(lab.stages):
         for at, step in enumerate(stage.steps):
@@ -134,7 +139,7 @@ def effects(lab: LabFile, base: Scope = BASE, *, embedded: bool = True) -> Itera
             if check.call:
                 where = _Where(stage.id, check.says, CHECK, ("stages", number, "checkpoint", at))
                 yield replace(walk.call(where, check), fails=bool(check.fails))
-    for number, fault in enumerate(lab.faults):
+    for number, fault in enumerate(lab.faults if faults else ()):
         for key, actions in (("change", fault.change), ("fix", fault.fix)):
             for at, action in enumerate(actions):
                 where = _Where(fault.after, fault.title, FAULT, ("faults", number, key, at))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from stslab.errors import CheckFailed, RunError, StslabError, UnresolvedReference
+from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
@@ -20,7 +20,7 @@ from stslab.lesson.edits import GONE, Part, listed
 from stslab.lesson.ports import Decide
 from stslab.lesson.spoiling import spoilt
 from stslab.runner.journal.records import Fault
-from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Outcome, Profiles
+from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 
 Cells = tuple[access.CellState, ...]
@@ -178,11 +178,8 @@ class Faults:
 
     def _asked(self, call: str, params: Mapping[str, object], found: str) -> Any:
         service, operation = call.split(".")
-        outcome = self._send(Call(ADMIN, service, operation, params))
+        outcome = self.runner.call(Call(ADMIN, service, operation, params))
         return evaluate(found, outcome.data, {}) if isinstance(outcome, Answer) else None
-
-    def _send(self, call: Call) -> Outcome:
-        return self.account.call(call.identity, call.service, call.operation, call.params)
 
     # Planting and fixing
 
@@ -208,7 +205,7 @@ class Faults:
 
     def _make(self, calls: Iterable[Call]) -> None:
         for call in calls:
-            outcome = self._send(call)
+            outcome = self.runner.call(call)
             if not isinstance(outcome, Answer):
                 raise RunError(f"{call.name} was refused: {outcome}.")
 
@@ -237,7 +234,7 @@ class Faults:
         return Call(step.identity, step.service, step.operation, params)
 
     def _renew(self, profile: str) -> None:
-        outcome, source = self._send(self.renewal(profile)), self._makers()[profile][1]
+        outcome, source = self.runner.call(self.renewal(profile)), self._makers()[profile][1]
         data = outcome.data if isinstance(outcome, Answer) else {}
         given = Credentials.found_in(evaluate(source, data, {}))
         if given is None:
@@ -256,7 +253,7 @@ class Faults:
             self.plant(fault)
             broken = self.table()
             self.fix(fault)
-        except (RunError, UnresolvedReference):
+        except StslabError:
             return None
         cells = access.changed(before, broken)
         if not cells or access.changed(before, self.table()):
@@ -302,12 +299,13 @@ class Faults:
         if fault.profile:
             where = f"the credentials in the profile {fault.profile}"
             return Diagnosis(gate, where, _CREDENTIALS[fault.spoil])
+        was = {one.called: one.document for one in before}
         now = {one.called: one.document for one in self.policies()}
-        for one in before:
-            if now.get(one.called) != one.document:
-                where, advice = _difference(one.document, now.get(one.called, {}))
-                return Diagnosis(gate, f"{one.called}: {where}", advice)
-        return Diagnosis(gate, *(*fault.hints, "", "")[:2])
+        for called in {**was, **now}:
+            if was.get(called) != now.get(called):
+                where, advice = _difference(was.get(called, {}), now.get(called, {}))
+                return Diagnosis(gate, f"{called}: {where}", advice)
+        return Diagnosis(gate, "", "")
 
 
 def _said(cell: access.CellState) -> str:

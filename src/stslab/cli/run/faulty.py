@@ -15,7 +15,7 @@ from stslab.render.lesson import views
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import CallShown
-from stslab.runner.ports import Answer, Call, Refusal
+from stslab.runner.ports import Call, Refusal
 
 if TYPE_CHECKING:
     from stslab.cli.accounts import Open
@@ -73,15 +73,17 @@ class FaultExercise:
 
     def hint(self) -> str:
         """A nudge, then a pointer, then the command."""
-        fault, told = self.stands.fault, self.stands
-        nudges = fault.hints[:2] if fault.hints else (self._gate(), f"Look at {told.where}.")
-        return self._told(_HINT, nudges)
+        return self._told(_HINT, self.stands.fault.hints or self._reasons()[:2])
 
     def draw_why(self, paper: "Paper") -> None:
         """Why it is refused: the gate, then the place, then the kind of change, the command."""
+        told = self._told(_WHY, self._reasons())
+        views.ticket(paper, replace(self.scene(), told=told), lambda _: "")
+
+    def _reasons(self) -> tuple[str, ...]:
         told = self.stands
-        text = self._told(_WHY, (self._gate(), f"Look at {told.where}.", told.advice))
-        views.ticket(paper, replace(self.scene(), told=text), self.loop.command)
+        place = (f"Look at {told.where}.", told.advice) if told.where else told.fault.hints
+        return (self._gate(), *place)
 
     def _gate(self) -> str:
         cell = self.faults.broken(self.stands.fault)
@@ -150,21 +152,20 @@ class FaultExercise:
         cell = self.faults.broken(self.stands.fault)
         if cell is None:
             return "", ""
-        call = self._call(cell)
-        self.loop.verdict = cell.verdict
+        call, self.loop.verdict = self._call(cell), cell.verdict
+        shown = self.loop.command(_shown(call), "")
+        if cell.verdict.allowed:  # it may destroy something: it is not made
+            return shown, "It would go through, and should not."
         try:
             outcome = self.opened.account.call(
                 call.identity, call.service, call.operation, call.params
             )
         except StslabError as error:
-            return self.loop.command(_shown(call), ""), error.message
-        said = "It goes through, and should not." if isinstance(outcome, Answer) else str(outcome)
+            return shown, error.message
         if isinstance(outcome, Refusal):
-            said = (
-                f"An error occurred ({outcome.code}) when calling the {call.operation} operation:"
-                f" {outcome.message}"
-            )
-        return self.loop.command(_shown(call), ""), said
+            failed = f"An error occurred ({outcome.code}) when calling the {call.operation}"
+            return shown, f"{failed} operation: {outcome.message}"
+        return shown, "It goes through."
 
     def _call(self, cell: "CellState") -> Call:
         from stslab.lab.references import resolve
@@ -204,9 +205,8 @@ def result(paper: "Paper", lab: "Lab", exercise: FaultExercise) -> None:
         paper.prose(one_line(f"It was {told.where}."), indent=1)
     paper.blank()
     how = exercise.helps() or "no help"
-    clean = "more was open on the way" if told.opened else "clean"
+    clean = "opened too much" if told.opened else "clean"
     paper.prose("To share:", indent=1)
-    took = spoken(exercise.seconds)
-    line = f"stslab break {lab.id} {told.asked}: fixed in {took}, {how}, {clean}"
-    paper.whole(f"   {line}", "bold")
+    paper.whole(f"   stslab break {lab.id} {told.asked}", "bold")
+    paper.whole(f"   fixed in {spoken(exercise.seconds)}, {how}, {clean}", "bold")
     paper.blank()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stslab.cli.accounts import open_account, require_consent
 from stslab.cli.failures import with_flags
-from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete
+from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 
@@ -35,6 +35,11 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     """
     where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
+    if unfinished and laid.journal.broken(unfinished.id) and opened.goes_on(unfinished):
+        raise UsageError(
+            f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
+            "Go on with it: stslab break. Or undo it first: stslab cleanup.",
+        )
     require_consent(where, opened, interactive=laid.asker is not None)
     if opened.kind == "sandbox":
         return opened

@@ -39,7 +39,7 @@ def refuse_harm(lab: LabFile, draft: LabDraft, report: Report) -> None:
         for number, stage in enumerate(lab.stages)
         for at, step in enumerate(stage.steps)
     }
-    for one in effects(lab):
+    for one in effects(lab, faults=True):
         node = _at(draft.lab.node, one.place)
         for problem in _problems(one, node, undos.get(one.place, set())):
             report(problem)

@@ -30,7 +30,7 @@ from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Data, Profiles, Tell
+from stslab.runner.ports import ADMIN, Account, Call, Data, Outcome, Profiles, Tell
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of
@@ -153,6 +153,10 @@ class Runner:
     def to_undo(self) -> tuple[str, ...]:
         """What cleanup would remove now, in its order."""
         return tuple(one.thing for one in self._cleanup.plan(self._run))
+
+    def call(self, call: Call) -> Outcome:
+        """Make a call that is no step's, if it changes only what is the run's own."""
+        return self._work.calls.once(call)
 
     def made(self) -> tuple[Thing, ...]:
         """Everything that the run is known to have made."""

@@ -43,6 +43,7 @@ _CHECKED = frozenset({"iam", "sts"})
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 # What stands for the request of a call that a service makes, which comes over no network.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
+_FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")  # a learner's, from this machine
 Services = Mapping[str, Service]
 
 
@@ -160,7 +161,7 @@ class Pipeline:
         try:
             for call in calls:
                 notes, fault = self._judge.start(), None
-                api = self._api(*call, _FROM_INSIDE)
+                api = self._api(*call, _FROM_HERE)
                 try:
                     self._carry_out(api, fork)
                 except ApiFault as refused:

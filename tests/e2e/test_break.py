@@ -1,0 +1,154 @@
+"""A fault to be found and fixed, by a learner at a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+from tests.e2e.machine import Machine
+from tests.e2e.screen import Open, Terminal
+
+pytestmark = pytest.mark.slow
+
+OBJECTS = "d-d2c0"
+"""Get and put are allowed on the bucket, and not on what is in it."""
+
+
+def role_of(machine: Machine) -> str:
+    roles = machine.asks_aws("iam", "list-roles")["Roles"]
+    return next(str(one["RoleName"]) for one in roles if "StsRole" in one["RoleName"])
+
+
+def allow(machine: Machine, action: str, resource: str) -> None:
+    """What somebody does in another terminal."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    put = ("--policy-name", "Extra", "--policy-document", document)
+    done = machine.aws("iam", "put-role-policy", "--role-name", role_of(machine), *put)
+    assert done.code == 0, done.err
+
+
+def reported(terminal: Terminal) -> str:
+    return terminal.wait("A colleague reports", "admin $")
+
+
+def is_clean(machine: Machine) -> None:
+    run = machine.runs()[0]
+    assert run["state"] == "cleaned"
+    assert machine.leftovers(run["run"]) == []
+    assert machine.profiles() <= {"admin", "default"}
+
+
+def test_found_and_fixed(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--fault", OBJECTS)
+    text = reported(terminal)
+    assert "can't get an object or put an object" in text
+    assert "An error occurred (AccessDenied) when calling the GetObject operation" in text
+    for grade in ("no policy of assumed allows it", "Look at the policy OneBucket", "Name what"):
+        terminal.enter("why")
+        terminal.wait(grade, "admin $")
+    terminal.enter("why")
+    terminal.wait("aws iam put-role-policy")
+    terminal.enter()
+    terminal.wait("All is as it should be.", "Enter goes on")
+    terminal.enter()
+    assert terminal.ended() == 0
+    assert f"stslab break assume-role --fault {OBJECTS}\n   fixed in " in terminal.text
+    assert "4 whys, clean" in terminal.text
+    is_clean(machine)
+
+
+def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
+    opened: Open, machine: Machine
+) -> None:
+    terminal = opened("break", "--fault", OBJECTS)
+    reported(terminal)
+    allow(machine, "s3:ListBucket", "*")
+    terminal.wait("Something was changed, and what is broken is as it was.")
+    allow(machine, "s3:*", "*")
+    terminal.wait("That is no fix yet.", "assumed may delete the bucket, which was not so before")
+    bucket = machine.asks_aws("s3api", "list-buckets")["Buckets"][0]["Name"]
+    allow(machine, "s3:??tObject", f"arn:aws:s3:::{bucket}/*")
+    terminal.wait("All is as it should be.", "Enter goes on")
+    terminal.enter()
+    terminal.wait("opened too much")
+    assert terminal.ended() == 0
+    is_clean(machine)
+
+
+def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--fault", "d-261d")
+    assert "ExpiredToken" in reported(terminal)
+    terminal.enter("hint")
+    terminal.wait("does not accept who signed it")
+    terminal.enter("hint")
+    terminal.wait("the credentials in the profile assumed")
+    terminal.enter("hint")
+    terminal.wait("sts $ aws sts assume-role")
+    terminal.key("\x15")
+    terminal.enter("solve")
+    terminal.wait("All is as it should be.", "Enter goes on")
+    terminal.enter()
+    terminal.wait("3 hints, clean")
+    assert terminal.ended() == 0
+    assert not machine.secrets() & set(" ".join(machine.transcript).split())
+
+
+def test_what_is_open_and_should_not_be(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--fault", "auditors")
+    assert "It would go through, and should not." in reported(terminal)
+    policy = ("--policy-name", "JustForTheMigration")
+    machine.aws("iam", "delete-role-policy", "--role-name", role_of(machine), *policy)
+    terminal.wait("All is as it should be.")
+
+
+def test_left_and_gone_on_with(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--seed", "7")
+    reported(terminal)
+    terminal.key("\x03")
+    assert terminal.ended() == 130
+    assert "stslab break` goes on" in terminal.text
+    for command in (("run", "--yes"), ("step", "cleanup")):
+        done = machine.stslab(*command)
+        assert (done.code, "has a fault in it" in done.err) == (2, True), done.err
+    other = opened("break", "--seed", "8")
+    other.wait("A fault is planted already: --seed 7.")
+    assert other.ended() == 2
+    again = opened("break")
+    reported(again)
+    again.enter("quit")
+    assert again.ended() == 0
+    assert machine.stslab("cleanup").code == 0
+    is_clean(machine)
+
+
+def test_killed_in_the_middle(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--seed", "3")
+    terminal.wait("Deploy a role that can read one bucket")
+    os.kill(terminal.child.pid, signal.SIGKILL)
+    terminal.ended()
+    again = opened("break")
+    reported(again)
+    os.kill(again.child.pid, signal.SIGKILL)
+    again.ended()
+    assert machine.stslab("cleanup").code == 0
+    is_clean(machine)
+
+
+def test_a_run_that_goes_on_is_not_spoilt(opened: Open, machine: Machine) -> None:
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    terminal = opened("break")
+    terminal.wait("a fault would spoil it")
+    assert terminal.ended() == 2
+
+
+def test_the_list(machine: Machine) -> None:
+    rows: list[dict[str, Any]] = json.loads(machine.stslab("break", "--list", "--json").out)
+    assert {"id": "auditors", "lab": "assume-role", "derived": False}.items() <= rows[0].items()
+    assert all({*row} == {"id", "lab", "title", "derived"} for row in rows)
+    assert "derived" in machine.stslab("break", "--list").out
+    for wrong in (("--fault", "a", "--seed", "1"), ("--json",), ()):
+        assert machine.stslab("break", *wrong).code == 2
