@@ -17,7 +17,7 @@ from stslab.lesson.faults import Faults
 from stslab.policy.vocabulary import Gate
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import Refusal
-from stslab.sandbox.api.accounts import PARTNER
+from stslab.sandbox.api.identifiers import PARTNER
 
 PICKED = ["d-0012", "d-0013", "d-0005", "d-0015", "d-0005", "d-0005"]
 

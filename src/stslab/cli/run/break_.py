@@ -204,7 +204,7 @@ class _Breaking:
         """
         from stslab.lesson import access
         from stslab.runner.journal.records import FaultState
-        from stslab.sandbox.api.accounts import PARTNER
+        from stslab.sandbox.api.identifiers import PARTNER
 
         runner, journal, fault = loop.runner, self.laid.journal, stands.fault
         if stands.state is FaultState.PLANTING:  # it was stopped in the middle
