@@ -14,6 +14,7 @@ from stslab.home import home
 from stslab.resources import labs_folder, text_of
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
+_STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)
 _STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _DEFAULT_LAB = "assume-role"
 
@@ -27,7 +28,10 @@ def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str)
     """The stages whose ids begin so: of the lab that the command line names."""
     wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
     text = _labs().get(wanted) or text_of(Path(wanted))
-    return [name for name in _STAGE.findall(text) if name.startswith(incomplete)]
+    stages = _STAGES.search(text)
+    return [
+        one for one in _STAGE.findall(stages[0] if stages else "") if one.startswith(incomplete)
+    ]
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -329,8 +329,8 @@ def _symptom(lost: Iterable[access.CellState]) -> str:
     by_caller: dict[str, list[str]] = {}
     for one in lost:
         by_caller.setdefault(one.who, []).append(one.says)
-    cant = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
-    return f"Since this morning {', and '.join(cant)}, and nobody knows of a change."
+    refused = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
+    return f"Since this morning {', and '.join(refused)}, and nobody knows of a change."
 
 
 def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:

@@ -27,9 +27,9 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.cli.inside import served
-    from stslab.resources import bundled_labs
     from stslab.lab.lint import lint
     from stslab.lab.reading.listing import labs_in
+    from stslab.resources import bundled_labs
 
     catalogue, calls = BotocoreCatalogue(), served()
     given = (labs_in(path) or [path] if path.is_dir() else [path] for path in paths)
