@@ -19,8 +19,6 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from stslab.runner.ports import Refusal
-
 RUN_TAG = "stslab:run"
 """The tag that says which run made a thing; its value is the run's id."""
 
@@ -181,7 +179,7 @@ UNUSABLE = frozenset(
 """The caller's own credentials do not serve (any more): another identity may."""
 
 
-def is_gone(service: str, refusal: Refusal) -> bool:
+def is_gone(service: str, code: str, message: str) -> bool:
     """Whether an error says that the thing is not there."""
     codes, part = _GONE.get(service, ("", ""))
-    return refusal.code in codes.split() and part in refusal.message
+    return code in codes.split() and part in message

@@ -137,7 +137,7 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
     if kind.tagging:
         params = {name: thing.names[name] for name in kind.tagging_names}
         outcome = work.calls.read(kind.service, kind.tagging, params)
-        none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome)
+        none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome.code, outcome.message)
         read = none or isinstance(outcome, Answer)
         data = outcome.data if isinstance(outcome, Answer) else {}
     return read, tag_in(search(kind.tags, {"answer": data, "thing": dict(thing.names)}))
@@ -157,5 +157,5 @@ def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]
         return bool(there), f"{kind.look} {'finds it' if there else 'no longer lists it'}"
     if isinstance(outcome, Lost):
         return None, outcome.reason
-    gone = is_gone(kind.service, outcome)
+    gone = is_gone(kind.service, outcome.code, outcome.message)
     return False if gone else None, f"{outcome.code}: {outcome.message}"

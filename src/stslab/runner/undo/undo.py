@@ -119,7 +119,9 @@ def _listed(work: Work, thing: Thing) -> Data:
     outcome = work.calls.make(read_of(thing))
     if isinstance(outcome, Answer):
         return outcome.data
-    if isinstance(outcome, Refusal) and is_gone(KINDS[thing.kind].service, outcome):
+    if isinstance(outcome, Refusal) and is_gone(
+        KINDS[thing.kind].service, outcome.code, outcome.message
+    ):
         return {}
     reason = outcome.reason if isinstance(outcome, Lost) else outcome.code
     raise RunError(f"What is there could not be listed ({reason}).", "Try again.")
