@@ -24,9 +24,8 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from benchmarks.measure import Row, at_least, at_most, process
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 from stslab.policy.cases import decide
-from stslab.policy.documents.document import Policy
+from stslab.policy.documents.document import Policy, load
 from stslab.policy.documents.grammar import read_policy
-from stslab.policy.documents.parser import load
 
 CASES = 100_000
 AIM = 20_000

@@ -22,8 +22,8 @@ import yaml
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
 from stslab.policy.cases import decide, decision
+from stslab.policy.decision import refusal
 from stslab.policy.findings import findings
-from stslab.policy.gates import refusal
 
 FOLDER = Path(__file__).parents[1] / "cases" / "policy"
 ALICE = "arn:aws:iam::111122223333:user/alice"

@@ -21,7 +21,7 @@ from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
 from stslab.lesson.ports import Verdict
 from stslab.policy import Decision
-from stslab.policy.gates import refusal
+from stslab.policy.decision import refusal
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal

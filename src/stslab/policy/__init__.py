@@ -8,8 +8,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.authorize import Policies, authorize
 from stslab.policy.context import Request
 from stslab.policy.decision import Decision
-from stslab.policy.documents.document import NamedPolicy, Policy
-from stslab.policy.documents.parser import parse
+from stslab.policy.documents.document import NamedPolicy, Policy, parse
 from stslab.policy.principal import Principal, PrincipalKind
 from stslab.policy.reading import Layer
 from stslab.policy.vocabulary import Outcome, PolicyKind

@@ -16,6 +16,11 @@ class Arn(NamedTuple):
     account: str
     resource: str
 
+    @property
+    def is_role(self) -> bool:
+        """Whether it is a role's, which has one resource-based policy: its trust policy."""
+        return self.service == "iam" and self.resource.startswith("role/")
+
 
 def split(text: str) -> Arn | None:
     """The parts of ``text``, or None where it is no ARN."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from stslab.policy import arn as arns
 from stslab.policy import services
 from stslab.policy.context import Context, Request
-from stslab.policy.decision import Decision, allowed, denied_explicitly, denied_implicitly
+from stslab.policy.decision import Decision, with_article
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.matching import Level
 from stslab.policy.documents.statement import Mismatch
@@ -73,16 +73,19 @@ def authorize(request: Request, policies: Policies) -> Decision:
         return Decision(Outcome.ALLOWED, reason, (), question)
     same_account = request.principal.member and request.owner == request.principal.account
     layers = _read_layers(question, policies, same_account=same_account)
-    controls, resource, identity, limits = layers
     outcome, reason = _decide(question, layers, same_account=same_account)
-    if policies.resource is None and not resource.blocks:
-        return Decision(outcome, reason, [*controls, *identity, *limits], question)
-    return Decision(outcome, reason, [*controls, resource, *identity, *limits], question)
+    controls, resource, identity, limits = layers
+    told = (resource,) if policies.resource is not None or resource.blocks else ()
+    return Decision(outcome, reason, [*controls, *told, *identity, *limits], question)
 
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
-    resource = _read_resource(question, policies.resource, same_account=same_account)
+    kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
+    resource = _read_all(kind, (policies.resource,) if policies.resource else (), question)
+    if resource.denies and same_account and services.root_overrides(question):
+        resource.outcome = Outcome.IMPLICITLY_DENIED
+        resource.note = "Its Deny does not bind the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
         return Layers(controls, resource, (), ())
@@ -93,52 +96,37 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     session = policies.session
     if session is None and principal.kind is PrincipalKind.FEDERATED_USER:
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
-    limits = []
-    if policies.boundaries is not None:
-        limits.append(_read_all(PolicyKind.BOUNDARY, policies.boundaries, question))
-    if session is not None:
-        limits.append(_read_all(PolicyKind.SESSION, session, question))
+    limits = [
+        _read_all(kind, each, question)
+        for kind, each in (
+            (PolicyKind.BOUNDARY, policies.boundaries),
+            (PolicyKind.SESSION, session),
+        )
+        if each is not None
+    ]
     return Layers(controls, resource, (identity,), limits)
-
-
-def _read_resource(question: Question, policy: NamedPolicy | None, *, same_account: bool) -> Layer:
-    kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
-    if policy is None:
-        return Layer(kind, (), Outcome.IMPLICITLY_DENIED)
-    found = layer(kind, [read(policy, question)])
-    if found.denies and same_account and services.root_overrides(question):
-        found.outcome = Outcome.IMPLICITLY_DENIED
-        found.note = "Its Deny does not bind the account's root user."
-    return found
 
 
 def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     """The organization's limits: of an account's principals, and of its resources.
 
     Neither limits a service-linked role ("Service control policies (SCPs)", "Resource control
-    policies (RCPs)").
+    policies (RCPs)"). RCPs can only deny: RCPFullAWSAccess is at every level for good.
     """
     principal = question.request.principal
-    controls = []
-    if principal.member and not principal.service_linked:
-        controls += [
-            _read_all(PolicyKind.SCP, level, question, number)
-            for number, level in enumerate(policies.scps, 1)
-        ]
+    limited = principal.member and not principal.service_linked
+    controls = [
+        _read_all(PolicyKind.SCP, level, question, number)
+        for number, level in enumerate(policies.scps if limited else (), 1)
+    ]
     if not services.exempt_from_resource_control(question):
-        controls += [
-            _read_rcps(level, question, number) for number, level in enumerate(policies.rcps, 1)
-        ]
+        for number, level in enumerate(policies.rcps, 1):
+            found = _read_all(PolicyKind.RCP, level, question, number)
+            if found.outcome is Outcome.IMPLICITLY_DENIED:
+                found.outcome = Outcome.ALLOWED
+                found.note = "RCPFullAWSAccess allows it."
+            controls.append(found)
     return controls
-
-
-def _read_rcps(policies: Sequence[NamedPolicy], question: Question, number: int) -> Layer:
-    """RCPFullAWSAccess is at every level and can't be detached: they can only deny."""
-    found = _read_all(PolicyKind.RCP, policies, question, number)
-    if found.outcome is Outcome.IMPLICITLY_DENIED:
-        found.outcome = Outcome.ALLOWED
-        found.note = "RCPFullAWSAccess allows it."
-    return found
 
 
 def _read_all(
@@ -148,12 +136,13 @@ def _read_all(
 
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
+    """The outcome, and why: in the words of "Troubleshoot access denied error messages"."""
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denies = any(each.outcome is _DENIED for each in considered)
     must_allow = not same_account or services.resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
-    asked = needed(layers, closest, must_allow)
+    asked = _needed(layers, closest, must_allow)
     if not denies and all(each.outcome is _ALLOWED for each in asked):
         forbidden = services.forbidden(question)
         if forbidden:
@@ -166,9 +155,8 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     for each in (*refusing, *denying):
         each.blocks = True
     if denying:
-        return _DENIED, denied_explicitly(denying[0].kind)
-    action = question.request.action
-    return _NOT_ALLOWED, denied_implicitly(refusing[0].kind, action)
+        return _DENIED, f"with an explicit deny in {with_article(denying[0].kind)}"
+    return _NOT_ALLOWED, f"no {refusing[0].kind} allows the {question.request.action} action"
 
 
 def _alone(question: Question, layers: Layers) -> list[Layer]:
@@ -177,18 +165,17 @@ def _alone(question: Question, layers: Layers) -> list[Layer]:
     Where that names the principal itself no other policy is asked: then it alone refuses.
     Nothing where it names it in no way.
     """
-    resource = layers.resource
     named = (
         level_of(statement, question)
-        for reading in resource.readings
+        for reading in layers.resource.readings
         for statement in reading.policy.document.statements
         if statement.allows and reading.mismatch(statement) is Mismatch.CONDITION
     )
     closest = max(named, default=Level.NONE)
-    return [*needed(layers, closest, must_allow=False), resource] if closest else []
+    return [*_needed(layers, closest, must_allow=False), layers.resource] if closest else []
 
 
-def needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
+def _needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
     """The layers that must allow: what the resource's policy grants decides which.
 
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
@@ -211,4 +198,5 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
     granting = [each.kind for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
         granting.append(layers.resource.kind)
-    return allowed(granting, action)
+    verb = "allows" if len(granting) == 1 else "allow"
+    return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"

@@ -1,62 +1,61 @@
 """Decisions for programs: a case in, what was decided and why out, both JSON values."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any, Final
+from json import JSONEncoder
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, ValidationError, convert, json
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import arn as arns
 from stslab.policy.authorize import Policies, authorize
 from stslab.policy.context import Request
 from stslab.policy.decision import Decision
-from stslab.policy.documents.document import NamedPolicy
-from stslab.policy.documents.parser import decode, json_problem, parse
+from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
 from stslab.policy.principal import Principal
 from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind
 
-_FIELDS: Final = frozenset(
-    {
-        "id",
-        "principal",
-        "principal_is_service_linked",
-        "action",
-        "resource",
-        "resource_account",
-        "context",
-        "identity_policies",
-        "resource_policy",
-        "permissions_boundaries",
-        "session_policies",
-        "service_control_policies",
-        "resource_control_policies",
-    }
-)
+_Text = Annotated[str, Meta(min_length=1)]
+_Documents = list[dict[str, Any] | str] | None
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")
 """What is left of bytes that are no UTF-8."""
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
 _FEDERATED_ACTIONS: Final = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
+_ACTION: Final = re.compile(r"[^:*?]+:[^:*?]+")
+
+
+class Case(Struct, forbid_unknown_fields=True):
+    """What is to be decided ("For programs" in docs/policy.md). Null is as what is not there.
+
+    ``principal`` is an ARN, ``anonymous``, a service's or an identity provider's name. A policy
+    is a JSON object, or its text. Control policies are in lists, one for each level of the
+    organization.
+    """
+
+    principal: _Text
+    action: _Text
+    resource: _Text
+    id: Any = None
+    principal_is_service_linked: bool | None = None
+    resource_account: Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")] | None = None
+    context: dict[str, Any] | None = None
+    identity_policies: _Documents = None
+    resource_policy: dict[str, Any] | str | None = None
+    permissions_boundaries: _Documents = None
+    session_policies: _Documents = None
+    service_control_policies: list[_Documents] | None = None
+    resource_control_policies: list[_Documents] | None = None
 
 
 def decide(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Decide one case: ``{id, decision, reason, layers}``, or ``{id, error}``.
-
-    The case has ``principal`` (an ARN, ``anonymous``, a service's or an identity provider's
-    name), ``action`` and ``resource``, and may have ``id``, ``principal_is_service_linked``,
-    ``resource_account``, ``context`` ({key: value or list}), ``identity_policies``,
-    ``resource_policy``, ``permissions_boundaries``, ``session_policies``, and
-    ``service_control_policies`` and ``resource_control_policies``, lists of policies for each
-    level of the organization. A policy is a JSON object, or its text.
-    """
-    identifier = None
+    """Decide one case: ``{id, decision, reason, layers}``, or ``{id, error}``."""
     try:
-        identifier = _object(case).get("id")
-        return {"id": identifier, **decision(case).as_dict()}
+        return {"id": _id(case), **decision(case).as_dict()}
     except PolicyError as error:
-        return {"id": identifier, "error": _sentence(error)}
+        return {"id": _id(case), "error": _sentence(error)}
 
 
 def decision(case: Mapping[str, Any]) -> Decision:
@@ -65,10 +64,24 @@ def decision(case: Mapping[str, Any]) -> Decision:
     Raises:
         PolicyError: the case, or a policy in it, can't be read.
     """
-    if not case.keys() <= _FIELDS:
-        unknown = min(case.keys() - _FIELDS, key=str)
-        raise PolicyError(f"A case has no field {unknown!r}.")
-    return authorize(_request(case), _policies(case))
+    asked = read_case(case)
+    return authorize(request(asked), _policies(asked))
+
+
+def read_case(case: Mapping[str, Any]) -> Case:
+    """A case whose fields are of their types.
+
+    Raises:
+        PolicyError: one is not.
+    """
+    try:
+        return convert(case, Case)
+    except ValidationError as error:
+        raise PolicyError("The case can't be read.", f"{error}.") from error
+
+
+def _id(case: object) -> object:
+    return case.get("id") if isinstance(case, dict) else None
 
 
 def decide_lines(
@@ -91,18 +104,17 @@ def decide_chunk(first: int, lines: Sequence[str], decisions_only: bool) -> tupl
 
 
 def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, bool]:
-    identifier = None
+    case: Any = None
     try:
-        case = _object(_json(line))
-        identifier = case.get("id")
+        case = _json(line)
         decided = decision(case)
         told = {"decision": decided.outcome} if decisions_only else decided.as_dict()
-        return json_text({"id": identifier, **told}), True
+        return json_text({"id": _id(case), **told}), True
     except PolicyError as error:
         problem = _sentence(error)
     except (ValueError, RecursionError) as error:
         problem = f"Line {number} is no JSON: {json_problem(line, error)}."
-    return json_text({"id": identifier, "error": problem}), False
+    return json_text({"id": _id(case), "error": problem}), False
 
 
 def _json(line: str) -> Any:
@@ -115,30 +127,17 @@ def _json(line: str) -> Any:
         raise PolicyError("Syntax errors in the case.", error.hint) from error
 
 
-_ascii: Final = json.JSONEncoder(separators=(",", ":")).encode
+_ascii: Final = JSONEncoder(separators=(",", ":")).encode
+_quickly: Final = json.Encoder().encode
 
 
 def json_text(value: object) -> str:
     """A JSON value in one line of ASCII."""
     try:
-        written = _encoder()(value)
+        written = _quickly(value)
     except (UnicodeEncodeError, OverflowError):  # a surrogate without its pair; a very long number
         return _ascii(value)
     return written.decode() if written.isascii() else _ascii(value)
-
-
-@cache
-def _encoder() -> Callable[[object], bytes]:
-    """The one that takes a fifth of the time of Python's own."""
-    import msgspec
-
-    return msgspec.json.Encoder().encode
-
-
-def _object(case: object) -> Mapping[str, Any]:
-    if not isinstance(case, dict):
-        raise PolicyError("A case is a JSON object.")
-    return case
 
 
 def _sentence(error: PolicyError) -> str:
@@ -149,41 +148,30 @@ def _sentence(error: PolicyError) -> str:
     return f"{error.message}{stop} {error.hint}"
 
 
-def _text(case: Mapping[str, Any], field: str) -> str:
-    value = case.get(field)
-    if not isinstance(value, str) or not value:
-        problem = "has no" if value is None else "has an unusable"
-        raise PolicyError(f"The case {problem} {field!r}: it is a text.")
-    return value
+def request(case: Case) -> Request:
+    """What a case asks.
 
-
-def _request(case: Mapping[str, Any]) -> Request:
-    action = _text(case, "action")
-    federated = _is_federated(action)
-    account = case.get("resource_account")
-    if account is not None and not (isinstance(account, str) and arns.ACCOUNT.fullmatch(account)):
-        raise PolicyError("The case's 'resource_account' is a text of 12 digits.")
-    linked = case.get("principal_is_service_linked")
-    if linked is None:
-        linked = False
-    elif not isinstance(linked, bool):
-        raise PolicyError("The case's 'principal_is_service_linked' is true or false.")
-    context, user_id = _context(case)
-    principal = read_principal(_text(case, "principal"), federated, linked, user_id)
-    resource = _text(case, "resource")
-    if resource != "*" and not resource.startswith("arn:"):
-        raise PolicyError("The case's 'resource' is an ARN, or * where there is none.")
-    return Request(principal, action, resource, context, account)
-
-
-def _is_federated(action: str) -> bool:
-    """Whether an identity provider vouches for who asks for the action, once it is readable."""
-    service, _, operation = action.partition(":")
-    if not service or not operation or ":" in operation:
-        raise PolicyError(f"The action {action!r} is not of the form service:Operation.")
-    if "*" in action or "?" in action:
-        raise PolicyError(f"The action {action!r} has wildcards: a request asks for one action.")
-    return action.lower() in _FEDERATED_ACTIONS
+    Raises:
+        PolicyError: no request can ask that.
+    """
+    if not _ACTION.fullmatch(case.action):
+        raise PolicyError(
+            f"{case.action!r} is not an action of the form service:Operation.",
+            "A request asks for one action, without wildcards, such as s3:GetObject.",
+        )
+    if case.resource != "*" and not case.resource.startswith("arn:"):
+        raise PolicyError(
+            f"{case.resource!r} is not an ARN.",
+            "A resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
+        )
+    context = {key: _value(key, value) for key, value in (case.context or {}).items()}
+    # By what the context says is its unique id, policies may name the principal.
+    ids = (one for key, one in context.items() if key.lower() == "aws:userid")
+    user_id = next((one for one in ids if isinstance(one, str)), "")
+    federated = case.action.lower() in _FEDERATED_ACTIONS
+    linked = bool(case.principal_is_service_linked)
+    principal = read_principal(case.principal, federated, linked, user_id)
+    return Request(principal, case.action, case.resource, context, case.resource_account)
 
 
 def read_principal(
@@ -218,23 +206,10 @@ def _issuer(text: str) -> str:
     return text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
 
 
-def _context(case: Mapping[str, Any]) -> tuple[dict[str, str | list[str]], str]:
-    """The context; and what it says is the principal's unique id, by which policies may name it."""
-    given = case.get("context")
-    if given is None:
-        return {}, ""
-    if not isinstance(given, dict):
-        raise PolicyError("The case's 'context' is a JSON object of keys and values.")
-    context: dict[str, str | list[str]] = {}
-    user_id = ""
-    for key, value in given.items():
-        context[key] = found = value if isinstance(value, str) else _context_value(key, value)
-        if not user_id and key.lower() == "aws:userid" and isinstance(found, str):
-            user_id = found
-    return context, user_id
-
-
-def _context_value(key: str, value: object) -> str | list[str]:
+def _value(key: str, value: object) -> str | list[str]:
+    """What a key of the context holds: a text, number or Boolean, or a list of them."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
         return [_scalar(key, each) for each in value]
     return _scalar(key, value)
@@ -248,57 +223,31 @@ def _scalar(key: str, value: object) -> str:
     raise PolicyError(f"The context's key {key!r} has neither a text nor a list of texts.")
 
 
-def _policies(case: Mapping[str, Any]) -> Policies:
+def _policies(case: Case) -> Policies:
     """The policies; a list that is empty is none, as if it were not there."""
-    resource = case.get("resource_policy")
-    kind = kind_of_resource_policy(case["resource"])
+    resource, kind = case.resource_policy, kind_of_resource_policy(case.resource)
     return Policies(
-        _each_named(case, "identity_policies", PolicyKind.IDENTITY) or (),
-        None if resource is None else _named(resource, kind, 0),
-        _each_named(case, "permissions_boundaries", PolicyKind.BOUNDARY),
-        _each_named(case, "session_policies", PolicyKind.SESSION),
-        _levels(case, "service_control_policies", PolicyKind.SCP),
-        _levels(case, "resource_control_policies", PolicyKind.RCP),
+        _numbered(case.identity_policies, PolicyKind.IDENTITY),
+        None if resource is None else _named(str(kind), resource, kind),
+        _numbered(case.permissions_boundaries, PolicyKind.BOUNDARY) or None,
+        _numbered(case.session_policies, PolicyKind.SESSION) or None,
+        [_numbered(each, PolicyKind.SCP) for each in case.service_control_policies or ()],
+        [_numbered(each, PolicyKind.RCP) for each in case.resource_control_policies or ()],
     )
 
 
 def kind_of_resource_policy(resource: str) -> PolicyKind:
-    """A role has one resource-based policy, its trust policy ("IAM role trust policies")."""
+    """A role has its trust policy ("IAM role trust policies"), all else a policy of its own."""
     arn = arns.split(resource)
-    of_role = arn is not None and arn.service == "iam" and arn.resource.startswith("role/")
-    return PolicyKind.TRUST if of_role else PolicyKind.RESOURCE
+    return PolicyKind.TRUST if arn is not None and arn.is_role else PolicyKind.RESOURCE
 
 
-def _levels(
-    case: Mapping[str, Any], field: str, kind: PolicyKind
-) -> tuple[tuple[NamedPolicy, ...], ...]:
-    levels = case.get(field)
-    if levels is None:
-        return ()
-    if not isinstance(levels, list):
-        raise PolicyError(f"The case's {field!r} is a list, of lists of policies.")
-    if not all(isinstance(level, list) for level in levels):
-        raise PolicyError(f"Each level of the case's {field!r} is a list of policies.")
-    return tuple([_numbered(level, kind) for level in levels])
+def _numbered(documents: _Documents, kind: PolicyKind) -> tuple[NamedPolicy, ...]:
+    each = enumerate(documents or (), 1)
+    return tuple([_named(f"{kind} {number}", document, kind) for number, document in each])
 
 
-def _each_named(
-    case: Mapping[str, Any], field: str, kind: PolicyKind
-) -> tuple[NamedPolicy, ...] | None:
-    documents = case.get(field)
-    if documents is not None and not isinstance(documents, list):
-        raise PolicyError(f"The case's {field!r} is no list of policies.")
-    return _numbered(documents, kind) if documents else None
-
-
-def _numbered(documents: Sequence[object], kind: PolicyKind) -> tuple[NamedPolicy, ...]:
-    return tuple([_named(each, kind, number) for number, each in enumerate(documents, 1)])
-
-
-def _named(document: Any, kind: PolicyKind, number: int) -> NamedPolicy:
-    name = f"{kind} {number}" if number else str(kind)
-    if not isinstance(document, dict) and not isinstance(document, str):
-        raise PolicyError(f"The {name} is no JSON object.")
+def _named(name: str, document: dict[str, Any] | str, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(document, kind))
     except PolicyError as error:

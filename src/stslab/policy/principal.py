@@ -1,12 +1,12 @@
 """Who makes a request, and what of the request's context follows from that."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
 from stslab.errors import PolicyError
-from stslab.policy import arn as arns
 
 
 class PrincipalKind(StrEnum):
@@ -22,11 +22,18 @@ class PrincipalKind(StrEnum):
     ANONYMOUS = "Anonymous"
 
 
-_ACCOUNTLESS: Final = frozenset(
-    {PrincipalKind.SERVICE, PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS}
+_ACCOUNTLESS: Final = (PrincipalKind.SERVICE, PrincipalKind.PROVIDER, PrincipalKind.ANONYMOUS)
+_FORMS: Final = tuple(
+    (re.compile(f"arn:[^:]*:{form}", re.DOTALL), kind)
+    for form, kind in {
+        r"iam::(\d{12}):root": PrincipalKind.ROOT,
+        r"iam::(\d{12}):user/(?:.*/)?([^/]+)": PrincipalKind.USER,
+        r"iam::(\d{12}):role/(?:.*/)?([^/]+)": PrincipalKind.ROLE,
+        r"sts::(\d{12}):assumed-role/([^/]+)/[^/]+": PrincipalKind.SESSION,
+        r"sts::(\d{12}):federated-user/([^/]+).*": PrincipalKind.FEDERATED_USER,
+    }.items()
 )
-_SERVICE_LINKED_PATH: Final = "role/aws-service-role/"
-_SESSION_PARTS: Final = 3  # assumed-role/ROLE/SESSION
+"""The ARNs of principals that have one: the account, and the name if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,10 @@ class Principal:
 
     def __post_init__(self) -> None:
         """What follows is told once: principals are asked for it with every request."""
-        object.__setattr__(self, "context", derived_context(self))
+        object.__setattr__(self, "context", _derived(self))
         object.__setattr__(self, "member", self.kind not in _ACCOUNTLESS)
-        object.__setattr__(self, "unlimited", _is_unlimited(self))
+        by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
+        object.__setattr__(self, "unlimited", by_root or self.kind is PrincipalKind.ROOT)
 
     @classmethod
     def from_arn(
@@ -77,10 +85,19 @@ class Principal:
         Raises:
             PolicyError: ``arn`` names no principal.
         """
-        kind, account, name, role = _read(arn)
-        issuer = issuer or role
-        linked = service_linked or f":{_SERVICE_LINKED_PATH}" in (issuer or arn)
-        return cls(kind, arn, account, name, issuer, user_id, canonical_id, linked)
+        for form, kind in _FORMS:
+            if found := form.fullmatch(arn):
+                account, name = (*found.groups(), "")[:2]
+                if kind is PrincipalKind.SESSION and not issuer:
+                    partition = arn.split(":", 2)[1]
+                    issuer = f"arn:{partition}:iam::{account}:role/{name}"
+                linked = service_linked or ":role/aws-service-role/" in (issuer or arn)
+                return cls(kind, arn, account, name, issuer, user_id, canonical_id, linked)
+        raise PolicyError(
+            f"{arn!r} is not the ARN of a principal.",
+            "Give a user, role, assumed-role session, federated user or account root, "
+            "such as arn:aws:iam::111122223333:user/alice.",
+        )
 
     @classmethod
     def anonymous(cls) -> Self:
@@ -102,54 +119,7 @@ class Principal:
         return cls(PrincipalKind.PROVIDER, provider, account)
 
 
-def _is_unlimited(principal: Principal) -> bool:
-    federated = principal.kind is PrincipalKind.FEDERATED_USER
-    by_root = federated and principal.issuer.endswith(":root")
-    return by_root or principal.kind is PrincipalKind.ROOT
-
-
-def _read(text: str) -> tuple[PrincipalKind, str, str, str]:
-    """Kind, account, name and issuing role of the principal with this ARN."""
-    arn = arns.split(text)
-    if arn and not arn.region and arns.ACCOUNT.fullmatch(arn.account):
-        if arn.service == "iam":
-            return _read_iam(text, arn)
-        if arn.service == "sts":
-            return _read_sts(text, arn)
-    raise _unreadable(text)
-
-
-def _read_iam(text: str, arn: arns.Arn) -> tuple[PrincipalKind, str, str, str]:
-    if arn.resource == "root":
-        return PrincipalKind.ROOT, arn.account, "", ""
-    kind, _, path = arn.resource.partition("/")
-    name = path.rpartition("/")[2]
-    if name and kind == "user":
-        return PrincipalKind.USER, arn.account, name, ""
-    if name and kind == "role":
-        return PrincipalKind.ROLE, arn.account, name, ""
-    raise _unreadable(text)
-
-
-def _read_sts(text: str, arn: arns.Arn) -> tuple[PrincipalKind, str, str, str]:
-    parts = arn.resource.split("/")
-    if parts[0] == "assumed-role" and len(parts) == _SESSION_PARTS and all(parts):
-        role = f"arn:{arn.partition}:iam::{arn.account}:role/{parts[1]}"
-        return PrincipalKind.SESSION, arn.account, parts[1], role
-    if parts[0] == "federated-user" and len(parts) > 1 and parts[1]:
-        return PrincipalKind.FEDERATED_USER, arn.account, parts[1], ""
-    raise _unreadable(text)
-
-
-def _unreadable(text: str) -> PolicyError:
-    return PolicyError(
-        f"{text!r} is not the ARN of a principal.",
-        "Give a user, role, assumed-role session, federated user or account root, "
-        "such as arn:aws:iam::111122223333:user/alice.",
-    )
-
-
-def derived_context(principal: Principal) -> Mapping[str, str]:
+def _derived(principal: Principal) -> Mapping[str, str]:
     """The condition keys that follow from the principal, by lower-case name.
 
     "AWS global condition context keys" says which requests have which; "IAM policy elements:
@@ -161,33 +131,31 @@ def derived_context(principal: Principal) -> Mapping[str, str]:
         "aws:principalarn": principal.arn,
         "aws:principalisawsservice": "false",
         "aws:userid": principal.user_id,
+        **_PARTICULAR[principal.kind](principal),
     }
-    context.update(_particular(principal))
     return {key: value for key, value in context.items() if value}
 
 
-def _particular(principal: Principal) -> Mapping[str, str]:
-    """What the kind of the principal adds, or with an empty text takes away."""
-    service = dict.fromkeys(("aws:principaltype", "aws:principalarn"), "")
-    particular = {
-        PrincipalKind.USER: {"aws:username": principal.name},
-        PrincipalKind.ROLE: {"aws:principaltype": PrincipalKind.SESSION.value},
-        PrincipalKind.SESSION: {"aws:principalarn": principal.issuer},
-        PrincipalKind.FEDERATED_USER: {
-            "aws:userid": principal.user_id or f"{principal.account}:{principal.name}"
-        },
-        PrincipalKind.ROOT: {"aws:userid": principal.account},
-        PrincipalKind.SERVICE: {
-            **service,
-            "aws:principalisawsservice": "true",
-            "aws:principalservicename": principal.arn,
-        },
-        PrincipalKind.PROVIDER: service,
-        PrincipalKind.ANONYMOUS: {
-            "aws:principalaccount": "anonymous",
-            "aws:userid": "anonymous",
-            "aws:principalarn": "",
-            "aws:principalisawsservice": "",
-        },
-    }
-    return particular[principal.kind]
+_NAMELESS: Final = {"aws:principaltype": "", "aws:principalarn": ""}
+_PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str]]]] = {
+    PrincipalKind.USER: lambda it: {"aws:username": it.name},
+    PrincipalKind.ROLE: lambda _: {"aws:principaltype": PrincipalKind.SESSION.value},
+    PrincipalKind.SESSION: lambda it: {"aws:principalarn": it.issuer},
+    PrincipalKind.FEDERATED_USER: lambda it: {
+        "aws:userid": it.user_id or f"{it.account}:{it.name}"
+    },
+    PrincipalKind.ROOT: lambda it: {"aws:userid": it.account},
+    PrincipalKind.SERVICE: lambda it: {
+        **_NAMELESS,
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": it.arn,
+    },
+    PrincipalKind.PROVIDER: lambda _: _NAMELESS,
+    PrincipalKind.ANONYMOUS: lambda _: {
+        "aws:principalaccount": "anonymous",
+        "aws:userid": "anonymous",
+        "aws:principalarn": "",
+        "aws:principalisawsservice": "",
+    },
+}
+"""What the kind of the principal adds, or with an empty text takes away."""

@@ -33,56 +33,27 @@ _SERVICES_WITH_RCPS: Final = """
 """
 _RESOURCE_CONTROLLED: Final = frozenset(_SERVICES_WITH_RCPS.split())
 
-_RESERVED: Final = (
+_RESERVED: Final = {
     # "Managed policies and inline policies": only AWS changes the policies that it manages.
-    (
-        re.compile(r"arn:[^:]+:iam::aws:policy/.*"),
-        frozenset(
-            {
-                "iam:createpolicy",
-                "iam:createpolicyversion",
-                "iam:deletepolicy",
-                "iam:deletepolicyversion",
-                "iam:setdefaultpolicyversion",
-                "iam:tagpolicy",
-                "iam:untagpolicy",
-            }
-        ),
-    ),
+    r"arn:[^:]+:iam::aws:policy/.*": """
+        iam:createpolicy iam:createpolicyversion iam:deletepolicy iam:deletepolicyversion
+        iam:setdefaultpolicyversion iam:tagpolicy iam:untagpolicy
+    """,
     # "IAM Identity Center", "Roles that IAM Identity Center creates": they can't be changed.
-    (
-        re.compile(r"arn:[^:]+:iam::[^:]*:role/aws-reserved/.*"),
-        frozenset(
-            {
-                "iam:attachrolepolicy",
-                "iam:createrole",
-                "iam:createservicelinkedrole",
-                "iam:deleterole",
-                "iam:deleterolepermissionsboundary",
-                "iam:deleterolepolicy",
-                "iam:deleteservicelinkedrole",
-                "iam:detachrolepolicy",
-                "iam:passrole",
-                "iam:putrolepermissionsboundary",
-                "iam:putrolepolicy",
-                "iam:tagrole",
-                "iam:untagrole",
-                "iam:updateassumerolepolicy",
-                "iam:updaterole",
-                "iam:updateroledescription",
-            }
-        ),
-    ),
+    r"arn:[^:]+:iam::[^:]*:role/aws-reserved/.*": """
+        iam:attachrolepolicy iam:createrole iam:createservicelinkedrole iam:deleterole
+        iam:deleterolepermissionsboundary iam:deleterolepolicy iam:deleteservicelinkedrole
+        iam:detachrolepolicy iam:passrole iam:putrolepermissionsboundary iam:putrolepolicy
+        iam:tagrole iam:untagrole iam:updateassumerolepolicy iam:updaterole
+        iam:updateroledescription
+    """,
     # "CreateAlias", AWS KMS API reference: the prefix alias/aws/ is reserved for AWS.
-    (
-        re.compile(r"arn:[^:]+:kms:[^:]*:[^:]*:alias/aws/.*"),
-        frozenset({"kms:createalias", "kms:deletealias", "kms:updatealias"}),
-    ),
-)
-
-
+    r"arn:[^:]+:kms:[^:]*:[^:]*:alias/aws/.*": "kms:createalias kms:deletealias kms:updatealias",
+}
 _RESERVED_BY_ACTION: Final = {
-    action: resource for resource, actions in _RESERVED for action in actions
+    action: re.compile(resource)
+    for resource, actions in _RESERVED.items()
+    for action in actions.split()
 }
 
 
@@ -94,10 +65,8 @@ def needs_no_permission(question: Question) -> bool:
 
 def is_trust(question: Question) -> bool:
     """Whether the resource is a role, and its resource-based policy the role's trust policy."""
-    if not question.action.startswith("sts:"):
-        return False
     arn = question.arn
-    return arn is not None and arn.service == "iam" and arn.resource.startswith("role/")
+    return arn is not None and arn.is_role and question.action.startswith("sts:")
 
 
 def resource_policy_must_allow(question: Question) -> bool:
@@ -106,9 +75,8 @@ def resource_policy_must_allow(question: Question) -> bool:
     "Policy evaluation logic": role trust policies and KMS key policies are the exceptions.
     """
     arn = question.arn
-    if arn is not None and arn.service == "kms":
-        return arn.resource.startswith("key/")
-    return is_trust(question)
+    is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
+    return is_key or is_trust(question)
 
 
 def root_overrides(question: Question) -> bool:
@@ -121,47 +89,36 @@ def exempt_from_resource_control(question: Question) -> bool:
     """What resource control policies can't restrict ("Resource control policies (RCPs)").
 
     Actions without a resource are not among "Resources and entities not restricted by RCPs", and
-    "Resource control policy examples" denies such as sts:GetAccessKeyInfo.
+    "Resource control policy examples" denies such as sts:GetAccessKeyInfo. They have no part in
+    a service-linked role's trust policy, by which its service has it.
     """
-    service = question.action.partition(":")[0]
+    principal, arn = question.request.principal, question.arn
     return (
-        question.request.principal.service_linked
-        or service not in _RESOURCE_CONTROLLED
+        principal.service_linked
+        or question.action.partition(":")[0] not in _RESOURCE_CONTROLLED
         or question.action == "kms:retiregrant"
-        or _assumes_service_linked_role(question)
-    )
-
-
-def _assumes_service_linked_role(question: Question) -> bool:
-    """RCPs have no part in a service-linked role's trust policy, by which its service has it."""
-    arn = question.arn
-    return (
-        question.request.principal.kind is PrincipalKind.SERVICE
-        and is_trust(question)
-        and arn is not None
-        and arn.resource.startswith("role/aws-service-role/")
+        or (
+            principal.kind is PrincipalKind.SERVICE
+            and is_trust(question)
+            and arn is not None
+            and arn.resource.startswith("role/aws-service-role/")
+        )
     )
 
 
 def forbidden(question: Question) -> str:
     """Why AWS refuses what every policy allows, or ``""``."""
-    request = question.request
-    if question.action == "sts:assumerole" and request.principal.kind is PrincipalKind.ROOT:
+    request, arn = question.request, question.arn
+    principal = request.principal
+    if question.action == "sts:assumerole" and principal.kind is PrincipalKind.ROOT:
         # "AssumeRole", AWS STS API reference.
         return "roles may not be assumed by root accounts"
-    if _other_partition(question):
+    if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
-        return f"{request.resource} is in another partition than {request.principal.arn}"
+        return f"{request.resource} is in another partition than {principal.arn}"
     reserved = _RESERVED_BY_ACTION.get(question.action)
-    if reserved is not None and reserved.fullmatch(request.resource):
-        return f"{request.resource} is managed by AWS"
-    return ""
-
-
-def _other_partition(question: Question) -> bool:
-    principal, arn = question.request.principal, question.arn
     return (
-        arn is not None
-        and principal.member
-        and not principal.arn.startswith(f"arn:{arn.partition}:")
+        f"{request.resource} is managed by AWS"
+        if reserved and reserved.fullmatch(request.resource)
+        else ""
     )

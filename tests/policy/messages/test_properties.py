@@ -9,7 +9,7 @@ from tests.policy import strategies as made
 from tests.policy.messages.test_messages import MESSAGES
 
 from stslab.policy import Outcome, authorize
-from stslab.policy.gates import refusal
+from stslab.policy.decision import refusal
 from stslab.policy.messages import advise, read
 from stslab.render.message import as_json
 

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import signal
 import stat
 import sys
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
         NamedPolicy,
         Policies,
         PolicyKind,
-        Principal,
         Request,
     )
 
@@ -32,8 +30,6 @@ _CHUNK = 256  # lines that a worker decides at once
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
-_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9-]+")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 @click.command("simulate")
@@ -206,65 +202,41 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 
 def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
-    from stslab.policy import Request, authorize
-    from stslab.policy.cases import read_principal
+    from stslab.policy import authorize
+    from stslab.policy.cases import read_case, request
 
     for name in ("principal", "action"):
         if not asked[name]:
             raise UsageError(f"Say --{name}, or give --cases.")
-    action = asked["action"]
-    principal = read_principal(
-        asked["principal"],
-        federated=action.lower().startswith("sts:assumerolewith"),
-        service_linked=asked["service_linked"],
-    )
-    request = Request(
-        principal, action, asked["resource"], _context(asked["context"]), asked["resource_account"]
-    )
-    _check_request(request, asked)
+    fields = ("principal", "action", "resource", "resource_account")
+    case = {name: asked[name] for name in fields} | {"context": _context(asked["context"])}
+    case["principal_is_service_linked"] = asked["service_linked"]
+    asks = request(read_case(case))
+    _check_policies(asks, asked)
     policies = _policies(asked)
-    return authorize(request, policies), policies
+    return authorize(asks, policies), policies
 
 
-def _check_request(request: "Request", asked: Mapping[str, Any]) -> None:
-    """Refuse what no request can ask."""
-    if not _ACTION.fullmatch(request.action):
-        raise UsageError(
-            f"{request.action!r} is not an action: --action is of the form service:Operation.",
-            "A request asks for one action, without wildcards, such as s3:GetObject.",
-        )
-    if request.resource != "*" and not request.resource.startswith("arn:"):
-        raise UsageError(
-            f"{request.resource!r} is not an ARN.",
-            "--resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
-        )
-    account = request.resource_account
-    if account is not None and not _ACCOUNT.fullmatch(account):
-        raise UsageError(f"--resource-account {account!r} is not an account's id of 12 digits.")
+def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
+    """Refuse policies that would have no effect."""
+    from stslab.policy.cases import kind_of_resource_policy
+
+    principal = request.principal
+    is_role = kind_of_resource_policy(request.resource) == "role trust policy"
     if asked["trust"] and asked["resource_policy"]:
         raise UsageError("Give --trust or --resource-policy, not both: a role has its trust.")
-    if asked["trust"] and not _is_assumption(request):
+    if asked["trust"] and not (is_role and request.action.lower().startswith("sts:")):
         raise UsageError(
             "--trust is for an action of sts on a role.",
             "Give the role as --resource, such as arn:aws:iam::111122223333:role/lab; "
             "other resources have a --resource-policy.",
         )
-    _check_principal(request.principal, asked)
-
-
-def _check_principal(principal: "Principal", asked: Mapping[str, Any]) -> None:
-    """Refuse policies that such a principal can't have."""
     own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
     if own and not principal.member:
         flag = own[0].replace("_", "-")
         raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
     if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
         raise UsageError(f"--service-linked is for a role, and {asked['principal']} is not one.")
-
-
-def _is_assumption(request: "Request") -> bool:
-    on_role = ":iam::" in request.resource and ":role/" in request.resource
-    return on_role and request.action.lower().startswith("sts:")
 
 
 def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
@@ -279,54 +251,47 @@ def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
 
 def _policies(asked: dict[str, Any]) -> "Policies":
     from stslab.policy import Policies, PolicyKind
+    from stslab.policy.cases import kind_of_resource_policy
 
-    kind = PolicyKind.TRUST if asked["trust"] else PolicyKind.RESOURCE
-    resource = asked["trust"] or asked["resource_policy"]
+    def named(option: str, kind: PolicyKind) -> "list[NamedPolicy]":
+        return [_named(path, kind) for path in asked[option]]
+
+    shared = asked["trust"] or asked["resource_policy"]
     return Policies(
-        identity=_all_named(asked["policy"], PolicyKind.IDENTITY),
-        resource=_named(resource, kind) if resource else None,
-        boundaries=_all_named(asked["boundary"], PolicyKind.BOUNDARY) or None,
-        session=_all_named(asked["session_policy"], PolicyKind.SESSION) or None,
-        scps=[_level(each, PolicyKind.SCP) for each in asked["scp"]],
-        rcps=[_level(each, PolicyKind.RCP) for each in asked["rcp"]],
+        named("policy", PolicyKind.IDENTITY),
+        _named(shared, kind_of_resource_policy(asked["resource"])) if shared else None,
+        named("boundary", PolicyKind.BOUNDARY) or None,
+        named("session_policy", PolicyKind.SESSION) or None,
+        [_level(each, PolicyKind.SCP) for each in asked["scp"]],
+        [_level(each, PolicyKind.RCP) for each in asked["rcp"]],
     )
 
 
-def _all_named(paths: Sequence[Path], kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
-    return tuple(_named(path, kind) for path in paths)
-
-
-def _named(path: Path, kind: "PolicyKind", text: str | None = None) -> "NamedPolicy":
-    """The policy in the file, or in its ``text`` where that was read already."""
+def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
+    """The policy in the file."""
     from stslab.policy import NamedPolicy, parse
 
-    text = _text(path) if text is None else text
-    with _blaming(str(path)):
-        return NamedPolicy(_name(path), parse(text, kind))
+    name = "stdin" if str(path) == "-" else str(path)
+    with _blaming(name):
+        return NamedPolicy(name, parse(_text(path), kind))
 
 
-def _name(path: Path) -> str:
-    return "stdin" if str(path) == "-" else str(path)
-
-
-def _level(path: Path, kind: "PolicyKind") -> "tuple[NamedPolicy, ...]":
+def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
     """The policies of one level of the organization: one, or a JSON list of them."""
     from stslab.policy import NamedPolicy, parse
-    from stslab.policy.documents.parser import load
+    from stslab.policy.documents.document import load
 
-    text, name = _text(path), _name(path)
-    if not text.lstrip().startswith("["):
-        return (_named(path, kind, text),)
+    name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        documents = load(text)
+        documents = load(_text(path))
     found = []
-    for number, document in enumerate(documents, 1):
-        each = f"{name}, policy {number}"
+    for number, document in enumerate(documents if isinstance(documents, list) else [documents], 1):
+        each = f"{name}, policy {number}" if isinstance(documents, list) else name
         with _blaming(each):
             if not isinstance(document, dict):
                 raise MalformedPolicy("Syntax errors in policy.", "A policy is a JSON object.")
             found.append(NamedPolicy(each, parse(document, kind)))
-    return tuple(found)
+    return found
 
 
 def _text(path: Path) -> str:

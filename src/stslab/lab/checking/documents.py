@@ -10,8 +10,7 @@ from stslab.kinds.judge import resources_of
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.effects import Effect
 from stslab.policy import catalogue
-from stslab.policy.documents.document import Policy
-from stslab.policy.documents.parser import parse
+from stslab.policy.documents.document import Policy, parse
 from stslab.policy.documents.statement import Statement
 from stslab.policy.findings import findings as found_in
 from stslab.policy.vocabulary import PolicyKind

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
-from stslab.policy.context import Context, Value
+from stslab.policy.context import Context
 from stslab.policy.patterns.glob import glob
 from stslab.policy.remembered import remembered
 
@@ -78,54 +78,31 @@ class Condition:
         multivalued condition keys" say what several values mean, on either side.
         """
         value = context.get(self._key, self.key)
-        if self._null:
-            return self._holds_null(value)
-        if value is None:
-            return self._holds_absent()
-        if self.test.quantifier is Quantifier.NONE:
-            return self._holds_single(value, context)
-        return self._holds_set(value, context)
-
-    def _holds_null(self, value: Value | None) -> bool:
-        """With a set operator it asks nothing: ForAllValues is true, and ForAnyValue false.
-
-        "IAM Access Analyzer policy check reference", "Error: Null with qualifier".
-        """
-        if self.test.quantifier is not Quantifier.NONE:
-            return self.test.quantifier is Quantifier.ALL
-        return ("true" if value is None else "false") in map(str.lower, self.values)
-
-    def _holds_absent(self) -> bool:
         test = self.test
-        if test.if_exists or test.quantifier is Quantifier.ALL:
-            return True
-        return test.operator.negated and test.quantifier is Quantifier.NONE
-
-    def _holds_single(self, value: Value, context: Context) -> bool:
-        """Several values need a set operator: without one they match nothing."""
-        if isinstance(value, str):
-            return self._compare(value, context)
-        return len(value) == 1 and self._compare(value[0], context)
-
-    def _holds_set(self, value: Value, context: Context) -> bool:
-        """A set of empty texts only is a null data set: true for all, false for any."""
+        every, single = test.quantifier is Quantifier.ALL, test.quantifier is Quantifier.NONE
+        if self._null:
+            # "IAM Access Analyzer policy check reference", "Error: Null with qualifier": with a
+            # set operator it asks nothing, and is true for all, false for any.
+            if not single:
+                return every
+            return ("true" if value is None else "false") in map(str.lower, self.values)
+        if value is None:
+            return test.if_exists or every or (test.operator.negated and single)
         values = (value,) if isinstance(value, str) else value
-        every = self.test.quantifier is Quantifier.ALL
-        if not any(values):
+        if single:  # several values need a set operator: without one they match nothing
+            return len(values) == 1 and self._compare(values[0], context)
+        if not any(values):  # empty texts only: a null data set
             return every
         return (all if every else any)(self._compare(each, context) for each in values)
 
     def _compare(self, value: str, context: Context) -> bool:
         """Several values of the policy: any of them, or none of them where negated."""
-        if not self.test.operator.negated:
-            return any(
-                compare is not None and compare(value, context) is True
-                for compare in self._comparisons
-            )
-        return all(
-            compare is not None and compare(value, context) is False
+        negated = self.test.operator.negated
+        found = (
+            compare is not None and compare(value, context) is (not negated)
             for compare in self._comparisons
         )
+        return (all if negated else any)(found)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -138,26 +115,19 @@ class Condition:
             if comparison is None
         )
 
-    def found(self, context: Context) -> Value | None:
-        """What the request has for the key."""
-        return context.get(self._key, self.key)
-
-    def wanted(self, context: Context) -> list[str]:
-        """The policy's values, with the values of their variables."""
-        if not self.variables:
-            return list(self.values)
-        return [glob(value).shown(context.single) for value in self.values]
-
     def explain(self, context: Context) -> dict[str, Any]:
         """What was compared: ``{operator, key, wanted: [...], found, holds}``.
 
         ``found`` is None where the request has no such key. Variables have their values.
         """
-        found = self.found(context)
+        found = context.get(self._key, self.key)
+        wanted = list(self.values)
+        if self.variables:
+            wanted = [glob(value).shown(context.single) for value in self.values]
         return {
             "operator": self.test.written,
             "key": self.key,
-            "wanted": self.wanted(context),
+            "wanted": wanted,
             "found": list(found) if isinstance(found, tuple) else found,
             "holds": self.holds(context),
         }

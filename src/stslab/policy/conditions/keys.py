@@ -29,15 +29,10 @@ _UNLISTED: Final = ("aws:SourceOwner", "aws:PrincipalOrgMasterAccountId", "lakef
 
 _MULTIVALUED: Final = "ArrayOf"
 _GLOBAL_MULTIVALUED: Final = frozenset(
-    {
-        "aws:calledvia",
-        "aws:principalorgpaths",
-        "aws:principalservicenameslist",
-        "aws:resourceorgpaths",
-        "aws:sourceorgpaths",
-        "aws:tagkeys",
-        "aws:vpceorgpaths",
-    }
+    """
+    aws:calledvia aws:principalorgpaths aws:principalservicenameslist aws:resourceorgpaths
+    aws:sourceorgpaths aws:tagkeys aws:vpceorgpaths
+    """.split()
 )
 _CHOSEN: Final = ("${", "<", "tag-key")
 """How the part of a name begins that anybody chooses: ``ec2:ResourceTag/${TagKey}``."""

@@ -8,7 +8,7 @@ import base64
 import ipaddress
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -100,13 +100,6 @@ def moment(text: str) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
 def _within(value: str, _variables: bool) -> Comparison | None:
     """An address without a prefix is a network of one ("IP address condition operators")."""
     try:
@@ -115,8 +108,10 @@ def _within(value: str, _variables: bool) -> Comparison | None:
         return None
 
     def comparison(found: str, _context: Context) -> bool | None:
-        address = _address(found)
-        return None if address is None else address in network
+        try:
+            return ipaddress.ip_address(found) in network
+        except ValueError:
+            return None
 
     return comparison
 
@@ -177,37 +172,41 @@ def _unread(_value: str, _variables: bool) -> None:
     """``Null`` compares nothing: it looks whether there is a value."""
 
 
-_OPERATORS: Final = (
+_ORDERS: Final = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+}
+_POSITIVE: Final = (
     Operator("StringEquals", _text, "text", variables=True),
-    Operator("StringNotEquals", _text, "text", negated=True, variables=True),
     Operator("StringEqualsIgnoreCase", _text_ignoring_case, "text", variables=True),
-    Operator(
-        "StringNotEqualsIgnoreCase", _text_ignoring_case, "text", negated=True, variables=True
-    ),
     Operator("StringLike", _pattern, "text", variables=True),
-    Operator("StringNotLike", _pattern, "text", negated=True, variables=True),
-    Operator("NumericEquals", _ordered(number, operator.eq), "a number"),
-    Operator("NumericNotEquals", _ordered(number, operator.eq), "a number", negated=True),
-    Operator("NumericLessThan", _ordered(number, operator.lt), "a number"),
-    Operator("NumericLessThanEquals", _ordered(number, operator.le), "a number"),
-    Operator("NumericGreaterThan", _ordered(number, operator.gt), "a number"),
-    Operator("NumericGreaterThanEquals", _ordered(number, operator.ge), "a number"),
-    Operator("DateEquals", _ordered(moment, operator.eq), "a date"),
-    Operator("DateNotEquals", _ordered(moment, operator.eq), "a date", negated=True),
-    Operator("DateLessThan", _ordered(moment, operator.lt), "a date"),
-    Operator("DateLessThanEquals", _ordered(moment, operator.le), "a date"),
-    Operator("DateGreaterThan", _ordered(moment, operator.gt), "a date"),
-    Operator("DateGreaterThanEquals", _ordered(moment, operator.ge), "a date"),
+    *(Operator(f"Numeric{how}", _ordered(number, by), "a number") for how, by in _ORDERS.items()),
+    *(Operator(f"Date{how}", _ordered(moment, by), "a date") for how, by in _ORDERS.items()),
     Operator("Bool", _boolean, "true or false", variables=True),
     Operator("BinaryEquals", _binary, "base-64 text"),
     Operator("IpAddress", _within, "an IP address or a CIDR range"),
-    Operator("NotIpAddress", _within, "an IP address or a CIDR range", negated=True),
     Operator("ArnEquals", _arn, "an ARN", variables=True),
     Operator("ArnLike", _arn, "an ARN", variables=True),
-    Operator("ArnNotEquals", _arn, "an ARN", negated=True, variables=True),
-    Operator("ArnNotLike", _arn, "an ARN", negated=True, variables=True),
     Operator("Null", _unread, "true or false"),
 )
+_NEGATED: Final = {
+    "StringEquals": "StringNotEquals",
+    "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
+    "StringLike": "StringNotLike",
+    "NumericEquals": "NumericNotEquals",
+    "DateEquals": "DateNotEquals",
+    "IpAddress": "NotIpAddress",
+    "ArnEquals": "ArnNotEquals",
+    "ArnLike": "ArnNotLike",
+}
 
-OPERATORS: Final[Mapping[str, Operator]] = {row.name.lower(): row for row in _OPERATORS}
+OPERATORS: Final[Mapping[str, Operator]] = {
+    each.name.lower(): each
+    for row in _POSITIVE
+    for each in (row, replace(row, name=_NEGATED.get(row.name, ""), negated=True))
+    if each.name
+}
 """The operators by lower-case name."""

@@ -1,7 +1,8 @@
 """What the elements of a statement hold, and what IAM refuses in them.
 
 "IAM JSON policy elements reference"; the messages are IAM's ("Troubleshoot IAM policies").
-A hint tells the place within the statement; whoever reads the statement puts its own before it.
+Each function raises MalformedPolicy for what IAM would refuse; the hint tells the place within
+the statement, before which whoever reads the statement puts its own.
 
 Policies repeat each other's actions, which are read once.
 """
@@ -43,9 +44,6 @@ def action(name: str, value: object, kind: PolicyKind) -> Element:
     """The element ``name``, ``Action`` or ``NotAction``; its patterns are in lower case.
 
     Actions are compared so ("IAM JSON policy elements: Action").
-
-    Raises:
-        MalformedPolicy: it holds no actions, or what is none.
     """
     actions = texts(value, name)
     if not actions:
@@ -54,23 +52,18 @@ def action(name: str, value: object, kind: PolicyKind) -> Element:
 
 
 @remembered(512, 2048)
-def _action(together: str, number: int, name: str, kind: PolicyKind) -> Element:
+def _action(together: str, number: int, element: str, kind: PolicyKind) -> Element:
     lower = together.lower().split(_BETWEEN)
     if not _ACTIONS.fullmatch(together) or len(lower) != number:
         wrong = next((each for each in together.split(_BETWEEN) if not _ACTION.fullmatch(each)), "")
-        raise MalformedPolicy(_problem_of_action(wrong), f": {wrong!r}")
+        vendor, colon, name = wrong.partition(":")
+        problem = f"Vendor {vendor} is not valid" if colon else _NO_VENDOR
+        if ":" in name:
+            problem = "Actions/Condition can contain only one colon."
+        raise MalformedPolicy(problem, f": {wrong!r}")
     if kind is PolicyKind.TRUST and not all(each.startswith("sts:") for each in lower):
         raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
-    return Element(name, lower, variables=False, arn=False)
-
-
-def _problem_of_action(action: str) -> str:
-    vendor, colon, name = action.partition(":")
-    if not colon:
-        return _NO_VENDOR
-    if ":" in name:
-        return "Actions/Condition can contain only one colon."
-    return f"Vendor {vendor} is not valid"
+    return Element(element, lower, variables=False, arn=False)
 
 
 def texts(value: object, name: str) -> list[str]:
@@ -95,12 +88,8 @@ def _joined(values: list[Any], name: str) -> str:
         raise MalformedPolicy(SYNTAX, f": {name} has {wrong!r}, which is no text.") from None
 
 
-def resources(name: str, value: object, kind: PolicyKind) -> Sequence[str]:
-    """The patterns of the element ``name``, ``Resource`` or ``NotResource``.
-
-    Raises:
-        MalformedPolicy: it holds none, or what is no ARN.
-    """
+def resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
+    """The patterns of the element ``name``, ``Resource`` or ``NotResource``."""
     found = texts(value, name)
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
@@ -132,11 +121,7 @@ def _refuse_arn(text: str, kind: PolicyKind) -> None:
 
 
 def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
-    """The element ``name``, ``Principal`` or ``NotPrincipal``.
-
-    Raises:
-        MalformedPolicy: it names what can't be a principal of this kind of policy.
-    """
+    """The element ``name``, ``Principal`` or ``NotPrincipal``."""
     if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
         raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy is '*'.")
     if value == "*":
@@ -164,11 +149,7 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
 
 
 def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
-    """(operator, key, values) of each test in the ``Condition`` element.
-
-    Raises:
-        MalformedPolicy: it is no condition, or an operator or a key is none.
-    """
+    """(operator, key, values) of each test in the ``Condition`` element."""
     if not isinstance(element, dict):
         raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
     found = []

@@ -8,7 +8,7 @@ messages "Troubleshoot IAM policies". The message is IAM's; the hint says where.
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, NoReturn
+from typing import Final
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.documents import elements
@@ -18,24 +18,14 @@ from stslab.policy.vocabulary import LATEST, LEGACY, PolicyKind
 
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
 
-_POLICY_ELEMENTS: Final = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_ELEMENTS: Final = frozenset(
-    {
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    }
+_POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
+_STATEMENT_ELEMENTS: Final = set(
+    """
+    Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition
+    """.split()
 )
-_NAMELESS: Final = frozenset(
-    {PolicyKind.IDENTITY, PolicyKind.BOUNDARY, PolicyKind.SESSION, PolicyKind.SCP}
-)
-_WITH_ID: Final = frozenset({PolicyKind.RESOURCE, PolicyKind.TRUST})
+_OF_RESOURCES: Final = (PolicyKind.RESOURCE, PolicyKind.TRUST)
+_WITH_PRINCIPAL: Final = (*_OF_RESOURCES, PolicyKind.RCP)
 _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
@@ -80,22 +70,16 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
         raise MalformedPolicy(SYNTAX, f"A policy has no element {unknown!r}.")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
         raise MalformedPolicy(SYNTAX, f"Version is {LATEST!r} or {LEGACY!r}.")
-    if "Id" in document:
-        _check_id(document["Id"], kind)
+    if "Id" in document and kind not in _OF_RESOURCES:  # "Policy grammar notes"
+        raise MalformedPolicy(SYNTAX, f"A {kind} has no Id.")
+    if not isinstance(document.get("Id", ""), str):
+        raise MalformedPolicy(SYNTAX, "Id is a text.")
     statements = document.get("Statement")
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
         raise MalformedPolicy(SYNTAX, "Statement is a statement, or a list of one or more.")
     return statements
-
-
-def _check_id(value: object, kind: PolicyKind) -> None:
-    """Allowed in resource-based policies only ("Policy grammar notes")."""
-    if kind not in _WITH_ID:
-        raise MalformedPolicy(SYNTAX, f"A {kind} has no Id.")
-    if not isinstance(value, str):
-        raise MalformedPolicy(SYNTAX, "Id is a text.")
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
@@ -110,84 +94,14 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
 def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
     if not isinstance(source, dict):
         raise MalformedPolicy(SYNTAX, " is no JSON object.")
-    names = _names(tuple(source), kind)
+    principal, action, resource = _names(tuple(source), kind)
     effect = source.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
         raise MalformedPolicy(SYNTAX, f" {problem}: it is 'Allow' or 'Deny'.")
-    if effect == "Allow" and names.principal == "NotPrincipal":
+    if effect == "Allow" and principal == "NotPrincipal":
         raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
-    if "Sid" in source:
-        _check_sid(source["Sid"], kind)
-    resource = names.resource
-    return Statement(
-        index,
-        source,
-        principal=elements.principal(names.principal, source[names.principal], kind)
-        if names.principal
-        else None,
-        action=elements.action(names.action, source[names.action], kind),
-        resources=(resource, elements.resources(resource, source[resource], kind))
-        if resource
-        else None,
-        tests=elements.tests(source["Condition"]) if "Condition" in source else (),
-        variables=variables,
-    )
-
-
-class _Names(NamedTuple):
-    """Which element of each pair a statement has; ``""`` where it has, and needs, neither."""
-
-    principal: str
-    action: str
-    resource: str
-
-
-@lru_cache(maxsize=1024)
-def _names(given: tuple[str, ...], kind: PolicyKind) -> _Names:
-    """What can be told from the elements' names alone: most statements have the same."""
-    unknown = set(given) - _STATEMENT_ELEMENTS
-    if unknown:
-        raise MalformedPolicy(SYNTAX, f" has an unknown element {min(unknown, key=str)!r}.")
-    return _Names(
-        _principal_name(given, kind),
-        _either(given, "Action", "NotAction") or _missing("actions"),
-        _resource_name(given, kind),
-    )
-
-
-def _either(given: tuple[str, ...], name: str, negated: str) -> str:
-    """Which of the two elements the statement has, or ``""``."""
-    if name in given and negated in given:
-        raise MalformedPolicy(SYNTAX, f" has both {name} and {negated}.")
-    return name if name in given else negated if negated in given else ""
-
-
-def _missing(what: str) -> NoReturn:
-    raise MalformedPolicy(f"Policy statement must contain {what}.")
-
-
-def _principal_name(given: tuple[str, ...], kind: PolicyKind) -> str:
-    name = _either(given, "Principal", "NotPrincipal")
-    if kind in _NAMELESS and name:
-        raise MalformedPolicy("Policy document should not specify a principal.")
-    if kind not in _NAMELESS and not name:
-        raise MalformedPolicy("Missing required field Principal")
-    if name == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
-        raise MalformedPolicy("Has prohibited field NotPrincipal")
-    return name
-
-
-def _resource_name(given: tuple[str, ...], kind: PolicyKind) -> str:
-    """A trust policy has no Resource; other resource-based policies need none."""
-    name = _either(given, "Resource", "NotResource")
-    if kind is PolicyKind.TRUST and name:
-        raise MalformedPolicy(f"Has prohibited field {name}")
-    optional = kind in {PolicyKind.TRUST, PolicyKind.RESOURCE}
-    return name or ("" if optional else _missing("resources"))
-
-
-def _check_sid(sid: object, kind: PolicyKind) -> None:
+    sid = source.get("Sid", "")
     if not isinstance(sid, str):
         raise MalformedPolicy(SYNTAX, ": Sid is a text.")
     if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
@@ -195,3 +109,48 @@ def _check_sid(sid: object, kind: PolicyKind) -> None:
             f"The following Statement Ids are invalid: {sid}",
             ": A Sid has letters and digits only.",
         )
+    return Statement(
+        index,
+        source,
+        principal=elements.principal(principal, source[principal], kind) if principal else None,
+        action=elements.action(action, source[action], kind),
+        resources=(resource, elements.resources(source[resource], resource, kind))
+        if resource
+        else None,
+        tests=elements.tests(source["Condition"]) if "Condition" in source else (),
+        variables=variables,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
+    """Which element a statement has about principals, actions and resources; ``""`` for none.
+
+    That is told from the elements' names alone: most statements have the same.
+    """
+    unknown = set(given) - _STATEMENT_ELEMENTS
+    if unknown:
+        raise MalformedPolicy(SYNTAX, f" has an unknown element {min(unknown, key=str)!r}.")
+    principal, action, resource = (
+        _either(given, name, f"Not{name}") for name in ("Principal", "Action", "Resource")
+    )
+    if principal and kind not in _WITH_PRINCIPAL:
+        raise MalformedPolicy("Policy document should not specify a principal.")
+    if not principal and kind in _WITH_PRINCIPAL:
+        raise MalformedPolicy("Missing required field Principal")
+    if principal == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
+        raise MalformedPolicy("Has prohibited field NotPrincipal")
+    if not action:
+        raise MalformedPolicy("Policy statement must contain actions.")
+    if resource and kind is PolicyKind.TRUST:
+        raise MalformedPolicy(f"Has prohibited field {resource}")
+    if not resource and kind not in _OF_RESOURCES:
+        raise MalformedPolicy("Policy statement must contain resources.")
+    return principal, action, resource
+
+
+def _either(given: tuple[str, ...], name: str, negated: str) -> str:
+    """Which of the two elements the statement has, or ``""``."""
+    if name in given and negated in given:
+        raise MalformedPolicy(SYNTAX, f" has both {name} and {negated}.")
+    return name if name in given else negated if negated in given else ""

@@ -1,8 +1,9 @@
 """The Principal element: whom it names, and how closely ("AWS JSON policy elements: Principal")."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import Final
 
 from stslab.policy import arn as arns
@@ -39,7 +40,6 @@ _EXCEPTED: Final = {
 """How a NotPrincipal names those whom it excepts ("AWS JSON policy elements: NotPrincipal")."""
 
 _UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
-_ROOT: Final = "root"
 
 
 class PrincipalElement:
@@ -77,44 +77,41 @@ class PrincipalElement:
 
 
 def _level_of_aws(name: str, principal: Principal) -> Level:
-    """``{"AWS": "*"}`` is every AWS identity and every anonymous caller, but no service."""
-    if principal.kind in {PrincipalKind.SERVICE, PrincipalKind.PROVIDER}:
+    """``{"AWS": "*"}`` is every AWS identity and every anonymous caller, but no service.
+
+    Unique ids are a user's, a role's (of each of its sessions), or a session's.
+    """
+    kind = principal.kind
+    if kind in _OTHERS:
         return Level.NONE
     if name == "*":
         return Level.EVERYONE
-    if principal.kind is PrincipalKind.ANONYMOUS:
+    if not principal.member:
         return Level.NONE
-    return _level_of_identity(name, principal)
+    if name in (principal.arn, principal.user_id):
+        return Level.ISSUER if kind is PrincipalKind.ROLE else Level.DIRECT
+    if name == principal.account or _is_root(name, principal.account):
+        return Level.DIRECT if kind is PrincipalKind.ROOT else Level.ACCOUNT
+    issued = name in (principal.issuer, principal.user_id.partition(":")[0])
+    return Level.ISSUER if issued or _names_role(name, principal) else Level.NONE
 
 
-def _level_of_identity(name: str, principal: Principal) -> Level:
-    if name == principal.arn:
-        return Level.ISSUER if principal.kind is PrincipalKind.ROLE else Level.DIRECT
-    if name == principal.account or _is_account(name, principal):
-        return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
-    if principal.issuer and _names_issuer(name, principal):
-        return Level.ISSUER
-    return _level_of_id(name, principal)
+_OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
 
 
-def _is_account(name: str, principal: Principal) -> bool:
-    arn = arns.split(name) if name.endswith(":root") else None
-    return arn is not None and arn.account == principal.account and arn.resource == _ROOT
+def _is_root(name: str, account: str) -> bool:
+    return name.endswith(f"::{account}:root") and arns.split(name) is not None
 
 
-def _names_issuer(name: str, principal: Principal) -> bool:
+def _names_role(name: str, principal: Principal) -> bool:
     """A session's ARN has its role's name without the path, which is unique in an account.
 
     Where the issuer has a path it is known, and a role's ARN with another names no such role
     ("IAM identifiers", "IAM ARNs": role-name-with-path).
     """
-    if name == principal.issuer:
-        return True
     if principal.kind is not PrincipalKind.SESSION or ":role/" not in name:
         return False
-    if not principal.issuer.endswith(f":role/{principal.name}"):
-        return False
-    arn = arns.split(name)
+    arn = arns.split(name) if principal.issuer.endswith(f":role/{principal.name}") else None
     return (
         arn is not None
         and arn.account == principal.account
@@ -122,38 +119,23 @@ def _names_issuer(name: str, principal: Principal) -> bool:
     )
 
 
-def _level_of_id(name: str, principal: Principal) -> Level:
-    """Unique ids: a user's, a role's (of each of its sessions), a session's."""
-    if not principal.user_id or not name.startswith("A"):
-        return Level.NONE
-    if name == principal.user_id:
-        return Level.ISSUER if principal.kind is PrincipalKind.ROLE else Level.DIRECT
-    if name == principal.user_id.partition(":")[0]:
-        return Level.ISSUER
-    return Level.NONE
-
-
-def _level_of_service(name: str, principal: Principal) -> Level:
-    named = principal.kind is PrincipalKind.SERVICE and name in {"*", principal.arn}
-    return Level.DIRECT if named else Level.NONE
-
-
-def _level_of_provider(name: str, principal: Principal) -> Level:
-    named = principal.kind is PrincipalKind.PROVIDER and name in {"*", principal.arn}
-    return Level.DIRECT if named else Level.NONE
-
-
 def _level_of_canonical(name: str, principal: Principal) -> Level:
     """A canonical user id names an account, as its number does."""
-    if not principal.canonical_id or name != principal.canonical_id:
+    if name != principal.canonical_id:
         return Level.NONE
     return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
 
 
-_LEVELS: Final = {
+def _level_of_other(name: str, principal: Principal, type_: str) -> Level:
+    """Of a service or a provider, by its host or ARN."""
+    named = _OTHERS.get(principal.kind) == type_ and name in {"*", principal.arn}
+    return Level.DIRECT if named else Level.NONE
+
+
+_LEVELS: Final[Mapping[str, Callable[[str, Principal], Level]]] = {
     "AWS": _level_of_aws,
-    "Service": _level_of_service,
-    "Federated": _level_of_provider,
+    "Service": partial(_level_of_other, type_="Service"),
+    "Federated": partial(_level_of_other, type_="Federated"),
     "CanonicalUser": _level_of_canonical,
 }
 

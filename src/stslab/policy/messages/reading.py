@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from stslab.policy.gates import GATES
+from stslab.policy.decision import GATES
 from stslab.policy.messages.clients import DENIALS, frame_near, spaced, unpacked, unwrapped
 from stslab.policy.messages.message import Known, Message, OtherGate
 from stslab.policy.messages.tables import table

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
-from stslab.policy.principal import derived_context
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.iam import shapes, simulation_input
@@ -213,7 +212,7 @@ def _place(source: Source, number: int) -> Members:
 
 def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
     """The condition keys that statements about this action name, and nobody gave."""
-    known = {key.lower() for key in simulation.context} | set(derived_context(simulation.principal))
+    known = {key.lower() for key in simulation.context} | set(simulation.principal.context)
     keys = {
         key
         for source, number, said in read

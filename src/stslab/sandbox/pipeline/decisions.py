@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stslab.policy import Decision
-from stslab.policy.gates import refusal
+from stslab.policy.decision import refusal
 from stslab.policy.principal import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest

@@ -12,7 +12,7 @@ import msgspec
 
 from stslab.errors import SandboxError, UsageError
 from stslab.policy import Decision
-from stslab.policy.gates import GATES, refusal
+from stslab.policy.decision import GATES, refusal
 from stslab.policy.vocabulary import Gate, Outcome
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER

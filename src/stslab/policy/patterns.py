@@ -1,0 +1,296 @@
+"""Patterns with ``*`` and ``?`` and policy variables, compiled once to tests of texts.
+
+"IAM policy elements: Variables and tags" says which texts are variables and which escapes. A
+pattern without variables becomes a test at once; one with variables is completed by each
+request's context, whose values are always literal text.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stslab.policy.remembered import remembered
+
+_SPECIAL: Final = re.compile(r"[*?]|\$\{[^{}]*\}")
+_WILDCARD: Final = re.compile(r"[*?]")
+_DEFAULT: Final = re.compile(r"(?P<key>[^,]*?)\s*,\s*'(?P<default>[^']*)'\s*")
+ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
+_READABLE: Final = 4096  # characters
+
+Lookup = Callable[[str], str | None]
+"""Gives the one value of a condition key, or None where it has none."""
+
+
+def no_value(_key: str) -> None:
+    """A lookup where there is nothing to look up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """``${key}``, or ``${key, 'default'}``. ``source`` is how the policy writes it."""
+
+    key: str
+    default: str | None
+    source: str
+
+    def value(self, lookup: Lookup) -> str | None:
+        """What stands in its place; a key without value, or an empty one, is no value."""
+        return lookup(self.key) or self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """``*``: any text; within one segment of an ARN where not ``crosses``."""
+
+    crosses: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """``?``: any one character; no colon where not ``crosses``."""
+
+    crosses: bool = True
+
+
+Token = str | Variable | Star | One
+
+
+class Glob:
+    """A compiled pattern. ``text`` is how the policy writes it; ``variables`` are those in it."""
+
+    __slots__ = ("_head", "_parts", "_test", "text", "variables")
+
+    def __init__(self, text: str, parts: Sequence[Token]) -> None:
+        self.text = text
+        self._parts = parts
+        self._head = parts[0] if parts and isinstance(parts[0], str) else ""
+        self.variables = tuple([part for part in parts if isinstance(part, Variable)])
+        self._test = None if self.variables else _matcher(parts)
+
+    def matches(self, value: str, lookup: Lookup) -> bool:
+        """Whether the pattern, completed by ``lookup``, matches the whole of ``value``.
+
+        A variable without a value matches nothing.
+        """
+        if self._test is not None:
+            return self._test(value)
+        if not value.startswith(self._head):
+            return False  # and need not be completed
+        parts = self._resolved(lookup, len(value))
+        return parts is not None and _matcher(_merged(parts))(value)
+
+    def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
+        """The same of a pattern without wildcards, whatever the case of its letters.
+
+        ``str.lower`` makes no text shorter, so what is too long before is too long after.
+        """
+        folded = value.lower()
+        parts = self._resolved(lookup, len(folded))
+        return parts is not None and "".join(map(str, parts)).lower() == folded
+
+    def _resolved(self, lookup: Lookup, longest: int) -> list[Token] | None:
+        """The parts with the values of variables.
+
+        None where one has no value, or where their texts are longer together than the
+        ``longest`` text that they might match: else many variables with a long value would
+        take the product of both to write out.
+        """
+        parts: list[Token] = []
+        for part in self._parts:
+            resolved = part.value(lookup) if isinstance(part, Variable) else part
+            if resolved is None:
+                return None
+            if isinstance(resolved, str):
+                longest -= len(resolved)
+                if longest < 0:
+                    return None
+            parts.append(resolved)
+        return parts
+
+    def shown(self, lookup: Lookup) -> str:
+        """The pattern as a person should read it, with the values of its variables.
+
+        Nobody reads one that they would make too long: it is as the policy writes it.
+        """
+        texts: list[str] = []
+        length = 0
+        for part in self._parts:
+            shown = "*" if isinstance(part, Star) else "?"
+            if isinstance(part, Variable):
+                value = part.value(lookup)
+                shown = part.source if value is None else value
+            texts.append(part if isinstance(part, str) else shown)
+            length += len(texts[-1])
+            if length > len(self.text) + _READABLE:
+                return self.text
+        return "".join(texts)
+
+
+def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:
+    """Compile ``text``; ``arn``: by the rules of ARN segments."""
+    if "*" not in text and "?" not in text and "${" not in text:
+        return Glob(text, (text,) if text else ())
+    return _compiled(text, variables, wildcards, arn)
+
+
+@remembered(1024)
+def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
+    parts = _tokens(text, variables=variables, wildcards=wildcards)
+    return Glob(text, _within_arn(parts) if arn else parts)
+
+
+def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
+    """The six components of an ARN pattern; None where it has fewer."""
+    components: list[list[Token]] = [[]]
+    for part in _tokens(text, variables=variables, wildcards=True):
+        if not isinstance(part, str):
+            components[-1].append(part)
+            continue
+        first, *others = part.split(":", ARN_SEPARATORS + 1 - len(components))
+        components[-1].append(first)
+        components.extend([other] for other in others)
+    if len(components) != ARN_SEPARATORS + 1:
+        return None
+    return tuple(Glob(text, _merged(parts)) for parts in components)
+
+
+# -- from texts to tokens --------------------------------------------------------------------
+
+
+def _tokens(text: str, *, variables: bool, wildcards: bool) -> list[Token]:
+    """Literal texts, wildcards and variables."""
+    parts: list[Token] = []
+    at = 0
+    for found in (_SPECIAL if variables else _WILDCARD).finditer(text):
+        parts += [text[at : found.start()], _special(found.group(), wildcards=wildcards)]
+        at = found.end()
+    return _merged([*parts, text[at:]])
+
+
+def _special(text: str, *, wildcards: bool) -> Token:
+    if text in ("*", "?"):
+        wildcard = Star() if text == "*" else One()
+        return wildcard if wildcards else text
+    inner = text[2:-1]
+    if inner in ("*", "?", "$"):
+        return inner
+    with_default = _DEFAULT.fullmatch(inner)
+    key, default = with_default.groups() if with_default else (inner, None)
+    return Variable(key.strip().lower(), default, text)
+
+
+def _merged(parts: Iterable[Token]) -> list[Token]:
+    """Neighbouring literals, and neighbouring stars, joined; empty texts left out."""
+    found: list[Token] = []
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if joined := "".join(texts):
+            found.append(joined)
+        texts = []
+        last = found[-1] if found else None
+        if isinstance(part, Star) and isinstance(last, Star):
+            found[-1] = Star(part.crosses or last.crosses)
+        else:
+            found.append(part)
+    joined = "".join(texts)
+    return [*found, joined] if joined else found
+
+
+def _within_arn(parts: Sequence[Token]) -> list[Token]:
+    """Apply the rules of ARN segments: what a wildcard and a variable may stand for.
+
+    "IAM JSON policy elements: Resource": wildcards stand within a segment, and a ``*`` that
+    ends one may go on beyond its colon. "Variables and tags": a variable is one only after
+    the fifth colon, and literal text before it.
+    """
+    result: list[Token] = []
+    colons = 0
+    for part, following in zip(parts, [*parts[1:], ":"], strict=True):
+        if colons >= ARN_SEPARATORS or isinstance(part, str):
+            result.append(part)
+            colons += part.count(":") if isinstance(part, str) else 0
+        elif isinstance(part, Variable):
+            result.append(part.source)
+        elif isinstance(part, One):
+            result.append(One(crosses=False))
+        else:
+            ends = isinstance(following, str) and following.startswith(":")
+            result.append(Star(crosses=ends))
+    return _merged(result)
+
+
+# -- from tokens to tests --------------------------------------------------------------------
+
+_Matcher = Callable[[str], bool]
+
+
+def _matcher(parts: Sequence[Token]) -> _Matcher:
+    """A test that tells whether the parts, which have no variables, match a whole text."""
+    simple = all(isinstance(part, str) or part == Star() for part in parts)
+    return _literal_matcher(parts) if simple else _automaton(parts)
+
+
+def _literal_matcher(parts: Sequence[Token]) -> _Matcher:
+    """Literals between stars: each is sought once, from where the one before it ended."""
+    literals = [part for part in parts if isinstance(part, str)]
+    if len(literals) == len(parts):
+        return "".join(literals).__eq__
+    head = literals.pop(0) if isinstance(parts[0], str) else ""
+    tail = literals.pop() if isinstance(parts[-1], str) else ""
+
+    def test(value: str) -> bool:
+        if not (value.startswith(head) and value.endswith(tail)):
+            return False
+        at, end = len(head), len(value) - len(tail)
+        for literal in literals:
+            at = value.find(literal, at, end)
+            if at < 0:
+                return False
+            at += len(literal)
+        return at <= end
+
+    return test
+
+
+def _automaton(parts: Sequence[Token]) -> _Matcher:
+    """All ways to match at once, one bit each: the cost is the same whatever the text."""
+    items: list[Token] = []
+    for part in parts:
+        items += part if isinstance(part, str) else (part,)
+    accepts: dict[str, int] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            accepts[item] = accepts.get(item, 0) | 1 << index
+    ones = _bits(items, One)
+    ones_crossing = _bits(items, One, crossing=True)
+    for character in accepts:
+        accepts[character] |= ones_crossing if character == ":" else ones
+    stars = _bits(items, Star)
+    stars_crossing = _bits(items, Star, crossing=True)
+    final = 1 << len(items)
+
+    def test(value: str) -> bool:
+        state = 1 | (stars & 1) << 1
+        for character in value:
+            colon = character == ":"
+            moving = accepts.get(character, ones_crossing if colon else ones)
+            state = (state & moving) << 1 | state & (stars_crossing if colon else stars)
+            state |= (state & stars) << 1
+            if not state:
+                return False
+        return bool(state & final)
+
+    return test
+
+
+def _bits(items: Sequence[Token], kind: type[One | Star], *, crossing: bool = False) -> int:
+    """A bit for each item of this kind, or only for those that cross colons."""
+    return sum(
+        1 << index
+        for index, item in enumerate(items)
+        if isinstance(item, kind) and (item.crosses or not crossing)
+    )
