@@ -90,7 +90,6 @@ def judged(
 def objections(
     call: str, params: Mapping[str, object], own: Own, caller: str = ""
 ) -> Iterator[Objection]:
-    """Why a call may not be made."""
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 
@@ -360,7 +359,6 @@ def things_of_template(params: Mapping[str, object], own: Own) -> Iterator[tuple
 
 
 def resources_of(params: Mapping[str, object], own: Own) -> list[template.Resource]:
-    """The resources of a call's template; none where they can't be told."""
     try:
         return list(_resources(params.get("TemplateBody"), params, own))
     except template.Unjudgeable:
@@ -413,7 +411,6 @@ def _in_template(finding: Finding, one: template.Resource) -> Finding:
 
 
 def _elsewhere(call: str, params: Mapping[str, object], own: Own) -> Iterator[Finding]:
-    """A call to a service that stslab does not know: as declared, and with no other's role."""
     service = call.partition(".")[0]
     if service not in own.allowed.services:
         yield Objection(

@@ -58,7 +58,6 @@ class Child:
     count: str = "`1`"
 
     def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
-        """Those of the parent with these names, in what the listing answered."""
         expression = self.each
         for name, value in names.items():
             expression = expression.replace(f"<{name}>", _literal(value))
@@ -66,7 +65,6 @@ class Child:
 
 
 def _literal(text: str) -> str:
-    """A text as JMESPath writes one."""
     return "`" + json.dumps(text).replace("`", r"\u0060") + "`"
 
 
@@ -115,11 +113,9 @@ class Kind:
 
     @property
     def service(self) -> str:
-        """The service that it belongs to."""
         return self.id.partition(".")[0]
 
     def label(self, names: Mapping[str, str]) -> str:
-        """What people call this one."""
         return self.what.format_map(_Named(names))
 
 
@@ -180,6 +176,5 @@ UNUSABLE = frozenset(
 
 
 def is_gone(service: str, code: str, message: str) -> bool:
-    """Whether an error says that the thing is not there."""
     codes, part = _GONE.get(service, ("", ""))
     return code in codes.split() and part in message

@@ -68,7 +68,6 @@ Rules = tuple[Rule, ...]
 
 
 def _rules(written: object) -> Iterator[Rule]:
-    """The rules in a list, which may hold lists of them."""
     for row in msgspec.convert(written, list[Row | list[object]]):
         if isinstance(row, list):
             yield from _rules(row)

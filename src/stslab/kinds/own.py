@@ -38,7 +38,6 @@ class Own:
         return (kind, name) in self.things or (kind, self.named_by(kind, name)) in self.things
 
     def is_unknown(self, value: object) -> bool:
-        """Whether something in the value is known only later."""
         return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
 
     def named_by(self, kind: str, arn: str) -> str:

@@ -18,14 +18,12 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def read(file: str) -> dict[str, dict[str, Row]]:
-    """The sections of a YAML file of this folder."""
     text = (Path(__file__).parent / file).read_text(encoding="utf-8")
     found: dict[str, dict[str, Row]] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
     return found
 
 
 def rows(section: str, to: type[R]) -> dict[str, R]:
-    """A section of ``kinds.yaml`` as rows of this type, by their names."""
     return {name: msgspec.convert(row, to) for name, row in _spread(read("kinds.yaml")[section])}
 
 

@@ -202,7 +202,6 @@ class _Scope:
     own: Mapping[str, Part] = field(default_factory=dict)
 
     def value(self, node: Part) -> Part:
-        """A part of the template with its functions evaluated."""
         if isinstance(node, Mapping):
             if len(node) == 1:
                 ((name, argument),) = node.items()
@@ -215,7 +214,6 @@ class _Scope:
         return node
 
     def called(self, function: str, argument: Part) -> Part:
-        """What a function comes to."""
         try:
             known = _FUNCTIONS.get(function)
             return known(self, argument) if known else UNKNOWN
@@ -223,7 +221,6 @@ class _Scope:
             return UNKNOWN
 
     def text(self, node: Part) -> str:
-        """A part that must come to text."""
         value = self.value(node)
         return value if isinstance(value, str) else UNKNOWN
 
@@ -233,7 +230,6 @@ class _Scope:
         return value if isinstance(value, list) else [UNKNOWN]
 
     def named(self, name: str) -> Part:
-        """What ``Ref`` of this name comes to."""
         if name == "AWS::NoValue":
             return _NO_VALUE
         if name in self.own:
@@ -243,7 +239,6 @@ class _Scope:
         return f"\ue000{name}\ue001" if name in self.resources else UNKNOWN
 
     def attribute(self, logical: str, attribute: str) -> str:
-        """What ``Fn::GetAtt`` comes to."""
         plain = re.fullmatch(r"[A-Za-z0-9.]+", attribute)
         known = logical in self.resources and plain
         return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN

@@ -60,12 +60,10 @@ class Effect:
 
     @property
     def things(self) -> tuple[str, ...]:
-        """What people call the things that it changes."""
         return subjects(self.call, self.params, self.own, self.caller)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kind of each thing that it makes."""
         return kinds_made(self.call, self.params, self.own)
 
     @property
@@ -79,7 +77,6 @@ class Effect:
 
 
 def summary(effects: Iterable[Effect]) -> Summary:
-    """What a person is told of these calls."""
     listed = list(effects)
     calls: dict[str, tuple[list[str], list[str]]] = {}
     step = None
@@ -177,7 +174,6 @@ class _Walk:
                 yield self._effect(place, who, undo.call, undo.params)
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
-        """The call of one part."""
         return self._effect(where, part.identity, part.call or "", part.params)
 
     def _effect(self, where: _Where, who: str, call: str, params: Params) -> Effect:

@@ -63,7 +63,6 @@ def as_known(value: Data, scope: Scope) -> Data:
 
 
 def allowed(lab: LabFile, scope: Scope) -> Allowed:
-    """What the lab declares beyond its own things."""
     return Allowed(
         roles=tuple(str(as_known(one, scope)) for one in lab.uses.roles),
         accounts=tuple(str(as_known(one, scope)) for one in lab.uses.accounts),

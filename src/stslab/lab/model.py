@@ -379,5 +379,4 @@ class Lab(LabFile, frozen=True, kw_only=True):
     sha256: str
 
     def stage(self, stage_id: str) -> Stage | None:
-        """The stage of this id, or None."""
         return next((stage for stage in self.stages if stage.id == stage_id), None)

@@ -48,7 +48,6 @@ def _field(one: inspect.Field, parts: Json) -> Json:
 
 
 def _written(written: Written, parts: Json) -> Json:
-    """A type as a file may write it."""
     found, extra = written.type, written.extra
     if "written" in extra:
         return dict(extra["written"])

@@ -23,7 +23,6 @@ class Arn(NamedTuple):
 
 
 def split(text: str) -> Arn | None:
-    """The parts of ``text``, or None where it is no ARN."""
     parts = text.split(":", _COLONS)
     if len(parts) != _COLONS + 1 or parts[0] != "arn":
         return None

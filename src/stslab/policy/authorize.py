@@ -40,7 +40,6 @@ class Policies(NamedTuple):
     rcps: Sequence[Sequence[NamedPolicy]] = ()
 
     def all(self) -> Iterator[NamedPolicy]:
-        """Each of the policies."""
         yield from self.identity
         if self.resource is not None:
             yield self.resource
@@ -64,7 +63,6 @@ class Layers(NamedTuple):
 
 
 def authorize(request: Request, policies: Policies) -> Decision:
-    """Decide ``request`` as IAM documents it."""
     arn = arns.split(request.resource)
     bounded = policies.boundaries is not None
     question = Question(request, request.action.lower(), Context(request), arn, bounded)

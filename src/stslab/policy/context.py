@@ -30,7 +30,6 @@ class Request(NamedTuple):
 
     @property
     def owner(self) -> str:
-        """Whose the resource is."""
         return self.resource_account or account_of(self.resource) or self.principal.account
 
 

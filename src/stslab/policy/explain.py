@@ -37,12 +37,10 @@ class Node:
 
 
 def tree(decision: Decision) -> Node:
-    """The whole explanation."""
     return retold(decision.as_dict())
 
 
 def retold(said: Mapping[str, Any]) -> Node:
-    """The explanation of a decision from what :meth:`Decision.as_dict` gave."""
     verdict, allowed = said["decision"], said["decision"] == Outcome.ALLOWED
     root = Node(f"{_VERDICTS[verdict]}: {said['reason']}", good=allowed)
     root.children = [_layer(each) for each in said["layers"]]

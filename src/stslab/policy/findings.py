@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from stslab.policy import catalogue
-from stslab.policy.conditions import keys
 from stslab.policy.conditions.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
 from stslab.policy.documents.document import Policy
 from stslab.policy.documents.statement import Statement
-from stslab.policy.patterns.tokens import ARN_SEPARATORS
+from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.policy.vocabulary import LATEST, PolicyKind
 
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
@@ -40,12 +39,10 @@ class Finding:
     statement: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """The finding for programs."""
         return asdict(self)
 
 
 def findings(policy: Policy) -> tuple[Finding, ...]:
-    """All findings, in the policy's order."""
     found = [*_size(policy)]
     for statement in policy.statements:
         for code, look in _OF_STATEMENTS.items():
@@ -188,8 +185,7 @@ def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
         if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
             continue
         if catalogue.is_service(vendor):
-            similar = catalogue.similar_actions(pattern)
-            yield f"There is no action {pattern}{_meant(similar[0] if similar else '')}"
+            yield f"There is no action {pattern}{_meant(catalogue.similar_action(pattern))}"
         else:
             yield f"No service has the prefix {vendor!r}: {pattern} matches nothing."
 
@@ -218,7 +214,7 @@ def _if_exists(condition: Condition) -> str:
 
 def _set_operator(condition: Condition) -> str:
     single = condition.test.quantifier is Quantifier.NONE
-    if not single or _asks_presence(condition) or not keys.is_multivalued(condition.key):
+    if not single or _asks_presence(condition) or not catalogue.is_multivalued(condition.key):
         return ""
     return (
         f"{condition.key} may have several values, which {condition.test.written} "
@@ -267,7 +263,7 @@ _LIKE: Final = {
 def _unknown_key(condition: Condition) -> str:
     """As "AWS global condition context keys" and the Service Authorization Reference list them."""
     key = condition.key
-    meant = "" if keys.is_known(key) else _meant(keys.similar(key))
+    meant = "" if catalogue.is_known_key(key) else _meant(catalogue.similar_key(key))
     return meant and f"There is no condition key {key}: it is in no request{meant}"
 
 

@@ -141,7 +141,6 @@ def _compiled(text: str, variables: bool, wildcards: bool, arn: bool) -> Glob:
 
 
 def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
-    """The six components of an ARN pattern; None where it has fewer."""
     components: list[list[Token]] = [[]]
     for part in _tokens(text, variables=variables, wildcards=True):
         if not isinstance(part, str):
@@ -159,7 +158,6 @@ def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
 
 
 def _tokens(text: str, *, variables: bool, wildcards: bool) -> list[Token]:
-    """Literal texts, wildcards and variables."""
     parts: list[Token] = []
     at = 0
     for found in (_SPECIAL if variables else _WILDCARD).finditer(text):

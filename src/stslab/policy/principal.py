@@ -101,7 +101,6 @@ class Principal:
 
     @classmethod
     def anonymous(cls) -> Self:
-        """Who sends an unsigned request."""
         return cls(PrincipalKind.ANONYMOUS, "anonymous")
 
     @classmethod

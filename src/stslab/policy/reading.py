@@ -48,7 +48,6 @@ class Reading:
     level: Level
 
     def mismatch(self, statement: Statement) -> Mismatch:
-        """Which element of the statement did not apply."""
         return self.mismatches.get(statement.index, Mismatch.ACTION)
 
 
@@ -104,12 +103,10 @@ class Layer:
 
     @property
     def allows(self) -> bool:
-        """Whether the layer allows, and does not deny."""
         return self.outcome is _ALLOWED
 
     @property
     def denies(self) -> bool:
-        """Whether a statement denies."""
         return self.outcome is _DENIED
 
     @property

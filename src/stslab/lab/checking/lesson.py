@@ -36,7 +36,6 @@ class Lesson:
     calls: Calls
 
     def check(self, draft: LabDraft) -> None:
-        """All of it; what makes no sense is reported."""
         node, lab = draft.lab.node, draft.lab.part
         self._env(node.get("env"))
         self._access(lab, node.get("access"))

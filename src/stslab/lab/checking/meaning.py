@@ -69,7 +69,6 @@ class _Walk:
     undoing: Undoing
 
     def stage(self, draft: StageDraft) -> Stage:
-        """One stage; its steps come with what was derived."""
         stage, node = draft.stage.part, draft.stage.node
         if stage.cleanup and draft.steps:
             message = "A cleanup stage has no steps: it undoes those of the others."
@@ -83,7 +82,6 @@ class _Walk:
         return replace(stage, steps=steps)
 
     def step(self, draft: Draft[Step]) -> Step:
-        """One step, with its undo and wait filled in."""
         step = draft.part
         operation = self.calls.call(step, draft.node, draft.spoiled)
         self._saves(draft, _response(operation))
@@ -94,7 +92,6 @@ class _Walk:
         return replace(step, undo=undo, wait=wait)
 
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
-        """One check."""
         check, node = draft.part, draft.node
         if node.get("profiles_gone"):
             self._profiles_gone(draft, cleanup=cleanup)

@@ -51,7 +51,6 @@ class Scope:
         self.temporary |= {name} if temporary else set()
 
     def check_texts(self, node: Node) -> None:
-        """Check every ``${{ … }}`` in a value."""
         if isinstance(node.value, str):
             self.text(node)
         elif isinstance(node.value, dict):

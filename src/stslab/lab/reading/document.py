@@ -49,7 +49,6 @@ class Source:
         self.lines = _LINE_END.split(self.text)
 
     def problem(self, index: int, message: str, fix: str) -> Problem:
-        """A problem at the character ``index`` of the text."""
         index = max(0, min(index, len(self.text)))
         line = self.line_of(index) - 1
         column = min(index - self._starts[line], len(self.lines[line]))
@@ -76,7 +75,6 @@ class Node:
     inside: Source | None = None
 
     def problem(self, message: str, fix: str) -> Problem:
-        """A problem with this value as a whole."""
         return self.source.problem(self.start, message, fix)
 
     def problem_at(self, offset: int, message: str, fix: str) -> Problem:
@@ -86,21 +84,17 @@ class Node:
         return self.source.problem(_written_at(self, offset), message, fix)
 
     def get(self, key: str) -> "Node | None":
-        """The node under this key, where this is a mapping that has it."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     @property
     def items(self) -> list["Node"]:
-        """The nodes of a list; empty where this is none."""
         return self.value if isinstance(self.value, list) else []
 
     @property
     def line(self) -> int:
-        """The line where it begins, counted from 1."""
         return self.source.line_of(self.start)
 
     def texts(self) -> Iterator["Node"]:
-        """The nodes of all texts in it."""
         if isinstance(self.value, str):
             yield self
             return

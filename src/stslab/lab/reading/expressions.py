@@ -53,7 +53,6 @@ class Embedded:
 
     @property
     def tree(self) -> Tree:
-        """The syntax tree of what stands between the braces."""
         try:
             return _parsed(self.expression)
         except BadExpression as bad:

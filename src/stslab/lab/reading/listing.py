@@ -38,7 +38,6 @@ def labs_in(folder: Path) -> list[Path]:
 
 
 def header(path: Path) -> LabHeader:
-    """What the lab in this file is called."""
     try:
         with path.open("rb") as file:
             source = document.decoded(str(path), file.read(document.LARGEST_FILE + 1))

@@ -55,7 +55,6 @@ def in_order(path: str, problems: Sequence[Problem]) -> list[Problem]:
 
 
 def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
-    """The error that lists these problems."""
     listed = in_order(path, problems)
     count = "a problem" if len(listed) == 1 else f"{len(listed)} problems"
     text = "\n".join(str(problem) for problem in listed)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
 from stslab.policy.context import Context
-from stslab.policy.patterns.glob import glob
+from stslab.policy.patterns import glob
 from stslab.policy.remembered import remembered
 
 _IF_EXISTS: Final = "ifexists"

@@ -14,8 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from stslab.policy.context import Context
-from stslab.policy.patterns.glob import arn_globs, glob
-from stslab.policy.patterns.tokens import no_value
+from stslab.policy.patterns import arn_globs, glob, no_value
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]
@@ -67,7 +66,6 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
 
 
 def number(text: str) -> Decimal | None:
-    """An integer or decimal number, or None."""
     try:
         value = Decimal(text.strip())
     except InvalidOperation:

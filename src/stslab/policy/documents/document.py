@@ -13,7 +13,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.documents.elements import SYNTAX
 from stslab.policy.documents.grammar import read_policy
 from stslab.policy.documents.statement import Statement
-from stslab.policy.patterns.tokens import no_value
+from stslab.policy.patterns import no_value
 from stslab.policy.remembered import SHORT, remembered
 from stslab.policy.vocabulary import LEGACY, PolicyKind
 

@@ -16,7 +16,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.conditions.conditions import Test, read_test
 from stslab.policy.documents.matching import TYPES, PrincipalElement, is_aws_principal
 from stslab.policy.documents.statement import Element
-from stslab.policy.patterns.tokens import ARN_SEPARATORS
+from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind
 
@@ -67,7 +67,6 @@ def _action(together: str, number: int, element: str, kind: PolicyKind) -> Eleme
 
 
 def texts(value: object, name: str) -> list[str]:
-    """One text, or a list of texts, as a list."""
     if isinstance(value, str):
         together, found = value, [value]
     elif isinstance(value, list):
@@ -89,7 +88,6 @@ def _joined(values: list[Any], name: str) -> str:
 
 
 def resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
-    """The patterns of the element ``name``, ``Resource`` or ``NotResource``."""
     found = texts(value, name)
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
@@ -121,7 +119,6 @@ def _refuse_arn(text: str, kind: PolicyKind) -> None:
 
 
 def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
-    """The element ``name``, ``Principal`` or ``NotPrincipal``."""
     if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
         raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy is '*'.")
     if value == "*":
@@ -130,7 +127,6 @@ def principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 
 
 def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, str]]:
-    """(type, name) of each principal in the element."""
     if not isinstance(value, dict) or not value:
         raise MalformedPolicy(f"Invalid principal in policy: {json.dumps(value)}", f": {name}")
     principals = []
@@ -149,7 +145,6 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
 
 
 def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
-    """(operator, key, values) of each test in the ``Condition`` element."""
     if not isinstance(element, dict):
         raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
     found = []

@@ -150,7 +150,6 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
 
 
 def _either(given: tuple[str, ...], name: str, negated: str) -> str:
-    """Which of the two elements the statement has, or ``""``."""
     if name in given and negated in given:
         raise MalformedPolicy(SYNTAX, f" has both {name} and {negated}.")
     return name if name in given else negated if negated in given else ""

@@ -11,8 +11,7 @@ from typing import Any, Final
 from stslab.policy.conditions.conditions import Condition, Test
 from stslab.policy.context import Context, Request
 from stslab.policy.documents.matching import PrincipalElement
-from stslab.policy.patterns.glob import Glob, glob
-from stslab.policy.patterns.tokens import Lookup
+from stslab.policy.patterns import Glob, Lookup, glob
 
 
 class Mismatch(IntEnum):
@@ -70,7 +69,6 @@ class Element:
         return self.negated
 
     def shown(self, lookup: Lookup) -> list[str]:
-        """The patterns with the values of their variables."""
         variables = {pattern.text: pattern.shown(lookup) for pattern in self._globs}
         return [variables.get(pattern, pattern) for pattern in self.patterns]
 
@@ -123,7 +121,6 @@ class Statement:
 
     @property
     def resource(self) -> Element | None:
-        """``Resource`` or ``NotResource``; None where the statement has neither."""
         if self._resource is None and self._resources is not None:
             name, patterns = self._resources
             self._resource = Element(name, patterns, variables=self.variables, arn=True)
@@ -131,7 +128,6 @@ class Statement:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions, all of which must hold."""
         if self._conditions is None:
             self._conditions = tuple(
                 [Condition(*each, variables=self.variables) for each in self._tests]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stslab.policy.messages.facts import facts, owner
-from stslab.policy.messages.message import Message, OtherGate
-from stslab.policy.messages.tables import table
+from stslab.policy.messages.message import Message, OtherGate, table
 from stslab.policy.vocabulary import Gate
 
 
@@ -28,7 +27,6 @@ class Advice:
 
 
 def advise(message: Message) -> Advice:
-    """What to make of a message."""
     if known := message.known:
         says = f"{known.gate}: {known.says}" if known.gate else known.says
         return Advice(says, known.open, tuple(_steps(known.look, message)))
@@ -127,7 +125,6 @@ def _tables(message: Message) -> Iterator[str]:
 
 
 def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
-    """The rows that are true of the message, filled in."""
     found = facts(message)
     for row in rows:
         step = {"say": row} if isinstance(row, str) else row

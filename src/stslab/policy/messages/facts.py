@@ -5,12 +5,11 @@ AWS would not take is left out, and with it the command.
 """
 
 import re
-from collections.abc import Mapping
 from shlex import quote
 from typing import Final
 
 from stslab.policy import arn as arns
-from stslab.policy.messages.message import Message
+from stslab.policy.messages.message import Message, table
 
 # "IAM and AWS STS quotas": the characters of IAM's names, and of S3's buckets.
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
@@ -25,30 +24,6 @@ _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 _DATA_EVENTS: Final = frozenset(
     {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 )
-_HINTS: Final[Mapping[str, str]] = {
-    "iam:passrole": "Is it the role that you meant to hand over? Pass none that may do more.",
-    "kms:decrypt": "KMS wants the key's own ARN in the statement: an alias's does not count.",
-    "s3:getobject": "Objects are `bucket/*`: a statement on the bucket alone misses them.",
-    "s3:listbucket": "Listing is asked of the bucket itself: a statement on `bucket/*` misses it.",
-    "s3:putobject": "Objects are `bucket/*`: a statement on the bucket alone misses them.",
-    "sts:assumerole": "The statement's resource is the role's ARN, with its path.",
-}
-# By the service of the resource's ARN: {name} is the last part of what the ARN names.
-_RESOURCE_POLICIES: Final[Mapping[str, str]] = {
-    "dynamodb": "aws dynamodb get-resource-policy --resource-arn {arn}",
-    "ecr": "aws ecr get-repository-policy --repository-name {path}",
-    "kms": "aws kms get-key-policy --key-id {arn} --policy-name default --output text",
-    "lambda": "aws lambda get-policy --function-name {arn} --query Policy --output text",
-    "secretsmanager": (
-        "aws secretsmanager get-resource-policy --secret-id {arn} "
-        "--query ResourcePolicy --output text"
-    ),
-    "sns": "aws sns get-topic-attributes --topic-arn {arn} --query Attributes.Policy",
-    "sqs": (
-        "aws sqs get-queue-attributes --attribute-names Policy --queue-url "
-        "$(aws sqs get-queue-url --queue-name {name} --query QueueUrl --output text)"
-    ),
-}
 
 
 def facts(message: Message) -> dict[str, str | bool]:
@@ -84,7 +59,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "where": other and f", in account {other}",
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
-        "hint": _HINTS.get(action, ""),
+        "hint": table("facts")["hints"].get(action, ""),
         "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
         "providers": "saml-providers" if saml else "open-id-connect-providers",
         "more": "" if policy else " (its OUs and root have more)",
@@ -126,7 +101,6 @@ def _source(caller: str, kind: str, name: str) -> str:
 
 
 def _policy(named: str) -> str:
-    """The command that shows the document of the policy that a message names."""
     if controls := _matched(_ORGANIZATIONS_POLICY, named):
         read = "--query Policy.Content --output text"
         return f"aws organizations describe-policy --policy-id {controls} {read}"
@@ -138,13 +112,12 @@ def _policy(named: str) -> str:
 
 
 def _resource_policy(resource: str) -> str:
-    """The command that shows the policy of the resource itself."""
     if bucket := _matched(_BUCKET, resource):
         return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
-    arn = arns.split(resource)
-    if not arn or arn.service not in _RESOURCE_POLICIES or not _WHOLE.fullmatch(resource):
+    arn, commands = arns.split(resource), table("facts")["resource policies"]
+    if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
         return ""
-    command = _RESOURCE_POLICIES[arn.service].format(
+    command = str(commands[arn.service]).format(
         arn=quote(resource),
         name=quote(re.split("[:/]", arn.resource)[-1]),
         path=quote(arn.resource.partition("/")[2]),

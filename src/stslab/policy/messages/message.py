@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -10,32 +12,22 @@ import msgspec
 from stslab.policy import arn as arns
 from stslab.policy.vocabulary import Gate
 
-_CALLERS: Final = tuple(
-    (re.compile(form), kind)
-    for form, kind in {
-        r"arn:[^:]*:iam::[^:]*:root$": "root user",
-        r"arn:[^:]*:iam::[^:]*:user/": "IAM user",
-        r"arn:[^:]*:iam::[^:]*:role/": "role",
-        r"arn:[^:]*:iam::[^:]*:(?:oidc|saml)-provider/": "identity provider",
-        r"arn:[^:]*:sts::[^:]*:assumed-role/AWSReservedSSO_": "session of IAM Identity Center",
-        r"arn:[^:]*:sts::[^:]*:assumed-role/[^/]*/i-[0-9a-f]{8,17}$": (
-            "an EC2 instance's own role"
-        ),
-        r"arn:[^:]*:sts::[^:]*:assumed-role/": "assumed-role session",
-        r"arn:[^:]*:sts::[^:]*:federated-user/": "federated user session",
-        r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$": "AWS service",
-        r"anonymous$": "an unsigned request",
-    }.items()
-)
 _ASSUMING: Final = frozenset(
-    {
-        "sts:assumerole",
-        "sts:assumerolewithsaml",
-        "sts:assumerolewithwebidentity",
-        "sts:setsourceidentity",
-        "sts:tagsession",
-    }
+    """
+    sts:assumerole sts:assumerolewithsaml sts:assumerolewithwebidentity sts:setsourceidentity
+    sts:tagsession
+    """.split()
 )
+
+
+@cache
+def table(name: str) -> dict[str, Any]:
+    """One of the YAML files of this folder: what errors there are, and what to look at."""
+    import yaml
+
+    text = (Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 class OtherGate(StrEnum):
@@ -86,7 +78,8 @@ class Message:
     @property
     def caller_kind(self) -> str:
         """What sort of caller the ARN names; empty where it can't be told."""
-        return next((kind for form, kind in _CALLERS if form.match(self.caller)), "")
+        forms = table("facts")["callers"].items()
+        return next((kind for form, kind in forms if re.match(form, self.caller)), "")
 
     @property
     def resource_arn(self) -> str:

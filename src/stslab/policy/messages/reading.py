@@ -15,8 +15,7 @@ import msgspec
 
 from stslab.policy.decision import GATES
 from stslab.policy.messages.clients import DENIALS, frame_near, spaced, unpacked, unwrapped
-from stslab.policy.messages.message import Known, Message, OtherGate
-from stslab.policy.messages.tables import table
+from stslab.policy.messages.message import Known, Message, OtherGate, table
 from stslab.policy.vocabulary import Gate
 
 _MOST_REFUSALS: Final = 100

@@ -106,5 +106,9 @@ def _problem(service: str, outcome: Outcome) -> str:
         errors = outcome.data.get("Errors")
         return f"{errors[0].get('Code')}: {errors[0].get('Message')}" if errors else ""
     if isinstance(outcome, Refusal):
-        return "" if is_gone(service, outcome) else f"{outcome.code}: {outcome.message}"
+        return (
+            ""
+            if is_gone(service, outcome.code, outcome.message)
+            else f"{outcome.code}: {outcome.message}"
+        )
     return outcome.reason

@@ -91,7 +91,7 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
         return UNDONE
     if not isinstance(outcome, Refusal):
         return failed(outcome.reason)
-    if is_gone(call.service, outcome):
+    if is_gone(call.service, outcome.code, outcome.message):
         return WAS_GONE
     said = f"{outcome.code}: {outcome.message}"
     return failed(f"{said} ({problem})" if problem else said)

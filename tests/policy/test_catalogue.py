@@ -6,8 +6,7 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from tests.policy.cases import allow, policy
 
-from stslab.policy import PolicyKind, parse
-from stslab.policy.conditions import keys
+from stslab.policy import PolicyKind, catalogue, parse
 from stslab.policy.findings import findings
 
 MISSPELT = [
@@ -46,16 +45,16 @@ KNOWN = [
 
 @pytest.mark.parametrize(("key", "fix"), MISSPELT)
 def test_a_misspelt_key_is_found_with_the_nearest_that_exists(key, fix):
-    assert not keys.is_known(key)
-    assert keys.similar(key) == fix
+    assert not catalogue.is_known_key(key)
+    assert catalogue.similar_key(key) == fix
     if fix.endswith("tag-key"):
         fix = fix.replace("tag-key", "team")
-    assert keys.is_known(fix) or not fix
+    assert catalogue.is_known_key(fix) or not fix
 
 
 @pytest.mark.parametrize("key", KNOWN)
 def test_a_key_that_exists_or_may_exist_is_none(key):
-    assert keys.is_known(key)
+    assert catalogue.is_known_key(key)
 
 
 def test_the_finding_says_the_fix():

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stslab.policy.patterns.glob import glob
-from stslab.policy.patterns.tokens import no_value
+from stslab.policy.patterns import glob, no_value
 
 LETTERS = "ab:*?/"
 patterns = st.text("ab:/*?", max_size=12)

@@ -1,1 +1,0 @@
-"""Patterns with wildcards and policy variables, compiled to tests of texts."""
