@@ -6,8 +6,12 @@ import pytest
 from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
-from stslab.policy.explain import lines
+from stslab.policy.explain import MARKS, node_lines, retold
 from stslab.policy.findings import findings, size
+
+
+def lines(decision, marks=MARKS):
+    return list(node_lines(retold(decision.as_dict()), marks))
 
 
 def named(name, kind, *statements):

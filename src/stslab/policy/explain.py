@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stslab.policy.decision import Decision
 from stslab.policy.vocabulary import Outcome
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -36,31 +35,20 @@ class Node:
     children: "list[Node]" = field(default_factory=list)
 
 
-def tree(decision: Decision) -> Node:
-    return retold(decision.as_dict())
+def retold(said: _Said) -> Node:
+    """The explanation of a decision from what :meth:`Decision.as_dict` gave."""
+    verdict = said["decision"]
+    layers = [_layer(each) for each in said["layers"]]
+    return Node(f"{_VERDICTS[verdict]}: {said['reason']}", verdict == Outcome.ALLOWED, layers)
 
 
-def retold(said: Mapping[str, Any]) -> Node:
-    verdict, allowed = said["decision"], said["decision"] == Outcome.ALLOWED
-    root = Node(f"{_VERDICTS[verdict]}: {said['reason']}", good=allowed)
-    root.children = [_layer(each) for each in said["layers"]]
-    return root
-
-
-def lines(decision: Decision, marks: Mapping[bool | None, str] = MARKS) -> list[str]:
-    """The tree as plain text, one line each, indented by two spaces a level."""
-    return list(node_lines(tree(decision), marks))
-
-
-def node_lines(node: Node, marks: Mapping[bool | None, str] = MARKS) -> Iterator[str]:
+def node_lines(
+    node: Node, marks: Mapping[bool | None, str] = MARKS, depth: int = 0
+) -> Iterator[str]:
     """A tree as plain text, one line each, indented by two spaces a level."""
-    yield from _lines(node, 0, marks)
-
-
-def _lines(node: Node, depth: int, marks: Mapping[bool | None, str]) -> Iterator[str]:
     yield f"{'  ' * depth}{marks[node.good]} {node.text}"
     for child in node.children:
-        yield from _lines(child, depth + 1, marks)
+        yield from node_lines(child, marks, depth + 1)
 
 
 def _layer(said: _Said) -> Node:
@@ -71,13 +59,11 @@ def _layer(said: _Said) -> Node:
     kind = said["layer"][0].upper() + said["layer"][1:]
     if not said["policies"] and not note:
         return Node(f"{kind}{level}: there is none", good)
-    found = Node(f"{kind}{level}: {_WORDS[said['decision']]}{note}", good)
-    found.children = [_policy(each) for each in said["policies"]]
-    return found
-
-
-def _policy(said: _Said) -> Node:
-    return Node(said["policy"], children=[_statement(each) for each in said["statements"]])
+    policies = [
+        Node(each["policy"], children=[_statement(one) for one in each["statements"]])
+        for each in said["policies"]
+    ]
+    return Node(f"{kind}{level}: {_WORDS[said['decision']]}{note}", good, policies)
 
 
 def _statement(said: _Said) -> Node:
@@ -86,32 +72,22 @@ def _statement(said: _Said) -> Node:
         return Node(f"{label} applies", good=said["effect"] == "Allow")
     differs = said["mismatch"]
     if "conditions" in differs:
-        found = Node(f"{label} does not apply, by its Condition:")
-        found.children = [_test(each) for each in differs["conditions"]]
-        return found
+        tests = [_test(each) for each in differs["conditions"]]
+        return Node(f"{label} does not apply, by its Condition:", children=tests)
+    names = _names(differs["wanted"])
+    # IAM User Guide, "IAM policy elements: Variables and tags".
+    literal = " (a variable stays as it is without a value, or unless the Version is 2012-10-17)"
     return Node(
-        f"{label} does not apply: its {differs['element']} is {_texts(_names(differs['wanted']))}, "
-        f"and the request has {differs['found']}{_as_written(differs['wanted'])}"
+        f"{label} does not apply: its {differs['element']} is {_texts(names)}, and the request "
+        f"has {differs['found']}{literal if any('${' in each for each in names) else ''}"
     )
 
 
-def _as_written(wanted: Any) -> str:
-    """Why a policy variable stands there as it was written, if one does.
-
-    IAM User Guide, "IAM policy elements: Variables and tags".
-    """
-    names = _names(wanted)
-    if not any("${" in each for each in ([names] if isinstance(names, str) else names)):
-        return ""
-    return " (a variable stays as it is without a value, or unless the Version is 2012-10-17)"
-
-
-def _names(wanted: Any) -> str | Sequence[str]:
+def _names(wanted: Any) -> list[str]:
     """What an element wants; of a Principal, the names of whatever type."""
-    if not isinstance(wanted, Mapping):
-        return wanted  # type: ignore[no-any-return]
-    each = [[names] if isinstance(names, str) else names for names in wanted.values()]
-    return [name for names in each for name in names]
+    if isinstance(wanted, Mapping):
+        return [name for names in wanted.values() for name in _names(names)]
+    return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
 def _test(test: _Said) -> Node:

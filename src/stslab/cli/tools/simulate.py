@@ -325,7 +325,7 @@ def _show(decision: "Decision", policies: "Policies") -> None:
 
     console = make_console(sys.stdout)
     wraps = console.is_terminal
-    Paper(console).decision(explain.tree(decision))
+    Paper(console).decision(explain.retold(decision.as_dict()))
     if decision.message:
         console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
     for finding in _findings(policies):
