@@ -121,6 +121,16 @@ def test_the_bundled_labs_notice_each_mutant(tester: Machine):
     assert report.read_text().count("<testcase") == CLAIMS
 
 
+def test_labs_of_other_subjects_notice_each_mutant(tester: Machine):
+    labs = sorted((Path(__file__).parents[1] / "cases" / "labs").glob("*.yaml"))
+    given = " ".join(map(str, labs))
+    done = tester.sh(f"{tester.python} -m stslab test --mutate --json {given}", seconds=900)
+    verdicts = [json.loads(line) for line in done.out.splitlines()]
+    assert done.code == 0, done.said
+    assert [one["lab"] for one in verdicts] == [path.stem for path in labs]
+    assert all(one["mutants"] > 10 for one in verdicts)
+
+
 def test_a_mutant_that_nobody_notices(tester: Machine):
     done = tester.stslab("test", "--mutate", written(tester))
     assert done.code == 3, done.said

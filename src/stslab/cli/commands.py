@@ -21,6 +21,7 @@ COMMANDS = {
     "show": Entry(
         "stslab.cli.labs.show:command", "Show a lab as a table, Markdown or a shell script."
     ),
+    "new": Entry("stslab.cli.labs.new:command", "Make a lab of your own, green at once."),
     "lint": Entry("stslab.cli.labs.lint:command", "Find what is wrong in a lab file."),
     "test": Entry(
         "stslab.cli.labs.testing:command",

@@ -170,10 +170,12 @@ def _of_document(document: Part) -> Iterator[_Other]:
         if several:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
             yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
-        if "Principal" not in statement and path[-1] == 0:
+        first, everything = path[-1] in {0, "Statement"}, "*" in listed(statement.get("Action"))
+        if "Principal" not in statement and first and not everything:
+            at = path[:-1] if path[-1] == 0 else path
             for power in _POWERS:
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
-                whole = edited(document, path[:-1], [*part_at(document, path[:-1]), more])
+                whole = edited(document, at, [*listed(part_at(document, at)), more])
                 could = f"a check that {power} is refused"
                 yield _Other(ACTION, f"and {power}", could, whole)
     for path in _properties(document):

@@ -1,0 +1,48 @@
+"""`stslab new`: a lab to begin with, which is green at once."""
+
+import pytest
+
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.inside import InsideAccount
+from stslab.cli.labs.learner import tasks
+from stslab.cli.labs.mutation import play
+from stslab.cli.labs.new import STARTS as FOLDER
+from stslab.lab.loader import load
+
+STARTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+ACCOUNT = InsideAccount()
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_each_start_is_green_at_once(start, stslab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = stslab("new", "some-lab", "--from", start)
+    assert said.code == 0, said.err
+    path = tmp_path / "some-lab" / "some-lab.yaml"
+    assert f"stslab test {path.relative_to(tmp_path)} --mutate" in said.out
+    assert path.read_text().startswith("# yaml-language-server: $schema=lab.schema.json\n")
+    assert (path.parent / "lab.schema.json").is_file()
+    assert stslab("lint", "some-lab").code == 0
+    lab = load(path, catalogue=BotocoreCatalogue())
+    assert lab.id == "some-lab"
+    played = play(lab, ACCOUNT)
+    assert (played.failed, played.cells, played.stopped, played.left) == (set(), set(), {}, ())
+    assert [one for one in tasks(lab) if one.why] == []
+
+
+@pytest.mark.parametrize("name", ["My-Lab", "a/b", "../x", "1a", "a" * 41, "a b"])
+def test_a_name_that_is_none(name, stslab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = stslab("new", name)
+    assert said.code == 2
+    assert "is no name for a lab" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_stays(stslab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    said = stslab("new", "mine")
+    assert said.code == 2
+    assert "There is a mine already" in said.err
+    assert list((tmp_path / "mine").iterdir()) == []
