@@ -75,9 +75,9 @@ def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):
     text = (labs_folder() / "steps.yaml").read_text()
     lab.write_text(text.replace("title: Assume a role with", r'title: "\x1b]0;x\x07" #', 1))
     page = stslab("show", "--markdown", str(lab))
-    assert page.code == 0
-    assert "\x1b" not in page.out
-    assert r"# \\x1b\]0;x\\x07" in page.out  # Markdown's own escapes
+    assert page.code == 2
+    assert "may not stand in a lab's text" in page.err
+    assert "\x1b" not in page.out + page.err
     lab.write_text(text + r'"\x1b[31mred\u202e": 1')
     said = stslab("lint", str(lab))
     assert said.code == 2
