@@ -37,8 +37,15 @@ From the page on service-linked roles in each service's own guide.
 
 
 _SHARED: Mapping[str, tuple[str, ...]] = {
-    "app.terraform.io": ("sub",),
-    "gitlab.com": ("sub",),
+    **dict.fromkeys(
+        """
+        agent.buildkite.com app.terraform.io gitlab.com oidc.codefresh.io proidc.upbound.io
+        oidc-configuration.audit-log.githubusercontent.com scalr.io studio.datachain.ai/api
+        tokens.cloud.shisho.dev vstoken.actions.githubusercontent.com
+        """.split(),
+        ("sub",),
+    ),
+    **dict.fromkeys(("api.pulumi.com/oidc", "oidc.vercel.com", "sandboxes.cloud"), ("aud",)),
     "token.actions.githubusercontent.com": ("sub", "job_workflow_ref"),
 }
 """Shared OIDC providers, and the claims of which a trust policy has to test one."""
