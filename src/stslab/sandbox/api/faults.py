@@ -41,10 +41,8 @@ def refuse_if_held(*held: tuple[object, str]) -> None:
 
 def failure(service: str) -> ApiFault:
     """What AWS answers when the failure is its own."""
-    code, message = (
-        "InternalFailure",
-        ("The request processing has failed because of an unknown error, exception or failure."),
-    )
+    code = "InternalFailure"
+    message = "The request processing has failed because of an unknown error, exception or failure."
     if service == "s3":
         code, message = "InternalError", "We encountered an internal error. Please try again."
     return ApiFault(code, message, 500, fault="Receiver")
@@ -52,12 +50,8 @@ def failure(service: str) -> ApiFault:
 
 def unavailable() -> ApiFault:
     """What AWS answers when the failure will pass."""
-    return ApiFault(
-        "ServiceUnavailable",
-        "The request has failed due to a temporary failure of the server.",
-        503,
-        fault="Receiver",
-    )
+    message = "The request has failed due to a temporary failure of the server."
+    return ApiFault("ServiceUnavailable", message, 503, fault="Receiver")
 
 
 def where(error: BaseException) -> str:

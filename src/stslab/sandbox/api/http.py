@@ -74,7 +74,8 @@ def read_head(stream: Reader) -> Head | None:
     method, target, minor = _request_line(line.decode("latin-1"))
     headers = _headers(stream)
     path, _, raw_query = target.partition("?")
-    _require_utf8(path)
+    if "%" in path:
+        _require_utf8(path)
     return _framed(method, path, raw_query, headers, minor)
 
 
@@ -128,8 +129,6 @@ def _headers(stream: Reader) -> Pairs:
 
 
 def _require_utf8(path: str) -> None:
-    if "%" not in path:
-        return
     if _BAD_ESCAPE.search(path):
         raise Malformed("400 Bad Request", "The path has a broken escape.")
     try:
@@ -144,6 +143,8 @@ def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) 
         if len(values) > 1:
             raise Malformed("400 Bad Request", f"There is more than one {name} header.")
     host, length, encoding, expect = (next(iter(said[name]), "") for name in _FRAMING)
+    if expect and expect.lower() != "100-continue":
+        raise Malformed("417 Expectation Failed", "The only expectation is 100-continue.")
     return Head(
         method=method,
         path=path,
@@ -153,7 +154,7 @@ def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) 
         host=host,
         length=_length(length, encoding, minor),
         keep_alive=_keeps_alive(headers, minor),
-        expects_continue=_expects_continue(expect) and minor == 1,
+        expects_continue=bool(expect) and minor == 1,
     )
 
 
@@ -179,12 +180,6 @@ def _keeps_alive(headers: Pairs, minor: int) -> bool:
         for wish in value.split(",")
     }
     return "keep-alive" in wishes if minor == 0 else "close" not in wishes
-
-
-def _expects_continue(expect: str) -> bool:
-    if expect and expect.lower() != "100-continue":
-        raise Malformed("417 Expectation Failed", "The only expectation is 100-continue.")
-    return bool(expect)
 
 
 def _read_chunks(stream: Reader) -> bytes:

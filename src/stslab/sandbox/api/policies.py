@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
+from stslab.policy.vocabulary import LATEST
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.identities import Role, User
@@ -21,7 +22,10 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(text, kind))
     except MalformedPolicy:
-        return NamedPolicy(name, parse(_denying(kind), kind))
+        denying = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+        if kind is PolicyKind.RESOURCE:
+            denying["Principal"] = "*"
+        return NamedPolicy(name, parse({"Version": LATEST, "Statement": denying}, kind))
 
 
 def checked(text: str, kind: PolicyKind) -> str:
@@ -31,13 +35,6 @@ def checked(text: str, kind: PolicyKind) -> str:
     except MalformedPolicy as error:
         raise faults.malformed_policy(error.message) from error
     return text
-
-
-def _denying(kind: PolicyKind) -> str:
-    statement = {"Effect": "Deny", "Action": "*", "Resource": "*"}
-    if kind is PolicyKind.RESOURCE:
-        statement["Principal"] = "*"
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
 
 _ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
@@ -67,7 +64,7 @@ def shown(text: str, view: View) -> str:
     """The document as AWS shows and judges it: ids as ARNs, where they still belong to one."""
     if "AIDA" not in text and "AROA" not in text:
         return text
-    return _replaced(text, lambda name: _arn_of(name, view))
+    return _replaced(text, lambda name: entity.arn if (entity := by_id(view, name)) else name)
 
 
 def _replaced(text: str, replace: Replace) -> str:
@@ -84,14 +81,11 @@ def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
         principal = statement.get(element)
         if isinstance(principal, dict) and "AWS" in principal:
             before = principal["AWS"]
-            after = [replace(name) for name in before] if _is_list(before) else replace(before)
+            several = isinstance(before, list)
+            after = [replace(name) for name in before] if several else replace(before)
             principal["AWS"] = after
             changed = changed or before != after
     return changed
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def _id_of(name: str, view: View) -> str:
@@ -101,11 +95,6 @@ def _id_of(name: str, view: View) -> str:
     if entity is None:
         raise ApiFault("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"')
     return entity.unique_id
-
-
-def _arn_of(name: str, view: View) -> str:
-    entity = by_id(view, name)
-    return name if entity is None else entity.arn
 
 
 def _by_arn(arn: str, view: View) -> User | Role | None:
@@ -127,13 +116,9 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
         return hinted
     for one in view.all(kind, account):
         if one.unique_id == unique_id:
-            _remember(unique_id, one.key)
+            # So that a trust policy does not have all users looked through again.
+            if len(_LAST_KEYS) >= _MOST_REMEMBERED:
+                _LAST_KEYS.clear()
+            _LAST_KEYS[unique_id] = one.key
             return one
     return None
-
-
-def _remember(unique_id: str, key: str) -> None:
-    """Where it was found, so that a trust policy does not have all users looked through."""
-    if len(_LAST_KEYS) >= _MOST_REMEMBERED:
-        _LAST_KEYS.clear()
-    _LAST_KEYS[unique_id] = key

@@ -136,7 +136,8 @@ def _members(shape: Shape, value: Mapping[str, Any]) -> str:
 def _element(shape: Shape, name: str, value: Any) -> str:
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         return "".join(_element(shape.member, name, item) for item in value)
-    inner = _WRITERS.get(shape.type_name, _scalar)(shape, value)
+    write = _WRITERS.get(shape.type_name)
+    inner = write(shape, value) if write else text(_plain(shape, value))
     start = f"{name}{_attributes(shape, value)}" if shape.type_name == "structure" else name
     return f"<{start}>{inner}</{name}>" if inner else f"<{start}/>"
 
@@ -190,10 +191,6 @@ def _plain(shape: Shape, value: Any) -> str:
     return str(value)
 
 
-def _scalar(shape: Shape, value: Any) -> str:
-    return text(_plain(shape, value))
-
-
 _WRITERS: Mapping[str, Callable[[Any, Any], str]] = {
     "structure": _members,
     "list": _list,
@@ -215,22 +212,18 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     headers = (*problem.headers, *request_ids(service, request_id))
     if http.method == "HEAD" or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
         return ApiResponse(problem.status, headers)
-    if _speaks_json(service, http):
+    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
+    if service not in operations.SERVICES and (is_json or http.path != "/"):
         body = json.dumps({"__type": problem.code, "message": problem.message})
         kind, headers = _JSON, (("x-amzn-errortype", problem.code), *headers)
     elif service == "s3":
         kind, body = S3_XML, _s3_error(problem, request_id)
     else:
-        kind, body = XML, _query_error(service, problem, request_id)
+        members = {"Type": problem.fault, "Code": problem.code, "Message": problem.message}
+        inner = f"<Error>{_elements({**members, **problem.extra})}</Error>"
+        id_ = f"<RequestId>{request_id}</RequestId>"
+        kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())
-
-
-def _speaks_json(service: str, http: HttpRequest) -> bool:
-    """Whether a request is to a service that the account lacks, in a protocol of JSON's."""
-    if service in operations.SERVICES:
-        return False
-    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
-    return is_json or http.path != "/"
 
 
 @functools.cache
@@ -239,14 +232,6 @@ def _namespace(service: str) -> str:
         return ""
     found = operations.model(service).metadata.get("xmlNamespace")
     return f' xmlns="{found}"' if found else ""
-
-
-def _query_error(service: str, problem: ApiFault, request_id: str) -> str:
-    members = {"Type": problem.fault, "Code": problem.code, "Message": problem.message}
-    return (
-        f"<ErrorResponse{_namespace(service)}><Error>{_elements({**members, **problem.extra})}"
-        f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-    )
 
 
 def _s3_error(problem: ApiFault, request_id: str) -> str:

@@ -77,17 +77,14 @@ class DecisionLog:
         if self._path is None:
             return
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-        if self._file is None or self._size + len(line) > MAX_FILE:
-            self._open(self._path)
-        if self._file is not None:
-            self._size += os.write(self._file, line)
-
-    def _open(self, path: Path) -> None:
-        if self._file is not None:
+        if self._file is not None and self._size + len(line) > MAX_FILE:
             os.close(self._file)
-            path.replace(path.with_name(f"{path.name}.1"))
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._size = os.fstat(self._file).st_size
+            self._path.replace(self._path.with_name(f"{NAME}.1"))
+            self._file = None
+        if self._file is None:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._size = os.fstat(self._file).st_size
+        self._size += os.write(self._file, line)
 
 
 def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:

@@ -15,7 +15,7 @@ from stslab.sandbox.api.policies import named
 from stslab.sandbox.api.services import Keys, Need, denial, iso
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.pipeline.callers import issuer
-from stslab.sandbox.state.identities import Identity, Role, Session, SessionPolicy, User
+from stslab.sandbox.state.identities import Identity, Role, Session, User
 from stslab.sandbox.state.snapshot import View
 
 
@@ -72,10 +72,6 @@ class Judge:
 
 
 def _policies_of(view: View, caller: Caller) -> Policies:
-    """A user or role that is gone has no policies, and so no permissions.
-
-    IAM User Guide, "Policies and permissions in IAM".
-    """
     if caller.kind == "Root":
         return _of_root(caller.account)
     if caller.session is not None:
@@ -85,13 +81,20 @@ def _policies_of(view: View, caller: Caller) -> Policies:
 
 
 def _of(view: View, owner: User | Role | None) -> Policies:
-    """The policies of a user and its groups, or of a role."""
+    """The policies of a user and its groups, or of a role; one that is gone has none.
+
+    IAM User Guide, "Policies and permissions in IAM".
+    """
     if owner is None:
         return Policies()
-    identity = [*_own(view, owner)]
-    for group in lookups.groups_of(view, owner) if isinstance(owner, User) else ():
-        identity += _own(view, group)
-    return Policies(identity=tuple(identity), boundaries=_boundary(view, owner))
+    groups = lookups.groups_of(view, owner) if isinstance(owner, User) else []
+    identity = tuple(policy for holder in (owner, *groups) for policy in _own(view, holder))
+    boundaries: tuple[NamedPolicy, ...] | None = None
+    if owner.boundary:
+        text = lookups.managed_text(view, owner.account, owner.boundary)
+        name = f"permissions boundary {owner.boundary}"
+        boundaries = () if text is None else (named(name, text, PolicyKind.BOUNDARY),)
+    return Policies(identity=identity, boundaries=boundaries)
 
 
 def _of_root(account: str) -> Policies:
@@ -110,28 +113,17 @@ def _own(view: View, owner: Identity) -> Iterable[NamedPolicy]:
             yield named(f"managed policy {arn} of {whose}", managed, PolicyKind.IDENTITY)
 
 
-def _boundary(view: View, owner: User | Role) -> tuple[NamedPolicy, ...] | None:
-    if not owner.boundary:
-        return None
-    text = lookups.managed_text(view, owner.account, owner.boundary)
-    if text is None:
-        return ()
-    return (named(f"permissions boundary {owner.boundary}", text, PolicyKind.BOUNDARY),)
-
-
 def _of_session(view: View, session: Session) -> Policies:
     is_root = session.issuer_id == session.account
     own = _of_root(session.account) if is_root else _of(view, issuer(view, session))
     if session.session_policies is None:
         return own
-    passed = tuple(_session_policy(view, session, one) for one in session.session_policies)
-    return Policies(identity=own.identity, boundaries=own.boundaries, session=passed)
-
-
-def _session_policy(view: View, session: Session, passed: SessionPolicy) -> NamedPolicy:
-    current = lookups.managed_text(view, session.account, passed.arn) if passed.arn else None
-    name = f"session policy {passed.name}"
-    return named(name, current or passed.document, PolicyKind.SESSION)
+    passed = []
+    for one in session.session_policies:
+        current = lookups.managed_text(view, session.account, one.arn) if one.arn else None
+        text = current or one.document
+        passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
+    return own._replace(session=tuple(passed))
 
 
 # -- the global condition keys: who calls, from where, when, through what -------------------
@@ -153,8 +145,7 @@ def _context(view: View, request: ApiRequest, resource_account: str | None) -> K
         "aws:EpochTime": str(int(request.now.timestamp())),
         "aws:SecureTransport": "true",
         **_network(request),
-        **_principal(request.caller),
-        **_tags(view, request.caller),
+        **_principal(view, request.caller),
         **_session(request),
         "aws:RequestedRegion": request.region,
         "aws:ResourceAccount": resource_account or request.account,
@@ -174,7 +165,9 @@ def _network(request: ApiRequest) -> Keys:
     return keys
 
 
-def _principal(caller: Caller) -> Keys:
+def _principal(view: View, caller: Caller) -> Keys:
+    """A session tag stands before the role's or user's tag of the same key, whatever its case."""
+    session = caller.session
     kind = _PRINCIPAL_TYPES.get(caller.kind, caller.kind)
     keys: Keys = {
         "aws:PrincipalType": kind,
@@ -182,17 +175,11 @@ def _principal(caller: Caller) -> Keys:
         "aws:PrincipalIsAWSService": "false",
     }
     if caller.kind != "Anonymous":
-        role_arn = caller.session.role_arn if caller.session is not None else ""
+        role_arn = session.role_arn if session is not None else ""
         keys["aws:PrincipalArn"] = role_arn or caller.principal.arn
         keys["aws:PrincipalAccount"] = caller.account
     if kind == "User":
         keys["aws:username"] = caller.user_name
-    return keys
-
-
-def _tags(view: View, caller: Caller) -> Keys:
-    """A session tag stands before the role's or user's tag of the same key, whatever its case."""
-    session = caller.session
     passed = dict(session.tags) if session is not None else {}
     folded = {key.lower() for key in passed}
     if session is not None and session.role_id:
@@ -201,7 +188,7 @@ def _tags(view: View, caller: Caller) -> Keys:
         owner = view.get(User, caller.account, caller.user_name.lower())
     own = owner.tags.items() if owner is not None else ()
     tags = {key: value for key, value in own if key.lower() not in folded} | passed
-    return {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+    return keys | {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
 
 
 def _session(request: ApiRequest) -> Keys:

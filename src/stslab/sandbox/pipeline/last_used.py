@@ -5,13 +5,13 @@ Reference, "AccessKeyLastUsed" and "RoleLastUsed".
 """
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.pipeline.callers import issuer
 from stslab.sandbox.state.identities import AccessKey, LastUsed, Role
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import Busy, Closed, State
@@ -37,41 +37,30 @@ class LastUses:
         if self._minutes.get(use) == minute:
             return
         with suppress(Busy, Closed, sqlite3.Error):
-            if any(_stale(self._state.snapshot, request)):
+            if _to_put(self._state.snapshot, request) is not None:
                 with self._state.transaction(wait=False) as tx:
-                    for used in _stale(tx, request):
+                    used = _to_put(tx, request)
+                    if used is not None:
                         tx.put(used)
-            self._remember(use, minute)
-
-    def _remember(self, use: tuple[str, str, str], minute: datetime) -> None:
-        if len(self._minutes) >= _MOST_REMEMBERED:
-            self._minutes.clear()
-        self._minutes[use] = minute
+            if len(self._minutes) >= _MOST_REMEMBERED:
+                self._minutes.clear()
+            self._minutes[use] = minute
 
 
-def _stale(view: View, request: ApiRequest) -> Iterator[AccessKey | Role]:
-    """The records that are to say that they were used now, and don't."""
-    for thing in _used(view, request):
-        before = thing.last_used
-        if before is None or _differs(before, request):
-            now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
-            yield msgspec.structs.replace(thing, last_used=now)
-
-
-def _used(view: View, request: ApiRequest) -> Iterator[AccessKey | Role]:
-    caller = request.caller
-    session = caller.session
+def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
+    """The record that is to say that it was used now, and doesn't."""
+    caller, session = request.caller, request.caller.session
+    used: AccessKey | Role | None = None
     if session is None:
-        key = view.get(AccessKey, caller.account, caller.access_key_id)
-        if key is not None:
-            yield key
-    elif session.role_name:
-        role = view.get(Role, session.account, session.role_name.lower())
-        if role is not None and role.unique_id == session.role_id:
-            yield role
-
-
-def _differs(before: LastUsed, request: ApiRequest) -> bool:
-    if (before.service, before.region) != (request.service, request.region):
-        return True
-    return not timedelta() <= request.now - before.at < _MINUTE
+        used = view.get(AccessKey, caller.account, caller.access_key_id)
+    elif session.role_id:
+        role = issuer(view, session)
+        used = role if isinstance(role, Role) else None
+    if used is None:
+        return None
+    now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
+    before = used.last_used
+    same = before is not None and (before.service, before.region) == (now.service, now.region)
+    if before is not None and same and timedelta() <= request.now - before.at < _MINUTE:
+        return None
+    return msgspec.structs.replace(used, last_used=now)

@@ -66,7 +66,10 @@ class Tail:
         events = self._more()
         if self._replaced():
             events += self._more()  # what came between the last look and the change of files
-            self._open()
+            self.close()
+            self._rest = b""
+            with suppress(FileNotFoundError):
+                self._descriptor = os.open(self._path, os.O_RDONLY)
             events += self._more()
         return events
 
@@ -94,12 +97,6 @@ class Tail:
             return True
         ours = os.fstat(self._descriptor)
         return (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino)
-
-    def _open(self) -> None:
-        self.close()
-        self._rest = b""
-        with suppress(FileNotFoundError):
-            self._descriptor = os.open(self._path, os.O_RDONLY)
 
 
 def _events(lines: Iterator[bytes] | list[bytes]) -> Iterator[Event]:

@@ -166,12 +166,6 @@ def _numbered(node: _Tree) -> list[_Tree]:
 _DIGITS = 8  # of a number in a list; no list is longer
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
 def _malformed() -> ApiFault:
     return ApiFault("MalformedInput", "Request body is malformed")
 
@@ -182,7 +176,7 @@ _CONTAINERS: Mapping[str, Callable[[Shape, _Tree], object]] = {
     "map": _map,
 }
 _SCALARS: Mapping[str, Callable[[str], object]] = {
-    "boolean": _boolean,
+    "boolean": lambda text: ("false", "true").index(text.lower()) == 1,
     "integer": int,
     "long": int,
     "double": float,

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,11 @@ def _signal(places: files.Files, number: int) -> None:
 # The learner's own AWS settings are none of the sandbox's business. LISTEN_* would hand it
 # somebody's socket.
 _NOT_PASSED_ON = ("AWS_", "LISTEN_")
+_ENVIRONMENT = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 _TAIL_LINES = 12
 _READ = 64 * 1024
 
@@ -265,7 +271,7 @@ def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> 
 
     ``fresh``: with a new account in place of what was saved.
     """
-    log_before = _size(places)
+    log_before = places.log.stat().st_size if places.log.exists() else 0
     reading, writing = os.pipe()
     try:
         _spawn(places, port, writing, fresh=fresh)
@@ -281,6 +287,7 @@ def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> 
 
 def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
     """Run what makes the server's process and ends: the server is nobody's child."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_PASSED_ON)}
     command = [
         sys.executable,
         *("-m", "stslab.sandbox", "serve", "--detach"),
@@ -290,11 +297,11 @@ def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
         *(["--fresh"] if fresh else []),
     ]
     try:
-        with open(places.log, "ab", opener=_private) as log:
+        with open(places.log, "ab", opener=partial(os.open, mode=0o600)) as log:
             subprocess.run(
                 command,
                 cwd="/",
-                env=_environment(),
+                env=kept | _ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -308,20 +315,6 @@ def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
         os.close(writing)
 
 
-def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_PASSED_ON)}
-    return {
-        **kept,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def _line(reading: int, seconds: float) -> dict[str, Any] | None:
     deadline = time.monotonic() + seconds
     content = b""
@@ -333,10 +326,6 @@ def _line(reading: int, seconds: float) -> dict[str, Any] | None:
         content += received
     said: dict[str, Any] = json.loads(content)
     return said
-
-
-def _size(places: Files) -> int:
-    return places.log.stat().st_size if places.log.exists() else 0
 
 
 def _silent(places: Files, log_before: int) -> SandboxError:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from stslab.errors import SandboxError
 from stslab.home import private_folder
 from stslab.sandbox.server import client
-from stslab.sandbox.server.files import Files
+from stslab.sandbox.server.files import ACCOUNT_FILE, Files
 
 if TYPE_CHECKING:
     from stslab.sandbox.state.archive import Archive
@@ -62,21 +62,17 @@ def put_in(folder: Path, archive: Archive) -> client.Endpoint:
             new.replace(Files(folder).account)
         try:
             return client.ensure(folder)
-        except SandboxError as error:
-            _put_back(folder, old)
+        except BaseException as error:
+            with client.starting(folder):
+                client.stop(folder)
+                for file in folder.glob(f"{ACCOUNT_FILE}*"):
+                    file.unlink()
+                _move(old, folder)
+            if not isinstance(error, SandboxError):
+                raise
             raise SandboxError(
                 f"The account can't be opened: {error.message}", "The one before is back."
             ) from error
-        except BaseException:
-            _put_back(folder, old)
-            raise
-
-
-def _put_back(folder: Path, old: Path) -> None:
-    with client.starting(folder):
-        client.stop(folder)
-        _remove(folder)
-        _move(old, folder)
 
 
 def _write(path: Path, archive: Archive) -> None:
@@ -99,13 +95,8 @@ def _write(path: Path, archive: Archive) -> None:
 
 def _move(source: Path, target: Path) -> None:
     """Move an account's file, with the files that SQLite may have left beside it."""
-    for file in source.glob(f"{Files(source).account.name}*"):
+    for file in source.glob(f"{ACCOUNT_FILE}*"):
         file.replace(target / file.name)
-
-
-def _remove(folder: Path) -> None:
-    for file in folder.glob(f"{Files(folder).account.name}*"):
-        file.unlink()
 
 
 @contextmanager

@@ -115,10 +115,11 @@ class _Process:
     def _serve(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
+        idle = self._options.idle
         self._verbs = {
             **self._account.verbs,
             "health": lambda _: self._facts(),
-            "status": self._status,
+            "status": lambda _: {**self._facts(), "ends_after_idle_seconds": int(idle)},
             "stop": self._stop,
             "reset": self._reset,
         }
@@ -140,12 +141,16 @@ class _Process:
         wanted = self._options.port or read_number(self._places.port)
         if wanted and not self._options.port and not _is_free(wanted):
             wanted = 0
-        server = SandboxServer(self._answer, wanted, refuse=self._refuse)
+        server = SandboxServer(
+            self._answer, wanted, refuse=lambda head: self._account.refuse(without_token(head))
+        )
         try:
             server.prepare()
         except OSError as error:
+            cause = error.__cause__ or error.__context__ or error
+            why = getattr(cause, "strerror", None) or "another program uses it"
             raise SandboxError(
-                f"Port {wanted} can't be used: {_reason(error)}.",
+                f"Port {wanted} can't be used: {why}.",
                 "Choose another one, or none: stslab sandbox start",
             ) from error
         return server
@@ -153,9 +158,6 @@ class _Process:
     def _answer(self, request: HttpRequest) -> ApiResponse:
         answer = admitted(request, self._token, self._verbs)
         return answer or self._account.handle(without_token(request))
-
-    def _refuse(self, head: HttpRequest) -> ApiResponse | None:
-        return self._account.refuse(without_token(head))
 
     def _facts(self) -> Said:
         return {
@@ -166,9 +168,6 @@ class _Process:
             "started": self._started,
             "version": __version__,
         }
-
-    def _status(self, _: ControlRequest) -> Said:
-        return {**self._facts(), "ends_after_idle_seconds": int(self._options.idle)}
 
     def _stop(self, request: ControlRequest) -> Said:
         _require_post(request)
@@ -216,11 +215,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _reason(error: OSError) -> str:
-    cause = error.__cause__ or error.__context__ or error
-    return getattr(cause, "strerror", None) or "another program uses it"
 
 
 class _Log(logging.handlers.RotatingFileHandler):

@@ -288,7 +288,7 @@ class _Request(cheroot.HTTPRequest):
             self.close_connection = True
         names = {name.lower() for name, _ in response.headers}
         lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
-        lines += [f"{name}: {_one_line(value)}" for name, value in response.headers]
+        lines += [f"{name}: {_LINES.sub(' ', value)}" for name, value in response.headers]
         if response.status not in _NO_BODY and "content-length" not in names:
             lines.append(f"Content-Length: {len(response.body)}")
         lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
@@ -340,16 +340,13 @@ class _Connection(cheroot.HTTPConnection):
             super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
 
 
+_LINES = re.compile(r"[\r\n]")
 _BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
 
 
 @lru_cache
 def _phrase(status: int) -> str:
     return http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "Unknown"
-
-
-def _one_line(value: str) -> str:
-    return value.replace("\r", " ").replace("\n", " ")
 
 
 def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:

@@ -38,20 +38,13 @@ _MOST_TEXT = 32 * 1024 * 1024
 _MOST_LINE = 8 * 1024 * 1024
 _MOST_BLOB = 256 * 1024 * 1024
 _MOST_BLOBS = 512 * 1024 * 1024
-_MOST_HEADER = 4096
 _MOST_CLOCK = 3650 * 24 * 3600
+_MOST = {_HEADER: 4096, _RECORDS: _MOST_TEXT}
 _CHUNK = 64 * 1024
 _END = struct.Struct("<4s4H2LH")  # the end of a zip archive's central directory
 _END_MARK = b"PK\x05\x06"
 _ENCRYPTED = 1
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 """What comes of reading an archive that is none."""
 _HINT = "Export the account again: stslab sandbox export"
 
@@ -150,9 +143,6 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
             raise _refused("it is too large")
     if sum(one.file_size for one in entries) > _MOST_TEXT + _MOST_BLOBS:
         raise _refused("it is too large")
-
-
-_MOST = {_HEADER: _MOST_HEADER, _RECORDS: _MOST_TEXT}
 
 
 def _check_version(archive: zipfile.ZipFile) -> None:

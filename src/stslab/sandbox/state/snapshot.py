@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar, cast
 
@@ -78,14 +78,11 @@ class Snapshot(View):
         for record in records:
             accounts = grouped.setdefault(record.table, {})
             accounts.setdefault(record.account, {})[record.key] = record
-        return cls(
-            Map(
-                {
-                    table: Map({account: Map(rows) for account, rows in accounts.items()})
-                    for table, accounts in grouped.items()
-                }
-            )
-        )
+        tables = {
+            table: Map({account: Map(rows) for account, rows in accounts.items()})
+            for table, accounts in grouped.items()
+        }
+        return cls(Map(tables))
 
     def records(self) -> Iterator[Record]:
         for accounts in self._tables.values():
@@ -131,32 +128,20 @@ class Transaction(View):
     ``put`` and ``delete`` are the only ways to change the account. Nobody else sees a change
     before the transaction is committed; one that is dropped leaves no trace. A transaction
     that nobody commits is a fork: what would be if.
+
+    ``changes`` are what was put, by its address; None for what was deleted. ``blobs`` are the new
+    bodies of objects, ``kept`` is what is saved even where the transaction is given up.
     """
 
     def __init__(self, start: View) -> None:
         super().__init__(start._tables)  # noqa: SLF001 - a transaction is a snapshot that changes
-        self._changes: dict[Address, Record | None] = {}
-        self._blobs: dict[str, bytes] = {}
-        self._kept: list[Record] = []
+        self.changes: dict[Address, Record | None] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.kept: list[Record] = []
 
     @property
     def snapshot(self) -> Snapshot:
         return Snapshot(self._tables)
-
-    @property
-    def changes(self) -> Mapping[Address, Record | None]:
-        """What was put, by its address; None for what was deleted."""
-        return self._changes
-
-    @property
-    def blobs(self) -> Mapping[str, bytes]:
-        """The new bodies of objects, by the name that records have for them."""
-        return self._blobs
-
-    @property
-    def kept(self) -> Iterable[Record]:
-        """What is saved even where the transaction is given up."""
-        return self._kept
 
     def put(self, record: Record, *, always: bool = False) -> None:
         """Let the account have this record, in place of any with its table and key.
@@ -165,20 +150,20 @@ class Transaction(View):
         that is refused.
         """
         if always:
-            self._kept.append(record)
+            self.kept.append(record)
         self._set(record, self._rows(record.table, record.account).set(record.key, record))
-        self._changes[record.table, record.account, record.key] = record
+        self.changes[record.table, record.account, record.key] = record
 
     def delete(self, record: Record) -> None:
         """Let the account have no record with the table and key of this one."""
         rows = self._rows(record.table, record.account)
         if record.key in rows:
             self._set(record, rows.delete(record.key))
-        self._changes[record.table, record.account, record.key] = None
+        self.changes[record.table, record.account, record.key] = None
 
     def put_blob(self, name: str, body: bytes) -> None:
         """Keep a body under its name, which tells it from every other one."""
-        self._blobs[name] = body
+        self.blobs[name] = body
 
     def _set(self, record: Record, rows: Map[str, Record]) -> None:
         accounts = self._tables.get(record.table, Map()).set(record.account, rows)

@@ -60,23 +60,25 @@ class State:
         """
         if not self._turn.acquire(blocking=wait):
             raise Busy
+        begun = False
         try:
             if self._open:
                 raise RuntimeError("a transaction inside a transaction")
             if self._closed:
                 raise Closed
-            self._open = True
+            begun = self._open = True
+            changing = Transaction(self._snapshot)
             try:
-                changing = Transaction(self._snapshot)
-                try:
-                    yield changing
-                except BaseException:
-                    self._commit(_kept_of(changing, self._snapshot))
-                    raise
-                self._commit(changing)
-            finally:
-                self._open = False
+                yield changing
+            except BaseException:
+                kept = Transaction(self._snapshot)
+                for record in changing.kept:
+                    kept.put(record)
+                self._commit(kept)
+                raise
+            self._commit(changing)
         finally:
+            self._open = self._open and not begun
             self._turn.release()
 
     def close(self) -> None:
@@ -103,10 +105,3 @@ class State:
         before, self._snapshot = self._snapshot, changing.snapshot
         for watcher in tuple(self._watchers):
             watcher(before, self._snapshot)
-
-
-def _kept_of(given_up: Transaction, start: Snapshot) -> Transaction:
-    kept = Transaction(start)
-    for record in given_up.kept:
-        kept.put(record)
-    return kept

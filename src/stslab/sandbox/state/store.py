@@ -10,7 +10,7 @@ one that a row has and the class lacks is ignored.
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,6 @@ class Store:
                 for table in _TABLES:
                     self._db.execute(table)
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
-        self._check_format()
-
-    def _check_format(self) -> None:
         row = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         written = row[0] if row else "no version"
         if not (row and written.isdigit() and 1 <= int(written) <= FORMAT):
@@ -168,21 +165,15 @@ def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
         yield record
 
 
-class _all_or_nothing:  # noqa: N801 - reads as the statement that it is
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
-        except sqlite3.Error:  # as where the disk is full
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if kind is None:
-                raise
+@contextmanager
+def _all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:  # it failed, or the disk is full
+            db.execute("ROLLBACK")
 
 
 def _damaged(path: Path, how: str) -> SandboxError:

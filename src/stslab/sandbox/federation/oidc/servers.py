@@ -63,7 +63,7 @@ def shown(tx: Transaction, host: str) -> IssuerServer:
     """What the server of this host shows, made if need be."""
     found = tx.get(IssuerServer, "", host)
     if found is None:
-        found = (_trusted if is_public(host) else _private)(tx, host)
+        found = KINDS["trusted" if is_public(host) else "new-ca"](tx, host)
         tx.put(found)
     return found
 
@@ -111,11 +111,6 @@ def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
     return tuple(root for root in roots(view) if certificates.is_over(root, server.chain[-1]))
 
 
-def _private(tx: Transaction, host: str) -> IssuerServer:
-    """A certificate of a new authority of the host's own."""
-    return _server(tx, host, _own_authority(tx, host))
-
-
 def _trusted(tx: Transaction, host: str) -> IssuerServer:
     """A certificate of the public authority, which is made or renewed if need be."""
     now, public = tx.now(), tx.get(PublicAuthority, "", "")
@@ -132,7 +127,6 @@ def _trusted(tx: Transaction, host: str) -> IssuerServer:
 
 
 def _renewed(tx: Transaction, host: str) -> IssuerServer:
-    """A new certificate of the same authority."""
     authority = shown(tx, host).authority
     if not _holds(tx, authority):
         raise SandboxError(
@@ -140,16 +134,6 @@ def _renewed(tx: Transaction, host: str) -> IssuerServer:
             "Move the server to another one: --certificate new-ca",
         )
     return _server(tx, host, authority)
-
-
-def _misnamed(tx: Transaction, host: str) -> IssuerServer:
-    """A certificate of the same authority for another name."""
-    return _server(tx, host, shown(tx, host).authority, name="elsewhere.stslab.example")
-
-
-def _forged(tx: Transaction, host: str) -> IssuerServer:
-    """A certificate that names the same authority, and that somebody else signed."""
-    return _server(tx, host, shown(tx, host).authority, forger=_own_authority(tx, host))
 
 
 def _own_authority(tx: Transaction, host: str) -> Authority:
@@ -174,9 +158,17 @@ def _holds(view: View, authority: Authority) -> bool:
 
 KINDS: Mapping[str, Callable[[Transaction, str], IssuerServer]] = {
     "renewed": _renewed,
-    "new-ca": _private,
+    "new-ca": lambda tx, host: _server(tx, host, _own_authority(tx, host)),
     "trusted": _trusted,
-    "wrong-host": _misnamed,
-    "forged": _forged,
+    "wrong-host": lambda tx, host: _server(
+        tx, host, shown(tx, host).authority, name="elsewhere.stslab.example"
+    ),
+    "forged": lambda tx, host: _server(
+        tx, host, shown(tx, host).authority, forger=_own_authority(tx, host)
+    ),
 }
-"""What a host's server can change to: what happens to issuers, and what attackers do."""
+"""What a host's server can change to: what happens to issuers, and what attackers do.
+
+A new certificate of the same authority; one of a new authority of the host's own, or of the public
+one; one for another name; one that names the same authority, and that somebody else signed.
+"""

@@ -49,6 +49,8 @@ def read(element: xml.Element) -> Assertion:
     subject = xml.child(element, names.ASSERTION, "Subject")
     named = None if subject is None else xml.child(subject, names.ASSERTION, "NameID")
     confirmed = _confirmation(subject)
+    statements = xml.children(element, names.ASSERTION, "AuthnStatement")
+    ends = [xml.moment(each.get("SessionNotOnOrAfter")) for each in statements]
     return Assertion(
         issuer=issuer(element),
         issued=issued,
@@ -60,7 +62,7 @@ def read(element: xml.Element) -> Assertion:
         recipient=_attribute(confirmed, "Recipient"),
         confirmed_from=_time(confirmed, "NotBefore"),
         confirmed_until=_time(confirmed, "NotOnOrAfter"),
-        session_until=_session_until(element),
+        session_until=min(filter(None, ends), default=None),
         attributes=_attributes(element),
     )
 
@@ -94,12 +96,6 @@ def _audiences(conditions: xml.Element | None) -> tuple[frozenset[str], ...]:
         frozenset(map(xml.text, xml.children(restriction, names.ASSERTION, "Audience")))
         for restriction in xml.children(conditions, names.ASSERTION, "AudienceRestriction")
     )
-
-
-def _session_until(element: xml.Element) -> datetime | None:
-    statements = xml.children(element, names.ASSERTION, "AuthnStatement")
-    ends = [xml.moment(each.get("SessionNotOnOrAfter")) for each in statements]
-    return min((each for each in ends if each is not None), default=None)
 
 
 def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:

@@ -53,7 +53,12 @@ def _issuers(root: xml.Element) -> Issuers:
             raise BadMetadata("an EntityDescriptor has no entityID of its own")
         if names.PROTOCOL not in (descriptor.get("protocolSupportEnumeration") or "").split():
             raise BadMetadata("the identity provider does not speak SAML 2.0")
-        found[issuer] = tuple(_certificates(descriptor))
+        found[issuer] = tuple(
+            _certificate(xml.text(info))
+            for key in xml.children(descriptor, names.METADATA, "KeyDescriptor")
+            if key.get("use", "signing") == "signing"
+            for info in xml.everywhere(key, names.SIGNATURE, "X509Certificate")
+        )
     if not found or not all(found.values()):
         raise BadMetadata("it has no identity provider with a certificate to sign with")
     return found
@@ -66,14 +71,6 @@ def _entities(root: xml.Element) -> Iterator[xml.Element]:
         yield from xml.everywhere(root, names.METADATA, "EntityDescriptor")
     else:
         raise BadMetadata("it is no EntityDescriptor")
-
-
-def _certificates(descriptor: xml.Element) -> Iterator[x509.Certificate]:
-    for key in xml.children(descriptor, names.METADATA, "KeyDescriptor"):
-        if key.get("use", "signing") != "signing":
-            continue
-        for info in xml.everywhere(key, names.SIGNATURE, "X509Certificate"):
-            yield _certificate(xml.text(info))
 
 
 def _certificate(encoded: str) -> x509.Certificate:

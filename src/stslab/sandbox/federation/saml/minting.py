@@ -100,6 +100,13 @@ def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Any:
     ends = now + timedelta(seconds=wanted.seconds)
     # One that has expired was issued before it expired, too.
     issued = min(now, ends - timedelta(seconds=1))
+    session_end = {}
+    if wanted.session_seconds is not None:
+        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=wanted.session_seconds))
+    attributes = [
+        _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
+        for name, values in wanted.attributes.items()
+    ]
     return _ASSERTION.Assertion(
         _ASSERTION.Issuer(issuer),
         _ASSERTION.Subject(
@@ -119,27 +126,13 @@ def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Any:
         _ASSERTION.AuthnStatement(
             _ASSERTION.AuthnContext(_ASSERTION.AuthnContextClassRef(_CONTEXT)),
             AuthnInstant=_time(issued),
-            **_session_end(wanted, now),
+            **session_end,
         ),
-        *_statement(wanted.attributes),
+        *([_ASSERTION.AttributeStatement(*attributes)] if attributes else []),
         ID=_identity(),
         Version="2.0",
         IssueInstant=_time(issued),
     )
-
-
-def _session_end(wanted: Wanted, now: datetime) -> dict[str, str]:
-    if wanted.session_seconds is None:
-        return {}
-    return {"SessionNotOnOrAfter": _time(now + timedelta(seconds=wanted.session_seconds))}
-
-
-def _statement(attributes: Mapping[str, Sequence[str]]) -> list[Any]:
-    described = [
-        _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
-        for name, values in attributes.items()
-    ]
-    return [_ASSERTION.AttributeStatement(*described)] if described else []
 
 
 def _written(element: Any) -> bytes:
