@@ -10,9 +10,8 @@ from stslab.policy import Outcome
 from stslab.policy.reading import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
 from stslab.sandbox.why import unbelieved
-from stslab.sandbox.why.options import Option, allows_more, options
+from stslab.sandbox.why.options import ALLOWS_MORE, Option, options
 from stslab.sandbox.why.situation import Situation
-from stslab.sandbox.why.unbelieved import Reason
 
 _BESIDE_POLICIES = (
     "No policy refused it: a rule of the service's own did, which what AWS said names.",
@@ -57,20 +56,17 @@ def explain(event: Event, beside: Beside) -> dict[str, Any]:
             role = facts.get("role", "")
             gone_by = unbelieved.role(beside.events(), role) or unbelieved.key(beside.events(), key)
         found = unbelieved.reason(code, event.get("errorMessage", ""), facts, gone_by)
-        changes = [{"layer": "authentication", "options": [_told(what) for what in found.fixes]}]
-        return _explanation(event, None, found.why, changes if found.fixes else [])
+        return _explanation(event, None, found.why, _advice("authentication", found.fixes))
     if code in UNVERIFIED and decision is None:
-        said = _unverified(event.get("errorMessage", ""))
-        fixes = [_told(what) for what in said.fixes]
-        changes = [{"layer": "identity provider", "options": fixes}] if fixes else []
-        return _explanation(event, None, said.why, changes)
+        said = unbelieved.unverified(event.get("errorMessage", ""))
+        return _explanation(event, None, said.why, _advice("identity provider", said.fixes))
     if decision is None or decision["decision"] == "Allowed":
         return _explanation(event, decision, _beside(event, decision), [])
     if _is_no_role(decision):
-        fix = [_told("Compare the ARN: aws iam list-roles shows those that there are.")]
+        fix = "Compare the ARN: aws iam list-roles shows those that there are."
         name = str(decision["resource"]).rpartition("/")[2]
         why = f"{_NO_ROLE} {unbelieved.role(beside.events(), name)}".rstrip()
-        return _explanation(event, decision, why, [{"layer": "role", "options": fix}])
+        return _explanation(event, decision, why, _advice("role", (fix,)))
     return {**_denial(event, decision), "callers": list(beside.may())}
 
 
@@ -102,7 +98,13 @@ def _denial(event: Event, decision: Mapping[str, Any]) -> dict[str, Any]:
         return _explanation(event, decision, _sentence(decision), [])
     found = _plan(situation)
     changes = [
-        {"layer": advice.layer, "options": [_option(one) for one in advice.options]}
+        {
+            "layer": advice.layer,
+            "options": [
+                {"what": one.what, "statement": one.statement, "command": one.command}
+                for one in advice.options
+            ],
+        }
         for advice in found.advice
     ]
     return {
@@ -137,12 +139,9 @@ def _explanation(
     }
 
 
-def _option(option: Option) -> dict[str, Any]:
-    return {"what": option.what, "statement": option.statement, "command": option.command}
-
-
-def _told(what: str) -> dict[str, Any]:
-    return {"what": what, "statement": None, "command": ""}
+def _advice(layer: str, fixes: Iterable[str]) -> list[dict[str, Any]]:
+    options = [{"what": what, "statement": None, "command": ""} for what in fixes]
+    return [{"layer": layer, "options": options}] if options else []
 
 
 _MOST_ROUNDS = 8
@@ -188,7 +187,8 @@ def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
     tried = tuple(_tried(situation, layer, options(situation, layer)))
     if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
         return tried
-    return tried + tuple(_tried(situation, layer, allows_more(situation, layer)))
+    more = ALLOWS_MORE.get(layer.kind)
+    return tried + tuple(_tried(situation, layer, more(situation, layer)) if more else ())
 
 
 def _tried(situation: Situation, layer: Layer, ideas: Iterator[Option]) -> Iterator[Option]:
@@ -211,77 +211,3 @@ def _weight(situation: Situation, layer: Layer) -> int:
             )
             return 1 + denying
     return 0
-
-
-_SHOWN = "See what the issuer's server shows: stslab sandbox issuer URL."
-_THUMBPRINT = Reason(
-    "AWS does not trust the CA over the certificate of the issuer's server, and its thumbprint "
-    "is not in the configuration of the provider in IAM. The server may have moved to another "
-    "CA, or the thumbprint was wrong from the start.",
-    (
-        _SHOWN,
-        (
-            "If that is the server's rightful CA, let IAM have its thumbprint: aws iam "
-            "update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN "
-            "--thumbprint-list $(stslab sandbox issuer URL --thumbprint). The list replaces the "
-            "old one."
-        ),
-    ),
-)
-_NO_KEY = Reason(
-    "STS has no key for this token. Either the issuer has no key of the id that the token "
-    "names, or its server is not believed: nothing answers at its URL, or its certificate is "
-    "for another host, not valid now by the sandbox's clock, or not signed by the CA that it "
-    "names.",
-    (
-        "Take a new token from the issuer: stslab sandbox token --issuer URL --sub SUB --aud AUD.",
-        _SHOWN,
-        (
-            "If its certificate is wrong or has expired, renew it: stslab sandbox issuer URL "
-            "--certificate renewed."
-        ),
-        "If you moved the clock, it can go back: stslab sandbox clock real.",
-    ),
-)
-_NO_PROVIDER = Reason(
-    "The role's account has no identity provider of the issuer that the token names in iss.",
-    (
-        "Make one: aws iam create-open-id-connect-provider --url URL --client-id-list AUDIENCE.",
-        "If there is one, compare its URL with iss: aws iam list-open-id-connect-providers.",
-    ),
-)
-_AUDIENCE = Reason(
-    "The token is for an audience (aud) that is not among the client ids of the provider.",
-    (
-        (
-            "If it should be: aws iam add-client-id-to-open-id-connect-provider "
-            "--open-id-connect-provider-arn ARN --client-id AUDIENCE."
-        ),
-    ),
-)
-_EXPIRED = Reason(
-    "The token was right, and has expired by the sandbox's clock.",
-    (
-        "Take a new token from the issuer: stslab sandbox token.",
-        "If you moved the clock forward, it can go back: stslab sandbox clock real.",
-    ),
-)
-_BY_MESSAGE: Sequence[tuple[str, Reason]] = (
-    ("OpenIDConnect provider's HTTPS certificate", _THUMBPRINT),
-    ("Couldn't retrieve verification key", _NO_KEY),
-    ("No OpenIDConnect provider found", _NO_PROVIDER),
-    ("Incorrect token audience", _AUDIENCE),
-    ("Token expired", _EXPIRED),
-)
-_ELSE = Reason(
-    "What is said to be the identity provider's is not valid. What AWS answered says why.", ()
-)
-
-
-def _unverified(message: str) -> Reason:
-    """Why a token that an identity provider is said to have issued was refused so.
-
-    STS API Reference, "AssumeRoleWithWebIdentity", Errors; IAM User Guide, "Obtain the
-    thumbprint for an OpenID Connect identity provider".
-    """
-    return next((found for start, found in _BY_MESSAGE if message.startswith(start)), _ELSE)

@@ -15,10 +15,7 @@ from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
 
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
-_TITLES: Mapping[PolicyKind, str] = {
-    PolicyKind.TRUST: "trust policy of role",
-    PolicyKind.RESOURCE: "bucket policy of",
-}
+_S3 = "arn:aws:s3:::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,9 @@ class Option:
 def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     """What might be done about a layer that refuses, the likeliest first."""
     if layer.outcome is Outcome.EXPLICITLY_DENIED:
-        yield from _about_denies(situation, layer)
+        for name, statement in _found(layer, Mismatch.NONE, allows=False):
+            yield from _asked_otherwise(situation, statement, holding=False)
+            yield _without(situation, layer.kind, name, statement)
         return
     if situation.request.principal.arn == "anonymous":
         yield Option("Sign the request: call it with credentials, not --no-sign-request.", None)
@@ -54,12 +53,6 @@ def _found(layer: Layer, mismatch: Mismatch, *, allows: bool = True) -> Iterator
 
 
 # -- a Deny that applies -------------------------------------------------------------------
-
-
-def _about_denies(situation: Situation, layer: Layer) -> Iterator[Option]:
-    for name, statement in _found(layer, Mismatch.NONE, allows=False):
-        yield from _asked_otherwise(situation, statement, holding=False)
-        yield _without(situation, layer.kind, name, statement)
 
 
 def _without(situation: Situation, kind: PolicyKind, name: str, statement: Read) -> Option:
@@ -83,7 +76,7 @@ def _about_condition(
     context = situation.decide().question.context
     tests = [each.explain(context) for each in statement.conditions]
     failing = [test for test in tests if not test["holds"]]
-    if any(_is_time(test["key"]) for test in failing):
+    if any(test["key"].lower() in _CLOCK for test in failing):
         yield Option(
             "Ask at a time that its Condition allows: stslab sandbox clock shows it.", None
         )
@@ -133,13 +126,6 @@ def _fitting(source: Statement, failing: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 # -- nothing that allows -------------------------------------------------------------------
-
-
-def allows_more(situation: Situation, layer: Layer) -> Iterator[Option]:
-    """What might be added to a layer that says nothing of the request, or to no purpose."""
-    maker = _MAKERS.get(layer.kind)
-    if maker is not None:
-        yield from maker(situation, layer)
 
 
 def _identity(situation: Situation, _layer: Layer) -> Iterator[Option]:
@@ -199,19 +185,15 @@ def _theirs(situation: Situation, layer: Layer) -> Iterator[Option]:
         statement["Condition"] = {"ArnEquals": {"aws:PrincipalArn": own_arn(request)}}
     if kind is PolicyKind.RESOURCE:
         statement["Resource"] = request.resource
-    name = layer.readings[0].policy.name if layer.readings else _title(kind, request.resource)
-    if not name:
+    if layer.readings:
+        name = layer.readings[0].policy.name
+    elif kind is PolicyKind.RESOURCE and request.resource.startswith(_S3):  # a role has its trust
+        name = f"bucket policy of {request.resource.removeprefix(_S3).partition('/')[0]}"
+    else:
         return
     document = added_to(situation.document(kind, name), statement)
     what = f"Add this statement to the {name}:"
     yield _with_policy(situation, kind, name, document, what=what, statement=statement)
-
-
-def _title(kind: PolicyKind, resource: str) -> str:
-    """How the policy of a resource without one would be called; a role always has its trust."""
-    if kind is not PolicyKind.RESOURCE or not resource.startswith("arn:aws:s3:::"):
-        return ""
-    return f"{_TITLES[kind]} {resource.removeprefix('arn:aws:s3:::').partition('/')[0]}"
 
 
 def _principal(request: Request) -> Any:
@@ -242,13 +224,14 @@ def _with_policy(
     return Option(what, situation.with_policy(kind, name, document), statement, command)
 
 
-_MAKERS: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]] = {
+ALLOWS_MORE: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]] = {
     PolicyKind.IDENTITY: _identity,
     PolicyKind.BOUNDARY: _limit,
     PolicyKind.SESSION: _session,
     PolicyKind.TRUST: _theirs,
     PolicyKind.RESOURCE: _theirs,
 }
+"""What might be added to a layer that says nothing of the request, or to no purpose."""
 
 
 _BOOLEANS = {"true": "false", "false": "true"}
@@ -278,11 +261,6 @@ def _way_to_fill(key: str, value: str) -> str:
     if lower.startswith(prefix):
         return tagged.format(tag=key[len(prefix) :], value=value)
     return _HOW.get(lower, "").format(value=value)
-
-
-def _is_time(key: str) -> bool:
-    """Whether the key's value comes from the sandbox's clock."""
-    return key.lower() in _CLOCK
 
 
 def _wanted_values(tests: Sequence[Mapping[str, Any]], *, holding: bool) -> dict[str, str]:
