@@ -12,7 +12,7 @@ Pairs = tuple[tuple[str, str], ...]
 Params = Mapping[str, Any]
 """The members of an operation's input, as boto3 takes them."""
 Answer = Mapping[str, Any]
-"""The members of an operation's output, as boto3 has them."""
+"""The members of an operation's output, as boto3 has them; those that are None are left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,14 +105,12 @@ def _no_key(key_id: str) -> Exception:
 
 
 def _metadata(key: AccessKey, user: User | None) -> Members:
-    return shapes.filled(
-        {
-            "UserName": user.name if user else None,
-            "AccessKeyId": key.access_key_id,
-            "Status": "Active" if key.active else "Inactive",
-            "CreateDate": key.created,
-        }
-    )
+    return {
+        "UserName": user.name if user else None,
+        "AccessKeyId": key.access_key_id,
+        "Status": "Active" if key.active else "Inactive",
+        "CreateDate": key.created,
+    }
 
 
 # -- console passwords ----------------------------------------------------------------------
@@ -213,14 +211,14 @@ def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
     policy = _own_policy(view, request)
     shown = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
     absent = {name: None for name in _ABSENT_WHERE_ZERO if not shown[name]}
-    expires = {"ExpirePasswords": policy.max_age > 0}
-    return {"PasswordPolicy": shapes.filled({**shown, **expires, **absent})}
+    return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0, **absent}}
 
 
 def update_account_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
     """What is left out gets its default."""
-    given = {member: request.params.get(name) for name, member in _MEMBERS.items()}
-    policy = PasswordPolicy(**shapes.filled(given))
+    params = request.params
+    given = {member: params[name] for name, member in _MEMBERS.items() if name in params}
+    policy = PasswordPolicy(**given)
     tx.put(replace(lookups.account(tx, request.account), password_policy=policy))
     return {}
 

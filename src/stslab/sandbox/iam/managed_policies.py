@@ -43,18 +43,14 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         tags=tags,
         versions=(PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    shown = {**shapes.policy(policy, UNUSED), "Tags": shapes.tags(tags) or None}
-    return {"Policy": shapes.filled(shown)}
+    return {"Policy": {**shapes.policy(policy, UNUSED), "Tags": shapes.tags(tags) or None}}
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.policy(view, request)
-    whole = {
-        **shapes.policy(policy, Uses.of(view, request.account)),
-        "Description": policy.description or None,
-        "Tags": shapes.tags(policy.tags),
-    }
-    return {"Policy": shapes.filled(whole)}
+    uses, description = Uses.of(view, request.account), policy.description or None
+    more = {"Description": description, "Tags": shapes.tags(policy.tags)}
+    return {"Policy": {**shapes.policy(policy, uses), **more}}
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:

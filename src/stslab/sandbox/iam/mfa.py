@@ -118,7 +118,7 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
         "QRCodePNG": _qr_code(f"otpauth://totp/{label}?secret={device.seed}"),
         "Tags": shapes.tags(device.tags) or None,
     }
-    return {"VirtualMFADevice": shapes.filled(shown)}
+    return {"VirtualMFADevice": shown}
 
 
 def _qr_code(url: str) -> bytes:
@@ -192,8 +192,8 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
 
 
 def _shown(device: MfaDevice, user: User | None) -> Members:
-    members = {"SerialNumber": device.serial, "EnableDate": device.enabled}
-    return shapes.filled({"UserName": user.name if user else None, **members})
+    name = user.name if user else None
+    return {"UserName": name, "SerialNumber": device.serial, "EnableDate": device.enabled}
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
@@ -206,8 +206,8 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
 
     def show(device: MfaDevice) -> Members:
         user = view.get(User, device.account, device.user)
-        members = {"SerialNumber": device.serial, "EnableDate": device.enabled}
-        return shapes.filled({**members, "User": shapes.user(user) if user else None})
+        shown = shapes.user(user) if user else None
+        return {"SerialNumber": device.serial, "EnableDate": device.enabled, "User": shown}
 
     return shapes.page("VirtualMFADevices", chosen, request.params, show)
 

@@ -7,10 +7,9 @@ Access Management".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stslab.policy import catalogue
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.api.services import Keys, Need, Needs, pass_role, request_tags, resource_tags
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import (
@@ -86,18 +85,17 @@ def _target(view: View, request: ApiRequest) -> Target:
         return Target(f"{prefix}:{kind}{path}", shown)
     if pointed := request.params.get("PolicySourceArn"):
         return Target(pointed, None, _with_arn(view, request.account, pointed))
-    if request.operation == "GetAccessKeyLastUsed":
-        return _holder(view, request)
+    if request.operation == "GetAccessKeyLastUsed":  # on the user whose key it is
+        key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
+        user = None if key is None else view.get(User, key.account, key.user)
+        return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
     types = catalogue.resource_types(f"iam:{request.operation}")
     for type_name, (kind_of, parameters) in _KINDS.items():
-        if type_name in types and (name := _named(request.params, parameters)):
-            entity = lookups.find(view, kind_of, request.account, name)
-            return _resolved(request, type_name, entity, name)
+        names = [str(request.params[name]) for name in parameters if request.params.get(name)]
+        if type_name in types and names:
+            entity = lookups.find(view, kind_of, request.account, names[0])
+            return _resolved(request, type_name, entity, names[0])
     return _implied(view, request, types)
-
-
-def _named(params: Mapping[str, Any], parameters: tuple[str, ...]) -> str:
-    return next((str(params[name]) for name in parameters if params.get(name)), "")
 
 
 def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
@@ -123,13 +121,6 @@ def _with_arn(view: View, account: str, arn: str) -> Entity | None:
     return found if found is not None and found.arn == arn else None
 
 
-def _holder(view: View, request: ApiRequest) -> Target:
-    """The user whose access key it is."""
-    key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
-    user = None if key is None else view.get(User, key.account, key.user)
-    return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
-
-
 def _implied(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
     """The caller's own user, where a user may be left out; else everything."""
     caller = request.caller
@@ -141,7 +132,7 @@ def _implied(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
     return Target("*", "*")
 
 
-def _asked(params: Mapping[str, Any]) -> Keys:
+def _asked(params: Params) -> Keys:
     """The keys of what the request passes."""
     keys: Keys = {
         key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)

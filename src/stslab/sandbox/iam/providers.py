@@ -46,7 +46,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
 
 
 def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
-    return shapes.filled({member: provider.arn, "Tags": shapes.tags(provider.tags) or None})
+    return {member: provider.arn, "Tags": shapes.tags(provider.tags) or None}
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:

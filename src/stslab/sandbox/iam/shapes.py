@@ -83,24 +83,14 @@ def document(text: str) -> str:
     return quote(text, safe="")
 
 
-def filled(members: Mapping[str, Any]) -> Members:
-    """``members`` without those that are absent."""
-    return {name: value for name, value in members.items() if value is not None}
-
-
 def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": of[key]} for key in sorted(of)]
 
 
 def _tagged_and_bounded(found: User | Role) -> Members:
-    boundary = {
-        "PermissionsBoundaryType": "Policy",
-        "PermissionsBoundaryArn": found.boundary,
-    }
-    return {
-        "PermissionsBoundary": boundary if found.boundary else None,
-        "Tags": tags(found.tags) or None,
-    }
+    arn = found.boundary
+    boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
+    return {"PermissionsBoundary": boundary if arn else None, "Tags": tags(found.tags) or None}
 
 
 def _named(word: str, found: User | Group | Role | InstanceProfile) -> Members:
@@ -120,7 +110,7 @@ def user(found: User) -> Members:
 
 def whole_user(found: User) -> Members:
     """A user as GetUser shows it: with tags and boundary."""
-    return filled({**user(found), **_tagged_and_bounded(found)})
+    return {**user(found), **_tagged_and_bounded(found)}
 
 
 def group(found: Group) -> Members:
@@ -129,32 +119,28 @@ def group(found: Group) -> Members:
 
 def role(view: View, found: Role) -> Members:
     """A role as a list shows it."""
-    return filled(
-        {
-            **_named("Role", found),
-            "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
-            "Description": found.description or None,
-            "MaxSessionDuration": found.max_session,
-        }
-    )
+    return {
+        **_named("Role", found),
+        "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
+        "Description": found.description or None,
+        "MaxSessionDuration": found.max_session,
+    }
 
 
 def whole_role(view: View, found: Role) -> Members:
     """A role as GetRole shows it: with tags, boundary and last use."""
     used = found.last_used
     last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
-    return filled({**role(view, found), **_tagged_and_bounded(found), "RoleLastUsed": last})
+    return {**role(view, found), **_tagged_and_bounded(found), "RoleLastUsed": last}
 
 
 def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
     held = view.get(Role, found.account, found.role)
-    return filled(
-        {
-            **_named("InstanceProfile", found),
-            "Roles": [role(view, held)] if held else [],
-            "Tags": tags(found.tags) or None if whole else None,
-        }
-    )
+    return {
+        **_named("InstanceProfile", found),
+        "Roles": [role(view, held)] if held else [],
+        "Tags": tags(found.tags) or None if whole else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +180,12 @@ def policy(found: ManagedPolicy, uses: Uses) -> Members:
 
 
 def policy_version(of: ManagedPolicy, found: PolicyVersion, *, with_document: bool) -> Members:
-    return filled(
-        {
-            "Document": document(found.document) if with_document else None,
-            "VersionId": found.version_id,
-            "IsDefaultVersion": found.version_id == of.default,
-            "CreateDate": found.created,
-        }
-    )
+    return {
+        "Document": document(found.document) if with_document else None,
+        "VersionId": found.version_id,
+        "IsDefaultVersion": found.version_id == of.default,
+        "CreateDate": found.created,
+    }
 
 
 def attached(found: ManagedPolicy) -> Members:

@@ -6,11 +6,11 @@ IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.policy import Decision, Outcome, PolicyKind, Request, authorize
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.iam import shapes, simulation_input
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.iam.simulation_input import Simulation, Source
@@ -43,7 +43,7 @@ class _Statement(NamedTuple):
 
     source: Source
     number: int
-    said: Mapping[str, Any]
+    said: Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _context_keys(request: ApiRequest, sources: Sequence[Source]) -> Answer:
     return {"ContextKeyNames": simulation_input.context_keys([*sources, *more])}
 
 
-def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
+def _simulate(simulation: Simulation, params: Params) -> Answer:
     actions, resources = params["ActionNames"], params.get("ResourceArns") or ["*"]
     _check_work(simulation, len(actions) * len(resources))
     for action in actions:
@@ -96,17 +96,13 @@ def _simulate(simulation: Simulation, params: Mapping[str, Any]) -> Answer:
 def _check_work(simulation: Simulation, questions: int) -> None:
     """Refuse what would take too long: questions, each about all policies and all context."""
     policies = sum(len(source.text) for source in simulation.all_sources.values())
-    given = (value for values in simulation.context.values() for value in _listed(values))
-    context = 1 + sum(1 + len(value) // _OF_A_VALUE for value in given)
+    given = ([v] if isinstance(v, str) else v for v in simulation.context.values())
+    context = 1 + sum(1 + len(value) // _OF_A_VALUE for values in given for value in values)
     if questions > _MOST_QUESTIONS or questions * policies * context > _MOST_WORK:
         raise faults.invalid_input(
             "The simulation is too large. Use fewer actions, resources, policies or context "
             "values in one request."
         )
-
-
-def _listed(values: str | Sequence[str]) -> Sequence[str]:
-    return (values,) if isinstance(values, str) else values
 
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:

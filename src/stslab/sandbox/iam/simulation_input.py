@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
@@ -18,6 +17,7 @@ from stslab.sandbox.state.snapshot import View
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
+_COLONS = 5  # in an ARN
 _NOBODY = "policy-simulator"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -42,7 +42,8 @@ class Source:
     @cached_property
     def keys(self) -> list[set[str]]:
         """The condition keys that each statement names, in conditions or as variables."""
-        return [_statement_keys(statement) for statement in _statements(self.policy)]
+        found = self.policy.document.document.get("Statement", [])
+        return [_keys_of(each) for each in (found if isinstance(found, list) else [found])]
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def of_principal(view: View, request: ApiRequest) -> Simulation:
     return _simulation(params, caller, sources, boundary)
 
 
-def _require_caller(params: Mapping[str, Any]) -> None:
+def _require_caller(params: Params) -> None:
     """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn")."""
     if params.get("ResourcePolicy") and not params.get("CallerArn"):
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
@@ -125,7 +126,11 @@ def attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Sou
     if isinstance(entity, User):
         holders += lookups.groups_of(view, entity)
     sources = [source for holder in holders for source in _held(view, holder)]
-    return sources, [] if isinstance(entity, Group) else _boundary_of(view, entity)
+    arn = "" if isinstance(entity, Group) else entity.boundary
+    text = lookups.managed_text(view, entity.account, arn)
+    if text is None:
+        return sources, []
+    return sources, [_source(arn, "user-managed", text, PolicyKind.BOUNDARY)]
 
 
 def context_keys(sources: Sequence[Source]) -> list[str]:
@@ -133,13 +138,7 @@ def context_keys(sources: Sequence[Source]) -> list[str]:
     return sorted({key for source in sources for keys in source.keys for key in keys})
 
 
-def _statements(policy: NamedPolicy) -> list[Mapping[str, Any]]:
-    """The statements of a policy as JSON objects, in their order."""
-    found = policy.document.document.get("Statement", [])
-    return list(found) if isinstance(found, list) else [found]
-
-
-def _statement_keys(statement: Mapping[str, Any]) -> set[str]:
+def _keys_of(statement: Params) -> set[str]:
     conditions = statement.get("Condition", {})
     named = {key for operator in conditions.values() for key in operator}
     texts = [
@@ -150,7 +149,7 @@ def _statement_keys(statement: Mapping[str, Any]) -> set[str]:
     return named | {key.strip() for text in texts for key in _VARIABLE.findall(text)}
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -162,16 +161,22 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _simulation(
-    params: Mapping[str, Any], caller: str, sources: list[Source], boundary: Sequence[Source]
+    params: Params, caller: str, sources: list[Source], boundary: Sequence[Source]
 ) -> Simulation:
     bounds = given(
         params.get("PermissionsBoundaryPolicyInputList", ()),
         "PermissionsBoundaryPolicyInputList",
         PolicyKind.BOUNDARY,
     )
-    text = params.get("ResourcePolicy")
+    text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner") or ""
+    if owner.startswith("arn:") and owner.count(":") >= _COLONS:
+        owner = owner.split(":")[4]
+    try:
+        principal = Principal.from_arn(caller)
+    except PolicyError as error:
+        raise faults.invalid_input(f"Invalid CallerArn: {caller}") from error
     return Simulation(
-        principal=_principal(caller),
+        principal=principal,
         sources=[
             *sources,
             *given(params.get("PolicyInputList", ()), "PolicyInputList", PolicyKind.IDENTITY),
@@ -189,27 +194,14 @@ def _simulation(
             for entry in params.get("ContextEntries", ())
             if "ContextKeyName" in entry
         },
-        owner=_account_of(params.get("ResourceOwner")),
+        owner=owner or None,
     )
 
 
-def _values(entry: Mapping[str, Any]) -> str | list[str]:
+def _values(entry: Params) -> str | list[str]:
     values = list(entry.get("ContextKeyValues", ()))
     several = str(entry.get("ContextKeyType", "")).endswith("List") or len(values) != 1
     return values if several else str(values[0])
-
-
-def _account_of(owner: str | None) -> str | None:
-    if not owner:
-        return None
-    return owner.split(":")[4] if owner.startswith("arn:") and owner.count(":") >= 5 else owner  # noqa: PLR2004 - an ARN has six parts
-
-
-def _principal(arn: str) -> Principal:
-    try:
-        return Principal.from_arn(arn)
-    except PolicyError as error:
-        raise faults.invalid_input(f"Invalid CallerArn: {arn}") from error
 
 
 def _held(view: View, holder: Identity) -> Iterator[Source]:
@@ -223,13 +215,6 @@ def _held(view: View, holder: Identity) -> Iterator[Source]:
         own = policy.account == holder.account
         identifier, kind = (arn, "user-managed") if own else (policy.name, "aws-managed")
         yield _source(identifier, kind, policy.document, PolicyKind.IDENTITY)
-
-
-def _boundary_of(view: View, entity: User | Role) -> list[Source]:
-    text = lookups.managed_text(view, entity.account, entity.boundary)
-    if text is None:
-        return []
-    return [_source(entity.boundary, "user-managed", text, PolicyKind.BOUNDARY)]
 
 
 def _source(identifier: str, kind: str, text: str, parse_as: PolicyKind) -> Source:

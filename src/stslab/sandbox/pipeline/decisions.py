@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
@@ -99,10 +98,10 @@ def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
 _EVENT_VERSION = "1.11"
 
 
-def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
+def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, object]:
     api, http = seen.api, seen.http
     caller = api.caller if api else None
-    event: dict[str, Any] = {
+    event: dict[str, object] = {
         "eventVersion": _EVENT_VERSION,
         "eventType": "AwsApiCall",
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -122,7 +121,7 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, Any]:
     return event
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> object:
     """``value`` as JSON holds it, without what is very long."""
     if isinstance(value, dict):
         return {str(key): _short(inner) for key, inner in value.items()}
@@ -134,7 +133,7 @@ def _short(value: Any) -> Any:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
-def _claimed(http: HttpRequest) -> dict[str, Any]:
+def _claimed(http: HttpRequest) -> dict[str, object]:
     """Of someone who was not believed: the key that the request names, which is no secret."""
     credential = http.argument("X-Amz-Credential") or http.argument("AWSAccessKeyId")
     claimed = f"Credential={credential}/" if credential else http.header("Authorization")
@@ -142,7 +141,7 @@ def _claimed(http: HttpRequest) -> dict[str, Any]:
     return {"type": "Unknown", **({"accessKeyId": found[1]} if found else {})}
 
 
-def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
+def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, object]:
     identity = {
         "type": _TYPES.get(caller.kind, caller.kind),
         "principalId": caller.user_id,
@@ -155,7 +154,7 @@ def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in identity.items() if value}
 
 
-def _vouched_for(decisions: Sequence[Decision]) -> dict[str, Any]:
+def _vouched_for(decisions: Sequence[Decision]) -> dict[str, object]:
     """Whom an identity provider vouched for, as the role's trust policy was asked about it.
 
     "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
@@ -177,7 +176,7 @@ def _vouched_for(decisions: Sequence[Decision]) -> dict[str, Any]:
     return {"type": "WebIdentityUser", **named, "userName": subject, "identityProvider": provider}
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: Decision) -> dict[str, object]:
     request = decision.request
     told = {
         "action": request.action,
@@ -195,7 +194,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
     return told | {"refused": refused} | _documents(decision)
 
 
-def _documents(decision: Decision) -> dict[str, Any]:
+def _documents(decision: Decision) -> dict[str, object]:
     """What was gathered for a refusal, by which it can be decided again; not if it is very long."""
     found = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
     if sum(len(policy.document.text()) for _, policy in found) > MOST_POLICIES:

@@ -13,6 +13,8 @@ from typing import Any
 
 NAME = "decisions.jsonl"
 Event = Mapping[str, Any]
+Decided = Event
+"""A decision as an event has it."""
 
 UNAUTHENTICATED = frozenset(
     {

@@ -12,18 +12,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.server import files
-from stslab.sandbox.server.files import Files
+from stslab.sandbox.server.files import Files, Json
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -55,7 +54,7 @@ class Endpoint:
     rehearsing: str = ""
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "Endpoint":
+    def of(cls, said: Json) -> "Endpoint":
         """The one that says so of itself; KeyError where it says too little."""
         return cls(**{name: said[name] for name in cls.__slots__})
 
@@ -124,7 +123,7 @@ def reset(folder: Path) -> Endpoint:
     return Endpoint.of(control(folder, "POST", "reset"))
 
 
-def status(folder: Path) -> dict[str, Any]:
+def status(folder: Path) -> Json:
     """What there is to know of the account: whether it runs, and if so what it says of itself."""
     where = {"folder": str(folder), "log": str(files.Files(folder).log)}
     if find(folder) is None:
@@ -143,9 +142,7 @@ def rehearse(folder: Path, spec: str | None) -> None:
     control(folder, "POST", "rehearse", {"spec": spec})
 
 
-def control(
-    folder: Path, method: str, path: str, body: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def control(folder: Path, method: str, path: str, body: Json | None = None) -> Json:
     """Ask something of the running account: ``path`` is a control verb, perhaps with a query."""
     try:
         return _ask(folder, method, path, body)
@@ -157,9 +154,9 @@ def _ask(
     folder: Path,
     method: str,
     path: str,
-    body: Mapping[str, Any] | None = None,
+    body: Json | None = None,
     seconds: float = _ANSWER_SECONDS,
-) -> dict[str, Any]:
+) -> Json:
     """Ask the server that ``server.json`` names, whether or not it is an account's.
 
     SandboxError: there is none, or it refuses. ``_NO_ANSWER``: what is there does not answer as an
@@ -315,7 +312,7 @@ def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
         os.close(writing)
 
 
-def _line(reading: int, seconds: float) -> dict[str, Any] | None:
+def _line(reading: int, seconds: float) -> Json | None:
     deadline = time.monotonic() + seconds
     content = b""
     while not content.endswith(b"\n"):
@@ -324,7 +321,7 @@ def _line(reading: int, seconds: float) -> dict[str, Any] | None:
         if not received:
             return None
         content += received
-    said: dict[str, Any] = json.loads(content)
+    said: Json = json.loads(content)
     return said
 
 

@@ -9,10 +9,10 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.server.files import Json
 
 TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
 PREFIX = "/_stslab/"
@@ -27,7 +27,7 @@ class ControlRequest:
 
     method: str
     arguments: Mapping[str, str]
-    body: Mapping[str, Any] = field(repr=False)
+    body: Json = field(repr=False)
 
 
 Verb = Callable[[ControlRequest], Said]

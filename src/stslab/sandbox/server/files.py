@@ -13,6 +13,8 @@ from typing import Any
 
 from stslab.home import lock
 
+Json = Mapping[str, Any]
+"""A JSON object."""
 ACCOUNT_FILE = "account.sqlite"
 _PAUSE = 0.02
 
@@ -44,7 +46,7 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def read_json(path: Path) -> Mapping[str, Any] | None:
+def read_json(path: Path) -> Json | None:
     """The JSON object in a file; None where there is no such file, or no such object in it."""
     try:
         content = json.loads(path.read_text())

@@ -6,7 +6,7 @@ What only some need (certificates, XML) is imported when it is first asked for.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -27,6 +27,7 @@ from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server.assembly import Inside
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
+from stslab.sandbox.server.files import Json
 from stslab.sandbox.state.identities import AccessKey, IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account
@@ -232,7 +233,7 @@ def would(inside: Inside, asked: ControlRequest) -> Said:
     return _verdict(decisions, fault)
 
 
-def _call(inside: Inside, call: Any) -> Would | None:
+def _call(inside: Inside, call: Json) -> Would | None:
     """The call, or None where AWS would not believe who signs it."""
     try:
         key, service, operation = (str(call[name]) for name in ("key", "service", "operation"))
@@ -302,7 +303,7 @@ def _rehearse(account: Holder, asked: ControlRequest) -> Said:
     }
 
 
-def _change(account: Holder, body: Mapping[str, Any]) -> None:
+def _change(account: Holder, body: Json) -> None:
     given = body.get("faults", [])
     if not isinstance(given, list):
         raise SandboxError("Faults are a list.")
@@ -427,7 +428,7 @@ def _provider(account: Holder, asked: ControlRequest) -> IdentityProvider:
         return minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
 
 
-def _wanted(body: Mapping[str, Any]) -> dict[str, object]:
+def _wanted(body: Json) -> dict[str, object]:
     wanted: dict[str, object] = {"subject": str(body.get("session_name", ""))}
     wanted |= {name: str(body[name]) for name in _TEXTS if name in body}
     for name in _NUMBERS:
@@ -440,7 +441,7 @@ def _wanted(body: Mapping[str, Any]) -> dict[str, object]:
     return {**wanted, "attributes": _attributes(body)}
 
 
-def _attributes(body: Mapping[str, Any]) -> dict[str, list[str]]:
+def _attributes(body: Json) -> dict[str, list[str]]:
     given = body.get("attributes", {})
     if not isinstance(given, dict):
         raise SandboxError("attributes is a JSON object: values by name.")

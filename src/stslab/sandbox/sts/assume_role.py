@@ -6,7 +6,6 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.policy import Decision, NamedPolicy, PolicyKind, Principal
 from stslab.sandbox.api import faults, policies
@@ -160,7 +159,7 @@ class AssumeRole:
         at_most: int | None = None,
         federated_provider: str = "",
         provider_keys: tuple[tuple[str, str], ...] = (),
-    ) -> dict[str, Any]:
+    ) -> issuing.Members:
         """The session of the role, and the answer.
 
         ``at_most``: the seconds beyond which it does not last, whatever was asked for.

@@ -19,6 +19,7 @@ from stslab.sandbox.api.services import Keys, ManagedText
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
 
+Members = dict[str, Any]
 Tags = tuple[tuple[str, str], ...]
 RESERVED = "aws:"
 _MOST_TAGS = 50
@@ -47,7 +48,7 @@ class Grant:
 
 def issue(
     tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any
-) -> tuple[Session, dict[str, Any]]:
+) -> tuple[Session, Members]:
     """A new session that the fields ``who`` of Session describe, and its part of the answer."""
     issued = now.replace(microsecond=0)
     session = Session(
@@ -68,7 +69,7 @@ def issue(
             tx.delete(one)
     tx.put(session)
     size = len(session.session_token)
-    members: dict[str, Any] = {
+    members: Members = {
         "Credentials": {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,

@@ -9,13 +9,11 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.api.services import FORBIDDEN, Keys, iso
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml import metadata, names, signature, xml
@@ -243,7 +241,7 @@ def _tags(said: Assertion, role: str) -> issuing.SessionTags:
                 raise faults.invalid_token("A PrincipalTag attribute has one AttributeValue")
             passed.append((name.removeprefix(names.TAG), values[0]))
     transitive = said.attributes.get(names.TRANSITIVE_TAGS, ())
-    as_params: Mapping[str, Any] = {
+    as_params: Params = {
         "RoleArn": role,
         "RoleSessionName": "unnamed",
         "Tags": [{"Key": key, "Value": value} for key, value in passed],

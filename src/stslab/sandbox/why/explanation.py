@@ -8,11 +8,13 @@ from typing import Any
 from stslab.errors import PolicyError
 from stslab.policy import Outcome
 from stslab.policy.reading import Layer
-from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Event, is_refused
+from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
 from stslab.sandbox.why import unbelieved
 from stslab.sandbox.why.options import ALLOWS_MORE, Option, options
 from stslab.sandbox.why.situation import Situation
 
+Explanation = dict[str, Any]
+"""An explanation, or a part of one, as JSON holds it."""
 _BESIDE_POLICIES = (
     "No policy refused it: a rule of the service's own did, which what AWS said names.",
     "The policies allow it. What refused is a rule of the service's own; what AWS said names it.",
@@ -37,7 +39,7 @@ class Beside:
     may: Callable[[], Sequence[str]] = tuple
 
 
-def explain(event: Event, beside: Beside) -> dict[str, Any]:
+def explain(event: Event, beside: Beside) -> Explanation:
     """The explanation of a logged request, as JSON holds it.
 
     ``request``: who asked for what, when, and what was answered. ``decision``: the one that
@@ -70,7 +72,7 @@ def explain(event: Event, beside: Beside) -> dict[str, Any]:
     return {**_denial(event, decision), "callers": list(beside.may())}
 
 
-def telling_decision(event: Event) -> Mapping[str, Any] | None:
+def telling_decision(event: Event) -> Decided | None:
     """The decision that refused; without one the last that was made; None where there is none."""
     decisions = event["decisions"]
     refused = [one for one in decisions if one["decision"] != "Allowed"]
@@ -78,7 +80,7 @@ def telling_decision(event: Event) -> Mapping[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def _beside(event: Event, decision: Mapping[str, Any] | None) -> str:
+def _beside(event: Event, decision: Decided | None) -> str:
     if is_refused(event):
         return _BESIDE_POLICIES[decision is not None]
     if decision is not None:
@@ -86,13 +88,13 @@ def _beside(event: Event, decision: Mapping[str, Any] | None) -> str:
     return "Nothing had to be decided." if not event.get("errorCode") else "It never came so far."
 
 
-def _is_no_role(decision: Mapping[str, Any]) -> bool:
+def _is_no_role(decision: Decided) -> bool:
     trusts = [one for one in decision["layers"] if one["layer"] == "role trust policy"]
     is_assuming = decision["action"].lower().startswith("sts:assumerole")
     return is_assuming and not any(one["policies"] for one in trusts)
 
 
-def _denial(event: Event, decision: Mapping[str, Any]) -> dict[str, Any]:
+def _denial(event: Event, decision: Decided) -> Explanation:
     situation = Situation.of(decision)
     if situation is None:
         return _explanation(event, decision, _sentence(decision), [])
@@ -113,7 +115,7 @@ def _denial(event: Event, decision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _sentence(decision: Mapping[str, Any]) -> str:
+def _sentence(decision: Decided) -> str:
     """The reason in AWS's words, and how many sides refuse if that is more than one."""
     blocking = [one["layer"] for one in decision["layers"] if one["blocks"]]
     reason = decision["reason"]
@@ -125,8 +127,8 @@ def _sentence(decision: Mapping[str, Any]) -> str:
 
 
 def _explanation(
-    event: Event, decision: Mapping[str, Any] | None, why: str, changes: list[dict[str, Any]]
-) -> dict[str, Any]:
+    event: Event, decision: Decided | None, why: str, changes: list[Explanation]
+) -> Explanation:
     told = {name: value for name, value in event.items() if name != "decisions"}
     kept = {key: value for key, value in (decision or {}).items() if key != "policies"}
     return {
@@ -139,7 +141,7 @@ def _explanation(
     }
 
 
-def _advice(layer: str, fixes: Iterable[str]) -> list[dict[str, Any]]:
+def _advice(layer: str, fixes: Iterable[str]) -> list[Explanation]:
     options = [{"what": what, "statement": None, "command": ""} for what in fixes]
     return [{"layer": layer, "options": options}] if options else []
 

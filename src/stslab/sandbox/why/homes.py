@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.policy import Request
 from stslab.sandbox.api.identifiers import PARTNER
@@ -48,7 +47,7 @@ class Home:
         """Whether nobody can change it: AWS's own policies, and those of a session."""
         return not self._words()
 
-    def command(self, document: Mapping[str, Any]) -> str:
+    def command(self, document: Mapping[str, object]) -> str:
         """What puts ``document`` there, as an aws command line; empty where nothing can."""
         words = self._words()
         if not words:

@@ -5,7 +5,6 @@ Each option is an idea; whether it helps is found out by deciding again (:mod:`.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stslab.policy import Outcome, PolicyKind, Request
 from stslab.policy.documents.statement import Mismatch
@@ -109,7 +108,7 @@ def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) ->
         yield Option(f"Call it {ways}.", situation.asked_with(values))
 
 
-def _fitting(source: Statement, failing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
     """The statement whose failing conditions also take what the request has, or are left out."""
     condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
     for test in failing:
@@ -196,7 +195,7 @@ def _theirs(situation: Situation, layer: Layer) -> Iterator[Option]:
     yield _with_policy(situation, kind, name, document, what=what, statement=statement)
 
 
-def _principal(request: Request) -> Any:
+def _principal(request: Request) -> str | Statement:
     principal = request.principal
     if principal.arn == "anonymous":
         return "*"
@@ -263,7 +262,7 @@ def _way_to_fill(key: str, value: str) -> str:
     return _HOW.get(lower, "").format(value=value)
 
 
-def _wanted_values(tests: Sequence[Mapping[str, Any]], *, holding: bool) -> dict[str, str]:
+def _wanted_values(tests: Sequence[Document], *, holding: bool) -> dict[str, str]:
     """Values of keys with which the tests might hold, or (``holding`` False) might not.
 
     Only of keys that a caller can fill; they are tried by deciding again.
@@ -276,7 +275,7 @@ def _wanted_values(tests: Sequence[Mapping[str, Any]], *, holding: bool) -> dict
     return values
 
 
-def _value(test: Mapping[str, Any], *, holding: bool) -> str:
+def _value(test: Document, *, holding: bool) -> str:
     wanted = test["wanted"]
     first = wanted if isinstance(wanted, str) else next(iter(wanted), "")
     operator = test["operator"].lower()

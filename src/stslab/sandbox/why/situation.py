@@ -19,9 +19,10 @@ from stslab.policy import (
 )
 from stslab.policy.cases import read_principal
 from stslab.policy.vocabulary import LATEST
+from stslab.sandbox.pipeline.log_file import Decided
 
 Document = Mapping[str, Any]
-Statement = Mapping[str, Any]
+Statement = Document
 _LIMITS = {PolicyKind.BOUNDARY: "boundaries", PolicyKind.SESSION: "session"}
 
 
@@ -33,7 +34,7 @@ class Situation:
     policies: Policies
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Situation | None:
+    def of(cls, said: Decided) -> Situation | None:
         """The situation of a logged decision; None where the log does not hold enough of it.
 
         What is returned leads to the decision that was logged.
@@ -101,7 +102,7 @@ def statements_of(document: Document) -> list[Statement]:
     return list(given) if isinstance(given, list) else [given]
 
 
-def _request(said: Mapping[str, Any]) -> Request:
+def _request(said: Decided) -> Request:
     context = said["context"]
     action = said["action"]
     return Request(
@@ -113,14 +114,14 @@ def _request(said: Mapping[str, Any]) -> Request:
     )
 
 
-def _principal(arn: str, action: str, context: Mapping[str, Any]) -> Principal:
+def _principal(arn: str, action: str, context: Decided) -> Principal:
     user_id, own = str(context.get("aws:userid", "")), str(context.get("aws:PrincipalArn", ""))
     if ":assumed-role/" in arn:
         return Principal.from_arn(arn, user_id=user_id, issuer=own)
     return read_principal(arn, action.lower().startswith("sts:assumerolewith"), False, user_id)
 
 
-def _policies(said: Mapping[str, Any]) -> Policies:
+def _policies(said: Decided) -> Policies:
     kinds = {layer["layer"] for layer in said["layers"]}
     held: dict[str, list[NamedPolicy]] = {}
     for one in said["policies"]:

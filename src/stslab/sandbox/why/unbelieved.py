@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.sandbox.pipeline.log_file import Event
 
@@ -66,7 +66,7 @@ _REASONS: Mapping[str, Reason] = {
 _ELSE = Reason("What AWS answered says it.", ())
 
 
-def reason(code: str, message: str, key: Mapping[str, Any] | None, gone: str = "") -> Reason:
+def reason(code: str, message: str, key: Event | None, gone: str = "") -> Reason:
     """Why the code was answered; ``key`` is what the sandbox knows now of the key, if asked.
 
     ``gone`` is how the key, or the role of its session, came to be of no use, if the log knows.
@@ -80,7 +80,7 @@ def reason(code: str, message: str, key: Mapping[str, Any] | None, gone: str = "
     return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
 
 
-def _of_key(key: Mapping[str, Any]) -> str:
+def _of_key(key: Event) -> str:
     if key.get("role"):
         return "The session's role is gone, and its credentials with it."
     if not key["known"]:

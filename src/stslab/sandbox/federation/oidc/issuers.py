@@ -7,7 +7,7 @@ made when its first token is minted, and only tokens signed with them are valid.
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -46,7 +46,7 @@ def named(tx: Transaction, url: str) -> Issuer:
 
 def mint(
     tx: Transaction,
-    claims: Mapping[str, Any],
+    claims: tokens.Claims,
     *,
     seconds: int = 3600,
     issuer: str = OWN_ISSUER,
@@ -66,7 +66,7 @@ def mint(
     return tokens.sign(_private(key), algorithm, key.key_id, filled)
 
 
-def jwks(issuer: Issuer) -> dict[str, Any]:
+def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
     return {"keys": [_jwk(key) for key in issuer.keys.values()]}
 
 
@@ -75,7 +75,7 @@ def public_key(issuer: Issuer, key_id: object) -> Mapping[str, str] | None:
     return next((_jwk(key) for key in issuer.keys.values() if key.key_id == key_id), None)
 
 
-def configuration(issuer: Issuer) -> dict[str, Any]:
+def configuration(issuer: Issuer) -> dict[str, object]:
     """What ``/.well-known/openid-configuration`` says of it (OpenID Connect Discovery)."""
     return {
         "issuer": issuer.url,
@@ -101,8 +101,8 @@ def _new_key(algorithm: str) -> SigningKey:
     return SigningKey(secrets.token_hex(8), algorithm, pem)
 
 
-def _private(key: SigningKey) -> Any:
-    return serialization.load_pem_private_key(key.pem, password=None)
+def _private(key: SigningKey) -> tokens.PrivateKey:
+    return cast("tokens.PrivateKey", serialization.load_pem_private_key(key.pem, password=None))
 
 
 def _jwk(key: SigningKey) -> dict[str, str]:

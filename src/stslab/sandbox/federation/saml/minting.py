@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,6 +15,7 @@ from signxml.signer import XMLSigner
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.saml import names
+from stslab.sandbox.federation.saml.xml import Element
 from stslab.sandbox.state.identities import IdentityProvider
 from stslab.sandbox.state.snapshot import Transaction
 
@@ -82,7 +82,7 @@ def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
     return base64.b64encode(_written(document)).decode()
 
 
-def signed(element: Any, provider: IdentityProvider) -> Any:
+def signed(element: Element, provider: IdentityProvider) -> Element:
     """The element, a Response or an Assertion, with the provider's signature in it."""
     # Where the signature goes: right after the Issuer, as the schema of SAML has it.
     element.insert(1, _SIGNATURE.Signature(Id="placeholder"))
@@ -96,7 +96,7 @@ def signed(element: Any, provider: IdentityProvider) -> Any:
     )
 
 
-def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Any:
+def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Element:
     ends = now + timedelta(seconds=wanted.seconds)
     # One that has expired was issued before it expired, too.
     issued = min(now, ends - timedelta(seconds=1))
@@ -135,7 +135,7 @@ def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Any:
     )
 
 
-def _written(element: Any) -> bytes:
+def _written(element: Element) -> bytes:
     data: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8")
     return data
 

@@ -36,7 +36,7 @@ def parse_plain(data: bytes) -> Element:
     return _parse(data, etree.XMLParser(remove_comments=True, remove_pis=True, **_OPTIONS))
 
 
-def _parse(data: bytes, parser: Any) -> Element:
+def _parse(data: bytes, parser: etree.XMLParser) -> Element:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
