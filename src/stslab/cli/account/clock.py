@@ -1,6 +1,7 @@
 """``stslab sandbox clock``: shows the embedded account's clock, and moves it."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +61,7 @@ def _asked(move: str) -> dict[str, float]:
     return {"offset": round((found - datetime.now(UTC)).total_seconds(), 3)}
 
 
-def _say(clock: dict[str, Any]) -> None:
+def _say(clock: Mapping[str, Any]) -> None:
     from stslab.render.text.durations import spoken
 
     now, offset = datetime.fromisoformat(clock["now"]), round(clock["offset"])

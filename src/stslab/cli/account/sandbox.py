@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from typing import Any
 
 import click
 
@@ -88,7 +87,7 @@ def status(as_json: bool) -> None:
     """Show whether it runs, where, and since when."""
     from stslab.sandbox.server import client
 
-    known: dict[str, Any] = client.status(home().sandbox)
+    known = client.status(home().sandbox)
     if as_json:
         click.echo(json.dumps(known, indent=2, default=str))
         return
