@@ -13,7 +13,7 @@ from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Judge
 from stslab.sandbox.iam import lookups, shapes, tagging
-from stslab.sandbox.iam.managed_policies import counted
+from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 

@@ -12,10 +12,9 @@ from stslab.sandbox.api.services import Judge, NeedsOf, Read, Reads, Write, Writ
 from stslab.sandbox.iam import (
     account,
     credentials,
-    managed_policies,
     mfa,
     needs,
-    permissions,
+    policies,
     providers,
     roles,
     simulation,
@@ -26,9 +25,8 @@ from stslab.sandbox.iam import (
 _MODULES: tuple[ModuleType, ...] = (
     account,
     credentials,
-    managed_policies,
     mfa,
-    permissions,
+    policies,
     providers,
     roles,
     simulation,

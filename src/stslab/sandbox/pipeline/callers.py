@@ -1,16 +1,21 @@
-"""Which access keys there are, who signs with each, and what a session's may not call."""
+"""Which access keys there are, who signs with each, when, and what a session's may not call."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import msgspec
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiFault, Caller, KeyRecord
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, KeyRecord
 from stslab.sandbox.api.services import FORBIDDEN, Judge
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
-from stslab.sandbox.state.identities import AccessKey, Role, Session, User
+from stslab.sandbox.state.identities import AccessKey, LastUsed, Role, Session, User
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.state import State
+from stslab.sandbox.state.state import Busy, Closed, State
 
 
 class Keys:
@@ -125,3 +130,53 @@ def check_session(caller: Caller, service: str, operation: str) -> None:
         raise faults.access_denied(
             f"User: {caller.principal.arn} is not authorized to perform: sts:{operation}"
         )
+
+
+_MINUTE = timedelta(minutes=1)
+_MOST_REMEMBERED = 4096
+
+
+class LastUses:
+    """Notes uses in the state: of each key, service and region one a minute, which is a write.
+
+    No request waits for that, or fails because it can't be saved: the next one is noted then.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._minutes: dict[tuple[str, str, str], datetime] = {}
+
+    def note(self, request: ApiRequest) -> None:
+        """Remember that the request's key, or its role, was used."""
+        use = request.caller.access_key_id, request.service, request.region
+        minute = request.now.replace(second=0, microsecond=0)
+        if self._minutes.get(use) == minute:
+            return
+        with suppress(Busy, Closed, sqlite3.Error):
+            if _to_put(self._state.snapshot, request) is not None:
+                with self._state.transaction(wait=False) as tx:
+                    used = _to_put(tx, request)
+                    if used is not None:
+                        tx.put(used)
+            if len(self._minutes) >= _MOST_REMEMBERED:
+                self._minutes.clear()
+            self._minutes[use] = minute
+
+
+def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
+    """The record that is to say that it was used now, and doesn't."""
+    caller, session = request.caller, request.caller.session
+    used: AccessKey | Role | None = None
+    if session is None:
+        used = view.get(AccessKey, caller.account, caller.access_key_id)
+    elif session.role_id:
+        role = issuer(view, session)
+        used = role if isinstance(role, Role) else None
+    if used is None:
+        return None
+    now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
+    before = used.last_used
+    same = before is not None and (before.service, before.region) == (now.service, now.region)
+    if before is not None and same and timedelta() <= request.now - before.at < _MINUTE:
+        return None
+    return msgspec.structs.replace(used, last_used=now)

@@ -27,10 +27,9 @@ from stslab.sandbox.api.model import (
 )
 from stslab.sandbox.api.services import Service, unsupported
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.callers import check_session
+from stslab.sandbox.pipeline.callers import LastUses, check_session
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.pipeline.last_used import LastUses
 from stslab.sandbox.signing.query import missing_token
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, Authenticator, addressed_service
 from stslab.sandbox.state.buckets import Bucket
