@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -107,47 +107,35 @@ def _details(
     yield "AWSManagedPolicy", "Policies", aws_policies.all(), show_policy
 
 
-def _user_detail(view: View, user: User) -> Members:
+def _held(view: View, holder: Identity) -> Members:
+    """The policies of a user, group or role."""
     return {
-        **shapes.whole_user(user),
-        "UserPolicyList": shapes.inline(user),
-        "GroupList": [group.name for group in lookups.groups_of(view, user)],
-        "AttachedManagedPolicies": _attached(view, user),
+        f"{holder.table.title()}PolicyList": shapes.inline(holder),
+        "AttachedManagedPolicies": [shapes.attached(one) for one in shapes.managed(view, holder)],
     }
+
+
+def _user_detail(view: View, user: User) -> Members:
+    groups = [group.name for group in lookups.groups_of(view, user)]
+    return {**shapes.whole_user(user), **_held(view, user), "GroupList": groups}
 
 
 def _group_detail(view: View, group: Group) -> Members:
-    return {
-        **shapes.group(group),
-        "GroupPolicyList": shapes.inline(group),
-        "AttachedManagedPolicies": _attached(view, group),
-    }
+    return {**shapes.group(group), **_held(view, group)}
 
 
 def _role_detail(view: View, role: Role) -> Members:
-    return {
-        **shapes.whole_role(view, role),
-        "InstanceProfileList": [
-            shapes.instance_profile(view, profile, whole=False)
-            for profile in roles.profiles_with(view, role)
-        ],
-        "RolePolicyList": shapes.inline(role),
-        "AttachedManagedPolicies": _attached(view, role),
-    }
-
-
-def _attached(view: View, holder: Identity) -> list[Members]:
-    return [shapes.attached(policy) for policy in shapes.managed(view, holder)]
+    profiles = [
+        shapes.instance_profile(view, profile, whole=False)
+        for profile in roles.profiles_with(view, role)
+    ]
+    whole = shapes.whole_role(view, role)
+    return {**whole, **_held(view, role), "InstanceProfileList": profiles}
 
 
 def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
-    return {
-        **shapes.policy(policy, uses),
-        "PolicyVersionList": [
-            shapes.policy_version(policy, version, with_document=True)
-            for version in policy.versions
-        ],
-    }
+    versions = [shapes.policy_version(policy, one, with_document=True) for one in policy.versions]
+    return {**shapes.policy(policy, uses), "PolicyVersionList": versions}
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
@@ -185,6 +173,13 @@ _NO_CERTIFICATES = {
     "cert_2_active": "false",
     "cert_2_last_rotated": "N/A",
 }
+_OF_ROOT = {
+    "password_enabled": "not_supported",
+    "password_last_used": "no_information",
+    "password_last_changed": "not_supported",
+    "password_next_rotation": "not_supported",
+    "mfa_active": "false",
+}
 Row = dict[str, str]
 
 
@@ -214,8 +209,19 @@ def get_credential_report(view: View, request: ApiRequest) -> Answer:
 
 
 def _report(view: View, account: Account, now: datetime) -> str:
-    users = sorted(view.all(User, account.account), key=lambda user: user.name)
-    rows = [_root_row(view, account, now), *(_user_row(view, user) for user in users)]
+    keys = (key for key in view.all(AccessKey, account.account) if not key.user)
+    roots = sorted(keys, key=lambda key: (key.created, key.key))
+    rows = [_row("<root_account>", account.root_arn, now, _OF_ROOT, roots)]
+    for user in sorted(view.all(User, account.account), key=lambda user: user.name):
+        found = [view.get(AccessKey, user.account, key_id) for key_id in user.access_keys]
+        password = {
+            "password_enabled": _flag(user.login),
+            "password_last_used": "no_information" if user.login else "N/A",
+            "password_last_changed": "N/A",
+            "password_next_rotation": "N/A",
+            "mfa_active": _flag(user.mfa_devices),
+        }
+        rows.append(_row(user.name, user.arn, user.created, password, found))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -223,52 +229,20 @@ def _report(view: View, account: Account, now: datetime) -> str:
     return out.getvalue()
 
 
-def _root_row(view: View, account: Account, now: datetime) -> Row:
-    keys = (key for key in view.all(AccessKey, account.account) if not key.user)
-    return {
-        "user": "<root_account>",
-        "arn": account.root_arn,
-        "user_creation_time": _stamp(now),
-        "password_enabled": "not_supported",
-        "password_last_used": "no_information",
-        "password_last_changed": "not_supported",
-        "password_next_rotation": "not_supported",
-        "mfa_active": "false",
-        **_key_columns(sorted(keys, key=lambda key: (key.created, key.key))),
-        **_NO_CERTIFICATES,
-    }
-
-
-def _user_row(view: View, user: User) -> Row:
-    found = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
-    return {
-        "user": user.name,
-        "arn": user.arn,
-        "user_creation_time": _stamp(user.created),
-        "password_enabled": _flag(user.login),
-        "password_last_used": "no_information" if user.login else "N/A",
-        "password_last_changed": "N/A",
-        "password_next_rotation": "N/A",
-        "mfa_active": _flag(user.mfa_devices),
-        **_key_columns([key for key in found if key is not None]),
-        **_NO_CERTIFICATES,
-    }
-
-
-def _key_columns(keys: list[AccessKey]) -> Row:
-    first, second, *_ = (*keys, None, None)
-    return {**_key_column("access_key_1", first), **_key_column("access_key_2", second)}
-
-
-def _key_column(start: str, key: AccessKey | None) -> Row:
-    used = key.last_used if key is not None else None
-    return {
-        f"{start}_active": _flag(key is not None and key.active),
-        f"{start}_last_rotated": _stamp(key.created) if key is not None else "N/A",
-        f"{start}_last_used_date": _stamp(used.at) if used else "N/A",
-        f"{start}_last_used_region": used.region if used else "N/A",
-        f"{start}_last_used_service": used.service if used else "N/A",
-    }
+def _row(
+    name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey | None]
+) -> Row:
+    row = {"user": name, "arn": arn, "user_creation_time": _stamp(created), **password}
+    for number, key in enumerate((*keys, None, None)[:2], start=1):
+        start, used = f"access_key_{number}", key.last_used if key is not None else None
+        row |= {
+            f"{start}_active": _flag(key is not None and key.active),
+            f"{start}_last_rotated": _stamp(key.created) if key is not None else "N/A",
+            f"{start}_last_used_date": _stamp(used.at) if used else "N/A",
+            f"{start}_last_used_region": used.region if used else "N/A",
+            f"{start}_last_used_service": used.service if used else "N/A",
+        }
+    return row | _NO_CERTIFICATES
 
 
 def _stamp(at: datetime) -> str:

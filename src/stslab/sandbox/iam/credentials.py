@@ -117,7 +117,7 @@ def _metadata(key: AccessKey, user: User | None) -> Members:
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
 """Holds where the account has no rules of its own."""
-_RULES: tuple[tuple[str, str, str], ...] = (
+_RULES = (
     ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "one of the symbols"),
     ("numbers", r"[0-9]", "a number"),
     ("uppercase", r"[A-Z]", "an uppercase letter"),
@@ -145,11 +145,8 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
     if "Password" not in params:
         raise faults.invalid("Must specify a password.")
     _check(tx, request.account, params["Password"])
-    login = LoginProfile(
-        password=params["Password"],
-        created=request.now,
-        reset_required=params.get("PasswordResetRequired", False),
-    )
+    reset = params.get("PasswordResetRequired", False)
+    login = LoginProfile(password=params["Password"], created=request.now, reset_required=reset)
     tx.put(replace(user, login=login))
     return _shown(user, login)
 
@@ -185,9 +182,11 @@ def _check(view: View, account: str, password: str) -> None:
     policy = lookups.account(view, account).password_policy or _DEFAULT
     length = policy.minimum_length
     problems = [] if len(password) >= length else [f"a minimum length of {length} characters"]
-    for member, pattern, needed in _RULES:
-        if getattr(policy, member) and not re.search(pattern, password):
-            problems.append(needed)
+    problems += [
+        needed
+        for member, pattern, needed in _RULES
+        if getattr(policy, member) and not re.search(pattern, password)
+    ]
     if problems:
         raise ApiFault(
             "PasswordPolicyViolation",
