@@ -62,7 +62,7 @@ class Harness:
         self.service = CloudFormation(self.state, self._internal, keys, 0.0)
 
     def _caller(self, who: str) -> Caller:
-        found = self._direct.inside.keys.lookup(self._direct.keys[who][0])
+        found = self._direct.inside.keys(self._direct.keys[who][0])
         assert found is not None
         return found.caller
 

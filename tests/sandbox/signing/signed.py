@@ -49,23 +49,13 @@ def records(now: datetime) -> dict[str, KeyRecord]:
     }
 
 
-class Keys:
-    """A key store in memory."""
-
-    def __init__(self, known: dict[str, KeyRecord]) -> None:
-        self.known = known
-
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        return self.known.get(access_key_id)
-
-
 def authenticator(
     clock_offset: timedelta = timedelta(0), at: datetime | None = None
 ) -> Authenticator:
     """Who judges by real time, with an offset; or always by the time ``at``."""
     now = at or datetime.now(UTC)
     return Authenticator(
-        Keys(records(now)), lambda: now, lambda: (at or datetime.now(UTC)) + clock_offset
+        records(now).get, lambda: now, lambda: (at or datetime.now(UTC)) + clock_offset
     )
 
 

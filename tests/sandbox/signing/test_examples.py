@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.sandbox.signing.signed import SECRET, Keys, read, records
+from tests.sandbox.signing.signed import SECRET, read, records
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.signing.signature import Authenticator
@@ -21,7 +21,7 @@ V4_NOW = datetime(2013, 5, 24, tzinfo=UTC)
 
 
 def _at(now: datetime) -> Authenticator:
-    return Authenticator(Keys(records(now)), lambda: now, lambda: now)
+    return Authenticator(records(now).get, lambda: now, lambda: now)
 
 
 def _authorization(names: str, signature: str) -> str:

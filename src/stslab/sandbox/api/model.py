@@ -1,9 +1,9 @@
 """The words that all modules of the sandbox share: requests, callers, answers, faults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from stslab.policy import Principal
 from stslab.sandbox.state.identities import Session
@@ -84,12 +84,11 @@ class KeyRecord:
     expires: datetime | None = None
 
 
-class KeyStore(Protocol):
-    """Knows the access keys as they are now: users' and root's from IAM, sessions' from STS."""
+KeyLookup = Callable[[str], KeyRecord | None]
+"""The key of an id, active or not, expired or not; None where there is none.
 
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        """The key of this id, active or not, expired or not; None where there is none."""
-        ...
+Users' and root's keys are from IAM, sessions' from STS.
+"""
 
 
 @dataclass(frozen=True, slots=True)

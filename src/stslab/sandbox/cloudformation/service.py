@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyStore
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyLookup
 from stslab.sandbox.api.services import Internal, NeedsOf, Read, Reads, Write, Writes
 from stslab.sandbox.cloudformation import needs
 from stslab.sandbox.cloudformation.faults import invalid, require
@@ -44,7 +44,7 @@ class CloudFormation:
     """
 
     def __init__(
-        self, state: State, call: Internal, keys: KeyStore, step_seconds: float = STEP_SECONDS
+        self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.engine = Engine(state, call, keys, step_seconds)
         self.needs: NeedsOf = needs.of

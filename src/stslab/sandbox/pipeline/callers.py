@@ -10,24 +10,12 @@ import msgspec
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, KeyRecord
-from stslab.sandbox.api.services import FORBIDDEN, Judge
+from stslab.sandbox.api.services import FORBIDDEN
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.state.identities import AccessKey, LastUsed, Role, Session, User
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import Busy, Closed, State
-
-
-class Keys:
-    """Every access key of a state, as the rest of AWS knows it by now."""
-
-    def __init__(self, state: State, judge: Judge) -> None:
-        self._state = state
-        self._judge = judge
-
-    def lookup(self, access_key_id: str) -> KeyRecord | None:
-        """See :func:`lookup`."""
-        return lookup(self._judge.seen(self._state.snapshot), access_key_id)
 
 
 def root_caller(account: Account, access_key_id: str = "") -> Caller:

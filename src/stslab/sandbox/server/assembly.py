@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord
 from stslab.sandbox.api.services import Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.iam.mfa import verified
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline.callers import Keys
+from stslab.sandbox.pipeline import callers
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
@@ -31,7 +31,7 @@ class Inside:
     state: State
     pipeline: Pipeline
     judge: Judge
-    keys: Keys
+    keys: KeyLookup
     services: Services
     cloudformation: CloudFormation
 
@@ -47,7 +47,10 @@ def assemble(
     ``step_seconds`` is how long CloudFormation takes for each half of a resource.
     """
     judge, log = Judge(), log or DecisionLog()
-    known = Keys(state, judge)
+
+    def known(access_key_id: str) -> KeyRecord | None:  # to the rest of AWS
+        return callers.lookup(judge.seen(state.snapshot), access_key_id)
+
     services: dict[str, Service] = {}
     pipeline = Pipeline(state, Authenticator(known, state.now), services, log, judge)
     stacks = CloudFormation(state, pipeline.internal, known, step_seconds)

@@ -14,7 +14,6 @@ from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
-from stslab.sandbox.server import verbs
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.server.files import ACCOUNT_FILE
 from stslab.sandbox.state import buckets
@@ -40,7 +39,6 @@ class EmbeddedAccount:
         found = self._store.load()
         self._store.drop_blobs_but(buckets.blobs(found))
         self._enter(State(found, self._store))
-        self.verbs = verbs.of(self)
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -113,11 +113,13 @@ class _Process:
             self._server.stop()
 
     def _serve(self) -> None:
+        from stslab.sandbox.server import verbs
+
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
         idle = self._options.idle
         self._verbs = {
-            **self._account.verbs,
+            **verbs.of(self._account),
             "health": lambda _: self._facts(),
             "status": lambda _: {**self._facts(), "ends_after_idle_seconds": int(idle)},
             "stop": self._stop,

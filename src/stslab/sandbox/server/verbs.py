@@ -89,7 +89,7 @@ def _key(account: Holder, asked: ControlRequest) -> Said:
     Of one that is not known any more since its role is gone: which role that was.
     """
     key, inside = asked.arguments.get("id", ""), account.inside
-    record = inside.keys.lookup(key)
+    record = inside.keys(key)
     if record is None:
         owner = identifiers.account_of_key(key) or ""
         session = inside.state.snapshot.get(Session, owner, key)
@@ -242,7 +242,7 @@ def _call(inside: Inside, call: Json) -> Would | None:
         raise SandboxError("A call has a key, a service, an operation and params.") from None
     if service not in inside.services:
         raise SandboxError(f"The sandbox has no service {service!r}.")
-    record = inside.keys.lookup(key)
+    record = inside.keys(key)
     ended = record and record.expires and record.expires <= inside.state.now()
     if record is None or not record.active or ended:
         return None

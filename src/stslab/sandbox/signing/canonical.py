@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyRecord, KeyStore, Pairs
+from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyLookup, KeyRecord, Pairs
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
@@ -35,7 +35,7 @@ class Circle:
     ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.
     """
 
-    keys: KeyStore
+    keys: KeyLookup
     clock: Clock
     real_clock: Clock
     with_body: bool = True

@@ -169,7 +169,7 @@ def _require_scope(claim: Claim) -> None:
 
 
 def _key(claim: Claim, circle: Circle) -> KeyRecord:
-    record = circle.keys.lookup(claim.credential.access_key_id)
+    record = circle.keys(claim.credential.access_key_id)
     if record is None or not record.active or not canonical.same(record.session_token, claim.token):
         message = "The security token included in the request is invalid."
         raise ApiFault("InvalidClientTokenId", message, 403)

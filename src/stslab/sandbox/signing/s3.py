@@ -240,7 +240,7 @@ def sent_at(headers: Mapping[str, str], circle: Circle) -> datetime:
 
 def require_key(circle: Circle, access_key_id: str, token: str) -> KeyRecord:
     """The key that signed, with the session token that goes with it and is still good."""
-    record = circle.keys.lookup(access_key_id)
+    record = circle.keys(access_key_id)
     if record is None or not record.active or (record.session_token and not token):
         raise ApiFault(
             "InvalidAccessKeyId",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from stslab.policy import Principal
 from stslab.sandbox.api.http import Malformed, parse_query
-from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyStore
+from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyLookup
 from stslab.sandbox.signing import canonical, query, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Circle, Clock
 
@@ -43,7 +43,7 @@ class Authenticator:
     ``clock`` is the sandbox's own, by which sessions end; ``real_clock`` judges signatures.
     """
 
-    def __init__(self, keys: KeyStore, clock: Clock, real_clock: Clock = real_time) -> None:
+    def __init__(self, keys: KeyLookup, clock: Clock, real_clock: Clock = real_time) -> None:
         self._circle = Circle(keys, clock, real_clock)
 
     def authenticate(self, request: HttpRequest) -> Authenticated:

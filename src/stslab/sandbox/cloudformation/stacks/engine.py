@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyStore
+from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyLookup
 from stslab.sandbox.api.services import Internal
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.needs import SERVICE
@@ -56,7 +56,7 @@ class Engine:
     """
 
     def __init__(
-        self, state: State, call: Internal, keys: KeyStore, step_seconds: float = STEP_SECONDS
+        self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.pace: Callable[[], float] = lambda: step_seconds
         self.failure: Failure = _nothing_fails
@@ -167,7 +167,7 @@ class Engine:
         return call
 
     def _as_caller(self, stack: Stack) -> Caller:
-        key = self._keys.lookup(stack.caller_key)
+        key = self._keys(stack.caller_key)
         if key is None or not key.active:
             raise ApiFault(
                 "InvalidClientTokenId",
@@ -191,7 +191,7 @@ class Engine:
             given = self._call(service, "sts", "AssumeRole", request)["Credentials"]
         except ApiFault:
             raise refused from None
-        found = self._keys.lookup(given["AccessKeyId"])
+        found = self._keys(given["AccessKeyId"])
         if found is None:
             raise refused
         return found.caller

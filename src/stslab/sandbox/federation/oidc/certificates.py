@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -84,12 +84,16 @@ def authority(
     builder = _used_for(builder, "key_cert_sign", "crl_sign")
     constraints = x509.BasicConstraints(ca=True, path_length=below)
     builder = builder.add_extension(constraints, critical=True)
-    private = key.private_bytes(
+    return Authority(_signed(builder, _key(signed_by) if signed_by else key), pem_of(key))
+
+
+def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    """A private key as it is kept."""
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return Authority(_signed(builder, _key(signed_by) if signed_by else key), private)
 
 
 def server(

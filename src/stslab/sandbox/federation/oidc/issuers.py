@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec.structs import replace
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import tokens
+from stslab.sandbox.federation.oidc import certificates, tokens
 from stslab.sandbox.state.identities import Issuer, SigningKey
 from stslab.sandbox.state.snapshot import Transaction
 
@@ -93,12 +93,7 @@ def _new_key(algorithm: str) -> SigningKey:
         if algorithm == "RS256"
         else ec.generate_private_key(ec.SECP256R1())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return SigningKey(secrets.token_hex(8), algorithm, pem)
+    return SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(key))
 
 
 def _private(key: SigningKey) -> tokens.PrivateKey:

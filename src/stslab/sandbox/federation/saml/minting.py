@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from lxml.builder import ElementMaker
@@ -14,6 +16,7 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
 from stslab.errors import SandboxError
+from stslab.sandbox.federation.oidc import certificates
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.xml import Element
 from stslab.sandbox.state.identities import IdentityProvider
@@ -178,10 +181,6 @@ def named(tx: Transaction, entity_id: str) -> IdentityProvider:
 
 def new(entity_id: str, now: datetime) -> IdentityProvider:
     """A provider with a fresh RSA key, and a certificate that it signed itself."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     key = rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stslab SAML")])
     certificate = (
@@ -191,13 +190,8 @@ def new(entity_id: str, now: datetime) -> IdentityProvider:
         .not_valid_after(now + _VALID)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     return IdentityProvider(
         entity_id=entity_id,
-        private_key=pem,
-        certificate=certificate.public_bytes(serialization.Encoding.PEM),
+        private_key=certificates.pem_of(key),
+        certificate=certificate.public_bytes(Encoding.PEM),
     )
