@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from tests.soak.ground import Ground, difference
 
-from stslab.sandbox.rehearsal.faults import KINDS
+from stslab.sandbox.rehearsal.rehearsal import KINDS
 
 pytestmark = pytest.mark.slow
 

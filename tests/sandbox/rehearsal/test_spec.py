@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stslab.errors import UsageError
-from stslab.sandbox.rehearsal.faults import KINDS, Faults, Scripted
+from stslab.sandbox.rehearsal.rehearsal import KINDS, Faults, Scripted
 from stslab.sandbox.rehearsal.spec import BARE, Span, parse, share
 
 

@@ -18,7 +18,7 @@ from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home
 
-# As stslab.sandbox.federation.oidc.servers.KINDS, which is not imported for a list of names.
+# As stslab.sandbox.federation.oidc.issuers.KINDS, which is not imported for a list of names.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS = "https://aws.amazon.com/tags"
 _Answer = Mapping[str, Any]

@@ -50,10 +50,10 @@ def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
-    from stslab.sandbox.federation.oidc import servers  # needs cryptography, which takes its time
+    from stslab.sandbox.federation.oidc import issuers  # needs cryptography, which takes its time
 
     try:
-        return (servers.retrieved_thumbprint(tx, url),)
+        return (issuers.retrieved_thumbprint(tx, url),)
     except SandboxError as error:
         raise ApiFault(
             "OpenIdIdpCommunicationError",

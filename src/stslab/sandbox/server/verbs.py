@@ -18,12 +18,11 @@ from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation import saml
-from stslab.sandbox.federation.saml import minting, names
+from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.pipeline.pipeline import Would
-from stslab.sandbox.rehearsal.faults import KINDS, Scripted
-from stslab.sandbox.rehearsal.rehearsal import Rehearsal
+from stslab.sandbox.rehearsal.rehearsal import KINDS, Rehearsal, Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server.assembly import Inside
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
@@ -347,7 +346,7 @@ _NUMBERS = ("seconds", "session_seconds")
 
 def _token(account: Holder, asked: ControlRequest) -> Said:
     """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
-    from stslab.sandbox.federation.oidc import issuers, servers
+    from stslab.sandbox.federation.oidc import issuers
 
     body = asked.body
     claims, seconds = body.get("claims", {}), body.get("seconds", 3600)
@@ -357,7 +356,7 @@ def _token(account: Holder, asked: ControlRequest) -> Said:
         raise SandboxError(f"A token is valid for {_MOST_SECONDS} seconds at most.")
     url, algorithm = str(body.get("issuer", issuers.OWN_ISSUER)), body.get("algorithm", "RS256")
     with account.inside.state.transaction() as tx:
-        servers.reach(tx, url)
+        issuers.reach(tx, url)
         token = issuers.mint(tx, claims, seconds=seconds, issuer=url, algorithm=str(algorithm))
     return {"issuer": url, "token": token}
 
@@ -366,19 +365,19 @@ def _issuer(account: Holder, asked: ControlRequest) -> Said:
     """Show an issuer (the account's own by default): configuration, public keys, certificates.
 
     POST ``{"issuer": …, "certificate": …}`` lets its server show another certificate first;
-    see :data:`stslab.sandbox.federation.oidc.servers.KINDS`.
+    see :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
     """
-    from stslab.sandbox.federation.oidc import issuers, servers
+    from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, thumbprint
 
     url = str(asked.body.get("issuer") or asked.arguments.get("issuer", issuers.OWN_ISSUER))
     kind = asked.body.get("certificate")
     with account.inside.state.transaction() as tx:
-        shown = servers.reach(tx, url)
+        shown = issuers.reach(tx, url)
         if asked.method == "POST" and kind:
-            shown = servers.change(tx, shown.host, str(kind))
+            shown = issuers.change(tx, shown.host, str(kind))
         issuer = issuers.named(tx, url)
-        trusted = servers.trusted_root(tx, shown)
+        trusted = issuers.trusted_root(tx, shown)
     return {
         "issuer": url,
         "host": shown.host,
@@ -395,7 +394,7 @@ def _issuer(account: Holder, asked: ControlRequest) -> Said:
 
 def _metadata(account: Holder, asked: ControlRequest) -> Said:
     """The metadata of ``{"issuer": entity id}``, the account's own by default."""
-    minting, provider = _minting(), _provider(account, asked)
+    minting, provider = _provider(account, asked)
     return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
@@ -406,8 +405,8 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
     valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
     ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
-    minting, wanted = _minting(), _wanted(asked.body)
-    provider = _provider(account, asked)
+    wanted = _wanted(asked.body)
+    minting, provider = _provider(account, asked)
     try:
         minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())
     except ValueError as error:
@@ -415,17 +414,14 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
     return {"issuer": provider.entity_id, "assertion": minted}
 
 
-def _minting() -> ModuleType:
+def _provider(account: Holder, asked: ControlRequest) -> tuple[ModuleType, IdentityProvider]:
+    """What mints, and the provider that it mints for."""
     if not saml.installed():
         raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
     from stslab.sandbox.federation.saml import minting
 
-    return minting
-
-
-def _provider(account: Holder, asked: ControlRequest) -> IdentityProvider:
     with account.inside.state.transaction() as tx:
-        return minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
+        return minting, minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
 
 
 def _wanted(body: Json) -> dict[str, object]:

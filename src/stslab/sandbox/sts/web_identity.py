@@ -11,7 +11,7 @@ from stslab.policy import Principal
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Keys
-from stslab.sandbox.federation.oidc import issuers, servers, tokens
+from stslab.sandbox.federation.oidc import issuers, tokens
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -128,7 +128,7 @@ def _key(
     if known is None:
         raise faults.invalid_token(_UNVERIFIABLE)
     try:
-        servers.verify(view, issuer, thumbprints)
+        issuers.verify(view, issuer, thumbprints)
     except UnknownAuthority as error:
         raise faults.invalid_token(_MISMATCHED) from error
     except NotVerified as error:

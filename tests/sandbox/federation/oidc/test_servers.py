@@ -17,7 +17,7 @@ from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
 from stslab.sandbox.federation.oidc import certificates as making
-from stslab.sandbox.federation.oidc import issuers, servers
+from stslab.sandbox.federation.oidc import issuers
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority, verify
 from stslab.sandbox.state.identities import Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Snapshot, Transaction
@@ -70,46 +70,46 @@ def refusal(sts: Any, role: str, token: str) -> str:
 
 
 def test_a_private_chain_is_its_own_authoritys(tx: Transaction) -> None:
-    shown = servers.shown(tx, HOST)
+    shown = issuers.shown(tx, HOST)
     leaf, authority = map(x509.load_pem_x509_certificate, shown.chain)
     leaf.verify_directly_issued_by(authority)
     authority.verify_directly_issued_by(authority)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [HOST]
     assert leaf.not_valid_before_utc < NOW < leaf.not_valid_after_utc < NOW + timedelta(days=399)
-    assert servers.shown(tx, HOST) is shown
-    assert servers.shown(tx, "other.example.com").authority != shown.authority
-    assert servers.roots(tx) == ()
+    assert issuers.shown(tx, HOST) is shown
+    assert issuers.shown(tx, "other.example.com").authority != shown.authority
+    assert issuers.roots(tx) == ()
 
 
 def test_a_public_chain_ends_below_a_root_that_is_not_sent(tx: Transaction) -> None:
-    shown = servers.shown(tx, "gitlab.com")
-    (root,) = servers.roots(tx)
+    shown = issuers.shown(tx, "gitlab.com")
+    (root,) = issuers.roots(tx)
     assert root not in shown.chain
     verify("gitlab.com", shown.chain, [root], [], NOW)
-    assert servers.shown(tx, "a.auth0.com").authority == shown.authority
+    assert issuers.shown(tx, "a.auth0.com").authority == shown.authority
 
 
-@pytest.mark.parametrize("kind", servers.KINDS)
+@pytest.mark.parametrize("kind", issuers.KINDS)
 def test_each_kind_of_certificate(tx: Transaction, kind: str) -> None:
-    before = servers.shown(tx, HOST)
+    before = issuers.shown(tx, HOST)
     thumbprint = making.thumbprint(before.authority.pem)
-    after = servers.change(tx, HOST, kind)
+    after = issuers.change(tx, HOST, kind)
     assert after.leaf != before.leaf
-    assert servers.shown(tx, HOST) is after
+    assert issuers.shown(tx, HOST) is after
     expected = {"new-ca": UnknownAuthority, "wrong-host": NotVerified, "forged": NotVerified}
     if kind in expected:
         with pytest.raises(expected[kind]):
-            servers.verify(tx, URL, [thumbprint])
+            issuers.verify(tx, URL, [thumbprint])
     else:
-        servers.verify(tx, URL, [thumbprint])
-    servers.change(tx, HOST, "renewed")
-    assert servers.shown(tx, HOST).authority == after.authority
+        issuers.verify(tx, URL, [thumbprint])
+    issuers.change(tx, HOST, "renewed")
+    assert issuers.shown(tx, HOST).authority == after.authority
 
 
 def test_a_certificate_is_valid_by_the_accounts_clock_and_by_the_machines() -> None:
     for away in (-3000, 3000):
-        shown = servers.shown(moved(Transaction(Snapshot()), days=away), HOST)
+        shown = issuers.shown(moved(Transaction(Snapshot()), days=away), HOST)
         thumbprint = making.thumbprint(shown.authority.pem)
         for now in (NOW + timedelta(days=away), NOW):
             verify(HOST, shown.chain, [], [thumbprint], now)
@@ -119,44 +119,44 @@ def test_a_certificate_is_valid_by_the_accounts_clock_and_by_the_machines() -> N
     ("days", "is_valid"), [(-2, False), (0, True), (397, True), (399, False), (4000, False)]
 )
 def test_when_a_chain_is_valid(tx: Transaction, days: int, is_valid: bool) -> None:
-    thumbprint = making.thumbprint(servers.shown(tx, HOST).authority.pem)
+    thumbprint = making.thumbprint(issuers.shown(tx, HOST).authority.pem)
     with nullcontext() if is_valid else pytest.raises(NotVerified):
-        servers.verify(moved(tx, days), URL, [thumbprint])
+        issuers.verify(moved(tx, days), URL, [thumbprint])
 
 
 def test_an_authority_that_has_expired_signs_nothing_more(tx: Transaction) -> None:
-    servers.shown(tx, HOST)
+    issuers.shown(tx, HOST)
     moved(tx, days=3650)
     with pytest.raises(SandboxError, match="not valid any more"):
-        servers.change(tx, HOST, "renewed")
-    fresh = servers.change(tx, HOST, "new-ca")
-    servers.verify(tx, URL, [making.thumbprint(fresh.authority.pem)])
+        issuers.change(tx, HOST, "renewed")
+    fresh = issuers.change(tx, HOST, "new-ca")
+    issuers.verify(tx, URL, [making.thumbprint(fresh.authority.pem)])
 
 
 def test_a_public_authority_that_has_expired_is_renewed(tx: Transaction) -> None:
-    old = servers.shown(tx, "gitlab.com").authority
-    (root,) = servers.roots(tx)
+    old = issuers.shown(tx, "gitlab.com").authority
+    (root,) = issuers.roots(tx)
     moved(tx, days=3650)
-    new = servers.change(tx, "gitlab.com", "trusted")
+    new = issuers.change(tx, "gitlab.com", "trusted")
     assert new.authority != old
-    assert servers.roots(tx) == (root,)
-    servers.verify(tx, "https://gitlab.com", [])
+    assert issuers.roots(tx) == (root,)
+    issuers.verify(tx, "https://gitlab.com", [])
     moved(tx, days=30 * 365)
-    servers.change(tx, "gitlab.com", "trusted")
-    assert servers.roots(tx) != (root,)
-    servers.verify(tx, "https://gitlab.com", [])
+    issuers.change(tx, "gitlab.com", "trusted")
+    assert issuers.roots(tx) != (root,)
+    issuers.verify(tx, "https://gitlab.com", [])
 
 
 def test_another_kind_of_certificate_is_none(tx: Transaction) -> None:
     with pytest.raises(SandboxError, match="'revoked'"):
-        servers.change(tx, HOST, "revoked")
+        issuers.change(tx, HOST, "revoked")
 
 
 def test_nothing_vouches_for_a_chain_of_strangers(tx: Transaction) -> None:
     """A thumbprint that is right does not help a server that can't show what it signed."""
-    mine, other = servers.shown(tx, HOST), servers.shown(tx, "other.example.com")
-    public = servers.shown(tx, "gitlab.com")
-    roots, right = servers.roots(tx), making.thumbprint(mine.authority.pem)
+    mine, other = issuers.shown(tx, HOST), issuers.shown(tx, "other.example.com")
+    public = issuers.shown(tx, "gitlab.com")
+    roots, right = issuers.roots(tx), making.thumbprint(mine.authority.pem)
     for leaf, authority in ((other.leaf, mine.authority), (mine.leaf, other.authority)):
         with pytest.raises((NotVerified, UnknownAuthority)):
             verify(HOST, [leaf, authority.pem], roots, [right], NOW)
@@ -171,7 +171,7 @@ def test_nothing_vouches_for_a_chain_of_strangers(tx: Transaction) -> None:
 
 
 def test_nothing_private_is_shown(tx: Transaction) -> None:
-    shown = servers.shown(tx, "gitlab.com")
+    shown = issuers.shown(tx, "gitlab.com")
     public = tx.get(PublicAuthority, "", "")
     assert public is not None
     assert "PRIVATE" not in f"{shown!r}{shown.authority!r}{public!r}{public.root!r}"
@@ -197,7 +197,7 @@ def test_nothing_private_is_shown(tx: Transaction) -> None:
     ],
 )
 def test_the_host_of_an_issuer(url: str, host: str) -> None:
-    assert servers.host_of(url) == host
+    assert issuers.host_of(url) == host
     if host:
         making.server(host, NOW, making.authority("CA", NOW, 10))
 
@@ -220,12 +220,12 @@ def test_the_host_of_an_issuer(url: str, host: str) -> None:
     ],
 )
 def test_whose_certificates_are_public(host: str, is_public: bool) -> None:
-    assert servers.is_public(host) is is_public
+    assert issuers.is_public(host) is is_public
 
 
 def test_a_name_of_any_length_has_a_certificate(tx: Transaction) -> None:
     host = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.example.com"
-    shown = servers.shown(tx, host)
+    shown = issuers.shown(tx, host)
     verify(host, shown.chain, [], [making.thumbprint(shown.authority.pem)], NOW)
 
 
@@ -236,14 +236,14 @@ def test_certificates_are_kept_with_the_account(tmp_path: Path) -> None:
     store = Store(tmp_path / "account.sqlite")
     state = State(store.load(), store)
     with state.transaction() as tx:
-        before = servers.reach(tx, URL), servers.reach(tx, "https://gitlab.com/team")
+        before = issuers.reach(tx, URL), issuers.reach(tx, "https://gitlab.com/team")
     with state.transaction() as tx:
-        renewed = servers.change(tx, HOST, "renewed")
+        renewed = issuers.change(tx, HOST, "renewed")
     store.close()
     tx = Transaction(Store(tmp_path / "account.sqlite").load())
-    assert servers.reach(tx, URL) == renewed != before[0]
-    assert servers.reach(tx, "https://gitlab.com") == before[1]
-    assert servers.trusted_root(tx, before[1])
+    assert issuers.reach(tx, URL) == renewed != before[0]
+    assert issuers.reach(tx, "https://gitlab.com") == before[1]
+    assert issuers.trusted_root(tx, before[1])
 
 
 def test_a_server_that_is_nowhere_gives_no_keys_and_is_not_made(direct: Direct) -> None:
