@@ -22,8 +22,6 @@ from stslab.sandbox.signing.canonical import (
 )
 
 REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
-# IAM has one endpoint (AWS General Reference, "AWS Identity and Access Management endpoints").
-_ONLY: Mapping[str, str] = {"iam": "us-east-1"}
 _ONCE_HEADERS = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
@@ -152,7 +150,7 @@ def _require_fresh(claim: Claim, circle: Circle) -> None:
 def _require_scope(claim: Claim) -> None:
     named, made = claim.credential, stamp(claim.time)
     problems = []
-    if not REGION.fullmatch(named.region) or _ONLY.get(named.service, named.region) != named.region:
+    if not REGION.fullmatch(named.region):
         problems.append("Credential should be scoped to a valid region.")
     if named.terminal != "aws4_request":
         problems.append(
