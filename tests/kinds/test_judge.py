@@ -115,6 +115,8 @@ def test_every_type_of_resource_of_the_embedded_account_has_its_rules():
 def test_every_row_is_an_operation_with_those_parameters():
     catalogue = BotocoreCatalogue()
     for call, rules in CHANGES.items():
+        if call.startswith("embedded."):
+            continue
         operation = catalogue.operation(*call.split()[0].split("."))
         assert operation, call
         every = [one for rule in rules for one in (rule, *rule.either) if one.must not in SHARED]

@@ -60,6 +60,14 @@ class FakeProfiles:
         default_factory=lambda: {"admin": Credentials(ADMIN_KEY, "ADMINSECRET0123456789")}
     )
 
+    kept_token: str = ""
+
+    def token(self) -> str:
+        return self.kept_token
+
+    def save_token(self, token: str) -> None:
+        self.kept_token = token
+
     def save(self, name: str, credentials: Credentials) -> None:
         self.kept[name] = credentials
 

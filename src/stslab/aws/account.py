@@ -6,9 +6,10 @@ import botocore
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from stslab.aws import answers
+from stslab.aws import answers, embedded
 from stslab.aws.answers import Response
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
+from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
@@ -39,6 +40,7 @@ class Boto3Account:
     An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
     own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
     signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
+    ``control`` is the way to ask the embedded account itself.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Boto3Account:
         endpoint_url: str = "",
         own_profile: str = "",
         read_seconds: float = READ_SECONDS,
+        control: Control | None = None,
     ) -> None:
         self.target = target
+        self._control = control
         self._profiles = profiles
         self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
 
@@ -62,6 +66,8 @@ class Boto3Account:
         Raises:
             CredentialsError: there is no such identity, or its credentials can't be used.
         """
+        if service == embedded.SERVICE:
+            return embedded.asked(self._control, operation, params)
         outcome = _outcome(*self._raw(identity, service, operation, params))
         self._refuse_ended(identity, outcome)
         return outcome

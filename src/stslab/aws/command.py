@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from stslab.aws import embedded
 from stslab.aws.profiles import ADMIN
 from stslab.runner.events import CallShown
 
@@ -48,6 +49,8 @@ def aws_command(call: CallShown) -> str:
     A streaming body becomes the file that the CLI reads it from: its own, or one that is named
     like its key.
     """
+    if call.service == embedded.SERVICE:
+        return shlex.join(embedded.command(call.operation, call.params)).replace("'&&'", "&&")
     key = (call.service, call.operation)
     words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
     literal = {}

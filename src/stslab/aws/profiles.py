@@ -73,6 +73,31 @@ class ProfileFiles:
     def names(self) -> tuple[str, ...]:
         return tuple(self._read())
 
+    @property
+    def token_file(self) -> Path:
+        """The file of the token beside the profiles."""
+        return self.folder / "token"
+
+    def token(self) -> str:
+        """The OpenID Connect token beside the profiles, or nothing."""
+        try:
+            return self.token_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(self.folder, error) from error
+
+    def save_token(self, token: str) -> None:
+        """Write the token, which only its owner reads; nothing: take it away."""
+        private_folder(self.folder)
+        try:
+            if token:
+                _replace(self.token_file, token)
+            else:
+                self.token_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+
     def prepare(self, *names: str) -> None:
         """See that both files are there, so that what reads them finds them.
 
@@ -192,8 +217,9 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def _unusable(folder: Path, error: OSError) -> StateFolderError:
+def _unusable(folder: Path, error: OSError | UnicodeDecodeError) -> StateFolderError:
+    reason = getattr(error, "strerror", None) or str(error)
     return StateFolderError(
-        f"stslab's profiles in {folder} can't be used: {error.strerror or error}.",
+        f"stslab's profiles in {folder} can't be used: {reason}.",
         "Make the folder readable and writable, or name another one in STSLAB_HOME.",
     )

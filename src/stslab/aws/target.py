@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
+from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN, ProfileFiles
 from stslab.errors import UsageError
 from stslab.runner.ports import Credentials, TargetInfo
@@ -23,6 +24,7 @@ class Target:
     endpoint_url: str = ""
     admin: Credentials | None = None
     own_profile: str = ""
+    control: Control | None = field(default=None, repr=False)
 
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""
@@ -36,7 +38,11 @@ class Target:
         """The account to call, and the profiles for it."""
         files = self.profiles(folder)
         account = Boto3Account(
-            self.info, files, endpoint_url=self.endpoint_url, own_profile=self.own_profile
+            self.info,
+            files,
+            endpoint_url=self.endpoint_url,
+            own_profile=self.own_profile,
+            control=self.control,
         )
         return Opened(account, files)
 
@@ -99,6 +105,7 @@ def sandbox(
     *,
     named: str = "",
     eventually_consistent: bool = False,
+    control: Control | None = None,
 ) -> Target:
     """The embedded account at ``url``; ``instance`` tells it from the next one.
 
@@ -114,7 +121,7 @@ def sandbox(
         eventually_consistent=eventually_consistent,
         pace=_SANDBOX_PACE,
     )
-    return Target(info, url, admin)
+    return Target(info, url, admin, control=control)
 
 
 def aws(

@@ -125,7 +125,7 @@ def sandbox_target(home: Home) -> "Target":
     """The embedded account as a target, started if it does not run."""
     from stslab.aws import target
     from stslab.runner.ports import Credentials
-    from stslab.sandbox.server.client import admin_keys, ensure
+    from stslab.sandbox.server.client import admin_keys, control, ensure
 
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)
@@ -137,6 +137,7 @@ def sandbox_target(home: Home) -> "Target":
         Credentials(keys.access_key_id, keys.secret_access_key),
         named=home.named,
         eventually_consistent=bool(endpoint.rehearsing),
+        control=partial(control, home.sandbox),
     )
 
 

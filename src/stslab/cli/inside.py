@@ -52,7 +52,7 @@ class InsideAccount(Boto3Account):
 
     def __init__(self) -> None:
         self.files = MemoryProfiles()
-        super().__init__(TARGET, self.files)
+        super().__init__(TARGET, self.files, control=self.control)
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
         self._verbs = verbs.of(self)
@@ -163,6 +163,13 @@ class MemoryProfiles:
         """Have none but ``admin``; never remove ``keeps``."""
         self.held: Mapping[str, Credentials] = {ADMIN: admin}
         self._keeps = keeps
+        self._token = ""
+
+    def token(self) -> str:
+        return self._token
+
+    def save_token(self, token: str) -> None:
+        self._token = token
 
     def save(self, name: str, credentials: Credentials) -> None:
         self.held = {**self.held, name: credentials}

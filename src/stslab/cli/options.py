@@ -8,6 +8,7 @@ from functools import wraps
 import click
 
 Command = Callable[..., object]
+SANDBOX = "sandbox"
 _WHERE = (
     click.option("--target", envvar="STSLAB_TARGET", default="sandbox", show_default=True,
                  metavar="sandbox|aws|URL", help="The account to work on."),

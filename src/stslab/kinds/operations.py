@@ -93,8 +93,8 @@ def _by_name(section: str) -> dict[str, Rules]:
     }
 
 
-HOME = frozenset({"iam", "sts", "s3", "cloudformation"})
-"""The services that stslab knows: those of the embedded account."""
+HOME = frozenset({"iam", "sts", "s3", "cloudformation", "embedded"})
+"""The services that stslab knows: those of the embedded account, and what only it has."""
 CHANGES: Mapping[str, Rules] = {
     f"{service}.{name}": rules for service in HOME for name, rules in _by_name(service).items()
 }

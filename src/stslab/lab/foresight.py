@@ -41,12 +41,19 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
         name: {"access_key_id": f"<access key of {name}>", "expiration": f"<end of {name}>"}
         for name in made
     }
-    unknown = [*saved.values(), *(text for one in profiles.values() for text in one.values())]
+    codes = {
+        name: {"code": f"<code of {name}>", "next": f"<next code of {name}>"}
+        for name in (*saved, *lab.vars)
+    }
+    live = {"now": "<now>", "token": "<token>"}
+    unknown = [*live.values(), *saved.values()]
+    for one in (*codes.values(), *profiles.values()):
+        unknown += one.values()
     try:
         variables = resolve_vars(lab.vars, base)
     except UnresolvedReference:
         variables = dict(lab.vars)
-    scope = {**base, **variables, **saved, "profiles": profiles}
+    scope = {**base, **live, "mfa": codes, **variables, **saved, "profiles": profiles}
     return Foresight(scope, frozenset({*unknown, OPEN}))
 
 

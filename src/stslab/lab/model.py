@@ -5,7 +5,8 @@ word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is `
 
 How a file may write a value in a shorter way stands in its type's ``extra``: ``one`` (a list's
 only item without the list), ``none`` (the word for an empty list) and ``read`` (a function that
-makes the value of what is written). A part's ``SHORT`` is the key that a plain text stands for.
+makes the value of what is written). A part's ``SHORT`` is the key that a plain text stands for;
+it has one of the keys in its ``ONE_OF``.
 """
 
 import re
@@ -59,6 +60,22 @@ Seconds = Annotated[
 ]
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_MOVE = r"^[+-](\d{1,7}[smhdw])+$"
+
+
+def _move(value: object) -> float:
+    """``+61m``, ``+1d12h`` or ``-30m`` as seconds.
+
+    Raises:
+        ValueError: it is not written so; its text is the fix.
+    """
+    if not isinstance(value, str) or not re.fullmatch(_MOVE, value):
+        raise ValueError("Write how far to move the clock, as in +61m, +1d12h or -30m.")
+    parts = re.findall(r"(\d+)([smhdw])", value)
+    return (-1 if value[0] == "-" else 1) * float(sum(int(n) * _UNITS[unit] for n, unit in parts))
+
+
 _CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
@@ -107,6 +124,7 @@ class Part(
     """Any part of a lab."""
 
     SHORT: ClassVar[str] = ""
+    ONE_OF: ClassVar[tuple[str, ...]] = ()
 
 
 class _Calls(Part, frozen=True, kw_only=True):
@@ -162,19 +180,42 @@ class Profile(Part, frozen=True, kw_only=True):
     source: Annotated[Text, _says("JMESPath over the response, to the structure of credentials.")]
 
 
+class Token(Part, frozen=True, kw_only=True):
+    """A token of an OpenID Connect provider, which the embedded account mints."""
+
+    sub: Annotated[Text, _says("The subject: who the token is about.")]
+    aud: Annotated[Text, _says("The audience: a client id that the provider lists.")]
+    claims: Annotated[Mapping[Text, Any], _says("Further claims.")] = field(default_factory=dict)
+    issuer: Annotated[Text | None, _says("The issuer's URL; else the account's own issuer.")] = None
+
+
 _With = Annotated[Params, _says("The call's parameters, as the API has them.")]
 _As = Annotated[Word, _says("Who calls: a profile.")]
 
 
 class Step(_Calls, frozen=True, kw_only=True):
-    """A call that does something.
+    """A call that does something, or in its place ``clock`` or ``token``.
 
-    ``line`` is where it begins in the lab's file.
+    In a loaded lab those two have their ``call`` and ``params`` too. ``line`` is where it begins
+    in the lab's file.
     """
+
+    ONE_OF = ("call", "clock", "token")
 
     title: Annotated[Text, _says("What it does, as a heading.")]
     identity: _As = "admin"
-    call: Annotated[Call, _says("service.Operation, as in iam.CreateUser.")]
+    call: Annotated[Call, _says("service.Operation, as in iam.CreateUser.")] = ""
+    clock: Annotated[
+        float | None,
+        Meta(
+            extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}},
+            description="In place of a call, on the embedded account only: moves its clock.",
+        ),
+    ] = None
+    token: Annotated[
+        Token | None,
+        _says("In place of a call, on the embedded account only: a token, for ${{ token }}."),
+    ] = None
     params: _With = field(default_factory=dict)
     wait: Annotated[Wait | None, _says("A boto3 waiter to wait for afterwards.")] = None
     within: Annotated[

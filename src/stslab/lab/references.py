@@ -169,6 +169,8 @@ def roots(tree: Tree) -> Iterator[str]:
     kind, children = tree["type"], tree.get("children", [])
     if kind == "field":
         yield tree["value"]
+    elif kind == "subexpression" and children[0].get("value") == "mfa":
+        yield from (name for child in children[:2] for name in roots(child))
     elif kind in _FIRST_CHILD_ONLY:
         yield from roots(children[0])
     elif kind != "slice":

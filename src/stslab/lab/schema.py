@@ -35,6 +35,7 @@ def _part(model: type[Part], parts: Json) -> Json:
         "type": "object",
         "properties": {one.encode_name: _field(one, parts) for one in known},
         "required": [one.encode_name for one in known if one.required],
+        **({"oneOf": [{"required": [key]} for key in model.ONE_OF]} if model.ONE_OF else {}),
         "additionalProperties": False,
     }
 
@@ -42,7 +43,7 @@ def _part(model: type[Part], parts: Json) -> Json:
 def _field(one: inspect.Field, parts: Json) -> Json:
     written = Written.of(one.type)
     schema = _written(written, parts)
-    if not one.required and isinstance(one.default, str | bool):
+    if not one.required and one.default != "" and isinstance(one.default, str | bool):
         schema = {"default": one.default, **schema}
     return {**schema, **({"description": written.description} if written.description else {})}
 

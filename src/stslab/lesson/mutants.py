@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from stslab.kinds.operations import changes
 from stslab.kinds.template import Unjudgeable, parse
+from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Step
 from stslab.lesson.edits import GONE, Part, Path, edited, listed, part_at, statements, without
 from stslab.policy.catalogue import matching_actions
@@ -108,9 +109,16 @@ def _undone_until(lab: Lab, last: Step) -> Lab:
 
 
 def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Changed]:
-    if not (changes(step.call) or step.save or step.profile):
+    if not (changes(step.call) or step.save or step.profile or step.token):
         return
     yield _Changed(STEP, "left out", "a check that needs what it makes", None)
+    if step.service == EMBEDDED:
+        yield from _of_token(step)
+    else:
+        yield from _of_call(step, known, required)
+
+
+def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Changed]:
     for who in known:
         if who != step.identity:
             could = f"a check of what only {step.identity} can bring about"
@@ -124,6 +132,19 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
                 yield _Changed(one.kind, f"{what} {one.what}", one.could, changed, one.detail)
         elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
+
+
+def _of_token(step: Step) -> Iterator[_Changed]:
+    """The token with each claim otherwise, and without those that it need not have."""
+    claims = step.params.get("Claims", {})
+    for name, value in claims.items():
+        could = f"a check of who is refused because of {name}"
+        others = {f"with another {name}": {**claims, name: f"other-{value}"}}
+        if name not in ("sub", "aud"):
+            others[f"without {name}"] = _without(claims, name)
+        for what, other in others.items():
+            params = {**step.params, "Claims": other}
+            yield _Changed(PARAMETER, what, could, replace(step, params=params), name)
 
 
 def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Changed]:

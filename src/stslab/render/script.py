@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from stslab.errors import UnresolvedReference
-from stslab.lab.references import resolve
+from stslab.lab.references import names_used, resolve
 from stslab.render.interface import Describe
 from stslab.render.text.safe import one_line
 from stslab.render.text.shellwords import wrapped
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WIDTH = 96
 _MARK = re.compile(r"__stslab_(\w+?)__")
 _NEEDS_SINGLE_QUOTES = re.compile(r'["$`\\]')
+_CODE_OF = re.compile(r"\bmfa\.(\w+)")
 _GIVEN = ("account", "region", "partition")
 
 
@@ -73,12 +74,23 @@ def _scope(lab: "Lab") -> dict[str, Any]:
     profiles = [step.profile.name for step in steps if step.profile]
     return {
         "run": {"id": _mark("run")},
-        **{name: _mark(name) for name in (*_GIVEN, *saved)},
+        "mfa": {name: {"code": _mark(f"{name}_code"), "next": _mark(f"{name}_next")}
+                for name in saved},
+        **{name: _mark(name) for name in (*_GIVEN, "now", "token", *saved)},
         "profiles": {
             name: {"access_key_id": _mark(f"{name}_key"), "expiration": _mark(f"{name}_end")}
             for name in profiles
         },
-    }
+    }  # fmt: skip
+
+
+def _asked(params: Mapping[str, Any]) -> Iterator[str]:
+    """What asks for the time and the codes that a call uses."""
+    if "now" in names_used(params):
+        yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
+    for device in sorted(set(_CODE_OF.findall(str(params)))):
+        for line, word in enumerate(("code", "next"), 1):
+            yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
 
 
 def _mark(variable: str) -> str:
@@ -103,10 +115,12 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
     if stage.cleanup:
         yield from _cleanup(lab, writer)
     for step in stage.steps:
-        yield from ("", f"# {one_line(step.title)}", *_step(step, writer))
+        heading = ("", f"# {one_line(step.title)}", *_asked(step.params))
+        yield from (*heading, *_step(step, writer))
     for check in stage.checkpoint:
         if check.call:
-            yield from ("", f"# {one_line(check.says)}", _check(check, writer))
+            heading = ("", f"# {one_line(check.says)}", *_asked(check.params))
+            yield from (*heading, _check(check, writer))
 
 
 def _step(step: "Step", writer: _Writer) -> Iterator[str]:
@@ -121,7 +135,8 @@ def _step(step: "Step", writer: _Writer) -> Iterator[str]:
         yield f"answer=$({writer.command(step.identity, step.call, step.params, *query)})"
         yield f"read -r {' '.join(names)} <<EOF\n$answer\nEOF"
     else:
-        yield writer.command(step.identity, step.call, step.params)
+        command = writer.command(step.identity, step.call, step.params)
+        yield f"token=$({command})" if step.token else command
     if step.profile:
         name = step.profile.name
         yield f'keep {name} "${name}_key" "${name}_secret" "${name}_token"'

@@ -191,3 +191,11 @@ class Profiles(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of all profiles."""
         ...
+
+    def token(self) -> str:
+        """The OpenID Connect token beside them, or nothing."""
+        ...
+
+    def save_token(self, token: str) -> None:
+        """Write the token, which only its owner reads; nothing: take it away."""
+        ...

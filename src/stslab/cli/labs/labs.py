@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import click
 
@@ -16,6 +17,7 @@ def command(*, as_json: bool) -> None:
     from stslab.lab.reading.listing import headers
 
     found = headers(labs_folder())
+    embedded = {lab.path for lab in found if not lab.problem and _embedded_only(lab.path)}
     if as_json:
         listed = [
             {
@@ -23,6 +25,7 @@ def command(*, as_json: bool) -> None:
                 "title": lab.title,
                 "path": str(lab.path),
                 "problem": lab.problem,
+                "embedded_only": lab.path in embedded,
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
             for lab in found
@@ -30,7 +33,19 @@ def command(*, as_json: bool) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     for lab in found:
-        click.echo(f"{lab.id}: {lab.title or lab.problem}")
+        only = " (embedded account only)" if lab.path in embedded else ""
+        click.echo(f"{lab.id}: {lab.title or lab.problem}{only}")
         width = shutil.get_terminal_size().columns
         stages = ", ".join(stage for stage, _ in lab.stages)
         click.echo(click.wrap_text(stages, width, "  ", "  "))
+
+
+def _embedded_only(path: Path) -> bool:
+    from stslab.errors import InvalidLab
+    from stslab.lab.embedded import embedded_only
+    from stslab.lab.loader import load
+
+    try:
+        return bool(embedded_only(load(path, catalogue=None)))
+    except InvalidLab:
+        return False

@@ -27,7 +27,9 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.cli.inside import served
+    from stslab.lab.embedded import embedded_only
     from stslab.lab.lint import lint
+    from stslab.lab.loader import load
     from stslab.lab.reading.listing import labs_in
     from stslab.resources import bundled_labs
 
@@ -39,6 +41,9 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
         fields = asdict(problem)
         told = json.dumps({key: fields[key] for key in _KEYS}) if form == "json" else f"{problem}\n"
         click.echo(told if form == "json" else visible(told))
+    for path in chosen if not problems else ():
+        if needs := embedded_only(load(path, catalogue=None)):
+            click.echo(f"{path}: embedded account only, since it {' and '.join(needs)}.", err=True)
     if problems:
         told = f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}."
         raise InvalidLab(told)

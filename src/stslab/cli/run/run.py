@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import Where, json_option, on_account
+from stslab.cli.options import SANDBOX, Where, json_option, on_account
 from stslab.errors import UsageError
 from stslab.sandbox.api.identifiers import LEARNER
 
@@ -103,8 +103,11 @@ def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console
     from stslab.runner.ports import TargetInfo
+    from stslab.runner.run.begin import require_anywhere
     from stslab.runner.run.dry import DryRun
 
+    if where.target != SANDBOX:
+        require_anywhere(lab)
     console = make_console(sys.stderr if as_json else sys.stdout)
     render = renderer(console, describer(lab.path), as_json=as_json)
     account = where.account or (LEARNER if where.target == "sandbox" else "<account>")

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from stslab.cli.accounts import open_account, require_consent
 from stslab.cli.failures import with_flags
+from stslab.cli.options import SANDBOX
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
+from stslab.runner.run.begin import require_anywhere
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,9 +32,12 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     began, on this very account and with this very lab: then it is only said where.
 
     Raises:
-        UsageError: nobody can be asked, and the flags do not say it.
+        UsageError: nobody can be asked, and the flags do not say it; or the lab needs what only
+            the embedded account has.
         CredentialsError: the guard refuses, or the person does not confirm.
     """
+    if where.target != SANDBOX:
+        require_anywhere(lab)
     where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
     if unfinished and laid.journal.broken(unfinished.id) and opened.goes_on(unfinished):

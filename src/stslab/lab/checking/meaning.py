@@ -18,8 +18,9 @@ from stslab.lab.checking.catalogue import (
 )
 from stslab.lab.checking.harmless import check_declarations
 from stslab.lab.checking.lesson import Lesson, refuse_twins
-from stslab.lab.checking.scope import ADMIN, Scope, declare
+from stslab.lab.checking.scope import ADMIN, TOKEN, Scope, declare
 from stslab.lab.checking.undoing import Undoing
+from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
@@ -82,6 +83,8 @@ class _Walk:
         return replace(stage, steps=steps)
 
     def step(self, draft: Draft[Step]) -> Step:
+        if {"clock", "token"} & draft.node.keys.keys():
+            return self._embedded(draft)
         step = draft.part
         operation = self.calls.call(step, draft.node, draft.spoiled)
         self._saves(draft, _response(operation))
@@ -90,6 +93,19 @@ class _Walk:
         if wait:
             wait = self.calls.wait(step.service, wait, draft.node.value["wait"], step.params)
         return replace(step, undo=undo, wait=wait)
+
+    def _embedded(self, draft: Draft[Step]) -> Step:
+        """A step that moves the clock, or asks for a token: nothing else goes with it."""
+        node = draft.node
+        key, at = next(one for one in node.keys.items() if one[0] in ("clock", "token"))
+        others = sorted({*node.keys} - {key, "title", "why"})
+        if others:
+            message = f"{key} stands in place of a call: {', '.join(others)} mean nothing."
+            self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
+        if key == "token":
+            self.scope.check_texts(node.value[key])
+            self.scope.names["token"] = TOKEN
+        return called(draft.part)
 
     def check(self, draft: Draft[Check], *, cleanup: bool) -> None:
         check, node = draft.part, draft.node
@@ -136,6 +152,8 @@ class _Walk:
         if check.key and not named:
             message = "A condition key decides in a policy, and no gate is named."
             report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
+        if key := node.get("key"):
+            self.scope.check_texts(key)
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and "fails" not in draft.spoiled:
             message = f"{denied[0]} can have many reasons, and the right one is not named."

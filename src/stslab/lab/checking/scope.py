@@ -4,8 +4,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stslab.lab.checking.catalogue import ANYTHING, STRING, Known, Shape, shape_of, structure
+from stslab.lab.checking.catalogue import (
+    ANYTHING,
+    STRING,
+    Known,
+    Shape,
+    holds_secret,
+    shape_of,
+    structure,
+)
 from stslab.lab.checking.paths import Complaint, found
+from stslab.lab.embedded import LIVE
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Embedded
@@ -20,8 +29,10 @@ BASE: Mapping[str, Shape] = {
     "region": STRING,
     "partition": STRING,
 }
-RESERVED = frozenset({*BASE, "profiles"})
+RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _LITERALS = frozenset({"true", "false", "null"})
+_CODES = structure({"code": STRING, "next": STRING})
+TOKEN = Known("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
@@ -79,7 +90,9 @@ class Scope:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         for hole in query.embedded:
-            self._embedded(node, hole)
+            if holds_secret(self._embedded(node, hole)):
+                message = "The token is a secret: it goes into the parameters of a call only."
+                self.report(node.problem_at(hole.inner, message, "Leave it out."))
         return found(query.tree, response, self._complainer(node, 0, node.value))
 
     def _embedded(self, node: Node, hole: Embedded) -> Shape:
@@ -90,12 +103,18 @@ class Scope:
         if unknown:
             return ANYTHING
         complain = self._complainer(node, hole.inner, hole.expression)
-        return found(hole.tree, structure(self.names), complain)
+        codes = structure(dict.fromkeys(self.names.keys() - RESERVED, _CODES))
+        known = {**self.names, **({"mfa": codes} if "mfa" in self.names else {})}
+        return found(hole.tree, structure(known), complain)
 
     def _unknown(self, name: str) -> tuple[str, str]:
         if name in self.later:
             message = f"{name} is not known yet: it is saved only in line {self.later[name]}."
             return message, "Refer to it in a later step or check."
+        if name == "token":
+            return "There is no token.", "Ask for one in a step: token: {sub: ..., aud: ...}."
+        if name in LIVE:
+            return f"{name} is another each time it is asked for.", "Use it in a step or a check."
         return f"Nothing is called {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
     def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
@@ -145,6 +164,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.names.setdefault(name, ANYTHING if whole else _shape(node))
     for node in named.values():
         scope.check_texts(node)
+    scope.names |= {"now": STRING, "mfa": ANYTHING}
     _refuse_circles(named, scope)
     _refuse_second_saves(draft, scope, named)
 
@@ -157,9 +177,11 @@ def _shape(node: Node) -> Known:
 def _note_later(draft: LabDraft, scope: Scope) -> None:
     for stage in draft.stages:
         for step in stage.steps:
-            saved = step.node.get("save")
+            saved, token = step.node.get("save"), step.node.get("token")
             for name, key in (saved.keys if saved else {}).items():
                 scope.later.setdefault(name, key.line)
+            if token:
+                scope.later.setdefault("token", token.line)
             profile = step.node.get("profile")
             if "profile" in step.spoiled:
                 scope.unsure, scope.names["profiles"] = True, ANYTHING

@@ -183,6 +183,8 @@ class _Reader:
                 except _Bad:
                     spoiled.add(key)
         required = {key for key, one in known.items() if one.required}
+        if model.ONE_OF and not any(key in node.value for key in model.ONE_OF):
+            required.add(model.ONE_OF[0])
         lacking = required - values.keys() - spoiled - set(given)
         for key in sorted(lacking):
             add = f"Add `{key}:` {Written.of(known[key].type).description}".strip()

@@ -86,9 +86,10 @@ class Calls:
         self._secrets.update(secrets_in(value))
 
     def learn_profiles(self, names: Iterable[str]) -> None:
-        """Take note of the secrets of these profiles."""
+        """Take note of the secrets of these profiles, and of the token beside them."""
         for one in filter(None, map(self.profiles.get, names)):
             self._secrets.update(filter(None, [one.secret_access_key, one.session_token]))
+        self._secrets.update(filter(None, [self.profiles.token()]))
 
     def once(self, call: Call) -> Outcome:
         """Make the call once.

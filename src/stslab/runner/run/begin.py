@@ -6,7 +6,8 @@ from datetime import datetime
 
 from msgspec.json import Encoder
 
-from stslab.errors import CredentialsError
+from stslab.errors import CredentialsError, UsageError
+from stslab.lab.embedded import embedded_only
 from stslab.lab.foresight import allowed
 from stslab.lab.model import Check, Lab
 from stslab.lab.references import resolve_vars
@@ -26,8 +27,10 @@ def new_run(
 
     Raises:
         CredentialsError: the lab uses others on a real account.
+        UsageError: the lab needs what only the embedded account has, and this is another.
     """
     if not target.embedded:
+        require_anywhere(lab)
         require_services(lab, services)
     base = basis(run_id, target.account, target.region, target.partition)
     return RunRecord(
@@ -52,6 +55,20 @@ def new_run(
             for stage in lab.stages
         ),
     )
+
+
+def require_anywhere(lab: Lab) -> None:
+    """Refuse a lab that needs what only the embedded account has.
+
+    Raises:
+        UsageError: with what it needs.
+    """
+    needs = embedded_only(lab)
+    if needs:
+        raise UsageError(
+            f"The lab {lab.id} is for the embedded account only: it {' and '.join(needs)}.",
+            "Run it there: leave out --target.",
+        )
 
 
 def require_services(lab: Lab, allowed: Collection[str]) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.creations import creation_of
 from stslab.kinds.table import KINDS
@@ -210,7 +212,8 @@ class Checks:
             return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
-            return _refused(check, outcome, reason)
+            key = check.key and _said(check.key, scope)
+            return _refused(structs.replace(check, key=key), outcome, reason)
         if check.fails:
             why = f"the call succeeded, where {' or '.join(check.fails)} was to be the answer"
             return Finding(held=False, proof="", why=why, request_id=outcome.request_id)

@@ -210,6 +210,8 @@ class Doing:
         work = self.work
         work.calls.learn(answer.data)
         profile = self._save_profile(answer.data)
+        if self.step.token:
+            work.calls.profiles.save_token(answer.data["Token"])
         clean, scope = work.calls.clean(answer.data), dict(self.scope())
         if profile:
             known = {"access_key_id": profile[1], "expiration": profile[2]}

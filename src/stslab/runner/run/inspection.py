@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from stslab.kinds.operations import changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.kinds.template import MARK, UNKNOWN
+from stslab.lab.embedded import MOVES
 from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
 from stslab.runner.calls.look import complete, is_replaced, label, look, parent_is_ours
@@ -65,10 +67,12 @@ class Inspection:
 
     def of(self, prepared: Prepared, entry: Entry, scope: Scope) -> Seen:
         """What is wrong with what came of a step that was done; what can't be told is not."""
-        if not changes(prepared.step.call):
-            return self._read_again(prepared, scope)
         entries = self._work.entries()
         later = [one for one in entries if one.seq > entry.seq and one.state in MADE]
+        if prepared.step.token:
+            return self._token(later)
+        if not changes(prepared.step.call):
+            return self._read_again(prepared, scope)
         effect = EFFECTS.get(prepared.step.call)
         thing = entry.thing or _named_by(prepared, effect)
         seen = _AS_IT_WAS
@@ -77,7 +81,8 @@ class Inspection:
         elif not effect and self._remade.intersection(map(str, prepared.params.values())):
             return Seen("What it was done to was made again", gone=True)
         profile = prepared.step.profile
-        if profile and not seen.gone and not any(_uses(one, thing) for one in later):
+        ended = any(one.call == MOVES for one in later)  # it was meant to end, perhaps
+        if profile and not (seen.gone or ended or any(_uses(one, thing) for one in later)):
             return self._profile(profile, prepared) or seen
         return seen
 
@@ -94,6 +99,16 @@ class Inspection:
         known = self._work.journal.saved(self._work.run.id)
         other = [name for name, value in found.items() if value not in (None, known.get(name))]
         return Seen(f"{', '.join(other)}: another by now", gone=True) if other else _AS_IT_WAS
+
+    def _token(self, later: list[Entry]) -> Seen:
+        """What is wrong with the token, unless the clock was moved since."""
+        token = self._work.calls.profiles.token()
+        if not token:
+            return Seen("The token is gone", gone=True)
+        claims = json.loads(urlsafe_b64decode(f"{token.split('.')[1]}==="))
+        moved = any(one.call == MOVES for one in later)
+        ended = claims["exp"] <= self._work.calls.clock.now().timestamp()
+        return Seen("The token has ended", gone=True) if ended and not moved else _AS_IT_WAS
 
     def _profile(self, profile: Profile, prepared: Prepared) -> Seen | None:
         """What is wrong with credentials that the run wrote; None where nothing is."""

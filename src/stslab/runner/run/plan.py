@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stslab.errors import UsageError
+from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Change, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
 from stslab.runner.ports import Data
@@ -134,6 +135,7 @@ def _position(ids: list[str], stage_id: str) -> int:
 def _gives(stage: Stage) -> set[str]:
     """The names of variables and profiles that a stage's steps make."""
     saved = {name for step in stage.steps for name in step.save}
+    saved |= {"token" for step in stage.steps if step.token}
     return saved | {f"profile {step.profile.name}" for step in stage.steps if step.profile}
 
 
@@ -164,4 +166,4 @@ def _named_by(params: Data) -> set[str]:
     return names_used(dict(params)) - _EVERYWHERE
 
 
-_EVERYWHERE = {"run", "account", "region", "partition", "profiles"}
+_EVERYWHERE = {"run", "account", "region", "partition", "profiles", *LIVE}

@@ -37,6 +37,10 @@ class Prepared:
         """The same, to be made again in the place of an earlier entry."""
         return replace(self, intent=replace(self.intent, replaces=replaces))
 
+    def called_with(self, params: Data) -> "Prepared":
+        """The same with other parameters."""
+        return replace(self, intent=replace(self.intent, params=params))
+
     def undone_by(self, undo: tuple[UndoCall, ...]) -> "Prepared":
         """The same with another undo."""
         return replace(self, intent=replace(self.intent, undo=undo))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
+from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
@@ -34,7 +35,7 @@ from stslab.runner.ports import ADMIN, Account, Call, Data, Outcome, Profiles, T
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of
-from stslab.runner.run.scope import basis, scope
+from stslab.runner.run.scope import basis, live, scope
 from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.runner.undo.proof import Describe
@@ -84,6 +85,7 @@ class Runner:
         self._cleanup = Cleanup(
             journal, account, profiles, emit, self._calls.clock, describe=describe
         )
+        self._live = live_names(lab)
         self._looks = Looks()
         self._begun: Work | None = None
         self._started = self._now()
@@ -166,7 +168,9 @@ class Runner:
         """What the run knows now, for a lab's expressions."""
         run = self._work.run
         base = basis(run.id, run.account, run.region, run.partition)
-        return scope(self._lab, base, self._journal.saved(run.id), self._journal.profiles(run.id))
+        saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
+        known = scope(self._lab, base, saved, profiles)
+        return {**known, **dict(live(self._calls, known, self._live))}
 
     def finish(self, outcome: str = "") -> RunFinished:
         """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.

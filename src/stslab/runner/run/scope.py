@@ -1,11 +1,14 @@
 """What a run knows: the scope in which a lab's expressions are resolved."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 
+from stslab.lab.embedded import SERVICE
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve_vars
+from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import SavedProfile
-from stslab.runner.ports import Data
+from stslab.runner.ports import ADMIN, Answer, Data
 
 
 def basis(run_id: str, account: str, region: str, partition: str) -> dict[str, object]:
@@ -28,3 +31,40 @@ def scope(
         for profile in profiles
     }
     return {**base, **resolve_vars(lab.vars, base), **saved, "profiles": known}
+
+
+def live(calls: Calls, known: Data, wanted: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Those of the live names that are ``wanted``, as they are now; ``known`` is all else."""
+    if "now" in wanted:
+        now = _asked(calls, "GetClock", {}).get("Now")
+        if now:
+            yield "now", f"{datetime.fromisoformat(now):%Y-%m-%dT%H:%M:%SZ}"
+    if "mfa" in wanted:
+        yield "mfa", _Codes(calls, known)
+    if "token" in wanted and calls.profiles.token():
+        yield "token", calls.profiles.token()
+
+
+class _Codes(Mapping[str, Data]):
+    """What MFA devices show, each asked when it is named: by what holds its name or its ARN."""
+
+    def __init__(self, calls: Calls, known: Data) -> None:
+        self._calls, self._known = calls, known
+
+    def __getitem__(self, name: str) -> Data:
+        device, target = str(self._known[name]), self._calls.target
+        here = f"arn:{target.partition}:iam::{target.account}:mfa/{device}"
+        serial = device if device.startswith("arn:") else here
+        shown = _asked(self._calls, "GetMfaCode", {"SerialNumber": serial})
+        return {"code": shown["Code"], "next": shown["Next"]}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _asked(calls: Calls, operation: str, params: Data) -> Data:
+    outcome = calls.account.call(ADMIN, SERVICE, operation, params)
+    return outcome.data if isinstance(outcome, Answer) else {}

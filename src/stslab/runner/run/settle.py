@@ -7,6 +7,7 @@ from stslab.errors import RunError
 from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import Kind, search
 from stslab.kinds.table import KINDS
+from stslab.lab.embedded import MOVES
 from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, is_ours, label, look
 from stslab.runner.calls.work import Work
@@ -78,7 +79,10 @@ def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
     if not (thing and kind and kind.put):
         return prepared
     earlier = entry.undo if entry else ()
-    return prepared.undone_by(earlier or (_put_back(work, prepared, kind, thing),))
+    undo = earlier or (_put_back(work, prepared, kind, thing),)
+    if prepared.step.call == MOVES:
+        prepared = prepared.called_with({**prepared.params, "From": undo[0].params["Offset"]})
+    return prepared.undone_by(undo)
 
 
 def adopt_existing(work: Work, prepared: Prepared) -> Data | None:

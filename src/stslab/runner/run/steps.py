@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from stslab.errors import UnresolvedReference
 from stslab.kinds.creations import is_repeatable
+from stslab.lab.embedded import LIVE
 from stslab.lab.model import Stage
+from stslab.lab.references import names_used
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StepDrifted, StepSkipped
 from stslab.runner.journal.records import Entry, EntryState, Result
@@ -82,6 +84,8 @@ class Steps:
         if not entry or entry.state is not EntryState.DONE or self._looks.has(stage, number):
             return None
         prepared = self._doing(stage, number).prepared
+        if names_used(prepared.step.params) & LIVE.keys():  # they stood for something else then
+            prepared = prepared.called_with(entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
             self._looks.at(stage, number)

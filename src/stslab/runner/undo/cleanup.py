@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
+from stslab.lab.embedded import GIVES_TOKEN
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.pin import Pin, pinned
@@ -142,6 +143,8 @@ class Cleanup:
             if run.id != run_id
             for one in self._journal.profiles(run.id)
         }
+        if any(one.call == GIVES_TOKEN for one in self._journal.entries(run_id)):
+            self._calls.profiles.save_token("")
         for profile in [*ours, *perhaps]:
             found = self._calls.profiles.get(profile)
             key = found.access_key_id if found else ""

@@ -1,0 +1,84 @@
+"""What only the embedded account has, as operations of a service of its own."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from stslab.errors import SandboxError
+from stslab.runner.ports import Answer, Outcome, Refusal
+
+SERVICE = "embedded"
+
+
+class Control(Protocol):
+    """Asks something of the account itself; ``verb`` may have a query."""
+
+    def __call__(
+        self, method: str, verb: str, body: Mapping[str, object] | None = None
+    ) -> Mapping[str, Any]: ...
+
+
+def asked(control: Control | None, operation: str, params: Mapping[str, Any]) -> Outcome:
+    """The account's answer to one of these operations."""
+    if control is None:
+        return Refusal("EmbeddedOnly", "Only the embedded account has this.")
+    try:
+        return Answer(_OPERATIONS[operation](control, params))
+    except SandboxError as error:
+        return Refusal("ValidationError", error.message)
+
+
+def _clock(control: Control, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+    clock = control("GET" if body is None else "POST", "clock", body)
+    return {"Now": clock["now"], "Offset": clock["offset"]}
+
+
+def _move(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
+    """``From`` is how far the clock was moved before: so that a repeated move moves it once."""
+    return _clock(control, {"offset": params["From"] + params["By"]})
+
+
+def _token(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
+    issuer = {"issuer": params["Issuer"]} if "Issuer" in params else {}
+    minted = control("POST", "oidc/token", {"claims": params["Claims"], **issuer})
+    return {"Issuer": minted["issuer"], "Token": minted["token"]}
+
+
+def _code(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
+    shown = control("GET", f"mfa/code?serial={quote(params['SerialNumber'], safe='')}")
+    return {"Code": shown["codes"][0], "Next": shown["codes"][1]}
+
+
+_OPERATIONS: Mapping[str, Any] = {
+    "GetClock": lambda control, _: _clock(control),
+    "SetClock": lambda control, params: _clock(control, {"offset": params["Offset"]}),
+    "MoveClock": _move,
+    "GetToken": _token,
+    "GetMfaCode": _code,
+}
+
+
+def command(operation: str, params: Mapping[str, Any]) -> list[str]:
+    """The command line that does the same."""
+    if operation == "MoveClock":
+        return ["stslab", "sandbox", "clock", _span(params["By"])]
+    if operation == "SetClock":
+        words = ["stslab", "sandbox", "clock"]
+        offset = params["Offset"]
+        return [*words, "real", *(["&&", *words, _span(offset)] if offset else [])]
+    claims = params["Claims"]
+    words = ["stslab", "sandbox", "token", "--sub", claims["sub"], "--aud", claims["aud"]]
+    words += ["--issuer", params["Issuer"]] if "Issuer" in params else []
+    for name, value in claims.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [] if name in ("sub", "aud") else ["--claim", f"{name}={one}"]
+    return words
+
+
+def _span(seconds: float) -> str:
+    """``+1h1m``: seconds as the clock is moved by."""
+    rest, parts = round(abs(seconds)), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, rest = divmod(rest, size)
+        parts += [f"{number}{unit}"] if number else []
+    return ("-" if seconds < 0 else "+") + ("".join(parts) or "0s")

@@ -1,0 +1,185 @@
+"""Small labs, one for each part of the format: linted, played and mutated; what they leave."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.labs.inside import InsideAccount, QuickClock
+from stslab.cli.labs.mutation import play
+from stslab.errors import UsageError
+from stslab.lab.embedded import embedded_only
+from stslab.lab.loader import load
+from stslab.lab.model import Lab
+from stslab.runner.events import Event, StepDrifted
+from stslab.runner.journal.records import EntryState
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import TargetInfo
+from stslab.runner.run.begin import new_run
+from stslab.runner.run.run import Runner
+
+LABS = Path(__file__).parent.parent.parent / "cases" / "lab" / "whole"
+CATALOGUE = BotocoreCatalogue()
+AWS = TargetInfo("aws", "aws", "111122223333", "us-east-1")
+
+
+def lab_of(name: str) -> Lab:
+    return load(LABS / f"{name}.yaml", catalogue=CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def shared() -> InsideAccount:
+    return InsideAccount()
+
+
+@pytest.fixture
+def account(shared: InsideAccount) -> Iterator[InsideAccount]:
+    shared.begin()
+    yield shared
+    shared.end()
+
+
+@contextmanager
+def running(
+    lab: Lab, account: InsideAccount, file: Path, hear: Callable[[Event], None] = lambda _: None
+) -> Iterator[Runner]:
+    with Journal(file) as journal:
+        runner = Runner(
+            lab, account, account.files, journal, hear, QuickClock(), describe=lambda _: "",
+            tell=account.tell,
+        )  # fmt: skip
+        runner.start_or_resume()
+        yield runner
+
+
+def offset(account: InsideAccount) -> float:
+    found: float = account.control("GET", "clock")["offset"]
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(LABS.glob("*.yaml")), ids=lambda one: one.stem)
+def test_it_holds_and_leaves_nothing(file: Path, shared: InsideAccount):
+    played = play(lab_of(file.stem), shared)
+    assert (played.failed, played.stopped, played.left) == (set(), {}, ())
+    assert (offset(shared), shared.files.token()) == (0, "")
+    assert shared.files.names() == ("admin",)
+
+
+def test_the_clock_goes_back_to_where_it_was(account: InsideAccount, tmp_path: Path):
+    account.control("POST", "clock", {"offset": 500.0})
+    with running(lab_of("timed"), account, tmp_path / "journal") as runner:
+        runner.run_stage("device")
+        assert offset(account) == 560
+        runner.run_stage("cleanup")
+    assert offset(account) == 500
+
+
+def test_a_move_whose_answer_was_lost_moves_the_clock_once(
+    account: InsideAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lab = lab_of("timed")
+    stage = lab.stages[0]
+    last = len(stage.steps) - 1
+    control = account.control
+
+    def killed(method: str, verb: str, body: object = None) -> dict[str, object]:
+        said = control(method, verb, body)  # type: ignore[arg-type]
+        if (method, verb) == ("POST", "clock"):
+            raise KeyboardInterrupt
+        return said
+
+    with running(lab, account, tmp_path / "journal") as runner:
+        for number in range(last):
+            runner.do(stage, number)
+        monkeypatch.setattr(account, "_control", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runner.do(stage, last)
+    monkeypatch.undo()
+    assert offset(account) == 60
+    with running(lab, account, tmp_path / "journal") as runner:
+        runner.do(stage, last)
+        assert offset(account) == 60
+        runner.run_stage("cleanup")
+    assert offset(account) == 0
+
+
+def test_a_token_is_in_no_journal_and_no_event(account: InsideAccount, tmp_path: Path):
+    lab, events = lab_of("oidc"), list[Event]()
+    with running(lab, account, tmp_path / "journal", events.append) as runner:
+        for stage in lab.stages[:2]:
+            runner.run_stage(stage.id)
+        token = account.files.token()
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert token.count(".") == 2
+    assert token.encode() not in written
+    assert token.split(".")[2].encode() not in written
+    assert token not in str(events)
+
+
+def test_a_token_that_is_gone_is_asked_for_again(account: InsideAccount, tmp_path: Path):
+    lab, events = lab_of("oidc"), list[Event]()
+    with running(lab, account, tmp_path / "journal") as runner:
+        runner.run_stage("provider")
+        runner.do(lab.stages[1], 0)
+    account.files.save_token("")
+    with running(lab, account, tmp_path / "journal", events.append) as runner:
+        runner.run_stage("token")
+    assert [one.what for one in events if isinstance(one, StepDrifted)] == ["The token is gone"]
+
+
+def test_a_session_that_a_move_of_the_clock_ended_is_not_renewed(
+    account: InsideAccount, tmp_path: Path
+):
+    lab, events = lab_of("timed"), list[Event]()
+    with running(lab, account, tmp_path / "journal") as runner:
+        for stage in ("device", "session"):
+            runner.run_stage(stage)
+        runner.do(lab.stages[3], 0)
+    with running(lab, account, tmp_path / "journal", events.append) as runner:
+        assert all(one.held for one in runner.run_stage("later"))
+    assert not [one for one in events if isinstance(one, StepDrifted)]
+
+
+def test_now_is_not_a_difference_when_it_has_passed(account: InsideAccount, tmp_path: Path):
+    lab = lab_of("timed")
+    with running(lab, account, tmp_path / "journal") as runner:
+        for stage in ("device", "session", "revoke"):
+            runner.run_stage(stage)
+        account.control("POST", "clock", {"seconds": 5})
+    with running(lab, account, tmp_path / "journal") as runner:
+        assert runner.drift("revoke") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("oidc", ("asks for a token",)),
+        (
+            "timed",
+            (
+                "moves the account's clock",
+                "uses the account's time",
+                "uses codes of MFA devices",
+            ),
+        ),
+    ],
+)
+def test_elsewhere_it_is_refused_before_it_begins(name: str, needs: tuple[str, ...]):
+    lab = lab_of(name)
+    assert embedded_only(lab) == needs
+    with pytest.raises(UsageError, match="embedded account only"):
+        new_run(lab, AWS, "run00001", QuickClock().now(), ())
+
+
+def test_what_is_undone_stands_in_the_journal(account: InsideAccount, tmp_path: Path):
+    with running(lab_of("timed"), account, tmp_path / "journal") as runner:
+        runner.run_stage("device")
+        run = runner.run.id
+    with Journal(tmp_path / "journal") as journal:
+        move = journal.entries(run)[-1]
+    assert (move.call, move.state) == ("embedded.MoveClock", EntryState.DONE)
+    assert [(one.call.name, one.params) for one in move.undo] == [
+        ("embedded.SetClock", {"Offset": 0.0})
+    ]
