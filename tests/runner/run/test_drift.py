@@ -346,5 +346,5 @@ def test_a_user_that_was_made_by_hand_since_the_run_began(machine: Machine) -> N
 
 def test_every_row_is_of_a_known_kind() -> None:
     assert {effect.kind.partition(".")[0] for effect in EFFECTS.values()} == {
-        "iam", "s3", "cloudformation",
+        "iam", "s3", "cloudformation", "embedded",
     }  # fmt: skip

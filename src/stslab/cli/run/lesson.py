@@ -75,7 +75,8 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         return shown.variables(lab, runner.scope())
 
     def command(call: CallShown, who: str = "") -> str:
-        return shown.command(call, env(), laid.describe, who)
+        files = {opened.profiles.token(): opened.profiles.token_file}
+        return shown.command(call, env(), laid.describe, who, files)
 
     def environ() -> Mapping[str, str]:
         from stslab.aws import environment

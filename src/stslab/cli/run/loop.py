@@ -281,7 +281,7 @@ class Loop:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
     def _step(self, stage: "Stage", at: int, step: "Step") -> None:
-        if step.undo is None and step.profile is None:  # it only looks: no screen of its own
+        if step.undo is None and not (step.profile or step.clock or step.token):  # it only looks
             self.runner.do(stage, at)
             return
         number, of = self._number(stage)

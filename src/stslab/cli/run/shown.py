@@ -5,6 +5,8 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stslab.errors import UnresolvedReference
@@ -27,13 +29,24 @@ def variables(lab: Lab, scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def command(
-    call: CallShown, env: Mapping[str, str], describe: Callable[[CallShown], str], who: str = ""
+    call: CallShown,
+    env: Mapping[str, str],
+    describe: Callable[[CallShown], str],
+    who: str = "",
+    files: Mapping[str, Path] = MappingProxyType({}),
 ) -> str:
     """The ``aws`` command of a call, with ``$NAME`` for what a variable holds.
 
     ``who`` is the profile that the shell has already, which the command then need not name.
+    ``files`` stand in place of the texts that they hold.
     """
-    words = shlex.split(describe(replace(call, params=_compact(call.params))))
+    from stslab.aws.command import File
+
+    params = {
+        name: File(files[value]) if value and isinstance(value, str) and value in files else value
+        for name, value in _compact(call.params).items()
+    }
+    words = shlex.split(describe(replace(call, params=params)))
     if who and words[-2:] == ["--profile", who]:
         words = words[:-2]
     names = {value: name for name, value in reversed([*env.items()]) if value}
