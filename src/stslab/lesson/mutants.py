@@ -141,7 +141,7 @@ def _of_token(step: Step) -> Iterator[_Changed]:
         could = f"a check of who is refused because of {name}"
         others = {f"with another {name}": {**claims, name: f"other-{value}"}}
         if name not in ("sub", "aud"):
-            others[f"without {name}"] = _without(claims, name)
+            others[f"without {name}"] = {key: one for key, one in claims.items() if key != name}
         for what, other in others.items():
             params = {**step.params, "Claims": other}
             yield _Changed(PARAMETER, what, could, replace(step, params=params), name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.labs.inside import InsideAccount, QuickClock
+from stslab.cli.inside import InsideAccount, QuickClock
 from stslab.cli.labs.mutation import play
 from stslab.errors import UsageError
 from stslab.lab.embedded import embedded_only
@@ -35,10 +35,9 @@ def shared() -> InsideAccount:
 
 
 @pytest.fixture
-def account(shared: InsideAccount) -> Iterator[InsideAccount]:
+def account(shared: InsideAccount) -> InsideAccount:
     shared.begin()
-    yield shared
-    shared.end()
+    return shared
 
 
 @contextmanager

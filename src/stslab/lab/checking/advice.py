@@ -16,6 +16,7 @@ from stslab.kinds.table import KINDS
 from stslab.lab.checking import documents, paths
 from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape
 from stslab.lab.effects import CHECK, STEP, Effect, effects
+from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading import expressions
 from stslab.lab.reading.allowed import Allowed
@@ -293,7 +294,8 @@ def _claims(looked: Looked) -> Iterator[Found]:
 
 def _served(looked: Looked) -> Iterator[Found]:
     for one in looked.effects if looked.served else ():
-        if one.when in (STEP, CHECK) and one.call not in looked.served:
+        own = one.call.startswith(f"{SERVICE}.")
+        if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
             part = looked.at(one)
             message = f"The embedded account has no {one.call}."
             fix = "Without it, the lab runs on a real account only, and can't be tested."

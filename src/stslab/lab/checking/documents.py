@@ -29,6 +29,8 @@ _KINDS = {
 _MEANT = frozenset({"names-principal"})
 """What is said of a policy that a lab may well want to show."""
 _ROLE = "arn:aws:iam::111122223333:role/some"
+_HOST = re.compile(r'"([^"]+):(?:aud|sub)"')
+_FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
 _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
 _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
 
@@ -69,11 +71,21 @@ def _held(properties: Any) -> Iterator[tuple[str, Any]]:
         yield from _held(one)
 
 
+def _stand_in(unknown: re.Match[str]) -> str:
+    """What a text that is not known yet may become, in quotes."""
+    if unknown[1] == "<now>":
+        return '"2030-01-31T12:00:00Z"'
+    if not _FEDERATED.search(unknown.string[: unknown.start()]):
+        return f'"{_ROLE}"'
+    host = _HOST.search(unknown.string)  # as a condition has it
+    return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "some.example.com"}"'
+
+
 def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
     if "${{" in text:  # what an expression may become is told by a run alone
         return
     try:
-        policy = parse(_PART.sub("some", _WHOLE.sub(f'"{_ROLE}"', text)), kind)
+        policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
         yield Finding(
             "malformed", f"IAM would refuse this: {malformed.message.rstrip('.')}.", malformed.hint
