@@ -8,7 +8,7 @@ from tests.cli.labs.test_mutation import LAB
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.labs.learner import tasks
+from stslab.cli.labs.learner import faults, tasks
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 
@@ -81,3 +81,30 @@ def test_a_task_that_is_done_before(tmp_path: Path, loaded: Loaded):
     again = twice.replace("Put a policy", "Put it again") + TASK + POLICY
     found = tasks(loaded(written(tmp_path, (POLICY, POLICY + again))))
     assert [one.why for one in found] == ["it is done before anybody did anything"]
+
+
+def fault_lab(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = (Path(__file__).parents[2] / "cases" / "labs" / "fault.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "fault.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("title: A set-up", "title: A set-up"), ""),
+        (("${{ user_arn }}s", "${{ user_arn }}"), "it changes no cell of the access table, or"),
+        (("    hints: [Which gate", "    # hints: [Which gate"), "it has no hint"),
+    ],
+)
+def test_a_fault_that_can_or_cannot_be_fixed(
+    change: tuple[str, str], why: str, tmp_path: Path, loaded: Loaded
+):
+    (found,) = faults(loaded(fault_lab(tmp_path, change)))
+    assert found.title == "I can't get in any more, and I changed nothing"
+    assert found.why.startswith(why)
+    assert bool(found.why) == bool(why)

@@ -30,8 +30,8 @@ def _cases(verdict: Verdict) -> Iterator[Case]:
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in verdict.claims:
         yield claim.says, outcomes[claim.held], claim.why
-    for task in verdict.tasks:
-        yield f"by hand: {task.title}", "failure" if task.why else "", task.why
+    for one in (*verdict.tasks, *verdict.faults):
+        yield f"by hand: {one.title}", "failure" if one.why else "", one.why
     for note in (*verdict.unnoticed, *verdict.idle):
         yield f"{note.rule}, line {note.line}: {note.what}", "failure", note.could
     for left in verdict.left:

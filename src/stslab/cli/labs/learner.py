@@ -1,12 +1,12 @@
-"""Plays the learner who works by hand: is each task reached by its own command, and only then?"""
+"""Plays the learner: is each task reached by its own command, and only then; each fault fixed?"""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stslab.cli.inside import TARGET, InsideAccount
+from stslab.cli.inside import TARGET, InsideAccount, proofs
 from stslab.errors import StslabError
-from stslab.lab.model import Lab, Stage, Step, Wait
+from stslab.lab.model import Fault, Lab, Stage, Step, Wait
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.runner.ports import Answer, Credentials, Refusal
@@ -32,6 +32,22 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
     account = InsideAccount()
     with account.running(lab, lambda _: None) as runner:
         return tuple(_Learner(lab, account, runner).all())
+
+
+def faults(lab: Lab) -> tuple[Tried, ...]:
+    """Each fault that the lab declares, planted and fixed."""
+    declared = {one.id: one for one in lab.faults}
+    proved = {one.id: proof for one, proof in proofs(lab)} if declared else {}
+    return tuple(
+        Tried(one.after, one.title, one.line, _wrong(one, planted=bool(proved.get(name))))
+        for name, one in declared.items()
+    )
+
+
+def _wrong(fault: Fault, *, planted: bool) -> str:
+    if not planted:
+        return "it changes no cell of the access table, or its fix does not bring them back"
+    return "" if fault.hints else "it has no hint"
 
 
 class _Learner:

@@ -54,8 +54,8 @@ def command(
 
     A lab passes when every stage ran, every claim held, and the account is afterwards what it
     was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
-    call failed, 2 the lab is invalid, 3 a claim did not hold, a task can't be solved, or a
-    mutant was not noticed, 5 something is left.
+    call failed, 2 the lab is invalid, 3 a claim did not hold, a task or fault can't be solved,
+    or a mutant was not noticed, 5 something is left.
     """
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
@@ -141,6 +141,7 @@ def _tell(verdict: "Verdict") -> None:
         mutants = [f"{counted(verdict.mutants, 'mutant')} noticed"] if verdict.mutants else []
         took = spoken(verdict.seconds)
         by_hand = [f"{counted(len(verdict.tasks), 'task')} solved"] if verdict.tasks else []
+        by_hand += [f"{counted(len(verdict.faults), 'fault')} fixed"] if verdict.faults else []
         calls = counted(verdict.calls, "call")
         told = [claims, calls, took, "nothing left", *by_hand, *mutants]
         click.echo(f"passed  {verdict.lab}: {', '.join(told)}")
@@ -155,9 +156,9 @@ def _tell(verdict: "Verdict") -> None:
 
 
 def _notes(verdict: "Verdict") -> Iterator[str]:
-    """What is to be said of its tasks and mutants, each with its place."""
-    for task in verdict.unsolved:
-        yield f"{verdict.file}:{task.line}: by hand, “{task.title}”: {task.why}"
+    """What is to be said of its tasks, faults and mutants, each with its place."""
+    for one in verdict.unsolved:
+        yield f"{verdict.file}:{one.line}: by hand, “{one.title}”: {one.why}"
     for note in verdict.unnoticed:
         yield f"{verdict.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
         if note.could:
@@ -216,6 +217,7 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "left": list(verdict.left),
         "claims": [asdict(one) for one in verdict.claims],
         "tasks": [asdict(one) for one in verdict.tasks],
+        "faults": [asdict(one) for one in verdict.faults],
         "calls": verdict.calls,
         "seconds": round(verdict.seconds, 3),
         **({} if verdict.mutants is None else _of_mutants(verdict)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import Open, sandbox_target
 from stslab.cli.describing import describer
-from stslab.cli.labs.learner import Tried, tasks
+from stslab.cli.labs.learner import Tried, faults, tasks
 from stslab.cli.labs.mutation import Note
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
@@ -43,7 +43,7 @@ class Verdict:
 
     ``events`` are all that happened, in order. Where its mutants were played, there are so many,
     some ``unnoticed``, and the checks that noticed none are ``idle``. ``tasks`` are those of who
-    works by hand.
+    works by hand, ``faults`` those that the lab declares.
     """
 
     lab: str
@@ -58,6 +58,7 @@ class Verdict:
     unnoticed: tuple[Note, ...] = ()
     idle: tuple[Note, ...] = ()
     tasks: tuple[Tried, ...] = ()
+    faults: tuple[Tried, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -71,8 +72,8 @@ class Verdict:
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
-        """The tasks that can't be solved as the lab has them."""
-        return tuple(one for one in self.tasks if one.why)
+        """The tasks and faults that can't be solved as the lab has them."""
+        return tuple(one for one in (*self.tasks, *self.faults) if one.why)
 
 
 class Trials:
@@ -97,8 +98,8 @@ class Trials:
         with self._rehearsing():
             verdict = self._run(lab, events)
         left = (*self._ask("GET", "changed")["changed"], *self._profiles_left())
-        by_hand = () if verdict.error else tasks(lab)
-        return replace(verdict, left=left, events=tuple(events), tasks=by_hand)
+        verdict = replace(verdict, left=left, events=tuple(events))
+        return verdict if verdict.error else replace(verdict, tasks=tasks(lab), faults=faults(lab))
 
     def _run(self, lab: "Lab", events: list[Event]) -> Verdict:
         opened, clock, error = self._open(), SystemClock(), None
