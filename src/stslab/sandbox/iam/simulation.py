@@ -3,8 +3,7 @@
 IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -44,19 +43,6 @@ class _Statement(NamedTuple):
     source: Source
     number: int
     said: Members
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """What came of one action on one resource, as the answer has it."""
-
-    resource: str
-    decision: str
-    matched: Sequence[Members]
-    missing: Sequence[str]
-    bounded: bool
-    controlled: bool
-    details: Mapping[str, str]
 
 
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
@@ -107,58 +93,52 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action: of all resources together, and of each."""
-    each = [_result(simulation, action, resource) for resource in resources]
-    decisions = [found.decision for found in each]
+    who, context, owner = simulation.principal, simulation.context, simulation.owner
+    asked = [Request(who, action, resource, context, owner) for resource in resources]
+    decisions = [authorize(request, simulation.policies) for request in asked]
+    each = [_specific(simulation, decision) for decision in decisions]
     general: Members = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
-        "EvalDecision": min(decisions, key=_SEVERITY.index),
-        "MatchedStatements": _union(found.matched for found in each),
-        "MissingContextValues": each[0].missing if resources == ["*"] else [],
+        "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
+        "MatchedStatements": _union(one["MatchedStatements"] for one in each),
+        "MissingContextValues": each[0]["MissingContextValues"] if resources == ["*"] else [],
     }
     if simulation.boundary:
-        general["PermissionsBoundaryDecisionDetail"] = _bounds(all(f.bounded for f in each))
+        general["PermissionsBoundaryDecisionDetail"] = _bounds(decisions)
     if simulation.controls:
-        allowed = all(found.controlled for found in each)
+        allowed = _allowed(decisions, PolicyKind.SCP)
         general["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
     if resources != ["*"]:
-        general["ResourceSpecificResults"] = [_specific(simulation, found) for found in each]
+        general["ResourceSpecificResults"] = each
     return general
 
 
-def _specific(simulation: Simulation, found: _Result) -> Members:
+def _specific(simulation: Simulation, decision: Decision) -> Members:
+    outcome, read = _outcome(simulation, decision), _statements(simulation, decision)
     shown: Members = {
-        "EvalResourceName": found.resource,
-        "EvalResourceDecision": found.decision,
-        "MatchedStatements": found.matched,
-        "MissingContextValues": found.missing,
+        "EvalResourceName": decision.request.resource,
+        "EvalResourceDecision": _WORDS[outcome],
+        "MatchedStatements": _matched(read, outcome),
+        "MissingContextValues": _missing(simulation, read),
     }
     if simulation.boundary:
-        shown["PermissionsBoundaryDecisionDetail"] = _bounds(found.bounded)
-    if found.details:
-        shown["EvalDecisionDetails"] = found.details
+        shown["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
+    if simulation.owner not in (None, simulation.principal.account):
+        shown["EvalDecisionDetails"] = {
+            _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
+            for layer in decision.layers
+            if layer.kind in _LAYER_WORDS
+        }
     return shown
 
 
-def _bounds(allowed: bool) -> dict[str, bool]:
-    return {"AllowedByPermissionsBoundary": allowed}
+def _allowed(decisions: Iterable[Decision], kind: PolicyKind) -> bool:
+    return all(layer.allows for one in decisions for layer in one.layers if layer.kind is kind)
 
 
-def _result(simulation: Simulation, action: str, resource: str) -> _Result:
-    asked = Request(simulation.principal, action, resource, simulation.context, simulation.owner)
-    decision = authorize(asked, simulation.policies)
-    outcome = _outcome(simulation, decision)
-    read = _statements(simulation, decision)
-    layers = {layer.kind: layer for layer in decision.layers}
-    return _Result(
-        resource=resource,
-        decision=_WORDS[outcome],
-        matched=_matched(read, outcome),
-        missing=_missing(simulation, read),
-        bounded=PolicyKind.BOUNDARY not in layers or layers[PolicyKind.BOUNDARY].allows,
-        controlled=all(one.allows for one in decision.layers if one.kind is PolicyKind.SCP),
-        details=_details(simulation, decision),
-    )
+def _bounds(decisions: Iterable[Decision]) -> dict[str, bool]:
+    return {"AllowedByPermissionsBoundary": _allowed(decisions, PolicyKind.BOUNDARY)}
 
 
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
@@ -190,20 +170,15 @@ def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
         return []
     wanted = "Allow" if outcome is Outcome.ALLOWED else "Deny"
     return [
-        _place(source, number)
+        {
+            "SourcePolicyId": source.identifier,
+            "SourcePolicyType": source.kind,
+            "StartPosition": source.places[number][0],
+            "EndPosition": source.places[number][1],
+        }
         for source, number, said in read
         if said["matches"] and said["effect"] == wanted
     ]
-
-
-def _place(source: Source, number: int) -> Members:
-    start, end = source.places[number]
-    return {
-        "SourcePolicyId": source.identifier,
-        "SourcePolicyType": source.kind,
-        "StartPosition": start,
-        "EndPosition": end,
-    }
 
 
 def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
@@ -216,17 +191,6 @@ def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
         for key in source.keys[number]
     }
     return sorted(key for key in keys if key.lower() not in known)
-
-
-def _details(simulation: Simulation, decision: Decision) -> dict[str, str]:
-    """What each type of policy said, where the resource belongs to another account."""
-    if simulation.owner in (None, simulation.principal.account):
-        return {}
-    return {
-        _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
-        for layer in decision.layers
-        if layer.kind in _LAYER_WORDS
-    }
 
 
 def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
