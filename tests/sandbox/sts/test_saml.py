@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from stslab.sandbox.state.identities import SamlProvider
-from stslab.sandbox.sts.saml import _name_qualifier
+from stslab.sandbox.sts.saml import name_qualifier
 
 THEN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_the_name_qualifier_of_the_api_reference() -> None:
+def test_thename_qualifier_of_the_api_reference() -> None:
     """AssumeRoleWithSAML: the pseudocode of NameQualifier, as OpenSSL works it out."""
     provider = SamlProvider(
         account="123456789012",
@@ -20,4 +20,4 @@ def test_the_name_qualifier_of_the_api_reference() -> None:
         valid_until=THEN,
         metadata="",
     )
-    assert _name_qualifier("https://example.com/saml", provider) == "1uAJanUnBc2XeUkHURMht+xam2c="
+    assert name_qualifier("https://example.com/saml", provider) == "1uAJanUnBc2XeUkHURMht+xam2c="

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Protocol
 
 from stslab.policy import Decision, NamedPolicy, Principal
-from stslab.policy.reading import Reading
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Params
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -180,14 +179,14 @@ def explained(request: ApiRequest, decision: Decision, resource_account: str | N
     denying = next((layer for layer in decision.layers if layer.denies), None)
     if denying is None or resource_account not in (None, request.caller.account):
         return decision.message
-    named = next((reading.policy.name for reading in denying.readings if _denies(reading)), "")
+    names = (
+        each.policy.name
+        for each in denying.readings
+        if any(not one.allows and not each.mismatch(one) for one in each.policy.document.statements)
+    )
+    named = next(names, "")
     found = _POLICY_ARN.search(named)
     return f"{decision.message}: {found[0]}" if found else decision.message
-
-
-def _denies(reading: Reading) -> bool:
-    statements = reading.policy.document.statements
-    return any(not one.allows and not reading.mismatch(one) for one in statements)
 
 
 def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:

@@ -90,7 +90,8 @@ class Lag:
         self, changed: Difference, kind: type[Record], at: datetime
     ) -> Iterator[_Waiting]:
         itself = _ITSELF[kind]
-        if _differ(changed, without=_IDENTITY if itself != _POLICIES else frozenset()):
+        without = _UNNOTICED | (_IDENTITY if itself != _POLICIES else frozenset())
+        if _members(changed.before, without) != _members(changed.after, without):
             yield _Waiting(self._known_at(itself, at), itself, changed.before)
         if itself in (_USERS, _ROLES) and _identity(changed.before) != _identity(changed.after):
             yield _Waiting(self._known_at(_POLICIES, at), _POLICIES, changed.before)
@@ -119,11 +120,6 @@ def _unexpired(pending: _Pending, at: datetime) -> dict[Address, tuple[_Waiting,
         if left:
             found[address] = left
     return found
-
-
-def _differ(changed: Difference, without: frozenset[str]) -> bool:
-    before, after = (_members(one, without | _UNNOTICED) for one in changed)
-    return before != after
 
 
 def _members(record: Record | None, without: frozenset[str]) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.state import buckets
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account, Settings
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Address, Snapshot
 from stslab.sandbox.state.store import decoders
 
 VERSION = 1
@@ -89,7 +89,7 @@ def read(path: Path) -> Archive:
     """Read an account's file; SandboxError where it is none that can be taken in."""
     with _opened(path) as archive:
         _check_version(archive)
-        account = Snapshot.of(_distinct(_records(archive)))
+        account = Snapshot.of(_records(archive))
         _check(account)
         names = [one for one in archive.namelist() if one not in (_HEADER, _RECORDS)]
         if {f"{_BLOBS}{name}" for name in buckets.blobs(account)} != set(names):
@@ -165,6 +165,7 @@ def _check_version(archive: zipfile.ZipFile) -> None:
 def _records(archive: zipfile.ZipFile) -> Iterator[Record]:
     outer = msgspec.json.Decoder(_Line)
     inner = decoders()
+    seen: set[Address] = set()
     for number, line in enumerate(_lines(archive), start=1):
         if number > _MOST_RECORDS:
             raise _refused("it has too many records")
@@ -172,9 +173,14 @@ def _records(archive: zipfile.ZipFile) -> Iterator[Record]:
             said = outer.decode(line)
             if said.kind not in inner:
                 raise _refused(f"line {number} is of a kind that this stslab does not know")
-            yield inner[said.kind].decode(said.record)
+            record = inner[said.kind].decode(said.record)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _refused(f"line {number} of its records is none") from error
+        address = record.table, record.account, record.key
+        if address in seen:
+            raise _refused("it has a record twice")
+        seen.add(address)
+        yield record
 
 
 def _lines(archive: zipfile.ZipFile) -> Iterator[bytes]:
@@ -187,16 +193,6 @@ def _lines(archive: zipfile.ZipFile) -> Iterator[bytes]:
             yield from lines
     if rest:
         raise _refused("its last record is cut off")
-
-
-def _distinct(records: Iterator[Record]) -> Iterator[Record]:
-    seen: set[tuple[str, str, str]] = set()
-    for record in records:
-        address = record.table, record.account, record.key
-        if address in seen:
-            raise _refused("it has a record twice")
-        seen.add(address)
-        yield record
 
 
 def _check(account: Snapshot) -> None:

@@ -6,7 +6,6 @@ what is wrong, and "Available keys for SAML-based AWS STS federation".
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from datetime import datetime, timedelta
@@ -40,7 +39,10 @@ _LASTING = ("namequalifier", "sub", "sub_type")
 def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
     params = request.params
     target = assume.target(tx, params["RoleArn"])
-    response = _decoded(params["SAMLAssertion"])
+    try:
+        response = base64.b64decode("".join(params["SAMLAssertion"].split()), validate=True)
+    except ValueError as error:
+        raise faults.invalid_token("Invalid base64 SAMLResponse") from error
     match = _PROVIDER_ARN.fullmatch(params["PrincipalArn"])
     provider = tx.get(SamlProvider, match[1], match[2].lower()) if match else None
     if provider is None or provider.arn != params["PrincipalArn"]:
@@ -86,13 +88,6 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
 
 
 # -- the response: who signed it, for whom, and when ---------------------------------------
-
-
-def _decoded(encoded: str) -> bytes:
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise faults.invalid_token("Invalid base64 SAMLResponse") from error
 
 
 def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> Assertion:
@@ -164,12 +159,12 @@ def _check_addressee(found: Assertion, provider: SamlProvider) -> None:
             "The Recipient of the SubjectConfirmationData is no AWS sign-in endpoint, such as "
             f"{names.SIGN_IN}"
         )
-    if not found.audiences or not all(map(_includes_aws, found.audiences)):
+    for_aws = [
+        any(each == names.AUDIENCE or _SIGN_IN.fullmatch(each) for each in audiences)
+        for audiences in found.audiences
+    ]
+    if not for_aws or not all(for_aws):
         raise faults.invalid_token("Response does not contain the required audience.")
-
-
-def _includes_aws(audiences: frozenset[str]) -> bool:
-    return any(each == names.AUDIENCE or _SIGN_IN.fullmatch(each) for each in audiences)
 
 
 def _expired(message: str) -> ApiFault:
@@ -257,13 +252,13 @@ def _identity(said: Assertion, provider: SamlProvider) -> dict[str, str]:
         "aud": said.recipient,
         "doc": f"{provider.account}/{provider.name}",
         "iss": said.issuer,
-        "namequalifier": _name_qualifier(said.issuer, provider),
+        "namequalifier": name_qualifier(said.issuer, provider),
         "sub": said.subject,
         "sub_type": (said.subject_format or names.UNSPECIFIED).removeprefix(names.NAME_FORMAT),
     }
 
 
-def _name_qualifier(issuer: str, provider: SamlProvider) -> str:
+def name_qualifier(issuer: str, provider: SamlProvider) -> str:
     """``BASE64 ( SHA1 ( issuer + account + "/" + name ) )``, as the API Reference has it."""
     text = f"{issuer}{provider.account}/{provider.name}"
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
