@@ -12,6 +12,7 @@ from stslab.policy.documents.statement import Statement as Read
 from stslab.policy.reading import Layer
 from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
+from stslab.sandbox.why.texts import texts
 
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _S3 = "arn:aws:s3:::"
@@ -234,21 +235,6 @@ ALLOWS_MORE: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]]
 
 
 _BOOLEANS = {"true": "false", "false": "true"}
-_HOW: Mapping[str, str] = {
-    "sts:externalid": "with --external-id {value}",
-    "sts:rolesessionname": "with --role-session-name {value}",
-    "sts:sourceidentity": "with --source-identity {value}",
-    "aws:sourceidentity": "with a session that was made with --source-identity {value}",
-    "aws:multifactorauthpresent": "with MFA: --serial-number and --token-code on assume-role or "
-    "get-session-token (stslab sandbox mfa shows the codes)",
-    "aws:requestedregion": "in the region {value}",
-    "aws:referer": "with the header Referer: {value}",
-    "s3:prefix": "with --prefix {value}",
-    "s3:x-amz-acl": "with --acl {value}",
-    "s3:x-amz-server-side-encryption": "with --server-side-encryption {value}",
-    "iam:permissionsboundary": "with --permissions-boundary {value}",
-    "iam:passedtoservice": "passing the role to {value}",
-}
 _TAGS = ("aws:requesttag/", "with the tag {tag}={value}: --tags Key={tag},Value={value}")
 _CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifactorauthage")
 
@@ -259,7 +245,7 @@ def _way_to_fill(key: str, value: str) -> str:
     prefix, tagged = _TAGS
     if lower.startswith(prefix):
         return tagged.format(tag=key[len(prefix) :], value=value)
-    return _HOW.get(lower, "").format(value=value)
+    return texts().filled.get(lower, "").format(value=value)
 
 
 def _wanted_values(tests: Sequence[Document], *, holding: bool) -> dict[str, str]:
@@ -287,39 +273,7 @@ def _value(test: Document, *, holding: bool) -> str:
     return first if fits else ""
 
 
-# What a condition on each key keeps out (IAM User Guide, "AWS global condition context keys", "IAM
-# and AWS STS condition context keys", "The confused deputy problem").
-_PROTECTS: Mapping[str, str] = {
-    "sts:externalid": "It keeps out other customers of the same vendor: without it they could have "
-    "the vendor use this role for them (the confused deputy).",
-    "aws:multifactorauthpresent": "It keeps out who has nothing but a stolen key.",
-    "aws:multifactorauthage": "It keeps out who has nothing but a stolen session.",
-    "aws:principalarn": "It keeps out all others of the account that the statement names.",
-    "aws:principalorgid": "It keeps out other organizations.",
-    "aws:sourceip": "It keeps out a key that was carried elsewhere.",
-    "aws:sourcevpc": "It keeps out a key that was carried elsewhere.",
-    "aws:sourcevpce": "It keeps out a key that was carried elsewhere.",
-    "aws:securetransport": "It keeps out what others on the way could read.",
-    "aws:currenttime": "It keeps the door shut at other times.",
-    "aws:tokenissuetime": "It keeps out sessions that were revoked.",
-    "aws:sourceaccount": "It keeps out other accounts' use of the same service (the confused "
-    "deputy).",
-    "aws:sourcearn": "It keeps out other resources' use of the same service (the confused deputy).",
-    "aws:requestedregion": "It keeps out what would be made in other regions.",
-    "sts:rolesessionname": "It keeps out sessions by whose name nobody knows who is behind them.",
-    "sts:sourceidentity": "It keeps out sessions of which nobody knows who is behind them.",
-    "s3:prefix": "It keeps out the rest of the bucket.",
-    "s3:x-amz-server-side-encryption": "It keeps out what is not encrypted.",
-    "s3:x-amz-acl": "It keeps out objects that would be open to others.",
-    "iam:passedtoservice": "It keeps the role from other services.",
-    "iam:permissionsboundary": "It keeps out new identities without that boundary.",
-}
 _TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
-_CLAIMS: Mapping[str, str] = {
-    "sub": "It keeps out everybody else whom the identity provider vouches for: with GitHub, all "
-    "other repositories.",
-    "aud": "It keeps out tokens that were issued for other applications.",
-}
 
 
 def protects(key: str) -> str:
@@ -327,5 +281,5 @@ def protects(key: str) -> str:
     lower = key.lower()
     if any(part in lower for part in _TAG_KEYS):
         return "It keeps out what has not that tag."
-    claim = _CLAIMS.get(lower.rpartition(":")[2], "It keeps out all requests that do not meet it.")
-    return _PROTECTS.get(lower, claim)
+    known, claim = texts().protects, lower.rpartition(":")[2]
+    return known.get(lower) or known.get(claim, "It keeps out all requests that do not meet it.")
