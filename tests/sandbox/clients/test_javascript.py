@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from tests.sandbox.cases import Account
 from tests.sandbox.clients.lab import POLICY, TEMPLATE
+from tests.sandbox.clients.providers import WAYS, Providers
 
 SCRIPT = Path(__file__).with_name("lab.mjs")
+WHO = Path(__file__).with_name("who.mjs")
 PACKAGES = (
     "client-cloudformation",
     "client-iam",
     "client-s3",
     "client-sts",
+    "credential-providers",
     "s3-request-presigner",
 )
 SECONDS = 180
@@ -39,7 +42,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     if done.returncode != 0:  # a machine that can't reach any packages can't run this
         pytest.skip(f"npm could not install the SDK: {done.stderr.strip().splitlines()[-1:]}")
-    shutil.copy(SCRIPT, folder)
+    for script in (SCRIPT, WHO):
+        shutil.copy(script, folder)
     return folder
 
 
@@ -91,3 +95,13 @@ def test_the_whole_lab(account: Account, packages: Path, fresh: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+@pytest.mark.slow
+def test_each_way_to_get_credentials(
+    account: Account, packages: Path, tmp_path: Path, fresh: str
+) -> None:
+    providers = Providers.made(account, tmp_path, fresh)
+    node, script = str(shutil.which("node")), str(packages / WHO.name)
+    for way in WAYS:
+        assert providers.run(node, script, profile=way).strip().endswith(providers.ways[way])

@@ -25,6 +25,7 @@ _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _S3_ROOTS: Mapping[str, str] = {
     "CreateMultipartUpload": "InitiateMultipartUploadResult",
     "DeleteObjects": "DeleteResult",
+    "GetBucketAccelerateConfiguration": "AccelerateConfiguration",
     "GetBucketAcl": "AccessControlPolicy",
     "GetBucketCors": "CORSConfiguration",
     "GetBucketLifecycleConfiguration": "LifecycleConfiguration",

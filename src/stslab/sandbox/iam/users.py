@@ -154,6 +154,10 @@ def _none_of_user(member: str) -> Read:
 
 
 READS: Reads = {
+    "ListServerCertificates": lambda _view, _request: {
+        "ServerCertificateMetadataList": [],
+        "IsTruncated": False,
+    },
     "ListServiceSpecificCredentials": _none_of_user("ServiceSpecificCredentials"),
     "ListSigningCertificates": _none_of_user("Certificates"),
     "ListSSHPublicKeys": _none_of_user("SSHPublicKeys"),

@@ -51,6 +51,13 @@ _SETTINGS = (
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
+# What no bucket has here, and the error that says so, where S3 has one.
+_NEVER = {
+    "GetBucketAccelerateConfiguration": "",
+    "GetBucketReplication": "ReplicationConfigurationNotFoundError",
+    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
+}
+
 
 def encryption_rule(bucket: Bucket) -> Document:
     """What the bucket's encryption does to new objects; empty where it is as in new buckets."""
@@ -66,6 +73,13 @@ def _get(setting: Setting, view: View, request: ApiRequest) -> Answer:
         raise fault(setting.missing, BucketName=bucket.name)
     found: Answer = json.loads(text or setting.default)
     return {setting.member: found} if setting.name == "Encryption" else found
+
+
+def _none(code: str, view: View, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(view, request)
+    if code:
+        raise fault(code, BucketName=bucket.name)
+    return {}
 
 
 def _put(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:
@@ -163,6 +177,7 @@ READS: Reads = {
     "GetBucketTagging": _tags,
     "GetBucketVersioning": _versioning,
     **{f"GetBucket{one.name}": functools.partial(_get, one) for one in _SETTINGS},
+    **{operation: functools.partial(_none, code) for operation, code in _NEVER.items()},
 }
 WRITES: Writes = {
     "DeleteBucketOwnershipControls": _delete_ownership,
