@@ -47,6 +47,29 @@ def test_every_key_is_named(model: type[Part]):
     assert named == keys
 
 
+TABLES = {
+    "The lab": LabFile,
+    "A stage": Stage,
+    "A step": Step,
+    "A check": Check,
+    "The access table": Cell,
+    "A fault": Fault,
+}
+
+
+@pytest.mark.parametrize(("heading", "model"), TABLES.items())
+def test_the_tables_have_the_models_keys(heading: str, model: type[Part]):
+    """In a part's own table each key, those of other parts in none, and what is required."""
+    section = PAGE.partition(f"### {heading}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+    rows = re.findall(r"^\| (`.*?`) \| (.*?) \|", section, re.MULTILINE)
+    told = {
+        key: told == "required" or f"`{key}` required" in told
+        for keys, told in rows
+        for key in re.findall(r"`(\w+)`", keys)
+    }
+    assert told == {one.encode_name: one.required for one in fields(model)}
+
+
 def test_every_name_that_a_run_knows_is_told():
     assert all(f"`{name}" in PAGE for name in RESERVED)
 

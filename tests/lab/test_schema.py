@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 from cfnlint.jsonschema import StandardValidator
+from tests.lab.schema import schema_text
 
 from stslab import resources
-from stslab.lab.schema import schema_text
 
 SCHEMA = resources.labs_folder() / "lab.schema.json"
 
@@ -32,7 +32,7 @@ def complaints(document: Any) -> set[str]:
 
 
 def test_the_schema_that_is_shipped_is_current():
-    """Otherwise: python -m stslab.lab.schema > lab/lab.schema.json."""
+    """Otherwise: python -m tests.lab.schema > lab/lab.schema.json."""
     assert SCHEMA.read_text(encoding="utf-8") == schema_text()
 
 

@@ -1,6 +1,6 @@
 """The lab format as JSON Schema, for editors.
 
-``python -m stslab.lab.schema > lab/lab.schema.json`` writes the one that is shipped.
+``python -m tests.lab.schema > lab/lab.schema.json`` writes the one that is shipped.
 """
 
 import json
