@@ -119,27 +119,6 @@ class Kind:
         return self.what.format_map(_Named(names))
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """An operation that makes a thing.
-
-    ``repeatable``: making it again changes nothing. ``overwrites``: it succeeds although
-    the thing was there before, so one looks first. ``names`` maps names to expressions,
-    where they are not parameters of the same name. ``adopt`` builds its response from that
-    of the kind's lookup. ``discover`` lists the ids of the kind, where only the answer tells the
-    id (``discovered`` is its name). ``tags``: the parameter that takes tags.
-    """
-
-    kind: str
-    repeatable: bool = False
-    overwrites: bool = False
-    names: Mapping[str, str] | None = None
-    adopt: str = ""
-    discover: str = ""
-    discovered: str = ""
-    tags: str = ""
-
-
 class _Named(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return f"(unknown {key})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stslab.errors import RunError, UnresolvedReference
-from stslab.kinds.effects import EFFECTS
+from stslab.kinds.creations import EFFECTS
 from stslab.kinds.operations import changes
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve

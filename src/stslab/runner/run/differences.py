@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stslab.errors import MalformedPolicy
-from stslab.kinds.effects import Effect
+from stslab.kinds.creations import Effect
 from stslab.kinds.kind import RUN_TAG, search
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.meaning import differing

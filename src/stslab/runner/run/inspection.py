@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from stslab.kinds.effects import DOCUMENT, EFFECTS, Effect
+from stslab.kinds.creations import DOCUMENT, EFFECTS, Effect
 from stslab.kinds.judge import resources_of
 from stslab.kinds.kind import UNUSABLE, search
 from stslab.kinds.operations import changes

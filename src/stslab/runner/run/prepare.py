@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 
 from stslab.errors import UnresolvedReference
-from stslab.kinds.creations import creation_of, names_made
-from stslab.kinds.kind import Creation
+from stslab.kinds.creations import Creation, creation_of, names_made
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve

@@ -7,7 +7,7 @@ import pytest
 from botocore.model import ServiceModel
 
 from stslab.aws.models import loader
-from stslab.kinds.effects import EFFECTS, Effect
+from stslab.kinds.creations import EFFECTS, Effect
 from stslab.kinds.table import KINDS
 
 _FIRST = re.compile(r"[A-Za-z]+")
