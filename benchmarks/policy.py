@@ -21,7 +21,7 @@ from pathlib import Path
 from moto.iam.access_control import IAMPolicy
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from benchmarks.measure import Row, at_least, at_most, process
+from benchmarks.measure import Row, at_least, at_most, in_turn, process
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 from stslab.policy.cases import decide
 from stslab.policy.documents.document import Policy, load
@@ -46,6 +46,8 @@ def rows(runs: int) -> list[Row]:
         return [
             _throughput(Path(folder), runs, "500 policies", kinds=500, count=CASES),
             _throughput(Path(folder), runs, "all policies differ", kinds=CASES, count=CASES // 5),
+            _by_two(Path(folder) / "500.jsonl", runs, "500 policies", CASES),
+            _by_two(Path(folder) / f"{CASES}.jsonl", runs, "all policies differ", CASES // 5),
             *_against_moto(runs),
             _by_statements(runs),
             _by_length(runs),
@@ -108,8 +110,7 @@ def _throughput(folder: Path, runs: int, what: str, *, kinds: int, count: int) -
     file = folder / f"{kinds}.jsonl"
     with file.open("w") as stream:
         stream.writelines(f"{json.dumps(case)}\n" for case in cases(count, kinds))
-    stslab = str(Path(sys.executable).with_name("stslab"))
-    command = [stslab, "simulate", "--cases", str(file)]
+    command = [_STSLAB, "simulate", "--cases", file]
     asked = _for_moto(count // 10, kinds)
     ours, theirs = _in_turn(process(command), lambda: _moto(asked), runs=min(runs, 3))
     rate = count / ours
@@ -121,6 +122,18 @@ def _throughput(folder: Path, runs: int, what: str, *, kinds: int, count: int) -
         len(asked) / theirs,
     )
     return replace(row, aim=f"{AIM:,} decisions/s", holds=rate >= AIM, note=_WHOLE)
+
+
+_STSLAB = Path(sys.executable).with_name("stslab")
+
+
+def _by_two(file: Path, runs: int, what: str, count: int) -> Row:
+    """By the clock on the wall: what two processes and no reasons make of two cores."""
+    alone = [_STSLAB, "simulate", "--cases", file]
+    by_two = [*alone, "--jobs", "2", "--decisions-only"]
+    ours, theirs = in_turn(process(by_two), process(alone), runs=min(runs, 3))
+    what = f"simulate --cases, --jobs 2 --decisions-only, {what}"
+    return at_least(Row(what, "without them", "decisions/s", count / ours, count / theirs), 2)
 
 
 _WHOLE = "a whole process: start, JSON Lines in, all policy types, explanations as JSON out"
