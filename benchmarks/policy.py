@@ -110,7 +110,7 @@ def _throughput(folder: Path, runs: int, what: str, *, kinds: int, count: int) -
     file = folder / f"{kinds}.jsonl"
     with file.open("w") as stream:
         stream.writelines(f"{json.dumps(case)}\n" for case in cases(count, kinds))
-    command = [_STSLAB, "simulate", "--cases", file]
+    command: list[str | Path] = [_STSLAB, "simulate", "--cases", file]
     asked = _for_moto(count // 10, kinds)
     ours, theirs = _in_turn(process(command), lambda: _moto(asked), runs=min(runs, 3))
     rate = count / ours
@@ -129,7 +129,7 @@ _STSLAB = Path(sys.executable).with_name("stslab")
 
 def _by_two(file: Path, runs: int, what: str, count: int) -> Row:
     """By the clock on the wall: what two processes and no reasons make of two cores."""
-    alone = [_STSLAB, "simulate", "--cases", file]
+    alone: list[str | Path] = [_STSLAB, "simulate", "--cases", file]
     by_two = [*alone, "--jobs", "2", "--decisions-only"]
     ours, theirs = in_turn(process(by_two), process(alone), runs=min(runs, 3))
     what = f"simulate --cases, --jobs 2 --decisions-only, {what}"
