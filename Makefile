@@ -25,7 +25,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'This Python has no venv module (on Debian and Ubuntu: apt install python3-venv).' >&2; exit 1; }
 	@test -x $(BIN)/python || { echo 'Making $(VENV) ...' >&2; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing stslab into $(VENV), half a minute the first time:' >&2
-	@{ $(BIN)/python -m pip install --editable . && echo 'pip succeeded'; } | $(SHOWN)
+	@cli=$$(command -v aws >/dev/null || echo '[cli]'); \
+	 { $(BIN)/python -m pip install --editable ".$$cli" && echo 'pip succeeded'; } | $(SHOWN)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

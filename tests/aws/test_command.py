@@ -11,7 +11,6 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.cli.describing import describer
 from stslab.lab import loader
 from stslab.lab.reading import listing
-from stslab.resources import bundled
 from stslab.runner.events import CallShown, CheckStarted, StepStarted
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.runner.run.dry import DryRun
@@ -63,7 +62,7 @@ def parsed(tmp_path_factory):
 
 def test_the_cli_understands_every_call_of_the_labs_as_it_is_shown(parsed):
     calls = calls_of_the_labs()
-    describe = describer(bundled() / "lab" / "steps.yaml")
+    describe = describer()
     assert len(calls) > 20
     for call in calls:
         wanted = dict(call.params)

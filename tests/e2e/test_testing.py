@@ -173,8 +173,8 @@ Outputs:"""
 WRONG = {
     "the trust has no condition": ((_CONDITION, ""), "Nobody else of the account"),
     "the bucket can be made public": (("BlockPublicPolicy: true", "BlockPublicPolicy: false"), "Nothing can make the bucket"),
-    "the role may not get": ((_PUT, "Action: [s3:PutObject]"), "They allow it to get and put"),
-    "the role may not put": ((_PUT, "Action: [s3:GetObject]"), "They allow it to get and put"),
+    "the role may not get": ((_PUT, "Action: [s3:PutObject]"), "The role's policies allow it to get and put"),
+    "the role may not put": ((_PUT, "Action: [s3:GetObject]"), "The role's policies allow it to get and put"),
     "the role may not list": (("Action: s3:ListBucket", "Action: s3:ListBucketVersions"), "list the bucket"),
     "the role may delete": ((_PUT, "Action: [s3:GetObject, s3:PutObject, s3:DeleteObject]"), "may not delete hello.txt"),
     "the role may all of S3": ((_PUT, "Action: s3:*"), "may not delete hello.txt"),
@@ -185,11 +185,11 @@ WRONG = {
     "the role puts in IAM": (("\nOutputs:", _IAM.format("Put")), "Nor may the role change"),
     "the role lists IAM": (("\nOutputs:", _IAM.format("List")), "may not look at IAM's users"),
     "sessions last longer": (("      Description: What the lab", "      MaxSessionDuration: 7200\n      Description: What the lab"), "longer than an hour"),
-    "the user may every role": (('"Resource": "${{ role_arn }}"', '"Resource": "*"'), "They allow no other role"),
+    "the user may every role": (('"Resource": "${{ role_arn }}"', '"Resource": "*"'), "The user's policies allow no other role"),
     "the user may all of STS": (('"Action": "sts:AssumeRole"', '"Action": "sts:*"'), "On the role itself"),
     "the user may list users": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}'), "Of seven other things"),
-    "the user may everything": (('"sts:AssumeRole",\n      "Resource": "${{ role_arn }}"', '"*",\n      "Resource": "*"'), "They allow no other role"),
-    "the user may read the bucket": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObject",\n      "Resource": "arn:aws:s3:::${{ bucket_name }}/*"\n    }'), "They allow nothing on the bucket"),
+    "the user may everything": (('"sts:AssumeRole",\n      "Resource": "${{ role_arn }}"', '"*",\n      "Resource": "*"'), "The user's policies allow no other role"),
+    "the user may read the bucket": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObject",\n      "Resource": "arn:aws:s3:::${{ bucket_name }}/*"\n    }'), "The user's policies allow nothing on the bucket"),
 }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ SIMULATES = "iam.SimulatePrincipalPolicy"
             [
                 ("admin", "iam.GetUser", GONE),
                 ("admin", "iam.ListAccessKeys", GONE),
-                ("admin", "iam.GetUserPolicy", GONE),
+                ("admin", "iam.ListUserPolicies", GONE),
                 ("admin", "cloudformation.DescribeStacks", ("ValidationError",)),
                 ("admin", "iam.GetRole", GONE),
                 ("admin", "s3.ListObjectsV2", ("NoSuchBucket",)),

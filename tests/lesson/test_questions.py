@@ -18,13 +18,23 @@ def verdict(*asked: Gate, by: tuple[Gate, ...] = ()) -> Verdict:
 @pytest.mark.parametrize(
     ("asked", "by", "texts", "right"),
     [
-        ((IDENTITY,), (), ["Allowed", "Denied: no policy of sts allows it"], 1),
-        ((IDENTITY,), (IDENTITY,), ["Allowed", "Denied: no policy of sts allows it"], 2),
+        (
+            (IDENTITY,),
+            (),
+            ["Allowed: a policy of sts allows it", "Denied: no policy of sts allows it"],
+            1,
+        ),
+        (
+            (IDENTITY,),
+            (IDENTITY,),
+            ["Allowed: a policy of sts allows it", "Denied: no policy of sts allows it"],
+            2,
+        ),
         (
             (TRUST, IDENTITY),
             (IDENTITY,),
             [
-                "Allowed",
+                "Allowed: the role's trust policy lets sts in, and a policy of sts allows it",
                 "Denied: the role's trust policy does not let sts in",
                 "Denied: no policy of sts allows it",
                 "Denied: the role's trust policy does not let sts in, and no policy of sts allows it",
@@ -66,3 +76,16 @@ def test_not_knowing_is_no_answer() -> None:
     found = question(verdict(IDENTITY), "sts", "it")
     assert found is not None
     assert found.answer(0) is None
+
+
+def test_allowed_names_what_allows_and_nothing_else() -> None:
+    trusts, silent = (
+        GateReading(TRUST, "allows", False),
+        GateReading(IDENTITY, "does not allow", True),
+    )
+    named = question(Verdict(False, (IDENTITY,), (), (trusts, silent)), "sts", "the role")
+    assert named
+    assert named.answers[0].text == "Allowed: the role's trust policy lets sts in"
+    free = question(Verdict(True), "sts", "it")
+    assert free
+    assert free.answers[0].text == "Allowed: it needs no permission"

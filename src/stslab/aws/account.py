@@ -15,6 +15,7 @@ from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
 from stslab.runner.ports import (
     Answer,
+    Credentials,
     Lost,
     Outcome,
     Profiles,
@@ -41,6 +42,7 @@ class Boto3Account:
     own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
     signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
     ``control`` is the way to ask the embedded account itself.
+    ``admin`` are keys of stslab's own, whatever the profile of that name holds.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class Boto3Account:
         own_profile: str = "",
         read_seconds: float = READ_SECONDS,
         control: Control | None = None,
+        admin: Credentials | None = None,
     ) -> None:
         self.target = target
         self._control = control
         self._profiles = profiles
+        self._admin = admin
         self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
 
     def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
@@ -112,7 +116,8 @@ class Boto3Account:
             return self._clients.unsigned(service)
         # botocore's tries are silent. Where the runner's own suffice, each of them is shown.
         patient = patient and self.target.kind == "aws"
-        credentials = self._profiles.get(identity)
+        own = self._admin if identity == ADMIN else None
+        credentials = own or self._profiles.get(identity)
         if credentials:
             return self._clients.with_keys(service, credentials, patient=patient)
         if identity == ADMIN and self.target.kind != "sandbox":

@@ -18,20 +18,25 @@ _FAR_PACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any."""
+    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any.
+
+    ``hand`` are those that the learner has in their place, in the profile ``admin``.
+    """
 
     info: TargetInfo
     endpoint_url: str = ""
     admin: Credentials | None = None
     own_profile: str = ""
     control: Control | None = field(default=None, repr=False)
+    hand: Credentials | None = None
 
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""
         process = "" if self.admin else _own_credentials(self.own_profile)
         files = ProfileFiles(folder, self.info.region, self.endpoint_url, process)
-        if self.admin:
-            files.save(ADMIN, self.admin)
+        theirs = self.hand or self.admin
+        if theirs:
+            files.save(ADMIN, theirs)
         return files
 
     def open(self, folder: Path) -> "Opened":
@@ -43,6 +48,7 @@ class Target:
             endpoint_url=self.endpoint_url,
             own_profile=self.own_profile,
             control=self.control,
+            admin=self.admin,
         )
         return Opened(account, files)
 

@@ -1,7 +1,7 @@
 """Opens the account that a command works on: the embedded one, a real one, another endpoint."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
     from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
+    from stslab.cli.hand import LearnersHand
     from stslab.lab.model import Lab
     from stslab.lesson.ports import Decide
     from stslab.render.interface import Describe
@@ -70,13 +71,25 @@ class Open:
             services=self.services,
             how=how,
             tell=tell_of(home, self.kind),
+            hand=self.hand(home),
         )
 
-    def cleanup(self, journal: "Journal", emit: "Emit", *, describe: "Describe") -> "Cleanup":
+    def cleanup(
+        self, home: Home, journal: "Journal", emit: "Emit", *, describe: "Describe"
+    ) -> "Cleanup":
         """What undoes runs on this account."""
         from stslab.runner.undo.cleanup import Cleanup
 
-        return Cleanup(journal, self.account, self.profiles, emit, describe=describe)
+        hand = self.hand(home)
+        return Cleanup(journal, self.account, self.profiles, emit, describe=describe, hand=hand)
+
+    def hand(self, home: Home) -> "LearnersHand | None":
+        """What knows what is done by hand; None but in the embedded account."""
+        from stslab.cli.hand import LearnersHand
+
+        if self.kind != "sandbox":
+            return None
+        return LearnersHand(home.sandbox, self.profiles, self.target.admin)
 
     def decider(self, home: Home) -> "Decide":
         """What decides calls without making them; on a real account nothing is known beforehand."""
@@ -124,12 +137,13 @@ def open_account(home: Home, where: Where) -> Open:
 def sandbox_target(home: Home) -> "Target":
     """The embedded account as a target, started if it does not run."""
     from stslab.aws import target
+    from stslab.cli.hand import credentials
     from stslab.runner.ports import Credentials
     from stslab.sandbox.server.client import admin_keys, control, ensure
 
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)
-    return target.sandbox(
+    made = target.sandbox(
         endpoint.url,
         endpoint.account,
         endpoint.region,
@@ -139,6 +153,7 @@ def sandbox_target(home: Home) -> "Target":
         eventually_consistent=bool(endpoint.rehearsing),
         control=partial(control, home.sandbox),
     )
+    return replace(made, hand=credentials(control(home.sandbox, "POST", "run")))
 
 
 def tell_of(home: Home, kind: str) -> "Tell":

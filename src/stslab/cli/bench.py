@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stslab.cli.failures import interruptible
@@ -40,7 +39,7 @@ class Bench:
 
 @contextmanager
 def bench(
-    command: str, *, as_json: bool = False, yes: bool = False, lab: Path | None = None
+    command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
 ) -> Iterator[Bench]:
     """Lock the state folder for this process, and open what is in it.
 

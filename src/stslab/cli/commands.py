@@ -9,7 +9,9 @@ COMMANDS = {
     "break": Entry(
         "stslab.cli.run.break_:command", "Find a fault in a working set-up, and fix it."
     ),
-    "access": Entry("stslab.cli.run.access:command", "Show who can do what in the current run."),
+    "access": Entry("stslab.cli.run.tasks:access", "Show who can do what in the current run."),
+    "hint": Entry("stslab.cli.run.tasks:hint", "Say a little more about the next task."),
+    "solve": Entry("stslab.cli.run.tasks:solve", "Do the next task, as the lab would."),
     "cleanup": Entry("stslab.cli.run.cleanup:command", "Undo everything, and prove it."),
     "status": Entry("stslab.cli.run.status:command", "Show where runs stand."),
     "report": Entry("stslab.cli.tools.report:command", "Tell what a run did, with its proofs."),

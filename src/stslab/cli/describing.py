@@ -1,46 +1,122 @@
 """The ``aws`` command of a call as it is shown: long texts as the files that hold them."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from stslab.home import private_folder
 from stslab.resources import bundled, text_of
 from stslab.runner.events import CallShown
 
+if TYPE_CHECKING:
+    from stslab.lab.model import Lab
+
 _LONG = 5
+_LONGEST = 320  # characters: four lines of a screen
 _BODY = "Body"
-_PATTERNS = ("*.json", "*.yaml", "*.txt", "templates/*", "lab/*.json", "lab/*.txt")
+_SPECIAL = re.compile(r'["$`\\!]')
+_PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
-def describer(lab: Path | None = None) -> Callable[[CallShown], str]:
+def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Callable[[CallShown], str]:
     """A function that gives a call's ``aws`` command.
 
-    A parameter that equals a file that comes with ``lab`` (or with stslab) is shown as that
-    file (``file://...``), as a person would type it.
+    A parameter that equals a file that ``lab`` includes, or one that comes with stslab, is shown as
+    that file (``file://...``), as a person would type it. With ``keep``, JSON stands on one line,
+    and what no file holds and is too long for a screen is written to a file in that folder.
     """
     from stslab.aws.command import File, aws_command
 
     files = cache(lambda: {text: path for path in _files(lab) if (text := text_of(path))})
 
-    def shown(name: str, value: object) -> object:
-        if not isinstance(value, str) or (value.count("\n") < _LONG and name != _BODY):
+    def shown(name: str, value: object, params: Mapping[str, object]) -> object:
+        if not isinstance(value, str) or isinstance(value, File):
             return value
-        path = files().get(value)
-        return File(path) if path else value
+        long = value.count("\n") >= _LONG or name == _BODY
+        path = files().get(value) if long else None
+        if path or keep is None:
+            return File(path) if path else value
+        brief = _on_one_line(value)
+        if len(brief) <= _LONGEST and name != _BODY:
+            return brief
+        return File(_kept(keep, value, str(params.get("Key", name))))
 
     def describe(call: CallShown) -> str:
-        params = {name: shown(name, value) for name, value in call.params.items()}
+        given = call.params
+        params = {name: shown(name, value, given) for name, value in given.items()}
         return aws_command(replace(call, params=params))
 
     return describe
 
 
-def _files(lab: Path | None) -> Iterator[Path]:
-    folders = [bundled()]
-    if lab:
-        inside = lab.absolute().parent
-        folders += [inside, inside.parent] if inside.name == "lab" else [inside]
-    for folder in folders:
-        for pattern in _PATTERNS:
-            yield from sorted(folder.glob(pattern))
+def _files(lab: "Lab | None") -> Iterable[Path]:
+    found = [path for one in _PATTERNS for path in sorted(bundled().glob(one))]
+    return (*found, *(lab.includes if lab else ()))
+
+
+def _on_one_line(text: str) -> str:
+    """A JSON document on one line; any other text as it is."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def _kept(folder: Path, text: str, name: str) -> Path:
+    """A file with this text, whose name ends as the thing is called."""
+    private_folder(folder)
+    sign = hashlib.sha256(text.encode()).hexdigest()[:6]
+    path = folder / f"{sign}-{name.rsplit('/', 1)[-1] or 'body'}"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def command_of(
+    call: CallShown,
+    env: Mapping[str, str],
+    describe: Callable[[CallShown], str],
+    who: str = "",
+    files: Mapping[str, Path] = MappingProxyType({}),
+) -> str:
+    """The ``aws`` command of a call, with ``$NAME`` for what a variable holds.
+
+    ``who`` is the profile that the shell has already, which the command then need not name.
+    ``files`` stand in place of the texts that they hold.
+    """
+    from stslab.aws.command import File
+
+    params = {
+        name: File(files[value]) if value and isinstance(value, str) and value in files else value
+        for name, value in call.params.items()
+    }
+    words = shlex.split(describe(replace(call, params=params)))
+    if who and words[-2:] == ["--profile", who]:
+        words = words[:-2]
+    names = {value: name for name, value in reversed([*env.items()]) if value}
+    return " ".join(_word(word, names) for word in words)
+
+
+def _word(word: str, names: Mapping[str, str]) -> str:
+    """A word quoted for a shell, with the variables that hold parts of it; ``names`` by value."""
+    longest_first = sorted(names, key=len, reverse=True)
+    parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", word) if names else [word]
+    texts = parts[::2]  # between them stand the values
+    if len(parts) == 1:
+        return shlex.quote(word)
+    if texts == ["", ""] and shlex.quote(word) == word:
+        return f"${names[word]}"
+    if _SPECIAL.search("".join(texts)):
+        each = (f'"${names[part]}"' if at % 2 else shlex.quote(part) for at, part in
+                enumerate(parts) if part)  # fmt: skip
+        return "".join(each)
+    whole = "".join(f"${{{names[part]}}}" if at % 2 else part for at, part in enumerate(parts))
+    return f'"{whole}"'

@@ -65,7 +65,8 @@ def read(path: Path, catalogue: Catalogue | None) -> tuple[Lab, LabDraft]:
         raise invalid(str(path), problems) from None
     if problems:
         raise invalid(str(path), problems)
-    return Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw)), draft
+    checked = Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw), includes=includes.files)
+    return checked, draft
 
 
 def read_bytes(path: Path) -> bytes:

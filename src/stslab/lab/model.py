@@ -418,6 +418,7 @@ class Lab(LabFile, frozen=True, kw_only=True):
 
     path: Path
     sha256: str
+    includes: tuple[Path, ...] = ()
 
     def stage(self, stage_id: str) -> Stage | None:
         return next((stage for stage in self.stages if stage.id == stage_id), None)

@@ -25,6 +25,7 @@ GRADES = 3
 """A nudge, a pointer, the command."""
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _OWN_AGENT = "stslab"
+_WIDE = "More than was asked: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,18 @@ class ByHand:
         cells = access.table(
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
         )
-        reached = self._reached(stage, cells)
+        lacking = tuple(self._lacking(stage, cells))
         made = adopted >= {at for at, _ in tasks_of(stage)}
-        against = tuple(self._against(stage)) if made or (stage.changes and reached) else ()
-        behaves = bool(stage.changes) and reached and not against
+        reached = bool(stage.changes) and not lacking
+        against = (*lacking, *self._against(stage)) if made or reached else ()
+        behaves = reached and not against
         tasks = tuple(
             Task(at, step.task or f"{step.title}.", at in adopted or behaves)
             for at, step in tasks_of(stage)
         )
         if made or behaves:
             return Standing(tasks, against)
-        wide = [f"More than was asked: {one.who} may {one.says}." for one in cells if one.too_wide]
+        wide = (one for one in lacking if one.startswith(_WIDE))
         return Standing(tasks, (*wide, *against, *differing, *self._wrong_turns(stage)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
@@ -122,15 +124,15 @@ class ByHand:
                 return False
         return True
 
-    def _reached(self, stage: Stage, cells: Collection[access.CellState]) -> bool:
-        """Whether the cells that the stage changes are as it makes them, and no other is wider."""
+    def _lacking(self, stage: Stage, cells: Collection[access.CellState]) -> Iterator[str]:
+        """The cells that the stage changes and that are not so, and others that are too wide."""
         own = {(one.cell, one.identity) for one in stage.changes}
-        reached = all(
-            one.verdict.allowed == one.expected.allowed
-            for one in cells
-            if (one.cell, one.who) in own
-        )
-        return reached and not any(one.too_wide for one in cells)
+        for one in cells:
+            if one.too_wide:
+                yield f"{_WIDE}{one.who} may {one.says}."
+            elif (one.cell, one.who) in own and one.verdict.allowed != one.expected.allowed:
+                may = "may" if one.expected.allowed else "may not"
+                yield f"This has to hold too: {one.who} {may} {one.says}."
 
     def _against(self, stage: Stage) -> Iterator[str]:
         """The claims of the checkpoint that do not hold as the account is."""

@@ -11,7 +11,13 @@ MOST_ANSWERS = 4
 UNSURE = 0
 """The digit for: I don't know."""
 
-_ALLOWED = "Allowed"
+_LETS: Mapping[Gate, str] = {
+    Gate.RESOURCE: "the policy of {what} lets {who} in",
+    Gate.TRUST: "the role's trust policy lets {who} in",
+    Gate.IDENTITY: "a policy of {who} allows it",
+}
+_PLAINLY = {"GetCallerIdentity": "asks who it is"}
+"""What calls come to that no row of the access table is about."""
 _REFUSES: Mapping[Gate, str] = {
     Gate.SIGNATURE: "Denied: AWS does not accept who signed it",
     Gate.SCP: "Denied: the organization's policy for the account does not allow it",
@@ -64,7 +70,8 @@ def question(verdict: Verdict, who: str, what: str) -> Question | None:
         kinds.append(frozenset(asked))
     kinds = _few(kinds, frozenset() if verdict.allowed else refusing)
     answers = tuple(
-        Answer(digit, _text(gates, who, what), gates) for digit, gates in enumerate(kinds, 1)
+        Answer(digit, _text(gates, verdict, who, what), gates)
+        for digit, gates in enumerate(kinds, 1)
     )
     right = frozenset() if verdict.allowed else refusing
     return Question(answers, next(one.digit for one in answers if one.gates == right))
@@ -83,9 +90,12 @@ def refused(gate: Gate, who: str, what: str) -> str:
     return _REFUSES[gate].format(who=who, what=what)
 
 
-def _text(gates: frozenset[Gate], who: str, what: str) -> str:
+def _text(gates: frozenset[Gate], verdict: Verdict, who: str, what: str) -> str:
     if not gates:
-        return _ALLOWED
+        asked = [one for one in verdict.gates if one.gate in _LETS]
+        asked = [one for one in asked if one.says == "allows"] or asked
+        lets = [_LETS[one.gate].format(who=who, what=what) for one in asked]
+        return f"Allowed: {', and '.join(lets) or 'it needs no permission'}"
     each = [refused(gate, who, what) for gate in Gate if gate in gates]
     first, *others = each
     return ", and ".join([first, *(one.removeprefix("Denied: ") for one in others)])
@@ -96,7 +106,8 @@ def asked(lab: LabFile, check: Check) -> str:
     for cell in lab.access.values():
         if cell.call == check.call and _named(cell.params) == _named(check.params):
             return f"{check.identity} wants to {cell.says}"
-    return f"{check.identity} calls {check.service}:{check.operation}"
+    does = _PLAINLY.get(check.operation, f"calls {check.service}:{check.operation}")
+    return f"{check.identity} {does}"
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:

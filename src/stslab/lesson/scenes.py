@@ -51,7 +51,7 @@ class Done:
         """The same in a line, and what went wrong."""
         wrong = tuple(one for one in self.lines if not one[0])
         well = len(self.lines) - len(wrong)
-        return Done((*wrong, (True, f"{well} more: done, or proved")))
+        return Done((*wrong, (True, f"{well} steps and claims went well")))
 
 
 @dataclass(frozen=True, slots=True)

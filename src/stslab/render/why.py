@@ -15,6 +15,38 @@ _FULL_ACCESS = {"admin", "root"}
 _Told = Mapping[str, Any]
 
 
+GRADES = 4
+"""The gate; the statement and its element; the kind of change; the command."""
+_ASKED = frozenset({"who", "asked for", "on"})
+_NEXT = ("what each statement said", "what kind of change it takes", "the command")
+
+
+def show_grade(console: Console, told: _Told, grade: int) -> None:
+    """Draw the explanation up to a grade (from 0), for who wants to find out the rest."""
+    decision = told["decision"]
+    if grade >= GRADES - 1 or decision is None:
+        show(console, told)
+        return
+    paper, request = Paper(console), told["request"]
+    _headline(paper, request)
+    paper.fields([one for one in _facts(request, decision) if one[0] in _ASKED], indent=2)
+    if grade == 0:
+        blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]
+        gates = " and the ".join(blocking) or "account itself"
+        paper.blank()
+        paper.prose(f"The gate that refuses: the {gates}.", indent=2)
+    elif grade == 1:
+        paper.blank()
+        paper.decision(explain.retold(decision), indent=0 if console.is_terminal else 2)
+    else:
+        _show_callers(paper, told["callers"])
+        paper.blank()
+        for option in (each for one in told["changes"] for each in one["options"]):
+            paper.prose(f"{option['what'].rstrip(':')}.", lead=paper.symbols.hint, indent=2)
+    paper.blank()
+    paper.prose(f"`why` again: {_NEXT[grade]}", indent=2, style="dim")
+
+
 def show(console: Console, told: _Told) -> None:
     """Draw the explanation."""
     paper = Paper(console)
@@ -27,8 +59,7 @@ def show(console: Console, told: _Told) -> None:
     if told["decision"]:
         paper.blank()
         paper.decision(explain.retold(told["decision"]), indent=0 if console.is_terminal else 2)
-    if told["callers"]:
-        _show_callers(paper, told["callers"])
+    _show_callers(paper, told["callers"])
     if told["changes"]:
         _show_changes(paper, told)
 
@@ -62,6 +93,8 @@ def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
 
 def _show_callers(paper: Paper, profiles: list[str]) -> None:
     """Before anything is changed: was it the right one who asked?"""
+    if not profiles:
+        return
     paper.blank()
     paper.prose("Did the right caller ask?", style="bold")
     if set(profiles) <= _FULL_ACCESS:

@@ -4,7 +4,7 @@
 not an exception: a lab may expect it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -199,3 +199,45 @@ class Profiles(Protocol):
     def save_token(self, token: str) -> None:
         """Write the token, which only its owner reads; nothing: take it away."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandWork:
+    """What the learner changed by hand in a run, beside what the run's journal undoes.
+
+    ``restored`` is (or would be) as before the run again. ``kept`` was changed since by somebody
+    else, and stays. ``made`` is all that was made by hand. Each is what people call the thing.
+    """
+
+    restored: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+
+
+class Hand(Protocol):
+    """What knows, of an account, what learners did in it by hand."""
+
+    def look(self, run: str, own: Collection[str] = ()) -> HandWork:
+        """What there is to undo. ``own`` names what the run's journal undoes."""
+        ...
+
+    def restore(self, run: str, own: Collection[str]) -> HandWork:
+        """Undo it."""
+        ...
+
+    def end(self, run: str) -> None:
+        """Nothing more will be done by hand in this run."""
+        ...
+
+
+class NoHand:
+    """An account that does not tell: what is done in it by hand is left to who did it."""
+
+    def look(self, _run: str, _own: Collection[str] = ()) -> HandWork:
+        """Nothing is known."""
+        return HandWork()
+
+    restore = look
+
+    def end(self, run: str) -> None:
+        """Nothing is remembered."""

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from stslab.cli.current import lab_variables
 from stslab.cli.identities import as_option, become
 from stslab.cli.options import Where, on_account
 
@@ -26,12 +27,14 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     Then `aws` and any SDK talk to the account that the lab runs on. The profiles are admin
     (the default; --as names another), sts and assumed; in the embedded account also root, and
     partner and partner-root of a second account. Your own ~/.aws is neither used nor changed.
+    What the lab of the run that goes on names is there too, as $ROLE and $BUCKET are.
     """
     from stslab.aws import environment
 
     syntax = shell or _likely()
     if unset:
-        click.echo(environment.script(dict.fromkeys(_OURS), syntax), nl=False)
+        names = (*_OURS, *lab_variables(where.target))
+        click.echo(environment.script(dict.fromkeys(names), syntax), nl=False)
         return
     changes = _changes(where, name)
     click.echo(environment.script(changes, syntax), nl=False)
@@ -53,7 +56,7 @@ def _changes(where: Where, name: str) -> dict[str, str | None]:
     from stslab.cli.accounts import open_account
     from stslab.home import home
 
-    return become(open_account(home(), where), name)
+    return {**become(open_account(home(), where), name), **lab_variables(where.target)}
 
 
 def _likely() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stslab.cli.current import lab_variables
 from stslab.cli.identities import as_option, become
 from stslab.cli.options import Where, on_account
 from stslab.errors import UsageError
@@ -32,7 +33,7 @@ def command(*, name: str, where: Where) -> int:
     if os.environ.get(_INSIDE):
         raise UsageError("This is a shell of stslab's already.", "Leave it first: exit")
     opened = open_account(home(), where)
-    changes = become(opened, name)
+    changes = {**become(opened, name), **lab_variables(where.target)}
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     return _opened(environment.applied(changes) | {_INSIDE: "1"})

@@ -189,7 +189,7 @@ def _replay(verdict: "Verdict") -> None:
 
     if not verdict.events:
         return
-    render = renderer(make_console(sys.stdout), describer(Path(verdict.file)), as_json=False)
+    render = renderer(make_console(sys.stdout), describer(), as_json=False)
     for event in verdict.events:
         render(_of_a_gone_account(event))
     render.close()

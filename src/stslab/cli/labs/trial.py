@@ -105,7 +105,7 @@ class Trials:
         opened, clock, error = self._open(), SystemClock(), None
         began = clock.monotonic()
         with Journal(self._home.journal) as journal:
-            describe = describer(lab.path)
+            describe = describer(lab)
             runner = opened.runner(
                 lab, self._home, journal, events.append, describe=describe, how=How.ALONE
             )
@@ -121,7 +121,7 @@ class Trials:
                     opened.account,
                     opened.profiles,
                     events.append,
-                    describe=describer(lab.path),
+                    describe=describer(lab),
                 )
                 error = _cleaned(cleanup, run) or error
             finished = runner.finish()

@@ -61,7 +61,7 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
 
     loaded = load_lab(lab or "assume-role")
     asked = f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else ""
-    with bench("stslab break", lab=loaded.path) as laid:
+    with bench("stslab break", lab=loaded) as laid:
         try:
             _Breaking(laid, loaded, asked).go()
         except (KeyboardInterrupt, click.Abort):
@@ -157,7 +157,9 @@ class _Breaking:
                 stands = self._worked(loop, opened, faults, stands)
         if stands.state is FaultState.FIXED:
             Paper(self.laid.console).prose("Everything of it is undone ...")
-            opened.cleanup(self.laid.journal, lambda _: None, describe=self.laid.describe).run(run)
+            opened.cleanup(
+                self.laid.home, self.laid.journal, lambda _: None, describe=self.laid.describe
+            ).run(run)
             return
         Paper(self.laid.console).prose(_GOES_ON)
 

@@ -47,7 +47,7 @@ def command(
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
-    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded.path) as laid:
+    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
         place = (name_of(where.target), loaded.id)
         if not any((run.target, run.lab) == place for run in laid.journal.runs()):

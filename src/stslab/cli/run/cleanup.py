@@ -61,7 +61,7 @@ def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: 
     from stslab.cli.accounts import open_account, require_consent
 
     opened = open_account(laid.home, where)
-    cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
+    cleanup = opened.cleanup(laid.home, laid.journal, laid.render, describe=laid.describe)
     if dry_run:
         _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
         return
@@ -170,7 +170,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     if dry_run:
         return
     if chosen and _sweep_wanted(laid, opened, chosen):
-        cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
+        cleanup = opened.cleanup(laid.home, laid.journal, laid.render, describe=laid.describe)
         clean(cleanup, [recovery.adopt(one) for one in chosen])
     _require_all_told(laid, found)
 

@@ -1,17 +1,24 @@
 """What is worked at on one command line: a step of the guided lesson, or the tasks of a stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stslab.lab.references import resolve
 from stslab.lesson import scenes
 from stslab.lesson.byhand import ByHand, Standing
 from stslab.render.lesson import views
+from stslab.runner.events import CallShown
 
 if TYPE_CHECKING:
-    from stslab.lab.model import Stage, Step
+    from stslab.lab.model import Check, Stage, Step
     from stslab.render.terminal.paper import Paper
     from stslab.runner.run.run import Runner
+
+
+def call_of(part: "Step | Check", known: Mapping[str, Any]) -> CallShown:
+    """The call of a step or a check, as far as it is known what with."""
+    return CallShown(part.identity, part.service, part.operation, resolve(part.params, known))
 
 
 class Exercise(Protocol):

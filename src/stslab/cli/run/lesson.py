@@ -1,12 +1,15 @@
 """Sets a lesson up: the runner, the screen and the prompt, for one open account."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stslab.cli.run import shown
+from stslab.cli.describing import command_of, describer
 from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
@@ -15,16 +18,15 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import How
-from stslab.runner.run.run import Runner
+from stslab.runner.run.scope import variables
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
     from stslab.home import Home
     from stslab.lab.model import Lab, Stage
     from stslab.render.terminal.paper import Paper
+    from stslab.runner.run.run import Runner
 
 
 def learn(
@@ -69,32 +71,39 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         describe=laid.describe,
         how=how,
     )
+    hand = opened.hand(laid.home)
     screen = Screen(laid.console, laid.describe, clears=not plain)
 
-    def env() -> dict[str, str]:
-        return shown.variables(lab, runner.scope())
+    command = commands(laid.home, opened, lab, runner)
 
-    def command(call: CallShown, who: str = "") -> str:
-        files = {opened.profiles.token(): opened.profiles.token_file}
-        return shown.command(call, env(), laid.describe, who, files)
+    def take_turn() -> None:
+        """What is done by hand from now on is this run's."""
+        profiles = runner.scope()["profiles"].values()
+        if hand:
+            hand.begin(runner.run.id, [one["access_key_id"] for one in profiles])
 
     def environ() -> Mapping[str, str]:
         from stslab.aws import environment
 
+        take_turn()
         changes = environment.variables(opened.profiles, opened.target.info.region)
-        return {**environment.applied(changes), **env()}
+        found = environment.applied(changes)
+        own = str(Path(sys.executable).parent)  # stslab itself is there, and its extra `cli`
+        path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
+        return {**found, "PATH": path, **variables(lab, runner.scope())}
 
     loop = Loop(
         lab=lab,
         runner=runner,
         screen=screen,
-        prompt=Prompt(laid.console, lambda: _status(loop, opened), plain=plain),
+        prompt=Prompt(laid.console, lambda: _status(loop, opened, laid.console.width), plain=plain),
         decide=opened.decider(laid.home),
         waiting=laid.lock.paused,
         happened=_happened(laid.home, opened),
+        take_turn=take_turn,
         command=command,
         environ=environ,
-        words={"why": lambda paper: draw_why(laid.home, paper)},
+        words={"why": Why(laid.home, graded=how is How.HAND)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
     )
@@ -102,7 +111,18 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
     return loop
 
 
-def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: Runner) -> ByHand:
+def commands(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> Callable[..., str]:
+    """What gives the ``aws`` command of a call (for a profile that a shell has), as it runs."""
+    brief = describer(lab, keep=home.root / "shown")
+
+    def command(call: CallShown, who: str = "") -> str:
+        files = {opened.profiles.token(): opened.profiles.token_file}
+        return command_of(call, variables(lab, runner.scope()), brief, who, files)
+
+    return command
+
+
+def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> ByHand:
     """The tasks of a run in the embedded account."""
     from stslab.sandbox.pipeline.log_file import newest_first
 
@@ -138,16 +158,28 @@ def _stamp(file: "Path") -> int:
         return 0
 
 
-def draw_why(home: "Home", paper: "Paper") -> None:
-    """The explanation of the last refusal."""
-    from stslab.cli.refusals import explained
-    from stslab.render.why import show
+class Why:
+    """The explanation of the last refusal: whole, or ``graded``, each time a little more."""
 
-    told = explained(home, "")
-    if told is None:
-        paper.prose("The embedded account has refused nothing yet.", indent=1)
-    else:
-        show(paper.console, told)
+    def __init__(self, home: "Home", *, graded: bool) -> None:
+        self._home = home
+        self._graded = graded
+        self._last = ("", 0)
+
+    def __call__(self, paper: "Paper") -> None:
+        """Draw it."""
+        from stslab.cli.refusals import explained
+        from stslab.render.why import GRADES, show_grade
+
+        told = explained(self._home, "")
+        if told is None:
+            paper.prose("The embedded account has refused nothing yet.", indent=1)
+            return
+        request, grade = told["request"]["requestID"], GRADES - 1
+        if self._graded:
+            grade = self._last[1] + 1 if self._last[0] == request else 0
+            self._last = request, grade
+        show_grade(paper.console, told, grade)
 
 
 def _place(opened: "Open") -> str:
@@ -157,18 +189,19 @@ def _place(opened: "Open") -> str:
     return f"On the account {account}."
 
 
-def _status(loop: Loop, opened: "Open") -> str:
-    """The bottom line: how far, who, where, how long the session lasts, and the words."""
+def _status(loop: Loop, opened: "Open", width: int) -> str:
+    """The bottom line: how far, who, where, how long the session lasts; words, if there is room."""
     stage = loop.stage
     of = len(loop.lab.stages)
     number = loop.lab.stages.index(stage) + 1 if stage else 0
     bar = "▓" * number + "░" * (of - number)
     where = "embedded account" if opened.kind == "sandbox" else "account"
-    parts = [f"{bar} {number}/{of}", f"{where} {opened.target.info.account}"]
+    parts = [f"{bar} {number}/{of}", loop.who, f"{where} {opened.target.info.account}"]
     left = _left(loop)
     if left:
         parts.append(left)
-    return " " + "   ".join(parts) + "   why  hint  access  help"
+    line, words = " " + "   ".join(parts), "   why  hint  access  help"
+    return line + words if len(line + words) <= width else line
 
 
 def _left(loop: Loop) -> str:

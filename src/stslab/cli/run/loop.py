@@ -5,13 +5,15 @@ unchanged runs as a step of the run, with its journal. Anything else runs in the
 and the lesson looks at what came of it.
 """
 
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
+from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
+from stslab.cli.run.heard import Heard
 from stslab.cli.run.prompt import draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.references import resolve
@@ -21,15 +23,7 @@ from stslab.lesson.chain import chain
 from stslab.lesson.documents import documents_of
 from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.terminal.paper import Paper
-from stslab.runner.events import (
-    CallShown,
-    Event,
-    RunFinished,
-    StepAdopted,
-    StepFailed,
-    StepFinished,
-    StepSkipped,
-)
+from stslab.runner.events import CallShown, Event, RunFinished
 from stslab.runner.journal.records import UNFINISHED, Prediction
 from stslab.runner.journal.score import by_concept
 from stslab.runner.run.plan import stage_of
@@ -43,6 +37,12 @@ if TYPE_CHECKING:
     from stslab.runner.run.run import Runner
 
 
+_NO_AWS = (
+    "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
+    " commands run without it, as long as they are unchanged."
+)
+
+
 class Skip(Exception):  # noqa: N818 - the learner's choice
     """The learner leaves the rest of a stage out."""
 
@@ -52,43 +52,16 @@ class Quit(Exception):  # noqa: N818 - the learner stops; nobody made an error
 
 
 @dataclass
-class Heard:
-    """What the runner told since the last scene."""
-
-    lines: list[tuple[bool, str]] = field(default_factory=list)
-    shown: list[tuple[str, Any]] = field(default_factory=list)
-    by_hand: bool = False
-
-    def hear(self, event: Event) -> None:
-        """Take in one event."""
-        if isinstance(event, StepFinished):
-            self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
-            self.shown += event.shown
-            self.by_hand = False
-        elif isinstance(event, StepAdopted):
-            self.by_hand = True
-        elif isinstance(event, StepSkipped):
-            self.lines.append((True, f"{event.title} (done before)"))
-        elif isinstance(event, StepFailed):
-            self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
-
-    def take(self) -> scenes.Done | None:
-        """What there is to show, which is forgotten."""
-        told = scenes.Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
-        self.lines, self.shown = [], []
-        return told
-
-
-@dataclass
 class Loop:
     """One walk through a lab, with a learner at the terminal.
 
     ``command`` gives a call's command for who runs it, ``environ`` the variables of the shell.
     ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
     person is waited for; ``happened`` tells whether the account, the run or a profile is another
-    since it was asked last. ``hand``: the stages are done by hand. ``follows``: what is done in
-    another terminal is told while a line is typed. ``editable``: a command may be
-    changed; on a real account Enter runs it, and nothing else does.
+    since it was asked last. ``take_turn``: what is typed from now on is this run's.
+    ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
+    while a line is typed. ``editable``: a command may be changed; on a real account Enter runs
+    it, and nothing else does.
     """
 
     lab: "Lab"
@@ -102,6 +75,7 @@ class Loop:
     place: str
     waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
+    take_turn: Callable[[], None] = lambda: None
     hand: ByHand | None = None
     follows: bool = False
     editable: bool = True
@@ -125,11 +99,15 @@ class Loop:
     def go(self, stages: "Sequence[Stage]", done: Sequence[str], *, resumed: bool) -> None:
         """Go through these stages; those that are done are left out.
 
+        What the first of them needs is done first, without questions.
+
         Raises:
             Quit: the learner leaves.
             UndoIncomplete: something is left in the account.
         """
         first = self._welcome(resumed=resumed)
+        for one in self.runner.missing_for(stages[0].id):  # they begin later than the lab does
+            self._quickly(stage_of(self.lab, one))
         for stage in stages:
             known = first and self.lab.stages.index(stage) < self.lab.stages.index(first)
             if known and stage.id not in done:
@@ -307,6 +285,7 @@ class Loop:
         if exercise.done:
             self.enter(scene, "goes on")
             return
+        self.take_turn()
         self.screen.show(scene)
         self.happened()
         while True:
@@ -354,12 +333,14 @@ class Loop:
         return self.command(self._call(step), step.identity)
 
     def _call(self, part: "Step | Check") -> CallShown:
-        params = resolve(part.params, self.runner.scope())
-        return CallShown(part.identity, part.service, part.operation, params)
+        return call_of(part, self.runner.scope())
 
     def _shell(self, line: str, who: str) -> None:
         environ = {**self.environ(), "AWS_PROFILE": who}
-        subprocess.run(line, shell=True, env=environ, check=False)  # noqa: S602 - the learner's own line
+        with self.waiting():
+            subprocess.run(line, shell=True, env=environ, check=False)  # noqa: S602 - the learner's own line
+        if line.split(maxsplit=1)[:1] == ["aws"] and not shutil.which("aws", path=environ["PATH"]):
+            self.screen.say(_NO_AWS)
 
     def _clean_up(self, stage: "Stage") -> None:
         scene = scenes.CleaningUp(

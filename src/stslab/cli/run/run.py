@@ -84,7 +84,7 @@ def _run(
     from stslab.cli.run.walk import Walk, opened_for
     from stslab.runner.journal.records import How
 
-    with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab.path) as laid:
+    with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
         opened = opened_for(laid, where, lab)
         if laid.asker is not None and not as_json and sys.stdout.isatty():
             from stslab.cli.run.lesson import learn
@@ -109,7 +109,7 @@ def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
     if where.target != SANDBOX:
         require_anywhere(lab)
     console = make_console(sys.stderr if as_json else sys.stdout)
-    render = renderer(console, describer(lab.path), as_json=as_json)
+    render = renderer(console, describer(lab), as_json=as_json)
     account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
     info = TargetInfo(where.target, where.target, account, where.region or "us-east-1")
     DryRun(lab, info, render).run(chosen)

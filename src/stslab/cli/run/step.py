@@ -40,7 +40,7 @@ def command(
     loaded = load_lab(lab)
     goes_on_in(lab)
     stage = stage_of(loaded, stage).id
-    with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded.path) as laid:
+    with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         how = How.YES if where.yes else How.BY_NAME
         walk = Walk(laid, opened_for(laid, where, loaded), loaded, how)
         walk.runner.start_or_resume()

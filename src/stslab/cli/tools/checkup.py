@@ -193,7 +193,9 @@ def _settings() -> Iterator[Checked]:
 def _aws_cli() -> Iterator[Checked]:
     found = shutil.which("aws")
     fix = (
-        "" if found else "`stslab env` and `stslab shell` are for it: python -m pip install awscli"
+        ""
+        if found
+        else "`stslab env` and `stslab shell` are for it: python -m pip install 'stslab[cli]'"
     )
     yield checked("aws CLI", found or "not found; labs do not need it", fix, NOTE)
 

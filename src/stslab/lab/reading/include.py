@@ -27,6 +27,11 @@ class Includes:
         self._read: dict[Path, Source] = {}
         self._hashes: list[str] = []
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that were read."""
+        return tuple(self._read)
+
     def hash_with(self, raw: bytes) -> str:
         """SHA-256 of the lab's file, or, where it includes others, of it and them, each once.
 

@@ -18,7 +18,9 @@ from stslab.runner.ports import (
     Answer,
     Call,
     Data,
+    Hand,
     Lost,
+    NoHand,
     Outcome,
     Profiles,
     Refusal,
@@ -52,8 +54,15 @@ class Calls:
     """
 
     def __init__(
-        self, account: Account, profiles: Profiles, emit: Callable[[Event], None], clock: Clock
+        self,
+        account: Account,
+        profiles: Profiles,
+        emit: Callable[[Event], None],
+        clock: Clock,
+        hand: Hand | None = None,
     ) -> None:
+        """``hand`` knows what was done in the account by hand, where that can be told."""
+        self.hand = hand or NoHand()
         self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
         self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
         self.made = 0

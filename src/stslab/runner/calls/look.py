@@ -63,7 +63,8 @@ def is_ours(work: Work, sight: Sight) -> bool:
     """Whether this run made what was seen: by its tag; else by what it hangs on, or its name.
 
     A thing with another run's tag is never ours, whatever its name; nor is one without a
-    tag whose kind is made with one: the call that made it was not the run's.
+    tag whose kind is made with one: the call that made it was not the run's. What its learner
+    made by hand is the run's in any case.
     """
     read, tag = _tag(work, sight)
     if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
@@ -72,9 +73,15 @@ def is_ours(work: Work, sight: Sight) -> bool:
         ours = parent_is_ours(work, sight.thing)
     else:
         ours = any(work.run.id in name for name in sight.thing.names.values())
+    ours = ours or made_by_hand(work, sight.thing)
     if ours:
         work.own.recognise(sight.thing)
     return ours
+
+
+def made_by_hand(work: Work, thing: Thing) -> bool:
+    """Whether the learner made it in this run, beside its steps."""
+    return label(thing) in work.calls.hand.look(work.run.id).made
 
 
 def parent_is_ours(work: Work, thing: Thing) -> bool:

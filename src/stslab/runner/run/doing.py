@@ -13,13 +13,14 @@ from stslab.kinds.kind import EXISTS, RUN_TAG
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import evaluate
-from stslab.runner.calls.look import complete, identified, label, look
+from stslab.runner.calls.look import complete, identified, label, look, made_by_hand
 from stslab.runner.calls.own import not_own
 from stslab.runner.calls.waits import wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import (
     CallShown,
     Event,
+    Notice,
     StepAdopted,
     StepDiffers,
     StepFailed,
@@ -162,7 +163,8 @@ class Doing:
         if isinstance(outcome, Lost):
             conclude(seq, Result(EntryState.LOST, outcome.reason))
             return None
-        return seq, self._refused(prepared, seq, outcome)
+        answer = self._refused(prepared, seq, outcome)
+        return (seq, answer) if answer else None
 
     def _intend(self, prepared: Prepared) -> int:
         return self.work.journal.intend(self.work.run.id, written(self.work, prepared.intent))
@@ -187,8 +189,11 @@ class Doing:
         if sight.there:
             raise StepError("AlreadyExists", _existed(thing))
 
-    def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer:
-        """The answer all the same, where the thing is there and is the run's; else an error."""
+    def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
+        """The answer all the same, where the thing is there and is the run's; else an error.
+
+        None where the learner made it otherwise: then it is to be made again.
+        """
         thing = prepared.intent.thing
         state, message = EntryState.REFUSED, self.work.calls.clean_text(refusal.message)
         detail = message
@@ -200,6 +205,11 @@ class Doing:
                     self.emit(StepAdopted(self.stage.id, self.step.title))
             if adopted is not None:
                 return Answer(adopted)
+            if made_by_hand(self.work, thing):
+                self.work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
+                anew = f"The {label(thing)} that you made is not as the step makes it."
+                self.emit(Notice("info", anew, "It is removed, and made as the step says."))
+                return None
             state, detail = EntryState.NOT_OURS, _existed(thing)
             message = f"{message} {detail}"
         self.work.conclude(seq, Result(state, detail, refusal.request_id))

@@ -31,7 +31,7 @@ from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Call, Data, Outcome, Profiles, Tell
+from stslab.runner.ports import ADMIN, Account, Call, Data, Hand, Outcome, Profiles, Tell
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of
@@ -70,10 +70,12 @@ class Runner:
         services: Collection[str] = (),
         how: How = How.PROMPT,
         tell: Tell = told,
+        hand: Hand | None = None,
     ) -> None:
         """``services`` are those that the person allowed, beyond the four, on a real account.
 
-        ``how`` is how the stages are gone through, ``tell`` tells why AWS refused a call.
+        ``how`` is how the stages are gone through, ``tell`` tells why AWS refused a call,
+        ``hand`` what the learner did beside the steps.
         """
         self._lab = lab
         self._journal = journal
@@ -81,9 +83,9 @@ class Runner:
         self._services = services
         self._how = how
         self._tell = tell
-        self._calls = Calls(account, profiles, emit, clock or SystemClock())
+        self._calls = Calls(account, profiles, emit, clock or SystemClock(), hand)
         self._cleanup = Cleanup(
-            journal, account, profiles, emit, self._calls.clock, describe=describe
+            journal, account, profiles, emit, self._calls.clock, describe=describe, hand=hand
         )
         self._live = live_names(lab)
         self._looks = Looks()
@@ -353,7 +355,7 @@ class Runner:
         return sum((one.stage, one.step) == (stage.id, number) for one in taken)
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
-        """Try one claim of a checkpoint; the record of the run stays as it is."""
+        """Try one claim; the record of the run stays as it is."""
         return self._checks().try_again(stage, number, None)
 
     def adopt(self, stage: Stage, number: int) -> bool:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
+from stslab.errors import UnresolvedReference
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import Lab
-from stslab.lab.references import resolve_vars
+from stslab.lab.references import resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import SavedProfile
 from stslab.runner.ports import ADMIN, Answer, Data
@@ -31,6 +32,17 @@ def scope(
         for profile in profiles
     }
     return {**base, **resolve_vars(lab.vars, base), **saved, "profiles": known}
+
+
+def variables(lab: Lab, known: Data) -> dict[str, str]:
+    """The variables of the lab's ``env`` whose values are known now."""
+    found = {}
+    for name, text in lab.env.items():
+        try:
+            found[name] = str(resolve(text, known))
+        except UnresolvedReference:
+            continue
+    return found
 
 
 def live(calls: Calls, known: Data, wanted: Collection[str]) -> Iterator[tuple[str, object]]:

@@ -21,12 +21,14 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, RunState, Thing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Profiles
+from stslab.runner.ports import Account, Hand, Profiles
 from stslab.runner.undo.children import children
 from stslab.runner.undo.proof import Describe, left_of, name, undo_by_hand
 from stslab.runner.undo.removal import Undone, failed
 from stslab.runner.undo.undo import undo
 
+_BY_HAND = " (changed by hand)"
+_KEPT = "# You made or changed it, and somebody else changed it since. It is left as it is."
 _REMOVED = (UndoOutcome.UNDONE, UndoOutcome.WAS_GONE)
 
 
@@ -56,10 +58,11 @@ class Cleanup:
         clock: Clock | None = None,
         *,
         describe: Describe,
+        hand: Hand | None = None,
     ) -> None:
         self._journal = journal
         self._describe = describe
-        self._calls = Calls(account, profiles, emit, clock or SystemClock())
+        self._calls = Calls(account, profiles, emit, clock or SystemClock(), hand)
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
         """What will be undone, in order. ``extras``: look in the account what goes with it.
@@ -69,7 +72,7 @@ class Cleanup:
         """
         work, entries = self._work(run_id), self._undoable(run_id)
         owned = [thing for entry in entries for thing in work.things_of(entry)]
-        return tuple(
+        planned = (
             Planned(
                 name(entry),
                 tuple(work.calls.shown(one.call) for one in entry.undo),
@@ -78,12 +81,16 @@ class Cleanup:
             )
             for entry in entries
         )
+        by_hand = work.calls.hand.look(run_id, _own(work)).restored
+        return (*planned, *(Planned(f"{one}{_BY_HAND}", (), perhaps=False) for one in by_hand))
 
     def left(self, run_id: str) -> tuple[tuple[str, str], ...]:
         """What would be undone now, each thing with the command that removes it by hand."""
-        work = self._work(run_id)
-        return tuple(
-            (name(one), undo_by_hand(work, one, self._describe)) for one in self._undoable(run_id)
+        work, entries = self._work(run_id), self._undoable(run_id)
+        by_hand = work.calls.hand.look(run_id, _own(work)).restored
+        return (
+            *((name(one), undo_by_hand(work, one, self._describe)) for one in entries),
+            *((f"{one}{_BY_HAND}", "stslab cleanup") for one in by_hand),
         )
 
     def run(self, run_id: str) -> tuple[str, ...]:
@@ -121,8 +128,12 @@ class Cleanup:
             for entry, one in tried
             if one.outcome in _REMOVED or (one.failed and name(entry) not in left)
         )
-        remaining, seconds = tuple(left.items()), self._calls.clock.monotonic() - started
-        emit(CleanupFinished(run_id, removed, remaining, seconds))
+        by_hand = work.calls.hand.restore(run_id, _own(work))
+        for one in by_hand.restored:
+            emit(UndoFinished(f"{one}{_BY_HAND}", (), UndoOutcome.UNDONE, "as before the run", 0.0))
+        remaining = (*left.items(), *((one, _KEPT) for one in by_hand.kept))
+        removed = (*removed, *by_hand.restored)
+        emit(CleanupFinished(run_id, removed, remaining, self._calls.clock.monotonic() - started))
         if remaining:
             raise _incomplete(remaining)
         return removed
@@ -133,7 +144,11 @@ class Cleanup:
         self._journal.mark(run_id, state)
 
     def remove_profiles(self, run_id: str) -> None:
-        """Take the run's profiles out of the files; one that another run wrote since stays."""
+        """Take the run's profiles out of the files; one that another run wrote since stays.
+
+        Nothing is done by hand in this run any more.
+        """
+        self._calls.hand.end(run_id)
         ours = {one.name: one.access_key_id for one in self._journal.profiles(run_id)}
         # Saved, but the process was stopped before the journal knew.
         perhaps = {one.intent.profile for one in self._journal.entries(run_id)} - {"", *ours}
@@ -176,6 +191,12 @@ class Cleanup:
             UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, seconds)
         )
         return undone
+
+
+def _own(work: Work) -> tuple[str, ...]:
+    """The names of what the journal undoes, or has undone."""
+    named = (tuple(thing.names.values()) for thing in work.known())
+    return tuple(one for names in named for one in (*names, "/".join(names)))
 
 
 def _extras(work: Work, entry: Entry, owned: Iterable[Thing]) -> Iterator[str]:

@@ -70,6 +70,7 @@ class CloudFormation:
         def run(_view: View, request: ApiRequest) -> Answer:
             ready = self._prepared(request)
             with self._state.transaction() as tx:
+                tx.by = request.caller.access_key_id
                 return write(tx, ready)
 
         return run

@@ -199,6 +199,7 @@ class Pipeline:
         if write is None:
             raise unsupported(api.service, api.operation)
         with nullcontext(fork) if fork else self._state.transaction() as tx:
+            tx.by = api.caller.access_key_id
             self._authorize(service, tx, api)
             return write(tx, api)
 

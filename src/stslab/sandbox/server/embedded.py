@@ -1,6 +1,7 @@
 """The embedded account as its process holds it: opened, asked, begun anew, closed."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.server.assembly import assemble
 from stslab.sandbox.server.files import ACCOUNT_FILE
-from stslab.sandbox.state import buckets
+from stslab.sandbox.state import buckets, traces
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
@@ -37,7 +38,7 @@ class EmbeddedAccount:
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         found = self._store.load()
-        self._store.drop_blobs_but(buckets.blobs(found))
+        self._store.drop_blobs_but(chain(buckets.blobs(found), buckets.blobs(traces.past(found))))
         self._enter(State(found, self._store))
 
     @property

@@ -3,7 +3,7 @@
 What only some need (certificates, XML) is imported when it is first asked for.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Protocol
@@ -24,13 +24,13 @@ from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.pipeline.pipeline import Would
 from stslab.sandbox.rehearsal.rehearsal import KINDS, Rehearsal, Scripted
 from stslab.sandbox.rehearsal.spec import BARE
+from stslab.sandbox.server import changes
 from stslab.sandbox.server.assembly import Inside
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
 from stslab.sandbox.server.files import Json
 from stslab.sandbox.state.identities import AccessKey, IdentityProvider, MfaDevice, Session
-from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Difference, Snapshot
+from stslab.sandbox.state.snapshot import Snapshot
 
 
 class Holder(Protocol):
@@ -143,67 +143,6 @@ def _clock(account: Holder, asked: ControlRequest) -> Said:
 
 def _saved(account: Holder, _: ControlRequest) -> Said:
     return {"differences": account.inside.state.unsaved()}
-
-
-# -- what has changed since a moment: what ``stslab test`` asks before and after -------------
-
-_CALLED: Mapping[str, str] = {
-    "access-key": "access key",
-    "account": "account",
-    "bucket": "S3 bucket",
-    "group": "IAM group",
-    "instance-profile": "instance profile",
-    "managed-policy": "IAM policy",
-    "mfa-device": "MFA device",
-    "object": "object",
-    "oidc-provider": "OIDC provider",
-    "role": "IAM role",
-    "saml-provider": "SAML provider",
-    "stack": "CloudFormation stack",
-    "upload": "unfinished upload",
-    "user": "IAM user",
-}
-"""What counts: sessions end by themselves, and nothing else can be made by a call."""
-_PASSING = {"last_used": None, "credential_report": None}
-"""Members that looking changes, or that no call can undo."""
-
-
-def _mark(account: Holder, _: ControlRequest) -> Said:
-    account.marked = account.inside.state.snapshot
-    return {}
-
-
-def _changed(account: Holder, _: ControlRequest) -> Said:
-    """Tell what is not as it was when ``mark`` was last asked for."""
-    if account.marked is None:
-        raise SandboxError("Nothing was marked.")
-    return {"changed": sorted(_sentences(account.marked, account.inside.state.snapshot))}
-
-
-def _sentences(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    for difference in before.differences(after):
-        was, now = _lasting(difference.before), _lasting(difference.after)
-        if was != now:
-            what = "is left" if was is None else "is gone" if now is None else "was changed"
-            yield f"{_called(difference)} {what}"
-
-
-def _lasting(record: Record | None) -> Record | None:
-    """The record as far as it counts; None where it does not."""
-    if record is None or record.table not in _CALLED:
-        return None
-    if getattr(record, "status", "") == "DELETE_COMPLETE":  # stacks are remembered
-        return None
-    passing = {name: none for name, none in _PASSING.items() if hasattr(record, name)}
-    return msgspec.structs.replace(record, **passing)
-
-
-def _called(difference: Difference) -> str:
-    record = difference.after or difference.before
-    if record is None:
-        raise AssertionError
-    name = f"{_CALLED[record.table]} {getattr(record, 'name', '') or record.key}"
-    return name if record.account in ("", LEARNER) else f"{name} of account {record.account}"
 
 
 # -- what a call would meet, without its being made: for the access table and predictions ----
@@ -453,16 +392,18 @@ def _attributes(body: Json) -> dict[str, list[str]]:
 
 _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
     "admin-key": _admin_key,
-    "changed": _changed,
+    "changed": changes.changed,
     "clock": _clock,
     "end-session": _end_session,
     "key": _key,
-    "mark": _mark,
+    "mark": changes.mark,
     "mfa/code": _mfa_code,
     "oidc/issuer": _issuer,
     "oidc/token": _token,
     "rehearse": _rehearse,
+    "restore": changes.restore,
     "root-key": _root_key,
+    "run": changes.run,
     "saml/assertion": _assertion,
     "saml/metadata": _metadata,
     "saved": _saved,

@@ -29,6 +29,11 @@ class View:
     def get(self, kind: type[R], account: str, key: str) -> R | None:
         return cast("R | None", self._rows(kind.table, account).get(key))
 
+    def record(self, address: tuple[str, str, str]) -> Record | None:
+        """The record of this table, account and key, or None."""
+        table, account, key = address
+        return self._rows(table, account).get(key)
+
     def all(self, kind: type[R], account: str) -> Iterable[R]:
         """The records of this kind in the account, in no order."""
         return cast("Iterable[R]", self._rows(kind.table, account).values())
@@ -127,11 +132,13 @@ class Transaction(View):
 
     ``put`` and ``delete`` are the only ways to change the account. Nobody else sees a change
     before the transaction is committed; one that is dropped leaves no trace. A transaction
-    that nobody commits is a fork: what would be if.
+    that nobody commits is a fork: what would be if. ``by`` is the access key of who asked for it.
 
     ``changes`` are what was put, by its address; None for what was deleted. ``blobs`` are the new
     bodies of objects, ``kept`` is what is saved even where the transaction is given up.
     """
+
+    by: str = ""
 
     def __init__(self, start: View) -> None:
         super().__init__(start._tables)  # noqa: SLF001 - a transaction is a snapshot that changes

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from stslab.sandbox.state import traces
 from stslab.sandbox.state.snapshot import Snapshot, Transaction
 from stslab.sandbox.state.store import Store
 
@@ -98,6 +99,7 @@ class State:
     def _commit(self, changing: Transaction) -> None:
         if not changing.changes:
             return
+        traces.note(self._snapshot, changing)
         if self._store is None:
             self._blobs.update(changing.blobs)
         else:

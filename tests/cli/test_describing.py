@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stslab.aws.command import aws_command
-from stslab.cli.run.shown import command
+from stslab.cli.describing import command_of as command
 from stslab.runner.events import CallShown
 
 ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x",

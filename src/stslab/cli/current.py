@@ -1,0 +1,66 @@
+"""The run that goes on, with its lab: what commands beside a lesson are about."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stslab.errors import StslabError, UsageError
+
+if TYPE_CHECKING:
+    from stslab.lab.model import Lab
+    from stslab.runner.journal.records import RunRecord
+    from stslab.runner.journal.store import Journal
+    from stslab.runner.ports import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A run that is not ended. ``done`` are the stages whose checkpoints held."""
+
+    run: "RunRecord"
+    lab: "Lab"
+    scope: "Data"
+    done: tuple[str, ...]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the lab names in ``env``, as far as it is known."""
+        from stslab.runner.run.scope import variables
+
+        return variables(self.lab, self.scope)
+
+
+def current(journal: "Journal", target: str, lab: str = "") -> Current:
+    """The newest run on this target (as ``--target`` says) that is not ended; of a lab if named.
+
+    Raises:
+        UsageError: there is none.
+        LabError: its lab can't be read any more.
+    """
+    from stslab.aws.target import name_of
+    from stslab.cli.bench import load_lab
+    from stslab.runner.run.scope import basis, scope
+
+    named = load_lab(lab) if lab else None
+    runs = journal.unfinished(name_of(target), named.id if named else "")
+    if not runs:
+        of = f" of {named.id}" if named else ""
+        raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
+    run = runs[0]
+    loaded = named or load_lab(run.path)
+    base = basis(run.id, run.account, run.region, run.partition)
+    known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
+    return Current(run, loaded, known, tuple(journal.held(run.id)))
+
+
+def lab_variables(target: str) -> dict[str, str]:
+    """What the lab of the run that goes on exports; nothing where there is no such run."""
+    from stslab.home import home
+    from stslab.runner.journal.store import Journal
+
+    if not home().has_journal:
+        return {}
+    try:
+        with Journal(home().journal) as journal:
+            return current(journal, target).variables
+    except StslabError:
+        return {}

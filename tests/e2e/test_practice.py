@@ -1,0 +1,235 @@
+"""By hand: a learner at a real pseudo-terminal and in a second one, with the aws CLI alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests import programs
+from tests.e2e.machine import PROVED, Machine
+from tests.e2e.screen import Terminal
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Terminal]
+ALLOW = (
+    '\'{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",'
+    '"Resource":"\'$ROLE\'"}}\''
+)
+KEY = (
+    "set -- $(aws iam create-access-key --user-name $STS_USER --output text"
+    " --query AccessKey.[AccessKeyId,SecretAccessKey]);"
+    " printf '%s\\n%s\\n\\n\\n' $1 $2 | aws configure --profile sts >/dev/null"
+)
+SESSION = (
+    "set -- $(aws sts assume-role --role-arn $ROLE --role-session-name sts-example-s3"
+    " --profile sts --output text"
+    " --query Credentials.[AccessKeyId,SecretAccessKey,SessionToken]);"
+    " aws configure set aws_access_key_id $1 --profile assumed;"
+    " aws configure set aws_secret_access_key $2 --profile assumed;"
+    " aws configure set aws_session_token $3 --profile assumed"
+)
+OBJECT = "echo Hello! | aws s3 cp - s3://$BUCKET/hello.txt --profile assumed"
+
+
+@pytest.fixture
+def opened(machine: Machine) -> Iterator[Open]:
+    terminals: list[Terminal] = []
+
+    def open_one(*arguments: str, **options: object) -> Terminal:
+        terminals.append(Terminal(machine, *arguments, **options))  # type: ignore[arg-type]
+        return terminals[-1]
+
+    yield open_one
+    for one in terminals:
+        one.close()
+
+
+class Second:
+    """A second terminal, with `stslab env`, and the aws command that is first in ``path``."""
+
+    def __init__(self, machine: Machine, path: str) -> None:
+        self._machine = machine
+        self.path = path
+
+    def does(self, script: str) -> str:
+        env = f'eval "$({sys.executable} -m stslab env --shell sh)"'
+        done = self._machine.runs_in("sh", "-ec", f"{env}; {script}", PATH=self.path)
+        assert done.code == 0, done.said
+        return done.out
+
+
+def second(machine: Machine, version: str, folder: Path) -> Second:
+    """The terminal; ``version`` is the aws command's."""
+    first = folder / "first"
+    first.mkdir()
+    aws = programs.find("aws2") if version == "2" else str(Path(sys.executable).with_name("aws"))
+    assert aws
+    (first / "aws").symlink_to(aws)
+    return Second(machine, f"{first}:{machine.environ['PATH']}")
+
+
+def answers(terminal: Terminal, until: str) -> str:
+    """Say to every question that one does not know, and go on, until this is on the screen."""
+    text = terminal.text
+    while until not in text or "embedded account" not in text.split("\n")[-1]:
+        key = {"Your answer:": "0", "Enter goes on:": "\r", "Enter removes it all:": ""}
+        pressed = next((press for mark, press in key.items() if mark in text), None)
+        if pressed == "":
+            break
+        if pressed is not None:
+            terminal.key(pressed)
+        text = terminal.changed(text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("version", "columns"),
+    [("1", 80), pytest.param("2", 60, marks=pytest.mark.needs("aws2"))],
+)
+def test_the_whole_lab_by_hand_leaves_nothing(
+    opened: Open, machine: Machine, tmp_path: Path, version: str, columns: int
+) -> None:
+    other = second(machine, version, tmp_path)
+    terminal = opened("run", "--practice", columns=columns, PATH=other.path)
+    terminal.wait("Enter begins:")
+    terminal.enter()
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait("The profile sts holds", "admin $")
+    terminal.enter("aws iam create-user --user-name extra-hand >/dev/null")
+    terminal.wait("! ", "IAM user extra-hand. The", "task is about user")
+    terminal.enter("aws iam create-user --user-name $STS_USER >/dev/null")
+    terminal.wait("✔ An IAM user has the name")
+    other.does(KEY)  # in the second terminal: the first one sees it
+    terminal.wait("✔ The profile sts holds", "Enter goes on:")
+    answers(terminal, "The stack $STACK")
+    for _ in range(3):
+        terminal.enter("hint")
+    terminal.wait("This is the command.", "create-stack")
+    terminal.enter()
+    answers(terminal, "sts may assume the role, and no other role.")
+    other.does(
+        f"aws iam put-user-policy --user-name $STS_USER --policy-name m --policy-document {ALLOW}"
+    )
+    terminal.wait("✔ sts may assume the role")
+    answers(terminal, "The profile assumed holds")
+    other.does(SESSION)
+    terminal.wait("✔ The profile assumed holds")
+    answers(terminal, "The bucket has an object hello.txt")
+    other.does(f"{OBJECT}; echo more | aws s3 cp - s3://$BUCKET/more --profile assumed")
+    terminal.wait("✔ The bucket has an object")
+    text = answers(terminal, "This will be removed:")
+    assert "IAM user extra-hand (changed by hand)" in text
+    assert not (machine.root / ".aws").exists()
+    terminal.enter()
+    terminal.wait("What to remember")
+    terminal.enter()
+    text = terminal.wait("What next:")
+    assert PROVED in text.replace("\n", " ")
+    terminal.enter()
+    assert terminal.ended() == 0
+    iam, s3 = machine._client("iam"), machine._client("s3")
+    assert [one["UserName"] for one in iam.list_users()["Users"]] == ["admin"]
+    assert s3.list_buckets()["Buckets"] == []
+    assert all(len(line) <= columns for line in text.split("\n"))
+
+
+def to_the_tasks(opened: Open, *arguments: str) -> Terminal:
+    terminal = opened("run", "--practice", *arguments)
+    terminal.wait("Enter begins:")
+    terminal.enter()
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait("admin $")
+    return terminal
+
+
+def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine: Machine) -> None:
+    terminal = to_the_tasks(opened)
+    hints = [machine.stslab("hint") for _ in range(3)]
+    assert all(one.code == 0 for one in hints), hints
+    assert "so is the command that makes one" in hints[0].out
+    assert "aws iam create-user --user-name $STS_USER" in hints[2].out
+    assert machine.stslab("status").code == 0
+    assert machine.stslab("access", "--json").code == 0
+    solved = machine.stslab("solve")
+    assert "✔ An IAM user has the name" in solved.out
+    terminal.wait("✔ An IAM user has the name")
+    assert machine.stslab("solve").code == 0
+    terminal.wait("✔ The profile sts holds", "Enter goes on:")
+    done = machine.stslab("solve")
+    assert (done.code, "Every task of" in done.err) == (2, True)
+    answers(terminal, "The stack $STACK")
+    assert machine.stslab("check", "create-user").code == 0
+    why = machine.stslab("why")
+    assert "ListBuckets" in why.out.replace("\n", " ")
+    terminal.enter("why")
+    text = terminal.wait("The gate that refuses: the identity-based policy.", "`why` again")
+    assert "put-user-policy" not in text
+    terminal.enter("why")
+    terminal.wait("Identity-based policy: there is none", "`why` again")
+    terminal.enter("why")
+    text = terminal.wait("Did the right caller ask?", "`why` again: the command")
+    assert "put-user-policy" not in text
+
+
+def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine) -> None:
+    terminal = to_the_tasks(opened)
+    terminal.enter("aws iam create-user --user-name extra-hand >/dev/null; echo mad''e")
+    terminal.wait("made", "IAM user extra-hand.")
+    terminal.child.kill(9)
+    machine.stslab("sandbox", "stop")
+    done = machine.stslab("cleanup")
+    assert done.code == 0, done.said
+    assert "IAM user extra-hand (changed by hand)" in done.out
+    machine.stslab("env", "--shell", "sh")
+    users = machine._client("iam").list_users()["Users"]
+    assert [one["UserName"] for one in users] == ["admin"]
+
+
+def test_what_another_changed_since_is_listed_once(opened: Open, machine: Machine) -> None:
+    terminal = to_the_tasks(opened)
+    terminal.enter("aws iam create-user --user-name both-hands >/dev/null; echo mad''e")
+    terminal.wait("made", "IAM user both-hands.")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+    other = to_the_tasks(opened, machine.lab(("id: assume-role", "id: other-lab")))
+    other.enter("aws iam tag-user --user-name both-hands --tags Key=a,Value=b; echo tagge''d")
+    other.wait("tagged")
+    other.enter("quit")
+    assert other.ended() == 0
+    first = machine.runs()[-1]["run"]
+    done = machine.stslab("cleanup", first)
+    assert done.code == 5, done.said
+    assert "IAM user both-hands" in done.said
+    assert machine.stslab("cleanup", first).code == 0
+    assert machine.stslab("cleanup").code == 0
+
+
+def test_what_was_made_otherwise_is_made_anew_by_the_steps_command(
+    opened: Open, machine: Machine
+) -> None:
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    terminal = opened("run", "--to", "deploy-role")
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait("CloudFormation now makes", "Enter goes on:")
+    terminal.enter()
+    terminal.wait("admin $ aws cloudformation create-stack")
+    terminal.key("\x15")
+    terminal.enter(
+        "aws cloudformation create-stack --stack-name $STACK --capabilities CAPABILITY_IAM"
+        f" --template-body file://{Path(__file__).parents[2] / 'templates' / 'sts-role.yaml'}"
+        " --parameters ParameterKey=UserName,ParameterValue=admin"
+        " ParameterKey=BucketName,ParameterValue=$BUCKET >/dev/null; echo mad''e"
+    )
+    terminal.wait("made", "is not as the step makes it", "--tags")
+    terminal.enter()
+    text = terminal.wait("question 3 of")
+    assert "failed" not in text
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+    assert machine.stslab("cleanup").code == 0
