@@ -103,10 +103,10 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({}, "Say which calls"),
-        ({"calls": []}, "Say which calls"),
-        ({"calls": [1] * (verbs.MOST_CALLS + 1)}, "Say which calls"),
-        ({"calls": [1]}, "A call has a key"),
+        ({}, "missing required field `calls`"),
+        ({"calls": []}, "`$.calls`"),
+        ({"calls": [1] * (verbs.MOST_CALLS + 1)}, "`$.calls`"),
+        ({"calls": [1]}, "`$.calls[0]`"),
         (
             {"calls": [{"key": "a", "service": "ec2", "operation": "X", "params": {}}]},
             "no service 'ec2'",

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Annotated
+
+import msgspec
 
 from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
@@ -98,6 +101,7 @@ class _Stacks:
 THROTTLE, ERROR, ERROR_AFTER = "throttle", "error", "error-after"
 RESET_BEFORE, RESET_AFTER = "reset-before", "reset-after"
 KINDS = (THROTTLE, ERROR, ERROR_AFTER, RESET_BEFORE, RESET_AFTER)
+Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(KINDS)})$")]
 AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
 """The kinds that strike when the call has taken effect."""
 
@@ -117,9 +121,9 @@ class Scripted:
     """
 
     call: str
-    kind: str
-    at: int = 1
-    times: int = 1
+    kind: Kind
+    at: Annotated[int, msgspec.Meta(ge=1)] = 1
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1
 
     def strikes(self, call: str) -> bool:
         """Whether this call goes wrong; counts it."""

@@ -21,8 +21,7 @@ from pathlib import Path
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.server import files
-from stslab.sandbox.server.files import Files, Json
+from stslab.sandbox.server.files import Files, Json, lock_within, read_json, read_number
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -69,7 +68,7 @@ class AccessKey:
 
 def find(folder: Path) -> Endpoint | None:
     """The account that runs in this folder and answers; None where there is none."""
-    known = files.read_json(files.Files(folder).server)
+    known = read_json(Files(folder).server)
     if known is None:
         return None
     try:
@@ -94,7 +93,7 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
 
 def stop(folder: Path) -> bool:
     """Stop the account of this folder and wait until it is gone; False where none ran."""
-    places = files.Files(folder)
+    places = Files(folder)
     if not is_locked(places.server_lock):
         places.server.unlink(missing_ok=True)
         return False
@@ -108,7 +107,7 @@ def stop(folder: Path) -> bool:
             places.server.unlink(missing_ok=True)
             return True
     raise SandboxError(
-        f"The sandbox's process {files.read_number(places.server_lock)} does not end.",
+        f"The sandbox's process {read_number(places.server_lock)} does not end.",
         f"Its log is {places.log}",
     )
 
@@ -125,7 +124,7 @@ def reset(folder: Path) -> Endpoint:
 
 def status(folder: Path) -> Json:
     """What there is to know of the account: whether it runs, and if so what it says of itself."""
-    where = {"folder": str(folder), "log": str(files.Files(folder).log)}
+    where = {"folder": str(folder), "log": str(Files(folder).log)}
     if find(folder) is None:
         return {"running": False, **where}
     return {"running": True, **control(folder, "GET", "status"), **where}
@@ -162,8 +161,8 @@ def _ask(
     SandboxError: there is none, or it refuses. ``_NO_ANSWER``: what is there does not answer as an
     account does.
     """
-    places = files.Files(folder)
-    known = files.read_json(places.server)
+    places = Files(folder)
+    known = read_json(places.server)
     if known is None or not isinstance(known.get("port"), int):
         raise SandboxError("The sandbox does not run.", _START)
     headers = {_TOKEN_HEADER: places.token.read_text()}
@@ -185,25 +184,24 @@ def _ask(
 @contextmanager
 def starting(folder: Path) -> Iterator[None]:
     """Hold the lock under which servers are started, one at a time."""
-    held = files.alone(files.Files(folder).start_lock, _START_SECONDS)
     try:
-        free = held.__enter__()
+        held = lock_within(Files(folder).start_lock, _START_SECONDS)
     except OSError as error:
         raise SandboxError(
             f"The sandbox's folder can't be used: {error}.",
             "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
         ) from error
+    if held is None:
+        raise SandboxError("Another command has been starting the sandbox for a minute.")
     try:
-        if not free:
-            raise SandboxError("Another command has been starting the sandbox for a minute.")
         yield
     finally:
-        held.__exit__(None, None, None)
+        os.close(held)
 
 
 def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> Endpoint:
     private_folder(folder)
-    places = files.Files(folder)
+    places = Files(folder)
     deadline = time.monotonic() + _START_SECONDS
     with starting(folder):
         found = find(folder)
@@ -213,7 +211,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
             # was killed, and which gets ready meanwhile, or one that hangs.
             found = find(folder)
             if found is None and time.monotonic() > deadline:
-                pid = files.read_number(places.server_lock)
+                pid = read_number(places.server_lock)
                 raise SandboxError(
                     f"The sandbox's process {pid} does not answer.",
                     f"Stop it: stslab sandbox stop. Its log is {places.log}",
@@ -222,7 +220,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
     return found
 
 
-def _gone_within(places: files.Files, seconds: float) -> bool:
+def _gone_within(places: Files, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while is_locked(places.server_lock):
         if time.monotonic() > deadline:
@@ -231,12 +229,12 @@ def _gone_within(places: files.Files, seconds: float) -> bool:
     return True
 
 
-def _signal(places: files.Files, number: int) -> None:
+def _signal(places: Files, number: int) -> None:
     """Signal the process that holds the lock: it wrote its own id, and lives, as the lock is held.
 
     The descriptor is opened first, so that an id that is somebody else's by now is not hit.
     """
-    pid = files.read_number(places.server_lock)
+    pid = read_number(places.server_lock)
     if pid <= 1:
         return
     with suppress(ProcessLookupError):

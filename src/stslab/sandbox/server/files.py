@@ -6,8 +6,7 @@ Quick to import.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +68,3 @@ def lock_within(path: Path, seconds: float) -> int | None:
     while (descriptor := lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return descriptor
-
-
-@contextmanager
-def alone(path: Path, seconds: float) -> Iterator[bool]:
-    """Hold the file's lock; False where another process did not let go of it in time."""
-    descriptor = lock_within(path, seconds)
-    try:
-        yield descriptor is not None
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)

@@ -6,7 +6,7 @@ What only some need (certificates, XML) is imported when it is first asked for.
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,13 +22,12 @@ from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.pipeline.pipeline import Would
-from stslab.sandbox.rehearsal.rehearsal import KINDS, Rehearsal, Scripted
+from stslab.sandbox.rehearsal.rehearsal import Rehearsal, Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server import changes
 from stslab.sandbox.server.assembly import Inside
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
-from stslab.sandbox.server.files import Json
-from stslab.sandbox.state.identities import AccessKey, IdentityProvider, MfaDevice, Session
+from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Snapshot
 
@@ -48,37 +47,36 @@ def of(account: Holder) -> dict[str, Verb]:
     return {name: partial(verb, account) for name, verb in _VERBS.items()}
 
 
+T = TypeVar("T")
+
+
+def _read(asked: ControlRequest, kind: type[T]) -> T:
+    """The body of a request, if it is one of this kind; its docstring says what that is."""
+    try:
+        return msgspec.convert(asked.body, kind)
+    except msgspec.ValidationError as error:
+        raise SandboxError(f"What is asked can't be read: {error}.", kind.__doc__ or "") from error
+
+
 # -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
 
 _FARTHEST = 3650 * 24 * 3600.0
 _FARTHEST_MOVE = 1e9
 
 
-def _admin_key(account: Holder, asked: ControlRequest) -> Said:
-    """An active access key of the administrator of ``{"account": …}``, the learner's by default."""
+def _key_of(user: str, account: Holder, asked: ControlRequest) -> Said:
+    """An active access key of a user of ``{"account": …}``, the learner's by default."""
     view, owner = account.inside.state.snapshot, str(asked.body.get("account", LEARNER))
     if view.get(Account, owner, "") is None:
         known = ", ".join(sorted(one.account for one in view.everywhere(Account)))
         raise SandboxError(f"The sandbox has no account {owner}.", f"It has {known}.")
-    key = usable_key(view, owner, ADMINISTRATOR)
+    key = usable_key(view, owner, user)
     if key is None:
+        whose = "administrator" if user else "root user"
         raise SandboxError(
-            f"The administrator of account {owner} has no active access key any more.",
+            f"The {whose} of account {owner} has no active access key any more.",
             "`stslab sandbox reset` begins with a new account.",
         )
-    return _shown(key)
-
-
-def _root_key(account: Holder, asked: ControlRequest) -> Said:
-    """The access key of the root user of ``{"account": …}``, the learner's by default."""
-    owner = str(asked.body.get("account", LEARNER))
-    key = usable_key(account.inside.state.snapshot, owner, "")
-    if key is None:
-        raise SandboxError(f"The sandbox has no root user's key of an account {owner}.")
-    return _shown(key)
-
-
-def _shown(key: AccessKey) -> Said:
     return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
 
 
@@ -124,14 +122,18 @@ def _mfa_code(account: Holder, asked: ControlRequest) -> Said:
     return {"serial": serial, "code": codes[0], "codes": codes}
 
 
+class _Clock(msgspec.Struct):
+    seconds: float = 0.0
+    offset: float | None = None
+
+
 def _clock(account: Holder, asked: ControlRequest) -> Said:
     """GET tells the time. POST moves it by ``seconds``, or to ``offset`` from the real time."""
-    state, absolute = account.inside.state, "offset" in asked.body
+    state, body = account.inside.state, _read(asked, _Clock)
     if asked.method == "POST":
-        seconds = asked.body["offset"] if absolute else asked.body.get("seconds")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise SandboxError('Say by how many seconds to move the clock: {"seconds": 3600}.')
-        moved = float(min(max(seconds, -_FARTHEST_MOVE), _FARTHEST_MOVE))
+        absolute = body.offset is not None
+        seconds = body.seconds if body.offset is None else body.offset
+        moved = min(max(seconds, -_FARTHEST_MOVE), _FARTHEST_MOVE)
         with state.transaction() as tx:
             offset = moved if absolute else tx.settings.clock_offset + moved
             if not abs(offset) <= _FARTHEST:
@@ -156,35 +158,40 @@ _SAYS: Mapping[str, str] = {
 _NOTHING: Said = {"gates": [], "documents": {}}
 
 
+class _Call(msgspec.Struct):
+    key: str
+    service: str
+    operation: str
+    params: dict[str, Any]
+
+
+class _Calls(msgspec.Struct):
+    """A list of 1 to 50 calls, each with a key, a service, an operation and params."""
+
+    calls: Annotated[list[_Call], msgspec.Meta(min_length=1, max_length=MOST_CALLS)]
+
+
 def would(inside: Inside, asked: ControlRequest) -> Said:
     """What the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` would meet.
 
     They are carried out one after the other on a fork of the account that is thrown away.
     """
-    calls = asked.body.get("calls")
-    if not isinstance(calls, list) or not 0 < len(calls) <= MOST_CALLS:
-        raise SandboxError(f"Say which calls: a list of 1 to {MOST_CALLS}.")
-    made = [_call(inside, call) for call in calls]
+    made = [_would(inside, call) for call in _read(asked, _Calls).calls]
     if made[-1] is None:
         return {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
     decisions, fault = inside.pipeline.would([call for call in made if call is not None])
     return _verdict(decisions, fault)
 
 
-def _call(inside: Inside, call: Json) -> Would | None:
+def _would(inside: Inside, call: _Call) -> Would | None:
     """The call, or None where AWS would not believe who signs it."""
-    try:
-        key, service, operation = (str(call[name]) for name in ("key", "service", "operation"))
-        params = dict(call["params"])
-    except (KeyError, TypeError, ValueError):
-        raise SandboxError("A call has a key, a service, an operation and params.") from None
-    if service not in inside.services:
-        raise SandboxError(f"The sandbox has no service {service!r}.")
-    record = inside.keys(key)
+    if call.service not in inside.services:
+        raise SandboxError(f"The sandbox has no service {call.service!r}.")
+    record = inside.keys(call.key)
     ended = record and record.expires and record.expires <= inside.state.now()
     if record is None or not record.active or ended:
         return None
-    return Would(record.caller, service, operation, params)
+    return Would(record.caller, call.service, call.operation, call.params)
 
 
 def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Said:
@@ -220,6 +227,16 @@ def _told(decision: Decision) -> Said:
 # -- rehearsals -------------------------------------------------------------------------------
 
 
+class _Rehearsal(msgspec.Struct):
+    """Say {"spec": "keys=3s"}, or {"faults": [{"call": "iam.CreateUser", "kind": "error"}]}.
+
+    The kinds of faults: throttle, error, error-after, reset-before, reset-after.
+    """
+
+    spec: str | msgspec.UnsetType | None = msgspec.UNSET
+    faults: list[Scripted] | msgspec.UnsetType = msgspec.UNSET
+
+
 def _rehearse(account: Holder, asked: ControlRequest) -> Said:
     """GET tells how a rehearsal goes; POST begins, changes or ends one.
 
@@ -228,9 +245,19 @@ def _rehearse(account: Holder, asked: ControlRequest) -> Said:
     wrong: the second ``iam.CreateUser`` from now. ``call`` may be ``*``, and ``times`` says how
     often in a row.
     """
-    if asked.method == "POST":
-        _change(account, asked.body)
+    body = _read(asked, _Rehearsal)
+    if asked.method == "POST" and body.spec is not msgspec.UNSET:
+        try:
+            account.rehearse(BARE if body.spec == "" else body.spec)
+        except UsageError as error:
+            raise SandboxError(error.message, error.hint) from error
     going_on = account.rehearsal
+    if asked.method == "POST" and body.faults is not msgspec.UNSET:
+        if going_on is None:
+            raise SandboxError(
+                "No rehearsal goes on.", "Begin one: stslab sandbox start --rehearse"
+            )
+        going_on.faults.script(body.faults)
     if going_on is None:
         return {"spec": None}
     return {
@@ -241,62 +268,32 @@ def _rehearse(account: Holder, asked: ControlRequest) -> Said:
     }
 
 
-def _change(account: Holder, body: Json) -> None:
-    given = body.get("faults", [])
-    if not isinstance(given, list):
-        raise SandboxError("Faults are a list.")
-    script = [_scripted(one) for one in given]
-    if "spec" in body:
-        text = body["spec"]
-        if not isinstance(text, str | None):
-            raise SandboxError('The spec of a rehearsal is text: {"spec": "keys=3s"}.')
-        try:
-            account.rehearse(BARE if text == "" else text)
-        except UsageError as error:
-            raise SandboxError(error.message, error.hint) from error
-    if "faults" in body:
-        if account.rehearsal is None:
-            raise SandboxError(
-                "No rehearsal goes on.", "Begin one: stslab sandbox start --rehearse"
-            )
-        account.rehearsal.faults.script(script)
-
-
-def _scripted(one: object) -> Scripted:
-    wanted = one if isinstance(one, dict) else {}
-    call, kind = wanted.get("call"), wanted.get("kind")
-    at, times = wanted.get("at", 1), wanted.get("times", 1)
-    numbers = all(type(number) is int and number > 0 for number in (at, times))
-    if not isinstance(call, str) or kind not in KINDS or not numbers:
-        raise SandboxError(
-            'A fault is {"call": "iam.CreateUser", "kind": "reset-after", "at": 1, "times": 1}.',
-            f"Its kind is one of {', '.join(KINDS)}.",
-        )
-    return Scripted(call, kind, at, times)
-
-
 # -- identity providers: OpenID Connect tokens, SAML assertions -------------------------------
 
-_MOST_SECONDS = 86400
+_Seconds = Annotated[int, msgspec.Meta(ge=-86400, le=86400)]
 _ROLES = ("server", "CA", "trusted root")
-_TEXTS = ("subject", "subject_format", "recipient", "audience")
-_NUMBERS = ("seconds", "session_seconds")
+
+
+class _Token(msgspec.Struct):
+    """claims is a JSON object, and seconds a whole number, 86400 at most."""
+
+    claims: dict[str, Any] = {}
+    issuer: str | None = None
+    seconds: _Seconds = 3600
+    algorithm: str = "RS256"
 
 
 def _token(account: Holder, asked: ControlRequest) -> Said:
     """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
     from stslab.sandbox.federation.oidc import issuers
 
-    body = asked.body
-    claims, seconds = body.get("claims", {}), body.get("seconds", 3600)
-    if not isinstance(claims, dict) or not isinstance(seconds, int):
-        raise SandboxError("claims is a JSON object, and seconds a whole number.")
-    if abs(seconds) > _MOST_SECONDS:
-        raise SandboxError(f"A token is valid for {_MOST_SECONDS} seconds at most.")
-    url, algorithm = str(body.get("issuer", issuers.OWN_ISSUER)), body.get("algorithm", "RS256")
+    body = _read(asked, _Token)
+    url = issuers.OWN_ISSUER if body.issuer is None else body.issuer
     with account.inside.state.transaction() as tx:
         issuers.reach(tx, url)
-        token = issuers.mint(tx, claims, seconds=seconds, issuer=url, algorithm=str(algorithm))
+        token = issuers.mint(
+            tx, body.claims, seconds=body.seconds, issuer=url, algorithm=body.algorithm
+        )
     return {"issuer": url, "token": token}
 
 
@@ -337,6 +334,25 @@ def _metadata(account: Holder, asked: ControlRequest) -> Said:
     return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
+class _Assertion(msgspec.Struct, omit_defaults=True):
+    """Texts, whole numbers of seconds (86400 at most), and attributes: values by name."""
+
+    issuer: str | None = None
+    role: str = ""
+    provider: str = ""
+    session_name: str = ""
+    attributes: dict[str, str | list[str]] = {}
+    subject: str | None = None
+    subject_format: str | None = None
+    recipient: str | None = None
+    audience: str | None = None
+    seconds: _Seconds | None = None
+    session_seconds: _Seconds | None = None
+
+
+_WANTED = ("subject", "subject_format", "recipient", "audience", "seconds", "session_seconds")
+
+
 def _assertion(account: Holder, asked: ControlRequest) -> Said:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
@@ -344,8 +360,17 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
     valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
     ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
     """
-    wanted = _wanted(asked.body)
+    body = _read(asked, _Assertion)
     minting, provider = _provider(account, asked)
+    attributes: dict[str, list[str]] = {}
+    if body.role and body.provider:
+        attributes[names.ROLE] = [f"{body.role},{body.provider}"]
+    if body.session_name:
+        attributes[names.SESSION_NAME] = [body.session_name]
+    for name, value in body.attributes.items():
+        attributes[names.whole(name)] = value if isinstance(value, list) else [value]
+    given = {name: getattr(body, name) for name in _WANTED if getattr(body, name) is not None}
+    wanted = {"subject": body.session_name, **given, "attributes": attributes}
     try:
         minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())
     except ValueError as error:
@@ -363,35 +388,8 @@ def _provider(account: Holder, asked: ControlRequest) -> tuple[ModuleType, Ident
         return minting, minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
 
 
-def _wanted(body: Json) -> dict[str, object]:
-    wanted: dict[str, object] = {"subject": str(body.get("session_name", ""))}
-    wanted |= {name: str(body[name]) for name in _TEXTS if name in body}
-    for name in _NUMBERS:
-        number = body.get(name)
-        if number is None:
-            continue
-        if not isinstance(number, int) or isinstance(number, bool) or abs(number) > _MOST_SECONDS:
-            raise SandboxError(f"{name} is a whole number, {_MOST_SECONDS} at most.")
-        wanted[name] = number
-    return {**wanted, "attributes": _attributes(body)}
-
-
-def _attributes(body: Json) -> dict[str, list[str]]:
-    given = body.get("attributes", {})
-    if not isinstance(given, dict):
-        raise SandboxError("attributes is a JSON object: values by name.")
-    found: dict[str, list[str]] = {}
-    if "role" in body and "provider" in body:
-        found[names.ROLE] = [f"{body['role']},{body['provider']}"]
-    if body.get("session_name"):
-        found[names.SESSION_NAME] = [str(body["session_name"])]
-    for name, value in given.items():
-        found[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
-    return found
-
-
 _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
-    "admin-key": _admin_key,
+    "admin-key": partial(_key_of, ADMINISTRATOR),
     "changed": changes.changed,
     "clock": _clock,
     "end-session": _end_session,
@@ -402,7 +400,7 @@ _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
     "oidc/token": _token,
     "rehearse": _rehearse,
     "restore": changes.restore,
-    "root-key": _root_key,
+    "root-key": partial(_key_of, ""),
     "run": changes.run,
     "saml/assertion": _assertion,
     "saml/metadata": _metadata,
