@@ -341,7 +341,7 @@ class _Assertion(msgspec.Struct, omit_defaults=True):
     role: str = ""
     provider: str = ""
     session_name: str = ""
-    attributes: dict[str, str | list[str]] = {}
+    attributes: dict[str, str | int | list[str | int]] = {}
     subject: str | None = None
     subject_format: str | None = None
     recipient: str | None = None
@@ -368,7 +368,7 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
     if body.session_name:
         attributes[names.SESSION_NAME] = [body.session_name]
     for name, value in body.attributes.items():
-        attributes[names.whole(name)] = value if isinstance(value, list) else [value]
+        attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
     given = {name: getattr(body, name) for name in _WANTED if getattr(body, name) is not None}
     wanted = {"subject": body.session_name, **given, "attributes": attributes}
     try:
