@@ -52,7 +52,9 @@ def test_botocore_and_the_cli_read_them(files, monkeypatch, profile, key):
 
 
 def test_a_real_accounts_admin_is_the_learners_own(tmp_path, monkeypatch):
-    files = ProfileFiles(tmp_path / "p", "us-east-1", admin_process="env -u X true --profile me")
+    files = ProfileFiles(
+        tmp_path / "p", "us-east-1", processes={"admin": "env -u X true --profile me"}
+    )
     files.prepare()
     text = files.config_file.read_text()
     assert text.count("credential_process = env -u X true --profile me") == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from tests.e2e.learner import ACCOUNT, CONSENT, REGION, Learner, a_learner
+from tests.e2e.learner import ACCOUNT, CONSENT, REGION, Learner, a_learner, settings
 from tests.e2e.machine import CLAIMS, Machine
 
 pytestmark = pytest.mark.slow
@@ -366,3 +366,81 @@ def test_the_doctor_looks_at_a_real_account_too(learner: Learner):
     away = learner.stslab("doctor", "--target", "aws", AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert away.code == 1
     assert "offline?" in away.out
+
+
+PARTNER = "444455556666"
+WITH_PARTNER = Path(__file__).parent.parent / "cases" / "lab" / "whole" / "partner.yaml"
+
+
+def knows_partner(learner: Learner) -> None:
+    """Give the learner a profile for the second account."""
+    assert learner.cloud is not None
+    learner.cloud.stslab("env", "--shell", "sh")
+    key = settings(learner.cloud.state / "profiles" / "sandbox" / "credentials")["partner"]
+    own = (learner.root / ".aws" / "credentials").read_text()
+    lines = "".join(f"{name} = {value}\n" for name, value in key.items())
+    learner.write("credentials", f"{own}[vendors]\n{lines}")
+    learner.write("config", f"[default]\nregion = {REGION}\n[profile vendors]\nregion = {REGION}\n")
+    learner.transcript.append("own files changed by the test")
+
+
+def test_a_lab_with_two_accounts(learner: Learner):
+    knows_partner(learner)
+    flags = ("--partner-profile", "vendors", "--partner-account", PARTNER)
+    done = learner.on_aws("run", str(WITH_PARTNER), *flags)
+    assert done.code == 0, done.said
+    assert f"and there    arn:aws:iam::{PARTNER}:user/admin" in done.out
+    assert f"lets in account {PARTNER}, the lab's other one" in " ".join(done.out.split())
+    report = json.loads(learner.stslab("report", "--json").out)
+    assert (report["proved"], report["clean"]) == (12, True)
+    learner.transcript.append("own files changed by the test")
+
+
+def test_a_lab_with_two_accounts_is_cleaned_up_in_both(learner: Learner):
+    knows_partner(learner)
+    flags = ("--partner-profile", "vendors", "--partner-account", PARTNER)
+    done = learner.on_aws("run", str(WITH_PARTNER), "--to", "back", *flags)
+    assert done.code == 0, done.said
+    alone = learner.on_aws("cleanup")
+    assert alone.code == 4
+    assert f"began with {PARTNER} as its second account" in " ".join(alone.err.split())
+    done = learner.on_aws("cleanup", *flags)
+    assert done.code == 0, done.said
+    assert "5 things removed" in done.out
+    learner.transcript.append("own files changed by the test")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        ([], 4, "needs a second account (partner)"),
+        (["--partner-profile", "vendors"], 2, f"add --partner-account {PARTNER}"),
+        (
+            ["--partner-profile", "default", "--partner-account", ACCOUNT],
+            4,
+            f"Both profiles are for account {ACCOUNT}",
+        ),
+        (
+            ["--partner-profile", "vendors", "--partner-account", "999999999999"],
+            4,
+            f"for account {PARTNER}, not for 999999999999",
+        ),
+    ],
+)
+def test_a_lab_with_two_accounts_wants_both_in_so_many_words(
+    learner: Learner, flags: list[str], code: int, says: str
+):
+    knows_partner(learner)
+    done = learner.on_aws("run", str(WITH_PARTNER), *flags)
+    assert done.code == code
+    assert says in " ".join(done.err.split())
+    assert not (learner.state / "profiles" / "aws" / "credentials").exists()
+    learner.transcript.append("own files changed by the test")
+
+
+def test_a_lab_for_the_embedded_account_only_is_refused_before_any_call(learner: Learner):
+    learner.sign_in(key="AKIANOBODYNOBODYNOBO", secret="nothing" * 5)
+    done = learner.on_aws("run", str(WITH_PARTNER.parent / "timed.yaml"))
+    assert done.code == 2
+    assert "for the embedded account only: it moves the account's clock" in done.err
+    learner.sign_in()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,15 @@ OWN = Own(
     partition="aws",
     things=frozenset(
         {
-            ("iam.user", f"user-{RUN}"),
-            ("iam.role", f"role-{RUN}"),
-            ("iam.group", f"group-{RUN}"),
-            ("iam.instance_profile", f"profile-{RUN}"),
-            ("iam.policy", f"arn:aws:iam::{ACCOUNT}:policy/policy-{RUN}"),
-            ("iam.saml_provider", f"arn:aws:iam::{ACCOUNT}:saml-provider/saml-{RUN}"),
-            ("iam.mfa_device", f"arn:aws:iam::{ACCOUNT}:mfa/mfa-{RUN}"),
-            ("s3.bucket", f"bucket-{RUN}"),
-            ("cloudformation.stack", f"stack-{RUN}"),
+            (ACCOUNT, "iam.user", f"user-{RUN}"),
+            (ACCOUNT, "iam.role", f"role-{RUN}"),
+            (ACCOUNT, "iam.group", f"group-{RUN}"),
+            (ACCOUNT, "iam.instance_profile", f"profile-{RUN}"),
+            (ACCOUNT, "iam.policy", f"arn:aws:iam::{ACCOUNT}:policy/policy-{RUN}"),
+            (ACCOUNT, "iam.saml_provider", f"arn:aws:iam::{ACCOUNT}:saml-provider/saml-{RUN}"),
+            (ACCOUNT, "iam.mfa_device", f"arn:aws:iam::{ACCOUNT}:mfa/mfa-{RUN}"),
+            (ACCOUNT, "s3.bucket", f"bucket-{RUN}"),
+            (ACCOUNT, "cloudformation.stack", f"stack-{RUN}"),
         }
     ),
     allowed=Allowed((f"arn:aws:iam::{ACCOUNT}:role/declared",), ("999988887777",), ("sqs",)),
@@ -126,3 +127,32 @@ def test_every_row_is_an_operation_with_those_parameters():
 
 # Rows share these, whether each of their operations has the parameter or not.
 SHARED = {"private", "absent"}
+
+
+PARTNER = "444455556666"
+THERE = replace(
+    OWN,
+    account=PARTNER,
+    accounts=(ACCOUNT, PARTNER),
+    things=OWN.things | {(PARTNER, "iam.user", f"vendor-{RUN}"), (PARTNER, "iam.role", f"r-{RUN}")},
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "params", "may"),
+    [
+        ("iam.DeleteUser", {"UserName": f"vendor-{RUN}"}, True),
+        ("iam.DeleteUser", {"UserName": f"user-{RUN}"}, False),
+        ("sts.AssumeRole", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/role-{RUN}"}, True),
+        ("sts.AssumeRole", {"RoleArn": f"arn:aws:iam::{PARTNER}:role/r-{RUN}"}, True),
+        ("sts.AssumeRole", {"RoleArn": f"arn:aws:iam::{PARTNER}:role/role-{RUN}"}, False),
+        ("sts.AssumeRole", {"RoleArn": f"arn:aws:iam::999988887777:role/r-{RUN}"}, False),
+        ("s3.DeleteBucket", {"Bucket": f"bucket-{RUN}"}, True),
+    ],
+)
+def test_in_the_second_account(call: str, params: dict[str, Any], may: bool):
+    found = [one for one in judged(call, params, THERE) if isinstance(one, Objection)]
+    assert bool(found) is not may, found
+    here = replace(THERE, account=ACCOUNT)
+    if call == "iam.DeleteUser":
+        assert any(isinstance(one, Objection) for one in judged(call, params, here)) is may

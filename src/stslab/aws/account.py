@@ -1,6 +1,7 @@
 """An AWS account behind an endpoint, as the runner calls it: ``stslab.runner.ports.Account``."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import botocore
 from botocore import exceptions as boto
@@ -42,7 +43,8 @@ class Boto3Account:
     own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
     signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
     ``control`` is the way to ask the embedded account itself.
-    ``admin`` are keys of stslab's own, whatever the profile of that name holds.
+        ``admin`` are keys of stslab's own, whatever the profile of that name holds. ``others`` are the
+    learner's own profiles for further accounts, by the identities that they are.
     """
 
     def __init__(
@@ -55,12 +57,18 @@ class Boto3Account:
         read_seconds: float = READ_SECONDS,
         control: Control | None = None,
         admin: Credentials | None = None,
+        others: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.target = target
         self._control = control
         self._profiles = profiles
         self._admin = admin
         self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
+        own = {ADMIN: own_profile, **others} if target.kind != "sandbox" else {}
+        self._own = {
+            name: Clients(target.region, endpoint_url, profile, read_seconds)
+            for name, profile in own.items()
+        }
 
     def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
@@ -120,8 +128,8 @@ class Boto3Account:
         credentials = own or self._profiles.get(identity)
         if credentials:
             return self._clients.with_keys(service, credentials, patient=patient)
-        if identity == ADMIN and self.target.kind != "sandbox":
-            return self._clients.with_own(service, patient=patient)
+        if identity in self._own:
+            return self._own[identity].with_own(service, patient=patient)
         raise CredentialsError(
             f"There is no profile {identity} (yet) for the target {self.target.name}.",
             "The stage that makes it comes first: `stslab run` goes on where the lab was stopped.",
@@ -129,15 +137,13 @@ class Boto3Account:
 
     def _refuse_ended(self, identity: str, outcome: Outcome) -> None:
         """The learner's own credentials no longer work: nothing that follows could."""
-        if identity != ADMIN or not isinstance(outcome, Refusal):
-            return
-        if outcome.code in _ENDED:
+        learners = identity == ADMIN or identity in self._own
+        if learners and isinstance(outcome, Refusal) and outcome.code in _ENDED:
             hint = "Sign in again, or set new credentials; then run the same command: it goes on."
             if self.target.kind == "sandbox":
                 hint = "Begin with a new account: stslab sandbox reset."
-            raise CredentialsError(
-                f"The credentials of admin were refused ({outcome.code}): {outcome.message}", hint
-            )
+            said = f"({outcome.code}): {outcome.message}"
+            raise CredentialsError(f"The credentials of {identity} were refused {said}", hint)
 
 
 def _outcome(response: Response | None, instead: Outcome | None) -> Outcome:

@@ -12,6 +12,7 @@ import shlex
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from stslab.errors import CredentialsError, StateFolderError
 from stslab.home import private_folder
@@ -29,18 +30,22 @@ class ProfileFiles:
     """The profiles for one target, in ``folder``. The profile ``admin`` is also ``default``.
 
     ``endpoint_url`` is written beside each profile where calls do not go to AWS.
-    ``admin_process`` is a command that prints the learner's own credentials, for a real
+    ``processes`` are commands that print the learner's own credentials, by profile, for a real
     account, where stslab writes none of its own for ``admin``.
     """
 
     def __init__(
-        self, folder: Path, region: str, endpoint_url: str = "", admin_process: str = ""
+        self,
+        folder: Path,
+        region: str,
+        endpoint_url: str = "",
+        processes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.folder = folder
         self.credentials_file = folder / "credentials"
         self.config_file = folder / "config"
         self._settings = _settings(region, endpoint_url)
-        self._admin_process = admin_process
+        self._processes = processes
         self._removed = set[str]()
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
@@ -140,7 +145,7 @@ class ProfileFiles:
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
         try:
-            names = [_DEFAULT, ADMIN, *profiles, *more, *self._by_hand(profiles)]
+            names = [_DEFAULT, ADMIN, *self._processes, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             _replace(self.credentials_file, _credentials_text(profiles))
         except OSError as error:
@@ -157,7 +162,7 @@ class ProfileFiles:
 
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
-        process = self._admin_process if name in (ADMIN, _DEFAULT) else ""
+        process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
         own = f"credential_process = {process}\n" if process else ""
         return f"[{header}]\n{self._settings}{own}\n"
 

@@ -1,6 +1,7 @@
 """Where calls go: the embedded account, a real one, or another endpoint."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,20 +21,28 @@ _FAR_PACE = 2.0
 class Target:
     """A target that can be opened. ``admin`` are stslab's keys for it, where it has any.
 
-    ``hand`` are those that the learner has in their place, in the profile ``admin``.
+    ``hand`` are those that the learner has in their place, in the profile ``admin``. ``others`` are
+    the learner's own profiles for further accounts, by identity.
     """
 
     info: TargetInfo
     endpoint_url: str = ""
     admin: Credentials | None = None
     own_profile: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
     control: Control | None = field(default=None, repr=False)
     hand: Credentials | None = None
 
+    def with_other(self, name: str, account: str, profile: str) -> "Target":
+        """The same with a further account, for which the learner has this profile."""
+        info = replace(self.info, accounts={**self.info.accounts, name: account})
+        return replace(self, info=info, others={**self.others, name: profile})
+
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""
-        process = "" if self.admin else _own_credentials(self.own_profile)
-        files = ProfileFiles(folder, self.info.region, self.endpoint_url, process)
+        own = {} if self.admin else {ADMIN: self.own_profile, **self.others}
+        processes = {name: _own_credentials(profile) for name, profile in own.items()}
+        files = ProfileFiles(folder, self.info.region, self.endpoint_url, processes)
         theirs = self.hand or self.admin
         if theirs:
             files.save(ADMIN, theirs)
@@ -49,6 +58,7 @@ class Target:
             own_profile=self.own_profile,
             control=self.control,
             admin=self.admin,
+            others=self.others,
         )
         return Opened(account, files)
 
@@ -112,6 +122,7 @@ def sandbox(
     named: str = "",
     eventually_consistent: bool = False,
     control: Control | None = None,
+    accounts: Mapping[str, str] | None = None,
 ) -> Target:
     """The embedded account at ``url``; ``instance`` tells it from the next one.
 
@@ -126,6 +137,7 @@ def sandbox(
         caller=f"arn:aws:iam::{account}:user/{ADMIN}",
         eventually_consistent=eventually_consistent,
         pace=_SANDBOX_PACE,
+        accounts=accounts or {},
     )
     return Target(info, url, admin, control=control)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
-from stslab.errors import UsageError
+from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
+from stslab.sandbox.api.identifiers import PARTNER
 
 if TYPE_CHECKING:
     from stslab.aws.account import Boto3Account
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 class Open:
     """An open account, its profiles, and on a real one who the learner is.
 
-    ``services`` are those that the person lets the lab use, besides the four.
+    ``services`` are those that the person lets the lab use, besides the four. ``partner`` is who
+    the learner is in a second real account, and where those credentials come from.
     """
 
     target: "Target"
@@ -42,6 +44,7 @@ class Open:
     identity: "Identity | None" = None
     source: "Source | None" = None
     services: tuple[str, ...] = ()
+    partner: "tuple[Identity, Source] | None" = None
 
     @property
     def kind(self) -> str:
@@ -61,6 +64,7 @@ class Open:
         """What runs a lab on this account."""
         from stslab.runner.run.run import Runner
 
+        self.lend(home, lab)
         return Runner(
             lab,
             self.account,
@@ -73,6 +77,15 @@ class Open:
             tell=tell_of(home, self.kind),
             hand=self.hand(home),
         )
+
+    def lend(self, home: Home, lab: "Lab") -> None:
+        """Write the profiles of the lab's further accounts, where the embedded account has them."""
+        if lab.accounts and self.kind == "sandbox":
+            from stslab.runner.ports import Credentials
+            from stslab.sandbox.server.client import admin_keys
+
+            keys = admin_keys(home.sandbox, PARTNER)
+            self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
 
     def cleanup(
         self, home: Home, journal: "Journal", emit: "Emit", *, describe: "Describe"
@@ -130,8 +143,17 @@ def open_account(home: Home, where: Where) -> Open:
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
     goes_on_with(where.flags)
-    made, identity, source = _real(where)
-    return _opened(home, made, identity, source)
+    made, identity, source = _real(where, where.profile, where.account)
+    partner = None
+    if where.partner:
+        _, other, their = _real(where, where.partner, where.partner_account)
+        if other.account == identity.account:
+            raise CredentialsError(
+                f"Both profiles are for account {other.account}.",
+                "Name a profile of another account with --partner-profile.",
+            )
+        made, partner = made.with_other("partner", other.account, where.partner), (other, their)
+    return replace(_opened(home, made), identity=identity, source=source, partner=partner)
 
 
 def sandbox_target(home: Home) -> "Target":
@@ -152,6 +174,7 @@ def sandbox_target(home: Home) -> "Target":
         named=home.named,
         eventually_consistent=bool(endpoint.rehearsing),
         control=partial(control, home.sandbox),
+        accounts={"partner": PARTNER},
     )
     return replace(made, hand=credentials(control(home.sandbox, "POST", "run")))
 
@@ -191,6 +214,8 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
     missing = [] if where.yes else ["--yes"]
     if opened.wants_id and not where.account:
         missing.append(f"--account {opened.target.info.account}")
+    if opened.wants_id and opened.partner and not where.partner_account:
+        missing.append(f"--partner-account {opened.partner[0].account}")
     if missing:
         raise UsageError(
             f"Without a terminal, nothing is done on {_named(opened)} unless flags agree to it.",
@@ -203,20 +228,15 @@ def _named(opened: Open) -> str:
     return f"account {info.account}" if opened.wants_id else info.name
 
 
-def _real(where: Where) -> tuple["Target", "Identity", "Source"]:
+def _real(where: Where, profile: str, account: str) -> tuple["Target", "Identity", "Source"]:
     from stslab.aws.guard import Source, real_target
     from stslab.aws.target import kind_of
 
     url = where.target if kind_of(where.target) == "endpoint" else ""
-    source = Source(where.profile, where.region, url)
-    return *real_target(source, where.account), source
+    source = Source(profile, where.region, url)
+    return *real_target(source, account), source
 
 
-def _opened(
-    home: Home,
-    made: "Target",
-    identity: "Identity | None" = None,
-    source: "Source | None" = None,
-) -> Open:
+def _opened(home: Home, made: "Target") -> Open:
     opened = made.open(home.profiles(made.info.name))
-    return Open(made, opened.account, opened.profiles, identity, source)
+    return Open(made, opened.account, opened.profiles)

@@ -40,7 +40,9 @@ from stslab.sandbox.state.state import State
 
 _URL = "http://127.0.0.1:4566"
 _PACE = 0.002
-TARGET: Final = TargetInfo("inside", "sandbox", LEARNER, REGION, pace=_PACE)
+TARGET: Final = TargetInfo(
+    "inside", "sandbox", LEARNER, REGION, pace=_PACE, accounts={"partner": PARTNER}
+)
 
 
 class InsideAccount(Boto3Account):
@@ -68,9 +70,17 @@ class InsideAccount(Boto3Account):
         self.files.begin(admin, keeps)
         self.control("POST", "mark")
 
+    def lend(self, lab: Lab) -> None:
+        """Have the profiles of the lab's further accounts."""
+        for name in lab.accounts:
+            key = self.control("POST", "admin-key", {"account": PARTNER})
+            found = Credentials(key["access_key_id"], key["secret_access_key"])
+            self.files.save(name, found)
+
     @contextmanager
     def running(self, lab: Lab, hear: Callable[[Event], None]) -> Iterator[Runner]:
         """A run of the lab that has begun, in memory."""
+        self.lend(lab)
         with Journal(IN_MEMORY) as journal:
             runner = Runner(
                 lab,

@@ -14,6 +14,8 @@ _WHERE = (
                  metavar="sandbox|aws|URL", help="The account to work on."),
     click.option("--profile", envvar="STSLAB_PROFILE", default="",
                  help="Your own AWS profile, for a real account."),
+    click.option("--partner-profile", "partner", envvar="STSLAB_PARTNER_PROFILE", default="",
+                 help="Your AWS profile for a second real account, which some labs need."),
     click.option("--region", envvar="STSLAB_REGION", default="",
                  help="AWS region, for a real account."),
 )  # fmt: skip
@@ -21,6 +23,8 @@ _CONSENT = (
     click.option("-y", "--yes", is_flag=True, help="Ask nothing."),
     click.option("--account", envvar="STSLAB_ACCOUNT", default="", metavar="ID",
                  help="The real account's id, which --yes needs there."),
+    click.option("--partner-account", envvar="STSLAB_PARTNER_ACCOUNT", default="", metavar="ID",
+                 help="The same for the second real account."),
 )  # fmt: skip
 _GUARD = (
     click.option("--force", is_flag=True, help="Go on although permissions seem to be missing."),
@@ -35,8 +39,10 @@ class Where:
 
     target: str = "sandbox"
     profile: str = ""
+    partner: str = ""
     region: str = ""
     account: str = ""
+    partner_account: str = ""
     yes: bool = False
     force: bool = False
     services: tuple[str, ...] = ()
@@ -44,7 +50,11 @@ class Where:
     @property
     def flags(self) -> str:
         """What leads another command to the same account."""
-        pairs = (("--target", self.target), ("--profile", self.profile))
+        pairs = (
+            ("--target", self.target),
+            ("--profile", self.profile),
+            ("--partner-profile", self.partner),
+        )
         return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
 
     def at(self, region: str) -> "Where":

@@ -236,6 +236,9 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
             yield Note(f"{case.call} lets in {who}")
         return
     account = _account_of(one.name)
+    if one.form == "AWS" and account in case.own.accounts:
+        yield Note(f"{case.call} lets in account {account}, the lab's other one")
+        return
     who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)
     declared = one.form == "AWS" and (account or one.name) in case.own.allowed.accounts
     if declared:
@@ -278,8 +281,11 @@ def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool
     return exact and bool(values) and all(one.startswith(here) for one in values)
 
 
+_ID = r"\d{12}|<account>|<partner>"
+
+
 def _account_of(principal: str) -> str:
-    found = re.fullmatch(r"(\d{12})|arn:[^:]+:(?:iam|sts)::(\d{12}):.+", principal)
+    found = re.fullmatch(rf"({_ID})|arn:[^:]+:(?:iam|sts)::({_ID}):.+", principal)
     return (found[1] or found[2]) if found else ""
 
 

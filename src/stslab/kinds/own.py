@@ -17,42 +17,52 @@ class Allowed:
     services: tuple[str, ...] = ()
 
 
+Named = tuple[str, str, str]
+"""A thing: the id of its account, its kind, and its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What a run may change, and whom it may let in.
+    """What a run may change by a call in ``account``, and whom it may let in.
 
-    ``things`` are the run's own, as (kind, name). ``unknown`` are texts (``<name>``, or the
-    beginning of an expression) that stand for what only an answer will tell: it is judged then.
+    ``things`` are the run's own, in any of its ``accounts``. ``unknown`` are texts (``<name>``, or
+    the beginning of an expression) that stand for what only an answer will tell: it is judged then.
     """
 
     run: str
     account: str
     partition: str
-    things: frozenset[tuple[str, str]] = frozenset()
+    things: frozenset[Named] = frozenset()
+    accounts: tuple[str, ...] = ()
     embedded: bool = True
     allowed: Allowed = Allowed()
     unknown: frozenset[str] = frozenset()
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a thing, called by its name or its ARN, is the run's own."""
-        return (kind, name) in self.things or (kind, self.named_by(kind, name)) in self.things
+        if kind == "s3.bucket":  # its name is the only one in the world
+            named = {name, self.named_by(kind, name)}
+            return any(one[1] == kind and one[2] in named for one in self.things)
+        accounts = (self.account, *self.accounts)
+        named_there = {(one, kind, self.named_by(kind, name, one)) for one in accounts}
+        return not self.things.isdisjoint({(self.account, kind, name), *named_there})
 
     def is_unknown(self, value: object) -> bool:
         return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
 
-    def named_by(self, kind: str, arn: str) -> str:
-        """What the ARN of a thing of this account names, or nothing."""
+    def named_by(self, kind: str, arn: str, account: str = "") -> str:
+        """What the ARN of a thing names, in the account that calls or in another; or nothing."""
         pattern = _ARNS.get(kind)
         found = pattern and pattern.fullmatch(arn)
         if not found or found["partition"] != self.partition:
             return ""
-        return found["name"] if found["account"] in (self.account, "") else ""
+        return found["name"] if found["account"] in (account or self.account, "") else ""
 
 
 _STANDS_FOR = re.compile(r"<[^<>]*>|\$\{\{")
 
 
-_ACCOUNT = r"(?P<account>\d+|<account>)"
+_ACCOUNT = r"(?P<account>\d+|<account>|<partner>)"
 _PATH = r"(?:[\x21-\x7e]*/)?(?P<name>[^/:]+)"
 _ARNS: Mapping[str, re.Pattern[str]] = {
     kind: re.compile(rf"arn:(?P<partition>[^:]+):{rest}")

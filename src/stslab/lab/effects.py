@@ -15,11 +15,11 @@ from stslab.kinds.own import Own
 from stslab.kinds.subjects import kinds_made, subjects
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.changed import Changed, Summary
+from stslab.lab.checking.scope import ADMIN
 from stslab.lab.foresight import BASE, allowed, foresee
 from stslab.lab.model import Action, Check, LabFile, Params, Step
 from stslab.lab.references import Scope, names_used
 
-Named = tuple[str, str]
 Place = tuple[str | int, ...]
 
 STEP, UNDO, CHECK, FAULT = "step", "undo", "check", "fault"
@@ -54,7 +54,7 @@ class Effect:
     params: Params
     own: Own
     caller: str = ""
-    made: Named | None = None
+    made: tuple[str, str] | None = None
     sends: tuple[str, ...] = ()
     fails: bool = False
 
@@ -148,23 +148,29 @@ class _Walk:
 
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
         self._foresight = foresee(lab, base)
+        accounts: dict[str, str] = {ADMIN: base["account"]}
+        accounts |= {name: base["accounts"][name]["id"] for name in lab.accounts}
         self._own = Own(
             run=base["run"]["id"],
             account=base["account"],
             partition=base["partition"],
+            accounts=tuple(accounts.values()),
             embedded=embedded,
             allowed=allowed(lab, self._foresight.scope),
             unknown=self._foresight.unknown,
         )
         self._users: dict[str, str] = {}
+        self._accounts = accounts
+        self._told_in: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
 
     def step(self, where: _Where, step: Step) -> Iterator[Effect]:
         """The step's call, and what undoes it."""
         done = self.call(where, step)
         yield done
-        inside = things_of_template(done.params, self._own) if "TemplateBody" in done.params else ()
-        made = {*filter(None, [done.made]), *inside}
+        inside = things_of_template(done.params, done.own) if "TemplateBody" in done.params else ()
+        named = {*filter(None, [done.made]), *inside}
+        made = {(done.own.account, *one) for one in named}
         self._own = replace(self._own, things=self._own.things | made)
         self._remember(step, done)
         for at, undo in enumerate(step.undo or ()):
@@ -178,15 +184,16 @@ class _Walk:
 
     def _effect(self, where: _Where, who: str, call: str, params: Params) -> Effect:
         known = self._foresight.params(params)
+        own = replace(self._own, account=self._accounts.get(who, self._own.account))
         sent = names_used(dict(params)) & self._foreign.keys()
         return Effect(
             *where,
             identity=who,
             call=call,
             params=known,
-            own=self._own,
+            own=own,
             caller=self._users.get(who, ""),
-            made=_made(call, known, self._own),
+            made=_made(call, known, own),
             sends=tuple(sorted({self._foreign[name] for name in sent})),
         )
 
@@ -195,11 +202,20 @@ class _Walk:
         if step.profile:
             user = str(done.params.get("UserName", done.caller))
             self._users[step.profile.name] = user if step.call == "iam.CreateAccessKey" else ""
+            self._accounts[step.profile.name] = self._account_of(step, done)
+        self._told_in |= dict.fromkeys((f"<{name}>" for name in step.save), done.own.account)
         if not changes(step.call) and not _is_of_own(done):
             self._foreign |= dict.fromkeys(step.save, step.call)
 
+    def _account_of(self, step: Step, done: Effect) -> str:
+        """The account that a step's profile calls in: that of the role, or of who calls."""
+        role = str(done.params.get("RoleArn", ""))
+        told = self._told_in.get(role) or role.split(":")[4:5]
+        assumed = step.call.startswith("sts.AssumeRole") and told
+        return "".join(told) if assumed else done.own.account
 
-def _made(call: str, params: Params, own: Own) -> Named | None:
+
+def _made(call: str, params: Params, own: Own) -> tuple[str, str] | None:
     """The thing that a call makes, if others hang on things of its kind: (kind, name)."""
     creation = creation_of(call, params)
     if creation is None or KINDS[creation.kind].parent or KINDS[creation.kind].put:

@@ -12,11 +12,13 @@ from stslab.lab.model import LabFile
 from stslab.lab.reading.expressions import OPEN, Data
 from stslab.lab.references import Scope, resolve, resolve_vars
 
+PARTNER = "partner"
 BASE: Scope = {
     "run": {"id": "<run>"},
     "account": "<account>",
     "region": "<region>",
     "partition": "aws",
+    "accounts": {PARTNER: {"id": f"<{PARTNER}>"}},
 }
 
 

@@ -391,6 +391,10 @@ class LabFile(Part, frozen=True, kw_only=True):
     vars: Annotated[Mapping[Word, Any], _says("Values that calls refer to with ${{ name }}.")] = (
         field(default_factory=dict)
     )
+    accounts: Annotated[
+        tuple[Literal["partner"], ...],
+        _says("Further accounts: partner, the identity that administers the second one."),
+    ] = ()
     env: Annotated[
         Mapping[EnvName, Text],
         _says("Variables that `stslab env` and the prompt export, and shown commands use."),

@@ -72,7 +72,7 @@ class _Changed:
 
 def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mutant]:
     """Every mutant of the lab, in its order; ``required`` tells what a call requires."""
-    known = ["admin"]
+    known = ["admin", *lab.accounts]
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
             for one in _changed(step, known, required(step.call)):

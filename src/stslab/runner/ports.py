@@ -5,7 +5,7 @@ not an exception: a lab may expect it.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
@@ -85,7 +85,8 @@ class TargetInfo:
     ``kind`` is sandbox, aws or endpoint. ``instance`` tells one embedded account from the
     next; elsewhere it is the URL that stands for AWS itself, or empty. ``caller`` is the ARN
     of who ``admin`` is, or empty. ``eventually_consistent``: IAM's changes take time to
-    spread. ``pace`` is the pause between tries, in seconds.
+    spread. ``pace`` is the pause between tries, in seconds. ``admin`` administers the account;
+    ``accounts`` are the further ones, by the identities that administer them.
     """
 
     name: str
@@ -97,6 +98,15 @@ class TargetInfo:
     caller: str = ""
     eventually_consistent: bool = False
     pace: float = 1.0
+    admin: str = ADMIN
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, account: str) -> Self:
+        """The same in another of the accounts, or as it is for one that is not known."""
+        for admin, known in self.accounts.items():
+            if known == account:
+                return replace(self, account=account, admin=admin)
+        return self
 
     @property
     def embedded(self) -> bool:

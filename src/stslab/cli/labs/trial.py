@@ -164,7 +164,7 @@ class Trials:
             client.rehearse(self._home.sandbox, None)
 
 
-_ADMINS = frozenset({"admin", "default"})
+_ADMINS = frozenset({"admin", "default", "partner"})
 
 
 @contextmanager

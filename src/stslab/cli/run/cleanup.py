@@ -116,7 +116,8 @@ def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRe
 
     _say_plans(laid, cleanup, runs, extras=True)
     info = opened.target.info
-    asked = f"Undo this in account {info.account} ({info.region}), as {info.caller}?"
+    others = "".join(f" and account {one}" for one in info.accounts.values())
+    asked = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
     return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
 
 

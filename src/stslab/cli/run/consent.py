@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from stslab.errors import CredentialsError
+from stslab.lab.foresight import PARTNER
 from stslab.render.changes import ENFORCED, show_changes
 from stslab.render.terminal.paper import Paper
 
@@ -29,10 +30,20 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
         return
     makes = footprint(lab, opened.target.info)
     seen = surveyed(opened.source, opened.identity, makes, force=force)
+    other = []
+    if opened.partner and lab.accounts:
+        who, source = opened.partner
+        theirs = surveyed(source, who, footprint(lab, opened.target.info, PARTNER), force=force)
+        other = [
+            ("and there", who.arn),
+            ("account", who.account),
+            ("alias", _alias(theirs)),
+            ("may you?", _permissions(theirs)),
+        ]
     paper = Paper(console)
     where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
     paper.line(paper.symbols.warning, "yellow", f"This works on {where}")
-    paper.fields([*_where(opened, seen), ("costs", makes.costs)], indent=2)
+    paper.fields([*_where(opened, seen), *other, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
     paper.prose(
         "What it makes carries the run's id in its name, and its tag stslab:run where AWS has"
@@ -48,23 +59,26 @@ def say_where(console: Console, opened: "Open", why: str) -> None:
     paper = Paper(console)
     paper.line(paper.symbols.warning, "yellow", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
+    if opened.partner:
+        paper.prose(f"account {opened.partner[0].account}, as {opened.partner[0].arn}", indent=2)
     paper.blank()
 
 
 def confirm_account(console: Console, opened: "Open") -> None:
-    """The person types the account's id to go on.
+    """The person types the account's id to go on, and that of the second one.
 
     Raises:
         CredentialsError: they type something else.
     """
-    account = opened.target.info.account
-    console.print()
-    console.print(f"Type the account's id ({account}) to go on, anything else to stop: ", end="")
-    if sys.stdin.readline().strip().replace("-", "") != account:
-        raise CredentialsError(
-            "That is not the account's id. Nothing was made.",
-            "Without --target, the lab runs on the embedded account.",
-        )
+    for account in (opened.target.info.account, *opened.target.info.accounts.values()):
+        console.print()
+        asked = f"Type the account's id ({account}) to go on, anything else to stop: "
+        console.print(asked, end="")
+        if sys.stdin.readline().strip().replace("-", "") != account:
+            raise CredentialsError(
+                "That is not the account's id. Nothing was made.",
+                "Without --target, the lab runs on the embedded account.",
+            )
 
 
 def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,16 +105,19 @@ def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple
 
 def _where(opened: "Open", seen: "Survey") -> list[tuple[str, str]]:
     info = opened.target.info
-    alias = "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
     pairs = [
         ("you are", info.caller),
         ("account", info.account),
-        ("alias", alias),
+        ("alias", _alias(seen)),
         ("region", info.region),
         ("calls go to", opened.target.endpoint_url),
         ("may you?", _permissions(seen)),
     ]
     return [(label, value) for label, value in pairs if value]
+
+
+def _alias(seen: "Survey") -> str:
+    return "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
 
 
 def _permissions(seen: "Survey") -> str:

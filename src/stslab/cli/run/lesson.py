@@ -63,6 +63,7 @@ def learn(
 def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
     """The loop, with its runner, screen and prompt."""
     plain = not draws_over(laid.console)
+    opened.lend(laid.home, lab)
     runner = opened.runner(
         lab,
         laid.home,

@@ -10,7 +10,7 @@ from stslab.cli.options import SANDBOX
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
-from stslab.runner.run.begin import require_anywhere
+from stslab.runner.run.begin import require_anywhere, second_accounts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +40,7 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
         require_anywhere(lab)
     where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
+    second_accounts(lab, opened.target.info)
     if unfinished and laid.journal.broken(unfinished.id) and opened.goes_on(unfinished):
         raise UsageError(
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",

@@ -29,6 +29,7 @@ from stslab.lab.references import roots
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
     "account": "111122223333",
+    "accounts": {"partner": {"id": "444455556666"}},
     "region": "us-east-1",
     "partition": "aws",
 }

@@ -28,6 +28,7 @@ BASE: Mapping[str, Shape] = {
     "account": STRING,
     "region": STRING,
     "partition": STRING,
+    "accounts": structure({}),
 }
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _LITERALS = frozenset({"true", "false", "null"})
@@ -51,6 +52,7 @@ class Scope:
     later_profiles: dict[str, int] = field(default_factory=dict)
     temporary: set[str] = field(default_factory=set)
     unsure: bool = False
+    admins: tuple[str, ...] = (ADMIN,)
 
     def __post_init__(self) -> None:
         self.names["profiles"] = structure(self.profiles)
@@ -130,9 +132,9 @@ class Scope:
 
     def identity(self, node: Node | None, name: str, part: Node) -> bool:
         """Whether calls can be made as ``name`` here; reported where they can't."""
-        if name == ADMIN or name in self.profiles or self.unsure:
+        known = [*self.admins, *self.profiles]
+        if name in known or self.unsure:
             return True
-        known = [ADMIN, *self.profiles]
         where = self.later_profiles.get(name)
         message = f"There is no profile {name}."
         if where:
@@ -153,6 +155,10 @@ def _position(word: str, text: str) -> int:
 
 def declare(draft: LabDraft, scope: Scope) -> None:
     """Make the lab's variables known, after checking them; note what is known only later."""
+    accounts = draft.lab.part.accounts
+    scope.admins = (ADMIN, *accounts)
+    account = structure({"id": STRING})
+    scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
     variables = draft.lab.node.get("vars")
     named: Mapping[str, Node] = variables.value if variables and variables.keys else {}
     _note_later(draft, scope)

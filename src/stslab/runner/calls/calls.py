@@ -144,9 +144,13 @@ class Calls:
             self._unknown.add(self._key_of(call.identity))
         return _in_doubt(outcome, repeatable=repeatable)
 
-    def read(self, service: str, operation: str, params: Data) -> Outcome:
-        """Look something up, as ``admin``."""
-        return self.make(Call(ADMIN, service, operation, params))
+    def administers(self, identity: str) -> bool:
+        """Whether it is the learner's own, in one of the accounts."""
+        return identity == ADMIN or identity in self.target.accounts
+
+    def lacks(self, identity: str) -> bool:
+        """Whether it is a profile that is not in the files (any more)."""
+        return not self.administers(identity) and self.profiles.get(identity) is None
 
     def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:
         """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""
@@ -170,8 +174,9 @@ class Calls:
             return _TRANSIENT_SECONDS if harmless else 0.0
         if not self.target.eventually_consistent or outcome.code in EXISTS:
             return 0.0
-        spreading = _is_spreading(outcome) and self._key_of(identity) not in self._unknown
-        return max(within, _SPREADING_SECONDS if spreading and identity != ADMIN else 0.0)
+        unheard = _is_spreading(outcome) and self._key_of(identity) not in self._unknown
+        spreading = unheard and not self.administers(identity)
+        return max(within, _SPREADING_SECONDS if spreading else 0.0)
 
     def _key_of(self, identity: str) -> str:
         found = self.profiles.get(identity)

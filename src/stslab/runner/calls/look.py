@@ -9,7 +9,7 @@ from stslab.kinds.table import KINDS
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import Thing
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Refusal
+from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
 
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
@@ -47,7 +47,7 @@ def read_of(thing: Thing) -> Call:
     """The lookup that shows the thing. Its kind is known and its names are complete."""
     kind = KINDS[thing.kind]
     names = {name: thing.names[name] for name in kind.look_names}
-    return Call(ADMIN, kind.service, kind.look, names)
+    return Call(thing.admin, kind.service, kind.look, names)
 
 
 def look(work: Work, thing: Thing) -> Sight:
@@ -143,7 +143,7 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
     data, read = sight.data, bool(sight.there)
     if kind.tagging:
         params = {name: thing.names[name] for name in kind.tagging_names}
-        outcome = work.calls.read(kind.service, kind.tagging, params)
+        outcome = work.calls.make(Call(thing.admin, kind.service, kind.tagging, params))
         none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome.code, outcome.message)
         read = none or isinstance(outcome, Answer)
         data = outcome.data if isinstance(outcome, Answer) else {}
@@ -155,7 +155,8 @@ def _parent(thing: Thing) -> Thing | None:
     kind = KINDS[thing.kind]
     if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
         return None
-    return Thing(kind.parent, {name: thing.names[name] for name in kind.parent_names})
+    names = {name: thing.names[name] for name in kind.parent_names}
+    return Thing(kind.parent, names, admin=thing.admin)
 
 
 def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]:

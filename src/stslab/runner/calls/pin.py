@@ -33,6 +33,13 @@ def pinned(run: RunRecord, target: TargetInfo) -> Pin:
             " STSLAB_SANDBOX) that the run began with.",
         )
     _require_same_place(run, target)
+    for name, account in run.accounts.items():
+        if target.accounts.get(name) != account:
+            raise CredentialsError(
+                f"The run {run.id} began with {account} as its second account, and that is now"
+                f" {target.accounts.get(name, 'none')}. Nothing was called.",
+                f"Name your AWS profile for account {account}: --partner-profile NAME.",
+            )
     return Pin.SAME
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Outcome, Refusal, WaiterProbe
+from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal, WaiterProbe
 
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
@@ -22,8 +22,9 @@ class Waited:
 class StackEvents:
     """Follows one stack's events; those that it has seen are not told again."""
 
-    def __init__(self, work: Work, stack: str) -> None:
+    def __init__(self, work: Work, stack: str, admin: str) -> None:
         self._work = work
+        self._admin = admin
         self._stack = stack
         self._seen: set[str] = set()
         self.failures: list[str] = []
@@ -46,7 +47,7 @@ class StackEvents:
     def _unseen(self) -> list[Data]:
         """New events, the oldest first. AWS gives the newest first, in pages."""
         new: list[Data] = []
-        listing = Call(ADMIN, _STACKS, "DescribeStackEvents", {"StackName": self._stack})
+        listing = Call(self._admin, _STACKS, "DescribeStackEvents", {"StackName": self._stack})
         for page in self._work.calls.pages(listing, {"NextToken": "NextToken"}):
             events = page.data.get("StackEvents", []) if isinstance(page, Answer) else []
             fresh = [event for event in events if event.get("EventId") not in self._seen]
@@ -80,7 +81,8 @@ def wait(
     pace = account.waiter_pace(service, waiter)
     limit = pace.delay * pace.max_attempts
     if events is None and service == _STACKS and params.get("StackName"):
-        events = StackEvents(work, str(params["StackName"]))
+        admin = work.place_of(identity).admin
+        events = StackEvents(work, str(params["StackName"]), admin)
 
     def look() -> WaiterProbe:
         work.calls.made += 1

@@ -6,6 +6,7 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.own import OwnOnly
 from stslab.runner.journal.records import MADE, Entry, Result, RunRecord, Thing
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import TargetInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Work:
     def __post_init__(self) -> None:
         object.__setattr__(self, "own", OwnOnly(self.run, self.journal))
         self.calls.guard = self.own.require
+
+    def place_of(self, identity: str) -> TargetInfo:
+        """The target, in the account that this identity calls in."""
+        return self.calls.target.of(self.own.account_of(identity))
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls of the run that may have changed something, in order."""

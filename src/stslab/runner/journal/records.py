@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stslab.kinds.own import Allowed
-from stslab.runner.ports import Call, Data
+from stslab.runner.ports import ADMIN, Call, Data
 
 
 class RunState(StrEnum):
@@ -88,7 +88,8 @@ class RunRecord:
     ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
     empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
     stands for AWS itself, or empty. ``allowed`` is what its lab declares and the person agreed
-    to. ``outline`` is the lab as it was when the run began.
+    to. ``accounts`` are the ids of its further accounts, by the identities that administer them.
+    ``outline`` is the lab as it was when the run began.
     """
 
     id: str
@@ -108,6 +109,7 @@ class RunRecord:
     caller: str = ""
     person: str = ""
     allowed: Allowed = field(default_factory=Allowed)
+    accounts: Mapping[str, str] = field(default_factory=dict)
     outline: tuple[StageOutline, ...] = ()
 
 
@@ -116,16 +118,18 @@ class Thing:
     """Something in an account: its kind (an id of ``stslab.kinds.kind``) and what names it.
 
     ``identity`` tells it from another that is made later with the same names; empty where that
-    is not known.
+    is not known. ``admin`` administers the account that it is in.
     """
 
     kind: str
     names: Mapping[str, str]
     identity: str = ""
+    admin: str = ADMIN
 
     def same(self, other: "Thing") -> bool:
         """Whether both are the same thing."""
-        return self.kind == other.kind and dict(self.names) == dict(other.names)
+        ours, theirs = (self.kind, self.admin), (other.kind, other.admin)
+        return ours == theirs and dict(self.names) == dict(other.names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ def new_run(
     if not target.embedded:
         require_anywhere(lab)
         require_services(lab, services)
-    base = basis(run_id, target.account, target.region, target.partition)
+    accounts = second_accounts(lab, target)
+    base = basis(run_id, target.account, target.region, target.partition, accounts)
     return RunRecord(
         id=run_id,
         lab=lab.id,
@@ -50,11 +51,27 @@ def new_run(
         caller=target.caller,
         person=person(),
         allowed=allowed(lab, {**base, **resolve_vars(lab.vars, base)}),
+        accounts=accounts,
         outline=tuple(
             StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
             for stage in lab.stages
         ),
     )
+
+
+def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
+    """The ids of the lab's further accounts, by the identities that administer them.
+
+    Raises:
+        CredentialsError: one is not there.
+    """
+    lacking = [name for name in lab.accounts if name not in target.accounts]
+    if lacking:
+        raise CredentialsError(
+            f"The lab {lab.id} needs a second account ({lacking[0]}). Nothing was made.",
+            "Name your AWS profile for it: --partner-profile NAME.",
+        )
+    return {name: target.accounts[name] for name in lab.accounts}
 
 
 def require_anywhere(lab: Lab) -> None:

@@ -16,7 +16,7 @@ from stslab.runner.calls.reasons import mismatch
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal.records import CheckRecord, EntryState, Intent, Result
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.begin import claim
 from stslab.runner.run.gone import was_made
 from stslab.runner.run.prepare import thing_made
@@ -104,7 +104,7 @@ class Checks:
     def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
         """The same; a claim that was proved with a profile that is out of the files stays so."""
         check = stage.checkpoint[number]
-        if check.identity != ADMIN and self._work.calls.profiles.get(check.identity) is None:
+        if self._work.calls.lacks(check.identity):
             past = self._work.journal.past(self._work.run.id, ("check",))
             record = past.proved(stage.id, number)
             if record:
@@ -163,7 +163,9 @@ class Checks:
             require_own(work, call)
         except NotOwn as error:
             raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
-        thing = thing_made(creation_of(call.name, call.params), call.params, {}, work.calls.target)
+        thing = thing_made(
+            creation_of(call.name, call.params), call.params, {}, work.place_of(call.identity)
+        )
         if thing is None or KINDS[thing.kind].parent or not complete(thing):
             return lambda _: None
         intent = Intent(
@@ -192,7 +194,7 @@ class Checks:
         try:
             outcome = calls.make(call, expected=check.fails)
         except CredentialsError as error:
-            if check.identity == ADMIN:
+            if self._work.calls.administers(check.identity):
                 raise
             return Refusal(_NO_CREDENTIALS, error.message)
         if isinstance(outcome, Answer):

@@ -228,7 +228,7 @@ class Doing:
             scope["profiles"] = {**scope["profiles"], profile[0]: known}
         saved = self._to_save(clean, scope)
         scope |= saved
-        thing, undo = completed(prepared, clean, scope, work.calls.target)
+        thing, undo = completed(prepared, clean, scope)
         foreign = list(work.own.objections_to(undo, thing))
         if foreign:  # what only the answer told: the thing is undone all the same
             undo = _without([call for call, _ in foreign], undo, thing)

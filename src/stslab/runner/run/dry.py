@@ -53,7 +53,7 @@ class DryRun:
                 dry=True,
             )
         )
-        base = basis(self._run_id, target.account, target.region, target.partition)
+        base = basis(self._run_id, target.account, target.region, target.partition, target.accounts)
         chosen = {stage.id for stage in plan.stages}
         listed = [
             one for one in effects(self._lab, base, embedded=target.embedded) if one.stage in chosen

@@ -82,12 +82,13 @@ class Footprint:
     counts: Mapping[str, int]
 
 
-def footprint(lab: Lab, target: TargetInfo) -> Footprint:
-    """What a run of the whole lab would do in the account."""
-    base = basis(RUN_ID, target.account, target.region, target.partition)
+def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
+    """What a run of the whole lab would do; what is needed, in the account of ``admin``."""
+    base = basis(RUN_ID, target.account, target.region, target.partition, target.accounts)
     listed = list(effects(lab, base, embedded=target.embedded))
     kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
-    needed = (need for one in listed for need in _needed(one, target))
+    there = target.of(target.accounts.get(admin, ""))
+    needed = (need for one in listed for need in _needed(one, there))
     return Footprint(
         summary=summary(listed),
         costs=_costs({one.call.partition(".")[0] for one in listed}),
@@ -100,7 +101,7 @@ def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
     """What ``admin`` needs for a step, its undo, a claim, and cleanup for what a step makes."""
     if one.when not in (STEP, UNDO, CHECK) or one.fails:
         return
-    if one.identity == ADMIN:
+    if one.identity == target.admin:
         service, _, operation = one.call.partition(".")
         yield Needed(_action(service, operation), _resource(one.params, target))
     for each in resources_of(one.params, one.own) if "TemplateBody" in one.params else ():

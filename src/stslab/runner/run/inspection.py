@@ -21,7 +21,7 @@ from stslab.runner.calls.look import complete, is_replaced, label, look, parent_
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
-from stslab.runner.ports import ADMIN, Answer, Call, Credentials, Data, Refusal
+from stslab.runner.ports import Answer, Call, Credentials, Data, Refusal
 from stslab.runner.run.differences import differences
 from stslab.runner.run.prepare import Prepared, Scope
 from stslab.runner.undo.stacks import STACK, inside
@@ -159,7 +159,8 @@ class Inspection:
         operation, wanted = effect.more
         known = {"answer": data, "thing": dict(thing.names)}
         params = {name: search(text, known) for name, text in wanted.items()}
-        outcome = self._work.calls.read(KINDS[thing.kind].service, operation, params)
+        call = Call(thing.admin, KINDS[thing.kind].service, operation, params)
+        outcome = self._work.calls.make(call)
         return {**data, **(outcome.data if isinstance(outcome, Answer) else {})}
 
     def _compared(
@@ -185,13 +186,13 @@ class Inspection:
         text = document if isinstance(document, str) else json.dumps(document)
         given = {name: text if value == DOCUMENT else value for name, value in wanted.items()}
         service = KINDS[thing.kind].service
-        call = Call(ADMIN, service, operation, {**thing.names, **given})
+        call = Call(thing.admin, service, operation, {**thing.names, **given})
         return (self._work.calls.shown(call),)
 
     def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
         """What is wrong with the things that a stack made, and with their policies."""
         physical = inside(self._work, stack)
-        wanted = self._properties(params, physical)
+        wanted = self._properties(params, physical, self._work.place_of(stack.admin).account)
         for logical, thing in physical.items():
             effect = EFFECTS.get(_MADE_BY.get(thing.kind, ""), Effect(thing.kind))
             properties = wanted.get(logical, {})
@@ -201,16 +202,19 @@ class Inspection:
 
     def _inline(self, owner: Thing, policy: Data) -> Seen:
         put = EFFECTS[f"iam.Put{_OWNERS[owner.kind]}Policy"]
-        thing = Thing(put.kind, {**owner.names, "PolicyName": str(policy.get("PolicyName"))})
+        names = {**owner.names, "PolicyName": str(policy.get("PolicyName"))}
+        thing = Thing(put.kind, names, admin=owner.admin)
         return self._thing(thing, put, policy, [])
 
-    def _properties(self, params: Data, physical: Mapping[str, Thing]) -> dict[str, Data]:
+    def _properties(
+        self, params: Data, physical: Mapping[str, Thing], account: str
+    ) -> dict[str, Data]:
         """The properties of a template's resources, as far as they can be told beforehand.
 
         A resource that a condition makes in one way or another is left out.
         """
         run, ways = self._work.run, dict[str, list[Data]]()
-        for one in resources_of(params, Own(run.id, run.account, run.partition)):
+        for one in resources_of(params, Own(run.id, account, run.partition)):
             ways.setdefault(one.logical, []).append(_filled(one.properties, physical))
         return {
             name: every[0]
@@ -257,7 +261,8 @@ class Inspection:
         key = credentials.access_key_id
         if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
-            there = look(self._work, Thing("iam.access_key", names)).there
+            thing = Thing("iam.access_key", names, admin=prepared.place.admin)
+            there = look(self._work, thing).there
             return Seen(answer={"AccessKey": {**names, "Status": "Active"}}) if there else None
         session = {"AccessKeyId": key, "Expiration": credentials.expiration}
         user = {"Arn": told.get("Arn"), "AssumedRoleId": told.get("UserId")}
@@ -266,7 +271,9 @@ class Inspection:
 
 def _named_by(prepared: Prepared, effect: Effect | None) -> Thing | None:
     """The thing that a call is about, as its parameters name it."""
-    return Thing(effect.kind, effect.names(prepared.params)) if effect else None
+    if effect is None:
+        return None
+    return Thing(effect.kind, effect.names(prepared.params), admin=prepared.place.admin)
 
 
 def _is_caller(prepared: Prepared, arn: str) -> bool | None:

@@ -18,7 +18,7 @@ Scope = Data
 class Prepared:
     """A step ready to be called. ``creation`` is None where it makes nothing that is known.
 
-    The intent is not redacted.
+    ``place`` is the target in the account that is called. The intent is not redacted.
     """
 
     step: Step
@@ -26,6 +26,7 @@ class Prepared:
     waiter: str
     waiter_params: Data
     creation: Creation | None
+    place: TargetInfo
 
     @property
     def params(self) -> Data:
@@ -67,14 +68,14 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
         profile=step.profile.name if step.profile else "",
     )
     waited = resolve(step.wait.params or {}, scope) if step.wait else {}
-    return Prepared(step, intent, step.wait.waiter if step.wait else "", waited, creation)
+    return Prepared(step, intent, step.wait.waiter if step.wait else "", waited, creation, target)
 
 
 def completed(
-    prepared: Prepared, data: Data, scope: Scope, target: TargetInfo
+    prepared: Prepared, data: Data, scope: Scope
 ) -> tuple[Thing | None, tuple[UndoCall, ...]]:
     """The thing and its undo, now that the answer is known."""
-    thing = thing_made(prepared.creation, prepared.params, data, target)
+    thing = thing_made(prepared.creation, prepared.params, data, prepared.place)
     if thing:
         thing = replace(thing, identity=identity_in(KINDS[thing.kind], data))
     setting = thing and KINDS[thing.kind].put
@@ -88,7 +89,7 @@ def thing_made(
     if creation is None:
         return None
     names = names_made(creation, params, data, target.account, target.partition)
-    return Thing(creation.kind, names)
+    return Thing(creation.kind, names, admin=target.admin)
 
 
 def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:

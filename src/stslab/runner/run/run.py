@@ -169,7 +169,7 @@ class Runner:
     def scope(self) -> Data:
         """What the run knows now, for a lab's expressions."""
         run = self._work.run
-        base = basis(run.id, run.account, run.region, run.partition)
+        base = basis(run.id, run.account, run.region, run.partition, run.accounts)
         saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
         known = scope(self._lab, base, saved, profiles)
         return {**known, **dict(live(self._calls, known, self._live))}
@@ -374,7 +374,7 @@ class Runner:
         """When a claim was proved, and the stage that has changed what it is about since."""
         past, check = self._journal.past(self._run), stage.checkpoint[number]
         by = changed_by(self._lab, stage, check, past.held())
-        lost = check.identity != ADMIN and self._calls.profiles.get(check.identity) is None
+        lost = self._calls.lacks(check.identity)
         if stage.cleanup and check.call and lost:
             by = stage.id  # its last claims are that the profiles are gone
         proved = past.proved(stage.id, number)

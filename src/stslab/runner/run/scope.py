@@ -12,9 +12,17 @@ from stslab.runner.journal.records import SavedProfile
 from stslab.runner.ports import ADMIN, Answer, Data
 
 
-def basis(run_id: str, account: str, region: str, partition: str) -> dict[str, object]:
+def basis(
+    run_id: str, account: str, region: str, partition: str, accounts: Mapping[str, str]
+) -> dict[str, object]:
     """What every run knows from its beginning."""
-    return {"run": {"id": run_id}, "account": account, "region": region, "partition": partition}
+    return {
+        "run": {"id": run_id},
+        "account": account,
+        "region": region,
+        "partition": partition,
+        "accounts": {name: {"id": one} for name, one in accounts.items()},
+    }
 
 
 def scope(

@@ -22,7 +22,7 @@ from stslab.runner.journal.records import (
     Thing,
     UndoCall,
 )
-from stslab.runner.ports import ADMIN, Data
+from stslab.runner.ports import Data
 from stslab.runner.run.prepare import Prepared
 from stslab.runner.undo.undo import discovered, is_there, undo
 
@@ -107,7 +107,7 @@ def written(work: Work, intent: Intent) -> Intent:
 
 def clean_thing(work: Work, thing: Thing | None) -> Thing | None:
     """A thing whose names hold no secret."""
-    return thing and Thing(thing.kind, work.calls.clean(dict(thing.names)))
+    return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
 
 
 def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
@@ -127,9 +127,9 @@ def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoC
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
-        return UndoCall(ADMIN, kind.service, kind.put, known)
+        return UndoCall(thing.admin, kind.service, kind.put, known)
     named = {name: prepared.params[name] for name in kind.remove.names}
-    return UndoCall(ADMIN, kind.service, kind.remove.operation, named)
+    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
 
 
 def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:

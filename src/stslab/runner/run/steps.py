@@ -149,6 +149,7 @@ class Steps:
 
     def _doing(self, stage: Stage, number: int) -> Doing:
         work, scope = self._work, self._scope
-        prepared = prepare(stage, number, scope(), work.calls.target)
+        place = work.place_of(stage.steps[number].identity)
+        prepared = prepare(stage, number, scope(), place)
         work.calls.learn(prepared.params)
         return Doing(work, scope, self._inspection, stage, prepared, work.calls.clock.monotonic())

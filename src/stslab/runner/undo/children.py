@@ -7,7 +7,7 @@ from stslab.kinds.kind import Child, is_gone, search
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Thing
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Outcome, Refusal
+from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 
 _ROUNDS = 100
 
@@ -32,7 +32,8 @@ class Extra:
         every = {**self.parent.names, **self.names}
         for removal in self.child.removals:
             params = {name: every[name] for name in removal.names}
-            yield Call(ADMIN, KINDS[self.parent.kind].service, removal.operation, params)
+            service = KINDS[self.parent.kind].service
+            yield Call(self.parent.admin, service, removal.operation, params)
 
     @property
     def thing(self) -> Thing | None:
@@ -42,7 +43,8 @@ class Extra:
         every = {**self.parent.names, **self.names}
         if kind is None or not all(name in every for name in kind.names):
             return None
-        return Thing(kind.id, {name: str(every[name]) for name in kind.names})
+        names = {name: str(every[name]) for name in kind.names}
+        return Thing(kind.id, names, admin=self.parent.admin)
 
 
 def children(work: Work, thing: Thing) -> Iterator[Extra]:
@@ -98,7 +100,7 @@ def _pages(work: Work, thing: Thing, child: Child) -> Iterator[list[Extra]]:
 
 def _listing(thing: Thing, child: Child) -> Call:
     params = {name: thing.names[name] for name in child.names}
-    return Call(ADMIN, KINDS[thing.kind].service, child.listing, params)
+    return Call(thing.admin, KINDS[thing.kind].service, child.listing, params)
 
 
 def _problem(service: str, outcome: Outcome) -> str:

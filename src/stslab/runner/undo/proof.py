@@ -1,6 +1,7 @@
 """Proves that nothing of a run is left: looks for each thing, then for whatever carries its tag."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.look import Sight, complete, is_guarded, label, look, read_of
@@ -48,13 +49,13 @@ def name(entry: Entry) -> str:
     return f"“{entry.intent.title}” ({entry.call})"
 
 
-def by_hand(thing: Thing, describe: Describe, identity: str = ADMIN) -> str:
+def by_hand(thing: Thing, describe: Describe) -> str:
     """The command that removes a thing of a known kind, for who can."""
     kind = KINDS[thing.kind]
     if kind.by_hand:
-        return kind.by_hand.format(identity=identity, **thing.names)
+        return kind.by_hand.format(identity=thing.admin, **thing.names)
     call = removal_of(thing)
-    return describe(CallShown(identity, call.service, call.operation, call.params))
+    return describe(CallShown(call.identity, call.service, call.operation, call.params))
 
 
 def undo_by_hand(work: Work, entry: Entry, describe: Describe) -> str:
@@ -71,7 +72,7 @@ def _removal_by_hand(work: Work, thing: Thing, describe: Describe) -> str:
         calls = (call for extra in children(work, thing) for call in extra.calls())
         before = [describe(work.calls.shown(call)) for call in calls]
     if kind.unguard and is_guarded(look(work, thing)):
-        before.append(kind.unguard.format(identity=ADMIN, **thing.names))
+        before.append(kind.unguard.format(identity=thing.admin, **thing.names))
     return " && ".join([*before, by_hand(thing, describe)])
 
 
@@ -105,7 +106,7 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
     """What else carries the run's tag or id; ``left`` is known to be there."""
     others = [one.thing for one in work.entries() if one.thing and one.state is EntryState.NOT_OURS]
     more: list[Thing] = []
-    for thing in leftovers(work):
+    for thing in chain.from_iterable(leftovers(work, one) for one in (ADMIN, *work.run.accounts)):
         if _among(thing, [*others, *left]):
             continue
         sight = _until_gone(work, thing, patient=not left)
@@ -122,14 +123,14 @@ def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
     no lab's own.
     """
     left: dict[str, str] = {}
-    own = {entry.intent.profile for entry in work.entries()}
+    own = {*work.run.accounts, *(entry.intent.profile for entry in work.entries())}
     lent = [one for one in _OTHERS if one not in own and work.calls.profiles.get(one)]
     for identity in lent if work.run.kind == "sandbox" else ():
         for thing in leftovers(work, identity):
             named = f"{label(thing)} (profile {identity})"
             proof = "it carries the run's id"
             work.calls.emit(ThingLookedUp(named, None, gone=False, proof=proof))
-            left[named] = by_hand(thing, describe, identity)
+            left[named] = by_hand(thing, describe)
     return left
 
 

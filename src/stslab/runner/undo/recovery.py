@@ -117,7 +117,13 @@ class Recovery:
 
     def find(self) -> Found:
         """Look for leftovers of all runs, or what may be such."""
-        items = (one for row in ROWS for one in listed(self._calls, row, self._tell_refused))
+        admins = (ADMIN, *(one for one in self._target.accounts if not self._calls.lacks(one)))
+        items = (
+            one
+            for admin in admins
+            for row in ROWS
+            for one in listed(self._calls, row, self._tell_refused, admin)
+        )
         found = [self._leftover(one) for one in items]
         doubtful = [one for one in found if one.tag is not None and not one.is_certain]
         ids = {one.tag for one in found if one.tag and one.is_certain}
@@ -198,7 +204,7 @@ def _intent(number: int, thing: Thing) -> Intent:
         stage="sweep",
         step=number,
         title=label(thing),
-        identity=ADMIN,
+        identity=thing.admin,
         service=KINDS[thing.kind].service,
         operation="(found)",
         params={},

@@ -1,6 +1,6 @@
 """Removes one thing: clears it, calls, tries again while AWS says so, falls back on admin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stslab.errors import CredentialsError
 from stslab.kinds.kind import BUSY, UNUSABLE, is_gone
@@ -11,7 +11,7 @@ from stslab.runner.calls.waits import StackEvents, wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, UndoOutcome
 from stslab.runner.journal.records import Thing, UndoCall
-from stslab.runner.ports import ADMIN, Answer, Outcome, Refusal
+from stslab.runner.ports import Answer, Outcome, Refusal
 from stslab.runner.undo.children import clear
 from stslab.runner.undo.stacks import STACK, remember
 
@@ -45,7 +45,7 @@ def failed(why: str) -> Undone:
 
 def remove(work: Work, call: UndoCall, entry: int) -> Undone:
     """Make one undo call of the journal's entry, and wait as it says."""
-    thing = _removed_by(call)
+    thing = _removed_by(work, call)
     if thing and is_replaced(work, thing):
         return Undone(UndoOutcome.NOT_OURS, _REPLACED)
     if thing and thing.kind == STACK:
@@ -61,15 +61,16 @@ def removal_of(thing: Thing) -> UndoCall:
     """The call that removes a thing of a known kind."""
     kind = KINDS[thing.kind]
     params = {name: thing.names[name] for name in kind.remove.names}
-    return UndoCall(ADMIN, kind.service, kind.remove.operation, params)
+    return UndoCall(thing.admin, kind.service, kind.remove.operation, params)
 
 
-def _removed_by(call: UndoCall) -> Thing | None:
+def _removed_by(work: Work, call: UndoCall) -> Thing | None:
     """The thing that a call removes, if it is of a known kind."""
     kind = BY_REMOVAL.get(call.call.name)
     if kind is None or not all(name in call.params for name in kind.names):
         return None
-    return Thing(kind.id, {name: str(call.params[name]) for name in kind.names})
+    names = {name: str(call.params[name]) for name in kind.names}
+    return Thing(kind.id, names, admin=work.place_of(call.identity).admin)
 
 
 def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
@@ -99,8 +100,9 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
 
 def _called(work: Work, call: UndoCall) -> Outcome:
     """The call, as who it says; as admin where that identity does not serve any more."""
-    as_admin = UndoCall(ADMIN, call.service, call.operation, call.params).call
-    if call.identity == ADMIN:
+    admin = work.place_of(call.identity).admin
+    as_admin = replace(call, identity=admin).call
+    if call.identity == admin:
         return work.calls.make(as_admin)
     try:
         outcome = work.calls.make(call.call)
@@ -130,7 +132,7 @@ def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undon
 
 def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing, ...]) -> Undone:
     """A stack's bucket must be empty. The rest is cleared only if the deletion failed."""
-    events = StackEvents(work, stack.names["StackName"])
+    events = StackEvents(work, stack.names["StackName"], stack.admin)
     events.skip()
     undone = WAS_GONE
     for tried in range(_STACK_TRIES):
@@ -153,5 +155,5 @@ def _delete_stack_once(work: Work, call: UndoCall, stack: Thing, events: StackEv
         return undone
     waiter = call.waiter or "stack_delete_complete"
     params = call.waiter_params or {"StackName": name}
-    waited = wait(work, ADMIN, call.service, waiter, params, events=events)
+    waited = wait(work, stack.admin, call.service, waiter, params, events=events)
     return UNDONE if waited.ok else failed(waited.reason)

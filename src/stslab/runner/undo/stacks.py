@@ -27,9 +27,9 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
 def inside(work: Work, stack: Thing) -> dict[str, Thing]:
     """What the stack has now of known kinds, by the names of its template."""
     params = {"StackName": stack.names["StackName"]}
-    outcome = work.calls.read("cloudformation", "DescribeStackResources", params)
+    outcome = work.calls.make(Call(stack.admin, "cloudformation", "DescribeStackResources", params))
     listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
-    found = {str(one.get("LogicalResourceId")): _made(work, one) for one in listed}
+    found = {str(one.get("LogicalResourceId")): _made(work, one, stack.admin) for one in listed}
     return {name: thing for name, thing in found.items() if thing}
 
 
@@ -51,7 +51,7 @@ def require_own(work: Work, call: Call) -> None:
         work.own.require(call)
 
 
-def _made(work: Work, resource: Data) -> Thing | None:
+def _made(work: Work, resource: Data, admin: str) -> Thing | None:
     """A stack's resource as a thing; None where it is of no known kind, gone, or not the stack's.
 
     One that could not be made may name what somebody else made before.
@@ -62,4 +62,4 @@ def _made(work: Work, resource: Data) -> Thing | None:
         return None
     if status == "CREATE_FAILED" and work.run.id not in str(physical):
         return None
-    return Thing(kind.id, {kind.names[0]: str(physical)})
+    return Thing(kind.id, {kind.names[0]: str(physical)}, admin=admin)

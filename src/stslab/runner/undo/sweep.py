@@ -134,12 +134,12 @@ class Item:
         """When it was made."""
         return str(self.data.get("Created") or "")
 
-    def run(self, calls: Calls, identity: str = ADMIN) -> str | None:
+    def run(self, calls: Calls) -> str | None:
         """The run that its tag names; None where it has none, or its kind has none."""
         if not self.row.tagging:  # the listing tells them
             return tag_in(self.data.get("Tags"))
         service, names = KINDS[self.row.kind].service, dict(self.thing.names)
-        outcome = calls.make(Call(identity, service, self.row.tagging, names))
+        outcome = calls.make(Call(self.thing.admin, service, self.row.tagging, names))
         found = search(self.row.tags, outcome.data) if isinstance(outcome, Answer) else None
         return tag_in(found)
 
@@ -155,7 +155,7 @@ def listed(
         data = page.data if isinstance(page, Answer) else {}
         for one in search(row.each, data) or []:
             names = {name: str(one[name]) for name in KINDS[row.kind].names}
-            yield Item(row, Thing(row.kind, names), one)
+            yield Item(row, Thing(row.kind, names, admin=identity), one)
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
@@ -177,7 +177,7 @@ def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
                 continue
             asked = bool(row.tagging)
             unread = asked and not named and tags_read >= _MOST_TAGS_READ
-            tag = None if unread else item.run(work.calls, identity)
+            tag = None if unread else item.run(work.calls)
             tags_read += asked and not unread
             if named if tag is None else tag == work.run.id:
                 yield item.thing

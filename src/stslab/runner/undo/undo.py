@@ -65,7 +65,7 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     name, others = creation.discovered, (one for one in work.entries() if one.seq != entry.seq)
     known = {one.thing.names.get(name) for one in others if one.thing}
     ids = search(creation.discover, _listed(work, thing)) or []
-    every = (Thing(thing.kind, {**thing.names, name: str(one)}) for one in ids)
+    every = (replace(thing, names={**thing.names, name: str(one)}) for one in ids)
     return tuple(one for one in every if one.names[name] not in known)
 
 
