@@ -42,9 +42,9 @@ class Boto3Account:
     An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
     own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
     signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
-    ``control`` is the way to ask the embedded account itself.
-        ``admin`` are keys of stslab's own, whatever the profile of that name holds. ``others`` are the
-    learner's own profiles for further accounts, by the identities that they are.
+    ``control`` is the way to ask the embedded account itself. ``admin`` are keys of stslab's
+    own, whatever the profile of that name holds. ``others`` are the learner's own profiles for
+    further accounts, by the identities that they are.
     """
 
     def __init__(

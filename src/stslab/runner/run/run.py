@@ -31,7 +31,7 @@ from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Call, Data, Hand, Outcome, Profiles, Tell
+from stslab.runner.ports import Account, Call, Data, Hand, Outcome, Profiles, Tell
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of
