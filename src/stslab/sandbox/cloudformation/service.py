@@ -12,9 +12,9 @@ from stslab.sandbox.api.services import Internal, NeedsOf, Read, Reads, Write, W
 from stslab.sandbox.cloudformation import needs
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
-from stslab.sandbox.cloudformation.operations.requests import checked_template
+from stslab.sandbox.cloudformation.operations.stacks import checked_template
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
-from stslab.sandbox.cloudformation.template import source
+from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 
@@ -88,7 +88,7 @@ class CloudFormation:
         if url:
             params["TemplateBody"] = self._download(request, url)
         elif body:
-            source.check_size(body)
+            template.check_size(body)
         if body or url:
             checked_template(params["TemplateBody"])
         if params.get("RoleARN"):
@@ -134,6 +134,6 @@ def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, A
         try:
             return handler(seen, request)
         except RecursionError:  # conditions that name one another in a chain without an end
-            raise invalid(source.UNSUPPORTED) from None
+            raise invalid(template.UNSUPPORTED) from None
 
     return run

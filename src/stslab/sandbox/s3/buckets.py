@@ -14,10 +14,10 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.s3 import lookups, pages, tags
+from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import Document
+from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -56,7 +56,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         created=request.now,
         public_access_block=_ALL_BLOCKED,
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
-        tags=tags.of_set(configuration.get("Tags") or ()),
+        tags=settings.tags_of_set(configuration.get("Tags") or ()),
     )
     tx.put(replace(bucket, grants=acl.asked(tx, request, lookups.canonical_id(tx, bucket))))
     return answer
@@ -110,7 +110,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     """Those of the caller's account, by name."""
     params = request.params
     owner = request.caller.account
-    after = pages.of_token(params.get("ContinuationToken"))
+    after = listing.of_token(params.get("ContinuationToken"))
     found = sorted(_asked_for(view, request), key=lambda one: one.name)
     rest = [one for one in found if one.name > after]
     most = min(params.get("MaxBuckets", _MOST_BUCKETS), _MOST_BUCKETS)
@@ -126,7 +126,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
             for one in rest[:most]
         ],
         "Owner": {"ID": account.canonical_id} if account is not None else None,
-        "ContinuationToken": pages.token(rest[most - 1].name) if len(rest) > most > 0 else None,
+        "ContinuationToken": listing.token(rest[most - 1].name) if len(rest) > most > 0 else None,
         "Prefix": params.get("Prefix"),
     }
 

@@ -1,17 +1,112 @@
-"""What is in a bucket: its objects, and all their versions.
+"""What is in a bucket, in pages: its objects, and all their versions.
 
-S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions".
+S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions"; S3 User Guide,
+"Organizing objects using prefixes" and "Listing object keys programmatically".
 """
 
-from collections.abc import Iterator
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from operator import attrgetter
+from typing import Generic, TypeVar
+from urllib.parse import quote
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads
-from stslab.sandbox.s3 import lookups, pages
+from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.faults import invalid_argument
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
+
+T = TypeVar("T")
+MOST = 1000
+_CHECK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page: what was found, and the prefixes that stand for more.
+
+    ``last`` is the name or prefix that comes last, from which the next page goes on.
+    """
+
+    items: list[T]
+    prefixes: list[str]
+    truncated: bool
+    last: str
+
+
+def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most: int) -> Page[T]:
+    """The next ``most`` of ``entries``, which come by name, that the request is for.
+
+    Entries whose names have its delimiter after its prefix count as one, by what
+    they begin with. ``after`` is the prefix with which the last page ended, if it did with one.
+    """
+    prefix = request.params.get("Prefix", "")
+    delimiter = request.params.get("Delimiter", "")
+    items: list[T] = []
+    prefixes: list[str] = []
+    last = ""
+    for name, item in entries:
+        if not name.startswith(prefix):
+            continue
+        cut = name.find(delimiter, len(prefix)) if delimiter else -1
+        group = name[: cut + len(delimiter)] if cut >= 0 else ""
+        if group and (group == after or prefixes[-1:] == [group]):
+            continue
+        if len(items) + len(prefixes) >= most:
+            return Page(items, prefixes, most > 0, last)
+        last = group or name
+        if group:
+            prefixes.append(group)
+        else:
+            items.append(item)
+    return Page(items, prefixes, False, last)
+
+
+def limit(asked: int | None) -> int:
+    return MOST if asked is None else min(asked, MOST)
+
+
+def token(name: str) -> str:
+    content = name.encode()
+    return base64.urlsafe_b64encode(zlib.crc32(content).to_bytes(_CHECK, "big") + content).decode()
+
+
+def of_token(given: str | None) -> str:
+    """The name after which a continuation token goes on; empty without a token."""
+    if given is None:
+        return ""
+    try:
+        content = base64.b64decode(given, b"-_", validate=True)
+        name = content[_CHECK:].decode()
+    except (binascii.Error, ValueError):
+        name = ""
+    if not name or token(name) != given:
+        message = "The continuation token provided is incorrect"
+        raise invalid_argument(message, "continuation-token", given)
+    return name
+
+
+def writer(request: ApiRequest) -> Callable[[str], str]:
+    """How keys and prefixes are written: percent-encoded, if that was asked for."""
+    return quote if request.params.get("EncodingType") == "url" else str
+
+
+def described(request: ApiRequest, found: Page[T], *names: str) -> Answer:
+    """What every page says: what was asked for (``names`` beside the usual), and its prefixes."""
+    asked, write = request.params, writer(request)
+    said = {name: asked[name] for name in ("Prefix", "Delimiter", *names) if name in asked}
+    return {
+        "Prefix": "",
+        **{name: write(text) for name, text in said.items()},
+        "EncodingType": asked.get("EncodingType"),
+        "IsTruncated": found.truncated,
+        "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in found.prefixes],
+    }
+
 
 _NAME = attrgetter("name")
 
@@ -19,18 +114,18 @@ _NAME = attrgetter("name")
 def _objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
     bucket = lookups.bucket_of(view, request)
-    after = pages.of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
-    most = pages.limit(params.get("MaxKeys"))
+    after = of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
+    most = limit(params.get("MaxKeys"))
     found = _current(view, request, bucket, after, most)
     owner = lookups.canonical_id(view, bucket) if params.get("FetchOwner") else ""
     return {
-        **pages.described(request, found, "StartAfter"),
+        **described(request, found, "StartAfter"),
         "Name": bucket.name,
         "MaxKeys": most,
         "KeyCount": len(found.items) + len(found.prefixes),
         "Contents": [_content(request, one, owner) for one in found.items],
         "ContinuationToken": params.get("ContinuationToken"),
-        "NextContinuationToken": pages.token(found.last) if found.truncated else None,
+        "NextContinuationToken": token(found.last) if found.truncated else None,
     }
 
 
@@ -38,14 +133,14 @@ def _objects(view: View, request: ApiRequest) -> Answer:
     """ListObjects, which says where to go on only where a delimiter was given."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
-    most = pages.limit(params.get("MaxKeys"))
+    most = limit(params.get("MaxKeys"))
     found = _current(view, request, bucket, params.get("Marker", ""), most)
     owner = lookups.canonical_id(view, bucket)
     goes_on = found.truncated and params.get("Delimiter")
     return {
         "Marker": "",
-        **pages.described(request, found, "Marker"),
-        "NextMarker": pages.writer(request)(found.last) if goes_on else None,
+        **described(request, found, "Marker"),
+        "NextMarker": writer(request)(found.last) if goes_on else None,
         "Name": bucket.name,
         "MaxKeys": most,
         "Contents": [_content(request, one, owner) for one in found.items],
@@ -54,13 +149,13 @@ def _objects(view: View, request: ApiRequest) -> Answer:
 
 def _current(
     view: View, request: ApiRequest, bucket: Bucket, after: str, most: int
-) -> pages.Page[Object]:
+) -> Page[Object]:
     held = (
         (one.name, one)
         for one in _held(view, request, bucket)
         if one.name > after and not one.current.marker
     )
-    return pages.page(held, request, after, most)
+    return page(held, request, after, most)
 
 
 def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
@@ -72,7 +167,7 @@ def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
 
 def _content(request: ApiRequest, one: Object, owner: str) -> Answer:
     return {
-        "Key": pages.writer(request)(one.name),
+        "Key": writer(request)(one.name),
         **_described(one.current),
         "Owner": {"ID": owner} if owner else None,
     }
@@ -97,10 +192,10 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
     if after_id and not after:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
-    most = pages.limit(params.get("MaxKeys"))
+    most = limit(params.get("MaxKeys"))
     held = _versions(_held(view, request, bucket), after, after_id)
-    found = pages.page(held, request, after, most)
-    owner, write = {"ID": lookups.canonical_id(view, bucket)}, pages.writer(request)
+    found = page(held, request, after, most)
+    owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
     versions: list[Answer] = []
     markers: list[Answer] = []
     for one, version in found.items:
@@ -120,7 +215,7 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
     return {
         "KeyMarker": "",
         "VersionIdMarker": after_id or "",
-        **pages.described(request, found, "KeyMarker"),
+        **described(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if goes_on else None,
         "NextVersionIdMarker": last_id if goes_on and not ends_with_prefix else None,
         "Name": bucket.name,

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import Judge, Reads, Writes, denial
-from stslab.sandbox.s3 import conditions, lookups, tags, versions
+from stslab.sandbox.s3 import conditions, lookups, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument, malformed, no_such_key
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import Document
+from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -239,11 +239,14 @@ def _put_acl(tx: Transaction, request: ApiRequest) -> Answer:
 
 def _get_tags(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return {"TagSet": tags.as_set(version.tags), "VersionId": lookups.shown_id(bucket, version)}
+    return {
+        "TagSet": settings.tags_as_set(version.tags),
+        "VersionId": lookups.shown_id(bucket, version),
+    }
 
 
 def _put_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    found = tags.of_object(request.params["Tagging"]["TagSet"])
+    found = settings.tags_of_object(request.params["Tagging"]["TagSet"])
     version = versions.change(tx, request, tags=found)
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 

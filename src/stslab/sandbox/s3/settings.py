@@ -6,20 +6,78 @@ bucket's setting says; nothing else depends on what is only kept.
 
 import functools
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.s3 import lookups, tags
+from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.faults import fault, malformed
-from stslab.sandbox.s3.requests.bodies import Document
+from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
+from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
+
+_MOST = 10
+_MOST_ON_BUCKETS = 50
+_LONGEST_KEY, _LONGEST_VALUE = 128, 256
+_SYSTEM = "aws:"
+
+
+def tags_of_header(text: str | None) -> Mapping[str, str]:
+    try:
+        pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=_MOST * 10)
+    except ValueError:
+        pairs = []
+    if len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
+        raise invalid_argument(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+            "parameters without tag name duplicates.",
+            "x-amz-tagging",
+            text,
+        )
+    return _checked(dict(pairs), _MOST)
+
+
+def tags_of_set(
+    tag_set: Iterable[Mapping[str, str]], most: int = _MOST_ON_BUCKETS
+) -> Mapping[str, str]:
+    tags: dict[str, str] = {}
+    for tag in tag_set:
+        if tag["Key"] in tags:
+            message = "Cannot provide multiple Tags with the same key"
+            raise fault("InvalidTag", message, TagKey=tag["Key"])
+        tags[tag["Key"]] = tag["Value"]
+    return _checked(tags, most)
+
+
+def tags_of_object(tag_set: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
+    """The tags of an object's TagSet; an object has ten at most."""
+    return tags_of_set(tag_set, _MOST)
+
+
+def tags_as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
+    if len(tags) > most:
+        kind = "Object" if most == _MOST else "Bucket"
+        raise fault("BadRequest", f"{kind} tags cannot be greater than {most}")
+    for key, value in tags.items():
+        if not 0 < len(key) <= _LONGEST_KEY:
+            raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
+        if len(value) > _LONGEST_VALUE:
+            raise fault("InvalidTag", "The TagValue you have provided is invalid", TagKey=key)
+        if key.lower().startswith(_SYSTEM):
+            message = "System tags cannot be added/updated by requester"
+            raise fault("InvalidTag", message, TagKey=key)
+    return tags
 
 
 class Setting(NamedTuple):
@@ -107,11 +165,11 @@ def _tags(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     if not bucket.tags:
         raise fault("NoSuchTagSet", BucketName=bucket.name)
-    return {"TagSet": tags.as_set(bucket.tags)}
+    return {"TagSet": tags_as_set(bucket.tags)}
 
 
 def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    found = tags.of_set(request.params["Tagging"]["TagSet"])
+    found = tags_of_set(request.params["Tagging"]["TagSet"])
     tx.put(replace(lookups.bucket_of(tx, request), tags=found))
     return {}
 

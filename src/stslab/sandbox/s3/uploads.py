@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
-from stslab.sandbox.s3 import conditions, lookups, pages, versions
+from stslab.sandbox.s3 import conditions, listing, lookups, versions
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.bodies import Content, Document
+from stslab.sandbox.s3.requests.params import Content, Document
 from stslab.sandbox.s3.versions import Blob
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -200,7 +200,7 @@ def _list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
     after, most = (
         request.params.get("PartNumberMarker", 0),
-        pages.limit(request.params.get("MaxParts")),
+        listing.limit(request.params.get("MaxParts")),
     )
     rest = [part for part in upload.parts if part.number > after]
     shown = rest[:most]
@@ -244,13 +244,13 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
-    most = pages.limit(params.get("MaxUploads"))
-    found = pages.page(_after(view, bucket, after, after_id), request, after, most)
-    write = pages.writer(request)
+    most = listing.limit(params.get("MaxUploads"))
+    found = listing.page(_after(view, bucket, after, after_id), request, after, most)
+    write = listing.writer(request)
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
-        **pages.described(request, found, "KeyMarker"),
+        **listing.described(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if found.truncated else None,
         "NextUploadIdMarker": found.items[-1].upload_id
         if found.truncated and found.items

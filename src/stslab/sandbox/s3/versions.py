@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import lookups, settings, tags
+from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.bodies import Content
+from stslab.sandbox.s3.requests.params import Content
 from stslab.sandbox.signing import checksums
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -51,7 +51,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
         metadata=params.get("Metadata") or {},
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
-        tags=tags.of_header(params.get("Tagging")),
+        tags=settings.tags_of_header(params.get("Tagging")),
         grants=acl.asked(view, request, lookups.canonical_id(view, bucket)),
     )
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
 
-from stslab.sandbox.cloudformation.stacks import history
+from stslab.sandbox.cloudformation.stacks import job
 from stslab.sandbox.state.stacks import StackEvent, StackResource
 
 TAKEN = "data-111122223333-one"
@@ -270,11 +270,11 @@ def test_long_names_are_shortened_as_aws_does(lab: Harness) -> None:
 
 
 def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
-    for number in range(history.DELETED_STACKS_KEPT + 5):
+    for number in range(job.DELETED_STACKS_KEPT + 5):
         lab.deploy(BUCKET, f"s{number}")
         lab.delete(f"s{number}")
     left = {stack.stack_id for stack in lab.stacks}
-    assert len(left) <= history.DELETED_STACKS_KEPT + 1
+    assert len(left) <= job.DELETED_STACKS_KEPT + 1
     known = lab.state.snapshot
     assert {one.stack_id for one in known.everywhere(StackResource)} == left
     assert {one.stack_id for one in known.everywhere(StackEvent)} == left

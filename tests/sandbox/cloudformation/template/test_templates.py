@@ -13,7 +13,7 @@ from tests.sandbox.cloudformation.harness import Harness
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
-from stslab.sandbox.cloudformation.template import source, validation
+from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
 from stslab.sandbox.cloudformation.template.references import Graph, references
 from stslab.sandbox.cloudformation.template.template import parse
@@ -79,11 +79,11 @@ def test_nesting_that_would_exhaust_the_stack_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ['{"A": {"B": {"C": %s}}}', "A: {B: {C: %s}}"])
 def test_a_number_may_be_long_but_not_without_an_end(text: str) -> None:
-    read = source.read(text % ("9" * 4_300))
+    read = template.read(text % ("9" * 4_300))
     assert read == {"A": {"B": {"C": "9" * 4_300}}}
-    assert source.read(text % 9_223_372_036_854_775_807)["A"]["B"]["C"] == 2**63 - 1
+    assert template.read(text % 9_223_372_036_854_775_807)["A"]["B"]["C"] == 2**63 - 1
     with pytest.raises(ApiFault, match="ValidationError: Template format error"):
-        source.read(text % ("9" * 4_301))
+        template.read(text % ("9" * 4_301))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_number_may_be_long_but_not_without_an_end(text: str) -> None:
 )  # fmt: skip
 def test_what_json_can_not_hold_is_refused(text: str) -> None:
     with pytest.raises(ApiFault, match="ValidationError: Template format error"):
-        source.read(text)
+        template.read(text)
 
 
 def test_a_chain_of_conditions_without_an_end_is_refused(lab: Harness) -> None:
@@ -113,13 +113,13 @@ def test_a_long_chain_of_resources_is_ordered_quickly() -> None:
 
 
 def test_a_body_of_one_byte_too_many() -> None:
-    source.check_size("x" * 51_200)
+    template.check_size("x" * 51_200)
     with pytest.raises(ApiFault, match="length less than or equal to 51200"):
-        source.check_size("x" * 51_201)
+        template.check_size("x" * 51_201)
 
 
 def test_dates_and_numbers_keep_their_text_where_it_matters() -> None:
-    data = source.read("A: 2012-10-17\nB: 010\nC: yes\nD: '5'\nE: 1.5\nF: !GetAtt X.Y.Z")
+    data = template.read("A: 2012-10-17\nB: 010\nC: yes\nD: '5'\nE: 1.5\nF: !GetAtt X.Y.Z")
     assert data["A"] == "2012-10-17"
     assert data["C"] is True
     assert data["D"] == "5"

@@ -11,7 +11,7 @@ from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations import stacks
-from stslab.sandbox.cloudformation.operations.requests import (
+from stslab.sandbox.cloudformation.operations.stacks import (
     blueprint,
     config,
     existing,
@@ -21,7 +21,7 @@ from stslab.sandbox.cloudformation.operations.requests import (
     tag_list,
 )
 from stslab.sandbox.cloudformation.stacks.changes import compare
-from stslab.sandbox.cloudformation.stacks.history import USER_INITIATED, stack_becomes
+from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import parse
 from stslab.sandbox.state.snapshot import Transaction, View

@@ -10,7 +10,7 @@ from stslab.sandbox.api.services import Reads
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
-from stslab.sandbox.cloudformation.operations.requests import (
+from stslab.sandbox.cloudformation.operations.stacks import (
     PAGE,
     checked_template,
     described,

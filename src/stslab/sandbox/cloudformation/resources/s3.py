@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
 CONFLICT = 409

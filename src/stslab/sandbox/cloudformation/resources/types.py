@@ -15,7 +15,7 @@ from stslab.sandbox.cloudformation.names import physical, physical_lower, physic
 from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work, type_name, unfit
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 
 
 class Handler(Protocol):

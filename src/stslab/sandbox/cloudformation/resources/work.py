@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State

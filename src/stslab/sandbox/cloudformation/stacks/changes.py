@@ -14,7 +14,7 @@ from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_i
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.references import Reference, references
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.stacks import Stack, StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})

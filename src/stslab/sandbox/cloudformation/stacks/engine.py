@@ -18,7 +18,7 @@ from stslab.sandbox.api.services import Internal
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.needs import SERVICE
 from stslab.sandbox.cloudformation.resources.work import Call
-from stslab.sandbox.cloudformation.stacks import creation, deletion, updating
+from stslab.sandbox.cloudformation.stacks import lifecycle, updating
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.stacks import Stack
@@ -29,9 +29,9 @@ _SESSION = "AWSCloudFormation"
 _ARN_FIELDS = 6
 _FORBIDDEN = 403
 _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
-    "CREATE_IN_PROGRESS": (creation.create_stack, "CREATE_FAILED"),
-    "ROLLBACK_IN_PROGRESS": (creation.roll_back, "ROLLBACK_FAILED"),
-    "DELETE_IN_PROGRESS": (deletion.delete_stack, "DELETE_FAILED"),
+    "CREATE_IN_PROGRESS": (lifecycle.create_stack, "CREATE_FAILED"),
+    "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back, "ROLLBACK_FAILED"),
+    "DELETE_IN_PROGRESS": (lifecycle.delete_stack, "DELETE_FAILED"),
     "UPDATE_IN_PROGRESS": (updating.update_stack, "UPDATE_FAILED"),
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": (updating.clean_up, "UPDATE_COMPLETE"),
     "UPDATE_ROLLBACK_IN_PROGRESS": (updating.roll_back, "UPDATE_ROLLBACK_FAILED"),

@@ -1,22 +1,111 @@
 """One phase of the work on one stack: its calls, its pauses, and what it records.
 
 A job holds no transaction while it calls or waits. What it records is in one, which begins with
-the stack as it is by then: requests may have changed it.
+the stack as it is by then: requests may have changed it. AWS CloudFormation API Reference,
+"StackEvent".
 """
 
-from collections.abc import Callable
+import json
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call, Properties
-from stslab.sandbox.cloudformation.stacks import history
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, lookup_in
-from stslab.sandbox.cloudformation.template.source import Value
-from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.stacks import Config, Stack, StackResource
+from stslab.sandbox.cloudformation.template.functions import as_text
+from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.stacks import Config, Stack, StackEvent, StackResource, event_key
 from stslab.sandbox.state.state import State
+
+USER_INITIATED = "User Initiated"
+DELETED_STACKS_KEPT = 100
+"""How many deleted stacks an account remembers; AWS remembers them for 90 days."""
+
+_STACK_TYPE = "AWS::CloudFormation::Stack"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
+    _append(
+        tx,
+        replace(stack, status=status, reason=reason),
+        event_id=str(uuid.uuid4()),
+        logical_id=stack.name,
+        physical_id=stack.stack_id,
+        type=_STACK_TYPE,
+        at=_time(tx, stack),
+        status=status,
+        reason=reason,
+    )
+
+
+def note(
+    tx: Transaction,
+    stack: Stack,
+    resource: StackResource,
+    status: str,
+    reason: str = "",
+    *,
+    shown: Mapping[str, Value] | None = None,
+) -> None:
+    at = _time(tx, stack)
+    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    _append(
+        tx,
+        stack,
+        event_id=f"{resource.logical_id}-{status}-{stamp}",
+        logical_id=resource.logical_id,
+        physical_id=resource.physical_id,
+        type=resource.type,
+        at=at,
+        status=status,
+        reason=reason,
+        properties="" if shown is None else json.dumps(_texts(shown)),
+    )
+
+
+def _append(tx: Transaction, stack: Stack, **members: Value) -> None:
+    number = stack.events + 1
+    account, stack_id, token = stack.account, stack.stack_id, stack.token
+    tx.put(StackEvent(account=account, stack_id=stack_id, number=number, token=token, **members))
+    tx.put(replace(stack, events=number))
+    forgotten = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
+    if forgotten is not None:
+        tx.delete(forgotten)
+
+
+def _time(tx: Transaction, stack: Stack) -> datetime:
+    """When the next event is: in milliseconds, as AWS gives them, and after the last one.
+
+    A client that asks for what came after the newest event it has seen misses none.
+    """
+    now = tx.now()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    last = tx.get(StackEvent, stack.account, event_key(stack.stack_id, stack.events))
+    return now if last is None else max(now, last.at + _MILLISECOND)
+
+
+def _texts(value: Value) -> Value:
+    """Properties as events show them: scalars are texts."""
+    if isinstance(value, Mapping):
+        return {str(key): _texts(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return as_text(value)
+
+
+def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
+    """Delete what is kept of all but the last deleted stacks."""
+    deleted = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
+    for stack in deleted[:-DELETED_STACKS_KEPT]:
+        for record in (*lookups.events(tx, stack), *lookups.resources(tx, stack).values(), stack):
+            tx.delete(record)
+
 
 Failure = Callable[[str, str, str, str], str]
 """Why the work on a resource fails, or nothing: a rehearsal's.
@@ -74,7 +163,7 @@ class Job:
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
         with self.state.transaction() as tx:
-            history.stack_becomes(tx, self._undisturbed(tx), status, reason)
+            stack_becomes(tx, self._undisturbed(tx), status, reason)
 
     def resource_becomes(
         self,
@@ -87,7 +176,7 @@ class Job:
             stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
-            history.note(tx, stack, resource, status, reason, shown=shown)
+            note(tx, stack, resource, status, reason, shown=shown)
 
     def note(
         self,
@@ -97,7 +186,7 @@ class Job:
         shown: Properties | None = None,
     ) -> None:
         with self.state.transaction() as tx:
-            history.note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
+            note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
 
     def keep(self, logical_id: str, **members: Value) -> StackResource:
         with self.state.transaction() as tx:

@@ -17,7 +17,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, f
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Unfit, Work
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}

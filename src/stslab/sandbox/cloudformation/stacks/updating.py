@@ -10,11 +10,17 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Unfit
-from stslab.sandbox.cloudformation.stacks import deletion, steps
+from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
-from stslab.sandbox.cloudformation.stacks.creation import creating, declare, finish
-from stslab.sandbox.cloudformation.stacks.deletion import delete_resources, failure
 from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.stacks.lifecycle import (
+    creating,
+    declare,
+    delete_leftovers,
+    delete_resources,
+    failure,
+    finish,
+)
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
@@ -148,7 +154,7 @@ def clean_up(job: Job) -> None:
             tx.put(replace(resource, before=None, fresh=False))
         stack = job.stack_in(tx)
         tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
-    deletion.delete_leftovers(job)
+    delete_leftovers(job)
     wanted = job.blueprint().active
     unwanted = [r for name, r in job.resources.items() if name not in wanted]
     delete_resources(job, [r for r in unwanted if r.status not in GONE])
@@ -245,7 +251,7 @@ def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
 def clean_up_rollback(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
-    deletion.delete_leftovers(job)
+    delete_leftovers(job)
     fresh = [resource for resource in job.resources.values() if resource.fresh]
     delete_resources(job, fresh, creating=True)
     _forget(job, fresh)

@@ -12,8 +12,7 @@ from stslab.sandbox.cloudformation.template.references import (
     references,
     unresolved,
 )
-from stslab.sandbox.cloudformation.template.source import Value
-from stslab.sandbox.cloudformation.template.template import Declared, Template, parse
+from stslab.sandbox.cloudformation.template.template import Declared, Template, Value, parse
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Value]

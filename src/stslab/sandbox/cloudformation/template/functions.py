@@ -22,7 +22,7 @@ from stslab.sandbox.cloudformation.template.references import (
     sub_parts,
     sub_reference,
 )
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 
 CIDR_BLOCKS = 256
 _MAP_KEYS = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.source import Value
+from stslab.sandbox.cloudformation.template.template import Value
 
 MASK = "****"
 """How a ``NoEcho`` parameter is shown ("Parameters", NoEcho)."""

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stslab.sandbox.cloudformation.faults import invalid, require
-from stslab.sandbox.cloudformation.template.source import Value
-from stslab.sandbox.cloudformation.template.template import Template
+from stslab.sandbox.cloudformation.template.template import Template, Value
 
 PSEUDO_PARAMETERS = frozenset(
     {

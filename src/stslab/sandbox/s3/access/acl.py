@@ -13,7 +13,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
-from stslab.sandbox.s3.requests.bodies import Document
+from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Grant
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Transaction, View

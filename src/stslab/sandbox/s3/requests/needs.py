@@ -12,7 +12,7 @@ from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
-from stslab.sandbox.s3.access import bucket_policy
+from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.state.buckets import Bucket
@@ -47,7 +47,7 @@ _TABLES = msgspec.yaml.decode(Path(__file__).with_name("needs.yaml").read_bytes(
 def actions(request: ApiRequest) -> tuple[str, ...]:
     """The actions that an operation needs on the bucket or the object that it names."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
-    if request.params.get("VersionId"):
+    if request.params.get("VersionId") and "Key" in request.params:
         names = tuple(map(_versioned, names))
     more = (
         one.action
@@ -89,7 +89,7 @@ class _Asked:
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy = bucket_policy.of(self.view, self.seen, where, version, self.request.caller)
+        policy = policies.of(self.view, self.seen, where, version, self.request.caller)
         return Need(
             action,
             arn,
