@@ -6,6 +6,7 @@ the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_i
 """
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
@@ -146,17 +147,19 @@ def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]
     Raises:
         UnresolvedReference: one refers to something unknown, or to itself in the end.
     """
-    known: dict[str, Data] = {}
-    pending = dict(variables)
-    while pending:
-        ready = [name for name, value in pending.items() if not names_used(value) & pending.keys()]
-        if not ready:
-            raise UnresolvedReference(
-                f"These variables refer to each other in a circle: {', '.join(pending)}.",
-                "Give one of them a value of its own.",
-            )
-        known |= {name: resolve(pending.pop(name), {**scope, **known}) for name in ready}
-    return known
+    needs = {name: names_used(value) & variables.keys() for name, value in variables.items()}
+    try:
+        order = [*TopologicalSorter(needs).static_order()]
+    except CycleError as error:
+        circle = ", ".join(name for name in variables if name in error.args[1])
+        raise UnresolvedReference(
+            f"These variables refer to each other in a circle: {circle}.",
+            "Give one of them a value of its own.",
+        ) from None
+    known = dict(scope)
+    for name in order:
+        known[name] = resolve(variables[name], known)
+    return {name: known[name] for name in variables}
 
 
 def truthy(value: Data) -> bool:

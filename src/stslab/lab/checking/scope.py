@@ -1,8 +1,9 @@
 """Checks what a lab's expressions refer to, by what a run will know at that point."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 
 from stslab.lab.checking.catalogue import (
     ANYTHING,
@@ -64,14 +65,8 @@ class Scope:
         self.temporary |= {name} if temporary else set()
 
     def check_texts(self, node: Node) -> None:
-        if isinstance(node.value, str):
-            self.text(node)
-        elif isinstance(node.value, dict):
-            for part in node.value.values():
-                self.check_texts(part)
-        else:
-            for part in node.items:
-                self.check_texts(part)
+        for text in node.texts():
+            self.text(text)
 
     def text(self, node: Node) -> Shape:
         """Check a text's expressions; the shape of what the text becomes."""
@@ -180,17 +175,20 @@ def _shape(node: Node) -> Known:
     return plain if isinstance(plain, Known) else ANYTHING
 
 
-def _note_later(draft: LabDraft, scope: Scope) -> None:
+def _saved(draft: LabDraft) -> Iterator[tuple[str, Node]]:
+    """Each name that a step saves, with its key."""
     for stage in draft.stages:
         for step in stage.steps:
-            saved, token = step.node.get("save"), step.node.get("token")
-            for name, key in (saved.keys if saved else {}).items():
-                scope.later.setdefault(name, key.line)
-            if token:
-                scope.later.setdefault("token", token.line)
+            saved = step.node.get("save")
+            yield from saved.keys.items() if saved else ()
+
+
+def _note_later(draft: LabDraft, scope: Scope) -> None:
+    for name, key in _saved(draft):
+        scope.later.setdefault(name, key.line)
+    for stage in draft.stages:
+        for step in stage.steps:
             profile = step.node.get("profile")
-            if "profile" in step.spoiled:
-                scope.unsure, scope.names["profiles"] = True, ANYTHING
             made = profile.get("name") if profile else None
             if made and isinstance(made.value, str):
                 scope.later_profiles.setdefault(made.value, made.line)
@@ -198,39 +196,26 @@ def _note_later(draft: LabDraft, scope: Scope) -> None:
 
 def _refuse_second_saves(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
     first = {name: node.line for name, node in named.items()}
-    for stage in draft.stages:
-        for step in stage.steps:
-            saved = step.node.get("save")
-            for name, key in (saved.keys if saved else {}).items():
-                if name in RESERVED:
-                    message = f"Every run has a {name} of its own."
-                    scope.report(key.problem(message, "Save it under another name."))
-                elif name in first:
-                    message = f"{name} has a value already, from line {first[name]}."
-                    scope.report(key.problem(message, "Save it under another name."))
-                first.setdefault(name, key.line)
+    for name, key in _saved(draft):
+        message = ""
+        if name in RESERVED:
+            message = f"Every run has a {name} of its own."
+        elif name in first:
+            message = f"{name} has a value already, from line {first[name]}."
+        if message:
+            scope.report(key.problem(message, "Save it under another name."))
+        first.setdefault(name, key.line)
 
 
 def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:
-    """Report a variable of each circle; each is visited once."""
-    needs = {name: _needs(node) & named.keys() for name, node in named.items()}
-    waiting = {name: len(wanted) for name, wanted in needs.items()}
-    wanted_by: dict[str, list[str]] = {name: [] for name in named}
-    for name, wanted in needs.items():
-        for other in wanted:
-            wanted_by[other].append(name)
-    ready = [name for name, count in waiting.items() if not count]
-    for name in ready:
-        for other in wanted_by[name]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                ready.append(
-                    other
-                )  # the list grows while it is walked: what becomes ready is visited too
-    stuck = [name for name in named if waiting[name]]
-    if stuck:
-        message = f"These variables refer to each other in a circle: {', '.join(stuck)}."
-        scope.report(named[stuck[0]].problem(message, "Give one of them a value of its own."))
+    try:
+        TopologicalSorter(
+            {name: _needs(node) & named.keys() for name, node in named.items()}
+        ).prepare()
+    except CycleError as error:
+        circle = [name for name in named if name in error.args[1]]
+        message = f"These variables refer to each other in a circle: {', '.join(circle)}."
+        scope.report(named[circle[0]].problem(message, "Give one of them a value of its own."))
 
 
 def _needs(node: Node) -> set[str]:
