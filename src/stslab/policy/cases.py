@@ -19,7 +19,7 @@ from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
-_Documents = list[dict[str, Any] | str] | None
+_Documents = list[dict[str, object] | str] | None
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")
 """What is left of bytes that are no UTF-8."""
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
@@ -38,12 +38,12 @@ class Case(Struct, forbid_unknown_fields=True):
     principal: _Text
     action: _Text
     resource: _Text
-    id: Any = None
+    id: object = None
     principal_is_service_linked: bool | None = None
     resource_account: Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")] | None = None
-    context: dict[str, Any] | None = None
+    context: dict[str, object] | None = None
     identity_policies: _Documents = None
-    resource_policy: dict[str, Any] | str | None = None
+    resource_policy: dict[str, object] | str | None = None
     permissions_boundaries: _Documents = None
     session_policies: _Documents = None
     service_control_policies: list[_Documents] | None = None
@@ -58,7 +58,7 @@ def decide(case: Mapping[str, Any]) -> dict[str, Any]:
         return {"id": _id(case), "error": _sentence(error)}
 
 
-def decision(case: Mapping[str, Any]) -> Decision:
+def decision(case: Mapping[str, object]) -> Decision:
     """The Decision of one case.
 
     Raises:
@@ -68,7 +68,7 @@ def decision(case: Mapping[str, Any]) -> Decision:
     return authorize(request(asked), _policies(asked))
 
 
-def read_case(case: Mapping[str, Any]) -> Case:
+def read_case(case: Mapping[str, object]) -> Case:
     """A case whose fields are of their types.
 
     Raises:
@@ -247,7 +247,7 @@ def _numbered(documents: _Documents, kind: PolicyKind) -> tuple[NamedPolicy, ...
     return tuple([_named(f"{kind} {number}", document, kind) for number, document in each])
 
 
-def _named(name: str, document: dict[str, Any] | str, kind: PolicyKind) -> NamedPolicy:
+def _named(name: str, document: dict[str, object] | str, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(document, kind))
     except PolicyError as error:

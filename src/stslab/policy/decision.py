@@ -76,8 +76,8 @@ class Decision:
         }
 
 
-def _layer(layer: Layer, question: Question) -> dict[str, Any]:
-    told: dict[str, Any] = {"layer": layer.kind}
+def _layer(layer: Layer, question: Question) -> dict[str, object]:
+    told: dict[str, object] = {"layer": layer.kind}
     if layer.level:
         told["level"] = layer.level
     told["decision"], told["blocks"] = layer.outcome, layer.blocks
@@ -96,7 +96,7 @@ def _layer(layer: Layer, question: Question) -> dict[str, Any]:
     return told
 
 
-def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, Any]:
+def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
     told = {
         "statement": statement.label,
         "effect": statement.effect,
@@ -107,7 +107,7 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
     return told
 
 
-def _resource(statement: Statement, question: Question) -> dict[str, Any]:
+def _resource(statement: Statement, question: Question) -> dict[str, object]:
     element = statement.resource
     if element is None:
         return {}
@@ -115,11 +115,11 @@ def _resource(statement: Statement, question: Question) -> dict[str, Any]:
     return {"element": element.name, "wanted": wanted, "found": question.request.resource}
 
 
-def _named(statement: Statement, name: str, found: str) -> dict[str, Any]:
+def _named(statement: Statement, name: str, found: str) -> dict[str, object]:
     return {"element": name, "wanted": statement.source[name], "found": found}
 
 
-_MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, Any]]]] = {
+_MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, object]]]] = {
     Mismatch.ACTION: lambda of, asked: _named(of, of.action.name, asked.request.action),
     Mismatch.RESOURCE: _resource,
     Mismatch.PRINCIPAL: lambda of, asked: _named(

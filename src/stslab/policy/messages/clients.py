@@ -5,7 +5,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import jmespath
 
@@ -155,7 +155,7 @@ def unpacked(text: str) -> tuple[str, Message]:
     return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
 
 
-def _values_of(text: str) -> list[Any]:
+def _values_of(text: str) -> list[object]:
     """What is in a JSON document; nothing in any other text."""
     text = text.strip("\ufeff \t\r\n")
     if not text.startswith(("{", "[")):
@@ -166,7 +166,7 @@ def _values_of(text: str) -> list[Any]:
         return []
 
 
-def _values(document: Any) -> Iterator[Any]:
+def _values(document: object) -> Iterator[object]:
     """All values, those of outer structures first; CloudTrail's events may be JSON as text."""
     waiting = deque([document])
     for _ in range(_MOST_VALUES):
@@ -191,7 +191,7 @@ _EVENT: Final = jmespath.compile(
 )
 
 
-def _of_event(event: Mapping[str, Any]) -> Message:
+def _of_event(event: Mapping[str, object]) -> Message:
     """What "CloudTrail record contents" has beside the message."""
     found = {
         name: value if isinstance(value, str) else ""
