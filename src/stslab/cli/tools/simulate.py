@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,13 +17,7 @@ from stslab.cli.options import json_option
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
-    from stslab.policy import (
-        Decision,
-        NamedPolicy,
-        Policies,
-        PolicyKind,
-        Request,
-    )
+    from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Request
 
 _UNREADABLE_CASES = 2
 _CHUNK = 256  # lines that a worker decides at once
@@ -96,15 +90,17 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
     from stslab.policy.cases import decide_lines
 
     all_readable = True
-    with _opened(path) as stream, _seldom_collected():
-        at_once = not _is_file(stream)
-        lines = _read_from(stream, path)
+    lines = _lines(path)
+    with _seldom_collected():
         if jobs == 1:
             answers = decide_lines(lines, decisions_only=decisions_only)
         else:
             answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
+        waited_for = not _is_file(path)
         for text, readable in answers:
-            _write(text, at_once)
+            sys.stdout.write(f"{text}\n")
+            if waited_for:
+                sys.stdout.flush()
             all_readable = all_readable and readable
     return 0 if all_readable else _UNREADABLE_CASES
 
@@ -143,23 +139,13 @@ def _begin_worker() -> None:
     gc.set_threshold(*_SELDOM)
 
 
-def _write(line: str, at_once: bool) -> None:
-    try:
-        sys.stdout.write(f"{line}\n")
-        if at_once:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise StslabError(f"stdout can't be written: {error.strerror or error}.") from error
-
-
-def _is_file(stream: TextIO) -> bool:
+def _is_file(path: Path) -> bool:
     """Whether all input is there already, so that no program waits for each answer."""
     try:
-        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+        found = os.fstat(0) if str(path) == "-" else path.stat()
     except OSError:
         return False
+    return stat.S_ISREG(found.st_mode)
 
 
 @contextmanager
@@ -175,30 +161,16 @@ def _seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """The file, or stdin. Bytes that are no UTF-8 are left to what reads the text.
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of the file, or of stdin. Bytes that are no UTF-8 are left to what reads them.
 
     A byte order mark is passed over, as RFC 8259 lets a reader of JSON do.
     """
     try:
-        opened = click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape")
+        with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
+            yield from file
     except OSError as error:
-        raise _unreadable(path, error) from error
-    with opened as stream:
-        yield cast("TextIO", stream)
-
-
-def _read_from(stream: TextIO, path: Path) -> Iterator[str]:
-    """Its lines. Errors in writing them are not told as errors of the file."""
-    try:
-        yield from stream
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} can't be read: {error.strerror or error}.")
+        raise UsageError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
 def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
@@ -273,7 +245,7 @@ def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
 
     name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        return NamedPolicy(name, parse(_text(path), kind))
+        return NamedPolicy(name, parse("".join(_lines(path)), kind))
 
 
 def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
@@ -283,7 +255,7 @@ def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
 
     name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        documents = load(_text(path))
+        documents = load("".join(_lines(path)))
     found = []
     for number, document in enumerate(documents if isinstance(documents, list) else [documents], 1):
         each = f"{name}, policy {number}" if isinstance(documents, list) else name
@@ -292,11 +264,6 @@ def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
                 raise MalformedPolicy("Syntax errors in policy.", "A policy is a JSON object.")
             found.append(NamedPolicy(each, parse(document, kind)))
     return found
-
-
-def _text(path: Path) -> str:
-    with _opened(path) as stream:
-        return "".join(_read_from(stream, path))
 
 
 @contextmanager
