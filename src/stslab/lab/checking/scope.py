@@ -188,7 +188,11 @@ def _note_later(draft: LabDraft, scope: Scope) -> None:
         scope.later.setdefault(name, key.line)
     for stage in draft.stages:
         for step in stage.steps:
-            profile = step.node.get("profile")
+            profile, token = step.node.get("profile"), step.node.get("token")
+            if token:
+                scope.later.setdefault("token", token.line)
+            if "profile" in step.spoiled:
+                scope.unsure, scope.names["profiles"] = True, ANYTHING
             made = profile.get("name") if profile else None
             if made and isinstance(made.value, str):
                 scope.later_profiles.setdefault(made.value, made.line)
