@@ -12,6 +12,9 @@ COMMANDS = {
     "access": Entry("stslab.cli.run.tasks:access", "Show who can do what in the current run."),
     "hint": Entry("stslab.cli.run.tasks:hint", "Say a little more about the next task."),
     "solve": Entry("stslab.cli.run.tasks:solve", "Do the next task, as the lab would."),
+    "watch": Entry(
+        "stslab.cli.account.watch:command", "Follow a run and its requests in a second terminal."
+    ),
     "cleanup": Entry("stslab.cli.run.cleanup:command", "Undo everything, and prove it."),
     "status": Entry("stslab.cli.run.status:command", "Show where runs stand."),
     "report": Entry("stslab.cli.tools.report:command", "Tell what a run did, with its proofs."),

@@ -1,6 +1,6 @@
 """Draws requests to the embedded account: a line for each, and for refusals why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -12,6 +12,7 @@ from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 
 Event = Mapping[str, Any]
+Gate = Mapping[str, Any]
 _CALL, _WHO = 24, 20
 _CALL_NARROW, _WHO_NARROW = 20, 13
 _NARROW = 80
@@ -55,12 +56,20 @@ def short_arn(arn: str, account: str) -> str:
 class RequestTable:
     """A table that grows one request at a time; in a pipe nothing is cut.
 
-    ``account`` is the learner's own, which is left out of ARNs.
+    ``account`` is the learner's own, which is left out of ARNs. ``gates`` gives those that a
+    request was asked by, in order, where they are to be shown.
     """
 
-    def __init__(self, console: Console, is_refused: Callable[[Event], bool], account: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        is_refused: Callable[[Event], bool],
+        account: str,
+        gates: Callable[[Event], Sequence[Gate]] = lambda _: (),
+    ) -> None:
         self._paper = Paper(console)
         self._account = account
+        self._gates = gates
         self._is_refused = is_refused
         self._cuts = console.is_terminal
         self._day = ""
@@ -82,8 +91,22 @@ class RequestTable:
         reason = "" if good else _reason(event)
         if self._is_refused(event):
             reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
+        asked = self._gates(event)
+        if asked:
+            self._paper.prose(self._asked(asked), indent=_INDENT)
         for text in filter(None, (_source(event), reason)):
             self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else style)
+
+    def _asked(self, gates: Sequence[Gate]) -> str:
+        """The gates in order, and where the request stopped."""
+        signs = self._paper.symbols
+        marks = {"allows": signs.done, "denies": signs.failed}
+        told = (
+            f"{one['gate']} {signs.failed if one['decided'] else marks.get(one['says'], signs.dot)}"
+            f"{' (stopped here)' if one['decided'] else ''}"
+            for one in gates
+        )
+        return f" {signs.hint} ".join(told)
 
     def _begin_day(self, day: str) -> None:
         if day != self._day:

@@ -1,0 +1,265 @@
+"""``stslab watch``: a second terminal beside a run, with each request and what is still missing."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from stslab.cli.options import json_option
+from stslab.errors import StslabError
+from stslab.home import home
+from stslab.kinds.operations import changes
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from stslab.home import Home
+    from stslab.lab.model import Lab
+    from stslab.lesson.following import Now, Status
+    from stslab.lesson.ports import Verdict
+    from stslab.runner.journal.store import Journal
+    from stslab.sandbox.pipeline.log_file import Event
+
+_PAUSE = 0.3
+_OWN_AGENT = "stslab"
+_SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}
+
+
+@click.command("watch")
+@click.option("--all", "every", is_flag=True, help="Also what stslab itself only looks up.")
+@json_option("One JSON object a line, on stdout.")
+def command(*, every: bool, as_json: bool) -> None:
+    """Follow the run in the embedded account, beside it, until Ctrl-C.
+
+    Each request as it comes: who asked for what, which gates were asked in order, where it
+    stopped and why; the identities, and how long they last; the task, and what is still missing.
+    """
+    place = home()
+    shown = _Lines() if as_json else _Screen()
+    with ExitStack() as stack:
+        stack.enter_context(suppress(KeyboardInterrupt))
+        stack.callback(shown.close)
+        _Watching(place, shown, every=every).go(stack)
+
+
+class _Shown(Protocol):
+    """What is told of: requests, the account's coming and going, and where the run stands."""
+
+    def request(self, event: "Event") -> None: ...
+    def account(self, *, running: bool) -> None: ...
+    def status(self, status: "Status") -> None: ...
+    def close(self) -> None: ...
+
+
+class _Watching:
+    """Looks at the log, the journal and the profiles, and tells what is new in them."""
+
+    def __init__(self, place: "Home", shown: _Shown, *, every: bool) -> None:
+        self._home = place
+        self._shown = shown
+        self._every = every
+        self._journal: Journal | None = None
+        self._labs: dict[tuple[str, str], Lab | None] = {}
+
+    def go(self, stack: ExitStack) -> None:
+        """Until somebody stops it."""
+        from stslab.runner.journal.store import Journal
+        from stslab.sandbox.pipeline.log_file import Tail
+        from stslab.sandbox.server import client
+
+        tail = stack.enter_context(closing(Tail(self._home.sandbox)))
+        tail.read()
+        running: bool | None = None
+        while True:
+            if self._journal is None and self._home.has_journal:
+                self._journal = stack.enter_context(Journal(self._home.journal))
+            was, running = running, client.find(self._home.sandbox) is not None
+            if was is not running:
+                self._shown.account(running=running)
+            for event in tail.read():
+                if self._every or not _is_look(event):
+                    self._shown.request(event)
+            self._shown.status(self._status(running=running))
+            time.sleep(_PAUSE)
+
+    def _status(self, *, running: bool) -> "Status":
+        from stslab.aws.profiles import ProfileFiles
+        from stslab.aws.target import sandbox_name
+        from stslab.lesson import verdict
+        from stslab.lesson.following import Identity, Status
+        from stslab.sandbox.server.client import control
+
+        files = ProfileFiles(self._home.profiles(sandbox_name(self._home.named)), region="")
+        would = partial(control, self._home.sandbox, "POST", "would")
+
+        def decide(who: str, service: str, operation: str, params: Mapping[str, Any]) -> "Verdict":
+            return verdict.decided(would, files.get(who), service, operation, params)
+
+        told, clock, names = None, datetime.now(UTC), list[Identity]()
+        with suppress(StslabError):
+            known = ((name, files.get(name)) for name in files.names() if name != "default")
+            names = [Identity(name, one.expiration) for name, one in known if one]
+            if running:
+                told = self._now(decide)
+                clock = datetime.fromisoformat(control(self._home.sandbox, "GET", "clock")["now"])
+        return Status(running, told, tuple(names), clock)
+
+    def _now(self, decide: Any) -> "Now | None":
+        from stslab.aws.target import sandbox_name
+        from stslab.lesson.following import now
+
+        runs = self._journal.unfinished(sandbox_name(self._home.named)) if self._journal else ()
+        for run in runs[:1]:
+            lab = self._lab(run.path, run.sha256)
+            if lab and self._journal:
+                return now(lab, run, self._journal.past(run.id), decide)
+        return None
+
+    def _lab(self, path: str, sha256: str) -> "Lab | None":
+        """The run's lab, read once; None where it is no more what it was."""
+        from stslab.lab.loader import load
+
+        if (path, sha256) not in self._labs:
+            self._labs[path, sha256] = None
+            with suppress(StslabError):
+                self._labs[path, sha256] = load(Path(path), catalogue=None)
+        return self._labs[path, sha256]
+
+
+def _is_look(event: "Event") -> bool:
+    """Whether stslab itself looks something up."""
+    call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
+    own = str(event.get("userAgent", "")).endswith(_OWN_AGENT)
+    admin = event["userIdentity"].get("userName") == "admin"
+    return own and admin and not changes(call)
+
+
+def gates(event: "Event") -> list[dict[str, Any]]:
+    """The gates that a request was asked by, in order, and whether it stopped there."""
+    return list(_gates(event))
+
+
+def _gates(event: "Event") -> Iterator[dict[str, Any]]:
+    from stslab.policy.gates import GATES
+    from stslab.policy.vocabulary import Gate, PolicyKind
+    from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
+
+    believed = event.get("errorCode") not in UNAUTHENTICATED or bool(event["decisions"])
+    says = "allows" if believed else "denies"
+    yield {"gate": str(Gate.SIGNATURE), "says": says, "decided": not believed}
+    decisions = event["decisions"]
+    refused = [one for one in decisions if one["decision"] != "Allowed"]
+    for layer in (refused or decisions)[0]["layers"] if decisions else ():
+        gate = str(GATES[PolicyKind(layer["layer"])])
+        yield {"gate": gate, "says": _SAYS[layer["decision"]], "decided": bool(layer["blocks"])}
+
+
+class _Lines:
+    """One JSON object a line."""
+
+    def __init__(self) -> None:
+        self._last: Status | None = None
+
+    def request(self, event: "Event") -> None:
+        """Who asked for what, and what came of it."""
+        from stslab.render.requests import call_name, who
+        from stslab.sandbox.api.identifiers import LEARNER
+
+        decisions = event["decisions"]
+        telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
+        self._say(
+            "request",
+            time=event["eventTime"],
+            id=event["requestID"],
+            who=who(event, LEARNER),
+            arn=event["userIdentity"].get("arn", ""),
+            call=call_name(event),
+            on=telling[0]["resource"] if telling else "",
+            allowed="errorCode" not in event,
+            code=event.get("errorCode", ""),
+            why=telling[0]["reason"] if telling else event.get("errorMessage", ""),
+            gates=gates(event),
+        )
+
+    def account(self, *, running: bool) -> None:
+        """Whether the account runs."""
+        self._say("account", running=running)
+
+    def status(self, status: "Status") -> None:
+        """Where the run stands, whenever that is another."""
+        if status == self._last:
+            return
+        self._last = status
+        told = asdict(status.now) if status.now else None
+        if told:
+            told["tasks"] = [{"text": text, "done": done} for text, done in told["tasks"]]
+        names = [
+            {"name": one.name, "ends": one.ends, "seconds": _whole(status.left(one))}
+            for one in status.identities
+        ]
+        self._say("status", run=told, identities=names)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _say(self, kind: str, **fields: object) -> None:
+        click.echo(json.dumps({"event": kind, **fields}))
+        sys.stdout.flush()
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)
+
+
+class _Screen:
+    """For people: requests scroll by, and where the run stands is below them."""
+
+    def __init__(self) -> None:
+        from stslab.render.requests import RequestTable
+        from stslab.render.terminal.console import draws_over, make_console
+        from stslab.sandbox.api.identifiers import LEARNER
+        from stslab.sandbox.pipeline.log_file import is_refused
+
+        self._console = make_console(sys.stdout)
+        self._table = RequestTable(self._console, is_refused, LEARNER, gates)
+        self._live: Live | None = None
+        self._over = draws_over(self._console)
+        self._last: Status | None = None
+        self.request = self._table.show
+
+    def account(self, *, running: bool) -> None:
+        """Whether the account runs."""
+        from stslab.render.terminal.paper import Paper
+
+        text = "The embedded account runs." if running else "The embedded account does not run."
+        more = "Each request shows here. Ctrl-C ends." if running else "Waiting until it does."
+        Paper(self._console).prose(f"{text} {more}", style="dim")
+
+    def status(self, status: "Status") -> None:
+        """Where the run stands."""
+        from rich.live import Live
+
+        from stslab.render.watching import drawn
+
+        if not self._over:
+            if status != self._last:
+                self._last = status
+                self._console.print(drawn(self._console, status), end="")
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(drawn(self._console, status), refresh=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()

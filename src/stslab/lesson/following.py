@@ -1,0 +1,108 @@
+"""Where a run stands for who follows it from beside: its task, and what is still missing."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stslab.lab.model import Lab, Stage
+from stslab.lesson import access
+from stslab.lesson.byhand import tasks_of
+from stslab.lesson.ports import Decide
+from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import MADE, FaultState, RunRecord
+from stslab.runner.journal.standing import standing
+from stslab.runner.run.scope import basis, scope
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A moment of a run. ``how`` is the way in which its stage is gone through.
+
+    ``tasks`` are the stage's, each with whether it is done; ``missing`` is what the account does
+    not allow yet, or allows and should not.
+    """
+
+    run: str
+    lab: str
+    how: str
+    stage: str
+    title: str
+    number: int
+    of: int
+    tasks: tuple[tuple[str, bool], ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A profile, and when it ends (ISO 8601); empty for a key that lasts."""
+
+    name: str
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the run stands, if one does, and who there is. ``time`` is the account's.
+
+    ``running``: the account is there.
+    """
+
+    running: bool
+    now: Now | None
+    identities: tuple[Identity, ...]
+    time: datetime = field(compare=False)
+
+    def left(self, one: Identity) -> float | None:
+        """How many seconds an identity lasts; None for one that does not end."""
+        if not one.ends:
+            return None
+        with suppress(ValueError, TypeError):
+            return (datetime.fromisoformat(one.ends) - self.time).total_seconds()
+        return 0.0
+
+
+def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
+    """Where the run stands; None where no stage of it is left."""
+    stands, held = standing(past), past.held()
+    stage = next((one for one in lab.stages if one.id not in held), None)
+    if stands is None or stage is None:
+        return None
+    known = scope(
+        lab,
+        basis(run.id, run.account, run.region, run.partition),
+        past.saved(),
+        past.profiles(),
+    )
+    ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
+    number, of = lab.stages.index(stage) + 1, len(lab.stages)
+    told = past.broken()[-1:]
+    if told and told[0].state is FaultState.PLANTED:
+        cells = access.table(lab, held, known, decide)
+        about = {*told[0].fault.cells}
+        missing = tuple(_missing(cells, about))
+        title, how = "Find the fault, and fix it", "stslab break"
+        task = told[0].fault.title, not missing
+        return Now(run.id, lab.id, how, stage.id, title, number, of, (task,), missing)
+    made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
+    tasks = tuple(
+        (step.task or f"{step.title}.", (stage.id, at) in made) for at, step in tasks_of(stage)
+    )
+    cells = access.table(lab, {*held, stage.id}, known, decide)
+    missing = tuple(_missing(cells, _changed(stage)))
+    how = ways.get(stage.id, "")
+    return Now(run.id, lab.id, how, stage.id, stage.title, number, of, tasks, missing)
+
+
+def _changed(stage: Stage) -> set[access.Key]:
+    return {(one.cell, one.identity) for one in stage.changes}
+
+
+def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Iterator[str]:
+    """What of these cells is not as it should be, and what else is too wide."""
+    for one in cells:
+        if one.too_wide:
+            yield f"{one.who} may {one.says}, and should not"
+        elif one.expected.allowed and not one.verdict.allowed and (one.cell, one.who) in about:
+            yield f"{one.who} may not {one.says} yet"

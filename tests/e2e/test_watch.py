@@ -1,0 +1,73 @@
+"""A second terminal beside a run."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from tests.e2e.machine import SECONDS, Machine, interrupt
+from tests.e2e.screen import Open
+
+pytestmark = pytest.mark.slow
+
+
+def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> None:
+    watch = opened("watch", lines=40)
+    watch.wait("The embedded account does not run. Waiting until it does.")
+    assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
+    text = watch.wait("Let the user assume that role")
+    assert "assume-role   3/6" in text
+    assert "sts may assume the role, and no other role." in text
+    watch.wait("sts may not assume the role yet", "admin   sts")
+    assert machine.aws("s3", "ls", profile="sts").code != 0
+    watch.wait("s3:ListBuckets", "signature ✔ → identity policy ✘ (stopped here)", "stslab why")
+    assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
+    watch.wait("See what the session may do", "assumed (5", "min")
+    machine.stop()
+    watch.wait("The embedded account does not run.")
+    watch.key("\x03")
+    assert watch.ended() == 0
+    assert "Traceback" not in watch.text
+
+
+def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
+    broken = opened("break", "--fault", "d-d2c0")
+    broken.wait("A colleague reports", "admin $")
+    watch = opened("watch", lines=40)
+    watch.wait("stslab break", "Find the fault, and fix it", "assumed may not put an object yet")
+    broken.enter("solve")
+    broken.wait("All is as it should be.")
+    text = watch.wait("iam:PutRolePolicy")
+    watch.changed(text)
+    assert "may not put an object" not in watch.text
+
+
+def test_what_programs_read(machine: Machine) -> None:
+    assert machine.stslab("sandbox", "start").code == 0
+    process = machine.start("watch", "--json")
+    assert process.stdout
+    lines: list[dict[str, Any]] = [json.loads(process.stdout.readline())]
+    assert lines[0] == {"event": "account", "running": True}
+    until = time.monotonic() + SECONDS
+    assert machine.stslab("run", "--yes", "--to", "attach-policy").code == 0
+    secrets = machine.secrets()
+    while time.monotonic() < until:
+        lines.append(json.loads(process.stdout.readline()))
+        run = lines[-1].get("run")
+        if run and run["stage"] == "assume-role":
+            break
+    done = interrupt(process)
+    assert done.code == 0
+    last = lines[-1]
+    assert [one["name"] for one in last["identities"]] == ["admin", "sts"]
+    assert last["identities"][1] == {"name": "sts", "ends": "", "seconds": None}
+    assert {"text", "done"} == {*last["run"]["tasks"][0]}
+    refused = next(one for one in lines if one.get("code") == "AccessDenied")
+    assert refused["gates"][-1] == {
+        "gate": "identity policy", "says": "does not allow", "decided": True,
+    }  # fmt: skip
+    assert {one["event"] for one in lines} == {"account", "request", "status"}
+    assert secrets
+    assert not any(secret in json.dumps(lines) for secret in secrets)
