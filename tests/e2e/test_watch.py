@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
-from tests.e2e.machine import SECONDS, Machine, interrupt
+from tests.e2e.machine import Machine, interrupt
 from tests.e2e.screen import Open
 
 pytestmark = pytest.mark.slow
@@ -48,17 +47,15 @@ def test_what_programs_read(machine: Machine) -> None:
     assert machine.stslab("sandbox", "start").code == 0
     process = machine.start("watch", "--json")
     assert process.stdout
-    lines: list[dict[str, Any]] = [json.loads(process.stdout.readline())]
-    assert lines[0] == {"event": "account", "running": True}
-    until = time.monotonic() + SECONDS
-    assert machine.stslab("run", "--yes", "--to", "attach-policy").code == 0
-    secrets = machine.secrets()
-    while time.monotonic() < until:
-        lines.append(json.loads(process.stdout.readline()))
-        run = lines[-1].get("run")
-        if run and run["stage"] == "assume-role":
-            break
-    done = interrupt(process)
+    try:
+        lines: list[dict[str, Any]] = [json.loads(process.stdout.readline())]
+        assert lines[0] == {"event": "account", "running": True}
+        assert machine.stslab("run", "--yes", "--to", "attach-policy").code == 0
+        secrets = machine.secrets()
+        while (lines[-1].get("run") or {}).get("stage") != "assume-role":
+            lines.append(json.loads(process.stdout.readline()))
+    finally:
+        done = interrupt(process)
     assert done.code == 0
     last = lines[-1]
     assert [one["name"] for one in last["identities"]] == ["admin", "sts"]

@@ -12,6 +12,8 @@ from stslab.home import Home
 from stslab.sandbox.api.identifiers import PARTNER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stslab.aws.account import Boto3Account
     from stslab.aws.guard import Identity, Source
     from stslab.aws.profiles import ProfileFiles
@@ -177,6 +179,21 @@ def sandbox_target(home: Home) -> "Target":
         accounts={"partner": PARTNER},
     )
     return replace(made, hand=credentials(control(home.sandbox, "POST", "run")))
+
+
+def stamps(home: Home, profiles: "ProfileFiles") -> tuple[int, ...]:
+    """When the account's log, the journal and the profiles were written last."""
+    from stslab.sandbox.pipeline.log_file import NAME
+
+    def stamp(file: "Path") -> int:
+        try:
+            return file.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    wal = home.journal.with_name(f"{home.journal.name}-wal")
+    files = (home.sandbox / NAME, wal, profiles.credentials_file, profiles.config_file)
+    return tuple(map(stamp, files))
 
 
 def tell_of(home: Home, kind: str) -> "Tell":

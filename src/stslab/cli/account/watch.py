@@ -1,18 +1,20 @@
 """``stslab watch``: a second terminal beside a run, with each request and what is still missing."""
 
 import json
+import signal
 import sys
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from stslab.cli.accounts import stamps
 from stslab.cli.options import json_option
 from stslab.errors import StslabError
 from stslab.home import home
@@ -42,12 +44,14 @@ def command(*, every: bool, as_json: bool) -> None:
     Each request as it comes: who asked for what, which gates were asked in order, where it
     stopped and why; the identities, and how long they last; the task, and what is still missing.
     """
-    place = home()
+    place, stopped = home(), threading.Event()
     shown = _Lines() if as_json else _Screen()
+    # An exception would be lost where it comes inside of SQLite's reading.
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with ExitStack() as stack:
-        stack.enter_context(suppress(KeyboardInterrupt))
+        stack.callback(signal.signal, signal.SIGINT, before)
         stack.callback(shown.close)
-        _Watching(place, shown, every=every).go(stack)
+        _Watching(place, shown, stopped, every=every).go(stack)
 
 
 class _Shown(Protocol):
@@ -62,10 +66,22 @@ class _Shown(Protocol):
 class _Watching:
     """Looks at the log, the journal and the profiles, and tells what is new in them."""
 
-    def __init__(self, place: "Home", shown: _Shown, *, every: bool) -> None:
+    def __init__(
+        self, place: "Home", shown: _Shown, stopped: threading.Event, *, every: bool
+    ) -> None:
+        from stslab.aws.profiles import ProfileFiles
+        from stslab.aws.target import sandbox_name
+        from stslab.lesson.following import Status
+
         self._home = place
         self._shown = shown
         self._every = every
+        self._stopped = stopped
+        self._target = sandbox_name(place.named)
+        self._files = ProfileFiles(place.profiles(self._target), region="")
+        self._last: tuple[int, ...] = ()
+        self._ahead = timedelta()
+        self._status = Status(False, None, (), datetime.now(UTC))
         self._journal: Journal | None = None
         self._labs: dict[tuple[str, str], Lab | None] = {}
 
@@ -78,7 +94,7 @@ class _Watching:
         tail = stack.enter_context(closing(Tail(self._home.sandbox)))
         tail.read()
         running: bool | None = None
-        while True:
+        while not self._stopped.wait(_PAUSE):
             if self._journal is None and self._home.has_journal:
                 self._journal = stack.enter_context(Journal(self._home.journal))
             was, running = running, client.find(self._home.sandbox) is not None
@@ -87,40 +103,50 @@ class _Watching:
             for event in tail.read():
                 if self._every or not _is_look(event):
                     self._shown.request(event)
-            self._shown.status(self._status(running=running))
-            time.sleep(_PAUSE)
+            self._look(running=running)
+            now = datetime.now(UTC) + self._ahead
+            self._shown.status(replace(self._status, time=now))
 
-    def _status(self, *, running: bool) -> "Status":
-        from stslab.aws.profiles import ProfileFiles
-        from stslab.aws.target import sandbox_name
-        from stslab.lesson import verdict
+    def _look(self, *, running: bool) -> None:
+        """Look again, if something was written since the last time."""
+        last, self._last = self._last, (running, *stamps(self._home, self._files))
+        if last == self._last:
+            return
+        try:
+            self._status = self._looked(running=running)
+        except StslabError:  # it stopped just now
+            self._last = ()
+
+    def _looked(self, *, running: bool) -> "Status":
         from stslab.lesson.following import Identity, Status
         from stslab.sandbox.server.client import control
 
-        files = ProfileFiles(self._home.profiles(sandbox_name(self._home.named)), region="")
+        known = ((name, self._files.get(name)) for name in self._files.names())
+        names = [Identity(name, one.expiration) for name, one in known if one and name != "default"]
+        told, now = None, datetime.now(UTC)
+        if running:
+            clock = control(self._home.sandbox, "GET", "clock")["now"]
+            self._ahead = datetime.fromisoformat(clock) - now
+            told = self._now()
+        return Status(running, told, tuple(names), now)
+
+    def _decide(
+        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> "Verdict":
+        from stslab.lesson import verdict
+        from stslab.sandbox.server.client import control
+
         would = partial(control, self._home.sandbox, "POST", "would")
+        return verdict.decided(would, self._files.get(identity), service, operation, params)
 
-        def decide(who: str, service: str, operation: str, params: Mapping[str, Any]) -> "Verdict":
-            return verdict.decided(would, files.get(who), service, operation, params)
-
-        told, clock, names = None, datetime.now(UTC), list[Identity]()
-        with suppress(StslabError):
-            known = ((name, files.get(name)) for name in files.names() if name != "default")
-            names = [Identity(name, one.expiration) for name, one in known if one]
-            if running:
-                told = self._now(decide)
-                clock = datetime.fromisoformat(control(self._home.sandbox, "GET", "clock")["now"])
-        return Status(running, told, tuple(names), clock)
-
-    def _now(self, decide: Any) -> "Now | None":
-        from stslab.aws.target import sandbox_name
+    def _now(self) -> "Now | None":
         from stslab.lesson.following import now
 
-        runs = self._journal.unfinished(sandbox_name(self._home.named)) if self._journal else ()
+        runs = self._journal.unfinished(self._target) if self._journal else ()
         for run in runs[:1]:
             lab = self._lab(run.path, run.sha256)
             if lab and self._journal:
-                return now(lab, run, self._journal.past(run.id), decide)
+                return now(lab, run, self._journal.past(run.id), self._decide)
         return None
 
     def _lab(self, path: str, sha256: str) -> "Lab | None":
@@ -148,7 +174,7 @@ def gates(event: "Event") -> list[dict[str, Any]]:
 
 
 def _gates(event: "Event") -> Iterator[dict[str, Any]]:
-    from stslab.policy.gates import GATES
+    from stslab.policy.decision import GATES
     from stslab.policy.vocabulary import Gate, PolicyKind
     from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stslab.cli.accounts import stamps
 from stslab.cli.describing import command_of, describer
 from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
@@ -135,28 +136,13 @@ def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> ByHan
 
 def _happened(home: "Home", opened: "Open") -> Callable[[], bool]:
     """What tells whether the account's log, the journal or a profile grew since the last time."""
-    from stslab.sandbox.pipeline.log_file import NAME
-
-    files = (
-        home.sandbox / NAME,
-        home.journal.with_name(f"{home.journal.name}-wal"),
-        opened.profiles.credentials_file,
-        opened.profiles.config_file,
-    )
     last = [tuple[int, ...]()]
 
     def happened() -> bool:
-        before, last[0] = last[0], tuple(_stamp(file) for file in files)
+        before, last[0] = last[0], stamps(home, opened.profiles)
         return last[0] != before
 
     return happened
-
-
-def _stamp(file: "Path") -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 class Why:
