@@ -38,8 +38,7 @@ def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
     watch.wait("stslab break", "Find the fault, and fix it", "assumed may not put an object yet")
     broken.enter("solve")
     broken.wait("All is as it should be.")
-    text = watch.wait("iam:PutRolePolicy")
-    watch.changed(text)
+    watch.wait("iam:PutRolePolicy", "✔ Since this morning")
     assert "may not put an object" not in watch.text
 
 

@@ -10,7 +10,7 @@ from stslab.lesson import access
 from stslab.lesson.byhand import tasks_of
 from stslab.lesson.ports import Decide
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import MADE, FaultState, RunRecord
+from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
 from stslab.runner.journal.standing import standing
 from stslab.runner.run.scope import basis, scope
 
@@ -82,7 +82,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         cells = access.table(lab, held, known, decide)
         about = {*told[0].fault.cells}
         missing = tuple(_missing(cells, about))
-        title, how = "Find the fault, and fix it", "stslab break"
+        title, how = "Find the fault, and fix it", str(How.BREAK)
         task = told[0].fault.title, not missing
         return Now(run.id, lab.id, how, stage.id, title, number, of, (task,), missing)
     made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}

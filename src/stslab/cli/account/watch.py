@@ -19,6 +19,7 @@ from stslab.cli.options import json_option
 from stslab.errors import StslabError
 from stslab.home import home
 from stslab.kinds.operations import changes
+from stslab.runner.journal.records import How
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -101,7 +102,7 @@ class _Watching:
             if was is not running:
                 self._shown.account(running=running)
             for event in tail.read():
-                if self._every or not _is_look(event):
+                if self._every or not self._is_look(event):
                     self._shown.request(event)
             self._look(running=running)
             now = datetime.now(UTC) + self._ahead
@@ -116,6 +117,13 @@ class _Watching:
             self._status = self._looked(running=running)
         except StslabError:  # it stopped just now
             self._last = ()
+
+    def _is_look(self, event: "Event") -> bool:
+        """Whether stslab itself looks something up: as admin, or whether a fault is fixed."""
+        call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
+        own = str(event.get("userAgent", "")).endswith(_OWN_AGENT) and not changes(call)
+        breaking = self._status.now is not None and self._status.now.how == How.BREAK
+        return own and (breaking or event["userIdentity"].get("userName") == "admin")
 
     def _looked(self, *, running: bool) -> "Status":
         from stslab.lesson.following import Identity, Status
@@ -158,14 +166,6 @@ class _Watching:
             with suppress(StslabError):
                 self._labs[path, sha256] = load(Path(path), catalogue=None)
         return self._labs[path, sha256]
-
-
-def _is_look(event: "Event") -> bool:
-    """Whether stslab itself looks something up."""
-    call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
-    own = str(event.get("userAgent", "")).endswith(_OWN_AGENT)
-    admin = event["userIdentity"].get("userName") == "admin"
-    return own and admin and not changes(call)
 
 
 def gates(event: "Event") -> list[dict[str, Any]]:
