@@ -17,6 +17,7 @@ import yaml
 from botocore import xform_name
 from tests.e2e.learner import ACCOUNT, Learner, a_learner
 from tests.e2e.machine import Machine
+from tests.e2e.screen import Terminal
 from tests.unjudged import unjudged
 
 from stslab.aws.catalogue import BotocoreCatalogue
@@ -294,6 +295,36 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
 @pytest.fixture
 def learner(tmp_path: Path, cloud: Machine) -> Learner:
     return a_learner(tmp_path / "learner", cloud)
+
+
+def test_a_service_that_is_not_known_is_allowed_by_its_name(learner: Learner, changed):
+    queue = {
+        "call": "sqs.CreateQueue",
+        "with": {"QueueName": f"q-{RUN}"},
+        "save": {"url": "QueueUrl"},
+        "undo": {"call": "sqs.DeleteQueue", "with": {"QueueUrl": "${{ url }}"}},
+    }
+    lab = {"services": ["sns", "sqs"], "steps": [{"call": "iam.ListUsers"}, queue]}
+    path = written(lab, learner.root / "other.yaml")
+    for answers, said in (
+        (["sns", "yes"], "The lab uses sqs, and you did not allow that. Nothing was made."),
+        (["sns", "sqs", "no"], "That is not the account's id. Nothing was made."),
+    ):
+        with contextlib.closing(
+            Terminal(learner, "run", str(path), "--target", "aws", lines=50)
+        ) as terminal:
+            screen = terminal.wait("The lab uses sns")
+            assert "something of sqs: QueueUrl <url>" in screen
+            assert "What the calls of sqs change, stslab can't tell." in " ".join(screen.split())
+            for answer, asked in zip(
+                answers, ("sns", "sqs", "Type the account's id"), strict=False
+            ):
+                terminal.wait(asked)
+                terminal.enter(answer)
+            assert terminal.ended() == 4
+            assert said in " ".join(terminal.text.split())
+    assert learner.runs() == []
+    assert changed() == []
 
 
 @pytest.mark.parametrize(

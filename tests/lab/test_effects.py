@@ -9,6 +9,7 @@ import yaml
 
 from stslab.lab.effects import effects, summary
 from stslab.lab.model import Lab
+from stslab.render.changes import enforced
 
 ROWS = yaml.safe_load(
     (Path(__file__).parents[1] / "cases" / "harmless" / "notes.yaml").read_text(encoding="utf-8")
@@ -74,5 +75,10 @@ def test_what_a_person_should_know_is_told(load_text: Callable[[str], Lab], row:
 
 def test_a_call_to_another_service_is_listed(load_text: Callable[[str], Lab]):
     step = "      - {title: T, call: sqs.CreateQueue, with: {QueueName: q}, save: {url: QueueUrl}, undo: {call: sqs.DeleteQueue, with: {QueueUrl: '${{ url }}'}}}\n"
-    (queue,) = [one for one in told(load_text, step).changed if "sqs" in one.thing]
-    assert (queue.calls, queue.undo) == (("sqs.CreateQueue",), ("sqs.DeleteQueue",))
+    listed = told(load_text, step)
+    assert [(one.thing, one.calls, one.undo) for one in listed.changed if "sqs" in one.thing] == [
+        ("something of sqs: QueueName q", ("sqs.CreateQueue",), ()),
+        ("something of sqs: QueueUrl <url>", (), ("sqs.DeleteQueue",)),
+    ]
+    assert "What the calls of sqs change, stslab can't tell." in enforced(listed)
+    assert enforced(told(load_text, "")).startswith("Nothing else is touched: each call is checked")

@@ -23,7 +23,17 @@ def subjects(
         return ()
     service = call.partition(".")[0]
     found = tuple(dict.fromkeys(_subjects(call, params, own, caller)))
-    return found or ((f"something of {service}",) if service not in HOME else ())
+    return found or ((_of_another(service, params),) if service not in HOME else ())
+
+
+def _of_another(service: str, params: Mapping[str, object]) -> str:
+    """What a call names, where nothing is known of what it changes."""
+    texts = {name: str(value) for name, value in params.items() if isinstance(value, str)}
+    named = ", ".join(f"{name} {value[:_LONGEST]}" for name, value in texts.items())
+    return f"something of {service}: {named}" if named else f"something of {service}"
+
+
+_LONGEST = 200
 
 
 def _subjects(call: str, params: Mapping[str, object], own: Own, caller: str) -> Iterator[str]:

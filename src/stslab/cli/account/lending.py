@@ -222,6 +222,6 @@ def mfa_command(*, serial: str) -> None:
     from stslab.sandbox.server import client
 
     client.ensure(home().sandbox)
-    named = quote(_arn(serial, "mfa"), safe="")
+    named = quote(_arn(serial, "mfa"), safe="", errors="replace")
     shown = client.control(home().sandbox, "GET", f"mfa/code?serial={named}")
     click.echo("\n".join(shown["codes"]))

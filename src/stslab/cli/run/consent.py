@@ -7,7 +7,7 @@ from rich.console import Console
 
 from stslab.errors import CredentialsError
 from stslab.lab.foresight import PARTNER
-from stslab.render.changes import ENFORCED, show_changes
+from stslab.render.changes import enforced, show_changes
 from stslab.render.terminal.paper import Paper
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
     show_changes(paper, makes.summary)
     paper.prose(
         "What it makes carries the run's id in its name, and its tag stslab:run where AWS has"
-        f" tags. All is undone at the end, or at any time with `stslab cleanup`. {ENFORCED}",
+        " tags. All is undone at the end, or at any time with `stslab cleanup`. "
+        + enforced(makes.summary),
         indent=2,
     )
     paper.blank()
