@@ -30,12 +30,10 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
     from stslab.lab.embedded import embedded_only
     from stslab.lab.lint import lint
     from stslab.lab.loader import load
-    from stslab.lab.reading.listing import labs_in
     from stslab.resources import bundled_labs
 
     catalogue, calls = BotocoreCatalogue(), served()
-    given = (labs_in(path) or [path] if path.is_dir() else [path] for path in paths)
-    chosen = [one for found in given for one in found] or bundled_labs()
+    chosen = [one for path in paths for one in _labs(path)] or bundled_labs()
     problems = [one for path in chosen for one in lint(path, catalogue=catalogue, served=calls)]
     for problem in problems:
         fields = asdict(problem)
@@ -48,3 +46,13 @@ def command(*, paths: tuple[Path, ...], form: str) -> None:
         told = f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}."
         raise InvalidLab(told)
     click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=form == "json")
+
+
+def _labs(path: Path) -> list[Path]:
+    """The labs of a folder; a file, or what is neither, as it is: reading it says so."""
+    from stslab.lab.reading.listing import labs_in
+
+    try:
+        return labs_in(path) or [path]
+    except OSError:
+        return [path]
