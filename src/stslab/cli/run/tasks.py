@@ -104,6 +104,11 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
 
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
+        if laid.journal.broken(now.run.id):
+            raise UsageError(
+                "A fault is to be found: hint and solve are words at its prompt.",
+                "Go on there: stslab break",
+            )
         runner = opened.runner(
             now.lab, laid.home, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
         )
