@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.machine import CLAIMS, Machine
 
+from stslab.cli.labs.new import STARTS
+
 pytestmark = pytest.mark.slow
 
 LAB = """\
@@ -121,13 +123,13 @@ def test_the_bundled_labs_notice_each_mutant(tester: Machine):
     assert report.read_text().count("<testcase") == CLAIMS
 
 
-def test_labs_of_other_subjects_notice_each_mutant(tester: Machine):
-    labs = sorted((Path(__file__).parents[1] / "cases" / "labs").glob("*.yaml"))
+def test_labs_of_other_subjects_and_those_to_begin_with_notice_each_mutant(tester: Machine):
+    labs = [*(Path(__file__).parents[1] / "cases" / "labs").glob("*.yaml"), *STARTS.glob("*.yaml")]
     given = " ".join(map(str, labs))
-    done = tester.sh(f"{tester.python} -m stslab test --mutate --json {given}", seconds=900)
+    done = tester.sh(f"{tester.python} -m stslab test --mutate --json {given}", seconds=1500)
     verdicts = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 0, done.said
-    assert [one["lab"] for one in verdicts] == [path.stem for path in labs]
+    assert [one["file"] for one in verdicts] == [str(path) for path in labs]
     assert all(one["mutants"] > 10 for one in verdicts)
 
 
