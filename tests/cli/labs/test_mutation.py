@@ -8,7 +8,7 @@ import pytest
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
-from stslab.cli.labs.mutation import idle_checks, idle_waits, mutated, play
+from stslab.cli.labs.mutation import idle_checks, idle_waits, mutated, play, wrong_cells
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 
@@ -141,3 +141,9 @@ def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: 
     path = written(("because: No policy allows it.", "because: None.\n        within: 60s"))
     line = 1 + path.read_text().splitlines().index("      - says: It may not list users")
     assert [one.line for one in idle_waits(loaded(path), account)] == [line]
+
+
+def test_cells_that_are_not_as_the_stages_say(written: Callable[..., Path]):
+    assert list(wrong_cells(loaded(written()))) == []
+    other = written(("dev may read", "dev may not read"))
+    assert list(wrong_cells(loaded(other))) == [("allow", "read", "dev")]

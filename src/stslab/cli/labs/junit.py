@@ -30,8 +30,8 @@ def _cases(verdict: Verdict) -> Iterator[Case]:
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in verdict.claims:
         yield claim.says, outcomes[claim.held], claim.why
-    for one in (*verdict.tasks, *verdict.faults):
-        yield f"by hand: {one.title}", "failure" if one.why else "", one.why
+    for one in (*verdict.cells, *verdict.tasks, *verdict.faults):
+        yield f"after {one.stage}: {one.title}", "failure" if one.why else "", one.why
     for note in (*verdict.unnoticed, *verdict.idle):
         yield f"{note.rule}, line {note.line}: {note.what}", "failure", note.could
     for left in verdict.left:

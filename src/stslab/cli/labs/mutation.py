@@ -81,6 +81,11 @@ def _cells(
     return access.table(lab, done, runner.scope(), account.decide)
 
 
+def wrong_cells(lab: Lab) -> Iterator[tuple[str, str, str]]:
+    """The cells of the access table that are not as the stages say: stage, row, who."""
+    yield from sorted(play(lab, InsideAccount()).cells) if lab.access else ()
+
+
 def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
     """The steps and checks whose `within` waits for nothing, though IAM's changes take long.
 

@@ -158,7 +158,7 @@ def _tell(verdict: "Verdict") -> None:
 def _notes(verdict: "Verdict") -> Iterator[str]:
     """What is to be said of its tasks, faults and mutants, each with its place."""
     for one in verdict.unsolved:
-        yield f"{verdict.file}:{one.line}: by hand, “{one.title}”: {one.why}"
+        yield f"{verdict.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
     for note in verdict.unnoticed:
         yield f"{verdict.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
         if note.could:
@@ -216,6 +216,7 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "places": list(getattr(verdict.error, "__notes__", ())),
         "left": list(verdict.left),
         "claims": [asdict(one) for one in verdict.claims],
+        "wrong_cells": [asdict(one) for one in verdict.cells],
         "tasks": [asdict(one) for one in verdict.tasks],
         "faults": [asdict(one) for one in verdict.faults],
         "calls": verdict.calls,

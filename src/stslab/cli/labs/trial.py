@@ -12,7 +12,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import Open, sandbox_target
 from stslab.cli.describing import describer
 from stslab.cli.labs.learner import Tried, faults, tasks
-from stslab.cli.labs.mutation import Note
+from stslab.cli.labs.mutation import Note, wrong_cells
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.runner.clock import SystemClock
@@ -43,7 +43,8 @@ class Verdict:
 
     ``events`` are all that happened, in order. Where its mutants were played, there are so many,
     some ``unnoticed``, and the checks that noticed none are ``idle``. ``tasks`` are those of who
-    works by hand, ``faults`` those that the lab declares.
+    works by hand, ``faults`` those that the lab declares, ``cells`` those of the access table that
+    are wrong.
     """
 
     lab: str
@@ -59,6 +60,7 @@ class Verdict:
     idle: tuple[Note, ...] = ()
     tasks: tuple[Tried, ...] = ()
     faults: tuple[Tried, ...] = ()
+    cells: tuple[Tried, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -72,8 +74,8 @@ class Verdict:
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
-        """The tasks and faults that can't be solved as the lab has them."""
-        return tuple(one for one in (*self.tasks, *self.faults) if one.why)
+        """The tasks and faults that can't be solved as the lab has them, and its wrong cells."""
+        return tuple(one for one in (*self.cells, *self.tasks, *self.faults) if one.why)
 
 
 class Trials:
@@ -99,7 +101,13 @@ class Trials:
             verdict = self._run(lab, events)
         left = (*self._ask("GET", "changed")["changed"], *self._profiles_left())
         verdict = replace(verdict, left=left, events=tuple(events))
-        return verdict if verdict.error else replace(verdict, tasks=tasks(lab), faults=faults(lab))
+        if verdict.error:
+            return verdict
+        wrong = tuple(
+            Tried(stage, f"{who} may {lab.access[name].says}", lab.access[name].line, _OTHERWISE)
+            for stage, name, who in wrong_cells(lab)
+        )
+        return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
 
     def _run(self, lab: "Lab", events: list[Event]) -> Verdict:
         opened, clock, error = self._open(), SystemClock(), None
@@ -164,6 +172,7 @@ class Trials:
             client.rehearse(self._home.sandbox, None)
 
 
+_OTHERWISE = "it is not as the `changes` of the stages say"
 _ADMINS = frozenset({"admin", "default", "partner"})
 
 
