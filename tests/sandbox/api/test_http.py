@@ -20,9 +20,13 @@ def test_a_head():
     head = _head(
         b"PUT /b/a%20b?x=1&y=a+b%2B HTTP/1.1\r\nHost: h:1\r\nX_A-b:  v  w \r\nContent-Length: 3\r\n\r\n"
     )
-    assert (head.method, head.path, head.raw_query) == ("PUT", "/b/a%20b", "x=1&y=a+b%2B")
-    assert head.query == (("x", "1"), ("y", "a b+"))
-    assert head.headers == (("Host", "h:1"), ("X_A-b", "v  w"), ("Content-Length", "3"))
+    assert (head.request.method, head.request.path, head.request.raw_query) == (
+        "PUT",
+        "/b/a%20b",
+        "x=1&y=a+b%2B",
+    )
+    assert head.request.query == (("x", "1"), ("y", "a b+"))
+    assert head.request.headers == (("Host", "h:1"), ("X_A-b", "v  w"), ("Content-Length", "3"))
     assert (head.host, head.length, head.keep_alive) == ("h:1", 3, True)
 
 
@@ -144,7 +148,7 @@ def _outcome(sent: bytes) -> str | None:
         read_body(stream, head.length)
     except Malformed as malformed:
         return malformed.status
-    return head.path
+    return head.request.path
 
 
 _piece = st.sampled_from(

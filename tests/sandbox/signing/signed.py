@@ -114,7 +114,7 @@ def read(sent: bytes) -> HttpRequest:
     head = read_head(stream)
     assert head is not None
     body = read_body(stream, head.length)
-    return HttpRequest(head.method, head.path, head.query, head.raw_query, head.headers, body)
+    return replace(head.request, body=body)
 
 
 def _text(value: str | bytes) -> str:

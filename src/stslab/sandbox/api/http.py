@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote, unquote_plus
 
-from stslab.sandbox.api.model import Pairs
+from stslab.sandbox.api.model import HttpRequest, Pairs
 
 MAX_REQUEST_LINE = 16 * 1024
 MAX_HEAD = 64 * 1024
@@ -49,13 +49,9 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The request line and headers. ``length`` of the body in bytes, None where chunked."""
+    """A request without its body, whose ``length`` is in bytes, None where it is chunked."""
 
-    method: str
-    path: str
-    raw_query: str
-    query: Pairs
-    headers: Pairs
+    request: HttpRequest
     host: str
     length: int | None
     keep_alive: bool
@@ -146,12 +142,8 @@ def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) 
     if expect and expect.lower() != "100-continue":
         raise Malformed("417 Expectation Failed", "The only expectation is 100-continue.")
     return Head(
-        method=method,
-        path=path,
-        raw_query=raw_query,
-        query=parse_query(raw_query),
-        headers=headers,
-        host=host,
+        HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b""),
+        host,
         length=_length(length, encoding, minor),
         keep_alive=_keeps_alive(headers, minor),
         expects_continue=bool(expect) and minor == 1,

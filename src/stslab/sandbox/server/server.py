@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 
@@ -190,23 +191,17 @@ class _Room:
         if length <= _LARGE:
             yield True
             return
-        if not self._entered():
-            yield False
-            return
+        entered = self._free.acquire(blocking=False)
+        if not entered and self._waiting.acquire(blocking=False):
+            try:
+                entered = self._free.acquire(timeout=_TIMEOUT)
+            finally:
+                self._waiting.release()
         try:
-            yield True
+            yield entered
         finally:
-            self._free.release()
-
-    def _entered(self) -> bool:
-        if self._free.acquire(blocking=False):
-            return True
-        if not self._waiting.acquire(blocking=False):
-            return False
-        try:
-            return self._free.acquire(timeout=_TIMEOUT)
-        finally:
-            self._waiting.release()
+            if entered:
+                self._free.release()
 
 
 class _Request(cheroot.HTTPRequest):
@@ -241,15 +236,15 @@ class _Request(cheroot.HTTPRequest):
                 self._respond(length)
             else:
                 message = "Please reduce your request rate."
-                self._leave_unread(_fault(self._request(b""), ApiFault("SlowDown", message, 503)))
+                self._leave_unread(_fault(self._request(), ApiFault("SlowDown", message, 503)))
 
     def _refusal(self, length: int) -> ApiResponse | None:
         """The answer by the head alone; None where the body is worth reading."""
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
             message = "Your proposed upload exceeds the maximum allowed size"
-            return _fault(self._request(b""), ApiFault("EntityTooLarge", message, extra=sizes))
-        return self.server.refuse(self._request(b"")) if length > _SMALL else None
+            return _fault(self._request(), ApiFault("EntityTooLarge", message, extra=sizes))
+        return self.server.refuse(self._request()) if length > _SMALL else None
 
     def _leave_unread(self, response: ApiResponse) -> None:
         self.close_connection = True
@@ -270,17 +265,8 @@ class _Request(cheroot.HTTPRequest):
         except Dropped:
             self._reset()
 
-    def _request(self, body: bytes) -> HttpRequest:
-        head = self.head
-        return HttpRequest(
-            method=head.method,
-            path=head.path,
-            query=head.query,
-            raw_query=head.raw_query,
-            headers=head.headers,
-            body=body,
-            source_ip=self.conn.remote_addr or HOST,
-        )
+    def _request(self, body: bytes = b"") -> HttpRequest:
+        return replace(self.head.request, body=body, source_ip=self.conn.remote_addr or HOST)
 
     def _send(self, response: ApiResponse) -> None:
         self.sent_headers = True
@@ -294,7 +280,7 @@ class _Request(cheroot.HTTPRequest):
         lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
         lines.append(f"Connection: {'close' if self.close_connection else 'keep-alive'}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        bodyless = self.head.method == "HEAD" or response.status in _NO_BODY
+        bodyless = self.head.request.method == "HEAD" or response.status in _NO_BODY
         self.conn.wfile.write(head if bodyless else head + response.body)
 
     def _refuse(self, malformed: Malformed) -> None:
