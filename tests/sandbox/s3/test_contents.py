@@ -1,14 +1,52 @@
-"""What an object is to hold is hashed before the transaction, in which nobody else can write."""
+"""What an object holds is read and hashed outside the transaction, in which nobody else can write."""
+
+from tests.sandbox.s3.alone import ACCOUNT, Alone
 
 from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.s3.requests import params
 from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
+
+SMALLEST = 5 * 1024 * 1024
+
+
+class Watched(State):
+    """A state that gives out no body while it is being written."""
+
+    def blob(self, name: str) -> bytes:
+        with self.transaction(wait=False):
+            return super().blob(name)
 
 
 def test_a_body_is_hashed_with_the_parameters() -> None:
     sent = HttpRequest("PUT", "/bucket/key", (), "", (), b"hello")
     content = params.parse("PutObject", sent, Address("bucket", "key"))["Body"]
+    assert {"name", "etag"} <= vars(content).keys()
     assert content.etag == "5d41402abc4b2a76b9719d911017c592"
-    assert content.name.startswith("2cf24dba5fb0a30e26e83b2ac5b9e29e")
     assert str(content) == "(5 bytes)"
     assert "hello" not in repr(content)
+
+
+def test_no_body_is_read_while_the_account_is_written() -> None:
+    client = Alone(Watched(Snapshot.of([ACCOUNT]))).client
+    client.create_bucket(Bucket="shop")
+    where = {"Bucket": "shop", "Key": "large"}
+    begun = client.create_multipart_upload(
+        **where, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+    )
+    upload = {**where, "UploadId": begun["UploadId"]}
+    first = client.upload_part(**upload, PartNumber=1, Body=b"a" * SMALLEST)
+    second = client.upload_part(**upload, PartNumber=2, Body=b"b")
+    parts = [{"PartNumber": n, "ETag": p["ETag"]} for n, p in ((1, first), (2, second))]
+    made = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert made["ChecksumType"] == "FULL_OBJECT"
+    copied = client.copy_object(Bucket="shop", Key="copy", CopySource=where)["CopyObjectResult"]
+    assert copied["ChecksumCRC32"] == made["ChecksumCRC32"]
+    begun = client.create_multipart_upload(Bucket="shop", Key="piece")
+    upload = {"Bucket": "shop", "Key": "piece", "UploadId": begun["UploadId"]}
+    part = client.upload_part_copy(
+        **upload, PartNumber=1, CopySource=where, CopySourceRange=f"bytes={SMALLEST}-{SMALLEST}"
+    )["CopyPartResult"]
+    assert part["ETag"] == second["ETag"]
+    assert client.get_object(Bucket="shop", Key="copy")["Body"].read() == b"a" * SMALLEST + b"b"

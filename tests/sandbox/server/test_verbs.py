@@ -79,6 +79,12 @@ def test_nothing_is_made_and_nothing_is_logged(account: Direct) -> None:
     assert told["allowed"] is True
     told = would(account, (account.keys["admin"][0], "s3", "DeleteBucket", {"Bucket": "shop"}))
     assert told["allowed"] is True
+    stack = {"StackName": "s", "TemplateBody": "Resources: {B: {Type: AWS::S3::Bucket}}"}
+    admin = account.keys["admin"][0]
+    assert would(account, (admin, "cloudformation", "CreateStack", stack))["allowed"] is True
+    copy = {"Bucket": "shop", "Key": "b", "CopySource": "shop/a"}
+    put = (admin, "s3", "PutObject", {"Bucket": "shop", "Key": "a", "Body": "b"})
+    assert would(account, put, (admin, "s3", "CopyObject", copy))["allowed"] is True
     assert account.state.snapshot is before
     assert len(account.log.kept) == logged
 

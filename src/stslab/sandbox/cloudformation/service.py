@@ -67,10 +67,9 @@ class CloudFormation:
         return lambda view, request: read(view, self._prepared(request))
 
     def _in_its_own_transaction(self, write: Write) -> Read:
-        def run(_view: View, request: ApiRequest) -> Answer:
+        def run(view: View, request: ApiRequest) -> Answer:
             ready = self._prepared(request)
-            with self._state.transaction() as tx:
-                tx.by = request.caller.access_key_id
+            with self._state.writing(view, request.caller.access_key_id) as tx:
                 return write(tx, ready)
 
         return run

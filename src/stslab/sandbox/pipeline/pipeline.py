@@ -9,7 +9,6 @@ import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -198,8 +197,7 @@ class Pipeline:
         write = service.writes.get(api.operation)
         if write is None:
             raise unsupported(api.service, api.operation)
-        with nullcontext(fork) if fork else self._state.transaction() as tx:
-            tx.by = api.caller.access_key_id
+        with self._state.writing(fork or self._state.snapshot, api.caller.access_key_id) as tx:
             self._authorize(service, tx, api)
             return write(tx, api)
 

@@ -17,20 +17,12 @@ from stslab.sandbox.s3.faults import fault, invalid_argument, malformed, no_such
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.s3.versions import Blob
+from stslab.sandbox.s3.versions import Blob, Contents
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
-_OVERRIDES = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-)
 
 
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
@@ -63,7 +55,7 @@ def _asked(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span
 def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span) -> Answer:
     asked = request.params
     overridden = {
-        name: asked[f"Response{name}"] for name in _OVERRIDES if asked.get(f"Response{name}")
+        name: asked[f"Response{name}"] for name in versions.HEADERS if asked.get(f"Response{name}")
     }
     if overridden and request.caller.kind == "Anonymous":
         message = "Request specific response headers cannot be used for anonymous GET requests."
@@ -126,7 +118,7 @@ def _parts(request: ApiRequest, version: ObjectVersion) -> Answer:
     }
 
 
-def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
@@ -136,7 +128,7 @@ def copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
         made = replace(made, headers=version.headers, metadata=version.metadata)
     if request.params.get("TaggingDirective", "COPY") == "COPY":
         made = replace(made, tags=version.tags)
-    part = versions.copied(blob, tx, request, version)
+    part = versions.copied(contents, tx, request, version)
     made = versions.add(tx, bucket, key, versions.whole(made, part))
     return {
         "CopyObjectResult": {

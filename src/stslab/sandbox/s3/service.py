@@ -13,35 +13,51 @@ from stslab.sandbox.api.services import Judge, Needs, Reads, Writes
 from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests import needs, params
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.s3.versions import Contents
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
+Holding = Callable[[Contents, Transaction, ApiRequest], Answer]
+"""An operation that reads or hashes what objects hold."""
 
 
 class S3Service:
     """The operations of S3. ``state`` keeps the bodies of objects."""
 
     def __init__(self, state: State, judge: Judge) -> None:
-        self._judge = judge
-        blob = state.blob
+        self._judge, self._state = judge, state
+        holding = {
+            "CompleteMultipartUpload": uploads.complete,
+            "CopyObject": objects.copy,
+            "UploadPart": uploads.put_part,
+            "UploadPartCopy": uploads.copy_part,
+        }
         reads: Reads = {
             **acl.READS, **buckets.READS, **listing.READS, **objects.READS, **policies.READS,
             **settings.READS, **uploads.READS,
             "GetBucketPolicy": partial(policies.get, judge),
-            "GetObject": partial(objects.get, blob),
+            "GetObject": partial(objects.get, state.blob),
+            **{name: partial(self._tried_first, write) for name, write in holding.items()},
         }  # fmt: skip
         writes: Writes = {
             **acl.WRITES, **buckets.WRITES, **objects.WRITES, **policies.WRITES,
             **settings.WRITES, **uploads.WRITES,
-            "CompleteMultipartUpload": partial(uploads.complete, blob),
-            "CopyObject": partial(objects.copy, blob),
             "DeleteObjects": partial(objects.delete_objects, judge),
             "PutBucketPolicy": partial(policies.put, judge),
-            "UploadPartCopy": partial(uploads.copy_part, blob),
         }  # fmt: skip
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
+
+    def _tried_first(self, write: Holding, view: View, request: ApiRequest) -> Answer:
+        """Write on a fork first: what is large is read and hashed there, and not in a transaction.
+
+        So these operations are in ``reads``, which get no transaction.
+        """
+        contents = Contents(self._state.blob)
+        write(contents, Transaction(view), request)
+        with self._state.writing(view, request.caller.access_key_id) as tx:
+            return write(contents, tx, request)
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
         return needs.of(view, self._judge.seen(view), request)

@@ -19,8 +19,8 @@ from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.params import Content, Document
-from stslab.sandbox.s3.versions import Blob
+from stslab.sandbox.s3.requests.params import CHECKSUMS, Content, Document
+from stslab.sandbox.s3.versions import Contents
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -56,18 +56,17 @@ def _begin(tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def _put_part(tx: Transaction, request: ApiRequest) -> Answer:
+def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     part = _kept(tx, request, upload, versions.sent(request))
     return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
 
 
-def copy_part(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     source_id, version = source_of(tx, request)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
-    body = versions.content(blob, version, span)
-    part = _kept(tx, request, upload, Content.of(body))
+    part = _kept(tx, request, upload, contents.of(version, span))
     return {
         "CopyPartResult": {
             "ETag": f'"{part.etag}"',
@@ -99,14 +98,14 @@ def _kept(tx: Transaction, request: ApiRequest, upload: Upload, given: Content) 
         raise invalid_argument(message, "partNumber", number)
     part = versions.stored(tx, request, given, number)
     member = f"Checksum{upload.algorithm}"
-    if member not in part.checksums and versions.is_known(member):
-        part = replace(part, checksums={member: versions.checksum(member, given.body)})
+    if member not in part.checksums and member in CHECKSUMS:
+        part = replace(part, checksums={member: given.checksum(member)})
     others = (one for one in upload.parts if one.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
     return part
 
 
-def complete(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     """CompleteMultipartUpload. Completing again what is complete changes nothing."""
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     current = lookups.content_at(tx, Address(bucket.name, key), None)
@@ -125,7 +124,7 @@ def complete(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
         parts=parts,
         upload=upload.upload_id,
     )
-    made = replace(made, checksums=_checksums(blob, request, upload, made))
+    made = replace(made, checksums=_checksums(contents, request, upload, made))
     tx.delete(upload)
     return _completed(request, bucket, versions.add(tx, bucket, key, made))
 
@@ -166,17 +165,17 @@ def _agrees(part: Part, asked: Document) -> bool:
 
 
 def _checksums(
-    blob: Blob, request: ApiRequest, upload: Upload, made: ObjectVersion
+    contents: Contents, request: ApiRequest, upload: Upload, made: ObjectVersion
 ) -> Mapping[str, str]:
     """The checksum of the whole, or of the parts' checksums; the request's has to be the same."""
     member = f"Checksum{upload.algorithm}"
-    if not versions.is_known(member):
+    if member not in CHECKSUMS:
         return {}
     if made.checksum_type == _FULL:
-        found = versions.checksum(member, versions.content(blob, made, Span(0, made.size)))
+        found = contents.of(made).checksum(member)
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in made.parts)
-        found = f"{versions.checksum(member, joined)}-{len(made.parts)}"
+        found = f"{Content(joined).checksum(member)}-{len(made.parts)}"
     if request.params.get(member, found) != found:
         raise fault("BadDigest")
     return {member: found}
@@ -285,5 +284,4 @@ READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
 WRITES: Writes = {
     "AbortMultipartUpload": _abort,
     "CreateMultipartUpload": _begin,
-    "UploadPart": _put_part,
 }

@@ -4,7 +4,6 @@ S3 User Guide, "Using versioning in S3 buckets" and "Blocking or unblocking SSE-
 purpose bucket"; S3 API Reference, "PutObject".
 """
 
-import base64
 import secrets
 from collections.abc import Callable, Mapping
 
@@ -15,15 +14,14 @@ from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.faults import fault
-from stslab.sandbox.s3.requests.params import Content
-from stslab.sandbox.signing import checksums
+from stslab.sandbox.s3.requests.params import CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Blob = Callable[[str], bytes]
 """Reads a body by its name."""
 
-_HEADERS = (
+HEADERS = (
     "CacheControl",
     "ContentDisposition",
     "ContentEncoding",
@@ -35,10 +33,6 @@ _HEADERS = (
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 _FULL = "FULL_OBJECT"
-# Algorithms by the member of a request that has their value.
-_ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
-    f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
-}
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
@@ -47,7 +41,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     acl.check_storing(request, bucket)
     return ObjectVersion(
         modified=request.now,
-        headers={**_PLAIN_TYPE, **{name: params[name] for name in _HEADERS if params.get(name)}},
+        headers={**_PLAIN_TYPE, **{name: params[name] for name in HEADERS if params.get(name)}},
         metadata=params.get("Metadata") or {},
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
@@ -73,10 +67,26 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+class Contents:
+    """What objects hold, each piece read and hashed once in a request."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._known: dict[tuple[tuple[str, ...], Span], Content] = {}
+
+    def of(self, version: ObjectVersion, span: Span | None = None) -> Content:
+        """The bytes of ``span``, or all."""
+        span = span or Span(0, version.size)
+        key = (tuple(part.blob for part in version.parts), span)
+        if key not in self._known:
+            self._known[key] = Content(content(self._blob, version, span))
+        return self._known[key]
+
+
 def sent(request: ApiRequest) -> Content:
     """What the request sends; nothing, in a call that is only asked about."""
     body = request.params.get("Body")
-    return body if isinstance(body, Content) else Content.of(b"")
+    return body if isinstance(body, Content) else Content(b"")
 
 
 def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1) -> Part:
@@ -88,21 +98,23 @@ def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1
         etag=given.etag,
         blob=given.name,
         modified=request.now,
-        checksums={name: request.params[name] for name in _ALGORITHMS if name in request.params},
+        checksums={name: request.params[name] for name in CHECKSUMS if name in request.params},
     )
 
 
-def copied(blob: Blob, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
+def copied(
+    contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion
+) -> Part:
     """The content of ``version`` as one part, read only where that is not what it is already."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums)
-    wanted = tuple(filter(is_known, wanted))
+    wanted = tuple(name for name in wanted if name in CHECKSUMS)
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
-    body = content(blob, version, Span(0, version.size))
-    part = stored(tx, request, Content.of(body))
-    return replace(part, checksums={name: checksum(name, body) for name in wanted})
+    found = contents.of(version)
+    part = stored(tx, request, found)
+    return replace(part, checksums={name: found.checksum(name) for name in wanted})
 
 
 def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
@@ -114,14 +126,6 @@ def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
         checksums=part.checksums,
         checksum_type=_FULL if part.checksums else "",
     )
-
-
-def checksum(member: str, content: bytes) -> str:
-    return base64.b64encode(_ALGORITHMS[member](content)).decode()
-
-
-def is_known(member: str) -> bool:
-    return member in _ALGORITHMS
 
 
 def content(blob: Blob, version: ObjectVersion, span: Span) -> bytes:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from stslab.sandbox.state import traces
-from stslab.sandbox.state.snapshot import Snapshot, Transaction
+from stslab.sandbox.state.snapshot import Snapshot, Transaction, View
 from stslab.sandbox.state.store import Store
 
 Watcher = Callable[[Snapshot, Snapshot], None]
@@ -51,6 +51,16 @@ class State:
         """Call ``watcher`` after each change, in its turn; call the answer to end that."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
+
+    @contextmanager
+    def writing(self, view: View, by: str) -> Iterator[Transaction]:
+        """A transaction in the name of an access key; or ``view`` itself, where that is a fork."""
+        if isinstance(view, Transaction):
+            yield view
+            return
+        with self.transaction() as tx:
+            tx.by = by
+            yield tx
 
     @contextmanager
     def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:

@@ -23,24 +23,17 @@ from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _GENERAL = "GeneralServiceException"
-_CODES = {
+_HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
-    "BucketAlreadyExists": "AlreadyExists",
-    "BucketAlreadyOwnedByYou": "AlreadyExists",
-    "ConcurrentModification": "ResourceConflict",
-    "DeleteConflict": "ResourceConflict",
-    "EntityAlreadyExists": "AlreadyExists",
-    "ExpiredToken": "InvalidCredentials",
-    "InvalidClientTokenId": "InvalidCredentials",
-    "InvalidInput": "InvalidRequest",
-    "LimitExceeded": "ServiceLimitExceeded",
-    "MalformedPolicy": "InvalidRequest",
-    "MalformedPolicyDocument": "InvalidRequest",
-    "NoSuchBucket": "NotFound",
-    "NoSuchEntity": "NotFound",
+    "AlreadyExists": "BucketAlreadyExists BucketAlreadyOwnedByYou EntityAlreadyExists",
+    "InvalidCredentials": "ExpiredToken InvalidClientTokenId",
+    "InvalidRequest": "InvalidInput MalformedPolicy MalformedPolicyDocument ValidationError",
+    "NotFound": "NoSuchBucket NoSuchEntity",
+    "ResourceConflict": "ConcurrentModification DeleteConflict",
+    "ServiceLimitExceeded": "LimitExceeded",
     "Throttling": "Throttling",
-    "ValidationError": "InvalidRequest",
 }
+_CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
 _SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
 _NAME_TAKEN = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 _LOG = logging.getLogger(__name__)

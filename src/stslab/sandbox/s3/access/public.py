@@ -12,21 +12,11 @@ from typing import Any
 
 Statement = Mapping[str, Any]
 _FIXING_KEYS = frozenset(
-    {
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:principalarn",
-        "aws:principalaccount",
-        "aws:sourcearn",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:sourceowner",
-        "aws:sourceaccount",
-        "aws:userid",
-        "s3:x-amz-server-side-encryption-aws-kms-key-id",
-        "s3:dataaccesspointarn",
-        "s3:dataaccesspointaccount",
-    }
+    """
+    aws:principalorgid aws:principalorgpaths aws:principalarn aws:principalaccount aws:sourcearn
+    aws:sourcevpc aws:sourcevpce aws:sourceowner aws:sourceaccount aws:userid
+    s3:x-amz-server-side-encryption-aws-kms-key-id s3:dataaccesspointarn s3:dataaccesspointaccount
+    """.split()
 )
 _FIXING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike")
 _BROADEST = {4: 8, 6: 32}  # the shortest prefix that still names a fixed set of addresses

@@ -4,10 +4,11 @@ S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with 
 Smithy 2.0, "AWS restXml protocol". What the model does not have is passed over, as S3 does.
 """
 
+import base64
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -19,26 +20,42 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
 from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.requests.address import Address, single
+from stslab.sandbox.signing import checksums
 
 Document = Mapping[str, Any]
 """What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
 
 
-@dataclass(frozen=True, slots=True)
 class Content:
-    """What an object is to hold, with its hashes: they are made before a transaction begins."""
+    """What an object is to hold, or holds. Each of its hashes is made once."""
 
-    body: bytes = field(repr=False)
-    name: str
-    etag: str
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._checksums: dict[str, str] = {}
 
-    @classmethod
-    def of(cls, body: bytes) -> "Content":
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        return cls(body, hashlib.sha256(body).hexdigest(), etag)
+    @functools.cached_property
+    def name(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+    @functools.cached_property
+    def etag(self) -> str:
+        return hashlib.md5(self.body, usedforsecurity=False).hexdigest()
+
+    def checksum(self, member: str) -> str:
+        """The checksum of this member (``ChecksumCRC32``), as it is written."""
+        if member not in self._checksums:
+            found = CHECKSUMS[member](self.body)
+            self._checksums[member] = base64.b64encode(found).decode()
+        return self._checksums[member]
 
     def __str__(self) -> str:
         return f"({len(self.body)} bytes)"
+
+
+CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
+    f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
+}
+"""The algorithms by the member of a request that has their value."""
 
 
 _MOST_BYTES = 4 * 1024 * 1024
@@ -273,7 +290,9 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if not payload:
         return {}
     if shape.type_name == "blob":
-        return {payload: Content.of(http.body)}
+        content = Content(http.body)
+        _ = content.name, content.etag  # before a transaction begins
+        return {payload: content}
     if not http.body:
         if layout.needs_body:
             raise fault("MissingRequestBodyError")
