@@ -140,7 +140,7 @@ class Faults:
                 change, fix = policy.write(document), policy.write(policy.document)
                 label = _label(f"{number}{policy.writes}{name}")
                 yield Fault(label, "", after, True, (change,), (fix,))
-        made = self._makers()
+        made = self.makers()
         for name in made:
             found = self.profiles.get(name)
             others = [one for one in made if one != name and self.profiles.get(one)]
@@ -222,19 +222,19 @@ class Faults:
             held = self.profiles.get(fault.whose) or held
         self.profiles.save(fault.profile, held)
 
-    def _makers(self) -> dict[str, tuple[Step, str]]:
+    def makers(self) -> dict[str, tuple[Step, str]]:
         """The step that makes each profile, and where its answer has the credentials."""
         steps = (step for stage in self.lab.stages for step in stage.steps)
         return {one.profile.name: (one, one.profile.source) for one in steps if one.profile}
 
     def renewal(self, profile: str) -> Call:
         """The call that gives a profile its credentials."""
-        step, _ = self._makers()[profile]
+        step, _ = self.makers()[profile]
         params = resolve(step.params, self.runner.scope())
         return Call(step.identity, step.service, step.operation, params)
 
     def _renew(self, profile: str) -> None:
-        outcome, source = self.runner.call(self.renewal(profile)), self._makers()[profile][1]
+        outcome, source = self.runner.call(self.renewal(profile)), self.makers()[profile][1]
         data = outcome.data if isinstance(outcome, Answer) else {}
         given = Credentials.found_in(evaluate(source, data, {}))
         if given is None:

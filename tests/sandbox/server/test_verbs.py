@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tests.sandbox.direct import Direct
@@ -129,3 +130,26 @@ def test_an_operation_that_the_account_lacks_is_no_crash(account: Direct) -> Non
         account, (account.keys["admin"][0], "s3", "SelectObjectContent", {"Bucket": "shop"})
     )
     assert told["allowed"] in (True, None)
+
+
+def test_what_is_asked_comes_from_this_machine(account: Direct, ana: str) -> None:
+    away: dict[str, Any] = {
+        "Effect": "Deny",
+        "Action": "sts:AssumeRole",
+        "Resource": "*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.1/32"}},
+    }
+    both = {**ALLOW, "Statement": [ALLOW["Statement"], away]}
+    put = {"UserName": "ana", "PolicyName": "p", "PolicyDocument": json.dumps(both)}
+    told = would(account, (account.keys["admin"][0], "iam", "PutUserPolicy", put), (ana, *ASSUME))
+    assert (told["allowed"], told["keys"]) == (False, ["aws:SourceIp"])
+
+
+def test_a_session_ends_when_it_is_told_to(account: Direct) -> None:
+    sts = account.client("sts")
+    key = sts.get_session_token()["Credentials"]["AccessKeyId"]
+    ends = verbs.of(cast("Any", SimpleNamespace(inside=account.inside)))["end-session"]
+    ends(ControlRequest("POST", {}, {"key": key}))
+    assert would(account, (key, "s3", "ListBuckets", {}))["by"] == ["signature"]
+    with pytest.raises(SandboxError, match="no session with the key 'ASIANONE'"):
+        ends(ControlRequest("POST", {}, {"key": "ASIANONE"}))

@@ -106,10 +106,10 @@ class FaultExercise:
             runner.hinted(stage, kind, grade)
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again tells more.)"
-        self.command, self.who = self._fix()
+        self.command, self.who = self.fix()
         return _COMMAND
 
-    def _fix(self) -> tuple[str, str]:
+    def fix(self) -> tuple[str, str]:
         """The command of the fix, and who makes it."""
         fault = self.stands.fault
         calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
@@ -144,8 +144,7 @@ class FaultExercise:
             for one in events
             if "errorCode" not in one and not str(one.get("userAgent", "")).endswith("stslab")
         )
-        profiles = self.opened.profiles
-        return made, *((name, profiles.get(name)) for name in profiles.names())
+        return made, *map(self.opened.profiles.get, self.faults.makers())
 
     def _reported(self) -> tuple[str, str]:
         """The command that shows the fault, and what comes of it."""
@@ -176,7 +175,8 @@ class FaultExercise:
 
     def status(self) -> str:
         """The bottom line."""
-        return f" {self.stands.asked}   {spoken(self.seconds)}   why  hint  solve  access  help"
+        line, words = f" {self.stands.asked}   {spoken(self.seconds)}", "why  hint  solve  help"
+        return f"{line}   {words}"[: self.laid.console.width]
 
     @property
     def seconds(self) -> float:
@@ -203,6 +203,9 @@ def result(paper: "Paper", lab: "Lab", exercise: FaultExercise) -> None:
     views.heading(paper, f"Fixed in {spoken(exercise.seconds)}", told.asked)
     if told.where:
         paper.prose(one_line(f"It was {told.where}."), indent=1)
+    else:
+        paper.prose("This fixes it:", indent=1)
+        paper.command(exercise.fix()[0], indent=3)
     paper.blank()
     how = exercise.helps() or "no help"
     clean = "opened too much" if told.opened else "clean"
