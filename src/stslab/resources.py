@@ -1,5 +1,6 @@
 """Finds the bundled labs, templates and policies: in a checkout and in an installed wheel."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,17 @@ def labs_folder() -> Path:
 def bundled_labs() -> tuple[Path, ...]:
     """The files of the labs that come with stslab."""
     return tuple(sorted(labs_folder().glob("*.yaml")))
+
+
+def is_foreign(lab: Path) -> bool:
+    """Whether a lab's file did not come with stslab."""
+    return not lab.resolve().is_relative_to(labs_folder().resolve())
+
+
+def foreign_folder() -> Path | None:
+    """The folder of further labs that ``STSLAB_LABS`` names, if it does."""
+    named = os.environ.get("STSLAB_LABS")
+    return Path(named).expanduser() if named else None
 
 
 def text_of(path: Path) -> str:

@@ -133,6 +133,21 @@ def test_labs_of_other_subjects_and_those_to_begin_with_notice_each_mutant(teste
     assert all(one["mutants"] > 10 for one in verdicts)
 
 
+def test_what_a_foreign_lab_calls_is_listed_before_it_runs_the_first_time(tester: Machine):
+    lab = written(tester)
+    told = "did not come with stslab"
+    first = tester.stslab("run", lab, "--yes", "--to", "create")
+    assert f"{lab} {told}" in first.said.replace("\n", " ")
+    assert first.said.index("iam.CreateUser; undone by iam.DeleteUser") < first.said.index("1/1")
+    assert told not in tester.stslab("run", lab, "--yes").said
+    again = written(tester, ("A user.", "A user, another one."))
+    assert told in tester.stslab("run", again, "--yes", "--to", "create").said
+    assert told not in tester.stslab("run", "--yes", "--to", "create-user").said
+    for run in tester.runs():
+        tester.stslab("cleanup", run["run"])
+    tester.stslab("sandbox", "stop")
+
+
 def test_a_mutant_that_nobody_notices(tester: Machine):
     done = tester.stslab("test", "--mutate", written(tester))
     assert done.code == 3, done.said

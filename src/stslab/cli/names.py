@@ -11,7 +11,7 @@ import click
 
 from stslab.errors import StslabError
 from stslab.home import home
-from stslab.resources import labs_folder, text_of
+from stslab.resources import bundled_labs, foreign_folder, text_of
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)
@@ -20,7 +20,7 @@ _DEFAULT_LAB = "assume-role"
 
 
 def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The bundled labs whose ids begin so."""
+    """The labs whose ids begin so."""
     return [name for name in _labs() if name.startswith(incomplete)]
 
 
@@ -48,6 +48,8 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def _labs() -> dict[str, str]:
-    """The text of each bundled lab, by id."""
-    texts = [text_of(path) for path in sorted(labs_folder().glob("*.yaml"))]
+    """The text of each lab that goes by an id."""
+    folder = foreign_folder()
+    further = [*folder.glob("*.yaml"), *folder.glob("*/*.yaml")] if folder else []
+    texts = [text_of(path) for path in (*further, *bundled_labs())]
     return {found[1]: text for text in texts if (found := _LAB.search(text))}

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from stslab.lab.reading.listing import find
 from stslab.resources import labs_folder
 
 STAGES = ["create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup"]
@@ -23,6 +24,35 @@ def test_labs_as_json(stslab):
     found = {lab["id"]: lab for lab in json.loads(stslab("labs", "--json").out)}
     assert [stage["id"] for stage in found["assume-role"]["stages"]] == STAGES
     assert found["assume-role"]["problem"] == ""
+
+
+def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    lab = tmp_path / "mine" / "mine.yaml"
+    lab.write_text('stslab: 1\nid: mine\ntitle: "My \\x1b lab"\nstages: [{id: one, title: One}]\n')
+    (tmp_path / "notes.yaml").write_text("a: b\n")
+    said = stslab("labs", str(tmp_path))
+    assert said.code == 0
+    assert "assume-role: Assume a role with AWS STS\n" in said.out
+    assert "mine: " in said.out
+    assert f"(foreign)\n  one\n  {lab}\n" in said.out
+    assert "notes" not in said.out
+    assert "\x1b" not in said.out
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
+    listed = {one["id"]: one["foreign"] for one in json.loads(stslab("labs", "--json").out)}
+    assert listed == {"assume-role": False, "mine": True}
+    assert str(find("mine")) == str(find(tmp_path / "mine")) == str(lab)
+    assert stslab("show", "mine").code == 2  # it is no whole lab
+    none = stslab("labs", str(tmp_path / "mine" / ".."), "--json")
+    assert none.code == 0
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path / "nothing"))
+    assert "There is no lab in" in stslab("labs").err
+
+
+def test_a_foreign_lab_does_not_stand_in_for_one_of_stslabs(stslab, tmp_path, monkeypatch):
+    (tmp_path / "x.yaml").write_text("stslab: 1\nid: assume-role\ntitle: T\nstages: []\n")
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
+    assert find("assume-role") == labs_folder() / "steps.yaml"
 
 
 def test_lint_finds_nothing_in_the_bundled_labs(stslab):

@@ -7,16 +7,29 @@ from pathlib import Path
 import click
 
 from stslab.cli.options import json_option
-from stslab.resources import labs_folder
+from stslab.render.text.safe import visible
+from stslab.resources import foreign_folder, labs_folder
 
 
 @click.command("labs")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @json_option("A JSON array, on stdout.")
-def command(*, as_json: bool) -> None:
-    """List the labs that come with stslab, with their stages."""
-    from stslab.lab.reading.listing import headers
+def command(*, folder: Path | None, as_json: bool) -> None:
+    """List the labs that come with stslab, and those in FOLDER (or STSLAB_LABS), as foreign.
 
-    found = headers(labs_folder())
+    Each is known by its id, but for those of a FOLDER, which go by their path.
+    """
+    from stslab.errors import UsageError
+    from stslab.lab.reading.listing import header, headers, labs_in
+
+    further = folder or foreign_folder()
+    foreign = [header(path) for path in labs_in(further)] if further else []
+    if further and not foreign:
+        raise UsageError(
+            f"There is no lab in {further}.",
+            "Name a folder with labs (ARGUMENT, or STSLAB_LABS), or make one: stslab new ID",
+        )
+    found = [*headers(labs_folder()), *foreign]
     embedded = {lab.path for lab in found if not lab.problem and _embedded_only(lab.path)}
     if as_json:
         listed = [
@@ -25,6 +38,7 @@ def command(*, as_json: bool) -> None:
                 "title": lab.title,
                 "path": str(lab.path),
                 "problem": lab.problem,
+                "foreign": lab in foreign,
                 "embedded_only": lab.path in embedded,
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
@@ -33,11 +47,15 @@ def command(*, as_json: bool) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     for lab in found:
-        only = " (embedded account only)" if lab.path in embedded else ""
-        click.echo(f"{lab.id}: {lab.title or lab.problem}{only}")
+        marks = ["foreign"] if lab in foreign else []
+        marks += ["embedded account only"] if lab.path in embedded else []
+        only = f" ({', '.join(marks)})" if marks else ""
+        click.echo(visible(f"{lab.id}: {lab.title or lab.problem}{only}"))
         width = shutil.get_terminal_size().columns
         stages = ", ".join(stage for stage, _ in lab.stages)
-        click.echo(click.wrap_text(stages, width, "  ", "  "))
+        click.echo(visible(click.wrap_text(stages, width, "  ", "  ")))
+        if lab in foreign:
+            click.echo(visible(f"  {lab.path}"))
 
 
 def _embedded_only(path: Path) -> bool:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def command(
     *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: Path | None, as_json: bool
 ) -> int:
-    """Run each of LABS (ids or files; all bundled ones without any) in a throw-away account.
+    """Run each of LABS (ids, files, folders; without any all bundled ones) in a throw-away account.
 
     A lab passes when every stage ran, every claim held, and the account is afterwards what it
     was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
@@ -115,12 +115,14 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
         LabError: there is no such lab.
         UsageError: there is no such rehearsal.
     """
-    from stslab.lab.reading.listing import find
+    from stslab.lab.reading.listing import find, labs_in
     from stslab.sandbox.rehearsal.spec import parse
 
     if spec:
         parse(spec)
-    return [find(name) for name in labs] or list(bundled_labs())
+    folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
+    found = [one for name in labs for one in folders.get(name) or [find(name)]]
+    return found or list(bundled_labs())
 
 
 def _told(verdict: "Verdict", *, as_json: bool) -> "Verdict":

@@ -9,6 +9,8 @@ from stslab.errors import CredentialsError
 from stslab.lab.foresight import PARTNER
 from stslab.render.changes import enforced, show_changes
 from stslab.render.terminal.paper import Paper
+from stslab.render.text.safe import one_line
+from stslab.resources import is_foreign
 
 if TYPE_CHECKING:
     from stslab.aws.survey import Survey
@@ -52,6 +54,23 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
         indent=2,
     )
     paper.blank()
+
+
+def introduce(laid: "Bench", opened: "Open", lab: "Lab") -> None:
+    """Before a lab that did not come with stslab runs here for the first time: what it calls."""
+    from stslab.runner.run.footprint import footprint
+
+    if not is_foreign(lab.path) or any(one.sha256 == lab.sha256 for one in laid.journal.runs()):
+        return
+    paper = Paper(laid.console)
+    title = f"{lab.path} did not come with stslab. This is what it does."
+    paper.line(paper.symbols.warning, "yellow", one_line(title))
+    makes = footprint(lab, opened.target.info)
+    show_changes(paper, makes.summary)
+    paper.prose(enforced(makes.summary), indent=2)
+    if laid.asker:
+        laid.console.print("Press Enter to go on, Ctrl-C to stop: ", end="")
+        sys.stdin.readline()
 
 
 def say_where(console: Console, opened: "Open", why: str) -> None:

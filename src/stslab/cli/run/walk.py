@@ -47,10 +47,17 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
             "Go on with it: stslab break. Or undo it first: stslab cleanup.",
         )
     require_consent(where, opened, interactive=laid.asker is not None)
-    if opened.kind == "sandbox":
-        return opened
-    from stslab.cli.run.consent import allowed_services, brief, confirm_account, say_where
+    from stslab.cli.run.consent import (
+        allowed_services,
+        brief,
+        confirm_account,
+        introduce,
+        say_where,
+    )
 
+    if opened.kind == "sandbox":
+        introduce(laid, opened, lab)
+        return opened
     if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
         say_where(laid.console, opened, f"Going on with run {unfinished.id}, on a real account")
         return opened

@@ -54,18 +54,25 @@ def header(path: Path) -> LabHeader:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a lab: a path to it, or the id of one that comes with stslab.
+    """The file of a lab: a path to it, or to a folder that has no other, or a known lab's id.
+
+    Known are the labs that come with stslab, and those in the folder that ``STSLAB_LABS`` names.
 
     Raises:
         LabError: there is no such lab.
     """
     path = Path(name_or_path)
     named = str(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        return _file(path)
-    known = {one.id: one.path for one in headers(resources.labs_folder())}
+    folder = resources.foreign_folder()
+    further = [header(one) for one in labs_in(folder)] if folder else []
+    known = {one.id: one.path for one in (*further, *headers(resources.labs_folder()))}
     if named in known:
         return known[named]
+    within = labs_in(path) if named else []
+    if len(within) == 1:
+        return within[0]
+    if path.suffix in {".yaml", ".yml"} or "/" in named:
+        return _file(path)
     raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
 
 
