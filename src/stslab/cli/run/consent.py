@@ -9,7 +9,6 @@ from stslab.errors import CredentialsError
 from stslab.lab.foresight import PARTNER
 from stslab.render.changes import enforced, show_changes
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.safe import one_line
 from stslab.resources import is_foreign
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ def introduce(laid: "Bench", opened: "Open", lab: "Lab") -> None:
     if not is_foreign(lab.path) or any(one.sha256 == lab.sha256 for one in laid.journal.runs()):
         return
     paper = Paper(laid.console)
-    title = f"{lab.path} did not come with stslab. This is what it does."
-    paper.line(paper.symbols.warning, "yellow", one_line(title))
+    title = f"The lab {lab.id} did not come with stslab. This is what it does."
+    paper.line(paper.symbols.warning, "yellow", title)
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
