@@ -103,3 +103,28 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "q" / "credentials").mkdir(parents=True)
     with pytest.raises(StateFolderError):
         ProfileFiles(tmp_path / "q", "us-east-1").names()
+
+
+def test_how_a_profile_gets_its_credentials(tmp_path):
+    files = ProfileFiles(tmp_path / "p", "us-east-1")
+    said = {"role_arn": "arn:aws:iam::111122223333:role/r", "source_profile": "sts"}
+    files.configure("reader", said)
+    again = ProfileFiles(tmp_path / "p", "us-east-1")
+    again.save("sts", Credentials("AKIA0000000000000000", "secret"))
+    assert (again.settings("reader"), again.configured()) == (said, ("reader",))
+    assert again.get("reader") is None
+    scoped = botocore.session.Session(
+        session_vars={"config_file": (None, None, str(files.config_file), None)}, profile="reader"
+    ).get_scoped_config()
+    assert said.items() <= scoped.items()
+    again.configure("reader", {})
+    assert "role_arn" not in files.config_file.read_text()
+    assert ProfileFiles(tmp_path / "p", "us-east-1").configured() == ()
+
+
+@pytest.mark.parametrize("value", ["a\ncredential_process = rm", "a\r[x]", " a", "a\x1b"])
+def test_a_setting_is_one_line(tmp_path, value):
+    files = ProfileFiles(tmp_path / "p", "us-east-1")
+    with pytest.raises(CredentialsError):
+        files.configure("reader", {"external_id": value})
+    assert not files.config_file.exists()

@@ -17,8 +17,10 @@ from stslab.lab.model import (
     LabFile,
     Part,
     Profile,
+    ProfileSettings,
     Stage,
     Step,
+    Token,
     Undo,
     Uses,
     Wait,
@@ -39,7 +41,22 @@ def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
 
 
 @pytest.mark.parametrize(
-    "model", [LabFile, Stage, Step, Check, Undo, Wait, Profile, Cell, Fault, Action, Uses]
+    "model",
+    [
+        LabFile,
+        Stage,
+        Step,
+        Check,
+        Undo,
+        Wait,
+        Profile,
+        ProfileSettings,
+        Cell,
+        Fault,
+        Action,
+        Uses,
+        Token,
+    ],
 )
 def test_every_key_is_named(model: type[Part]):
     keys = {one.encode_name for one in fields(model)}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from tests.runner.fake_world import ACCOUNT, Refused, World, operation
@@ -61,6 +62,22 @@ class FakeProfiles:
     )
 
     kept_token: str = ""
+    kept_settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def settings(self, name: str) -> Mapping[str, str]:
+        return self.kept_settings.get(name, {})
+
+    def configured(self) -> tuple[str, ...]:
+        return tuple(self.kept_settings)
+
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        self.kept_settings = {**self.kept_settings, name: settings}
+        if not settings:
+            del self.kept_settings[name]
+
+    @property
+    def token_file(self) -> Path:
+        return Path("token")
 
     def token(self) -> str:
         return self.kept_token

@@ -9,6 +9,7 @@ from botocore.parsers import ResponseParserError
 
 from stslab.aws import answers, embedded
 from stslab.aws.answers import Response
+from stslab.aws.assumed import Assumed
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN
@@ -70,6 +71,10 @@ class Boto3Account:
             for name, profile in own.items()
         }
 
+        self._assumed = Assumed(
+            profiles, lambda: self._clients, self._mfa_code, self._own_credentials
+        )
+
     def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
@@ -79,10 +84,30 @@ class Boto3Account:
             CredentialsError: there is no such identity, or its credentials can't be used.
         """
         if service == embedded.SERVICE:
+            if not operation.startswith("Get"):
+                self._assumed.forget()
             return embedded.asked(self._control, operation, params)
         outcome = _outcome(*self._raw(identity, service, operation, params))
         self._refuse_ended(identity, outcome)
         return outcome
+
+    def credentials(self, identity: str) -> Credentials | None:
+        """The credentials of a profile: those that it holds, or those that it says how to get."""
+        return self._profiles.get(identity) or self._assumed.get(identity)
+
+    def credentials_now(self, identity: str) -> Credentials | None:
+        """The same, or None where they can't be had now."""
+        try:
+            return self.credentials(identity)
+        except (boto.ClientError, boto.BotoCoreError, CredentialsError):
+            return None
+
+    def _mfa_code(self, serial: str) -> str:
+        outcome = embedded.asked(self._control, "GetMfaCode", {"SerialNumber": serial})
+        return str(outcome.data["Code"]) if isinstance(outcome, Answer) else ""
+
+    def _own_credentials(self, name: str) -> Untyped:
+        return self._own[name].own_credentials() if name in self._own else None
 
     def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
         found = self._waiter(service, waiter)
@@ -125,7 +150,7 @@ class Boto3Account:
         # botocore's tries are silent. Where the runner's own suffice, each of them is shown.
         patient = patient and self.target.kind == "aws"
         own = self._admin if identity == ADMIN else None
-        credentials = own or self._profiles.get(identity)
+        credentials = own or self.credentials(identity)
         if credentials:
             return self._clients.with_keys(service, credentials, patient=patient)
         if identity in self._own:

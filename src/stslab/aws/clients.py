@@ -121,6 +121,11 @@ class Clients:
                 self._clients[key] = make()
             return self._clients[key]
 
+    def make(self, service: str, *, signs: object = None, **keys: str | None) -> Untyped:
+        """A new client that signs with these keys, given as botocore names them."""
+        with self._making:
+            return self._make(service, patient=False, own=False, signs=signs, **keys)
+
     def waiter(self, service: str, name: str) -> Untyped:
         """Botocore's description of a waiter; ``name`` is in snake case."""
         model = self._session(own=False).get_waiter_model(service)

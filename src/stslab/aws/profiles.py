@@ -11,6 +11,7 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +24,12 @@ _DEFAULT = "default"
 _SECTION = re.compile(r"^\[profile ([A-Za-z_][A-Za-z0-9_-]{0,63})\]$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
+_OF_A_LAB = "x_stslab_of_a_lab"
+PROFILE_KEYS = (
+    "role_arn", "source_profile", "role_session_name", "external_id", "duration_seconds",
+    "mfa_serial", "web_identity_token_file", "credential_process",
+)  # fmt: skip
+"""How ``~/.aws/config`` says where a profile's credentials come from."""
 _EXPIRES = "x_stslab_expiration"
 
 
@@ -47,6 +54,7 @@ class ProfileFiles:
         self._settings = _settings(region, endpoint_url)
         self._processes = processes
         self._removed = set[str]()
+        self._known: dict[str, dict[str, str]] | None = None
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
@@ -77,6 +85,49 @@ class ProfileFiles:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._read())
+
+    def settings(self, name: str) -> Mapping[str, str]:
+        """How the profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
+        return self._configured().get(name, {})
+
+    def configured(self) -> tuple[str, ...]:
+        """The names of the profiles that say how they get their credentials."""
+        return tuple(self._configured())
+
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        """Say how the profile gets its credentials; nothing: it is there no more.
+
+        Raises:
+            CredentialsError: a value would be more than one line.
+            StateFolderError: the files can't be written.
+        """
+        _require_name(name)
+        for key, value in settings.items():
+            if not value.isprintable() or value != value.strip():
+                raise CredentialsError(f"{key} of the profile {name} is no value for a profile.")
+        known = self._configured()
+        if known.get(name, {}) == settings:
+            return
+        self._known = {**known, name: dict(settings)}
+        if not settings:
+            del self._known[name]
+            self._removed.add(name)
+        self._write(self._read())
+
+    def _configured(self) -> dict[str, dict[str, str]]:
+        if self._known is None:
+            parser = configparser.RawConfigParser(default_section="")
+            with suppress(OSError, UnicodeDecodeError, configparser.Error):
+                parser.read_string(self.config_file.read_text(encoding="utf-8"))
+            found = {
+                name.removeprefix("profile "): dict(parser[name]) for name in parser.sections()
+            }
+            self._known = {
+                name: {key: value for key, value in one.items() if key in PROFILE_KEYS}
+                for name, one in found.items()
+                if one.pop(_OF_A_LAB, "")
+            }
+        return self._known
 
     @property
     def token_file(self) -> Path:
@@ -145,7 +196,8 @@ class ProfileFiles:
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
         try:
-            names = [_DEFAULT, ADMIN, *self._processes, *profiles, *more, *self._by_hand(profiles)]
+            known = [*self._processes, *self._configured()]
+            names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             _replace(self.credentials_file, _credentials_text(profiles))
         except OSError as error:
@@ -164,7 +216,10 @@ class ProfileFiles:
         header = name if name == _DEFAULT else f"profile {name}"
         process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
         own = f"credential_process = {process}\n" if process else ""
-        return f"[{header}]\n{self._settings}{own}\n"
+        settings = self._configured().get(name, {})
+        lab = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
+        return f"[{header}]\n{self._settings}{own}{marked}\n"
 
 
 def _settings(region: str, endpoint_url: str) -> str:

@@ -115,7 +115,7 @@ class Open:
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
         would = partial(control, home.sandbox, "POST", "would")
-        return lambda who, *call: verdict.decided(would, self.profiles.get(who), *call)
+        return lambda who, *call: verdict.decided(would, self.account.credentials_now(who), *call)
 
     def goes_on(self, run: "RunRecord") -> bool:
         """Whether the run is of this very account (a run elsewhere is refused by its pin)."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,6 +66,7 @@ class InsideAccount(Boto3Account):
         state = State(Snapshot.of(accounts.new()))
         self.inside = assemble(state, self._log, step_seconds=0.0)
         self._log.reasons.clear()
+        self._assumed.forget()
         key = self.control("POST", "admin-key")
         admin = Credentials(key["access_key_id"], key["secret_access_key"])
         self.files.begin(admin, keeps)
@@ -130,7 +132,7 @@ class InsideAccount(Boto3Account):
     ) -> Verdict:
         """What the account would answer to a call."""
         would = partial(self.control, "POST", "would")
-        return verdict.decided(would, self.files.get(identity), service, operation, params)
+        return verdict.decided(would, self.credentials_now(identity), service, operation, params)
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         answer = self.inside.pipeline.handle(_http(request))
@@ -174,6 +176,22 @@ class MemoryProfiles:
         self.held: Mapping[str, Credentials] = {ADMIN: admin}
         self._keeps = keeps
         self._token = ""
+        self._configured: dict[str, Mapping[str, str]] = {}
+
+    def settings(self, name: str) -> Mapping[str, str]:
+        return self._configured.get(name, {})
+
+    def configured(self) -> tuple[str, ...]:
+        return tuple(self._configured)
+
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        self._configured = {**self._configured, name: settings}
+        if not settings and name != self._keeps:
+            del self._configured[name]
+
+    @property
+    def token_file(self) -> Path:
+        return Path("token")
 
     def token(self) -> str:
         return self._token

@@ -22,7 +22,7 @@ from stslab.lab.references import Scope, names_used
 
 Place = tuple[str | int, ...]
 
-STEP, UNDO, CHECK, FAULT = "step", "undo", "check", "fault"
+STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
 _SAYS_WHO_CALLS = "sts.GetCallerIdentity"
 # Where the parameters of a lookup name a thing of a kind.
 _NAMING = {
@@ -136,6 +136,7 @@ def effects(
             if check.call:
                 where = _Where(stage.id, check.says, CHECK, ("stages", number, "checkpoint", at))
                 yield replace(walk.call(where, check), fails=bool(check.fails))
+    yield from walk.profiles(lab)
     for number, fault in enumerate(lab.faults if faults else ()):
         for key, actions in (("change", fault.change), ("fix", fault.fix)):
             for at, action in enumerate(actions):
@@ -178,6 +179,15 @@ class _Walk:
                 place = where._replace(when=UNDO, place=(*where.place, "undo", at))
                 who = undo.identity or step.identity
                 yield self._effect(place, who, undo.call, undo.params)
+
+    def profiles(self, lab: LabFile) -> Iterator[Effect]:
+        """The calls by which profiles get their credentials."""
+        for name, said in lab.profiles.items():
+            if said.role_arn:
+                place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))
+                by = "WithWebIdentity" if said.web_identity_token_file else ""
+                params = {"RoleArn": said.role_arn}
+                yield self._effect(place, said.source or ADMIN, f"sts.AssumeRole{by}", params)
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
         return self._effect(where, part.identity, part.call or "", part.params)

@@ -36,7 +36,7 @@ def called(step: Step) -> Step:
 
 def live_names(lab: LabFile) -> frozenset[str]:
     """Those of :data:`LIVE` that the lab refers to."""
-    parts = (lab.env, lab.access, lab.stages, lab.faults)
+    parts = (lab.env, lab.access, lab.stages, lab.faults, lab.profiles)
     return frozenset(LIVE.keys() & names_used(msgspec.to_builtins(parts)))
 
 
@@ -54,6 +54,8 @@ def _embedded_only(lab: LabFile) -> Iterator[str]:
         elif any(rule.must is Must.EMBEDDED for rule in CHANGES.get(call, ())):
             yield f"changes the whole account ({call})"
     used = live_names(lab)
+    used |= {"mfa" for one in lab.profiles.values() if one.mfa_serial}
+    used |= {"token" for one in lab.profiles.values() if one.web_identity_token_file}
     yield from (said for name, said in LIVE.items() if name in used)
 
 

@@ -47,6 +47,10 @@ Call = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\.[A-Z][A-Za-z0-9]+$")]
 Service = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.]{1,128}$")]
 Url = Annotated[str, Meta(pattern=r"^https://docs\.aws\.amazon\.com/\S+$")]
+DurationSeconds = Annotated[str, Meta(pattern=r"^\d{3,5}$")]
+TokenFile = Annotated[str, Meta(pattern=r"^\$\{\{ token_file \}\}$")]
+_EXPORTS = r"^aws configure export-credentials --profile [A-Za-z_]\w{0,63} --format process$"
+Exports = Annotated[str, Meta(pattern=_EXPORTS)]
 EnvName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Params = Mapping[str, Any]
 Seconds = Annotated[
@@ -187,6 +191,41 @@ class Token(Part, frozen=True, kw_only=True):
     aud: Annotated[Text, _says("The audience: a client id that the provider lists.")]
     claims: Annotated[Mapping[Text, Any], _says("Further claims.")] = field(default_factory=dict)
     issuer: Annotated[Text | None, _says("The issuer's URL; else the account's own issuer.")] = None
+
+
+class ProfileSettings(Part, frozen=True, kw_only=True):
+    """How a profile gets its credentials, as ``~/.aws/config`` has it."""
+
+    role_arn: Annotated[Text | None, _says("The role that it assumes.")] = None
+    source_profile: Annotated[Word | None, _says("The profile that assumes the role.")] = None
+    role_session_name: Annotated[Text | None, _says("The session's name.")] = None
+    external_id: Annotated[Text | None, _says("The external id that it gives.")] = None
+    duration_seconds: Annotated[
+        DurationSeconds | None, _says("How long its sessions are, in seconds.")
+    ] = None
+    mfa_serial: Annotated[Text | None, _says("The MFA device whose code it gives.")] = None
+    web_identity_token_file: Annotated[
+        TokenFile | None, _says("${{ token_file }}: a step's token, in place of source_profile.")
+    ] = None
+    credential_process: Annotated[
+        Exports | None, _says("The AWS CLI's command that exports another profile.")
+    ] = None
+    line: int = 0
+
+    @property
+    def source(self) -> str:
+        """The profile that its credentials come from; nothing for a token."""
+        exported = (self.credential_process or "").split()[4:5]
+        return self.source_profile or "".join(exported)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What of it is said, by AWS's names."""
+        return {
+            name: value
+            for name in self.__struct_fields__
+            if name != "line" and (value := getattr(self, name)) is not None
+        }
 
 
 _With = Annotated[Params, _says("The call's parameters, as the API has them.")]
@@ -395,6 +434,10 @@ class LabFile(Part, frozen=True, kw_only=True):
         tuple[Literal["partner"], ...],
         _says("Further accounts: partner, the identity that administers the second one."),
     ] = ()
+    profiles: Annotated[
+        Mapping[Word, ProfileSettings],
+        _says("Profiles that say how they get their credentials, for `as`."),
+    ] = field(default_factory=dict)
     env: Annotated[
         Mapping[EnvName, Text],
         _says("Variables that `stslab env` and the prompt export, and shown commands use."),

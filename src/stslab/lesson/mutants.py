@@ -73,6 +73,7 @@ class _Changed:
 def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mutant]:
     """Every mutant of the lab, in its order; ``required`` tells what a call requires."""
     known = ["admin", *lab.accounts]
+    yield from _of_profiles(lab)
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
             for one in _changed(step, known, required(step.call)):
@@ -93,6 +94,19 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
                 known.append(name)
                 what, could = f"the profile {name} stays", "a check with `profiles_gone`"
                 yield Mutant(PROFILE, name, what, could, lab, stage.id, at, step.line, keeps=name)
+
+
+def _of_profiles(lab: Lab) -> Iterator[Mutant]:
+    """The lab with each profile that says less of how it gets its credentials."""
+    for name, said in lab.profiles.items():
+        for key in _LESS & said.values.keys():
+            profiles = {**lab.profiles, name: replace(said, **{key: None})}
+            what, could = f"the profile {name} without {key}", f"a check as {name}"
+            other = replace(lab, profiles=profiles)
+            yield Mutant(PARAMETER, key, what, could, other, lab.stages[0].id, 0, said.line)
+
+
+_LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
 
 def _undone_until(lab: Lab, last: Step) -> Lab:

@@ -49,6 +49,15 @@ class _Writer:
         words[2:3] = ["wait", wait.waiter.replace("_", "-")]
         return _laid_out(words)
 
+    def settings(self, lab: "Lab", identity: str) -> Iterator[str]:
+        """What says how a profile gets its credentials, and the one that it comes from."""
+        said = lab.profiles.get(identity)
+        if said:
+            yield from self.settings(lab, said.source)
+            for name, value in said.values.items():
+                put = ["aws", "configure", "set", name, str(self.value(value))]
+                yield _laid_out([*put, "--profile", identity])
+
     def value(self, value: Any) -> Any:
         """A lab's value with marks for what only a run knows."""
         try:
@@ -62,6 +71,8 @@ def script_of(lab: "Lab", describe: Describe) -> str:
     writer = _Writer(describe, _scope(lab))
     head = files("stslab.render").joinpath("script.sh").read_text(encoding="utf-8")
     lines = [head.replace("TITLE", one_line(lab.title)).replace("LAB", lab.id)]
+    asks = "aws sts get-caller-identity --query Account --output text --profile"
+    lines += [f"{name}=$({asks} {name})" for name in lab.accounts]
     lines += [f"{name}={_word(str(writer.value(value)))}" for name, value in lab.vars.items()]
     for number, stage in enumerate(lab.stages, 1):
         lines += ["", f"# {number}. {one_line(stage.title)}", *_stage(stage, lab, writer)]
@@ -74,9 +85,10 @@ def _scope(lab: "Lab") -> dict[str, Any]:
     profiles = [step.profile.name for step in steps if step.profile]
     return {
         "run": {"id": _mark("run")},
+        "accounts": {name: {"id": _mark(name)} for name in lab.accounts},
         "mfa": {name: {"code": _mark(f"{name}_code"), "next": _mark(f"{name}_next")}
                 for name in saved},
-        **{name: _mark(name) for name in (*_GIVEN, "now", "token", *saved)},
+        **{name: _mark(name) for name in (*_GIVEN, "now", "token", "token_file", *saved)},
         "profiles": {
             name: {"access_key_id": _mark(f"{name}_key"), "expiration": _mark(f"{name}_end")}
             for name in profiles
@@ -115,11 +127,13 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
     if stage.cleanup:
         yield from _cleanup(lab, writer)
     for step in stage.steps:
-        heading = ("", f"# {one_line(step.title)}", *_asked(step.params))
+        settings = writer.settings(lab, step.identity)
+        heading = ("", f"# {one_line(step.title)}", *settings, *_asked(step.params))
         yield from (*heading, *_step(step, writer))
     for check in stage.checkpoint:
         if check.call:
-            heading = ("", f"# {one_line(check.says)}", *_asked(check.params))
+            settings = writer.settings(lab, check.identity)
+            heading = ("", f"# {one_line(check.says)}", *settings, *_asked(check.params))
             yield from (*heading, _check(check, writer))
 
 
@@ -137,6 +151,8 @@ def _step(step: "Step", writer: _Writer) -> Iterator[str]:
     else:
         command = writer.command(step.identity, step.call, step.params)
         yield f"token=$({command})" if step.token else command
+        if step.token:
+            yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
     if step.profile:
         name = step.profile.name
         yield f'keep {name} "${name}_key" "${name}_secret" "${name}_token"'

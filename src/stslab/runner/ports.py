@@ -7,6 +7,7 @@ not an exception: a lab may expect it.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 Data = Mapping[str, Any]
@@ -200,6 +201,23 @@ class Profiles(Protocol):
 
     def names(self) -> tuple[str, ...]:
         """The names of all profiles."""
+        ...
+
+    def settings(self, name: str) -> Mapping[str, str]:
+        """How a profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
+        ...
+
+    def configured(self) -> tuple[str, ...]:
+        """The names of the profiles that say how they get their credentials."""
+        ...
+
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        """Say how a profile gets its credentials; nothing: it is there no more."""
+        ...
+
+    @property
+    def token_file(self) -> Path:
+        """The file of the token."""
         ...
 
     def token(self) -> str:

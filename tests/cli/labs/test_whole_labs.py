@@ -9,14 +9,16 @@ import pytest
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount, QuickClock
 from stslab.cli.labs.mutation import play
-from stslab.errors import UsageError
+from stslab.errors import NotOwn, UsageError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
+from stslab.runner.calls.calls import Calls
+from stslab.runner.calls.work import Work
 from stslab.runner.events import Event, StepDrifted
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import TargetInfo
+from stslab.runner.ports import Call, TargetInfo
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.run import Runner
 
@@ -155,6 +157,11 @@ def test_now_is_not_a_difference_when_it_has_passed(account: InsideAccount, tmp_
 @pytest.mark.parametrize(
     ("name", "needs"),
     [
+        ("partner", ()),
+        (
+            "profiles",
+            ("moves the account's clock", "asks for a token", "uses codes of MFA devices"),
+        ),
         ("oidc", ("asks for a token",)),
         (
             "timed",
@@ -169,6 +176,8 @@ def test_now_is_not_a_difference_when_it_has_passed(account: InsideAccount, tmp_
 def test_elsewhere_it_is_refused_before_it_begins(name: str, needs: tuple[str, ...]):
     lab = lab_of(name)
     assert embedded_only(lab) == needs
+    if not needs:
+        return
     with pytest.raises(UsageError, match="embedded account only"):
         new_run(lab, AWS, "run00001", QuickClock().now(), ())
 
@@ -183,3 +192,41 @@ def test_what_is_undone_stands_in_the_journal(account: InsideAccount, tmp_path: 
     assert [(one.call.name, one.params) for one in move.undo] == [
         ("embedded.SetClock", {"Offset": 0.0})
     ]
+
+
+def test_a_call_as_a_profile_that_assumes_a_foreign_role_is_not_sent(
+    account: InsideAccount, tmp_path: Path
+):
+    with running(lab_of("partner"), account, tmp_path / "journal") as runner:
+        run = runner.run
+    for source, role in (("admin", "role/prod"), ("vendor", "role/prod")):
+        said = {"role_arn": f"arn:aws:iam::111122223333:{role}", "source_profile": source}
+        account.files.configure("reader", said)
+        with Journal(tmp_path / "journal") as journal:
+            calls = Calls(account, account.files, lambda _: None, QuickClock())
+            Work(run, journal, calls)
+            with pytest.raises(NotOwn, match="which is not the run's own"):
+                calls.make(Call("reader", "iam", "ListUsers", {}))
+    assert not calls.made
+
+
+def test_the_code_of_a_profiles_device_is_asked_for(account: InsideAccount, tmp_path: Path):
+    lab = lab_of("profiles")
+    with running(lab, account, tmp_path / "journal") as runner:
+        for stage in lab.stages[:2]:
+            runner.run_stage(stage.id)
+        assert set(account.files.configured()) == {"reader", "exported", "pipeline"}
+        reader = account.credentials("reader")
+        assert reader
+        assert reader.access_key_id.startswith("ASIA")
+        assert account.credentials("reader") == reader
+        runner.run_stage("cleanup")
+    assert account.files.configured() == ()
+
+
+def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: Path):
+    lab = lab_of("profiles")
+    with running(lab, account, tmp_path / "journal") as runner:
+        runner.run_stage("user")
+    with running(lab, account, tmp_path / "journal") as runner:
+        assert all(one.held for one in runner.run_stage("role"))

@@ -48,9 +48,38 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
     settled = [walk.stage(stage) for stage in doing]
     # Here everything is known, and nothing is gone.
+    _check_profiles(draft, scope)
     Lesson(ruled(report, "lesson"), scope, calls).check(draft)
     settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
     return replace(draft.lab.part, stages=tuple(settled))
+
+
+def _check_profiles(draft: LabDraft, scope: Scope) -> None:
+    """Each profile says enough, and nothing that goes with nothing; where all is known."""
+    node, before = draft.lab.node.get("profiles"), [*scope.admins]
+    made = {*scope.later_profiles}
+    for name, said in draft.lab.part.profiles.items() if node else ():
+        at = node.keys[name]  # type: ignore[union-attr]
+        ways = [said.source_profile, said.web_identity_token_file, said.credential_process]
+        alone = said.values.keys() == {"credential_process"}
+        if name in _TAKEN or name in made:
+            scope.report(at.problem(f"There is a profile {name} already.", "Use another name."))
+        if sum(map(bool, ways)) != 1 or not (said.role_arn or alone):
+            message = f"The profile {name} does not say in one way where its credentials come from."
+            fix = "Give it role_arn with source_profile or web_identity_token_file, or"
+            scope.report(at.problem(message, f"{fix} credential_process alone."))
+        if said.credential_process and not alone:
+            message = "credential_process stands alone."
+            scope.report(at.problem(message, "Leave the others out."))
+        if said.source and said.source not in {*made, *before}:
+            message = f"There is no profile {said.source}."
+            fix = "Name one that a step makes, or one that stands before this one."
+            scope.report(at.problem(message, fix))
+        before.append(name)
+        if said.web_identity_token_file:
+            scope.names["token_file"] = scope.names.get("token", TOKEN)
+        scope.check_texts(node.value[name])  # type: ignore[union-attr]
+        scope.names.pop("token_file", None)
 
 
 def _refuse_early_cleanup(draft: LabDraft, report: Report) -> None:

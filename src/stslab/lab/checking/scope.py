@@ -16,12 +16,13 @@ from stslab.lab.checking.catalogue import (
 )
 from stslab.lab.checking.paths import Complaint, found
 from stslab.lab.embedded import LIVE
+from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Embedded
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
-from stslab.lab.references import roots
+from stslab.lab.references import names_used, roots
 
 ADMIN = "admin"
 BASE: Mapping[str, Shape] = {
@@ -54,6 +55,7 @@ class Scope:
     temporary: set[str] = field(default_factory=set)
     unsure: bool = False
     admins: tuple[str, ...] = (ADMIN,)
+    settings: Mapping[str, ProfileSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names["profiles"] = structure(self.profiles)
@@ -127,9 +129,9 @@ class Scope:
 
     def identity(self, node: Node | None, name: str, part: Node) -> bool:
         """Whether calls can be made as ``name`` here; reported where they can't."""
-        known = [*self.admins, *self.profiles]
+        known = [*self.admins, *self.profiles, *self.settings]
         if name in known or self.unsure:
-            return True
+            return self._can_be_had(name, node or part)
         where = self.later_profiles.get(name)
         message = f"There is no profile {name}."
         if where:
@@ -139,6 +141,20 @@ class Scope:
             (node or part).problem(message, f"Known here: {', '.join(known)}." if where else fix)
         )
         return False
+
+    def _can_be_had(self, name: str, node: Node) -> bool:
+        """Whether all that a profile's settings refer to is known by now."""
+        said = self.settings.get(name)
+        if said is None:
+            return True
+        names = names_used(dict(said.values)) - {"token_file"}
+        names |= {"token"} if said.web_identity_token_file else set()
+        lacking = sorted(names - self.names.keys())
+        if lacking:
+            message = f"The profile {name} needs {lacking[0]}, which is not known yet."
+            self.report(node.problem(message, "Use it in a later step or check."))
+            return False
+        return not said.source or self.identity(node, said.source, node)
 
 
 def _position(word: str, text: str) -> int:
@@ -152,6 +168,8 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     """Make the lab's variables known, after checking them; note what is known only later."""
     accounts = draft.lab.part.accounts
     scope.admins = (ADMIN, *accounts)
+    scope.settings = draft.lab.part.profiles
+    scope.temporary |= {*scope.settings}
     account = structure({"id": STRING})
     scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
     variables = draft.lab.node.get("vars")

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
 
-from stslab.lab.model import Action, Check, LabFile, Part, Stage, Step, Uses
+from stslab.lab.model import Action, Check, LabFile, Part, ProfileSettings, Stage, Step, Uses
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
@@ -26,7 +26,12 @@ _STAND_INS: dict[type[Part], dict[str, object]] = {
     Stage: {"id": "unknown", "title": "?", "intro": "?"},
     LabFile: {"stslab": 1, "id": "unknown", "title": "?"},
 }
-_NAMES: dict[type[Part], str] = {LabFile: "lab", Action: "call", Uses: "declaration"}
+_NAMES: dict[type[Part], str] = {
+    LabFile: "lab",
+    Action: "call",
+    Uses: "declaration",
+    ProfileSettings: "profile",
+}
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})
 _INTERNAL = frozenset({"line", "path", "sha256"})
@@ -332,6 +337,11 @@ _LEAVES: dict[type[inspect.Type], Callable[[Any, Node, str], Saying | None]] = {
 _PATTERN_FIXES = {
     "access": "Use small letters, digits and -, beginning with a letter.",
     "call": "Write service.Operation, as in iam.CreateUser.",
+    "credential_process": (
+        "No program is run. Write: aws configure export-credentials --profile NAME --format process"
+    ),
+    "web_identity_token_file": "No file is read but the run's token. Write ${{ token_file }}.",
+    "duration_seconds": "Write a number of seconds in quotes, as in '900'.",
     "env": "Use capital letters, digits and _, beginning with a letter.",
     "id": "Use small letters, digits and -, beginning with a letter.",
     "undo": "Write service.Operation, as in iam.DeleteUser, or none.",

@@ -150,7 +150,8 @@ class Calls:
 
     def lacks(self, identity: str) -> bool:
         """Whether it is a profile that is not in the files (any more)."""
-        return not self.administers(identity) and self.profiles.get(identity) is None
+        known = self.profiles.get(identity) or self.profiles.settings(identity)
+        return not (known or self.administers(identity))
 
     def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:
         """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""

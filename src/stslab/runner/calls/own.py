@@ -10,7 +10,7 @@ from stslab.kinds.own import Named, Own
 from stslab.kinds.table import KINDS
 from stslab.runner.journal.records import MADE, Entry, EntryState, RunRecord, Thing, UndoCall
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Call
+from stslab.runner.ports import ADMIN, Call, Profiles
 
 # What a run may have made, or made and undid: its names are the run's own.
 _NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)
@@ -23,7 +23,8 @@ _UNRESOLVED = frozenset({"${{"})
 class OwnOnly:
     """One run's guard: what is its own stands in its journal."""
 
-    def __init__(self, run: RunRecord, journal: Journal) -> None:
+    def __init__(self, run: RunRecord, journal: Journal, profiles: Profiles) -> None:
+        self._profiles = profiles
         self._run = run
         self._journal = journal
         self._recognised: set[Named] = set()
@@ -57,6 +58,9 @@ class OwnOnly:
 
     def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
         """``more`` are things that are own besides, and texts that stand for the unknown."""
+        assumed = self._assumed(call.identity)
+        if assumed:
+            yield from self._objections(assumed, more)
         if not changes(call.name) and call.service in HOME:
             return
         run, entries = self._run, self._journal.entries(self._run.id)
@@ -69,6 +73,15 @@ class OwnOnly:
             return
         own = self._own(entries, more, account or run.account)
         yield from objections(call.name, call.params, own, user)
+
+    def _assumed(self, identity: str) -> Call | None:
+        """The call by which a profile gets its credentials, as its settings say."""
+        said = self._profiles.settings(identity)
+        if not said.get("role_arn"):
+            return None
+        source, params = said.get("source_profile", ADMIN), {"RoleArn": said["role_arn"]}
+        token = "web_identity_token_file" in said
+        return Call(source, "sts", f"AssumeRole{'WithWebIdentity' if token else ''}", params)
 
     def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
         """What is the run's own, for a call in this account."""
@@ -101,11 +114,16 @@ class OwnOnly:
             account = self._run.accounts.get(thing.admin, self._run.account)
             yield account, thing.kind, thing.names[kind.names[0]]
 
+    def _home_of(self, administrator: str) -> str:
+        return {ADMIN: self._run.account, **self._run.accounts}.get(administrator, "")
+
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
         """The account that an identity calls in, and the run's own user that it is, or nothing."""
-        home = {ADMIN: self._run.account, **self._run.accounts}.get(identity)
-        if home:
-            return home, ""
+        home, said = self._home_of(identity), self._profiles.settings(identity)
+        if said.get("credential_process"):
+            return self._caller(said["credential_process"].split()[4], entries)
+        if home or said:
+            return home or said["role_arn"].split(":")[4], ""
         made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
         if not made:
             return "", ""

@@ -22,7 +22,7 @@ class Work:
     own: OwnOnly = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "own", OwnOnly(self.run, self.journal))
+        object.__setattr__(self, "own", OwnOnly(self.run, self.journal, self.calls.profiles))
         self.calls.guard = self.own.require
 
     def place_of(self, identity: str) -> TargetInfo:

@@ -89,7 +89,8 @@ class RunRecord:
     empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
     stands for AWS itself, or empty. ``allowed`` is what its lab declares and the person agreed
     to. ``accounts`` are the ids of its further accounts, by the identities that administer them.
-    ``outline`` is the lab as it was when the run began.
+    ``profiles`` are those of which it says how they get their credentials. ``outline`` is the lab
+    as it was when the run began.
     """
 
     id: str
@@ -110,6 +111,7 @@ class RunRecord:
     person: str = ""
     allowed: Allowed = field(default_factory=Allowed)
     accounts: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
     outline: tuple[StageOutline, ...] = ()
 
 

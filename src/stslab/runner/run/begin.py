@@ -52,6 +52,7 @@ def new_run(
         person=person(),
         allowed=allowed(lab, {**base, **resolve_vars(lab.vars, base)}),
         accounts=accounts,
+        profiles=tuple(lab.profiles),
         outline=tuple(
             StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
             for stage in lab.stages

@@ -203,7 +203,7 @@ class Checks:
         return outcome
 
     def _gone(self, check: Check) -> Finding:
-        there = [name for name in check.profiles_gone if self._work.calls.profiles.get(name)]
+        there = [name for name in check.profiles_gone if not self._work.calls.lacks(name)]
         every = ", ".join(check.profiles_gone)
         if there:
             return Finding(held=False, proof="", why=f"still there: {', '.join(there)}")

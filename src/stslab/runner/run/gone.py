@@ -20,7 +20,7 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     ``params`` are the call's, with all that is known put in.
     """
     made = [one for one in work.entries() if one.state in _ONCE_MADE]
-    profiles = {one.intent.profile for one in made}
+    profiles = {one.intent.profile for one in made} | {*(work.run.profiles if made else ())}
     if not check.call:
         return not profiles.isdisjoint(check.profiles_gone)
     if check.identity not in {ADMIN, *work.run.accounts, *profiles}:

@@ -56,11 +56,11 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     if stage.cleanup:
         return ()
     before = lab.stages[: lab.stages.index(stage)]
-    wanted, named, found = _uses(stage), _named(stage), set[str]()
+    wanted, named, found = _uses(lab, stage), _named(stage), set[str]()
     for earlier in reversed(before):
         if not earlier.cleanup and (_gives(earlier) & wanted or _makes(earlier) & named):
             found.add(earlier.id)
-            wanted |= _uses(earlier)
+            wanted |= _uses(lab, earlier)
             named |= _named(earlier)
     return tuple(one.id for one in before if one.id in found)
 
@@ -139,13 +139,23 @@ def _gives(stage: Stage) -> set[str]:
     return saved | {f"profile {step.profile.name}" for step in stage.steps if step.profile}
 
 
-def _uses(stage: Stage) -> set[str]:
+def _uses(lab: Lab, stage: Stage) -> set[str]:
     parts: Iterator[Step | Check] = iter([*stage.steps, *stage.checkpoint])
     names = set[str]()
     for part in parts:
         names |= {f"profile {part.identity}"} | names_used(dict(part.params))
-        names |= names_used(_expressions(part))
+        names |= names_used(_expressions(part)) | _settings(lab, part.identity)
     return names
+
+
+def _settings(lab: Lab, identity: str) -> set[str]:
+    """What a profile's settings refer to, and those of the profile that it comes from."""
+    said = lab.profiles.get(identity)
+    if said is None:
+        return set()
+    names = names_used(dict(said.values)) | {f"profile {said.source}"}
+    token = {"token"} if said.web_identity_token_file else set()
+    return names | token | _settings(lab, said.source)
 
 
 def _expressions(part: Step | Check) -> list[str]:

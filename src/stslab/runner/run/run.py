@@ -5,13 +5,14 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.errors import CheckFailed, RunError, StslabError, UnresolvedReference
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.references import resolve
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
@@ -173,6 +174,15 @@ class Runner:
         saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
         known = scope(self._lab, base, saved, profiles)
         return {**known, **dict(live(self._calls, known, self._live))}
+
+    def _configure(self) -> None:
+        """Write the profiles of which the lab says how they get their credentials, as known now."""
+        known = self.scope() if self._lab.profiles else {}
+        known = {**known, "token_file": str(self._calls.profiles.token_file)}
+        for name, said in self._lab.profiles.items():
+            with suppress(UnresolvedReference):
+                values = resolve(said.values, known).items()
+                self._calls.profiles.configure(name, {key: str(one) for key, one in values})
 
     def finish(self, outcome: str = "") -> RunFinished:
         """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
@@ -338,6 +348,7 @@ class Runner:
         """
         with self._placed(stage.steps[number]):
             self._steps().do(stage, number, quietly=quietly)
+        self._configure()
 
     def entered(self, stage: Stage) -> str:
         """When the stage was first begun (ISO 8601), or empty."""
@@ -363,7 +374,9 @@ class Runner:
 
         It must be in effect what the step makes: in what it is not, is told.
         """
-        return self._steps().adopt(stage, number)
+        adopted = self._steps().adopt(stage, number)
+        self._configure()
+        return adopted
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""

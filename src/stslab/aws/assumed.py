@@ -1,0 +1,143 @@
+"""Profiles that get their credentials as ``~/.aws/config`` says, by botocore's own providers.
+
+AWS SDKs and Tools Reference Guide, "Assume role credential provider", "Process credential
+provider". Of the outside they see nothing: no file is read, and no program is run.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from botocore import UNSIGNED
+from botocore import credentials as chain
+
+from stslab.aws.clients import Clients, Untyped
+from stslab.errors import CredentialsError
+from stslab.runner.ports import Credentials, Profiles
+
+_EXPORTS = "aws configure export-credentials --profile "
+_BEHIND = "The account's clock is behind the real time: its new sessions seem to have ended."
+
+
+class Assumed:
+    """The credentials of such profiles, kept until they end. ``code`` tells a device's MFA code.
+
+    ``own`` gives the learner's own credentials, where they are of a profile that no file has.
+    """
+
+    def __init__(
+        self,
+        profiles: Profiles,
+        clients: Callable[[], Clients],
+        code: Callable[[str], str],
+        own: Callable[[str], Untyped],
+    ) -> None:
+        self._profiles, self._clients, self._code, self._own = profiles, clients, code, own
+        self._kept: dict[tuple[object, ...], Untyped] = {}
+
+    def forget(self) -> None:
+        """Keep none: what has ended is told by the account's clock, which was moved."""
+        self._kept.clear()
+
+    def get(self, name: str) -> Credentials | None:
+        """The credentials of a profile, or None where it says nothing of where to get them.
+
+        Raises: what botocore raises; CredentialsError where they have ended at once.
+        """
+        settings = self._profiles.settings(name)
+        if not settings:
+            return None
+        key = (name, *settings.items(), self._source(settings), self._profiles.token())
+        if key not in self._kept:
+            self._kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
+        try:
+            frozen = self._kept[key].get_frozen_credentials()
+        except RuntimeError as error:
+            raise CredentialsError(_BEHIND, "Move it back: stslab sandbox clock real.") from error
+        ends = getattr(self._kept[key], "_expiry_time", None)
+        until = ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ""
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", until)
+
+    def providers(self, profile_name: str, *, disable_env_vars: bool = True) -> list[Untyped]:  # noqa: ARG002 - botocore's own signature
+        """What gives the credentials of a profile, in botocore's order."""
+        return [
+            chain.AssumeRoleProvider(
+                self._config,
+                self._client,
+                {},
+                profile_name,
+                prompter=lambda _: self._code(self._profiles.settings(profile_name)["mfa_serial"]),
+                profile_provider_builder=self,
+            ),
+            chain.AssumeRoleWithWebIdentityProvider(
+                self._config,
+                self._client,
+                profile_name,
+                {},
+                disable_env_vars=True,
+                token_loader_cls=lambda _: self._profiles.token,
+            ),
+            _Known(lambda: self._static(profile_name)),
+            chain.ProcessProvider(profile_name, self._config, popen=self._process),
+        ]
+
+    def _config(self) -> Untyped:
+        """Every profile that there is, as botocore reads them."""
+        names = {*self._profiles.names(), *self._profiles.configured()}
+        known = {name: dict(self._profiles.settings(name)) for name in names}
+        return {"profiles": {"admin": {}, "partner": {}, **known}}
+
+    def _source(self, settings: Mapping[str, str]) -> str:
+        """The access key by which a profile gets its credentials."""
+        source = settings.get("source_profile", "")
+        found = self._profiles.get(source)
+        further = self._profiles.settings(source)
+        return found.access_key_id if found else self._source(further) if further else ""
+
+    def _static(self, name: str) -> Untyped:
+        found = self._profiles.get(name)
+        if found is None:
+            return self._own(name)
+        keys = (found.access_key_id, found.secret_access_key, found.session_token or None)
+        return chain.Credentials(*keys)
+
+    def _client(self, service: str, **how: Untyped) -> Untyped:
+        signs = UNSIGNED if "config" in how else None
+        keys = {name: value for name, value in how.items() if name.startswith("aws_")}
+        return self._clients().make(service, signs=signs, **keys)
+
+    def _process(self, words: list[str], **_: object) -> "_Exported":
+        """What a lab may name as a process: the AWS CLI's, which exports another profile."""
+        name = " ".join(words).removeprefix(_EXPORTS).partition(" ")[0]
+        found = self._profiles.get(name) or self.get(name)
+        if found is None:
+            raise CredentialsError(f"There is no profile {name} (yet).")
+        said = {
+            "Version": 1,
+            "AccessKeyId": found.access_key_id,
+            "SecretAccessKey": found.secret_access_key,
+            "SessionToken": found.session_token or None,
+        }
+        return _Exported(json.dumps(said).encode())
+
+
+class _Known:
+    """A provider of credentials that are known already."""
+
+    METHOD, CANONICAL_NAME = "shared-credentials-file", "SharedCredentials"
+
+    def __init__(self, load: Callable[[], Untyped]) -> None:
+        self.load = load
+
+
+class _Exported:
+    """A process that has printed credentials."""
+
+    returncode = 0
+
+    def __init__(self, said: bytes) -> None:
+        self._said = said
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """What it printed."""
+        return self._said, b""
