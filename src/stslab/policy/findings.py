@@ -6,7 +6,7 @@ Each finding is a row: a function that looks at a statement and says what it fou
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stslab.policy import catalogue
 from stslab.policy.conditions.conditions import Condition, Quantifier
@@ -47,9 +47,8 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     for statement in policy.statements:
         for code, look in _OF_STATEMENTS.items():
             found += [Finding(code, each, statement.label) for each in look(statement, policy)]
-        for code, says in _OF_CONDITIONS.items():
-            each = (says(condition) for condition in statement.conditions)
-            found += [Finding(code, message, statement.label) for message in each if message]
+        for condition in statement.conditions:
+            found += [Finding(code, each, statement.label) for code, each in _about(condition)]
     return tuple(found)
 
 
@@ -194,79 +193,6 @@ def _meant(similar: str) -> str:
     return f"; did you mean {similar}?" if similar else "."
 
 
-# -- of conditions ---------------------------------------------------------------------------
-
-
-def _asks_presence(condition: Condition) -> bool:
-    return condition.test.operator.name == "Null"
-
-
-def _if_exists(condition: Condition) -> str:
-    test = condition.test
-    negated = test.operator.negated and test.quantifier is Quantifier.NONE
-    if not (test.if_exists and (negated or test.quantifier is Quantifier.ALL)):
-        return ""
-    return (
-        f"IfExists changes nothing in {test.written}: without the key "
-        f"{condition.key} it is true anyway."
-    )
-
-
-def _set_operator(condition: Condition) -> str:
-    single = condition.test.quantifier is Quantifier.NONE
-    if not single or _asks_presence(condition) or not catalogue.is_multivalued(condition.key):
-        return ""
-    return (
-        f"{condition.key} may have several values, which {condition.test.written} "
-        "never matches: use ForAnyValue: or ForAllValues:."
-    )
-
-
-def _idle_null(condition: Condition) -> str:
-    """As "IAM Access Analyzer policy check reference" says, "Null with qualifier"."""
-    quantifier = condition.test.quantifier
-    if not _asks_presence(condition) or quantifier is Quantifier.NONE:
-        return ""
-    always = "true" if quantifier is Quantifier.ALL else "false"
-    return f"{condition.test.written} is always {always}: Null needs no set operator."
-
-
-def _no_values(condition: Condition) -> str:
-    """As "IAM Access Analyzer policy check reference" says, "Empty array condition"."""
-    gives_none = f"{condition.test.written} gives no values for {condition.key}: none matches."
-    return "" if condition.values else gives_none
-
-
-def _unreadable(condition: Condition) -> str:
-    found = " and ".join(map(repr, condition.unreadable))
-    wants = f"{found} is not {condition.test.operator.wants}"
-    return f"{wants}: {condition.test.written} never holds with it." if found else ""
-
-
-def _literal_wildcards(condition: Condition) -> str:
-    """As "IAM Access Analyzer policy check reference" says, "Wildcard without like operator"."""
-    like = _LIKE.get(condition.test.operator.name, "")
-    literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
-    if not like or not literal:
-        return ""
-    return f"{condition.test.written} compares {literal[0]} as it is: {like} has wildcards."
-
-
-_LIKE: Final = {
-    "StringEquals": "StringLike",
-    "StringEqualsIgnoreCase": "StringLike",
-    "StringNotEquals": "StringNotLike",
-    "StringNotEqualsIgnoreCase": "StringNotLike",
-}
-
-
-def _unknown_key(condition: Condition) -> str:
-    """As "AWS global condition context keys" and the Service Authorization Reference list them."""
-    key = condition.key
-    meant = "" if catalogue.is_known_key(key) else _meant(catalogue.similar_key(key))
-    return meant and f"There is no condition key {key}: it is in no request{meant}"
-
-
 _OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]] = {
     "names-principal": _names_entity,
     "everyone": _everyone,
@@ -276,12 +202,87 @@ _OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]
     "any-subject": _any_subject,
     "action-unknown": _unknown_actions,
 }
-_OF_CONDITIONS: Final[Mapping[str, Callable[[Condition], str]]] = {
-    "if-exists-idle": _if_exists,
-    "set-operator-missing": _set_operator,
-    "null-with-set-operator": _idle_null,
-    "values-missing": _no_values,
-    "value-unreadable": _unreadable,
-    "wildcard-literal": _literal_wildcards,
-    "key-unknown": _unknown_key,
+
+# -- of conditions ---------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    """A rule: what it finds in a condition, if anything, and what it says then."""
+
+    finds: Callable[[Condition], object]
+    says: str
+
+
+def _asks_presence(condition: Condition) -> bool:
+    return condition.test.operator.name == "Null"
+
+
+def _if_exists_idle(condition: Condition) -> bool:
+    test = condition.test
+    negated = test.operator.negated and test.quantifier is Quantifier.NONE
+    return test.if_exists and (negated or test.quantifier is Quantifier.ALL)
+
+
+def _lacks_set_operator(condition: Condition) -> bool:
+    single = condition.test.quantifier is Quantifier.NONE
+    return single and not _asks_presence(condition) and catalogue.is_multivalued(condition.key)
+
+
+def _literal_wildcard(condition: Condition) -> str:
+    """The first value that has one, where an operator of the same kind would take it as such."""
+    values = condition.values if condition.test.operator.name in _LIKE else ()
+    return next((one for one in values if set("*?") & set(_VARIABLE.sub("", one))), "")
+
+
+def _unknown_key(condition: Condition) -> str:
+    """As "AWS global condition context keys" and the Service Authorization Reference list them."""
+    known = catalogue.is_known_key(condition.key)
+    return "" if known else _meant(catalogue.similar_key(condition.key))
+
+
+_ALWAYS: Final = {Quantifier.ALL: "true", Quantifier.ANY: "false"}
+_LIKE: Final = {
+    "StringEquals": "StringLike",
+    "StringEqualsIgnoreCase": "StringLike",
+    "StringNotEquals": "StringNotLike",
+    "StringNotEqualsIgnoreCase": "StringNotLike",
 }
+# Null, empty arrays and wildcards: by the "IAM Access Analyzer policy check reference".
+_OF_CONDITIONS: Final = {
+    "if-exists-idle": _Row(
+        _if_exists_idle,
+        "IfExists changes nothing in {test}: without the key {key} it is true anyway.",
+    ),
+    "set-operator-missing": _Row(
+        _lacks_set_operator,
+        "{key} may have several values, which {test} never matches: "
+        "use ForAnyValue: or ForAllValues:.",
+    ),
+    "null-with-set-operator": _Row(
+        lambda one: _asks_presence(one) and _ALWAYS.get(one.test.quantifier),
+        "{test} is always {found}: Null needs no set operator.",
+    ),
+    "values-missing": _Row(
+        lambda one: not one.values, "{test} gives no values for {key}: none matches."
+    ),
+    "value-unreadable": _Row(
+        lambda one: " and ".join(map(repr, one.unreadable)),
+        "{found} is not {wants}: {test} never holds with it.",
+    ),
+    "wildcard-literal": _Row(
+        _literal_wildcard, "{test} compares {found} as it is: {like} has wildcards."
+    ),
+    "key-unknown": _Row(
+        _unknown_key, "There is no condition key {key}: it is in no request{found}"
+    ),
+}
+
+
+def _about(condition: Condition) -> Iterator[tuple[str, str]]:
+    """The code and the message of each rule that finds something."""
+    test = condition.test
+    named = {"test": test.written, "key": condition.key, "wants": test.operator.wants}
+    for code, row in _OF_CONDITIONS.items():
+        if found := row.finds(condition):
+            like = _LIKE.get(test.operator.name)
+            yield code, row.says.format(found=found, like=like, **named)

@@ -82,24 +82,12 @@ def _which(message: Message) -> str:
 
 def _why_no_gate(message: Message) -> str:
     if message.with_token:
-        return (
-            "Which gate refused. A token brings no permissions, so that the role's trust policy "
-            "has to allow this; AWS says the same of a role that doesn't exist."
-        )
-    if message.assumes_role:
-        return (
-            "Which gate refused: the caller's policies, the role's trust policy, or that there "
-            "is no such role. AWS may say the same of all three."
-        )
-    if message.service == "s3":
-        return (
-            "Which gate refused, and whether bucket and key exist: S3 tells callers of another "
-            "organization no more, and hides a missing key from callers that may not list."
-        )
-    return (
-        "Which gate refused: AWS leaves that out for callers of another organization, and "
-        "some services always do."
-    )
+        case = "token"
+    elif message.assumes_role:
+        case = "role"
+    else:
+        case = "s3" if message.service == "s3" else "other"
+    return str(table("facts")["no gate"][case])
 
 
 # -- what to look at -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import jmespath
 
-from stslab.policy.messages.message import Message
+from stslab.policy.messages.message import Message, table
 
 _MOST_VALUES: Final = 100_000
 _NEAR: Final = 2_048  # characters on each side within which an error's code stands
@@ -48,29 +48,12 @@ _FRAMES: Final = (
 )
 _PREFIXES: Final = {"securitytokenservice": "sts"}
 
-# "Required permissions for Amazon S3 API operations": those named otherwise than their action.
-_S3_ACTIONS: Final = {
-    "DeleteObjects": "DeleteObject",
-    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
-    "HeadBucket": "ListBucket",
-    "HeadObject": "GetObject",
-    "ListBuckets": "ListAllMyBuckets",
-    "ListObjectVersions": "ListBucketVersions",
-    "ListObjects": "ListBucket",
-    "ListObjectsV2": "ListBucket",
-    "UploadPart": "PutObject",
-}
-_S3_OWN: Final = frozenset({*_S3_ACTIONS, "CopyObject", "DeleteObject", "GetObject", "PutObject"})
-_NAMED_ALIKE: Final = frozenset(
-    {"dynamodb", "ec2", "iam", "kms", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"}
-)
-
 
 def _action(service: str, operation: str) -> str:
     """The action that a service's operation asks for; empty where its name does not tell."""
-    if service not in _NAMED_ALIKE:
+    if service not in table("facts")["named alike"]:
         return ""
-    s3 = _S3_ACTIONS if service == "s3" else {}
+    s3 = table("facts")["s3 actions"] if service == "s3" else {}
     return f"{service}:{s3.get(operation, operation)}"
 
 
@@ -86,7 +69,7 @@ def frame_near(line: str, at: int) -> Message:
             called = called or (groups.get("service", "") if "operation" in groups else "")
             found = {**groups, **found}
     operation = found.get("operation", "")
-    own = "s3" if operation in _S3_OWN else ""
+    own = "s3" if operation in table("facts")["s3 actions"] else ""
     return Message(
         code=found.get("code", "").rpartition(".")[2],
         service=_prefix(found.get("service", "")) or own,
