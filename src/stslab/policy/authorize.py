@@ -80,7 +80,9 @@ def authorize(request: Request, policies: Policies) -> Decision:
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
     kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
-    resource = _read_all(kind, (policies.resource,) if policies.resource else (), question)
+    resource = Layer(kind, (), _NOT_ALLOWED)
+    if policies.resource is not None:
+        resource = layer(kind, [read(policies.resource, question)])
     if resource.denies and same_account and services.root_overrides(question):
         resource.outcome = Outcome.IMPLICITLY_DENIED
         resource.note = "Its Deny does not bind the account's root user."
@@ -94,14 +96,11 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     session = policies.session
     if session is None and principal.kind is PrincipalKind.FEDERATED_USER:
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
-    limits = [
-        _read_all(kind, each, question)
-        for kind, each in (
-            (PolicyKind.BOUNDARY, policies.boundaries),
-            (PolicyKind.SESSION, session),
-        )
-        if each is not None
-    ]
+    limits = []
+    if policies.boundaries is not None:
+        limits.append(_read_all(PolicyKind.BOUNDARY, policies.boundaries, question))
+    if session is not None:
+        limits.append(_read_all(PolicyKind.SESSION, session, question))
     return Layers(controls, resource, (identity,), limits)
 
 

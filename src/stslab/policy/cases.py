@@ -19,7 +19,8 @@ from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
-_Documents = list[dict[str, object] | str] | None
+_Documents = list[Any] | None
+"""Policies, which are looked at closely where they are parsed."""
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")
 """What is left of bytes that are no UTF-8."""
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
@@ -43,7 +44,7 @@ class Case(Struct, forbid_unknown_fields=True):
     resource_account: Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")] | None = None
     context: dict[str, object] | None = None
     identity_policies: _Documents = None
-    resource_policy: dict[str, object] | str | None = None
+    resource_policy: Any = None
     permissions_boundaries: _Documents = None
     session_policies: _Documents = None
     service_control_policies: list[_Documents] | None = None
@@ -225,10 +226,13 @@ def _scalar(key: str, value: object) -> str:
 
 def _policies(case: Case) -> Policies:
     """The policies; a list that is empty is none, as if it were not there."""
-    resource, kind = case.resource_policy, kind_of_resource_policy(case.resource)
+    shared = None
+    if case.resource_policy is not None:
+        kind = kind_of_resource_policy(case.resource)
+        shared = _named(str(kind), case.resource_policy, kind)
     return Policies(
         _numbered(case.identity_policies, PolicyKind.IDENTITY),
-        None if resource is None else _named(str(kind), resource, kind),
+        shared,
         _numbered(case.permissions_boundaries, PolicyKind.BOUNDARY) or None,
         _numbered(case.session_policies, PolicyKind.SESSION) or None,
         [_numbered(each, PolicyKind.SCP) for each in case.service_control_policies or ()],
@@ -243,11 +247,13 @@ def kind_of_resource_policy(resource: str) -> PolicyKind:
 
 
 def _numbered(documents: _Documents, kind: PolicyKind) -> tuple[NamedPolicy, ...]:
-    each = enumerate(documents or (), 1)
+    if not documents:
+        return ()
+    each = enumerate(documents, 1)
     return tuple([_named(f"{kind} {number}", document, kind) for number, document in each])
 
 
-def _named(name: str, document: dict[str, object] | str, kind: PolicyKind) -> NamedPolicy:
+def _named(name: str, document: Any, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(document, kind))
     except PolicyError as error:

@@ -30,7 +30,9 @@ class Request(NamedTuple):
 
     @property
     def owner(self) -> str:
-        return self.resource_account or account_of(self.resource) or self.principal.account
+        if self.resource_account is not None:
+            return self.resource_account
+        return account_of(self.resource) or self.principal.account
 
 
 class Context:

@@ -87,8 +87,8 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
         {
             "policy": reading.policy.name,
             "statements": [
-                _statement(statement, reading.mismatch(statement), question)
-                for statement in reading.policy.document.statements
+                _statement(one, reading.mismatches.get(one.index, Mismatch.ACTION), question)
+                for one in reading.policy.document.statements
             ],
         }
         for reading in layer.readings
