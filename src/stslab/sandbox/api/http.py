@@ -70,8 +70,12 @@ def read_head(stream: Reader) -> Head | None:
     method, target, minor = _request_line(line.decode("latin-1"))
     headers = _headers(stream)
     path, _, raw_query = target.partition("?")
-    if "%" in path:
-        _require_utf8(path)
+    if _BAD_ESCAPE.search(path):
+        raise Malformed("400 Bad Request", "The path has a broken escape.")
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise Malformed("400 Bad Request", "The path is not UTF-8.") from None
     return _framed(method, path, raw_query, headers, minor)
 
 
@@ -124,15 +128,6 @@ def _headers(stream: Reader) -> Pairs:
         headers.append((found[1], found[2].rstrip(" \t")))
 
 
-def _require_utf8(path: str) -> None:
-    if _BAD_ESCAPE.search(path):
-        raise Malformed("400 Bad Request", "The path has a broken escape.")
-    try:
-        unquote(path, errors="strict")
-    except UnicodeDecodeError:
-        raise Malformed("400 Bad Request", "The path is not UTF-8.") from None
-
-
 def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) -> Head:
     said = {name: [v for k, v in headers if k.lower() == name] for name in _FRAMING}
     for name, values in said.items():
@@ -176,7 +171,13 @@ def _keeps_alive(headers: Pairs, minor: int) -> bool:
 
 def _read_chunks(stream: Reader) -> bytes:
     body = bytearray()
-    while size := _chunk_size(stream):
+    while True:
+        found = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
+        if not found:
+            raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
+        size = int(found[1], 16)
+        if not size:
+            break
         if len(body) + size > MAX_BODY:
             raise Malformed("413 Content Too Large", "The body is too large.")
         chunk = stream.read(size)
@@ -185,10 +186,3 @@ def _read_chunks(stream: Reader) -> bytes:
         body += chunk
     _headers(stream)  # trailers, which nothing here uses
     return bytes(body)
-
-
-def _chunk_size(stream: Reader) -> int:
-    found = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
-    if not found:
-        raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
-    return int(found[1], 16)

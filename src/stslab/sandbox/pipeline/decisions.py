@@ -61,7 +61,10 @@ class DecisionLog:
         """Log one request with its decisions, and the fault that it ended in, if any."""
         event = _event(now, seen, fault)
         event["userIdentity"] = _vouched_for(decisions) or event["userIdentity"]
-        event["decisions"] = [_decision(one) for one in _telling(decisions)]
+        if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000
+            refused = [one for one in decisions if not one.allowed]
+            decisions = (refused or decisions)[:MOST_DECISIONS]
+        event["decisions"] = [_decision(one) for one in decisions]
         with self._lock:
             self.append(event)
 
@@ -86,21 +89,12 @@ class DecisionLog:
         self._size += os.write(self._file, line)
 
 
-def _telling(decisions: Sequence[Decision]) -> Sequence[Decision]:
-    """The decisions to log: of very many (DeleteObjects makes 1,000), the first that refused."""
-    if len(decisions) <= MOST_DECISIONS:
-        return decisions
-    refused = [one for one in decisions if not one.allowed]
-    return (refused or decisions)[:MOST_DECISIONS]
-
-
 # "CloudTrail record contents for management, data, and network activity events" (2026).
 _EVENT_VERSION = "1.11"
 
 
 def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, object]:
     api, http = seen.api, seen.http
-    caller = api.caller if api else None
     event: dict[str, object] = {
         "eventVersion": _EVENT_VERSION,
         "eventType": "AwsApiCall",
@@ -111,7 +105,7 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, objec
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
-        "userIdentity": _identity(caller, api.via) if api and caller else _claimed(http),
+        "userIdentity": _identity(api.caller, api.via) if api else _claimed(http),
         "requestParameters": _short(redact(api.params)) if api else {},
         "requestID": seen.request_id,
         "recipientAccountId": api.account if api else "",

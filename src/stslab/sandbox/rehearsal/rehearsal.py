@@ -163,24 +163,16 @@ class Faults:
         """The kind of fault that strikes this call, or nothing."""
         with self._lock:
             self.seen[call] += 1
-            kind = self._scripted(call) or self._by_rate(call)
-            if kind:
-                self.struck[kind] += 1
-            return kind
-
-    def _scripted(self, call: str) -> str:
-        struck = ""
-        for wanted in self._script:
-            if wanted.strikes(call):
-                struck = struck or wanted.kind
-        self._script = [wanted for wanted in self._script if not wanted.over]
-        return struck
-
-    def _by_rate(self, call: str) -> str:
-        for kind, rate in self._rates:
-            if rate and share(self._spec.seed, kind, call, self.seen[call]) < rate:
-                return kind
-        return ""
+            striking = [wanted.kind for wanted in self._script if wanted.strikes(call)]
+            self._script = [wanted for wanted in self._script if not wanted.over]
+            striking += [
+                kind
+                for kind, rate in self._rates
+                if rate and share(self._spec.seed, kind, call, self.seen[call]) < rate
+            ]
+            if striking:
+                self.struck[striking[0]] += 1
+            return striking[0] if striking else ""
 
 
 def answer(service: str, kind: str, number: int) -> ApiFault:

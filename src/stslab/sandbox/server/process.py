@@ -25,7 +25,6 @@ from typing import IO, TYPE_CHECKING
 from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.control import ControlRequest, Said, Verb, admitted, without_token
 from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
 from stslab.sandbox.server.server import HOST, SandboxServer
@@ -144,7 +143,12 @@ class _Process:
         if wanted and not self._options.port and not _is_free(wanted):
             wanted = 0
         server = SandboxServer(
-            self._answer, wanted, refuse=lambda head: self._account.refuse(without_token(head))
+            lambda request: (
+                admitted(request, self._token, self._verbs)
+                or self._account.handle(without_token(request))
+            ),
+            wanted,
+            refuse=lambda head: self._account.refuse(without_token(head)),
         )
         try:
             server.prepare()
@@ -156,10 +160,6 @@ class _Process:
                 "Choose another one, or none: stslab sandbox start",
             ) from error
         return server
-
-    def _answer(self, request: HttpRequest) -> ApiResponse:
-        answer = admitted(request, self._token, self._verbs)
-        return answer or self._account.handle(without_token(request))
 
     def _facts(self) -> Said:
         return {

@@ -80,7 +80,11 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
     """Hold a body against each checksum that its headers (lower-case names) give."""
     if "content-md5" in headers:
         _verify_md5(headers["content-md5"], body)
-    given = [name for name in headers if _is_value(name)]
+    given = [
+        name
+        for name in headers
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
+    ]
     if len(given) > 1:
         raise ApiFault(
             "InvalidRequest",
@@ -94,10 +98,6 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
             "x-amz-sdk-checksum-algorithm specified, but no corresponding "
             "x-amz-checksum-* or x-amz-trailer headers were found.",
         )
-
-
-def _is_value(name: str) -> bool:
-    return name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
 
 
 def _verify_md5(sent: str, body: bytes) -> None:

@@ -87,7 +87,10 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
             raise _incomplete()
         size = int(line[1], 16)
         chunk = body[line.end() : line.end() + size]
-        _verify_chunk(chunk, (line[2] or b"").decode(), signer)
+        if signer is None and line[2]:
+            raise _incomplete()
+        if signer is not None and not signer.accepts(chunk, (line[2] or b"").decode()):
+            raise _mismatch()
         if not size:
             return bytes(payload), line.end()
         if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":
@@ -101,14 +104,6 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
         small = size < _SMALLEST and signer is not None
         payload += chunk
         position = line.end() + size + 2
-
-
-def _verify_chunk(chunk: bytes, signature: str, signer: ChunkSigner | None) -> None:
-    if signer is None:
-        if signature:
-            raise _incomplete()
-    elif not signer.accepts(chunk, signature):
-        raise _mismatch()
 
 
 def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 import re
 from dataclasses import dataclass
 
-from stslab.policy import Decision, NamedPolicy, PolicyKind, Principal
+from stslab.policy import NamedPolicy, PolicyKind, Principal
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.api.services import (
@@ -134,7 +134,10 @@ class AssumeRole:
             decision = self.judge.decide(view, request, need, wish.principal)
             if not decision.allowed:
                 raise faults.access_denied(explained(request, decision, target.account))
-            if action == _SET_SOURCE and request.caller.session and not _own_allows(decision):
+            # In a chain of roles the trust policy alone does not let a source identity pass: IAM
+            # User Guide, "Monitor and control actions taken with assumed roles".
+            own = [one.allows for one in decision.layers if one.kind is PolicyKind.IDENTITY]
+            if action == _SET_SOURCE and request.caller.session and own and not any(own):
                 why = f" because no identity-based policy allows the {action} action"
                 raise not_authorized(request, action, target.arn, why)
         if target.role is None:
@@ -211,15 +214,6 @@ def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "
         f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
         f"resource: {resource}{why}"
     )
-
-
-def _own_allows(decision: Decision) -> bool:
-    """In a chain of roles the trust policy alone does not let a source identity pass.
-
-    IAM User Guide, "Monitor and control actions taken with assumed roles".
-    """
-    own = [layer for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
-    return not own or any(layer.allows for layer in own)
 
 
 def _source_identity(params: Params, calling: Session | None) -> str:

@@ -63,7 +63,10 @@ class WebIdentity:
         filled["aud"] = self.claims.get("azp", self.audience)
         if "azp" in self.claims:
             filled["oaud"] = self.audience
-        return {f"{host}:{key}": _texts(value) for key, value in filled.items()}
+        return {
+            f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
+            for key, value in filled.items()
+        }
 
 
 def assume_role_with_web_identity(
@@ -189,7 +192,3 @@ def _single(value: object) -> str:
     if len(values) != 1:
         raise faults.invalid_token("A session tag has one value")
     return str(values[0])
-
-
-def _texts(value: object) -> str | list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else str(value)

@@ -64,7 +64,8 @@ def explain(event: Event, beside: Beside) -> Explanation:
         return _explanation(event, None, said.why, _advice("identity provider", said.fixes))
     if decision is None or decision["decision"] == "Allowed":
         return _explanation(event, decision, _beside(event, decision), [])
-    if _is_no_role(decision):
+    trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
+    if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
         fix = "Compare the ARN: aws iam list-roles shows those that there are."
         name = str(decision["resource"]).rpartition("/")[2]
         why = f"{_NO_ROLE} {unbelieved.role(beside.events(), name)}".rstrip()
@@ -86,12 +87,6 @@ def _beside(event: Event, decision: Decided | None) -> str:
     if decision is not None:
         return f"It was allowed: {decision['reason']}."
     return "Nothing had to be decided." if not event.get("errorCode") else "It never came so far."
-
-
-def _is_no_role(decision: Decided) -> bool:
-    trusts = [one for one in decision["layers"] if one["layer"] == "role trust policy"]
-    is_assuming = decision["action"].lower().startswith("sts:assumerole")
-    return is_assuming and not any(one["policies"] for one in trusts)
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
