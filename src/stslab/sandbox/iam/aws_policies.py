@@ -55,22 +55,18 @@ def _policy(name: str) -> ManagedPolicy:
     listed = msgspec.json.decode(_listed()[name], type=_Listed)
     text = json.dumps(json.loads(bytes(listed.Document)))
     default = listed.DefaultVersionId
+    # Follows from the name, so that it is the same everywhere, as AWS's ids are.
+    digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
     return ManagedPolicy(
         account=OWNER,
         name=name,
         path=listed.Path,
-        unique_id=_id(name),
+        unique_id=f"ANPA{digest}"[:_ID_LENGTH],
         created=listed.CreateDate,
         updated=listed.UpdateDate,
         versions=(PolicyVersion(version_id=default, document=text, created=listed.UpdateDate),),
         default=default,
     )
-
-
-def _id(name: str) -> str:
-    """ANPA and what follows from the name, so that it is the same everywhere, as AWS's are."""
-    digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
-    return f"ANPA{digest}"[:_ID_LENGTH]
 
 
 def require() -> None:

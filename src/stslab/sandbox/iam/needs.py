@@ -58,22 +58,17 @@ def of(view: View, request: ApiRequest) -> Needs:
 
 
 def _further(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
-    if request.operation in _RENAMES:
-        renamed = _renamed(request, target)
+    if request.operation in _RENAMES:  # the ARN that it is to have: IAM API Reference, "UpdateUser"
+        kind, old, new = _RENAMES[request.operation]
+        before = target.entity.path if isinstance(target.entity, User | Group) else "/"
+        path = request.params.get("NewPath") or before
+        name = request.params.get(new) or request.params[old]
+        renamed = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
         return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
     if request.operation == "AddRoleToInstanceProfile":
         role = lookups.find(view, Role, request.account, request.params["RoleName"])
         return () if role is None else (pass_role(view, role.account, role.arn, _INSTANCES),)
     return ()
-
-
-def _renamed(request: ApiRequest, target: Target) -> str:
-    """The ARN that the entity is to have (IAM API Reference, "UpdateUser", "UpdateGroup")."""
-    kind, old, new = _RENAMES[request.operation]
-    before = target.entity.path if isinstance(target.entity, User | Group) else "/"
-    path = request.params.get("NewPath") or before
-    name = request.params.get(new) or request.params[old]
-    return f"arn:aws:iam::{request.account}:{kind}{path}{name}"
 
 
 def _target(view: View, request: ApiRequest) -> Target:

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -203,15 +203,12 @@ def get_instance_profile(view: View, request: ApiRequest) -> Answer:
 
 
 def list_instance_profiles(view: View, request: ApiRequest) -> Answer:
-    profiles, prefix = view.all(InstanceProfile, request.account), request.params.get("PathPrefix")
-    return _page(view, request, shapes.by_name(profiles, prefix))
+    show = partial(shapes.instance_profile, view, whole=False)
+    return shapes.listed(view, request, InstanceProfile, "InstanceProfiles", show)
 
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
-    return _page(view, request, profiles_with(view, lookups.named(view, Role, request)))
-
-
-def _page(view: View, request: ApiRequest, found: Sequence[InstanceProfile]) -> Answer:
+    found = profiles_with(view, lookups.named(view, Role, request))
     show = partial(shapes.instance_profile, view, whole=False)
     return shapes.page("InstanceProfiles", found, request.params, show)
 
