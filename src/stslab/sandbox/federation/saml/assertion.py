@@ -46,6 +46,11 @@ def read(element: xml.Element) -> Assertion:
     if issued is None:
         raise xml.BadXml("the assertion does not say when it was issued")
     conditions = xml.child(element, names.ASSERTION, "Conditions")
+    restrictions = (
+        []
+        if conditions is None
+        else xml.children(conditions, names.ASSERTION, "AudienceRestriction")
+    )
     subject = xml.child(element, names.ASSERTION, "Subject")
     named = None if subject is None else xml.child(subject, names.ASSERTION, "NameID")
     confirmed = _confirmation(subject)
@@ -56,7 +61,10 @@ def read(element: xml.Element) -> Assertion:
         issued=issued,
         begins=_time(conditions, "NotBefore"),
         ends=_time(conditions, "NotOnOrAfter"),
-        audiences=_audiences(conditions),
+        audiences=tuple(
+            frozenset(map(xml.text, xml.children(each, names.ASSERTION, "Audience")))
+            for each in restrictions
+        ),
         subject=xml.text(named),
         subject_format=_attribute(named, "Format"),
         recipient=_attribute(confirmed, "Recipient"),
@@ -87,15 +95,6 @@ def _confirmation(subject: xml.Element | None) -> xml.Element | None:
     if len(confirmations) != 1 or confirmations[0].get("Method") != names.BEARER:
         return None
     return xml.child(confirmations[0], names.ASSERTION, "SubjectConfirmationData")
-
-
-def _audiences(conditions: xml.Element | None) -> tuple[frozenset[str], ...]:
-    if conditions is None:
-        return ()
-    return tuple(
-        frozenset(map(xml.text, xml.children(restriction, names.ASSERTION, "Audience")))
-        for restriction in xml.children(conditions, names.ASSERTION, "AudienceRestriction")
-    )
 
 
 def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:
