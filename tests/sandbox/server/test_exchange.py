@@ -13,7 +13,7 @@ from tests.sandbox.furnished import furnish
 from stslab.errors import SandboxError
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server import exchange
-from stslab.sandbox.state import buckets
+from stslab.sandbox.state import archive, buckets
 from stslab.sandbox.state.settings import Settings
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
@@ -56,7 +56,7 @@ def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> No
     assert list(exported.parent.iterdir()) == [exported]
     shutil.copytree(made, exported.with_name("copy"))
     now, bodies = loaded(exported.with_name("copy") / "account.sqlite")
-    found = exchange.read(exported)
+    found = archive.read(exported)
     assert list(now.differences(found.account)) == []
     assert dict(found.bodies()) == bodies
     assert len(list(now.records())) > 10
@@ -64,7 +64,7 @@ def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> No
 
 
 def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_path: Path) -> None:
-    found = exchange.read(exported)
+    found = archive.read(exported)
     exchange._write(tmp_path / "new", found)
     now, bodies = loaded(tmp_path / "new")
     (changed,) = found.account.differences(now)
@@ -78,7 +78,7 @@ def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_pa
 def test_a_file_that_is_cut_off_is_refused(exported: Path, kept: int) -> None:
     exported.write_bytes(exported.read_bytes()[:kept])
     with pytest.raises(SandboxError, match="can't be taken in"):
-        exchange.read(exported)
+        archive.read(exported)
 
 
 def test_no_account_is_no_file(tmp_path: Path) -> None:
@@ -97,6 +97,6 @@ def test_where_nothing_can_be_written_nothing_is_left(made: Path, tmp_path: Path
 
 def test_the_exported_file_is_not_changed_by_looking(exported: Path) -> None:
     before = exported.read_bytes()
-    exchange.read(exported)
+    archive.read(exported)
     assert exported.read_bytes() == before
     assert list(exported.parent.iterdir()) == [exported]

@@ -42,12 +42,13 @@ def import_command(*, file: Path, yes: bool) -> None:
     and keys come with it. The present account goes, and with it the runs that were made there.
     """
     from stslab.sandbox.server import exchange
+    from stslab.sandbox.state import archive
 
     folder = home().sandbox
-    archive = exchange.read(file)
+    read = archive.read(file)
     if exchange.has_account(folder) and not yes:
         _ask(file)
-    endpoint = exchange.put_in(folder, archive)
+    endpoint = exchange.put_in(folder, read)
     click.echo(f"The account of {file} is at {endpoint.url}")
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 

@@ -5,24 +5,22 @@ reads. An account that is put in gets an instance id of its own, so runs that we
 in what was there before know that their things are gone; all else stays, its keys too.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.home import private_folder
+from stslab.sandbox.pipeline.accounts import new_instance
 from stslab.sandbox.server import client
 from stslab.sandbox.server.files import ACCOUNT_FILE, Files
-
-if TYPE_CHECKING:
-    from stslab.sandbox.state.archive import Archive
+from stslab.sandbox.state import archive, store
 
 
 def has_account(folder: Path) -> bool:
@@ -31,8 +29,6 @@ def has_account(folder: Path) -> bool:
 
 def export(folder: Path, path: Path) -> None:
     """Write the account, as it is saved at this moment, to ``path``; nobody is kept waiting."""
-    from stslab.sandbox.state import archive, store
-
     account = Files(folder).account
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
@@ -40,14 +36,8 @@ def export(folder: Path, path: Path) -> None:
         store.export(account, partial(archive.write, temporary))
 
 
-def read(path: Path) -> Archive:
-    from stslab.sandbox.state import archive
-
-    return archive.read(path)
-
-
-def put_in(folder: Path, archive: Archive) -> client.Endpoint:
-    """Replace the account of this folder by the one that :func:`read` gave, and start it.
+def put_in(folder: Path, read: archive.Archive) -> client.Endpoint:
+    """Replace the account of this folder by one that was read, and start it.
 
     The account that was there is put back if the new one can't be opened.
     """
@@ -55,7 +45,7 @@ def put_in(folder: Path, archive: Archive) -> client.Endpoint:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as aside:
         new, old = Path(aside) / "new.sqlite", Path(aside) / "old"
         old.mkdir()
-        _write(new, archive)
+        _write(new, read)
         with client.starting(folder):
             client.stop(folder)
             _move(folder, old)
@@ -75,22 +65,14 @@ def put_in(folder: Path, archive: Archive) -> client.Endpoint:
             ) from error
 
 
-def _write(path: Path, archive: Archive) -> None:
+def _write(path: Path, read: archive.Archive) -> None:
     """An account's own file, of what the archive holds, with another instance id."""
-    import msgspec
-
-    from stslab.sandbox.pipeline.accounts import new_instance
-    from stslab.sandbox.state.store import Store
-
-    renamed = msgspec.structs.replace(archive.account.settings, instance=new_instance())
-    records = (*archive.account.records(), renamed)
-    store = Store(path)
-    try:
-        for name, body in archive.bodies():
-            store.save({}, {name: body})
-        store.save({(one.table, one.account, one.key): one for one in records}, {})
-    finally:
-        store.close()
+    renamed = replace(read.account.settings, instance=new_instance())
+    records = (*read.account.records(), renamed)
+    with closing(store.Store(path)) as new:
+        for name, body in read.bodies():
+            new.save({}, {name: body})
+        new.save({(one.table, one.account, one.key): one for one in records}, {})
 
 
 def _move(source: Path, target: Path) -> None:
