@@ -37,7 +37,8 @@ _ALL_BLOCKED = PublicAccessBlock(
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
     """A new bucket has public access blocked and lists disabled."""
-    name, configuration = request.params["Bucket"], _configuration(request)
+    name: str = request.params["Bucket"]
+    configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     _check_name(name)
     region = _region(request, configuration.get("LocationConstraint"))
     acl.check_creating(request)
@@ -60,11 +61,6 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     )
     tx.put(replace(bucket, grants=acl.asked(tx, request, lookups.canonical_id(tx, bucket))))
     return answer
-
-
-def _configuration(request: ApiRequest) -> Document:
-    found: Document = request.params.get("CreateBucketConfiguration") or {}
-    return found
 
 
 def _check_name(name: str) -> None:

@@ -174,11 +174,6 @@ def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    tx.put(replace(lookups.bucket_of(tx, request), tags={}))
-    return {}
-
-
 def _location(view: View, request: ApiRequest) -> Answer:
     region = lookups.bucket_of(view, request).region
     return {"LocationConstraint": "" if region == REGION else region}
@@ -223,8 +218,8 @@ def _set_ownership(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def _delete_ownership(tx: Transaction, request: ApiRequest) -> Answer:
-    tx.put(replace(lookups.bucket_of(tx, request), ownership=""))
+def _clear(member: str, empty: object, tx: Transaction, request: ApiRequest) -> Answer:
+    tx.put(replace(lookups.bucket_of(tx, request), **{member: empty}))
     return {}
 
 
@@ -238,8 +233,9 @@ READS: Reads = {
     **{operation: functools.partial(_none, code) for operation, code in _NEVER.items()},
 }
 WRITES: Writes = {
-    "DeleteBucketOwnershipControls": _delete_ownership,
-    "DeleteBucketTagging": _delete_tags,
+    "DeleteBucketOwnershipControls": functools.partial(_clear, "ownership", ""),
+    "DeleteBucketTagging": functools.partial(_clear, "tags", {}),
+    "DeletePublicAccessBlock": functools.partial(_clear, "public_access_block", None),
     "PutBucketOwnershipControls": _set_ownership,
     "PutBucketTagging": _set_tags,
     "PutBucketVersioning": _set_versioning,

@@ -26,8 +26,8 @@ class Edge:
     rest: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-Edges = Callable[[Properties, str], Iterable[Edge]]
-"""The edges of a resource, by its properties and its physical id."""
+Edges = Callable[[Properties], Iterable[Edge]]
+"""The edges of a resource, by its properties."""
 
 
 def exchange(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
@@ -69,40 +69,38 @@ def holders(given: Properties) -> Iterator[tuple[str, str]]:
             yield kind, name
 
 
+@dataclass(frozen=True)
 class Connection:
     """A resource that is nothing but edges.
 
     ``physical_id`` makes its id of its properties; without it, the one that it was given stays.
     """
 
-    def __init__(
-        self, edges: Edges, physical_id: Callable[[Properties], str] | None = None
-    ) -> None:
-        self._edges = edges
-        self._physical_id = physical_id
+    edges: Edges
+    physical_id: Callable[[Properties], str] | None = None
 
     def create(self, work: Work) -> None:
-        if self._physical_id is not None:
-            work.physical_id = self._physical_id(work.properties)
+        if self.physical_id is not None:
+            work.physical_id = self.physical_id(work.properties)
         work.attributes["Id"] = work.physical_id
-        exchange(work, self._edges(work.properties, ""))
+        exchange(work, self.edges(work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
-        exchange(work, self._edges(work.properties, ""), self._edges(old, ""))
+        exchange(work, self.edges(work.properties), self.edges(old))
 
     def delete(self, work: Work) -> None:
-        exchange(work, (), self._edges(work.properties, ""))
+        exchange(work, (), self.edges(work.properties))
 
 
 INLINE_POLICY = Connection(
-    lambda given, _: [
+    lambda given: [
         inline(kind, name, given["PolicyName"], given["PolicyDocument"])
         for kind, name in holders(given)
     ]
 )
 """``AWS::IAM::Policy``: one inline policy in several identities."""
 MEMBERSHIP = Connection(
-    lambda given, _: [membership(given["GroupName"], user) for user in given["Users"]]
+    lambda given: [membership(given["GroupName"], user) for user in given["Users"]]
 )
 """``AWS::IAM::UserToGroupAddition``."""
 
@@ -110,12 +108,12 @@ MEMBERSHIP = Connection(
 def policy_of(kind: str) -> Connection:
     """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: one inline policy in one."""
     holder = f"{kind}Name"
-
-    def edges(given: Properties, _: str) -> Iterable[Edge]:
-        text = given.get("PolicyDocument", {})
-        return [inline(kind, given[holder], given["PolicyName"], text)]
-
-    return Connection(edges, lambda given: f"{given['PolicyName']}|{given[holder]}")
+    return Connection(
+        lambda given: [
+            inline(kind, given[holder], given["PolicyName"], given.get("PolicyDocument", {}))
+        ],
+        lambda given: f"{given['PolicyName']}|{given[holder]}",
+    )
 
 
 class Identity:

@@ -8,7 +8,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.faults import invalid, require
@@ -30,27 +33,7 @@ _MOST_CONDITIONS = 10
 _LONGEST = 262_144
 """How long a text may become: more than any property takes. Texts of texts grow without end."""
 # What CloudFormation says to arguments that a function does not take.
-_TAKES: Mapping[str, str] = {
-    "Fn::Join": "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a "
-    "list of strings to be joined or a function that returns a list of strings (such as "
-    "Fn::GetAZs) to be joined.",
-    "Fn::Split": "every Fn::Split object requires two parameters, (1) a string delimiter and (2) "
-    "a string to be split or a function that returns a string to be split.",
-    "Fn::Select": "Fn::Select requires a list argument with two elements: an integer index and a "
-    "list",
-    "Fn::FindInMap": "every Fn::FindInMap object requires three parameters, the map name, map key "
-    "and the attribute for return value",
-    "Fn::Base64": "every Fn::Base64 object must have a String-typed value.",
-    "Fn::ImportValue": "the attribute in Fn::ImportValue must not depend on any resources, "
-    "imported values, or Fn::GetAZs",
-    "Fn::Cidr": "Fn::Cidr requires an IP block, a count and CIDR bits",
-    "Fn::Equals": "every Fn::Equals object requires a list of 2 string parameters.",
-    "Fn::And": "every Fn::And object requires a list of at least 2 and at most 10 boolean "
-    "parameters.",
-    "Fn::Or": "every Fn::Or object requires a list of at least 2 and at most 10 boolean "
-    "parameters.",
-    "Fn::Not": "every Fn::Not object requires one boolean parameter.",
-}
+_TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
 
 
 class _NoValue:

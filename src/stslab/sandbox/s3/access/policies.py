@@ -95,11 +95,6 @@ def _put_block(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def _delete_block(tx: Transaction, request: ApiRequest) -> Answer:
-    tx.put(replace(lookups.bucket_of(tx, request), public_access_block=None))
-    return {}
-
-
 def _get_block(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     block = bucket.public_access_block
@@ -112,7 +107,6 @@ def _get_block(view: View, request: ApiRequest) -> Answer:
 READS: Reads = {"GetBucketPolicyStatus": _status, "GetPublicAccessBlock": _get_block}
 WRITES: Writes = {
     "DeleteBucketPolicy": _delete,
-    "DeletePublicAccessBlock": _delete_block,
     "PutPublicAccessBlock": _put_block,
 }
 
