@@ -4,7 +4,7 @@ That a role is gone which never was proves nothing.
 """
 
 from stslab.errors import UnresolvedReference
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check
 from stslab.lab.references import names_used, resolve
 from stslab.runner.calls.work import Work
@@ -29,8 +29,24 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
     if kinds:
         return any(thing.kind in kinds and _is(thing, params) for thing in things)
+    if parts := _parts_listed(check.call):
+        themselves = [one.thing for one in made]  # a stack's resource may bring its own parts
+        found = [one for one in things if one.kind in parts or one not in themselves]
+        return any(params.items() <= thing.names.items() for thing in found)
     names = [name for thing in things for name in thing.names.values()]
     return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
+
+
+def _parts_listed(call: str) -> set[str]:
+    """The kinds of what hangs on another thing, which this call lists."""
+    removals = (
+        f"{kind.service}.{removal.operation}"
+        for kind in KINDS.values()
+        for child in kind.children
+        if f"{kind.service}.{child.listing}" == call
+        for removal in child.removals
+    )
+    return {BY_REMOVAL[one].id for one in removals if one in BY_REMOVAL}
 
 
 def _named(run: str, check: Check, scope: Data) -> set[str]:
