@@ -13,7 +13,7 @@ from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
 
-OBJECTS = "d-d2c0"
+OBJECTS = "d-88b1"
 """Get and put are allowed on the bucket, and not on what is in it."""
 
 

@@ -32,7 +32,7 @@ def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> 
 
 
 def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
-    broken = opened("break", "--fault", "d-d2c0")
+    broken = opened("break", "--fault", "d-88b1")
     broken.wait("A colleague reports", "admin $")
     watch = opened("watch", lines=40)
     watch.wait("stslab break", "Find the fault, and fix it", "assumed may not put an object yet")

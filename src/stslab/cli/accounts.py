@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stslab.runner.events import Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
-    from stslab.runner.ports import Tell
+    from stslab.runner.ports import Credentials, Tell
     from stslab.runner.run.run import Runner
     from stslab.runner.undo.cleanup import Cleanup
 
@@ -108,14 +108,11 @@ class Open:
 
     def decider(self, home: Home) -> "Decide":
         """What decides calls without making them; on a real account nothing is known beforehand."""
-        from stslab.lesson import verdict
         from stslab.lesson.ports import UNKNOWN
-        from stslab.sandbox.server.client import control
 
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
-        would = partial(control, home.sandbox, "POST", "would")
-        return lambda who, *call: verdict.decided(would, self.account.credentials_now(who), *call)
+        return decider(home, self.account.credentials_now)
 
     def goes_on(self, run: "RunRecord") -> bool:
         """Whether the run is of this very account (a run elsewhere is refused by its pin)."""
@@ -179,6 +176,18 @@ def sandbox_target(home: Home) -> "Target":
         accounts={"partner": PARTNER},
     )
     return replace(made, hand=credentials(control(home.sandbox, "POST", "run")))
+
+
+def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide":
+    """What the embedded account would answer to calls, without their being made.
+
+    ``held`` gives the credentials of a profile.
+    """
+    from stslab.lesson import verdict
+    from stslab.sandbox.server.client import control
+
+    would = partial(control, home.sandbox, "POST", "would")
+    return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
 def stamps(home: Home, profiles: "ProfileFiles") -> tuple[int, ...]:

@@ -153,7 +153,8 @@ class Faults:
     def policies(self) -> list[Policy]:
         """Every policy on what the run made."""
         found = list[Policy]()
-        for thing in self.runner.made():
+        made = self.runner.made()  # a stack makes its things in no order
+        for thing in sorted(made, key=lambda one: (one.kind, *map(str, one.names.values()))):
             for kind in _KINDS:
                 if kind.thing == thing.kind:
                     found += self._of(kind, thing.names)

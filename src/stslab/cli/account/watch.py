@@ -4,17 +4,16 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.accounts import stamps
+from stslab.cli.accounts import decider, stamps
 from stslab.cli.options import json_option
 from stslab.errors import StslabError
 from stslab.home import home
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from stslab.home import Home
     from stslab.lab.model import Lab
     from stslab.lesson.following import Now, Status
-    from stslab.lesson.ports import Verdict
     from stslab.runner.journal.store import Journal
     from stslab.sandbox.pipeline.log_file import Event
 
@@ -46,7 +44,7 @@ def command(*, every: bool, as_json: bool) -> None:
     stopped and why; the identities, and how long they last; the task, and what is still missing.
     """
     place, stopped = home(), threading.Event()
-    shown = _Lines() if as_json else _Screen()
+    shown: _Lines | _Screen = _Lines() if as_json else _Screen()
     # An exception would be lost where it comes inside of SQLite's reading.
     before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with ExitStack() as stack:
@@ -55,20 +53,16 @@ def command(*, every: bool, as_json: bool) -> None:
         _Watching(place, shown, stopped, every=every).go(stack)
 
 
-class _Shown(Protocol):
-    """What is told of: requests, the account's coming and going, and where the run stands."""
-
-    def request(self, event: "Event") -> None: ...
-    def account(self, *, running: bool) -> None: ...
-    def status(self, status: "Status") -> None: ...
-    def close(self) -> None: ...
-
-
 class _Watching:
     """Looks at the log, the journal and the profiles, and tells what is new in them."""
 
     def __init__(
-        self, place: "Home", shown: _Shown, stopped: threading.Event, *, every: bool
+        self,
+        place: "Home",
+        shown: "_Lines | _Screen",
+        stopped: threading.Event,
+        *,
+        every: bool,
     ) -> None:
         from stslab.aws.profiles import ProfileFiles
         from stslab.aws.target import sandbox_name
@@ -84,7 +78,6 @@ class _Watching:
         self._ahead = timedelta()
         self._status = Status(False, None, (), datetime.now(UTC))
         self._journal: Journal | None = None
-        self._labs: dict[tuple[str, str], Lab | None] = {}
 
     def go(self, stack: ExitStack) -> None:
         """Until somebody stops it."""
@@ -138,54 +131,47 @@ class _Watching:
             told = self._now()
         return Status(running, told, tuple(names), now)
 
-    def _decide(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> "Verdict":
-        from stslab.lesson import verdict
-        from stslab.sandbox.server.client import control
-
-        would = partial(control, self._home.sandbox, "POST", "would")
-        return verdict.decided(would, self._files.get(identity), service, operation, params)
-
     def _now(self) -> "Now | None":
         from stslab.lesson.following import now
 
-        runs = self._journal.unfinished(self._target) if self._journal else ()
-        for run in runs[:1]:
-            lab = self._lab(run.path, run.sha256)
-            if lab and self._journal:
-                return now(lab, run, self._journal.past(run.id), self._decide)
+        if self._journal is None:
+            return None
+        decide = decider(self._home, self._files.get)
+        for run in self._journal.unfinished(self._target)[:1]:
+            lab = _lab(run.path, run.sha256)
+            return now(lab, run, self._journal.past(run.id), decide) if lab else None
         return None
 
-    def _lab(self, path: str, sha256: str) -> "Lab | None":
-        """The run's lab, read once; None where it is no more what it was."""
-        from stslab.lab.loader import load
 
-        if (path, sha256) not in self._labs:
-            self._labs[path, sha256] = None
-            with suppress(StslabError):
-                self._labs[path, sha256] = load(Path(path), catalogue=None)
-        return self._labs[path, sha256]
+@cache
+def _lab(path: str, _sha256: str) -> "Lab | None":
+    """The run's lab; None where it can't be read any more."""
+    from stslab.lab.loader import load
+
+    with suppress(StslabError):
+        return load(Path(path), catalogue=None)
+    return None
 
 
-def gates(event: "Event") -> list[dict[str, Any]]:
+def gates(event: "Event") -> list[dict[str, object]]:
     """The gates that a request was asked by, in order, and whether it stopped there."""
-    return list(_gates(event))
-
-
-def _gates(event: "Event") -> Iterator[dict[str, Any]]:
     from stslab.policy.decision import GATES
     from stslab.policy.vocabulary import Gate, PolicyKind
     from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 
-    believed = event.get("errorCode") not in UNAUTHENTICATED or bool(event["decisions"])
-    says = "allows" if believed else "denies"
-    yield {"gate": str(Gate.SIGNATURE), "says": says, "decided": not believed}
     decisions = event["decisions"]
+    believed = bool(decisions) or event.get("errorCode") not in UNAUTHENTICATED
+    signature = Gate.SIGNATURE, "allows" if believed else "denies", not believed
     refused = [one for one in decisions if one["decision"] != "Allowed"]
-    for layer in (refused or decisions)[0]["layers"] if decisions else ():
-        gate = str(GATES[PolicyKind(layer["layer"])])
-        yield {"gate": gate, "says": _SAYS[layer["decision"]], "decided": bool(layer["blocks"])}
+    layers = [
+        (GATES[PolicyKind(one["layer"])], _SAYS[one["decision"]], bool(one["blocks"]))
+        for decision in (refused or decisions)[:1]
+        for one in decision["layers"]
+    ]
+    return [
+        {"gate": str(gate), "says": says, "decided": decided}
+        for gate, says, decided in (signature, *layers)
+    ]
 
 
 class _Lines:

@@ -217,8 +217,8 @@ class _Breaking:
                 runner.run_stage(stage.id)
             if stage.id == fault.after:
                 break
-        here = {one.id: one for one in faults.there(fault.after, PARTNER)}
-        fault = replace(here[fault.id], title=fault.title, cells=fault.cells)
+        here = next(one for one in faults.there(fault.after, PARTNER) if one.id == fault.id)
+        fault = replace(here, title=fault.title, cells=fault.cells)
         before, policies = faults.table(), faults.policies()
         stands = replace(stands, fault=fault, state=FaultState.PLANTING)
         journal.break_(runner.run.id, stands)

@@ -199,9 +199,12 @@ class Loop:
             self._again(self.wrong) if entered.word == "again" else self._word(entered.word, scene)
 
     def _next(self) -> tuple[tuple[str, str], ...]:
-        by_hand = (("stslab run --practice", "the same by hand"),) if self.editable else ()
+        more = (
+            ("stslab run --practice", "the same by hand"),
+            ("stslab break", "something is broken in it: find it, and fix it"),
+        )
         return (
-            *by_hand,
+            *(more if self.editable else ()),
             ("stslab report", "what you did, predicted and proved"),
             ("stslab labs", "the other labs"),
         )
