@@ -344,6 +344,12 @@ def test_stop_and_reset_are_not_asked_for_with_get(running):
             client.control(running, "GET", verb)
 
 
+def test_one_that_an_older_version_started_is_named_with_what_to_do(running):
+    with pytest.raises(SandboxError, match="knows no control verb 'later'") as refused:
+        client.control(running, "POST", "later")
+    assert "stslab sandbox stop" in refused.value.hint
+
+
 def test_nothing_is_controlled_that_does_not_run(tmp_path):
     with pytest.raises(SandboxError, match="does not run"):
         client.control(tmp_path, "GET", "health")

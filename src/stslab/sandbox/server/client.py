@@ -30,10 +30,11 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _KILL_SECONDS = 5.0
 _PAUSE = 0.02
-_OK = 200
+_OK, _UNKNOWN = 200, 404
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 _TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
 _START = "Start it: stslab sandbox start"
+_OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ def _ask(
     if not isinstance(said, dict):
         raise ValueError("not an account")  # noqa: TRY004 - like any other answer that is not JSON
     if response.status != _OK:
-        raise SandboxError(str(said.get("error", "")), str(said.get("hint", "")))
+        older = _OLDER if response.status == _UNKNOWN else ""
+        raise SandboxError(str(said.get("error", "")), str(said.get("hint", older)))
     return said
 
 
