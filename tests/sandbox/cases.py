@@ -64,7 +64,7 @@ class Account:
         self.folder = folder
         self.endpoint = endpoint
         self.keys: dict[str, Keys] = {}
-        self._boto_session = boto3.Session(region_name=endpoint.region)
+        self.boto_session = boto3.Session(region_name=endpoint.region)
         for name, account in (("admin", LEARNER), ("partner", PARTNER)):
             key = client.admin_keys(folder, account)
             self.keys[name] = Keys(key.access_key_id, key.secret_access_key)
@@ -89,7 +89,7 @@ class Account:
     def client(self, service: str, identity: str | Keys, region: str | None = None) -> Any:
         """A boto3 client that tries once, follows no redirect, and checks nothing itself."""
         keys = None if identity == "anonymous" else self._known(identity)
-        made = self._boto_session.client(
+        made = self.boto_session.client(
             service,
             region_name=region,
             endpoint_url=self.endpoint.url,

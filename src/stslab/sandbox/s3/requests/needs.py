@@ -129,18 +129,20 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     too, behind which the bucket's own region answers. S3 User Guide, "Making requests using the
     REST API"; S3 API Reference, "Error responses".
     """
-    signed = request.authenticated.region if request.authenticated else ""
+    proof = request.authenticated
+    signed = proof.region if proof else ""
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)
     if signed != REGION:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
-    message = (
-        "The authorization header is malformed; "
-        f"the region '{signed}' is wrong; expecting '{bucket.region}'"
-    )
-    raise fault("AuthorizationHeaderMalformed", message, headers=headers, Region=bucket.region)
+    code, what = "AuthorizationHeaderMalformed", "The authorization header is malformed"
+    if proof is not None and proof.auth_type == "REST-QUERY-STRING":
+        code = "AuthorizationQueryParametersError"
+        what = "Error parsing the X-Amz-Credential parameter"
+    message = f"{what}; the region '{signed}' is wrong; expecting '{bucket.region}'"
+    raise fault(code, message, headers=headers, Region=bucket.region)
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:

@@ -1,0 +1,40 @@
+"""A link that was signed for another region than the bucket's; s3.yaml has what headers sign."""
+
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from botocore.config import Config
+from tests.sandbox.cases import Account
+
+
+def test_a_link(account: Account, fresh: str) -> None:
+    s3 = account.client("s3", "admin", "eu-west-1")
+    where = {"Bucket": f"far-{fresh}", "Key": "k"}
+    constraint = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket=where["Bucket"], CreateBucketConfiguration=constraint)
+    s3.put_object(**where, Body=b"hello")
+
+    def link(region: str) -> str:
+        config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+        keys = account.keys["admin"]
+        client = account.boto_session.client(
+            "s3",
+            region_name=region,
+            endpoint_url=account.endpoint.url,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            config=config,
+        )
+        return str(client.generate_presigned_url("get_object", Params=where))
+
+    with urlopen(link("eu-west-1")) as answer:
+        assert answer.read() == b"hello"
+    with pytest.raises(HTTPError) as caught:
+        urlopen(link("us-east-1"))
+    said = caught.value.read().decode()
+    caught.value.close()
+    assert caught.value.code == 400
+    assert "<Code>AuthorizationQueryParametersError</Code>" in said
+    assert "the region 'us-east-1' is wrong; expecting 'eu-west-1'" in said
+    assert caught.value.headers["x-amz-bucket-region"] == "eu-west-1"
