@@ -4,25 +4,24 @@ import argparse
 import gc
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
-from stslab.sandbox.server.process import TWO_HOURS, Options, serve
+_TWO_HOURS = 2 * 60 * 60
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve as the arguments say; the exit code."""
-    options, given = _parsed(arguments)
+    given = _parser().parse_args(arguments)
     if given.detach and os.fork():
         # The starter waits for this process only; the server is its own session's.
         os._exit(0)
     gc.disable()  # until the account is open: what starting makes is there to stay
-    from stslab.sandbox.server.embedded import open_account
+    from stslab.sandbox.server.process import Options, serve
 
-    return serve(options, partial(open_account, fresh=given.fresh))
+    return serve(Options(given.folder, given.port, given.ready_fd, given.idle, given.fresh))
 
 
-def _parsed(arguments: list[str] | None) -> tuple[Options, argparse.Namespace]:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stslab.sandbox")
     serving = parser.add_subparsers(required=True).add_parser("serve")
     serving.add_argument("--folder", type=Path, required=True)
@@ -31,15 +30,14 @@ def _parsed(arguments: list[str] | None) -> tuple[Options, argparse.Namespace]:
     serving.add_argument("--idle", type=float, default=_idle(), help="seconds; then it ends")
     serving.add_argument("--fresh", action="store_true", help="begin with a new account")
     serving.add_argument("--detach", action="store_true", help="go on in the background")
-    given = parser.parse_args(arguments)
-    return Options(given.folder, given.port, given.ready_fd, given.idle), given
+    return parser
 
 
 def _idle() -> float:
     try:
         return float(os.environ.get("STSLAB_SANDBOX_IDLE", ""))
     except ValueError:
-        return TWO_HOURS
+        return _TWO_HOURS
 
 
 if __name__ == "__main__":

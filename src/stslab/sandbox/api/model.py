@@ -37,13 +37,9 @@ class HttpRequest:
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), default)
 
-    def header_values(self, name: str) -> tuple[str, ...]:
-        """All values of the headers of this name, in the order they were sent."""
-        wanted = name.lower()
-        return tuple(value for key, value in self.headers if key.lower() == wanted)
-
     def has_header(self, name: str) -> bool:
-        return bool(self.header_values(name))
+        wanted = name.lower()
+        return any(key.lower() == wanted for key, _ in self.headers)
 
     def argument(self, name: str, default: str = "") -> str:
         """The first query parameter of exactly this name, or ``default``."""

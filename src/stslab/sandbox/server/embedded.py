@@ -33,8 +33,10 @@ class EmbeddedAccount:
     rehearsal: Rehearsal | None = None
     marked: Snapshot | None = None
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, fresh: bool) -> None:
         aws_policies.require()
+        for saved in folder.glob(f"{ACCOUNT_FILE}*") if fresh else ():
+            saved.unlink()
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         found = self._store.load()
@@ -107,14 +109,3 @@ class EmbeddedAccount:
             engine = inside.cloudformation.engine
             self.rehearsal = Rehearsal(text, inside.state, inside.judge, engine, handle)
         self._handle = self.rehearsal.handle if self.rehearsal else handle
-
-
-def open_account(folder: Path, *, fresh: bool = False) -> EmbeddedAccount:
-    """Open the account of this folder.
-
-    ``fresh``: a new one, whatever was saved and whether or not it can be read.
-    """
-    if fresh:
-        for saved in folder.glob(f"{ACCOUNT_FILE}*"):
-            saved.unlink()
-    return EmbeddedAccount(folder)

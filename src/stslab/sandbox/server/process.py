@@ -15,24 +15,22 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.sandbox.api.faults import where
+from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest, Said, Verb, admitted, without_token
+from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
 from stslab.sandbox.server.server import HOST, SandboxServer
 
-if TYPE_CHECKING:
-    from stslab.sandbox.server.embedded import EmbeddedAccount
-
-TWO_HOURS = 2 * 60 * 60
 _OTHER_SECONDS = 0.5
 _LOG_BYTES = 1024 * 1024
 _LONGEST_PAUSE = 60.0
@@ -41,21 +39,21 @@ _STDERR = 2
 log = logging.getLogger(__name__)
 
 
-Opener = Callable[[Path], "EmbeddedAccount"]
-"""Opens the account of a folder, when the port is bound."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to serve. ``port`` 0: the last one, or any. ``idle``: seconds after which to end."""
+    """How to serve. ``port`` 0: the last one, or any. ``idle``: seconds after which to end.
+
+    ``fresh``: with a new account, whatever was saved and whether or not it can be read.
+    """
 
     folder: Path
-    port: int = 0
-    ready_fd: int | None = None
-    idle: float = TWO_HOURS
+    port: int
+    ready_fd: int | None
+    idle: float
+    fresh: bool
 
 
-def serve(options: Options, opener: Opener) -> int:
+def serve(options: Options) -> int:
     """Serve until told to end; returns the process's exit code."""
     os.umask(0o077)
     places = Files(options.folder)
@@ -68,7 +66,7 @@ def serve(options: Options, opener: Opener) -> int:
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(options, places, pipe).run(opener)
+        _Process(options, places, pipe).run()
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
         _tell(pipe, {"error": error.message, "hint": error.hint})
@@ -97,11 +95,11 @@ class _Process:
         self._account: EmbeddedAccount
         self._verbs: Mapping[str, Verb]
 
-    def run(self, opener: Opener) -> None:
+    def run(self) -> None:
         """Bind, open the account, serve until the end, and clean up."""
         self._server = self._bound()
         try:
-            self._account = opener(self._options.folder)
+            self._account = EmbeddedAccount(self._options.folder, fresh=self._options.fresh)
             gc.freeze()  # modules and records need never be looked through again
             gc.enable()
             try:
@@ -112,8 +110,6 @@ class _Process:
             self._server.stop()
 
     def _serve(self) -> None:
-        from stslab.sandbox.server import verbs
-
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
         idle = self._options.idle
