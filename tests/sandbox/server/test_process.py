@@ -265,7 +265,9 @@ from stslab.sandbox.server.process import Options, serve
 
 class Cold:
     facts = {}
-    verbs = {}
+
+    def __init__(self, folder, *, fresh):
+        pass
 
     def warm_up(self):
         raise RuntimeError("cold")
@@ -274,7 +276,7 @@ class Cold:
         pass
 
 
-sys.exit(serve(Options(Path(sys.argv[1]), idle=2), lambda folder: Cold()))
+sys.exit(serve(Options(Path(sys.argv[1]), 0, None, 2, False), Cold))
 """
 
 

@@ -53,8 +53,8 @@ class Options:
     fresh: bool
 
 
-def serve(options: Options) -> int:
-    """Serve until told to end; returns the process's exit code."""
+def serve(options: Options, kind: type[EmbeddedAccount] = EmbeddedAccount) -> int:
+    """Serve an account until told to end; returns the process's exit code."""
     os.umask(0o077)
     places = Files(options.folder)
     pipe = None if options.ready_fd is None else os.fdopen(options.ready_fd, "wb", 0)
@@ -66,7 +66,7 @@ def serve(options: Options) -> int:
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(options, places, pipe).run()
+        _Process(options, places, pipe).run(kind)
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
         _tell(pipe, {"error": error.message, "hint": error.hint})
@@ -95,11 +95,11 @@ class _Process:
         self._account: EmbeddedAccount
         self._verbs: Mapping[str, Verb]
 
-    def run(self) -> None:
+    def run(self, kind: type[EmbeddedAccount]) -> None:
         """Bind, open the account, serve until the end, and clean up."""
         self._server = self._bound()
         try:
-            self._account = EmbeddedAccount(self._options.folder, fresh=self._options.fresh)
+            self._account = kind(self._options.folder, fresh=self._options.fresh)
             gc.freeze()  # modules and records need never be looked through again
             gc.enable()
             try:
