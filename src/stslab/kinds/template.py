@@ -19,7 +19,7 @@ Part = Any
 UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
-_LONGEST, _DEEPEST, _MOST_CONDITIONS = 1_000_000, 60, 8
+_LONGEST, _DEEPEST, _MOST_CONDITIONS = 51_200, 60, 8  # CloudFormation takes no longer body
 _LONGEST_TEXT = 262_144  # what functions make grows without end otherwise
 _SECTIONS = frozenset(
     {
@@ -72,18 +72,30 @@ def resources(
         **{f"AWS::{name}": value for name, value in pseudo.items()},
         **_values(read, parameters),
     }
-    conditions = list(_mapping(read.get("Conditions")))
-    if len(conditions) > _MOST_CONDITIONS:
-        raise Unjudgeable(f"it has more than {_MOST_CONDITIONS} conditions", "Conditions")
-    for holding in itertools.product((True, False), repeat=len(conditions)):
-        ways = dict(zip(conditions, holding, strict=True))
-        scope = _Scope(names, _mapping(read.get("Mappings")), frozenset(declared), ways)
-        for logical, resource in declared.items():
-            whole = _mapping(resource)
+    conditions = _mapping(read.get("Conditions")).keys()
+    mappings = _mapping(read.get("Mappings"))
+    for logical, resource in declared.items():
+        whole = _mapping(resource)
+        deciding = sorted(conditions & set(_conditions_in(whole)))
+        if len(deciding) > _MOST_CONDITIONS:
+            raise Unjudgeable(f"{logical} has more than {_MOST_CONDITIONS} conditions", logical)
+        for holding in itertools.product((True, False), repeat=len(deciding)):
+            ways = dict(zip(deciding, holding, strict=True))
+            scope = _Scope(names, mappings, frozenset(declared), ways)
             properties = scope.value(whole.get("Properties", {}))
             policies = ("DeletionPolicy", "UpdateReplacePolicy")
             stays = any(whole.get(one, "Delete") != "Delete" for one in policies)
             yield Resource(logical, str(whole.get("Type")), _mapping(properties), stays)
+
+
+def _conditions_in(value: Part) -> Iterator[str]:
+    """The conditions by which something in a resource is one thing or another."""
+    if isinstance(value, Mapping):
+        asked = value.get("Fn::If")
+        yield from map(str, asked[:1] if isinstance(asked, list) else ())
+        value = list(value.values())
+    for part in value if isinstance(value, list) else ():
+        yield from _conditions_in(part)
 
 
 def parse(text: str) -> Mapping[str, Part]:
