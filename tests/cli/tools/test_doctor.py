@@ -130,3 +130,29 @@ def test_settings_that_make_no_sense(doctor, tmp_path: Path):
 def test_it_makes_nothing(doctor, state: Path):
     doctor()
     assert not state.exists()
+
+
+@pytest.mark.slow
+def test_is_it_ready_for_a_class(
+    stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs" / "bad.yaml").write_text("stslab: 1\nid: bad\n")
+    said = stslab("doctor", "--class", "--json")
+    whole = json.loads(said.out)
+    checks = {one["name"]: one for one in whole["checks"]}
+    assert (said.code, whole["ok"], bool(whole["machine"])) == (0, True, True)
+    assert "and answers at http://127.0.0.1:" in checks["a new account"]["says"]
+    assert checks["lab assume-role"]["says"].startswith("sha256 ")
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path / "labs"))
+    bad = json.loads(stslab("doctor", "--class", "--json").out)
+    assert not bad["ok"]
+    (wrong,) = [one for one in bad["checks"] if one["state"] == "wrong"]
+    assert (wrong["name"], wrong["says"]) == ("lab bad", "it has problems")
+    assert "stslab lint" in wrong["fix"]
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "20")
+    small = {
+        one["name"]: one for one in json.loads(stslab("doctor", "--class", "--json").out)["checks"]
+    }
+    assert small["screen"]["state"] == "warning"

@@ -25,8 +25,8 @@ _EXTRA = "extra =="
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 
-def checkup(home: Home, where: Where) -> list[Checked]:
-    """All checks, in the order in which one would fix things."""
+def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
+    """All checks, in the order in which one would fix things; ``of_class`` adds a class's."""
     looks: dict[str, Callable[[], Iterator[Checked]]] = {
         "Python": _python,
         "packages": _packages,
@@ -40,6 +40,10 @@ def checkup(home: Home, where: Where) -> list[Checked]:
         "aws CLI": _aws_cli,
         "credentials": lambda: _account(where),
     }
+    if of_class:
+        from stslab.cli.tools.checkup_class import class_checks
+
+        looks["a new account"] = class_checks
     return [found for name, look in looks.items() for found in _safely(name, look)]
 
 
