@@ -65,7 +65,7 @@ def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> No
 
 def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_path: Path) -> None:
     found = archive.read(exported)
-    exchange._write(tmp_path / "new", found)
+    exchange._write(tmp_path / "new", found, renamed=True)
     now, bodies = loaded(tmp_path / "new")
     (changed,) = found.account.differences(now)
     assert isinstance(changed.before, Settings)

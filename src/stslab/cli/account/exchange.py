@@ -1,12 +1,15 @@
 """``stslab sandbox export`` and ``import``: an embedded account as one file."""
 
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
+from stslab.cli.names import complete_run
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.render.text.safe import visible
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -14,8 +17,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command("export")
 @click.argument("file", type=_FILE)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def export_command(*, file: Path, force: bool) -> None:
+@click.option("--run", default="", metavar="RUN", shell_complete=complete_run,
+              help="With this run: its journal, its profiles and its lab.")  # fmt: skip
+def export_command(*, file: Path, force: bool, run: str) -> None:
     """Write the whole account to FILE, to be imported elsewhere.
+
+    With --run, who imports it goes on with the run where it stands: so a set-up is handed out
+    that is half done, or broken.
 
     It works while the account is in use. The file holds the account's secret keys, and only
     you may read it: give it to people who may use them.
@@ -27,7 +35,12 @@ def export_command(*, file: Path, force: bool) -> None:
         raise UsageError(f"The file {file} exists already.", "Name another one, or add --force.")
     if not exchange.has_account(home().sandbox):
         client.ensure(home().sandbox)
-    exchange.export(home().sandbox, path)
+    if run:
+        from stslab.cli.account import setup
+
+        setup.export(home(), run, path)
+    else:
+        exchange.export(home().sandbox, path)
     click.echo(f"Exported the account to {file} ({path.stat().st_size >> 10} KiB).")
     click.echo("It holds the account's secret keys; only you may read it.", err=True)
 
@@ -41,16 +54,31 @@ def import_command(*, file: Path, yes: bool) -> None:
     FILE is what `stslab sandbox export` wrote, with this version. Its users, roles, buckets
     and keys come with it. The present account goes, and with it the runs that were made there.
     """
+    from stslab.cli.account import setup
     from stslab.sandbox.server import exchange
     from stslab.sandbox.state import archive
 
     folder = home().sandbox
-    read = archive.read(file)
+    read = None if setup.is_one(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
         _ask(file)
+    if read is None:
+        _set_up(file)
+        return
     endpoint = exchange.put_in(folder, read)
     click.echo(f"The account of {file} is at {endpoint.url}")
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
+
+
+def _set_up(file: Path) -> None:
+    from stslab.cli.account import setup
+    from stslab.runner.journal.lock import held
+
+    with held(home(), "stslab sandbox import"):
+        run, lab = setup.put_in(home(), file)
+    click.echo(visible(f"Run {run.id} of the lab {run.lab} stands here as it did there."))
+    click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
+    click.echo(f"Undo it: stslab cleanup {run.id}")
 
 
 def _ask(file: Path) -> None:

@@ -8,7 +8,7 @@ who calls. What a write costs does not depend on the history.
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -234,6 +234,22 @@ class Journal:
         return self.past(run, ("broken",)).broken()
 
     # The records themselves
+
+    def take_in(self, run: str, links: Iterable[Link]) -> None:
+        """Add the records of a run that was made elsewhere, as they are.
+
+        Raises:
+            JournalCorrupt: they are none of a run.
+        """
+        with _explained(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(_ADD, [(run, *link) for link in links])
+                self.past(run)
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     def past(self, run: str, kinds: Collection[str] = tuple(KINDS)) -> Past:
         """What the records of these kinds tell of a run.

@@ -36,8 +36,10 @@ def export(folder: Path, path: Path) -> None:
         store.export(account, partial(archive.write, temporary))
 
 
-def put_in(folder: Path, read: archive.Archive) -> client.Endpoint:
+def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> client.Endpoint:
     """Replace the account of this folder by one that was read, and start it.
+
+    Where it is not ``renamed``, it is the very account that a run was made in.
 
     The account that was there is put back if the new one can't be opened.
     """
@@ -45,7 +47,7 @@ def put_in(folder: Path, read: archive.Archive) -> client.Endpoint:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as aside:
         new, old = Path(aside) / "new.sqlite", Path(aside) / "old"
         old.mkdir()
-        _write(new, read)
+        _write(new, read, renamed=renamed)
         with client.starting(folder):
             client.stop(folder)
             _move(folder, old)
@@ -65,10 +67,11 @@ def put_in(folder: Path, read: archive.Archive) -> client.Endpoint:
             ) from error
 
 
-def _write(path: Path, read: archive.Archive) -> None:
-    """An account's own file, of what the archive holds, with another instance id."""
-    renamed = replace(read.account.settings, instance=new_instance())
-    records = (*read.account.records(), renamed)
+def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
+    """An account's own file, of what the archive holds, with another instance id if ``renamed``."""
+    settings = read.account.settings
+    settings = replace(settings, instance=new_instance()) if renamed else settings
+    records = (*read.account.records(), settings)
     with closing(store.Store(path)) as new:
         for name, body in read.bodies():
             new.save({}, {name: body})

@@ -1,0 +1,162 @@
+"""A set-up to hand out: an account with the run that is in it, its profiles, and its lab."""
+
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from msgspec import MsgspecError
+
+from stslab.cli.accounts import sandbox_target
+from stslab.errors import StslabError, UsageError
+from stslab.home import Home, private_folder
+from stslab.resources import is_foreign, text_of
+from stslab.runner.journal import chain
+from stslab.runner.journal.chain import Link
+from stslab.runner.journal.past import read
+from stslab.runner.journal.records import RunRecord
+from stslab.runner.ports import Credentials
+
+_FORMAT, _VERSION = "stslab set-up", 1
+_ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
+_MOST = 512 << 20
+_INCLUDE = re.compile(r"!include\s+(['\"]?)([^\s'\"}\]]+)\1")
+_NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
+_DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, MsgspecError)
+_HINT = "Export it again: stslab sandbox export FILE --run ID"
+
+
+def export(home: Home, run_id: str, path: Path) -> RunRecord:
+    """Write the account and this run of it to ``path``.
+
+    Raises:
+        UsageError: there is no such run in the embedded account, or its lab is gone.
+    """
+    from stslab.aws.profiles import ProfileFiles
+    from stslab.runner.journal.store import Journal
+    from stslab.sandbox.server import exchange
+
+    with Journal(home.journal) as journal:
+        run, links = journal.run(run_id), journal.links(run_id)
+        names = [one.name for one in journal.profiles(run_id)]
+    if run is None or run.kind != "sandbox":
+        raise UsageError(
+            f"The embedded account has no run {run_id}.", "See which there are: stslab status --all"
+        )
+    files = ProfileFiles(home.profiles(run.target), region="")
+    held = {name: files.get(name) for name in names}
+    told = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "run": run.id,
+        "records": links,
+        "profiles": {name: asdict(one) for name, one in held.items() if one},
+    }
+    with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
+        account, whole = Path(aside) / "account", Path(aside) / "whole"
+        exchange.export(home.sandbox, account)
+        whole.touch(mode=0o600)
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(account, _ACCOUNT)
+            archive.writestr(_RUN, json.dumps(told))
+            for name, content in _files_of(Path(run.path)):
+                archive.writestr(f"{_LAB}{name}", content)
+        path.write_bytes(b"")
+        path.chmod(0o600)
+        path.write_bytes(whole.read_bytes())
+    return run
+
+
+def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
+    """A foreign lab's file, and what it includes of its own folder."""
+    text = text_of(lab)
+    if not text or not is_foreign(lab):
+        return
+    yield lab.name, text
+    for name in sorted({found[2] for found in _INCLUDE.finditer(text)}):
+        inside = (lab.parent / name).resolve()
+        if inside.is_relative_to(lab.parent.resolve()) and inside.is_file():
+            yield name, text_of(inside)
+
+
+def is_one(path: Path) -> bool:
+    """Whether a file is a set-up, and not an account alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _RUN in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
+    """Replace the embedded account by the set-up's, with its run, profiles and lab.
+
+    Returns:
+        The run, and the lab's file, where that did not come with stslab.
+
+    Raises:
+        StslabError: it is no set-up that can be used here; then nothing was changed.
+    """
+    from stslab.runner.journal.store import Journal
+    from stslab.sandbox.server import exchange
+    from stslab.sandbox.state import archive
+
+    run_id, links, profiles, files = _read(path)
+    private_folder(home.root)
+    with tempfile.TemporaryDirectory(prefix="stslab-import-") as aside:
+        account = Path(aside) / "account"
+        account.write_bytes(files.pop(_ACCOUNT))
+        found = archive.read(account)
+        with Journal(home.journal) as journal:
+            if journal.run(run_id):
+                raise UsageError(
+                    f"Run {run_id} is here already.",
+                    "Take another state folder for it: STSLAB_HOME=/some/folder stslab ...",
+                )
+            exchange.put_in(home.sandbox, found, renamed=False)
+            journal.take_in(run_id, links)
+            run = journal.runs()[0]
+    made = sandbox_target(home)
+    opened = made.open(home.profiles(made.info.name))
+    for name, held in profiles.items():
+        opened.profiles.save(name, held)
+    lab = None
+    for name, content in files.items():
+        to = home.root / "labs" / run_id / name.removeprefix(_LAB)
+        private_folder(to.parent)
+        to.write_bytes(content)
+        lab = to if to.name == Path(run.path).name else lab
+    return run, lab
+
+
+def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str, bytes]]:
+    """What is in the file: the run's id, records and profiles, and the other files by name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            told, files = _unpacked(archive)
+        run_id, links = str(told["run"]), [Link(*one) for one in told["records"]]
+        profiles = {str(name): Credentials(**one) for name, one in told["profiles"].items()}
+        begun, *_ = [read(one).body for one in links]
+    except _DAMAGED as error:
+        raise StslabError(f"{path} is no set-up: {error}.", _HINT) from None
+    run = begun if isinstance(begun, RunRecord) else None
+    here = run and (run.id, run.kind, run.target) == (run_id, "sandbox", "sandbox")
+    if chain.first_broken(run_id, links) or not here:
+        raise StslabError(f"The journal in {path} is not as it was written.", _HINT)
+    return run_id, links, profiles, files
+
+
+def _unpacked(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What is said of the run, and the other files by name."""
+    sizes = {one.filename: one.file_size for one in archive.infolist()}
+    further = sizes.keys() - {_ACCOUNT, _RUN}
+    if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
+        raise ValueError("it has files that do not belong to it")
+    told = json.loads(archive.read(_RUN))
+    if (told["format"], told["version"]) != (_FORMAT, _VERSION):
+        raise ValueError("it is of another version")
+    return told, {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}

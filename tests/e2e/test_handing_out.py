@@ -1,0 +1,94 @@
+"""An account that is handed out with the run in it: half done or broken, it goes on elsewhere."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.e2e.machine import Machine
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def given(machine: Machine) -> Path:
+    """A run of a foreign lab, with the user's policy taken away by hand."""
+    assert machine.stslab("new", "mine").code == 0
+    lab = str(machine.root / "mine" / "mine.yaml")
+    assert machine.stslab("run", lab, "--yes", "--to", "assume-role").code == 0
+    machine.stslab("env", "--shell", "sh")
+    user = machine._client("iam").list_users()["Users"][-1]["UserName"]
+    machine._client("iam").delete_user_policy(UserName=user, PolicyName="assume-role")
+    run = machine.runs()[0]["run"]
+    file = machine.root / "set-up.zip"
+    done = machine.stslab("sandbox", "export", str(file), "--run", run)
+    assert done.code == 0, done.said
+    assert file.stat().st_mode & 0o777 == 0o600
+    machine.stslab("cleanup", run)
+    machine.stslab("sandbox", "stop")
+    return file
+
+
+def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
+    there = str(machine.root / "elsewhere")
+    done = machine.stslab("sandbox", "import", str(given), STSLAB_HOME=there)
+    assert done.code == 0, done.said
+    lab = done.out.partition("Go on: stslab run ")[2].splitlines()[0]
+    assert lab.startswith(there)
+    broken = machine.stslab("check", "assume-role", "--lab", lab, STSLAB_HOME=there)
+    assert "The session lists all buckets" in broken.out  # the session goes on
+    access = machine.stslab("access", lab, "--json", STSLAB_HOME=there)
+    assert access.code == 0, access.said
+    again = machine.stslab("sandbox", "import", str(given), "--yes", STSLAB_HOME=there)
+    assert again.code == 2
+    assert "is here already" in again.err
+    gone = machine.stslab("cleanup", "--yes", STSLAB_HOME=there)
+    assert gone.code == 0, gone.said
+    assert "is left" in gone.out
+    machine.stslab("sandbox", "stop", STSLAB_HOME=there)
+
+
+def changed(given: Path, change: Callable[[dict[str, object]], None], name: str = "") -> str:
+    """The file with something else in what it says of the run, or with one file more."""
+    other = given.with_name(f"{len(list(given.parent.glob('*.zip')))}.zip")
+    with zipfile.ZipFile(given) as old, zipfile.ZipFile(other, "w") as new:
+        for one in old.namelist():
+            content = old.read(one)
+            if one == "run.json":
+                told = json.loads(content)
+                change(told)
+                content = json.dumps(told).encode()
+            new.writestr(one, content)
+        if name:
+            new.writestr(name, "x")
+    return str(other)
+
+
+def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
+    there = machine.root / "elsewhere"
+
+    def another_word(told: dict[str, object]) -> None:
+        records = told["records"]
+        assert isinstance(records, list)
+        records[1][3] = records[1][3].replace("mine", "MINE").replace("create", "CREATE")
+
+    for file, said in (
+        (changed(given, another_word), "is not as it was written"),
+        (changed(given, lambda told: told.update(run="abcd2345")), "is not as it was written"),
+        (changed(given, lambda told: told.update(version=2)), "of another version"),
+        (changed(given, lambda told: told.update(records=[])), "is no set-up"),
+        (changed(given, lambda _: None, "lab/../../x"), "that do not belong to it"),
+        (changed(given, lambda _: None, "/etc/x"), "that do not belong to it"),
+    ):
+        done = machine.stslab("sandbox", "import", file, STSLAB_HOME=str(there))
+        told = " ".join(done.err.split())
+        assert (done.code, said in told) == (1, True), done.said
+        assert not (there / "journal.sqlite").exists()
+
+
+def test_a_run_that_there_is_not(machine: Machine):
+    done = machine.stslab("sandbox", "export", str(machine.root / "x"), "--run", "abcd2345")
+    assert done.code == 2
+    assert "has no run abcd2345" in done.err
+    machine.stslab("sandbox", "stop")
