@@ -41,7 +41,7 @@ def test_five_skips_and_a_cleanup(machine: Machine):
         "The user is gone",
         "Its access key is gone",
         "The old key no longer opens anything",
-        "Both profiles are out of stslab's files",
+        "The profiles are out of stslab's files",
     ]
     assert told["asked_nobody"] == ["cleanup"]
     said = f"{proved} of {CLAIMS} claims proved"

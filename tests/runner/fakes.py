@@ -175,7 +175,11 @@ class FakeAccount:
             return Refusal(refused.code, refused.message, refused.status, f"request-{self.calls}")
 
     def _caller(self, identity: str) -> str:
-        credentials = self.profiles.get(identity)
+        credentials, said = self.profiles.get(identity), self.profiles.settings(identity)
+        if credentials is None and said:
+            self._authorize(self._caller(said["source_profile"]), "sts.AssumeRole")
+            role, session = said["role_arn"].rpartition("/")[2], said["role_session_name"]
+            return f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{session}"
         if credentials is None:
             raise CredentialsError(f"There is no profile {identity}.")
         key = credentials.access_key_id

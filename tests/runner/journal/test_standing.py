@@ -69,7 +69,7 @@ def test_five_skips_and_a_cleanup_prove_what_was_there(machine):
         "The role is gone": "never made",
         "The bucket is gone": "never made",
         "The old key no longer opens anything": "denied",
-        "Both profiles are out of stslab's files": "allowed",
+        "The profiles are out of stslab's files": "allowed",
     }
     assert told.proved == len(machine.lab.stages[0].checkpoint) + 4
     assert finished.proved == told.proved

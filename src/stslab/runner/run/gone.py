@@ -3,6 +3,8 @@
 That a role is gone which never was proves nothing.
 """
 
+from collections.abc import Mapping
+
 from stslab.errors import UnresolvedReference
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check
@@ -11,6 +13,13 @@ from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import MADE, EntryState, Thing
 from stslab.runner.ports import ADMIN, Data
 
+# What is listed of a thing, by the call that lists it.
+_LISTED: Mapping[str, frozenset[str]] = {
+    f"{kind.service}.{child.listing}": frozenset({removed.id})
+    for kind in KINDS.values()
+    for child in kind.children
+    if (removed := BY_REMOVAL.get(f"{kind.service}.{child.removals[0].operation}"))
+}
 _ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 
@@ -27,6 +36,7 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
         return False
     things = [thing for one in made for thing in work.things_of(one)]
     kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
+    kinds |= _LISTED.get(check.call, frozenset())
     if kinds:
         return any(thing.kind in kinds and _is(thing, params) for thing in things)
     if parts := _parts_listed(check.call):
@@ -65,4 +75,4 @@ def _named(run: str, check: Check, scope: Data) -> set[str]:
 def _is(thing: Thing, params: Data) -> bool:
     """Whether a lookup with these parameters is for this thing."""
     names = KINDS[thing.kind].look_names
-    return all(thing.names.get(name) == params.get(name) for name in names)
+    return all(thing.names.get(name) == params[name] for name in names if name in params)
