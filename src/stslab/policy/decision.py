@@ -13,15 +13,7 @@ from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.policy.reading import Layer, Question, level_of
 from stslab.policy.vocabulary import Gate, Outcome, PolicyKind
 
-GATES: Final = {
-    PolicyKind.SCP: Gate.SCP,
-    PolicyKind.RCP: Gate.RCP,
-    PolicyKind.RESOURCE: Gate.RESOURCE,
-    PolicyKind.TRUST: Gate.TRUST,
-    PolicyKind.IDENTITY: Gate.IDENTITY,
-    PolicyKind.BOUNDARY: Gate.BOUNDARY,
-    PolicyKind.SESSION: Gate.SESSION,
-}
+GATES: Final = {kind: Gate[kind.name] for kind in PolicyKind}
 """The gate that each kind of policy is."""
 
 _ARTICLES: Final = {PolicyKind.IDENTITY: "an", PolicyKind.TRUST: "the"}
