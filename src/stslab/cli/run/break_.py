@@ -87,6 +87,8 @@ def _list(lab: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
+    if not rows:
+        click.echo("No fault can be proved: declare one, or add an `access` table.", err=True)
     width = shutil.get_terminal_size().columns
     for row in rows:
         click.echo(f"{row['id']}  ({row['lab']}{', derived' if row['derived'] else ''})")
@@ -135,7 +137,7 @@ class _Breaking:
         """Go on with the fault that is there, or plant one; fixed, everything is undone."""
         from stslab.cli.accounts import open_account
         from stslab.cli.run.lesson import set_up
-        from stslab.cli.run.loop import Quit
+        from stslab.cli.run.loop import Quit, Skip
         from stslab.lesson.faults import Faults
         from stslab.render.terminal.paper import Paper
         from stslab.runner.journal.records import FaultState, How
@@ -153,7 +155,7 @@ class _Breaking:
         if stands.state is not FaultState.FIXED:
             if stands.state is not FaultState.PLANTED:
                 stands = self._planted(loop, faults, stands)
-            with suppress(Quit):
+            with suppress(Quit, Skip):
                 stands = self._worked(loop, opened, faults, stands)
         if stands.state is FaultState.FIXED:
             Paper(self.laid.console).prose("Everything of it is undone ...")

@@ -105,7 +105,12 @@ class Stage:
     @property
     def asked_nobody(self) -> bool:
         """Whether nobody was at a prompt when it was done."""
-        return any(one.how in (How.YES, How.ALONE) for one in self.attempts)
+        return any(one.how in (How.YES, How.ALONE, How.BREAK) for one in self.attempts)
+
+    @property
+    def to_be_broken(self) -> bool:
+        """Whether it was done to have something that can be broken."""
+        return any(one.how is How.BREAK for one in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,14 @@ class Standing:
     @property
     def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """What there is to say beside the numbers, and the ids of the stages that it is about."""
+        to_break = tuple(stage.id for stage in self.stages if stage.to_be_broken)
+        alone = tuple(one for one in self.asked_nobody if one not in to_break)
         every = (
             ("skipped", self.skipped),
             ("not reached", self.not_reached),
             ("tried more than once", self.tried_again),
-            ("with --yes or without a terminal", self.asked_nobody),
+            ("with --yes or without a terminal", alone),
+            ("set up by stslab break", to_break),
             ("with another lab than the run began with", self.changed),
         )
         return tuple((words, stages) for words, stages in every if stages)
