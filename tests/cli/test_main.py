@@ -59,7 +59,7 @@ def test_completion_imports_nothing_heavy(words, tmp_path):
 
 def test_labs_imports_neither_boto3_nor_moto(tmp_path):
     assert not imported("labs", STSLAB_HOME=str(tmp_path)).intersection(
-        {"boto3", "botocore", "moto", "rich", "msgspec"}
+        {"boto3", "botocore", "moto", "rich"}
     )
 
 
