@@ -35,7 +35,8 @@ def _clock(control: Control, body: Mapping[str, object] | None = None) -> dict[s
 
 def _move(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
     """``From`` is how far the clock was moved before: so that a repeated move moves it once."""
-    return _clock(control, {"offset": params["From"] + params["By"]})
+    before = params["From"] if "From" in params else _clock(control)["Offset"]
+    return _clock(control, {"offset": before + params["By"]})
 
 
 def _token(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stslab.cli.failures import interruptible
+from stslab.errors import UsageError
 from stslab.home import Home, home
+from stslab.resources import labs_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
     from stslab.render.interface import Renderer
     from stslab.runner.events import CallShown
     from stslab.runner.journal.lock import Held
+    from stslab.runner.journal.standing import Standing
     from stslab.runner.journal.store import Journal
+
+
+NEXT = "next"
+"""In place of a lab: the first that is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,37 @@ def bench(
             yield Bench(place, journal, render, console, asker, describe, lock)
         finally:
             render.close()
+
+
+def progress() -> "dict[str, Standing]":
+    """How far each lab was done on this machine, by its id."""
+    from stslab.runner.journal.standing import standing
+    from stslab.runner.journal.store import Journal
+
+    place, best = home(), dict[str, "Standing"]()
+    if not place.has_journal:
+        return best
+    with Journal(place.journal) as journal:
+        for run in journal.runs():
+            one = standing(journal.past(run.id))
+            if one and (run.lab not in best or one.progress > best[run.lab].progress):
+                best[run.lab] = one
+    return best
+
+
+def next_lab() -> str:
+    """The first of the bundled labs, in their order, that is not done.
+
+    Raises:
+        UsageError: all are done.
+    """
+    from stslab.lab.reading.listing import headers
+
+    done = {lab for lab, one in progress().items() if one.finished}
+    for lab in headers(labs_folder()):
+        if lab.id not in done:
+            return lab.id
+    raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
 
 
 def load_lab(name: str) -> "Lab":

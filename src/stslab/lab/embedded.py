@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from stslab.kinds.operations import CHANGES, Must
-from stslab.lab.model import LabFile, Step
+from stslab.lab.model import LabFile, Step, Token
 from stslab.lab.reading.expressions import Data
 from stslab.lab.references import names_used
 
@@ -18,6 +18,7 @@ LIVE = {
     "now": "uses the account's time",
     "mfa": "uses codes of MFA devices",
     "token": "asks for a token",
+    "tokens": "asks for a token",
 }
 """The names that stand for something else each time that they are asked for; what that tells."""
 
@@ -28,10 +29,13 @@ def called(step: Step) -> Step:
         return msgspec.structs.replace(step, call=MOVES, params={"By": step.clock})
     if step.token is None:
         return step
-    token = step.token
+    return msgspec.structs.replace(step, call=GIVES_TOKEN, params=token_params(step.token))
+
+
+def token_params(token: Token) -> dict[str, Data]:
+    """The parameters with which a token is asked for."""
     params: dict[str, Data] = {"Claims": {**token.claims, "sub": token.sub, "aud": token.aud}}
-    issuer = {"Issuer": token.issuer} if token.issuer else {}
-    return msgspec.structs.replace(step, call=GIVES_TOKEN, params={**params, **issuer})
+    return {**params, "Issuer": token.issuer} if token.issuer else params
 
 
 def live_names(lab: LabFile) -> frozenset[str]:

@@ -48,14 +48,16 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
         for name in (*saved, *lab.vars)
     }
     live = {"now": "<now>", "token": "<token>"}
+    tokens = {name: f"<token {name}>" for name in lab.tokens}
     unknown = [*live.values(), *saved.values()]
-    for one in (*codes.values(), *profiles.values()):
+    for one in (tokens, *codes.values(), *profiles.values()):
         unknown += one.values()
     try:
         variables = resolve_vars(lab.vars, base)
     except UnresolvedReference:
         variables = dict(lab.vars)
-    scope = {**base, **live, "mfa": codes, **variables, **saved, "profiles": profiles}
+    named = {"mfa": codes, "tokens": tokens, "profiles": profiles}
+    scope = {**base, **live, **variables, **saved, **named}
     return Foresight(scope, frozenset({*unknown, OPEN}))
 
 

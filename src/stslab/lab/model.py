@@ -427,6 +427,7 @@ class LabFile(Part, frozen=True, kw_only=True):
     id: Annotated[Slug, _says("Its name on the command line.")]
     title: Annotated[Text, _says("Its heading.")]
     summary: Annotated[Text | None, _says("What it teaches, in Markdown.")] = None
+    after: Annotated[Slug | None, _says("The id of the lab that it builds on.")] = None
     vars: Annotated[Mapping[Word, Any], _says("Values that calls refer to with ${{ name }}.")] = (
         field(default_factory=dict)
     )
@@ -445,6 +446,10 @@ class LabFile(Part, frozen=True, kw_only=True):
     access: Annotated[
         Mapping[Slug, Cell],
         _says("Who can do what. A cell is denied until a stage changes it."),
+    ] = field(default_factory=dict)
+    tokens: Annotated[
+        Mapping[Word, Token],
+        _says("Tokens for ${{ tokens.NAME }}, each asked for when it is used; embedded only."),
     ] = field(default_factory=dict)
     remember: Annotated[
         tuple[Text, ...], _says("What to remember of it, in a sentence each, told at the end.")

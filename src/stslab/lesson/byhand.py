@@ -73,7 +73,10 @@ class ByHand:
     def look(self, stage: Stage) -> Standing:
         """How far the stage is."""
         self.differing.clear()
-        adopted = {at for at, step in enumerate(stage.steps) if self._is_made(stage, at, step)}
+        adopted = set[int]()
+        for at, step in enumerate(stage.steps):
+            if self._is_made(stage, at, step, after_all=len(adopted) == at):
+                adopted.add(at)
         differing = tuple(f"{what}." for what in self.differing.values())
         cells = access.table(
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
@@ -113,8 +116,15 @@ class ByHand:
         for at in range(task.number + 1):
             self.runner.do(stage, at)
 
-    def _is_made(self, stage: Stage, at: int, step: Step) -> bool:
-        """Whether a step's work is there; what a step only reads is read then."""
+    def _is_made(self, stage: Stage, at: int, step: Step, *, after_all: bool) -> bool:
+        """Whether a step's work is there; what a step only reads is read then.
+
+        The lab itself lets time pass and asks for tokens, once all that comes before is made.
+        """
+        if step.clock is not None or step.token:
+            if after_all:
+                self.runner.do(stage, at, quietly=True)
+            return after_all
         if changes(step.call) or step.profile:
             return self.runner.adopt(stage, at)
         if step.save:
@@ -177,7 +187,11 @@ class ByHand:
 
 def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     """The steps of a stage that do something, by their number: what is done by hand."""
-    return [(at, step) for at, step in enumerate(stage.steps) if changes(step.call) or step.profile]
+    return [
+        (at, step)
+        for at, step in enumerate(stage.steps)
+        if step.clock is None and not step.token and (changes(step.call) or step.profile)
+    ]
 
 
 def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -134,11 +134,12 @@ class Faults:
             yield from sorted(self._derived(after, other), key=lambda one: one.id)
 
     def _derived(self, after: str, other: str) -> Iterator[Fault]:
-        account = str(self.runner.scope()["account"])
+        known = self.runner.scope()
+        account, run = str(known["account"]), str(known["run"]["id"])
         for number, policy in enumerate(self.policies()):
             for name, document in spoilt(policy.document, account, other):
                 change, fix = policy.write(document), policy.write(policy.document)
-                label = _label(f"{number}{policy.writes}{name}")
+                label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
                 yield Fault(label, "", after, True, (change,), (fix,))
         made = self.makers()
         for name in made:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from stslab.errors import UnresolvedReference
+from stslab.lab.embedded import GIVES_TOKEN, token_params
 from stslab.lab.references import names_used, resolve
 from stslab.render.interface import Describe
 from stslab.render.text.safe import one_line
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _WIDTH = 96
 _MARK = re.compile(r"__stslab_(\w+?)__")
 _NEEDS_SINGLE_QUOTES = re.compile(r'["$`\\]')
+_TOKEN = re.compile(r"\btokens\.(\w+)")
 _CODE_OF = re.compile(r"\bmfa\.(\w+)")
 _GIVEN = ("account", "region", "partition")
 
@@ -89,6 +91,7 @@ def _scope(lab: "Lab") -> dict[str, Any]:
         "mfa": {name: {"code": _mark(f"{name}_code"), "next": _mark(f"{name}_next")}
                 for name in saved},
         **{name: _mark(name) for name in (*_GIVEN, "now", "token", "token_file", *saved)},
+        "tokens": {name: _mark(f"token_{name}") for name in lab.tokens},
         "profiles": {
             name: {"access_key_id": _mark(f"{name}_key"), "expiration": _mark(f"{name}_end")}
             for name in profiles
@@ -96,10 +99,13 @@ def _scope(lab: "Lab") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asked(params: Mapping[str, Any]) -> Iterator[str]:
-    """What asks for the time and the codes that a call uses."""
+def _asked(params: Mapping[str, Any], lab: "Lab", writer: _Writer) -> Iterator[str]:
+    """What asks for the time, the tokens and the codes that a call uses."""
     if "now" in names_used(params):
         yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
+    for name in sorted(set(_TOKEN.findall(str(params)))):
+        asked = writer.command("admin", GIVES_TOKEN, token_params(lab.tokens[name]))
+        yield f"token_{name}=$({asked})"
     for device in sorted(set(_CODE_OF.findall(str(params)))):
         for line, word in enumerate(("code", "next"), 1):
             yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
@@ -128,12 +134,12 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
         yield from _cleanup(lab, writer)
     for step in stage.steps:
         settings = writer.settings(lab, step.identity)
-        heading = ("", f"# {one_line(step.title)}", *settings, *_asked(step.params))
+        heading = ("", f"# {one_line(step.title)}", *settings, *_asked(step.params, lab, writer))
         yield from (*heading, *_step(step, writer))
     for check in stage.checkpoint:
         if check.call:
             settings = writer.settings(lab, check.identity)
-            heading = ("", f"# {one_line(check.says)}", *settings, *_asked(check.params))
+            heading = ("", f"# {one_line(check.says)}", *settings, *_asked(check.params, lab, writer))
             yield from (*heading, _check(check, writer))
 
 

@@ -3,12 +3,17 @@
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from stslab.cli.bench import progress
 from stslab.cli.options import json_option
 from stslab.render.text.safe import visible
 from stslab.resources import foreign_folder, labs_folder
+
+if TYPE_CHECKING:
+    from stslab.runner.journal.standing import Standing
 
 
 @click.command("labs")
@@ -31,6 +36,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         )
     found = [*headers(labs_folder()), *foreign]
     embedded = {lab.path for lab in found if not lab.problem and _embedded_only(lab.path)}
+    reached = progress()
     if as_json:
         listed = [
             {
@@ -40,6 +46,8 @@ def command(*, folder: Path | None, as_json: bool) -> None:
                 "problem": lab.problem,
                 "foreign": lab in foreign,
                 "embedded_only": lab.path in embedded,
+                "after": lab.after,
+                **_progress(reached.get(lab.id)),
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
             for lab in found
@@ -49,6 +57,9 @@ def command(*, folder: Path | None, as_json: bool) -> None:
     for lab in found:
         marks = ["foreign"] if lab in foreign else []
         marks += ["embedded account only"] if lab.path in embedded else []
+        stood = reached.get(lab.id)
+        if stood:
+            marks += ["done" if stood.finished else f"{stood.proved} of {len(stood.claims)} proved"]
         only = f" ({', '.join(marks)})" if marks else ""
         click.echo(visible(f"{lab.id}: {lab.title or lab.problem}{only}"))
         width = shutil.get_terminal_size().columns
@@ -56,6 +67,13 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         click.echo(visible(click.wrap_text(stages, width, "  ", "  ")))
         if lab in foreign:
             click.echo(visible(f"  {lab.path}"))
+
+
+def _progress(stood: "Standing | None") -> dict[str, object]:
+    if stood is None:
+        return {"state": "new", "proved": 0, "claims": 0}
+    state = "done" if stood.finished else "begun"
+    return {"state": state, "proved": stood.proved, "claims": len(stood.claims)}
 
 
 def _embedded_only(path: Path) -> bool:

@@ -38,17 +38,18 @@ def command(
     as_json: bool,
     where: Where,
 ) -> None:
-    """Walk through LAB (an id, or a lab file), or go on where it was stopped.
+    """Walk through LAB (an id, a lab file, or `next`), or go on where it was stopped.
 
     At a terminal it waits for you between stages. What it made is undone in its last
     stage; `stslab cleanup` does that at any time.
     """
     from stslab.aws.target import kind_of
-    from stslab.cli.bench import load_lab
+    from stslab.cli.bench import NEXT, load_lab, next_lab
     from stslab.cli.failures import goes_on_in
     from stslab.runner.run.plan import plan
 
     kind_of(where.target)
+    lab = next_lab() if lab == NEXT else lab
     loaded = load_lab(lab)
     goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)

@@ -112,6 +112,8 @@ class Scope:
             return message, "Refer to it in a later step or check."
         if name == "token":
             return "There is no token.", "Ask for one in a step: token: {sub: ..., aud: ...}."
+        if name == "tokens":
+            return "The lab declares no tokens.", "Add `tokens:` {NAME: {sub: ..., aud: ...}}."
         if name in LIVE:
             return f"{name} is another each time it is asked for.", "Use it in a step or a check."
         return f"Nothing is called {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
@@ -183,7 +185,11 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.names.setdefault(name, ANYTHING if whole else _shape(node))
     for node in named.values():
         scope.check_texts(node)
-    scope.names |= {"now": STRING, "mfa": ANYTHING}
+    tokens = draft.lab.node.get("tokens")
+    if tokens:
+        scope.check_texts(tokens)
+    made = structure(dict.fromkeys(tokens.keys if tokens else {}, TOKEN))
+    scope.names |= {"now": STRING, "mfa": ANYTHING, **({"tokens": made} if tokens else {})}
     _refuse_circles(named, scope)
     _refuse_second_saves(draft, scope, named)
 

@@ -16,19 +16,33 @@ _IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LabHeader:
-    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab."""
+    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab.
+
+    ``after`` is the id of the lab that it builds on, or nothing.
+    """
 
     id: str
     title: str
     path: Path
     stages: tuple[tuple[str, str], ...] = ()
     problem: str = ""
+    after: str = ""
 
 
 def headers(folder: Path) -> list[LabHeader]:
-    """What the labs in ``folder`` are called, by id; what is no lab says why not."""
+    """What the labs in ``folder`` are called, each after what it builds on; no lab says why not."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    return sorted((header(path) for path in files), key=lambda one: (one.id, one.path))
+    found = [header(path) for path in files]
+    after = {one.id: one.after for one in found}
+
+    def steps(lab: str) -> int:
+        """How many labs come before it."""
+        before = [lab]
+        while (lab := after.get(lab, "")) and lab not in before:
+            before.append(lab)
+        return len(before)
+
+    return sorted(found, key=lambda one: (steps(one.id), one.id, one.path))
 
 
 def labs_in(folder: Path) -> list[Path]:
@@ -50,7 +64,8 @@ def header(path: Path) -> LabHeader:
     name = _text(root, "id")
     if not name:
         return LabHeader(path.stem, "", path, problem="It has no id.")
-    return LabHeader(name, _text(root, "title"), path, tuple(_stages(root)))
+    stages, after = tuple(_stages(root)), _text(root, "after")
+    return LabHeader(name, _text(root, "title"), path, stages, after=after)
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -14,6 +14,7 @@ from stslab.runner.journal.records import (
     Entered,
     How,
     RunRecord,
+    RunState,
     Skipped,
     StageOutline,
     StageRecord,
@@ -125,6 +126,16 @@ class Standing:
     def proved(self) -> int:
         """How many claims of the lab were proved."""
         return sum(claim.proved for claim in self.claims)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end, with nothing skipped."""
+        return self.run.state is RunState.FINISHED and not self.skipped
+
+    @property
+    def progress(self) -> tuple[bool, int]:
+        """How far it came, to be compared with other runs of its lab."""
+        return self.finished, self.proved
 
     @property
     def skipped(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from stslab.runner.undo.undo import is_there
 _ENDED = "ExpiredToken"
 _MAKES_KEYS = "iam.CreateAccessKey"
 _ASSUMES = "sts.AssumeRole"
+_GIVES_SESSION = "sts.GetSessionToken"
 _OWNERS = {"iam.role": "Role", "iam.user": "User", "iam.group": "Group"}
 _MADE_BY = {
     "iam.role": "iam.CreateRole",
@@ -225,7 +226,12 @@ class Inspection:
     # What was made by hand
 
     def by_hand(self, prepared: Prepared) -> Seen | None:
-        """What somebody made that the step would make, since the run began; None if nothing."""
+        """What somebody did that the step would do, since the run began; None if nothing."""
+        removed = BY_REMOVAL.get(prepared.step.call)
+        if removed:
+            names = {name: str(prepared.params.get(name)) for name in removed.names}
+            sight = look(self._work, Thing(removed.id, names, admin=prepared.place.admin))
+            return Seen() if sight.there is False else None
         if prepared.step.profile:
             return self._credentials_by_hand(prepared.step.profile.name, prepared)
         effect = EFFECTS.get(prepared.step.call)
@@ -239,13 +245,17 @@ class Inspection:
         if not self._is_of_the_run(thing, search(effect.made, data) if effect.made else None):
             return None
         seen = self._thing(thing, effect, prepared.params, [])
-        built = prepared.creation and search(prepared.creation.adopt or "`{}`", data)
+        known = {**data, "thing": dict(thing.names)}
+        built = prepared.creation and search(prepared.creation.adopt or "`{}`", known)
         return replace(seen, answer=built if isinstance(built, Mapping) else {})
 
     def _is_of_the_run(self, thing: Thing, made: object) -> bool:
-        """Whether it hangs on a thing of the run's, or was made since the run began."""
+        """Whether it is the run's, hangs on a thing of the run's, or was made since it began."""
         if KINDS[thing.kind].parent:
             return parent_is_ours(self._work, thing)
+        run = self._work.run.id  # nobody else has it in a name
+        if any(thing.same(one) for one in self._work.made()) or run in str(thing.names):
+            return True
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return bool(made) and datetime.fromisoformat(str(made)) >= began
 
@@ -282,6 +292,8 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
     params = prepared.params
     if prepared.step.call == _MAKES_KEYS:
         return kind == "user" and path.rpartition("/")[2] == params.get("UserName", "")
+    if prepared.step.call == _GIVES_SESSION:
+        return kind == "user"
     if not prepared.step.call.startswith(_ASSUMES):
         return None
     role, _, session = path.partition("/")

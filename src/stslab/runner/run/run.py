@@ -173,7 +173,7 @@ class Runner:
         base = basis(run.id, run.account, run.region, run.partition, run.accounts)
         saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
         known = scope(self._lab, base, saved, profiles)
-        return {**known, **dict(live(self._calls, known, self._live))}
+        return {**known, **dict(live(self._lab, self._calls, known, self._live))}
 
     def _configure(self) -> None:
         """Write the profiles of which the lab says how they get their credentials, as known now."""

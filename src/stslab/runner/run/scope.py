@@ -1,10 +1,10 @@
 """What a run knows: the scope in which a lab's expressions are resolved."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from stslab.errors import UnresolvedReference
-from stslab.lab.embedded import SERVICE
+from stslab.lab.embedded import SERVICE, token_params
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
@@ -53,36 +53,53 @@ def variables(lab: Lab, known: Data) -> dict[str, str]:
     return found
 
 
-def live(calls: Calls, known: Data, wanted: Collection[str]) -> Iterator[tuple[str, object]]:
+def live(
+    lab: Lab, calls: Calls, known: Data, wanted: Collection[str]
+) -> Iterator[tuple[str, object]]:
     """Those of the live names that are ``wanted``, as they are now; ``known`` is all else."""
     if "now" in wanted:
         now = _asked(calls, "GetClock", {}).get("Now")
         if now:
             yield "now", f"{datetime.fromisoformat(now):%Y-%m-%dT%H:%M:%SZ}"
     if "mfa" in wanted:
-        yield "mfa", _Codes(calls, known)
+        yield "mfa", _Asked(known, lambda name: _codes(calls, str(known[name])))
     if "token" in wanted and calls.profiles.token():
         yield "token", calls.profiles.token()
+    if "tokens" in wanted:
+        yield "tokens", _Asked({**lab.tokens}, lambda name: _token(lab, calls, known, name))
 
 
-class _Codes(Mapping[str, Data]):
-    """What MFA devices show, each asked when it is named: by what holds its name or its ARN."""
+class _Asked(Mapping[str, object]):
+    """What the account is asked for each time that it is named."""
 
-    def __init__(self, calls: Calls, known: Data) -> None:
-        self._calls, self._known = calls, known
+    def __init__(self, names: Mapping[str, object], ask: Callable[[str], object]) -> None:
+        self._names, self._ask = names, ask
 
-    def __getitem__(self, name: str) -> Data:
-        device, target = str(self._known[name]), self._calls.target
-        here = f"arn:{target.partition}:iam::{target.account}:mfa/{device}"
-        serial = device if device.startswith("arn:") else here
-        shown = _asked(self._calls, "GetMfaCode", {"SerialNumber": serial})
-        return {"code": shown["Code"], "next": shown["Next"]}
+    def __getitem__(self, name: str) -> object:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._ask(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
 
     def __len__(self) -> int:
         return 0
+
+
+def _codes(calls: Calls, device: str) -> Data:
+    """What an MFA device shows: it is named, or its ARN is."""
+    here = f"arn:{calls.target.partition}:iam::{calls.target.account}:mfa/{device}"
+    serial = device if device.startswith("arn:") else here
+    shown = _asked(calls, "GetMfaCode", {"SerialNumber": serial})
+    return {"code": shown["Code"], "next": shown["Next"]}
+
+
+def _token(lab: Lab, calls: Calls, known: Data, name: str) -> object:
+    """One of the lab's tokens, new each time; nothing where the account gives none."""
+    answer = _asked(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
+    calls.learn(answer)
+    return answer.get("Token")
 
 
 def _asked(calls: Calls, operation: str, params: Data) -> Data:

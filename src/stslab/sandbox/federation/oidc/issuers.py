@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import cast
 
 from cryptography.hazmat.primitives import serialization
@@ -104,8 +105,14 @@ def _new_key(algorithm: str) -> SigningKey:
     return SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(key))
 
 
+@lru_cache(maxsize=64)
+def _read(pem: bytes) -> tokens.PrivateKey:
+    """The key, which is checked while it is read; for RSA that takes longer than signing does."""
+    return cast("tokens.PrivateKey", serialization.load_pem_private_key(pem, password=None))
+
+
 def _private(key: SigningKey) -> tokens.PrivateKey:
-    return cast("tokens.PrivateKey", serialization.load_pem_private_key(key.pem, password=None))
+    return _read(key.pem)
 
 
 def _jwk(key: SigningKey) -> dict[str, str]:
