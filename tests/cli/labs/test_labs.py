@@ -26,6 +26,31 @@ def test_labs_as_json(stslab):
     assert found["assume-role"]["problem"] == ""
 
 
+def test_labs_stand_in_the_order_of_the_course(stslab):
+    listed = json.loads(stslab("labs", "--json").out)
+    ids = [one["id"] for one in listed]
+    assert all(
+        ids.index(one["after"]) < ids.index(one["id"]) for one in listed if one["after"] in ids
+    )
+    assert {one["state"] for one in listed} == {"new"}
+
+
+def test_labs_tell_how_far_each_was_done_and_run_next_goes_on(stslab):
+    first = json.loads(stslab("labs", "--json").out)[0]
+    stages = [one["id"] for one in first["stages"]]
+    assert stslab("run", first["id"], "--yes", "--to", stages[0]).code == 0
+    begun = json.loads(stslab("labs", "--json").out)[0]
+    assert begun["state"] == "begun"
+    assert 0 < begun["proved"] < begun["claims"]
+    assert f"{begun['proved']} of {begun['claims']} proved" in stslab("labs").out
+    assert stslab("run", "next", "--yes").code == 0  # goes on with it
+    done, *others = json.loads(stslab("labs", "--json").out)
+    assert (done["id"], done["state"]) == (first["id"], "done")
+    assert {one["state"] for one in others} == {"new"}
+    again = stslab("run", "next", "--dry-run")
+    assert others[0]["title"] in again.out
+
+
 def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     lab = tmp_path / "mine" / "mine.yaml"
@@ -40,7 +65,7 @@ def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
     assert "\x1b" not in said.out
     monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
     listed = {one["id"]: one["foreign"] for one in json.loads(stslab("labs", "--json").out)}
-    assert listed == {"assume-role": False, "mine": True}
+    assert [name for name, foreign in listed.items() if foreign] == ["mine"]
     assert str(find("mine")) == str(find(tmp_path / "mine")) == str(lab)
     assert stslab("show", "mine").code == 2  # it is no whole lab
     none = stslab("labs", str(tmp_path / "mine" / ".."), "--json")
