@@ -274,8 +274,8 @@ class Faults:
         wide = tuple(_said(one) for one in about if self._is_wider(one, fault))
         if still or wide:
             return Mended(still, wide)
-        done = self.runner.stages_done
-        return Mended((), (), tuple(one for stage in done for one in self._claims(stage)))
+        # Later stages may have changed what earlier ones claim; those of its own stage hold.
+        return Mended((), (), tuple(self._claims(fault.after)))
 
     def _is_wider(self, cell: access.CellState, fault: Fault) -> bool:
         return cell.too_wide and (cell.cell, cell.who) not in fault.cells
