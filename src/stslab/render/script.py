@@ -139,7 +139,12 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
     for check in stage.checkpoint:
         if check.call:
             settings = writer.settings(lab, check.identity)
-            heading = ("", f"# {one_line(check.says)}", *settings, *_asked(check.params, lab, writer))
+            heading = (
+                "",
+                f"# {one_line(check.says)}",
+                *settings,
+                *_asked(check.params, lab, writer),
+            )
             yield from (*heading, _check(check, writer))
 
 
