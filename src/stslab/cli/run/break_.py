@@ -68,6 +68,7 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
             raise Interrupted("Stopped.", _GOES_ON) from None
 
 
+_ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
 
 
@@ -219,7 +220,10 @@ class _Breaking:
                 runner.run_stage(stage.id)
             if stage.id == fault.after:
                 break
-        here = next(one for one in faults.there(fault.after, PARTNER) if one.id == fault.id)
+        there = faults.there(fault.after, PARTNER)
+        here = next((one for one in there if one.id == fault.id), None)
+        if here is None:
+            raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
         fault = replace(here, title=fault.title, cells=fault.cells)
         before, policies = faults.table(), faults.policies()
         stands = replace(stands, fault=fault, state=FaultState.PLANTING)
@@ -229,7 +233,7 @@ class _Breaking:
             faults.fix(fault)
             raise RunError(
                 "The fault does here what it did not do in its proof, so it was taken out.",
-                "Undo the set-up: stslab cleanup. Then try another one: stslab break",
+                _ANOTHER,
             )
         told = faults.diagnosed(fault, policies)
         stands = replace(
