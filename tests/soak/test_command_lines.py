@@ -24,7 +24,7 @@ NONSENSE = [
     "arn:aws:iam::1:role/x", "User: is not authorized to perform: sts:AssumeRole", "+61m", "-999999999h",
 ]  # fmt: skip
 # What would run a lab, open a shell or go on for ever is always one flag too many.
-SLOW = {"run", "step", "break", "test", "shell", "new", "--follow", "-f"}
+SLOW = {"run", "step", "break", "test", "shell", "new", "watch", "--follow", "-f"}
 
 
 def examples() -> Iterator[list[str]]:
