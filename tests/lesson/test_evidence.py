@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stslab.lesson.documents import documents_of
-from stslab.lesson.evidence import evidence, statement_lines
+from stslab.lesson.evidence import evidence, renamed, statement_lines
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
@@ -47,6 +47,12 @@ def test_a_statement_in_words(statement: dict[str, object], lines: list[str]) ->
     assert list(statement_lines(statement)) == lines
 
 
+def test_variables_stand_for_what_they_hold() -> None:
+    names = {"RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/r-a1"}
+    found = renamed({"Resource": ["arn:aws:iam::111122223333:role/r-a1", "b-a1"], "n": 1}, names)
+    assert found == {"Resource": ["$ROLE", "b-$RUN"], "n": 1}
+
+
 def test_each_gate_shows_its_policies() -> None:
     document = {"Statement": {"Effect": "Allow", "Action": "x:Y", "Resource": "*"}}
     told = Verdict(
@@ -70,7 +76,8 @@ def test_the_policies_in_a_template_are_read_before_it_is_deployed() -> None:
     found = documents_of(call)
     assert list(found) == ["the trust policy of StsRole", "what StsRole may do"]
     (trust,) = found["the trust policy of StsRole"]["Statement"]
-    assert trust["Principal"] == {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    assert trust["Principal"] == {"AWS": "arn:aws:iam::${AWS::AccountId}:root"}
+    assert "to this account" in next(statement_lines(trust))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def documents_of(call: CallShown) -> dict[str, Any]:
             found[what] = document
     template = call.params.get("TemplateBody")
     if isinstance(template, str):
-        found |= dict(_in_template(template))
+        found |= dict(_in_template(_filled(template, call.params.get("Parameters"))))
     return found
 
 
@@ -33,6 +33,16 @@ def _json(text: Any) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _filled(template: str, given: Any) -> str:
+    """A template's text with its parameters, as far as they are given, in its ARNs."""
+    known = {"AWS::Partition": "aws"}
+    for one in given if isinstance(given, list) else ():
+        known[str(one.get("ParameterKey"))] = str(one.get("ParameterValue"))
+    for name, value in known.items():
+        template = template.replace(f"${{{name}}}", value)
+    return template
 
 
 def _in_template(text: str) -> Iterator[tuple[str, Any]]:

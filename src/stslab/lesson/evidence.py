@@ -8,7 +8,8 @@ from typing import Any
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 
-_OF_IAM = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(?=user/|role/)")
+_HERE = "${AWS::AccountId}"
+_OF_IAM = re.compile(rf"arn:aws[a-z-]*:iam::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/)")
 _WHOSE: Mapping[Gate, str] = {
     Gate.SIGNATURE: "signature",
     Gate.SCP: "organization's policies",
@@ -28,6 +29,18 @@ class Evidence:
     gate: Gate
     label: str
     lines: tuple[str, ...]
+
+
+def renamed(part: Any, names: Mapping[str, str]) -> Any:
+    """A document with ``$NAME`` for what a variable holds, as the shown commands have it."""
+    if isinstance(part, Mapping):
+        return {key: renamed(value, names) for key, value in part.items()}
+    if isinstance(part, list):
+        return [renamed(value, names) for value in part]
+    if isinstance(part, str):
+        for name, value in sorted(names.items(), key=lambda one: -len(one[1])):
+            part = part.replace(value, f"${name}") if value else part
+    return part
 
 
 def label(gate: Gate, who: str, what: str) -> str:
@@ -107,4 +120,6 @@ def _short(text: str) -> str:
 def _account(name: str) -> str:
     """The account that a name stands for, in so many words; any other name as it is."""
     bare = name.removeprefix("arn:aws:iam::").removesuffix(":root")
+    if bare == _HERE:
+        return "this account"
     return f"account {bare}" if bare.isdigit() else name

@@ -19,14 +19,14 @@ from stslab.runner.journal.score import Concept
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The lab, before anything runs."""
+    """The lab, before anything runs. ``advice`` says what else there is to choose."""
 
     title: str
     summary: str
     stages: tuple[StageShown, ...]
     place: str
     resumed: bool = False
-    practicable: bool = False
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,14 @@ class CleaningUp:
     things: tuple[str, ...]
     number: int
     of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What was looked up and found to hold: the proof of a cleanup."""
+
+    title: str
+    found: Done
 
 
 @dataclass(frozen=True, slots=True)

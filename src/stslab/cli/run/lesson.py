@@ -103,6 +103,7 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         waiting=laid.lock.paused,
         happened=_happened(laid.home, opened),
         take_turn=take_turn,
+        names=lambda: variables(lab, runner.scope()),
         command=command,
         environ=environ,
         words={"why": Why(laid.home, graded=how is How.HAND)},
@@ -180,7 +181,8 @@ def _status(loop: Loop, opened: "Open", width: int) -> str:
     """The bottom line: how far, who, where, how long the session lasts; words, if there is room."""
     stage = loop.stage
     of = len(loop.lab.stages)
-    number = loop.lab.stages.index(stage) + 1 if stage else 0
+    done = loop.runner.stages_done
+    number = loop.lab.stages.index(stage) + 1 if stage else len(done)
     bar = "▓" * number + "░" * (of - number)
     where = "embedded account" if opened.kind == "sandbox" else "account"
     parts = [f"{bar} {number}/{of}", loop.who, f"{where} {opened.target.info.account}"]

@@ -17,7 +17,7 @@ from stslab.cli.run.heard import Heard
 from stslab.cli.run.prompt import draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.references import resolve
-from stslab.lesson import access, fallback, questions, scenes
+from stslab.lesson import access, evidence, fallback, questions, scenes
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.chain import chain
 from stslab.lesson.documents import documents_of
@@ -31,12 +31,27 @@ from stslab.runner.run.plan import stage_of
 if TYPE_CHECKING:
     from stslab.cli.run.prompt import Entered, Prompt
     from stslab.lab.model import Check, Lab, Stage, Step
+    from stslab.lesson.chain import Link
     from stslab.lesson.ports import Decide
     from stslab.render.lesson.screen import Screen
     from stslab.runner.journal.records import CheckRecord
     from stslab.runner.run.run import Runner
 
 
+_ADVICE = (
+    "Do you know the first part? `begin 4` does it for you, and begins with stage 4."
+    " By hand, with tasks in place of commands: stslab run --practice"
+)
+_ADVICE_BY_HAND = (
+    "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
+    " in another terminal. `hint` and `solve` help; `help` lists all words."
+)
+_NEXT = (
+    ("stslab run --practice", "the same by hand"),
+    ("stslab break", "something is broken in it: find it, and fix it"),
+    ("stslab report", "what you did, predicted and proved"),
+    ("stslab labs", "the other labs"),
+)
 _NO_AWS = (
     "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
     " commands run without it, as long as they are unchanged."
@@ -59,6 +74,7 @@ class Loop:
     ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
     person is waited for; ``happened`` tells whether the account, the run or a profile is another
     since it was asked last. ``take_turn``: what is typed from now on is this run's.
+    ``names`` are the variables that shown commands use, with their values.
     ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
     while a line is typed. ``editable``: a command may be changed; on a real account Enter runs
     it, and nothing else does.
@@ -76,6 +92,7 @@ class Loop:
     waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
     take_turn: Callable[[], None] = lambda: None
+    names: Callable[[], Mapping[str, str]] = dict
     hand: ByHand | None = None
     follows: bool = False
     editable: bool = True
@@ -123,7 +140,7 @@ class Loop:
             self.runner.map,
             self.place,
             resumed,
-            practicable=self.editable and not self.hand,
+            _ADVICE_BY_HAND if self.hand else _ADVICE if self.editable and not resumed else "",
         )
         does = "goes on" if resumed else "begins"
         self.screen.show(scene)
@@ -178,7 +195,7 @@ class Loop:
             Quit: the learner leaves.
         """
         self.over = True
-        remember = scenes.Remember(self.lab.remember, chain(self.lab, self.runner.stages_done))
+        remember = scenes.Remember(self.lab.remember, self._chain())
         self.enter(remember, "goes on")
         scene = scenes.Ended(
             title=self.lab.title,
@@ -188,7 +205,7 @@ class Loop:
             concepts=by_concept(self.runner.predictions()),
             left=len(told.left),
             minutes=minutes,
-            next=self._next(),
+            next=_NEXT if self.editable else _NEXT[2:],
         )
         self.screen.show(scene)
         does = "ends, `again` repeats what went wrong"
@@ -197,17 +214,6 @@ class Loop:
             if not entered.word:
                 return
             self._again(self.wrong) if entered.word == "again" else self._word(entered.word, scene)
-
-    def _next(self) -> tuple[tuple[str, str], ...]:
-        more = (
-            ("stslab run --practice", "the same by hand"),
-            ("stslab break", "something is broken in it: find it, and fix it"),
-        )
-        return (
-            *(more if self.editable else ()),
-            ("stslab report", "what you did, predicted and proved"),
-            ("stslab labs", "the other labs"),
-        )
 
     def _again(self, wrong: "list[tuple[scenes.Asking, scenes.Answered]]") -> None:
         """Ask once more what was predicted wrong; it does not count."""
@@ -244,8 +250,12 @@ class Loop:
         changed = access.changed(before, after)
         if changed:
             title = f"Who can do what, after stage {number}"
-            links = chain(self.lab, self.runner.stages_done)
+            links = self._chain()
             self.enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
+
+    def _chain(self) -> "tuple[Link, ...]":
+        done, known = self.runner.stages_done, self.runner.scope()
+        return chain(self.lab, done, known, self.names())
 
     def _look(self, stage: "Stage") -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
@@ -267,7 +277,7 @@ class Loop:
             return
         number, of = self._number(stage)
         place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
-        documents = documents_of(self._call(step))
+        documents = evidence.renamed(documents_of(self._call(step)), self.names())
         shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
         self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
         session = step.profile and self.runner.scope()["profiles"].get(step.profile.name)
@@ -353,6 +363,8 @@ class Loop:
         self.runner.begin_stage(stage.id)
         records = self.runner.clean_up(stage)
         self.runner.end_stage(stage, records, 0.0)
+        found = scenes.Done(tuple((one.held, one.says) for one in records))
+        self.enter(scenes.Proved("Nothing is left: each was looked up", found), "goes on")
 
     # Checks
 
@@ -403,7 +415,7 @@ class Loop:
             title=title,
             call=self._call(check),
             question=asked,
-            evidence=verdict,
+            evidence=replace(verdict, documents=evidence.renamed(verdict.documents, self.names())),
             target=questions.target(check),
             number=1 + next(at for at, one in enumerate(every) if one is check),
             of=len(every),

@@ -41,13 +41,9 @@ def welcome(paper: Paper, scene: scenes.Welcome, _describe: Describe) -> None:
         paper.put(Text(f"   {sign} {number}  {one_line(stage.title)}"))
     paper.blank()
     paper.prose(scene.place, indent=1)
-    if scene.practicable and not scene.resumed:
+    if scene.advice:
         paper.blank()
-        paper.prose(
-            "Do you know the first part? `begin 4` does it for you, and begins with stage 4."
-            " By hand, with tasks in place of commands: stslab run --practice",
-            indent=1,
-        )
+        paper.prose(scene.advice, indent=1)
 
 
 def introduction(paper: Paper, scene: scenes.Introduction, _describe: Describe) -> None:
@@ -240,6 +236,12 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> 
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
 
+def proved(paper: Paper, scene: scenes.Proved, _describe: Describe) -> None:
+    """The proof."""
+    heading(paper, scene.title)
+    done(paper, scene.found)
+
+
 def tasks(paper: Paper, scene: scenes.Tasks, _describe: Describe) -> None:
     """The tasks of a stage, those done with a sign."""
     heading(paper, scene.title, scene.place)
@@ -333,8 +335,9 @@ def chain(paper: Paper, links: tuple[Link, ...]) -> None:
     for link in links:
         indent = 3 + 3 * link.depth
         lead = paper.symbols.hint if link.depth else ""
+        what = f", {link.what}" if link.what else ""
         may = f": may {', '.join(link.may)}" if link.may else ""
-        paper.prose(f"{link.who}{may}", indent=indent, lead=lead)
+        paper.prose(one_line(f"{link.who}{what}{may}"), indent=indent, lead=lead)
 
 
 def remember(paper: Paper, scene: scenes.Remember, _describe: Describe) -> None:
@@ -381,6 +384,7 @@ VIEWS: Mapping[type, View] = {
     scenes.Documents: documents,
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,
+    scenes.Proved: proved,
     scenes.Tasks: tasks,
     scenes.Ticket: ticket,
     scenes.Session: session,

@@ -18,8 +18,7 @@ from stslab.runner.events import (
     StepStarted,
 )
 from stslab.runner.ports import TargetInfo
-from stslab.runner.run.plan import Plan
-from stslab.runner.run.run import stage_started
+from stslab.runner.run.plan import Plan, stage_started
 from stslab.runner.run.scope import basis
 
 RUN_ID = "abcd1234"

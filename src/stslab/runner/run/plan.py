@@ -7,6 +7,7 @@ from stslab.errors import UsageError
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Change, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
+from stslab.runner.events import StageStarted
 from stslab.runner.ports import Data
 
 
@@ -177,3 +178,15 @@ def _named_by(params: Data) -> set[str]:
 
 
 _EVERYWHERE = {"run", "account", "region", "partition", "profiles", *LIVE}
+
+
+def stage_started(lab: Lab, stage: Stage) -> StageStarted:
+    """A stage as it is told when it begins."""
+    return StageStarted(
+        stage=stage.id,
+        title=stage.title,
+        intro=stage.intro,
+        pages=tuple((page.title, page.url) for page in stage.pages),
+        number=lab.stages.index(stage) + 1,
+        of=len(lab.stages),
+    )

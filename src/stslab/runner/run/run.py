@@ -25,7 +25,6 @@ from stslab.runner.events import (
     RunStarted,
     StageFinished,
     StageShown,
-    StageStarted,
     StepDrifted,
 )
 from stslab.runner.journal.ids import new_run_id
@@ -35,7 +34,7 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Call, Data, Hand, Outcome, Profiles, Tell
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
-from stslab.runner.run.plan import changed_by, missing, needed, stage_of
+from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
 from stslab.runner.run.scope import basis, live, scope
 from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
@@ -507,15 +506,3 @@ class Runner:
         self._cleanup.remove_profiles(self._run)
         every = {stage.id for stage in self._lab.stages} - {cleanup.id}
         return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED
-
-
-def stage_started(lab: Lab, stage: Stage) -> StageStarted:
-    """A stage as it is told when it begins."""
-    return StageStarted(
-        stage=stage.id,
-        title=stage.title,
-        intro=stage.intro,
-        pages=tuple((page.title, page.url) for page in stage.pages),
-        number=lab.stages.index(stage) + 1,
-        of=len(lab.stages),
-    )

@@ -1,0 +1,24 @@
+"""Who came by their credentials from whom, and what each may do."""
+
+from __future__ import annotations
+
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.lab.loader import load
+from stslab.lesson.chain import chain
+from stslab.resources import bundled
+
+KNOWN = {"user": "u-a1", "role_arn": "arn:aws:iam::111122223333:role/r", "session_name": "s"}
+
+
+def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
+    lab = load(bundled() / "lab" / "steps.yaml", catalogue=BotocoreCatalogue())
+    stages = [one.id for one in lab.stages]
+    names = {"ROLE": KNOWN["role_arn"]}
+    admin, sts, assumed = chain(lab, stages, KNOWN, names)
+    assert (admin.who, admin.depth, admin.what) == ("admin", 0, "")
+    assert (sts.who, sts.depth, sts.what) == ("sts", 1, "the user u-a1")
+    assert (assumed.depth, assumed.what) == (2, "the session s of $ROLE")
+    assert sts.may == ("assume the role",)
+    assert "get an object" in assumed.may
+    assert [one.what for one in chain(lab, stages, {}, {})] == ["", "", ""]
+    assert [one.who for one in chain(lab, [], KNOWN, {})] == ["admin"]
