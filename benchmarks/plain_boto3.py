@@ -91,7 +91,7 @@ def main(endpoint: str, key: str, secret: str, *options: str) -> None:
         list_everything(iam, cloudformation, s3)
     refused(iam.get_user, UserName=USER)
     refused(iam.list_access_keys, UserName=USER)
-    refused(iam.get_user_policy, UserName=USER, PolicyName="StsAssumePolicy")
+    refused(iam.list_user_policies, UserName=USER)
     refused(cloudformation.describe_stacks, StackName=STACK)
     refused(iam.get_role, RoleName=role_name)
     refused(s3.list_objects_v2, Bucket=bucket)

@@ -190,3 +190,66 @@ def test_a_dumb_terminal_gets_the_same_words_and_no_escape_sequences(opened: Ope
     terminal.enter()
     terminal.wait("create-access-key")
     assert b"\x1b" not in terminal.seen
+
+
+WORDS = {
+    "access": "Who can do what",
+    "policies": "The policies that have a say",
+    "more": "authentication",
+    "status": "See what the session may do",
+    "back": "What will AWS answer?",
+    "h": "the policies that have a say",
+    "why": "has refused nothing yet",
+    "copy": "aws iam create-access-key",
+    "hint": "nothing to do here but to go on",
+}
+
+
+def test_every_word_at_a_question(opened: Open) -> None:
+    terminal = opened("run")
+    to_the_first_question(terminal)
+    for word, shows in WORDS.items():
+        terminal.enter(word)
+        terminal.wait(shows)
+        terminal.enter("back")
+        terminal.wait("What will AWS answer?", "Your answer:")
+    terminal.enter("skip")  # the question, not the stage
+    terminal.wait("sts wants to list all buckets", "question 2 of")
+    terminal.enter("q")
+    assert terminal.ended() == 0
+
+
+def test_without_predictions_nothing_is_asked(opened: Open, machine: Machine) -> None:
+    terminal = opened("run", "--no-predict", "--to", "create-user")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-access-key")
+    terminal.enter()
+    terminal.wait("sts asks who it is", "needs no permission", "Enter goes on")
+    terminal.enter()
+    text = terminal.wait("sts wants to list all buckets", "the implicit deny", "Enter goes on")
+    assert "You said" not in text
+    terminal.enter()
+    terminal.ended()
+    assert json.loads(machine.stslab("report", "--json").out)["predictions"] == []
+
+
+def test_a_session_that_has_ended_is_asked_for_again(opened: Open, machine: Machine) -> None:
+    assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
+    assert machine.stslab("sandbox", "clock", "+61m").code == 0
+    terminal = opened("run")
+    terminal.wait("session ended", "Enter goes on")
+    terminal.enter()
+    terminal.wait("Time to use what you borrowed", "Enter goes on")
+    terminal.enter()
+    terminal.wait("Something that you did before", "assumed", "Enter does that again")
+    terminal.enter()
+    terminal.wait("assumed $ aws s3api put-object")
+    terminal.enter()
+    terminal.wait("question 5 of")
+    terminal.enter("quit")
+    assert terminal.ended() == 0

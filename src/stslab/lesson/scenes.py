@@ -185,11 +185,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now."""
+    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now.
+
+    ``minutes`` is how long they last.
+    """
 
     title: str
     access_key_id: str
     ends: str
+    minutes: int
     profile: str
     before: Done | None = None
 

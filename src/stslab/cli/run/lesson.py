@@ -1,11 +1,13 @@
 """Sets a lesson up: the runner, the screen and the prompt, for one open account."""
 
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from stslab.lab.model import Lab, Stage
     from stslab.render.terminal.paper import Paper
     from stslab.runner.run.run import Runner
+
+_NO_AWS = (
+    "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
+    " commands run without it, as long as they are unchanged."
+)
+_FRESH = 2.0  # seconds
 
 
 def learn(
@@ -94,6 +102,12 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
         return {**found, "PATH": path, **variables(lab, runner.scope())}
 
+    def shell(line: str, who: str) -> str:
+        variables = {**environ(), "AWS_PROFILE": who}
+        subprocess.run(line, shell=True, env=variables, check=False)  # noqa: S602 - the learner's own
+        lacks = not shutil.which("aws", path=variables["PATH"])
+        return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
+
     loop = Loop(
         lab=lab,
         runner=runner,
@@ -103,9 +117,10 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         waiting=laid.lock.paused,
         happened=_happened(laid.home, opened),
         take_turn=take_turn,
+        now=_clock(laid.home, opened),
         names=lambda: variables(lab, runner.scope()),
         command=command,
-        environ=environ,
+        shell=shell,
         words={"why": Why(laid.home, graded=how is How.HAND)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
@@ -195,8 +210,21 @@ def _status(loop: Loop, opened: "Open", width: int) -> str:
 
 def _left(loop: Loop) -> str:
     ends = [one.get("expiration") for one in loop.runner.scope()["profiles"].values()]
-    known = [datetime.fromisoformat(str(end)) for end in ends if end]
-    if not known:
+    if not any(ends):
         return ""
-    minutes = int((min(known) - datetime.now(UTC)).total_seconds() // 60)
+    minutes = min(loop.minutes_to(str(end)) for end in ends if end)
     return f"session {minutes} min" if minutes > 0 else "session ended"
+
+
+def _clock(home: "Home", opened: "Open") -> Callable[[], datetime]:
+    """The account's clock, which may be moved; it is asked every other second at most."""
+    from stslab.sandbox.server.client import control
+
+    asked = [0.0, 0.0]
+
+    def now() -> datetime:
+        if opened.kind == "sandbox" and time.monotonic() - asked[0] > _FRESH:
+            asked[:] = time.monotonic(), control(home.sandbox, "GET", "clock")["offset"]
+        return datetime.now(UTC) + timedelta(seconds=asked[1])
+
+    return now

@@ -5,11 +5,10 @@ unchanged runs as a step of the run, with its journal. Anything else runs in the
 and the lesson looks at what came of it.
 """
 
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
@@ -52,10 +51,6 @@ _NEXT = (
     ("stslab report", "what you did, predicted and proved"),
     ("stslab labs", "the other labs"),
 )
-_NO_AWS = (
-    "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
-    " commands run without it, as long as they are unchanged."
-)
 
 
 class Skip(Exception):  # noqa: N818 - the learner's choice
@@ -70,11 +65,12 @@ class Quit(Exception):  # noqa: N818 - the learner stops; nobody made an error
 class Loop:
     """One walk through a lab, with a learner at the terminal.
 
-    ``command`` gives a call's command for who runs it, ``environ`` the variables of the shell.
+    ``command`` gives a call's command for who runs it, ``shell`` runs a line and says what to say.
     ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
     person is waited for; ``happened`` tells whether the account, the run or a profile is another
     since it was asked last. ``take_turn``: what is typed from now on is this run's.
-    ``names`` are the variables that shown commands use, with their values.
+    ``names`` are the variables that shown commands use, with their values; ``now`` is the time
+    by the account's clock.
     ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
     while a line is typed. ``editable``: a command may be changed; on a real account Enter runs
     it, and nothing else does.
@@ -86,13 +82,14 @@ class Loop:
     prompt: "Prompt"
     decide: "Decide"
     command: Callable[[CallShown, str], str]
-    environ: Callable[[], Mapping[str, str]]
+    shell: Callable[[str, str], str]
     words: Mapping[str, Callable[["Paper"], None]]
     place: str
     waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
     take_turn: Callable[[], None] = lambda: None
     names: Callable[[], Mapping[str, str]] = dict
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     hand: ByHand | None = None
     follows: bool = False
     editable: bool = True
@@ -287,10 +284,15 @@ class Loop:
                 title="What came back",
                 access_key_id=session["access_key_id"],
                 ends=str(session["expiration"]),
+                minutes=self.minutes_to(str(session["expiration"])),
                 profile=step.profile.name,
                 before=self.heard.take(),
             )
             self.enter(given, "goes on")
+
+    def minutes_to(self, end: str) -> int:
+        """How long it is until then (ISO 8601), by the account's clock."""
+        return int((datetime.fromisoformat(end) - self.now()).total_seconds() // 60)
 
     def work(self, exercise: Exercise) -> None:
         """One command line after another, until what it is about is done."""
@@ -323,7 +325,10 @@ class Loop:
         if entered.changed:
             return False
         if not entered.unchanged and entered.word != "solve":
-            self._shell(entered.line, exercise.who)
+            with self.waiting():
+                told = self.shell(entered.line, exercise.who)
+            if told:
+                self.screen.say(told)
             return False
         try:
             return exercise.run()
@@ -347,13 +352,6 @@ class Loop:
 
     def _call(self, part: "Step | Check") -> CallShown:
         return call_of(part, self.runner.scope())
-
-    def _shell(self, line: str, who: str) -> None:
-        environ = {**self.environ(), "AWS_PROFILE": who}
-        with self.waiting():
-            subprocess.run(line, shell=True, env=environ, check=False)  # noqa: S602 - the learner's own line
-        if line.split(maxsplit=1)[:1] == ["aws"] and not shutil.which("aws", path=environ["PATH"]):
-            self.screen.say(_NO_AWS)
 
     def _clean_up(self, stage: "Stage") -> None:
         scene = scenes.CleaningUp(

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
@@ -304,7 +303,7 @@ def session(paper: Paper, scene: scenes.Session, _describe: Describe) -> None:
     heading(paper, scene.title)
     paper.prose("Three parts that go together, and an end:", indent=1)
     paper.blank()
-    ends = f"{span(scene.ends)}, at {scene.ends[11:16]} UTC"
+    ends = f"in {scene.minutes} min, at {scene.ends[11:16]} UTC"
     masked = "********"
     parts = [
         ("access key id", f"{scene.access_key_id}   (ASIA: of a session; AKIA: of a user)"),
@@ -322,12 +321,6 @@ def session(paper: Paper, scene: scenes.Session, _describe: Describe) -> None:
         paper.command(f"aws configure set {name} ... --profile {scene.profile}", indent=3)
     paper.blank()
     paper.prose("Without the third one, AWS says that it does not know the key.", indent=1)
-
-
-def span(ends: str) -> str:
-    """How long until a moment (ISO 8601), in words."""
-    minutes = int((datetime.fromisoformat(ends) - datetime.now(UTC)).total_seconds() // 60)
-    return f"in {minutes} min" if minutes >= 0 else f"{-minutes} min ago"
 
 
 def chain(paper: Paper, links: tuple[Link, ...]) -> None:
