@@ -152,14 +152,6 @@ class CleaningUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Proved:
-    """What was looked up and found to hold: the proof of a cleanup."""
-
-    title: str
-    found: Done
-
-
-@dataclass(frozen=True, slots=True)
 class Tasks:
     """What is to be reached by hand in a stage, and how far it is."""
 
@@ -210,7 +202,8 @@ class Remember:
 class Ended:
     """The end: what was proved of all there is, what was predicted, and what to remember.
 
-    ``notes`` are those of the run's end: what there is to say, of which stages.
+    ``notes`` are those of the run's end: what there is to say, of which stages. ``gone`` are the
+    claims that cleanup proved.
     """
 
     title: str
@@ -218,6 +211,7 @@ class Ended:
     claims: int
     notes: tuple[tuple[str, tuple[str, ...]], ...]
     concepts: tuple[Concept, ...]
+    gone: tuple[str, ...]
     left: int
     minutes: float
     next: tuple[tuple[str, str], ...] = ()

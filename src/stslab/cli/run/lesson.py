@@ -108,11 +108,14 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
         lacks = not shutil.which("aws", path=variables["PATH"])
         return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 
+    status = _lately(
+        lambda: _status(loop, opened, laid.console.width), lambda: (loop.stage, loop.who)
+    )
     loop = Loop(
         lab=lab,
         runner=runner,
         screen=screen,
-        prompt=Prompt(laid.console, lambda: _status(loop, opened, laid.console.width), plain=plain),
+        prompt=Prompt(laid.console, status, plain=plain),
         decide=opened.decider(laid.home),
         waiting=laid.lock.paused,
         happened=_happened(laid.home, opened),
@@ -217,14 +220,28 @@ def _left(loop: Loop) -> str:
 
 
 def _clock(home: "Home", opened: "Open") -> Callable[[], datetime]:
-    """The account's clock, which may be moved; it is asked every other second at most."""
+    """The account's clock, which may be moved."""
     from stslab.sandbox.server.client import control
 
-    asked = [0.0, 0.0]
-
     def now() -> datetime:
-        if opened.kind == "sandbox" and time.monotonic() - asked[0] > _FRESH:
-            asked[:] = time.monotonic(), control(home.sandbox, "GET", "clock")["offset"]
-        return datetime.now(UTC) + timedelta(seconds=asked[1])
+        embedded = opened.kind == "sandbox"
+        ahead = control(home.sandbox, "GET", "clock")["offset"] if embedded else 0.0
+        return datetime.now(UTC) + timedelta(seconds=ahead)
 
     return now
+
+
+def _lately(make: Callable[[], str], about: Callable[[], object]) -> Callable[[], str]:
+    """A text that is made anew where it is about something else, and every other second.
+
+    The bottom line is drawn at each key, and what it tells is looked up.
+    """
+    known: list[tuple[object, float, str]] = []
+
+    def told() -> str:
+        now = about(), time.monotonic()
+        if not known or known[0][0] != now[0] or now[1] - known[0][1] > _FRESH:
+            known[:] = [(*now, make())]
+        return known[0][2]
+
+    return told

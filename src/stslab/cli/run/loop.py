@@ -98,6 +98,7 @@ class Loop:
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
     over: bool = False
+    gone: tuple[str, ...] = ()
     stage: "Stage | None" = None
     verdict: Verdict = UNKNOWN
     line: str = ""
@@ -200,6 +201,7 @@ class Loop:
             claims=len(told.claims),
             notes=told.notes,
             concepts=by_concept(self.runner.predictions()),
+            gone=self.gone,
             left=len(told.left),
             minutes=minutes,
             next=_NEXT if self.editable else _NEXT[2:],
@@ -361,8 +363,7 @@ class Loop:
         self.runner.begin_stage(stage.id)
         records = self.runner.clean_up(stage)
         self.runner.end_stage(stage, records, 0.0)
-        found = scenes.Done(tuple((one.held, one.says) for one in records))
-        self.enter(scenes.Proved("Nothing is left: each was looked up", found), "goes on")
+        self.gone = tuple(one.says for one in records if one.held and not one.void)
 
     # Checks
 

@@ -235,12 +235,6 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> 
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
 
-def proved(paper: Paper, scene: scenes.Proved, _describe: Describe) -> None:
-    """The proof."""
-    heading(paper, scene.title)
-    done(paper, scene.found)
-
-
 def tasks(paper: Paper, scene: scenes.Tasks, _describe: Describe) -> None:
     """The tasks of a stage, those done with a sign."""
     heading(paper, scene.title, scene.place)
@@ -350,7 +344,8 @@ def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
         paper, f"Done in {scene.minutes:.0f} min. {scene.proved} of {scene.claims} claims proved."
     )
     left = "Nothing is left in the account." if not scene.left else f"{scene.left} things are left."
-    paper.prose(left, indent=1)
+    proof = f" Each was looked up: {'; '.join(scene.gone)}." if scene.gone else ""
+    paper.prose(f"{left}{proof}", indent=1)
     for words, stages in scene.notes:
         paper.prose(f"{words}: {', '.join(stages)}", indent=1)
     if scene.concepts:
@@ -377,7 +372,6 @@ VIEWS: Mapping[type, View] = {
     scenes.Documents: documents,
     scenes.Longer: longer,
     scenes.CleaningUp: cleaning_up,
-    scenes.Proved: proved,
     scenes.Tasks: tasks,
     scenes.Ticket: ticket,
     scenes.Session: session,
