@@ -211,6 +211,8 @@ def test_every_word_at_a_question(opened: Open) -> None:
     for word, shows in WORDS.items():
         terminal.enter(word)
         terminal.wait(shows)
+        terminal.enter("back")  # of a text that is longer than the screen, the rest is left out
+        terminal.wait("Your answer:")
         terminal.enter("back")
         terminal.wait("What will AWS answer?", "Your answer:")
     terminal.enter("skip")  # the question, not the stage
