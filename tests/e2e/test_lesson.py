@@ -216,6 +216,8 @@ def test_every_word_at_a_question(opened: Open) -> None:
         terminal.enter("back")
         terminal.wait("What will AWS answer?", "Your answer:")
     terminal.enter("skip")  # the question, not the stage
+    terminal.wait("No policy was asked.", "Enter goes on")
+    terminal.enter()
     terminal.wait("sts wants to list all buckets", "question 2 of")
     terminal.enter("q")
     assert terminal.ended() == 0

@@ -105,6 +105,8 @@ def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
     right = scene.said == scene.question.right
     truth = scene.question.answer(scene.question.right)
     sign, style = (paper.symbols.done, "green") if right else (paper.symbols.failed, "yellow")
+    if said is None:
+        sign, style = paper.symbols.hint, ""
     aside = "" if said is None or right else f"You said {said.digit}."
     heading(paper, scene.title)
     paper.line(sign, style, f"{truth.text if truth else ''}.", indent=1, aside=aside)

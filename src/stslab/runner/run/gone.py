@@ -10,6 +10,7 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check
 from stslab.lab.references import names_used, resolve
 from stslab.runner.calls.work import Work
+from stslab.runner.journal.records import Entered, How
 from stslab.runner.journal.records import MADE, EntryState, Thing
 from stslab.runner.ports import ADMIN, Data
 
@@ -42,9 +43,19 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     if parts := _parts_listed(check.call):
         themselves = [one.thing for one in made]  # a stack's resource may bring its own parts
         found = [one for one in things if one.kind in parts or one not in themselves]
-        return any(params.items() <= thing.names.items() for thing in found)
+        return _in_another_form(work) or any(
+            params.items() <= thing.names.items() for thing in found
+        )
     names = [name for thing in things for name in thing.names.values()]
     return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
+
+
+def _in_another_form(work: Work) -> bool:
+    """Whether a stage holds that was done by hand, and by nothing that the lab would make."""
+    past = work.journal.past(work.run.id)
+    begun = (one.body for one in past.records if isinstance(one.body, Entered))
+    by_hand = {one.stage for one in begun if one.how is How.HAND}
+    return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})
 
 
 def _parts_listed(call: str) -> set[str]:
