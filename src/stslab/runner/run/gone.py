@@ -10,8 +10,7 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check
 from stslab.lab.references import names_used, resolve
 from stslab.runner.calls.work import Work
-from stslab.runner.journal.records import Entered, How
-from stslab.runner.journal.records import MADE, EntryState, Thing
+from stslab.runner.journal.records import MADE, Entered, EntryState, How, Thing
 from stslab.runner.ports import ADMIN, Data
 
 # What is listed of a thing, by the call that lists it.
