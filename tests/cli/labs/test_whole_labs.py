@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount, QuickClock
 from stslab.cli.labs.mutation import play
+from stslab.cli.main import cli
 from stslab.errors import NotOwn, UsageError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
@@ -230,3 +232,25 @@ def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: 
         runner.run_stage("user")
     with running(lab, account, tmp_path / "journal") as runner:
         assert all(one.held for one in runner.run_stage("role"))
+
+
+@pytest.mark.parametrize("name", ["oidc", "partner", "profiles", "timed"])
+@pytest.mark.parametrize(
+    "way", ["run --dry-run", "show --shell", "show --markdown", "show --table"]
+)
+def test_it_is_shown_without_being_run(
+    name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
+    command, flag = way.split()
+    shown = CliRunner().invoke(cli, [command, str(LABS / f"{name}.yaml"), flag])
+    assert shown.exit_code == 0, shown.output
+    assert "Undo everything" in shown.output
+
+
+@pytest.mark.parametrize(("name", "code"), [("partner", 0), ("timed", 2)])
+def test_a_dry_run_elsewhere(name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
+    path = str(LABS / f"{name}.yaml")
+    shown = CliRunner().invoke(cli, ["run", path, "--dry-run", "--target", "aws"])
+    assert getattr(shown.exception, "exit_code", shown.exit_code) == code, shown.output

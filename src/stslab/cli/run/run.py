@@ -9,7 +9,7 @@ import click
 from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import SANDBOX, Where, json_option, on_account
 from stslab.errors import UsageError
-from stslab.sandbox.api.identifiers import LEARNER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
     from stslab.lab.model import Lab
@@ -112,6 +112,8 @@ def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
     console = make_console(sys.stderr if as_json else sys.stdout)
     render = renderer(console, describer(lab), as_json=as_json)
     account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
-    info = TargetInfo(where.target, where.target, account, where.region or "us-east-1")
+    other = where.partner_account or (PARTNER if where.target == SANDBOX else "<partner>")
+    region, accounts = where.region or "us-east-1", {"partner": other}
+    info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
     DryRun(lab, info, render).run(chosen)
     render.close()

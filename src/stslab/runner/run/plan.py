@@ -177,7 +177,7 @@ def _named_by(params: Data) -> set[str]:
     return names_used(dict(params)) - _EVERYWHERE
 
 
-_EVERYWHERE = {"run", "account", "region", "partition", "profiles", *LIVE}
+_EVERYWHERE = {"run", "account", "accounts", "region", "partition", "profiles", *LIVE}
 
 
 def stage_started(lab: Lab, stage: Stage) -> StageStarted:
