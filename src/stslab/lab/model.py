@@ -182,6 +182,10 @@ class Profile(Part, frozen=True, kw_only=True):
 
     name: Annotated[Word, _says("The profile's name, for `as` of later steps and checks.")]
     source: Annotated[Text, _says("JMESPath over the response, to the structure of credentials.")]
+    spoil: Annotated[
+        Literal["SessionToken", "SecretAccessKey"] | None,
+        _says("What is wrong in the profile on purpose: no SessionToken, another SecretAccessKey."),
+    ] = None
 
 
 class Token(Part, frozen=True, kw_only=True):

@@ -119,9 +119,9 @@ class ByHand:
     def _is_made(self, stage: Stage, at: int, step: Step, *, after_all: bool) -> bool:
         """Whether a step's work is there; what a step only reads is read then.
 
-        The lab itself lets time pass and asks for tokens, once all that comes before is made.
+        What the lab itself does it does once all that comes before is made.
         """
-        if step.clock is not None or step.token:
+        if _is_the_labs(step):
             if after_all:
                 self.runner.do(stage, at, quietly=True)
             return after_all
@@ -190,8 +190,13 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     return [
         (at, step)
         for at, step in enumerate(stage.steps)
-        if step.clock is None and not step.token and (changes(step.call) or step.profile)
+        if not _is_the_labs(step) and (changes(step.call) or step.profile)
     ]
+
+
+def _is_the_labs(step: Step) -> bool:
+    """Whether nobody does it by hand: time passes, a token is given, a profile is spoilt."""
+    return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
 
 
 def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -168,6 +168,14 @@ class Credentials:
     session_token: str = field(default="", repr=False)
     expiration: str = ""
 
+    def spoilt(self, part: str | None) -> Self:
+        """The same, but for this part (AWS's name): the token is left out, the secret another."""
+        if part == "SessionToken":
+            return replace(self, session_token="")
+        if part == "SecretAccessKey":
+            return replace(self, secret_access_key=self.secret_access_key[::-1])
+        return self
+
     @classmethod
     def found_in(cls, answer: object) -> Self | None:
         """The credentials in an answer's structure, or None where its secret is not there."""

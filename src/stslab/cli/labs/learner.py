@@ -104,7 +104,7 @@ class _Learner:
             answer = evaluate(step.profile.source, outcome.data, self._runner.scope())
             found = Credentials.found_in(answer)
             if found:
-                self._account.files.save(step.profile.name, found)
+                self._account.files.save(step.profile.name, found.spoilt(step.profile.spoil))
         return self._wait(step, step.wait) if step.wait else ""
 
     def _wait(self, step: Step, wait: Wait) -> str:

@@ -255,7 +255,7 @@ class Doing:
         credentials = found or profiles.get(profile.name)
         if credentials is None:
             raise StepError("NoCredentials", f"{profile.source} gives no credentials")
-        profiles.save(profile.name, credentials)
+        profiles.save(profile.name, credentials.spoilt(profile.spoil) if found else credentials)
         return profile.name, credentials.access_key_id, credentials.expiration
 
     def _to_save(self, data: Data, scope: Data) -> dict[str, object]:

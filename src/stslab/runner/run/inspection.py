@@ -120,7 +120,7 @@ class Inspection:
             return Seen(f"The profile {name} is gone", gone=True)
         if credentials.access_key_id != known[name].access_key_id:
             return Seen(f"The profile {name} has other credentials by now", gone=True)
-        wrong = self._problem(name, credentials, prepared)
+        wrong = "" if profile.spoil else self._problem(name, credentials, prepared)
         return Seen(f"{wrong} (profile {name})", gone=True) if wrong else None
 
     def _problem(self, name: str, credentials: Credentials, prepared: Prepared) -> str:
