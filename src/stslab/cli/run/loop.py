@@ -279,8 +279,10 @@ class Loop:
         documents = evidence.renamed(documents_of(self._call(step)), self.names())
         shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
         self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
-        session = step.profile and self.runner.scope()["profiles"].get(step.profile.name)
-        if step.profile and session and session["expiration"]:
+        known = self.runner.scope()["profiles"]
+        sessions = [name for name, one in known.items() if one["expiration"]]
+        if step.profile and sessions == [step.profile.name]:  # what it is made of is told once
+            session = known[step.profile.name]
             self.heard.shown.clear()
             given = scenes.Session(
                 title="What came back",
