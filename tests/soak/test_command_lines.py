@@ -63,7 +63,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("NO_COLOR", "STSLAB_PLAIN"):  # what a command sets is undone after the test
         monkeypatch.setenv(name, "")
     yield tmp_path
-    client.stop(tmp_path / "state" / "sandbox")
+    for one in (tmp_path / "state").rglob("server.json"):  # a named account has one of its own
+        client.stop(one.parent)
 
 
 @pytest.mark.parametrize(
