@@ -47,7 +47,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
         raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
     run = runs[0]
     loaded = named or load_lab(run.path)
-    base = basis(run.id, run.account, run.region, run.partition, run.accounts)
+    base = basis(run.id, run)
     known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
     return Current(run, loaded, known, tuple(journal.held(run.id)))
 

@@ -71,7 +71,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         return None
     known = scope(
         lab,
-        basis(run.id, run.account, run.region, run.partition, run.accounts),
+        basis(run.id, run),
         past.saved(),
         past.profiles(),
     )

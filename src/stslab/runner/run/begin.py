@@ -33,7 +33,7 @@ def new_run(
         require_anywhere(lab)
         require_services(lab, services)
     accounts = second_accounts(lab, target)
-    base = basis(run_id, target.account, target.region, target.partition, accounts)
+    base = basis(run_id, target)
     return RunRecord(
         id=run_id,
         lab=lab.id,

@@ -5,14 +5,13 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from stslab.errors import CheckFailed, RunError, StslabError, UnresolvedReference
+from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
-from stslab.lab.references import resolve
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
@@ -35,7 +34,7 @@ from stslab.runner.ports import Account, Call, Data, Hand, Outcome, Profiles, Te
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
-from stslab.runner.run.scope import basis, live, scope
+from stslab.runner.run.scope import basis, configure, live, scope
 from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.runner.undo.proof import Describe
@@ -169,19 +168,14 @@ class Runner:
     def scope(self) -> Data:
         """What the run knows now, for a lab's expressions."""
         run = self._work.run
-        base = basis(run.id, run.account, run.region, run.partition, run.accounts)
+        base = basis(run.id, run)
         saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
         known = scope(self._lab, base, saved, profiles)
         return {**known, **dict(live(self._lab, self._calls, known, self._live))}
 
     def _configure(self) -> None:
-        """Write the profiles of which the lab says how they get their credentials, as known now."""
-        known = self.scope() if self._lab.profiles else {}
-        known = {**known, "token_file": str(self._calls.profiles.token_file)}
-        for name, said in self._lab.profiles.items():
-            with suppress(UnresolvedReference):
-                values = resolve(said.values, known).items()
-                self._calls.profiles.configure(name, {key: str(one) for key, one in values})
+        if self._lab.profiles:
+            configure(self._lab, self._calls.profiles, self.scope())
 
     def finish(self, outcome: str = "") -> RunFinished:
         """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.

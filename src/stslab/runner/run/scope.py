@@ -1,6 +1,7 @@
 """What a run knows: the scope in which a lab's expressions are resolved."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from stslab.errors import UnresolvedReference
@@ -8,20 +9,18 @@ from stslab.lab.embedded import SERVICE, token_params
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
-from stslab.runner.journal.records import SavedProfile
-from stslab.runner.ports import ADMIN, Answer, Data
+from stslab.runner.journal.records import RunRecord, SavedProfile
+from stslab.runner.ports import ADMIN, Answer, Data, Profiles, TargetInfo
 
 
-def basis(
-    run_id: str, account: str, region: str, partition: str, accounts: Mapping[str, str]
-) -> dict[str, object]:
-    """What every run knows from its beginning."""
+def basis(run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
+    """What every run knows from its beginning: where it happens."""
     return {
         "run": {"id": run_id},
-        "account": account,
-        "region": region,
-        "partition": partition,
-        "accounts": {name: {"id": one} for name, one in accounts.items()},
+        "account": place.account,
+        "region": place.region,
+        "partition": place.partition,
+        "accounts": {name: {"id": one} for name, one in place.accounts.items()},
     }
 
 
@@ -51,6 +50,15 @@ def variables(lab: Lab, known: Data) -> dict[str, str]:
         except UnresolvedReference:
             continue
     return found
+
+
+def configure(lab: Lab, profiles: Profiles, known: Data) -> None:
+    """Write the profiles of which the lab says how they get their credentials, as known now."""
+    known = {**known, "token_file": str(profiles.token_file)}
+    for name, said in lab.profiles.items():
+        with suppress(UnresolvedReference):
+            values = resolve(said.values, known).items()
+            profiles.configure(name, {key: str(one) for key, one in values})
 
 
 def live(
