@@ -50,14 +50,28 @@ def main(endpoint: str, key: str, secret: str, *options: str) -> None:
     refused(user_s3.list_buckets)
 
     role_arn, role_name, bucket = deploy(cloudformation, proved=proved)
+    if proved:
+        look_at_made(iam, s3, role_name, bucket)
+    s3.get_public_access_block(Bucket=bucket)
+    here, inside = f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/hello.txt"
+    other = "arn:aws:s3:::some-other-bucket"
+    simulate(iam, role_arn, ["s3:ListBucket"], [here])
+    simulate(iam, role_arn, ["s3:GetObject", "s3:PutObject"], [inside])
+    admin_sts = admin.client("sts", endpoint_url=endpoint)
+    refused(admin_sts.assume_role, RoleArn=role_arn, RoleSessionName="somebody-else")
     refused(user_s3.list_objects_v2, Bucket=bucket)
     refused(user_sts.assume_role, RoleArn=role_arn, RoleSessionName="too-early")
 
     document = (TOP / "policy.json").read_text().replace("${{ role_arn }}", role_arn)
     iam.put_user_policy(UserName=USER, PolicyName="StsAssumePolicy", PolicyDocument=document)
-    for _ in range(2):
-        read = iam.get_user_policy(UserName=USER, PolicyName="StsAssumePolicy")
-        assert read["PolicyDocument"] == json.loads(document)
+    read = iam.get_user_policy(UserName=USER, PolicyName="StsAssumePolicy")
+    assert read["PolicyDocument"] == json.loads(document)
+    user_arn, a_role = f"arn:aws:iam::111122223333:user/{USER}", "arn:aws:iam::111122223333:role/r"
+    simulate(iam, user_arn, ["sts:AssumeRole"], [role_arn])
+    simulate(iam, user_arn, ["sts:AssumeRole"], [a_role])
+    simulate(iam, user_arn, ["s3:ListBucket", "s3:GetObject", "s3:PutObject"], [here, inside])
+    simulate(iam, user_arn, ["sts:TagSession", "iam:GetRole", "iam:PassRole"], [role_arn])
+    simulate(iam, user_arn, ["s3:DeleteBucket", "iam:ListUsers", "iam:CreateAccessKey"], [])
 
     given = user_sts.assume_role(RoleArn=role_arn, RoleSessionName="sts-example-s3")["Credentials"]
     assumed = session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
@@ -65,13 +79,21 @@ def main(endpoint: str, key: str, secret: str, *options: str) -> None:
         assumed.client(name, endpoint_url=endpoint) for name in ("sts", "s3", "iam")
     )
     assumed_sts.get_caller_identity()
+    iam.get_role(RoleName=role_name)
 
     assumed_s3.put_object(Bucket=bucket, Key="hello.txt", Body=b"hello")
     refused(user_s3.list_objects_v2, Bucket=bucket)
     assumed_s3.list_objects_v2(Bucket=bucket)
+    assumed_s3.get_object(Bucket=bucket, Key="hello.txt")["Body"].read()
+    given = user_sts.assume_role(RoleArn=role_arn, RoleSessionName="sts-example-s3")["Credentials"]
+    again = session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    again.client("sts", endpoint_url=endpoint).get_caller_identity()
     refused(assumed_s3.list_buckets)
+    simulate(iam, role_arn, ["s3:ListBucket", "s3:GetObject"], [other, f"{other}/hello.txt"])
+    refused(assumed_s3.delete_object, Bucket=bucket, Key="hello.txt")
     refused(assumed_s3.delete_bucket, Bucket=bucket)
     refused(assumed_iam.list_users)
+    simulate(iam, role_arn, ["iam:GetUser", "iam:CreateUser", "iam:PassRole"], [])
 
     s3.delete_object(Bucket=bucket, Key="hello.txt")
     iam.delete_user_policy(UserName=USER, PolicyName="StsAssumePolicy")
@@ -96,6 +118,21 @@ def main(endpoint: str, key: str, secret: str, *options: str) -> None:
     refused(iam.get_role, RoleName=role_name)
     refused(s3.list_objects_v2, Bucket=bucket)
     refused(user_sts.get_caller_identity)
+
+
+def simulate(iam, source: str, actions: list[str], resources: list[str]) -> None:
+    where = {"ResourceArns": resources} if resources else {}
+    iam.simulate_principal_policy(PolicySourceArn=source, ActionNames=actions, **where)
+
+
+def look_at_made(iam, s3, role_name: str, bucket: str) -> None:
+    """What the lab looks up to know a thing again that it made."""
+    for _ in range(3):
+        iam.get_user(UserName=USER)
+        s3.head_bucket(Bucket=bucket)
+        refused(s3.get_bucket_tagging, Bucket=bucket)
+    for _ in range(2):
+        iam.get_role(RoleName=role_name)
 
 
 def look_at_stack(cloudformation, s3, bucket: str) -> None:
