@@ -124,9 +124,11 @@ def test_the_bundled_labs_notice_each_mutant(tester: Machine):
 
 
 def test_labs_of_other_subjects_and_those_to_begin_with_notice_each_mutant(tester: Machine):
-    labs = [*(Path(__file__).parents[1] / "cases" / "labs").glob("*.yaml"), *STARTS.glob("*.yaml")]
+    cases = Path(__file__).parents[1] / "cases"
+    labs = [*(cases / "labs").glob("*.yaml"), *(cases / "lab" / "whole").glob("*.yaml")]
+    labs += STARTS.glob("*.yaml")
     given = " ".join(map(str, labs))
-    done = tester.sh(f"{tester.python} -m stslab test --mutate --json {given}", seconds=1500)
+    done = tester.sh(f"{tester.python} -m stslab test --mutate --json {given}", seconds=2400)
     verdicts = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 0, done.said
     assert [one["file"] for one in verdicts] == [str(path) for path in labs]
