@@ -36,15 +36,10 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
         return False
     things = [thing for one in made for thing in work.things_of(one)]
     kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
-    kinds |= _LISTED.get(check.call, frozenset())
-    if kinds:
-        return any(thing.kind in kinds and _is(thing, params) for thing in things)
-    if parts := _parts_listed(check.call):
-        themselves = [one.thing for one in made]  # a stack's resource may bring its own parts
-        found = [one for one in things if one.kind in parts or one not in themselves]
-        return _in_another_form(work) or any(
-            params.items() <= thing.names.items() for thing in found
-        )
+    listed = _LISTED.get(check.call, frozenset())
+    if kinds | listed:
+        made_so = any(thing.kind in kinds | listed and _is(thing, params) for thing in things)
+        return made_so or (bool(listed) and _in_another_form(work))
     names = [name for thing in things for name in thing.names.values()]
     return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
 
@@ -55,18 +50,6 @@ def _in_another_form(work: Work) -> bool:
     begun = (one.body for one in past.records if isinstance(one.body, Entered))
     by_hand = {one.stage for one in begun if one.how is How.HAND}
     return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})
-
-
-def _parts_listed(call: str) -> set[str]:
-    """The kinds of what hangs on another thing, which this call lists."""
-    removals = (
-        f"{kind.service}.{removal.operation}"
-        for kind in KINDS.values()
-        for child in kind.children
-        if f"{kind.service}.{child.listing}" == call
-        for removal in child.removals
-    )
-    return {BY_REMOVAL[one].id for one in removals if one in BY_REMOVAL}
 
 
 def _named(run: str, check: Check, scope: Data) -> set[str]:
