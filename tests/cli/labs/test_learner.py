@@ -38,9 +38,7 @@ def written(folder: Path, *changes: tuple[str, str]) -> Path:
 
 def test_each_task_of_the_bundled_labs_is_solved_by_its_own_command(loaded: Loaded):
     for path in resources.labs_folder().glob("*.yaml"):
-        found = tasks(loaded(path))
-        assert found
-        assert [one for one in found if one.why] == []
+        assert [one for one in tasks(loaded(path)) if one.why] == []
 
 
 def test_a_lab_without_tasks_is_not_played(tmp_path: Path, loaded: Loaded):
