@@ -26,7 +26,14 @@ def lab_of(path: Path) -> Lab:
     return load(path, catalogue=BotocoreCatalogue())
 
 
-@pytest.fixture(scope="module", params=resources.bundled_labs(), ids=lambda path: path.stem)
+FIRST = resources.labs_folder() / "steps.yaml"
+EACH = [
+    pytest.param(path, marks=() if path == FIRST else pytest.mark.soak, id=path.stem)
+    for path in resources.bundled_labs()
+]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def lab(request: pytest.FixtureRequest) -> Lab:
     return lab_of(request.param)
 
