@@ -61,8 +61,9 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         if stood:
             marks += ["done" if stood.finished else f"{stood.proved} of {len(stood.claims)} proved"]
         only = f" ({', '.join(marks)})" if marks else ""
-        click.echo(visible(f"{lab.id}: {lab.title or lab.problem}{only}"))
         width = shutil.get_terminal_size().columns
+        line = f"{lab.id}: {lab.title or lab.problem}{only}"
+        click.echo(visible(click.wrap_text(line, width, "", "  ")))
         stages = ", ".join(stage for stage, _ in lab.stages)
         click.echo(visible(click.wrap_text(stages, width, "  ", "  ")))
         if lab in foreign:

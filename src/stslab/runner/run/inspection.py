@@ -253,9 +253,9 @@ class Inspection:
         """Whether it is the run's, hangs on a thing of the run's, or was made since it began."""
         if KINDS[thing.kind].parent:
             return parent_is_ours(self._work, thing)
-        run = self._work.run.id  # nobody else has it in a name
-        if any(thing.same(one) for one in self._work.made()) or run in str(thing.names):
-            return True
+        if made is None:  # nothing tells when; nobody else has the run's id in a name
+            named = self._work.run.id in str(thing.names)
+            return named or any(thing.same(one) for one in self._work.made())
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return bool(made) and datetime.fromisoformat(str(made)) >= began
 

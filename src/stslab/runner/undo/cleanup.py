@@ -160,8 +160,9 @@ class Cleanup:
         }
         if any(one.call == GIVES_TOKEN for one in self._journal.entries(run_id)):
             self._calls.profiles.save_token("")
-        run, unfinished = self._journal.run(run_id), self._journal.unfinished()
-        used = {each for one in unfinished if one.id != run_id for each in one.profiles}
+        run = self._journal.run(run_id)
+        beside = self._journal.unfinished(run.target) if run else ()
+        used = {each for one in beside if one.id != run_id for each in one.profiles}
         for profile in {*(run.profiles if run else ())} - used:
             self._calls.profiles.configure(profile, {})
         for profile in [*ours, *perhaps]:
