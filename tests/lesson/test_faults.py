@@ -26,6 +26,7 @@ def lab_of(path: Path) -> Lab:
     return load(path, catalogue=BotocoreCatalogue())
 
 
+pytestmark = pytest.mark.slow
 FIRST = resources.labs_folder() / "steps.yaml"
 EACH = [
     pytest.param(path, marks=() if path == FIRST else pytest.mark.soak, id=path.stem)

@@ -36,6 +36,7 @@ def written(folder: Path, *changes: tuple[str, str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_each_task_of_the_bundled_labs_is_solved_by_its_own_command(loaded: Loaded):
     for path in resources.labs_folder().glob("*.yaml"):
         assert [one for one in tasks(loaded(path)) if one.why] == []

@@ -53,6 +53,7 @@ def tables(path: Path, change: Callable[[sqlite3.Connection], object]) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_bytes_that_changed(stopped: Machine):
     """Any bytes of the file, one to forty of them: no traceback, and nothing foreign touched."""
     path = stopped.folder / "journal.sqlite"

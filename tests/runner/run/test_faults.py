@@ -28,6 +28,7 @@ def try_to_run(machine: Machine, fault, **account) -> StslabError | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_fault_at_each_call(assume_role, tmp_path, kind):
     outcomes = set()
