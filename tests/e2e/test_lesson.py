@@ -75,7 +75,7 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     assert "identity policy" in text
 
 
-@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("columns", [80, pytest.param(60, marks=pytest.mark.soak)])
 def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     terminal = opened("run", columns=columns)
     screens = walk(terminal, "2")
