@@ -65,6 +65,7 @@ def struck_at(
     return counts, bad
 
 
+@pytest.mark.soak
 def test_each_kind_at_some_calls(ground: Ground, table):
     counts: Counter[tuple[str, str]] = Counter()
     bad: list[str] = []

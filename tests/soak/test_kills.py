@@ -94,6 +94,7 @@ def number_of_points(ground: Ground) -> int:
     return len(whole.story)
 
 
+@pytest.mark.soak
 def test_some_points(ground: Ground, table):
     tally = killed_at(ground, range(3, number_of_points(ground) + 1, EVERY))
     table(tally.text("Killed at some points"))

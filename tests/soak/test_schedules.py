@@ -202,6 +202,7 @@ def schedules(ground: Ground, number: int, steps: int, seed: int) -> str:
     return ", ".join(f"{count} {what}" for what, count in machine.done.most_common())
 
 
+@pytest.mark.soak
 def test_some_schedules(ground: Ground, table):
     table(f"Random schedules: {schedules(ground, 10, 3, 1)}")
 
