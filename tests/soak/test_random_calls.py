@@ -99,8 +99,12 @@ class Caller:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_call_is_answered_whatever_came_before(seed: int, tmp_path: Path) -> None:
-    state = State(Snapshot(), Store(tmp_path / "account.db"))
+def test_every_call_is_answered_whatever_came_before(
+    seed: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    store = Store(tmp_path / "account.db")
+    request.addfinalizer(store.close)
+    state = State(Snapshot(), store)
     with state.transaction() as tx:
         for record in accounts.new():
             tx.put(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,6 +126,11 @@ changes = st.lists(
 )
 
 
+def kept(path: Path) -> Snapshot:
+    with closing(Store(path)) as store:
+        return store.load()
+
+
 @given(changes)
 def test_a_store_opened_again_has_what_was_saved(
     tmp_path_factory: pytest.TempPathFactory, made: list[tuple[str, str, str]]
@@ -145,7 +151,7 @@ def test_a_store_opened_again_has_what_was_saved(
             tx.put(one) if what == "put" else tx.delete(one)
             tx.put(Group(account=ACCOUNT, name=name, unique_id="AGPA", created=THEN))
     store.close()
-    assert list(state.snapshot.differences(Store(path).load())) == []
+    assert list(state.snapshot.differences(kept(path))) == []
 
 
 def test_the_file_is_its_owner_s(tmp_path: Path) -> None:
@@ -188,18 +194,18 @@ def test_a_file_that_is_not_an_account_is_refused(
 ) -> None:
     path = _with(tmp_path, statement)
     with pytest.raises(SandboxError, match=says):
-        Store(path).load()
+        kept(path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "account.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(SandboxError, match="can't be read"):
-        Store(path).load()
+        kept(path)
 
 
 def test_a_row_of_another_version_is_read(tmp_path: Path) -> None:
     path = _with(
         tmp_path, "UPDATE record SET body = json_set(body, '$.later', 1) WHERE kind = 'user'"
     )
-    assert Store(path).load().get(User, ACCOUNT, "ana") == user("Ana")
+    assert kept(path).get(User, ACCOUNT, "ana") == user("Ana")

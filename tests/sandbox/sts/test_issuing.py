@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def test_sessions_survive_being_saved(tmp_path: Path) -> None:
     with state.transaction() as tx:
         session = of_role(tx)
     store.close()
-    assert Store(tmp_path / "account.sqlite").load().get(Session, ACCOUNT, session.key) == session
+    with closing(Store(tmp_path / "account.sqlite")) as store:
+        assert store.load().get(Session, ACCOUNT, session.key) == session
 
 
 def test_sessions_that_expired_long_ago_are_forgotten(tx: Transaction) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,8 @@ def test_certificates_are_kept_with_the_account(tmp_path: Path) -> None:
     with state.transaction() as tx:
         renewed = issuers.change(tx, HOST, "renewed")
     store.close()
-    tx = Transaction(Store(tmp_path / "account.sqlite").load())
+    with closing(Store(tmp_path / "account.sqlite")) as store:
+        tx = Transaction(store.load())
     assert issuers.reach(tx, URL) == renewed != before[0]
     assert issuers.reach(tx, "https://gitlab.com") == before[1]
     assert issuers.trusted_root(tx, before[1])
