@@ -59,8 +59,8 @@ def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InsideA
                 bench.plant(fault)
                 yield bench, account, faults[fault.id]
                 bench.fix(fault)
-                mended = bench.mended(faults[fault.id])
-                assert mended.done, (fault.id, mended)
+                remaining = bench.remaining(faults[fault.id])
+                assert remaining.done, (fault.id, remaining)
                 account.back_to(*as_it_was)
 
 
@@ -75,7 +75,7 @@ def test_each_changes_what_it_says_and_is_fixed_by_its_fix(
     seen = set()
     for bench, account, fault in broken(lab, faults):
         seen.add(fault.id)
-        assert not bench.mended(fault).done, fault.id  # to do nothing is no fix
+        assert not bench.remaining(fault).done, fault.id  # to do nothing is no fix
         cell = bench.broken(fault)
         assert cell is not None
         assert (cell.cell, cell.who) in fault.cells

@@ -91,7 +91,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class Remaining:
     """How far a fix is, in sentences: what is ``still`` broken, what is open that was not before.
 
     ``claims`` are those that do not hold, once nothing of either is left.
@@ -219,29 +219,29 @@ class Faults:
             self.control("POST", "end-session", {"key": held.access_key_id})
             held = replace(held, expiration=datetime.now(UTC).isoformat(timespec="seconds"))
         elif fault.spoil == NO_TOKEN:
-            held = replace(held, session_token="")
+            held = held.spoilt("SessionToken")
         else:
             held = self.profiles.get(fault.whose) or held
         self.profiles.save(fault.profile, held)
 
-    def makers(self) -> dict[str, tuple[Step, str]]:
-        """The step that makes each profile, and where its answer has the credentials."""
+    def makers(self) -> dict[str, Step]:
+        """The step that makes each profile."""
         steps = (step for stage in self.lab.stages for step in stage.steps)
-        return {one.profile.name: (one, one.profile.source) for one in steps if one.profile}
+        return {one.profile.name: one for one in steps if one.profile}
 
     def renewal(self, profile: str) -> Call:
         """The call that gives a profile its credentials."""
-        step, _ = self.makers()[profile]
+        step = self.makers()[profile]
         params = resolve(step.params, self.runner.scope())
         return Call(step.identity, step.service, step.operation, params)
 
-    def _renew(self, profile: str) -> None:
-        outcome, source = self.runner.call(self.renewal(profile)), self.makers()[profile][1]
+    def _renew(self, name: str) -> None:
+        outcome, profile = self.runner.call(self.renewal(name)), self.makers()[name].profile
         data = outcome.data if isinstance(outcome, Answer) else {}
-        given = Credentials.found_in(evaluate(source, data, {}))
-        if given is None:
-            raise RunError(f"The profile {profile} got no new credentials.")
-        self.profiles.save(profile, given)
+        given = profile and Credentials.found_in(evaluate(profile.source, data, {}))
+        if not (profile and given):
+            raise RunError(f"The profile {name} got no new credentials.")
+        self.profiles.save(name, given.spoilt(profile.spoil))
 
     # Proofs and diagnoses
 
@@ -266,16 +266,16 @@ class Faults:
             return None
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
-    def mended(self, fault: Fault) -> Mended:
+    def remaining(self, fault: Fault) -> Remaining:
         """How far the fix of a fault is, whoever did it."""
         cells = [one for one in self.table() if one.verdict.allowed != one.expected.allowed]
         about = [one for one in cells if (one.cell, one.who) in fault.cells or not one.fits]
         still = tuple(_said(one) for one in about if not self._is_wider(one, fault))
         wide = tuple(_said(one) for one in about if self._is_wider(one, fault))
         if still or wide:
-            return Mended(still, wide)
+            return Remaining(still, wide)
         # Later stages may have changed what earlier ones claim; those of its own stage hold.
-        return Mended((), (), tuple(self._claims(fault.after)))
+        return Remaining((), (), tuple(self._claims(fault.after)))
 
     def _is_wider(self, cell: access.CellState, fault: Fault) -> bool:
         return cell.too_wide and (cell.cell, cell.who) not in fault.cells

@@ -10,7 +10,7 @@ from typing import Any
 from stslab.lesson.access import CellState, Key
 from stslab.lesson.byhand import Standing
 from stslab.lesson.chain import Link
-from stslab.lesson.faults import Mended
+from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
 from stslab.runner.events import CallShown, StageShown, StepDrifted
@@ -171,7 +171,7 @@ class Ticket:
     place: str
     command: str
     answer: str
-    mended: Mended
+    remaining: Remaining
     told: str = ""
 
 

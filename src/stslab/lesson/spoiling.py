@@ -98,5 +98,5 @@ def _misspelt(action: str) -> str:
 def _denied(statement: Mapping[str, Part]) -> Mapping[str, Part]:
     """A Deny of the same, for everybody."""
     kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
-    whom = {"Principal": "*"} if "Principal" in statement else {}
-    return {"Sid": "Freeze", "Effect": "Deny", **whom, **kept}
+    everybody = {"Principal": "*"} if "Principal" in statement else {}
+    return {"Sid": "Freeze", "Effect": "Deny", **everybody, **kept}

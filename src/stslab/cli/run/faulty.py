@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stslab.errors import StslabError
 from stslab.kinds.operations import changes
 from stslab.lesson import questions, scenes
-from stslab.lesson.faults import Mended
+from stslab.lesson.faults import Remaining
 from stslab.policy.vocabulary import Gate
 from stslab.render.lesson import views
 from stslab.render.text.durations import counted, spoken
@@ -43,22 +43,22 @@ class FaultExercise:
     stands: "Broken"
     who: str = "admin"
     command: str = ""
-    mended: Mended = field(init=False)
+    remaining: Remaining = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mended = self.faults.mended(self.stands.fault)
+        self.remaining = self.faults.remaining(self.stands.fault)
         self._seen = self._state()
         self._shown, self._answer = self._reported()
 
     @property
     def done(self) -> bool:
         """Whether all is as before."""
-        return self.mended.done
+        return self.remaining.done
 
     def scene(self) -> scenes.Ticket:
         """What a colleague reports."""
         return scenes.Ticket(
-            self.stands.fault.title, self.stands.asked, self._shown, self._answer, self.mended
+            self.stands.fault.title, self.stands.asked, self._shown, self._answer, self.remaining
         )
 
     def line(self) -> str:
@@ -118,9 +118,9 @@ class FaultExercise:
 
     def news(self, paper: "Paper") -> None:
         """Look at the account, and tell what is another by now."""
-        before, was = self.mended, self._seen
+        before, was = self.remaining, self._seen
         self._seen = self._state()
-        self.mended = now = self.faults.mended(self.stands.fault)
+        self.remaining = now = self.faults.remaining(self.stands.fault)
         if now.wide and not self.stands.opened:
             self.stands = replace(self.stands, opened=True)
             self.laid.journal.break_(self.loop.runner.run.id, self.stands)
@@ -130,7 +130,7 @@ class FaultExercise:
             paper.prose("Something was changed, and what is broken is as it was.")
         elif now.wide and not now.still:
             paper.prose("It works, but more is open than before. That is no fix yet.")
-        views.mended(paper, now)
+        views.remaining(paper, now)
 
     def _state(self) -> tuple[object, ...]:
         """What another look is worth: the calls that changed something, and the profiles."""

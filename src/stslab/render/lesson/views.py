@@ -9,7 +9,7 @@ from rich.text import Text
 from stslab.lesson import evidence, scenes
 from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.chain import Link
-from stslab.lesson.faults import Mended
+from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import UNSURE
 from stslab.render.interface import Describe
@@ -271,7 +271,7 @@ def ticket(paper: Paper, scene: scenes.Ticket, _describe: Describe) -> None:
     paper.command(scene.command, indent=3)
     paper.prose(one_line(scene.answer), indent=3, style="red")
     paper.blank()
-    mended(paper, scene.mended)
+    remaining(paper, scene.remaining)
     if scene.told:
         text = scene.told
     else:
@@ -283,7 +283,7 @@ def ticket(paper: Paper, scene: scenes.Ticket, _describe: Describe) -> None:
     paper.prose(text, indent=1, style="bold" if scene.told else "")
 
 
-def mended(paper: Paper, now: Mended) -> None:
+def remaining(paper: Paper, now: Remaining) -> None:
     """What is broken, and what is open that should not be."""
     for one in (*now.still, *(f"{one}, which was not so before" for one in now.wide)):
         paper.line(paper.symbols.failed, "red", f"{one}.", indent=3)
