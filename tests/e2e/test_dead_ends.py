@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from tests.e2e.machine import Machine
-from tests.e2e.screen import Terminal
+from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def opened(machine: Machine) -> Iterator[Open]:
-    terminals: list[Terminal] = []
-
-    def open_one(*arguments: str, **options: object) -> Terminal:
-        terminals.append(Terminal(machine, *arguments, **options))  # type: ignore[arg-type]
-        return terminals[-1]
-
-    yield open_one
-    for one in terminals:
-        one.close()
 
 
 @pytest.fixture

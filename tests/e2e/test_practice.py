@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests import programs
 from tests.e2e.machine import PROVED, Machine
-from tests.e2e.screen import Terminal
+from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
 
-Open = Callable[..., Terminal]
 ALLOW = (
     '\'{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",'
     '"Resource":"\'$ROLE\'"}}\''
@@ -32,19 +30,6 @@ SESSION = (
     " aws configure set aws_session_token $3 --profile assumed"
 )
 OBJECT = "echo Hello! | aws s3 cp - s3://$BUCKET/hello.txt --profile assumed"
-
-
-@pytest.fixture
-def opened(machine: Machine) -> Iterator[Open]:
-    terminals: list[Terminal] = []
-
-    def open_one(*arguments: str, **options: object) -> Terminal:
-        terminals.append(Terminal(machine, *arguments, **options))  # type: ignore[arg-type]
-        return terminals[-1]
-
-    yield open_one
-    for one in terminals:
-        one.close()
 
 
 class Second:
