@@ -14,17 +14,15 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
-from stslab.lesson.ports import Decide
+from stslab.lesson.ports import Decide, Event, called, is_own
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Thing
 from stslab.runner.run.run import Runner
 
-Event = Mapping[str, Any]
 GRADES = 3
 """A nudge, a pointer, the command."""
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
-_OWN_AGENT = "stslab"
 _WIDE = "More than was asked: "
 
 
@@ -208,9 +206,8 @@ def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def turned(event: Event, wanted: Collection[tuple[str, str]]) -> str:
     """A sentence about a call that changed what is not wanted; empty for all others."""
-    call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
-    agent = str(event.get("userAgent", ""))
-    if "errorCode" in event or agent.endswith(_OWN_AGENT) or not changes(call):
+    call = called(event)
+    if "errorCode" in event or is_own(event) or not changes(call):
         return ""
     params = event.get("requestParameters") or {}
     about = subject(params)

@@ -49,3 +49,17 @@ class Decide(Protocol):
     ) -> Verdict:
         """What the account would answer ``identity``, a profile of the run."""
         ...
+
+
+Event = Mapping[str, Any]
+"""A request as the account's log has it, with CloudTrail's names."""
+
+
+def called(event: Event) -> str:
+    """The request's ``service.Operation``, as in iam.CreateUser."""
+    return f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
+
+
+def is_own(event: Event) -> bool:
+    """Whether stslab itself made it, and not somebody by hand."""
+    return str(event.get("userAgent", "")).endswith("stslab")

@@ -18,6 +18,7 @@ from stslab.cli.options import json_option
 from stslab.errors import StslabError
 from stslab.home import home
 from stslab.kinds.operations import changes
+from stslab.lesson.ports import called, is_own
 from stslab.runner.journal.records import How
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from stslab.sandbox.pipeline.log_file import Event
 
 _PAUSE = 0.3
-_OWN_AGENT = "stslab"
 _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}
 
 
@@ -113,8 +113,7 @@ class _Watching:
 
     def _is_look(self, event: "Event") -> bool:
         """Whether stslab itself looks something up: as admin, or whether a fault is fixed."""
-        call = f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
-        own = str(event.get("userAgent", "")).endswith(_OWN_AGENT) and not changes(call)
+        own = is_own(event) and not changes(called(event))
         breaking = self._status.now is not None and self._status.now.how == How.BREAK
         return own and (breaking or event["userIdentity"].get("userName") == "admin")
 

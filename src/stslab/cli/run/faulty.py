@@ -10,6 +10,7 @@ from stslab.errors import StslabError
 from stslab.kinds.operations import changes
 from stslab.lesson import questions, scenes
 from stslab.lesson.faults import Remaining
+from stslab.lesson.ports import called, is_own
 from stslab.policy.vocabulary import Gate
 from stslab.render.lesson import views
 from stslab.render.text.durations import counted, spoken
@@ -140,9 +141,7 @@ class FaultExercise:
             lambda one: str(one["eventTime"]) > self.stands.at, newest_first(self.laid.home.sandbox)
         )
         made = sum(
-            changes(f"{str(one['eventSource']).partition('.')[0]}.{one['eventName']}")
-            for one in events
-            if "errorCode" not in one and not str(one.get("userAgent", "")).endswith("stslab")
+            changes(called(one)) for one in events if "errorCode" not in one and not is_own(one)
         )
         return made, *map(self.opened.profiles.get, self.faults.makers())
 
