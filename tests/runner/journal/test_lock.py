@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from stslab.errors import RunInProgress, StateFolderError
 from stslab.home import Home
+from stslab.runner.journal import lock
 from stslab.runner.journal.lock import held
 
 HOLD = """
@@ -39,6 +41,23 @@ def holder(home):
     yield process
     process.kill()
     process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(request, monkeypatch):
+    """Nobody waits here, but where waiting is what is tested."""
+    if "patience" not in request.node.name:
+        monkeypatch.setattr(lock, "_AT_FIRST", 0.0)
+
+
+def test_patience_for_who_is_done_soon(home, holder):
+    assert holder.stdin
+    leaves = threading.Timer(0.3, holder.stdin.close)
+    leaves.start()
+    with held(home, "stslab hint"):
+        assert '"stslab hint"' in home.lock.read_text()
+    leaves.join()
+    holder.stdin = None
 
 
 def test_who_comes_second_is_told_who_holds_it(home, holder):

@@ -16,7 +16,9 @@ from stslab.errors import RunInProgress, StateFolderError
 from stslab.home import Home, is_locked, lock, private_folder
 
 _MOST = 4096
-_PATIENCE, _PAUSE = 30.0, 0.05  # seconds
+# Seconds. A lesson that waits for its learner takes the lock only to look at what came of
+# something; a word from another terminal waits for that.
+_AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
 
 
 class Held:
@@ -28,12 +30,19 @@ class Held:
         self._handle: int | None = None
         private_folder(home.root)
 
-    def take(self) -> None:
-        """Take it, at once or not at all.
+    def take(self, patience: float | None = None) -> None:
+        """Take it; ``patience``: for how many seconds another is waited for.
 
         Raises: as :func:`held`.
         """
-        self._handle = _take(self._path)
+        until = time.monotonic() + (_AT_FIRST if patience is None else patience)
+        while self._handle is None:
+            try:
+                self._handle = _take(self._path)
+            except RunInProgress:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE)
         _sign(self._handle, self._command)
 
     def release(self) -> None:
@@ -51,14 +60,7 @@ class Held:
         """
         self.release()
         yield
-        until = time.monotonic() + _PATIENCE
-        while self._handle is None:
-            try:
-                self.take()
-            except RunInProgress:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(_PAUSE)
+        self.take(_AFTERWARDS)
 
 
 @contextmanager
