@@ -32,7 +32,7 @@ def try_to_run(machine: Machine, fault, **account) -> StslabError | None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_fault_at_each_call(assume_role, tmp_path, kind):
     outcomes = set()
-    for number in range(1, 70, 6):
+    for number in range(1, 70, 14):
         folder = tmp_path / str(number)
         folder.mkdir()
         machine = Machine(assume_role, folder, world=lookalikes())

@@ -121,7 +121,7 @@ TRIALS = pytest.mark.parametrize("trial", [clean_up_after, go_on_after, kill_the
 @pytest.mark.slow
 @TRIALS
 def test_killed_at_a_sample_of_points(assume_role, moments, tmp_path, trial):
-    for at in chosen(moments, 11):
+    for at in chosen(moments, 29):
         folder = tmp_path / str(at)
         folder.mkdir()
         trial(assume_role, folder, at)

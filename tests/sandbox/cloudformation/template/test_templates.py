@@ -31,7 +31,7 @@ def accept_or_refuse(text: str) -> None:
         validation.check(parse(text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["Resources", "Outputs", "Parameters", "Conditions", "Mappings"]),
@@ -50,7 +50,7 @@ def test_any_structure_is_accepted_or_refused(data: object) -> None:
     accept_or_refuse(json.dumps(data))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="Resoucs:{}[]!&* \n-\"'AB|>,?#%@`\t\0é", max_size=60))
 def test_any_text_is_accepted_or_refused(text: str) -> None:
     accept_or_refuse(text)
