@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from stslab.cli.hand import LearnersHand
     from stslab.lab.model import Lab
     from stslab.lesson.ports import Decide
-    from stslab.render.interface import Describe
-    from stslab.runner.events import Event
+    from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
     from stslab.runner.ports import Credentials, Tell

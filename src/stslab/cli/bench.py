@@ -1,7 +1,7 @@
 """What a command that works on runs needs: state folder, journal, renderer, console."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from stslab.cli.prompts import Asker
     from stslab.lab.model import Lab
-    from stslab.render.interface import Renderer
-    from stslab.runner.events import CallShown
+    from stslab.render.jsonl import JsonRenderer
+    from stslab.render.terminal.terminal import TerminalRenderer
+    from stslab.runner.events import Describe
     from stslab.runner.journal.lock import Held
     from stslab.runner.journal.standing import Standing
     from stslab.runner.journal.store import Journal
@@ -37,10 +38,10 @@ class Bench:
 
     home: Home
     journal: "Journal"
-    render: "Renderer"
+    render: "JsonRenderer | TerminalRenderer"
     console: "Console"
     asker: "Asker | None"
-    describe: "Callable[[CallShown], str]"
+    describe: "Describe"
     lock: "Held"
 
 
@@ -120,8 +121,8 @@ def load_lab(name: str) -> "Lab":
 
 
 def renderer(
-    console: "Console", describe: "Callable[[CallShown], str]", *, as_json: bool
-) -> "Renderer":
+    console: "Console", describe: "Describe", *, as_json: bool
+) -> "JsonRenderer | TerminalRenderer":
     """What draws events: for people on ``console``, or as JSON lines on stdout."""
     if as_json:
         from stslab.render.jsonl import JsonRenderer

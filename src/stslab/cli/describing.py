@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stslab.home import private_folder
 from stslab.resources import bundled, text_of
-from stslab.runner.events import CallShown
+from stslab.runner.events import CallShown, Describe
 
 if TYPE_CHECKING:
     from stslab.lab.model import Lab
@@ -25,7 +25,7 @@ _SPECIAL = re.compile(r'["$`\\!]')
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
-def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Callable[[CallShown], str]:
+def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
     """A function that gives a call's ``aws`` command.
 
     A parameter that equals a file that ``lab`` includes, or one that comes with stslab, is shown as
@@ -83,7 +83,7 @@ def _kept(folder: Path, text: str, name: str) -> Path:
 def command_of(
     call: CallShown,
     env: Mapping[str, str],
-    describe: Callable[[CallShown], str],
+    describe: Describe,
     who: str = "",
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> str:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from stslab.errors import UnresolvedReference
 from stslab.lab.embedded import GIVES_TOKEN, token_params
 from stslab.lab.references import names_used, resolve
-from stslab.render.interface import Describe
 from stslab.render.text.safe import one_line
 from stslab.render.text.shellwords import wrapped
-from stslab.runner.events import CallShown
+from stslab.runner.events import CallShown, Describe
 
 if TYPE_CHECKING:
     from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait

@@ -5,7 +5,7 @@ been redacted. Times are seconds. An event's ``kind`` is its name in JSON.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,6 +33,10 @@ class CallShown:
     service: str
     operation: str
     params: Data = field(default_factory=dict)
+
+
+Describe = Callable[[CallShown], str]
+"""Gives the equivalent, copyable ``aws`` command line of a call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRe
 
 
 def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, extras: bool) -> None:
-    from stslab.render.plans import show_cleanup
+    from stslab.render.cleanup import show_cleanup
 
     for run in runs:
         show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)
@@ -158,7 +158,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
         UsageError: nobody can be asked, and the flags do not say that it is wanted.
     """
     from stslab.cli.accounts import open_account, require_consent
-    from stslab.render.sweep import show_found
+    from stslab.render.cleanup import show_found
     from stslab.runner.undo.recovery import Recovery
 
     opened = open_account(laid.home, where)

@@ -79,7 +79,7 @@ class FaultExercise:
     def draw_why(self, paper: "Paper") -> None:
         """Why it is refused: the gate, then the place, then the kind of change, the command."""
         told = self._told(_WHY, self._reasons())
-        views.ticket(paper, replace(self.scene(), told=told), lambda _: "")
+        views.ticket(paper, replace(self.scene(), told=told))
 
     def _reasons(self) -> tuple[str, ...]:
         told = self.stands

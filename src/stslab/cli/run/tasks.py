@@ -79,7 +79,7 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     from stslab.render.terminal.paper import Paper
 
     scene = Matrix(f"Who can do what in run {now.run.id}", cells, frozenset())
-    matrix(Paper(make_console(sys.stdout)), scene, lambda _: "")
+    matrix(Paper(make_console(sys.stdout)), scene)
 
 
 class _AtWork(NamedTuple):

@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from stslab.render.interface import Describe
 from stslab.render.lesson import views
 from stslab.render.terminal import step_view
-from stslab.render.terminal.paper import Paper
-from stslab.runner.events import Event, StackProgress, StepDiffers, Waiting
+from stslab.render.terminal.paper import Paper, RunPaper
+from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
+Draw = Callable[[RunPaper], None]
 _BELOW = 3
 """Lines that the prompt and the line of status below it take."""
 _LEAST = 10
@@ -51,10 +51,10 @@ class Screen:
             scene = replace(scene, before=scene.before.brief())
         self.page(self._view(scene), more)
 
-    def _view(self, scene: Any) -> Callable[[Paper], None]:
-        return lambda paper: views.VIEWS[type(scene)](paper, scene, self.describe)
+    def _view(self, scene: Any) -> Draw:
+        return lambda paper: views.VIEWS[type(scene)](paper, scene)
 
-    def page(self, draw: Callable[[Paper], None], more: Callable[[], bool] = lambda: True) -> None:
+    def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
         """What ``draw`` puts on paper, in parts that fit the screen."""
         self._live.wait.ended()
         lines = self._drawn(draw)
@@ -82,7 +82,7 @@ class Screen:
         self._live.wait.ended()
         self._live.prose(text)
 
-    def _drawn(self, draw: Callable[[Paper], None]) -> list[str]:
+    def _drawn(self, draw: Draw) -> list[str]:
         captured = io.StringIO()
         console = Console(
             file=captured,
@@ -94,7 +94,7 @@ class Screen:
             highlight=False,
             legacy_windows=False,
         )
-        paper = Paper(console)
+        paper = RunPaper(console, self.describe, over=False)
         paper.symbols = self._live.symbols
         draw(paper)
         return captured.getvalue().rstrip("\n").split("\n")

@@ -12,14 +12,13 @@ from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import UNSURE
-from stslab.render.interface import Describe
 from stslab.render.terminal import step_view
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.safe import one_line
 
 _LABEL = 28
 _INDENT = 2
-View = Callable[[Paper, Any, Describe], None]
+View = Callable[[RunPaper, Any], None]
 
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
@@ -29,7 +28,7 @@ def heading(paper: Paper, left: str, right: str = "") -> None:
     paper.put(line.append(right, style="dim"), "")
 
 
-def welcome(paper: Paper, scene: scenes.Welcome, _describe: Describe) -> None:
+def welcome(paper: Paper, scene: scenes.Welcome) -> None:
     """The lab and its stages; nothing runs yet."""
     heading(paper, scene.title)
     paper.markdown(scene.summary, indent=1)
@@ -45,7 +44,7 @@ def welcome(paper: Paper, scene: scenes.Welcome, _describe: Describe) -> None:
         paper.prose(scene.advice, indent=1)
 
 
-def introduction(paper: Paper, scene: scenes.Introduction, _describe: Describe) -> None:
+def introduction(paper: Paper, scene: scenes.Introduction) -> None:
     """What a stage is about."""
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
@@ -62,7 +61,7 @@ def done(paper: Paper, before: scenes.Done | None) -> None:
     paper.blank()
 
 
-def doing(paper: Paper, scene: scenes.Doing, _describe: Describe) -> None:
+def doing(paper: Paper, scene: scenes.Doing) -> None:
     """A step: why, and what is worth reading before it is done. The command is on the line."""
     done(paper, scene.before)
     heading(paper, scene.title, scene.place)
@@ -76,12 +75,12 @@ def doing(paper: Paper, scene: scenes.Doing, _describe: Describe) -> None:
                 paper.prose(line, indent=5 if number == 0 else 7)
 
 
-def asking(paper: Paper, scene: scenes.Asking, describe: Describe) -> None:
+def asking(paper: RunPaper, scene: scenes.Asking) -> None:
     """A prediction: what is asked, the evidence, the answers."""
     done(paper, scene.before)
     heading(paper, scene.title, f"question {scene.number} of {scene.of}")
     _evidence(paper, scene)
-    paper.command(describe(scene.call), indent=3)
+    paper.command(paper.describe(scene.call), indent=3)
     paper.blank()
     paper.prose("What will AWS answer?", indent=1, style="bold")
     for answer in scene.question.answers:
@@ -99,7 +98,7 @@ def _evidence(paper: Paper, scene: scenes.Asking) -> None:
     paper.blank()
 
 
-def answered(paper: Paper, scene: scenes.Answered, _describe: Describe) -> None:
+def answered(paper: Paper, scene: scenes.Answered) -> None:
     """What AWS answered, which gate decided, and whether the prediction was right."""
     said = scene.question.answer(scene.said)
     right = scene.said == scene.question.right
@@ -154,7 +153,7 @@ def _contrast(scene: scenes.Answered, said: frozenset[Any]) -> str:
     return f"That is half of it: the {' and '.join(others)} refuses it too."
 
 
-def matrix(paper: Paper, scene: scenes.Matrix, _describe: Describe) -> None:
+def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     """Who can do what: a row for each caller, what changed in bold."""
     done(paper, scene.before)
     heading(paper, scene.title)
@@ -186,7 +185,7 @@ def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str) -> Text:
     return Text(f"{text:<14}", style="bold green" if now and found.verdict.allowed else "")
 
 
-def stuck(paper: Paper, scene: scenes.Stuck, _describe: Describe) -> None:
+def stuck(paper: Paper, scene: scenes.Stuck) -> None:
     """What stopped the lesson."""
     done(paper, scene.before)
     heading(paper, scene.title)
@@ -195,7 +194,7 @@ def stuck(paper: Paper, scene: scenes.Stuck, _describe: Describe) -> None:
         paper.prose(scene.hint, indent=3, lead=paper.symbols.hint)
 
 
-def documents(paper: Paper, scene: scenes.Documents, _describe: Describe) -> None:
+def documents(paper: Paper, scene: scenes.Documents) -> None:
     """Policies as JSON."""
     heading(paper, scene.title)
     if not scene.verdict.documents:
@@ -209,15 +208,15 @@ def documents(paper: Paper, scene: scenes.Documents, _describe: Describe) -> Non
                 paper.whole(f"   {line}", "cyan")
 
 
-def drifted(paper: Paper, scene: scenes.Drifted, describe: Describe) -> None:
+def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
     """What came of earlier steps and is no longer so."""
     heading(paper, scene.title)
     paper.prose("Something that you did before is no longer as it was.", indent=1)
     for one in scene.drifted:
-        step_view.step_drifted(paper, one, describe)
+        step_view.step_drifted(paper, one)
 
 
-def longer(paper: Paper, scene: scenes.Longer, _describe: Describe) -> None:
+def longer(paper: Paper, scene: scenes.Longer) -> None:
     """The longer story, and where to read on."""
     heading(paper, scene.title)
     paper.markdown(scene.text, indent=1)
@@ -227,7 +226,7 @@ def longer(paper: Paper, scene: scenes.Longer, _describe: Describe) -> None:
         paper.whole(f"   {url}", "cyan")
 
 
-def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> None:
+def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
     """What will be removed."""
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
@@ -237,7 +236,7 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp, _describe: Describe) -> 
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
 
-def tasks(paper: Paper, scene: scenes.Tasks, _describe: Describe) -> None:
+def tasks(paper: Paper, scene: scenes.Tasks) -> None:
     """The tasks of a stage, those done with a sign."""
     heading(paper, scene.title, scene.place)
     for one in scene.standing.tasks:
@@ -263,7 +262,7 @@ def news(paper: Paper, before: Standing, now: Standing) -> None:
             paper.prose(note, indent=3, lead=paper.symbols.warning)
 
 
-def ticket(paper: Paper, scene: scenes.Ticket, _describe: Describe) -> None:
+def ticket(paper: Paper, scene: scenes.Ticket) -> None:
     """What a colleague reports, and how it shows."""
     heading(paper, "A colleague reports", scene.place)
     paper.prose(f'"{scene.title}"', indent=1)
@@ -293,7 +292,7 @@ def remaining(paper: Paper, now: Remaining) -> None:
         paper.line(paper.symbols.done, "green", "All is as it should be.", indent=3)
 
 
-def session(paper: Paper, scene: scenes.Session, _describe: Describe) -> None:
+def session(paper: Paper, scene: scenes.Session) -> None:
     """The three parts of a session's credentials, and where they go."""
     done(paper, scene.before)
     heading(paper, scene.title)
@@ -329,7 +328,7 @@ def chain(paper: Paper, links: tuple[Link, ...]) -> None:
         paper.prose(one_line(f"{link.who}{what}{may}"), indent=indent, lead=lead)
 
 
-def remember(paper: Paper, scene: scenes.Remember, _describe: Describe) -> None:
+def remember(paper: Paper, scene: scenes.Remember) -> None:
     """What to take along."""
     if scene.lines:
         heading(paper, "What to remember")
@@ -340,7 +339,7 @@ def remember(paper: Paper, scene: scenes.Remember, _describe: Describe) -> None:
     chain(paper, scene.chain)
 
 
-def ended(paper: Paper, scene: scenes.Ended, _describe: Describe) -> None:
+def ended(paper: Paper, scene: scenes.Ended) -> None:
     """How it went."""
     heading(
         paper, f"Done in {scene.minutes:.0f} min. {scene.proved} of {scene.claims} claims proved."

@@ -19,6 +19,7 @@ from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import Symbols, in_words, marks_for, symbols_for
 from stslab.render.text.words import paragraphs
+from stslab.runner.events import CallShown, Describe, ThingLookedUp
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
@@ -182,6 +183,24 @@ class Paper:
     def _whole(self, text: Text) -> None:
         self.wait.clear()
         self.console.print(text, soft_wrap=True)
+
+
+class RunPaper(Paper):
+    """What a run is drawn on, with what is remembered of it from event to event.
+
+    ``describe`` gives the ``aws`` command of a call. ``took`` are the seconds of each stage that
+    was done just now, by its title.
+    """
+
+    def __init__(self, console: Console, describe: Describe, *, over: bool) -> None:
+        super().__init__(console, over=over)
+        self.describe = describe
+        self.dry = False
+        self.titles: dict[str, str] = {}
+        self.took: dict[str, float] = {}
+        self.checked_stage = ""
+        self.checked_call: CallShown | None = None
+        self.looked: list[ThingLookedUp] = []
 
 
 def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:

@@ -1,16 +1,17 @@
-"""Draws a run: its title and map, its stages and checks, its cleanup and its end."""
+"""Draws a run: its title and map, its stages and checks, its cleanup and its end.
 
-from collections.abc import Iterator, Mapping
+Each function that is named as an event's kind draws that event.
+"""
+
+from collections.abc import Iterator
 
 from rich.text import Text
 
 from stslab.render.changes import show_changes
-from stslab.render.interface import Describe
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner.events import (
-    CallShown,
     CheckFinished,
     CheckStarted,
     CleanupFinished,
@@ -31,8 +32,10 @@ _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
 _HOW = {(False, False): "Run", (True, False): "Going on with run", (False, True): "Dry run"}
 
 
-def run_started(paper: Paper, event: RunStarted) -> None:
+def run_started(paper: RunPaper, event: RunStarted) -> None:
     """The lab's title, where its calls go, and the map of its stages."""
+    paper.dry = event.dry
+    paper.explained = event.target.startswith("sandbox")
     where = _TARGETS.get(event.target, event.target)
     how = _HOW.get((event.resumed, event.dry), "Dry run")
     paper.put(Text(visible(event.title), style="bold"))
@@ -49,8 +52,9 @@ def foreseen(paper: Paper, event: Foreseen) -> None:
     paper.blank()
 
 
-def stage_started(paper: Paper, event: StageStarted) -> None:
+def stage_started(paper: RunPaper, event: StageStarted) -> None:
     """A panel with the stage's introduction, and below it the pages of AWS to read."""
+    paper.titles[event.stage] = event.title
     paper.blank()
     title = f"{event.number}/{event.of} {event.title}"
     paper.framed(title, event.intro.strip() or event.title)
@@ -59,21 +63,19 @@ def stage_started(paper: Paper, event: StageStarted) -> None:
         paper.whole(f"  {visible(url)}", style="dim")
 
 
-def stage_finished(paper: Paper, event: StageFinished) -> None:
+def stage_finished(paper: RunPaper, event: StageFinished) -> None:
     """Nothing for a stage that holds: its checks have said so. A stage that failed is named."""
+    paper.took[paper.titles.get(event.stage, event.stage)] = event.seconds
     if not event.held:
         paper.blank()
         paper.line(paper.symbols.failed, "red", f"The checkpoint of {event.stage} does not hold")
 
 
-def run_finished(paper: Paper, event: RunFinished, took: Mapping[str, float]) -> None:
-    """The table of what was proved, how long it took, and how many calls it made.
-
-    ``took`` are the seconds of each stage that was done just now, by its title.
-    """
+def run_finished(paper: RunPaper, event: RunFinished) -> None:
+    """The table of what was proved, how long it took, and how many calls it made."""
     paper.blank()
     if event.claims:
-        paper.table({"": 0, "What was proved": 1, "Took": 0}, _proofs(paper, event, took))
+        paper.table({"": 0, "What was proved": 1, "Took": 0}, _proofs(paper, event))
         paper.blank()
     paper.prose(
         f"{event.proved} of {counted(len(event.claims), 'claim')} proved, "
@@ -107,17 +109,12 @@ def _mapped(paper: Paper, number: int, stage: StageShown) -> None:
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
 
 
-def _proofs(
-    paper: Paper, event: RunFinished, took: Mapping[str, float]
-) -> Iterator[tuple[Text | str, ...]]:
+def _proofs(paper: RunPaper, event: RunFinished) -> Iterator[tuple[Text | str, ...]]:
     stage_before = None
     for stage, claim, verdict in event.claims:
         if stage != stage_before:
-            yield (
-                "",
-                Text(one_line(stage), style="bold"),
-                spoken(took[stage]) if stage in took else "",
-            )
+            took = spoken(paper.took[stage]) if stage in paper.took else ""
+            yield "", Text(one_line(stage), style="bold"), took
             stage_before = stage
         known = _PROVED.get(verdict)
         aside = Text() if known else Text(f"  {verdict}", style="dim")
@@ -135,44 +132,46 @@ _LONGEST_PROOF_LINES = 12
 _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
 
 
-def checkpoint(paper: Paper, stage: str) -> None:
-    """The heading above a stage's claims."""
-    paper.blank()
-    paper.put(Text("Checkpoint", style="bold").append(f"  {stage}", style="not bold dim"))
+def check_started(paper: RunPaper, event: CheckStarted) -> None:
+    """On a terminal the claim stands there while it is being proved.
 
-
-def check_started(paper: Paper, event: CheckStarted) -> None:
-    """On a terminal the claim stands there while it is being proved."""
-    if paper.over:
+    In a dry run: the claim that would be proved, and how it would be asked.
+    """
+    if event.stage != paper.checked_stage:
+        paper.checked_stage = event.stage
+        paper.blank()
+        paper.put(Text("Checkpoint", style="bold").append(f"  {event.stage}", style="not bold dim"))
+    paper.checked_call = event.call
+    if paper.dry:
+        aside = f"as {event.call.identity}" if event.call else ""
+        paper.line(paper.symbols.pending, "dim", event.says, indent=2, aside=aside)
+        if event.call:
+            paper.command(paper.describe(event.call), indent=_PROOF)
+    elif paper.over:
         said = f"  {paper.symbols.waiting} {one_line(event.says)}"
         paper.wait.show(event.says, Text(said, style="dim"), 0.0)
 
 
-def check_planned(paper: Paper, event: CheckStarted, describe: Describe) -> None:
-    """In a dry run: the claim that would be proved, and how it would be asked."""
-    aside = f"as {event.call.identity}" if event.call else ""
-    paper.line(paper.symbols.pending, "dim", event.says, indent=2, aside=aside)
-    if event.call:
-        paper.command(describe(event.call), indent=_PROOF)
-
-
-def check_finished(
-    paper: Paper, event: CheckFinished, call: CallShown | None, describe: Describe
-) -> None:
+def check_finished(paper: RunPaper, event: CheckFinished) -> None:
     """The claim, whether it holds, how it was asked, and what answered."""
     paper.wait.ended()
     if event.void or event.held_at:
         paper.line(paper.symbols.pending, "dim", event.says, indent=2)
         paper.prose(_no_verdict(event), indent=_PROOF)
         return
-    _verdict(paper, event, f"as {call.identity}" if call else "")
+    call = paper.checked_call
+    good = (paper.symbols.done, "green") if event.held else (paper.symbols.failed, "red")
+    paper.line(*good, event.says, indent=2, aside=f"as {call.identity}" if call else "")
     if call:
-        paper.command(describe(call), indent=_PROOF)
+        paper.command(paper.describe(call), indent=_PROOF)
     _proof(paper, event)
     if event.held and event.because:
         paper.prose(event.because, indent=_PROOF, style="dim")
     if not event.held:
-        _what_now(paper, event)
+        paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
+        if event.code:
+            paper.meaning(event.code, indent=_PROOF)
+            paper.explanation(event.request_id, indent=_PROOF)
 
 
 def _no_verdict(event: CheckFinished) -> str:
@@ -180,13 +179,6 @@ def _no_verdict(event: CheckFinished) -> str:
     if event.void:
         return f"{event.proof}: not counted"
     return f"It held at {event.held_at[:19]}; the stage {event.changed_by} has changed that since."
-
-
-def _verdict(paper: Paper, event: CheckFinished, aside: str) -> None:
-    if event.held:
-        paper.line(paper.symbols.done, "green", event.says, indent=2, aside=aside)
-    else:
-        paper.line(paper.symbols.failed, "red", event.says, indent=2, aside=aside)
 
 
 def _proof(paper: Paper, event: CheckFinished) -> None:
@@ -210,13 +202,6 @@ def _refusal(code: str) -> str:
     return "refused, as it should be"
 
 
-def _what_now(paper: Paper, event: CheckFinished) -> None:
-    paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
-    if event.code:
-        paper.meaning(event.code, indent=_PROOF)
-        paper.explanation(event.request_id, indent=_PROOF)
-
-
 def undo_started(paper: Paper, event: UndoStarted) -> None:
     """How much there is to undo."""
     paper.blank()
@@ -236,15 +221,17 @@ def undo_finished(paper: Paper, event: UndoFinished) -> None:
         paper.prose(event.detail, indent=4)
 
 
-def looked_up(paper: Paper, event: ThingLookedUp) -> None:
+def thing_looked_up(paper: RunPaper, event: ThingLookedUp) -> None:
     """What the look for a thing that should be gone has found. Only a leftover is news."""
+    paper.looked.append(event)
     if not event.gone:
         paper.line(paper.symbols.failed, "red", f"{event.thing} is still there", indent=2)
         paper.prose(event.proof, indent=4)
 
 
-def cleanup_finished(paper: Paper, event: CleanupFinished, looked: list[ThingLookedUp]) -> None:
+def cleanup_finished(paper: RunPaper, event: CleanupFinished) -> None:
     """The table of what is gone with the proof of each, or what is left and how to remove it."""
+    looked, paper.looked = paper.looked, []
     paper.blank()
     if looked:
         paper.table({"": 0, "Looked for": 3, "Answer": 2}, _looked(paper, looked))

@@ -1,11 +1,13 @@
-"""Draws steps: the title, who calls, the equivalent command, and what came of it."""
+"""Draws steps: the title, who calls, the equivalent command, and what came of it.
+
+Each function that is named as an event's kind draws that event.
+"""
 
 import re
 
 from rich.text import Text
 
-from stslab.render.interface import Describe
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import (
@@ -27,12 +29,13 @@ _NO_NEWS = "Initiated"
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
-def step_started(paper: Paper, event: StepStarted, describe: Describe) -> None:
+def step_started(paper: RunPaper, event: StepStarted) -> None:
     """What is about to be done, by which identity, and the command that does the same by hand."""
     paper.blank()
     number = f"{event.number}/{event.of}"
     paper.line(number, "bold blue", event.title, aside=f"as {event.call.identity}")
-    paper.command(describe(event.call))
+    paper.checked_stage = ""
+    paper.command(paper.describe(event.call))
     if event.why:
         paper.prose(event.why, indent=_RESULT, style="dim")
 
@@ -47,7 +50,7 @@ def step_adopted(paper: Paper, event: StepAdopted) -> None:
     paper.line(paper.symbols.done, "green", event.title, aside="done by hand")
 
 
-def step_drifted(paper: Paper, event: StepDrifted, describe: Describe) -> None:
+def step_drifted(paper: RunPaper, event: StepDrifted) -> None:
     """What came of a step and is no longer so: what differs, and what happens or may be done."""
     paper.blank()
     paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
@@ -57,7 +60,7 @@ def step_drifted(paper: Paper, event: StepDrifted, describe: Describe) -> None:
     elif event.fix:
         paper.prose("It is left as it is. To put it back:", indent=2)
         for call in event.fix:
-            paper.command(describe(call))
+            paper.command(paper.describe(call))
 
 
 def step_differs(paper: Paper, event: StepDiffers) -> None:

@@ -18,6 +18,7 @@ from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
 from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import (
+    Describe,
     Event,
     Notice,
     RunFinished,
@@ -37,7 +38,6 @@ from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_
 from stslab.runner.run.scope import basis, configure, live, scope
 from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
-from stslab.runner.undo.proof import Describe
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
 _FIX = "Fix what is wrong, then go on with `stslab run`, or undo everything with `stslab cleanup`."

@@ -13,6 +13,7 @@ from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import (
     CallShown,
     CleanupFinished,
+    Describe,
     Event,
     Notice,
     UndoFinished,
@@ -23,7 +24,7 @@ from stslab.runner.journal.records import MADE, PERHAPS, Entry, RunState, Thing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Hand, Profiles
 from stslab.runner.undo.children import children
-from stslab.runner.undo.proof import Describe, left_of, name, undo_by_hand
+from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.removal import Undone, failed
 from stslab.runner.undo.undo import undo
 

@@ -1,13 +1,13 @@
 """Proves that nothing of a run is left: looks for each thing, then for whatever carries its tag."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.look import Sight, complete, is_guarded, label, look, read_of
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown, ThingLookedUp, UndoOutcome
+from stslab.runner.events import CallShown, Describe, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import ADMIN
 from stslab.runner.undo.children import children
@@ -18,7 +18,6 @@ _GONE_SECONDS = 60.0
 _NEVER_LOOKED_UP = (EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
 # The profiles that administer other accounts, in which a person may have made things for a lab.
 _OTHERS = ("partner",)
-Describe = Callable[[CallShown], str]
 Tried = Sequence[tuple[Entry, Undone]]
 
 
