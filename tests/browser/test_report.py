@@ -43,8 +43,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     assert machine.stslab("run", "--yes").code == 0
     with Journal(machine.state / "journal.sqlite") as journal:
         run = journal.runs()[0].id
-        journal.predicted(run, Prediction("create-user", 1, "who decides", "denied", right=True))
-        journal.predicted(run, Prediction("deploy-role", 6, "trust", WRONG, right=False))
+        journal.write(run, Prediction("create-user", 1, "who decides", "denied", right=True))
+        journal.write(run, Prediction("deploy-role", 6, "trust", WRONG, right=False))
     one, report, together = (machine.root / name for name in ("r.html", "r.json", "c.html"))
     assert machine.stslab("report", "--html", str(one), "--learner", "<i>Ana</i>").code == 0
     report.write_text(machine.stslab("report", "--json", "--learner", "Ana").out)

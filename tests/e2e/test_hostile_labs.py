@@ -269,7 +269,7 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
         )
         begin(runner)
         (run,) = journal.runs()
-        (entry,) = journal.entries(run.id)
+        (entry,) = journal.past(run.id).entries()
         (undo,) = entry.undo
         client = cloud._client(undo.service)
         remove = getattr(client, xform_name(undo.operation))
@@ -288,7 +288,7 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
             Cleanup(
                 journal, opened.account, opened.profiles, lambda _: None, describe=aws_command
             ).run(run.id)
-        assert [one.state for one in journal.entries(run.id)] == [EntryState.NOT_OURS]
+        assert [one.state for one in journal.past(run.id).entries()] == [EntryState.NOT_OURS]
     remove(**undo.params)  # it is there: this does not fail
 
 

@@ -11,7 +11,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
 from stslab.lab import loader
-from stslab.runner.journal.records import EntryState, Result
+from stslab.runner.journal.records import EntryState, Outcome, Result
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.runner.run.run import Runner
@@ -86,8 +86,8 @@ def test_what_was_there_before_is_put_back(
         run = runner.start_or_resume().run
         runner.run_stage("one")
         assert client.control(folder, "GET", "changed")["changed"]
-        for entry in journal.entries(run.id)[:-1] if lost else ():
-            journal.conclude(run.id, entry.seq, Result(EntryState.LOST))
+        for entry in journal.past(run.id).entries()[:-1] if lost else ():
+            journal.write(run.id, Outcome(entry.seq, Result(EntryState.LOST)))
         removed = Cleanup(journal, *ports, lambda _: None, describe=aws_command).run(run.id)
     assert "password policy of the account" in removed
     assert client.control(folder, "GET", "changed")["changed"] == []

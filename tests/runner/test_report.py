@@ -8,7 +8,7 @@ from tests.runner.fakes import REFUSE
 
 from stslab.errors import JournalError
 from stslab.render.report.text import as_markdown
-from stslab.runner.journal.records import Prediction
+from stslab.runner.journal.records import Hint, Prediction
 from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report
 
@@ -73,8 +73,8 @@ def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):
     with machine.process() as process:
         run = process.run(last="create-user")
         for concept, right in said:
-            process.journal.predicted(run, Prediction("create-user", 1, concept, "denied", right))
-        process.journal.hinted(run, "create-user", 0, 2)
+            process.journal.write(run, Prediction("create-user", 1, concept, "denied", right))
+        process.journal.write(run, Hint("create-user", 0, 2))
     predicted = told(machine, run)
     assert [(one.name, one.right, one.of) for one in predicted.predictions] == [
         ("who decides", 1, 2),

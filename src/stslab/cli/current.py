@@ -48,8 +48,8 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
     run = runs[0]
     loaded = named or load_lab(run.path)
     base = basis(run.id, run)
-    known = scope(loaded, base, journal.saved(run.id), journal.profiles(run.id))
-    return Current(run, loaded, known, tuple(journal.held(run.id)))
+    known = scope(loaded, base, journal.past(run.id).saved(), journal.past(run.id).profiles())
+    return Current(run, loaded, known, tuple(journal.past(run.id).held()))
 
 
 def lab_variables(target: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import EntryState, Prediction, RunRecord, RunState, Told
+from stslab.runner.journal.records import Entry, EntryState, Prediction, RunRecord, RunState
 from stslab.runner.journal.score import Concept, by_concept
 from stslab.runner.journal.standing import StageState, Standing, standing
 from stslab.runner.journal.store import Journal
@@ -128,7 +128,7 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
     stands = standing(past)
     if stands is None:
         raise JournalError(f"There is no run {past.run_id}.", "See which there are: stslab status.")
-    run, calls = stands.run, past.told()
+    run, calls = stands.run, past.entries()
     return Report(
         standing=stands,
         clean=run.state in _IS_CLEAN,
@@ -143,43 +143,43 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
     )
 
 
-def _call(run: RunRecord, told: Told) -> CallTold:
-    intent, own = told.entry.intent, Own(run.id, run.account, run.partition)
-    known = told.entry.thing.names if told.entry.thing else {}
+def _call(run: RunRecord, entry: Entry) -> CallTold:
+    intent, own = entry.intent, Own(run.id, run.account, run.partition)
+    known = entry.thing.names if entry.thing else {}
     return CallTold(
         stage=intent.stage,
         title=intent.title,
         identity=intent.identity,
-        call=told.entry.call,
-        changes=subjects(told.entry.call, {**intent.params, **known}, own),
-        at=told.started,
-        outcome=str(told.happened),
-        request_id=told.request_id,
-        seconds=_between(told.started, told.answered),
+        call=entry.call,
+        changes=subjects(entry.call, {**intent.params, **known}, own),
+        at=entry.started,
+        outcome=str(entry.happened),
+        request_id=entry.request_id,
+        seconds=_between(entry.started, entry.answered),
     )
 
 
-def _removed(past: Past, calls: Sequence[Told]) -> Iterator[RemovedTold]:
+def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[RemovedTold]:
     """What was undone, in that order; what a stack had made goes with it."""
-    undone = [one for one in calls if one.entry.undo and one.entry.state is EntryState.UNDONE]
-    for one in sorted(undone, key=lambda one: (one.ended, -one.entry.seq)):
-        by = tuple(f"{call.service}.{call.operation}" for call in one.entry.undo)
+    undone = [one for one in calls if one.undo and one.state is EntryState.UNDONE]
+    for one in sorted(undone, key=lambda one: (one.ended, -one.seq)):
+        by = tuple(call.call.name for call in one.undo)
         yield RemovedTold(_name(one), by, one.ended)
-        for thing in past.things(one.entry.seq):
+        for thing in past.things(one.seq):
             yield RemovedTold(label(thing), by, one.ended)
 
 
-def _remaining(calls: Sequence[Told]) -> Iterator[str]:
+def _remaining(calls: Sequence[Entry]) -> Iterator[str]:
     """What was made or perhaps made and is not known to be gone."""
     over = (*_GONE, EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
     for one in calls:
-        if one.entry.undo and one.entry.state not in over:
+        if one.undo and one.state not in over:
             yield _name(one)
 
 
-def _name(told: Told) -> str:
-    thing = told.entry.thing
-    return label(thing) if thing and complete(thing) else told.entry.intent.title
+def _name(entry: Entry) -> str:
+    known = entry.thing and complete(entry.thing)
+    return label(entry.thing) if entry.thing and known else entry.intent.title
 
 
 def _between(start: str, end: str) -> float | None:

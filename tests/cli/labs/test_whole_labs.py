@@ -189,7 +189,7 @@ def test_what_is_undone_stands_in_the_journal(account: InsideAccount, tmp_path: 
         runner.run_stage("device")
         run = runner.run.id
     with Journal(tmp_path / "journal") as journal:
-        move = journal.entries(run)[-1]
+        move = journal.past(run).entries()[-1]
     assert (move.call, move.state) == ("embedded.MoveClock", EntryState.DONE)
     assert [(one.call.name, one.params) for one in move.undo] == [
         ("embedded.SetClock", {"Offset": 0.0})

@@ -9,6 +9,7 @@ from stslab.home import private_folder
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
+    Entered,
     How,
     RunRecord,
     RunState,
@@ -66,8 +67,8 @@ def test_runs_are_shown_with_their_stages(stslab, journal):
     journal.begin(record("aaaa1111", RunState.FINISHED))
     journal.begin(record("bbbb2222"))
     for stage, held in (("create-user", True), ("deploy-role", False)):
-        journal.entered("bbbb2222", stage, "0" * 64, How.YES)
-        journal.checked("bbbb2222", proved(stage, 0, held=held))
+        journal.write("bbbb2222", Entered(stage, "0" * 64, How.YES))
+        journal.write("bbbb2222", proved(stage, 0, held=held))
         journal.staged("bbbb2222", stage, held=held, seconds=1.0)
     said = stslab("status")
     assert said.out.index("bbbb2222") < said.out.index("aaaa1111")

@@ -29,7 +29,7 @@ def told(machine: Machine) -> Callable[..., Report]:
                 ("create-user", 1, "denied", True),
                 ("deploy-role", 6, WRONG, False),
             ):
-                process.journal.predicted(run, Prediction(stage, number, "trust", said, right))
+                process.journal.write(run, Prediction(stage, number, "trust", said, right))
         with Journal(machine.folder / "journal.sqlite") as journal:
             return report(journal, run)
 

@@ -22,6 +22,8 @@ from stslab.runner.journal.records import (
     EntryState,
     Hint,
     Intent,
+    Marked,
+    Outcome,
     Prediction,
     Result,
     RunRecord,
@@ -37,7 +39,7 @@ UNDO = UndoCall("admin", "iam", "DeleteUser", {"UserName": "u"}, "waiter", {"a":
 
 
 def latest(journal: Journal) -> Entry:
-    entry = journal.latest("r1", "s", 0)
+    entry = journal.past("r1").latest("s", 0)
     assert entry
     return entry
 
@@ -86,10 +88,10 @@ def filled(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent(profile="sts"))
-        journal.conclude("r1", seq, Result(EntryState.DONE, saved={"a": {"b": 1}}))
+        journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={"a": {"b": 1}})))
         journal.found("r1", seq, (Thing("s3.bucket", {"Bucket": "b"}),))
         journal.staged("r1", "s", held=True, seconds=1.5)
-        journal.checked(
+        journal.write(
             "r1",
             CheckRecord("s", 0, "T", "says", CLAIM, True, False, "", "proof", "id", 0.1, "2026"),
         )
@@ -99,13 +101,13 @@ def filled(path):
 def test_what_is_written_is_read_by_the_next_process(filled):
     with Journal(filled) as journal:
         assert journal.run("r1") == a_run()
-        (entry,) = journal.entries("r1")
+        (entry,) = journal.past("r1").entries()
         assert entry.intent == an_intent(profile="sts")
         assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, USER, (UNDO,))
-        assert journal.things("r1", entry.seq) == (Thing("s3.bucket", {"Bucket": "b"}),)
-        assert journal.saved("r1") == {"a": {"b": 1}}
-        assert journal.held("r1") == {"s"}
-        assert journal.checks("r1")[0].proof == "proof"
+        assert journal.past("r1").things(entry.seq) == (Thing("s3.bucket", {"Bucket": "b"}),)
+        assert journal.past("r1").saved() == {"a": {"b": 1}}
+        assert journal.past("r1").held() == {"s"}
+        assert journal.past("r1").checks()[0].proof == "proof"
 
 
 def test_an_intent_without_an_outcome_is_perhaps_done(path):
@@ -114,7 +116,7 @@ def test_an_intent_without_an_outcome_is_perhaps_done(path):
         journal.intend("r1", an_intent())
     with Journal(path) as journal:
         assert latest(journal).state is EntryState.INTENDED
-        assert journal.latest("r1", "s", 1) is None
+        assert journal.past("r1").latest("s", 1) is None
 
 
 def test_an_outcome_completes_the_thing_and_its_undo(path):
@@ -123,13 +125,12 @@ def test_an_outcome_completes_the_thing_and_its_undo(path):
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent(thing=Thing("iam.access_key", {"UserName": "u"})))
         profile = ("sts", "AKIA1", "")
-        journal.conclude(
-            "r1", seq, Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
-        )
-        journal.conclude("r1", seq, Result(EntryState.DONE))
+        answered = Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
+        journal.write("r1", Outcome(seq, answered))
+        journal.write("r1", Outcome(seq, Result(EntryState.DONE)))
         entry = latest(journal)
         assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, key, ())
-        assert journal.profiles("r1")[0].access_key_id == "AKIA1"
+        assert journal.past("r1").profiles()[0].access_key_id == "AKIA1"
 
 
 def test_a_repeated_call_stands_for_the_one_before(path):
@@ -137,7 +138,7 @@ def test_a_repeated_call_stands_for_the_one_before(path):
         journal.begin(a_run())
         first = journal.intend("r1", an_intent())
         journal.intend("r1", an_intent(replaces=first))
-        states = [entry.state for entry in journal.entries("r1")]
+        states = [entry.state for entry in journal.past("r1").entries()]
     assert states == [EntryState.REPLACED, EntryState.INTENDED]
 
 
@@ -151,17 +152,17 @@ def test_what_is_written_at_once_is_written_whole_or_not_at_all(path):
         )
         with pytest.raises(JournalError):
             journal.intend("r1", an_intent(replaces=first))
-        assert [entry.state for entry in journal.entries("r1")] == [EntryState.INTENDED]
+        assert [entry.state for entry in journal.past("r1").entries()] == [EntryState.INTENDED]
 
 
 def test_what_the_learner_said_and_which_hints_they_took_is_remembered(filled):
     said = Prediction("s", 0, "who decides", "allowed", right=False)
     with Journal(filled) as journal:
-        journal.predicted("r1", said)
-        journal.hinted("r1", "s", 1, 2)
+        journal.write("r1", said)
+        journal.write("r1", Hint("s", 1, 2))
     with Journal(filled) as journal:
-        assert journal.predictions("r1") == (said,)
-        assert journal.hints("r1") == (Hint("s", 1, 2),)
+        assert journal.past("r1").predictions() == (said,)
+        assert journal.past("r1").hints() == (Hint("s", 1, 2),)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE records SET body = '{}'", "DELETE FROM records"])
@@ -208,7 +209,7 @@ def test_a_record_of_what_was_proved_that_was_changed_does_not_keep_cleanup_from
     with Journal(filled) as journal:
         journal.verify_run("r1")
         with pytest.raises(JournalCorrupt, match="not as it was written"):
-            journal.checks("r1")
+            journal.past("r1").checks()
 
 
 def test_the_chain_of_an_untouched_run_is_whole(filled):
@@ -225,8 +226,8 @@ def test_unfinished_runs_are_told_newest_first(path):
     with Journal(path) as journal:
         for number in range(4):
             journal.begin(a_run(f"r{number}", lab="x" if number == 3 else "assume-role"))
-        journal.mark("r1", RunState.CLEANED)
-        journal.mark("r2", RunState.UNDOING)
+        journal.write("r1", Marked(RunState.CLEANED))
+        journal.write("r2", Marked(RunState.UNDOING))
         assert [run.id for run in journal.unfinished("sandbox", "assume-role")] == ["r2", "r0"]
         assert [run.id for run in journal.unfinished()] == ["r3", "r2", "r0"]
         assert journal.unfinished("aws") == ()
@@ -317,7 +318,7 @@ def test_a_truncated_journal_is_damage(filled):
 def test_a_row_that_makes_no_sense_is_damage(filled, text):
     tampered(filled, "UPDATE records SET body = ? WHERE kind = 'intent'", text)
     with Journal(filled) as journal, pytest.raises(JournalCorrupt):
-        journal.entries("r1")
+        journal.past("r1").entries()
 
 
 def test_a_state_folder_that_is_a_file(tmp_path):
@@ -337,7 +338,7 @@ def test_a_journal_that_another_process_makes_read_only(filled):
     with Journal(filled) as journal:
         journal._database.execute("PRAGMA query_only = ON")
         with pytest.raises(JournalError, match="can't be written"):
-            journal.mark("r1", RunState.CLEANED)
+            journal.write("r1", Marked(RunState.CLEANED))
 
 
 def test_two_processes_make_the_journal_at_once(path):
@@ -351,7 +352,7 @@ def read_all(path) -> None:
     with Journal(path) as journal:
         for run in journal.runs():
             past = journal.past(run.id)
-            past.told()
+            past.entries()
             past.saved()
             past.profiles()
 
@@ -362,7 +363,7 @@ def test_a_mutated_journal_is_read_or_refused_but_never_a_crash(tmp_path_factory
     path = tmp_path_factory.mktemp("mutated") / "journal.sqlite"
     with Journal(path) as journal:
         journal.begin(a_run())
-        journal.conclude("r1", journal.intend("r1", an_intent()), Result(EntryState.DONE))
+        journal.write("r1", Outcome(journal.intend("r1", an_intent()), Result(EntryState.DONE)))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 20))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

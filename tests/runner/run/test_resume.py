@@ -18,7 +18,7 @@ from stslab.runner.events import (
     StepFinished,
     StepSkipped,
 )
-from stslab.runner.journal.records import RunState
+from stslab.runner.journal.records import Marked, RunState
 from stslab.runner.ports import Credentials
 
 USER = "sts-test-user-run00001"
@@ -142,7 +142,7 @@ def test_another_real_account_is_refused(machine):
 
 def test_a_stopped_cleanup_is_ended_before_a_new_run(begun):
     with begun.process() as process:
-        process.journal.mark("run00001", RunState.UNDOING)
+        process.journal.write("run00001", Marked(RunState.UNDOING))
     with begun.process() as process:
         assert process.run() == "run00002"
         assert process.journal.run("run00001").state is RunState.CLEANED

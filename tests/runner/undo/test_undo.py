@@ -11,7 +11,7 @@ from tests.runner.run.test_kill import OTHERS, assert_only_others_left, lookalik
 
 from stslab.errors import CredentialsError, JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.runner.events import CallShown, CleanupFinished, Notice, ThingLookedUp, UndoFinished
-from stslab.runner.journal.records import EntryState, Found, Result, RunState, Thing
+from stslab.runner.journal.records import EntryState, Found, Outcome, Result, RunState, Thing
 from stslab.runner.journal.store import Journal
 
 USER, STACK, BUCKET = "sts-test-user-run00001", "my-sts-stack-run00001", "sts-example-run00001"
@@ -186,12 +186,12 @@ def journal_forgets_the_bucket(machine) -> None:
     other = Thing("s3.bucket", {"Bucket": "another"})
     path = machine.folder / "journal.sqlite"
     with Journal(path) as journal:
-        bodies = [record.body for record in journal.past("run00001").records]
+        bodies = [record.body for record in journal.past("run00001").records()]
     path.unlink()
     with Journal(path, machine.clock) as journal:
         for body in bodies:
             told = Found(body.entry, other) if isinstance(body, Found) else body
-            journal._write("run00001", told)
+            journal.write("run00001", told)
 
 
 def test_what_a_sweep_finds_is_left_over(left_open):
@@ -260,9 +260,11 @@ def test_a_profile_that_another_run_wrote_since_is_left(left_open):
     left_open.profiles.save("sts", others)
     with left_open.process() as process:
         process.journal.begin(dataclasses.replace(process.journal.run("run00001"), id="run00002"))
-        seq = process.journal.intend("run00002", process.journal.entries("run00001")[0].intent)
+        seq = process.journal.intend(
+            "run00002", process.journal.past("run00001").entries()[0].intent
+        )
         profile = ("sts", "AKIAOTHER", "")
-        process.journal.conclude("run00002", seq, Result(EntryState.DONE, profile=profile))
+        process.journal.write("run00002", Outcome(seq, Result(EntryState.DONE, profile=profile)))
         process.cleanup.run("run00001")
     assert left_open.profiles.get("sts") == others
     assert left_open.profiles.get("assumed") is None

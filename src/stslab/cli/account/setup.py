@@ -42,7 +42,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
 
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
-        names = [one.name for one in journal.profiles(run_id)]
+        names = [one.name for one in journal.past(run_id).profiles()]
     if run is None or run.kind != "sandbox":
         raise UsageError(
             f"The embedded account has no run {run_id}.", "See which there are: stslab status --all"

@@ -176,7 +176,7 @@ class _Breaking:
         for run in unfinished:
             if not opened.goes_on(run) or run.instance != opened.target.info.instance:
                 continue
-            told = self.laid.journal.broken(run.id)
+            told = self.laid.journal.past(run.id).broken()
             if not told:
                 raise UsageError(
                     f"Run {run.id} of this lab goes on, and a fault would spoil it.",
@@ -198,7 +198,7 @@ class _Breaking:
         fault = chosen(self.lab, offered(self.lab), asked)
         loop.runner.start_or_resume()
         stands = Broken(fault, FaultState.CHOSEN, asked)
-        self.laid.journal.break_(loop.runner.run.id, stands)
+        self.laid.journal.write(loop.runner.run.id, stands)
         return stands
 
     def _planted(self, loop: "Loop", faults: "Faults", stands: "Broken") -> "Broken":
@@ -227,7 +227,7 @@ class _Breaking:
         fault = replace(here, title=fault.title, cells=fault.cells)
         before, policies = faults.table(), faults.policies()
         stands = replace(stands, fault=fault, state=FaultState.PLANTING)
-        journal.break_(runner.run.id, stands)
+        journal.write(runner.run.id, stands)
         faults.plant(fault)
         if access.changed(before, faults.table()) != {*fault.cells}:
             faults.fix(fault)
@@ -239,8 +239,8 @@ class _Breaking:
         stands = replace(
             stands, state=FaultState.PLANTED, gate=told.gate, where=told.where, advice=told.advice
         )
-        journal.break_(runner.run.id, stands)
-        return self.laid.journal.broken(runner.run.id)[-1]
+        journal.write(runner.run.id, stands)
+        return self.laid.journal.past(runner.run.id).broken()[-1]
 
     def _worked(self, loop: "Loop", opened: "Open", faults: "Faults", stands: "Broken") -> "Broken":
         """Let the learner work until it is fixed.
@@ -257,6 +257,6 @@ class _Breaking:
         loop.prompt.status = exercise.status
         loop.work(exercise)
         fixed = replace(exercise.stands, state=FaultState.FIXED)
-        self.laid.journal.break_(loop.runner.run.id, fixed)
+        self.laid.journal.write(loop.runner.run.id, fixed)
         loop.screen.page(lambda paper: result(paper, self.lab, exercise))
         return fixed

@@ -124,7 +124,7 @@ class FaultExercise:
         self.remaining = now = self.faults.remaining(self.stands.fault)
         if now.wide and not self.stands.opened:
             self.stands = replace(self.stands, opened=True)
-            self.laid.journal.break_(self.loop.runner.run.id, self.stands)
+            self.laid.journal.write(self.loop.runner.run.id, self.stands)
         if before == now and was == self._seen:
             return
         if now.still and now == before:

@@ -104,7 +104,7 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
 
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
-        if laid.journal.broken(now.run.id):
+        if laid.journal.past(now.run.id).broken():
             raise UsageError(
                 "A fault is to be found: hint and solve are words at its prompt.",
                 "Go on there: stslab break",

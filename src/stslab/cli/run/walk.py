@@ -41,7 +41,7 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     where, unfinished = placed(laid.journal, where, lab.id)
     opened = open_account(laid.home, where)
     second_accounts(lab, opened.target.info)
-    if unfinished and laid.journal.broken(unfinished.id) and opened.goes_on(unfinished):
+    if unfinished and laid.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
         raise UsageError(
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
             "Go on with it: stslab break. Or undo it first: stslab cleanup.",

@@ -63,7 +63,7 @@ class OwnOnly:
             yield from self._objections(assumed, more)
         if not changes(call.name) and call.service in HOME:
             return
-        run, entries = self._run, self._journal.entries(self._run.id)
+        run, entries = self._run, self._journal.past(self._run.id).entries()
         account, user = self._caller(call.identity, entries)
         if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
             where = f"account {account}" if account else "an account that is not known"
@@ -86,10 +86,11 @@ class OwnOnly:
     def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
         """What is the run's own, for a call in this account."""
         run, things = self._run, set(self._recognised)
+        past = self._journal.past(run.id)
         for entry in entries:
             if entry.state in _NAMED:
                 own = [entry.thing] if entry.thing else []
-                every = (*own, *self._journal.things(run.id, entry.seq))
+                every = (*own, *past.things(entry.seq))
                 named = [one for thing in every for one in self._named(thing)]
                 things |= {one for one in named if entry.state in MADE or run.id in one[2]}
         return replace(
@@ -105,7 +106,7 @@ class OwnOnly:
 
     def account_of(self, identity: str) -> str:
         """The account that an identity calls in, or nothing where that is not known."""
-        return self._caller(identity, self._journal.entries(self._run.id))[0]
+        return self._caller(identity, self._journal.past(self._run.id).entries())[0]
 
     def _named(self, thing: Thing) -> Iterator[Named]:
         """What is the run's with a thing; nothing for what hangs on another: that is judged."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.own import OwnOnly
-from stslab.runner.journal.records import MADE, Entry, Result, RunRecord, Thing
+from stslab.runner.journal.records import MADE, Entry, Outcome, Result, RunRecord, Thing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import TargetInfo
 
@@ -31,11 +31,11 @@ class Work:
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls of the run that may have changed something, in order."""
-        return self.journal.entries(self.run.id)
+        return self.journal.past(self.run.id).entries()
 
     def conclude(self, entry: int, result: Result) -> None:
         """Write down what became of a call."""
-        self.journal.conclude(self.run.id, entry, result)
+        self.journal.write(self.run.id, Outcome(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
         """Every thing that the run is known to have made, a stack's resources among them."""
@@ -49,4 +49,4 @@ class Work:
     def things_of(self, entry: Entry) -> tuple[Thing, ...]:
         """What one call made."""
         own = (entry.thing,) if entry.thing else ()
-        return (*own, *self.journal.things(self.run.id, entry.seq))
+        return (*own, *self.journal.past(self.run.id).things(entry.seq))

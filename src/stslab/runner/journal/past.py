@@ -1,7 +1,8 @@
 """What the records of one run tell when they are read together. Pure."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
 from typing import Self, TypeVar
 
 from msgspec.json import decode
@@ -27,7 +28,6 @@ from stslab.runner.journal.records import (
     SavedProfile,
     StageRecord,
     Thing,
-    Told,
 )
 
 T = TypeVar("T", bound=Body)
@@ -52,12 +52,12 @@ def read(link: Link) -> Record:
     return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
 
 
-@dataclass(frozen=True, slots=True)
 class Past:
-    """The records of one run, in order. Where kinds were left out, what they tell is not there."""
+    """What the records of one run tell; ``read`` gives those of some kinds, in order."""
 
-    run_id: str
-    records: tuple[Record, ...]
+    def __init__(self, run_id: str, read: Callable[[tuple[type, ...]], tuple[Record, ...]]) -> None:
+        self.run_id = run_id
+        self._read = cache(read)
 
     @classmethod
     def of(cls, run_id: str, links: Iterable[Link]) -> Self:
@@ -66,7 +66,12 @@ class Past:
         Raises:
             ValueError, LookupError, MsgspecError: one of them makes no sense.
         """
-        return cls(run_id, tuple(map(read, links)))
+        every = tuple(map(read, links))
+        return cls(run_id, lambda kinds: tuple(one for one in every if isinstance(one.body, kinds)))
+
+    def records(self, *kinds: type) -> tuple[Record, ...]:
+        """The records of these kinds, or all, in order."""
+        return self._read(kinds or tuple(KINDS.values()))
 
     def run(self) -> RunRecord | None:
         """The run as it stands now."""
@@ -80,26 +85,23 @@ class Past:
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls that may have changed something, and what became of each."""
-        return tuple(one.entry for one in self.told())
-
-    def told(self) -> tuple[Told, ...]:
-        """The same with their times."""
         outcomes = dict[int, list[tuple[Outcome, str]]]()
-        for outcome, at in self._of(Outcome):
-            outcomes.setdefault(outcome.entry, []).append((outcome, at))
+        for record in self.records(Intent, Outcome):
+            if isinstance(record.body, Outcome):
+                outcomes.setdefault(record.body.entry, []).append((record.body, record.at))
         return tuple(
-            self._told(record, record.body, outcomes.get(record.number, []))
-            for record in self.records
+            self._entry(record, record.body, outcomes.get(record.number, []))
+            for record in self.records(Intent, Outcome)
             if isinstance(record.body, Intent)
         )
 
-    def _told(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Told:
+    def _entry(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Entry:
         results = [outcome.result for outcome, _ in outcomes]
         times = [at for _, at in outcomes] or [""]
         things = [one.thing for one in results if one.thing is not None]
         undos = [one.undo for one in results if one.undo is not None]
         states = [one.state for one in results]
-        entry = Entry(
+        return Entry(
             seq=record.number,
             run=self.run_id,
             intent=intent,
@@ -107,15 +109,18 @@ class Past:
             thing=things[-1] if things else intent.thing,
             undo=undos[-1] if undos else intent.undo,
             detail=results[-1].detail if results else "",
-        )
-        return Told(
-            entry=entry,
-            started=record.at,
-            answered=times[0],
             happened=next((one for one in reversed(states) if one in _OF_CALLS), _UNKNOWN),
             request_id=results[0].request_id if results else "",
+            started=record.at,
+            answered=times[0],
             ended=times[-1],
         )
+
+    def latest(self, stage: str, step: int) -> Entry | None:
+        """The last entry of one step, or None where it was never tried."""
+        place = (stage, step)
+        tried = [one for one in self.entries() if (one.intent.stage, one.intent.step) == place]
+        return tried[-1] if tried else None
 
     def broken(self) -> tuple[Broken, ...]:
         """What became of the run's fault, in order, with its times."""
@@ -133,7 +138,7 @@ class Past:
     def profiles(self) -> tuple[SavedProfile, ...]:
         """The profiles that the run wrote and that are not out of the files."""
         there = dict[str, SavedProfile]()
-        for record in self.records:
+        for record in self.records(Outcome, Forgot):
             if isinstance(record.body, Forgot):
                 there.pop(record.body.profile, None)
             elif isinstance(record.body, Outcome) and record.body.result.profile:
@@ -163,6 +168,6 @@ class Past:
         return tuple(one for one, _ in self._of(Hint))
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
-        for record in self.records:
+        for record in self.records(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at

@@ -179,7 +179,12 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An intent as it was journaled, and what became of it."""
+    """An intent as it was journaled, and what became of it.
+
+    ``state`` is what became of it in the end: undone or not; ``happened`` what came of the call
+    itself, and ``answered`` when. Times are ISO 8601 in UTC; ``ended`` is empty where no answer
+    is known.
+    """
 
     seq: int
     run: str
@@ -187,7 +192,12 @@ class Entry:
     state: EntryState
     thing: Thing | None
     undo: tuple[UndoCall, ...]
-    detail: str = ""
+    detail: str
+    happened: EntryState
+    request_id: str
+    started: str
+    answered: str
+    ended: str
 
     @property
     def call(self) -> str:
@@ -218,22 +228,6 @@ class SavedProfile:
     name: str
     access_key_id: str
     expiration: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One call of a run as a report tells it. ``ended`` is empty where no answer is known.
-
-    ``state`` is what became of it in the end: undone or not; ``happened`` what came of
-    the call itself, and ``answered`` when. Times are ISO 8601 in UTC.
-    """
-
-    entry: Entry
-    started: str
-    answered: str
-    happened: EntryState
-    request_id: str
-    ended: str
 
 
 class How(StrEnum):

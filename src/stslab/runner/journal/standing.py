@@ -215,7 +215,7 @@ def _stages(run: RunRecord, past: Past) -> Iterator[Stage]:
 
 
 def _comings(past: Past) -> Iterator[Entered | Skipped]:
-    for record in past.records:
+    for record in past.records(Entered, Skipped):
         if isinstance(record.body, Entered | Skipped):
             yield record.body
 
@@ -232,7 +232,7 @@ def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
 def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
     """Each time that it was begun, and how that ended."""
     last: Attempt | None = None
-    for record in past.records:
+    for record in past.records(Entered, StageRecord):
         body = record.body
         if isinstance(body, Entered) and body.stage == stage:
             if last:

@@ -8,8 +8,9 @@ who calls. What a write costs does not depend on the history.
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,28 +27,18 @@ from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
     Body,
-    Broken,
-    CheckRecord,
-    Entered,
-    Entry,
     EntryState,
     Forgot,
     Found,
-    Hint,
-    How,
     Intent,
     Marked,
     Outcome,
-    Prediction,
     Record,
     Result,
     RunRecord,
     RunState,
-    SavedProfile,
-    Skipped,
     StageRecord,
     Thing,
-    Told,
 )
 
 IN_MEMORY = Path(":memory:")
@@ -67,8 +58,6 @@ WHERE one.run = ? AND one.kind IN (SELECT value FROM json_each(?)) ORDER BY one.
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
 _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
 _BEGUN = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC"
-_OF_RUN = ("begun", "marked")
-_OF_CALLS = ("intent", "outcome")
 
 
 class Journal:
@@ -104,15 +93,11 @@ class Journal:
 
     def begin(self, run: RunRecord) -> None:
         """Remember a new run."""
-        self._write(run.id, run)
-
-    def mark(self, run: str, state: RunState) -> None:
-        """Say where the run stands now."""
-        self._write(run, Marked(state))
+        self.write(run.id, run)
 
     def run(self, run: str) -> RunRecord | None:
         """The run of this id, or None."""
-        return self.past(run, _OF_RUN).run()
+        return self.past(run).run()
 
     def runs(self) -> tuple[RunRecord, ...]:
         """All runs, the newest first."""
@@ -127,65 +112,19 @@ class Journal:
             if run.state in UNFINISHED and target in ("", run.target) and lab in ("", run.lab)
         )
 
-    # Calls
+    # What happens in them
 
     def intend(self, run: str, intent: Intent) -> int:
         """Write down what is about to be called; the answer is the entry's number."""
         replaced = Outcome(intent.replaces, Result(EntryState.REPLACED))
-        return self._write(run, intent, *([replaced] if intent.replaces else []))
-
-    def conclude(self, run: str, entry: int, result: Result) -> None:
-        """Write down what became of a call, and what the run knows from it."""
-        self._write(run, Outcome(entry, result))
-
-    def entries(self, run: str) -> tuple[Entry, ...]:
-        """All calls of the run that may have changed something, in order."""
-        return self.past(run, _OF_CALLS).entries()
-
-    def latest(self, run: str, stage: str, step: int) -> Entry | None:
-        """The last entry of one step, or None where it was never tried."""
-        place = (stage, step)
-        tried = [one for one in self.entries(run) if (one.intent.stage, one.intent.step) == place]
-        return tried[-1] if tried else None
+        return self.write(run, intent, *([replaced] if intent.replaces else []))
 
     def found(self, run: str, entry: int, things: tuple[Thing, ...]) -> None:
         """Remember what else a call made: a stack's resources. Known ones are left alone."""
-        known = self.things(run, entry)
+        known = self.past(run).things(entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
-            self._write(run, *(Found(entry, thing) for thing in new))
-
-    def things(self, run: str, entry: int) -> tuple[Thing, ...]:
-        """What else the entry's call made."""
-        return self.past(run, ("found",)).things(entry)
-
-    def told(self, run: str) -> tuple[Told, ...]:
-        """All calls of the run with their times, in order: for reports."""
-        return self.past(run, _OF_CALLS).told()
-
-    # What the run knows
-
-    def saved(self, run: str) -> dict[str, object]:
-        """The values that steps saved, by name."""
-        return self.past(run, ("outcome",)).saved()
-
-    def profiles(self, run: str) -> tuple[SavedProfile, ...]:
-        """The profiles that the run wrote and that are still there: never their secrets."""
-        return self.past(run, ("outcome", "forgot")).profiles()
-
-    def forget_profile(self, run: str, name: str) -> None:
-        """The profile is out of the files."""
-        self._write(run, Forgot(name))
-
-    # What was proved, and how the learner came there
-
-    def entered(self, run: str, stage: str, sha256: str, how: How) -> None:
-        """Remember that a stage was begun, how, and with which lab."""
-        self._write(run, Entered(stage, sha256, how))
-
-    def skipped(self, run: str, stage: str) -> None:
-        """Remember that a person left a stage out, or the rest of it."""
-        self._write(run, Skipped(stage))
+            self.write(run, *(Found(entry, thing) for thing in new))
 
     def staged(
         self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
@@ -195,43 +134,7 @@ class Journal:
         ``ends`` is the state of the run, where it ends with this stage: both or neither.
         """
         tried = StageRecord(stage, held, seconds)
-        self._write(run, tried, *([Marked(ends)] if ends else []))
-
-    def held(self, run: str) -> frozenset[str]:
-        """The ids of the stages whose checkpoints held."""
-        return self.past(run, ("stage",)).held()
-
-    def checked(self, run: str, check: CheckRecord) -> None:
-        """Remember how a claim was tried."""
-        self._write(run, check)
-
-    def checks(self, run: str) -> tuple[CheckRecord, ...]:
-        """Each time that a claim was tried, in order."""
-        return self.past(run, ("check",)).checks()
-
-    def predicted(self, run: str, prediction: Prediction) -> None:
-        """Remember what the learner said before a check."""
-        self._write(run, prediction)
-
-    def predictions(self, run: str) -> tuple[Prediction, ...]:
-        """What the learner said before checks, in order."""
-        return self.past(run, ("prediction",)).predictions()
-
-    def hinted(self, run: str, stage: str, step: int, grade: int) -> None:
-        """Remember that the learner took a hint to this step, of this grade."""
-        self._write(run, Hint(stage, step, grade))
-
-    def hints(self, run: str) -> tuple[Hint, ...]:
-        """The hints that the learner took, in order."""
-        return self.past(run, ("hint",)).hints()
-
-    def break_(self, run: str, broken: Broken) -> None:
-        """Remember how far a fault is that is planted in the run."""
-        self._write(run, broken)
-
-    def broken(self, run: str) -> tuple[Broken, ...]:
-        """The run's fault, each time that it was another, in order; none where there is none."""
-        return self.past(run, ("broken",)).broken()
+        self.write(run, tried, *([Marked(ends)] if ends else []))
 
     # The records themselves
 
@@ -245,21 +148,23 @@ class Journal:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany(_ADD, [(run, *link) for link in links])
-                self.past(run)
+                self.past(run).records()
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
 
-    def past(self, run: str, kinds: Collection[str] = tuple(KINDS)) -> Past:
-        """What the records of these kinds tell of a run.
+    def past(self, run: str) -> Past:
+        """What the records of a run tell, each read when it is needed.
 
-        Raises:
-            JournalCorrupt: one of them is not as it was written.
+        Its methods raise JournalCorrupt where a record is not as it was written.
         """
-        found = self._read(_PAST, run, _text(list(kinds)))
+        return Past(run, partial(self._records, run))
+
+    def _records(self, run: str, kinds: tuple[type, ...]) -> tuple[Record, ...]:
+        found = self._read(_PAST, run, _text([_WORDS[kind] for kind in kinds]))
         with _explained(self.path):
-            return Past(run, tuple(_record(*row) for row in found))
+            return tuple(_record(*row) for row in found)
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's records as they are kept, in order."""
@@ -277,7 +182,7 @@ class Journal:
         if said != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
-            self.past(run)
+            self.past(run).records()
 
     def verify_run(self, run: str) -> None:
         """Read all that cleanup acts on, before it acts on any of it.
@@ -285,9 +190,9 @@ class Journal:
         Raises:
             JournalCorrupt: something in it is not as it was written.
         """
-        self.past(run, (*_OF_RUN, *_OF_CALLS, "found", "forgot"))
+        self.past(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
 
-    def _write(self, run: str, *bodies: Body) -> int:
+    def write(self, run: str, *bodies: Body) -> int:
         """Add records to a run in one transaction; the number of the first."""
         texts = [(_WORDS[type(body)], _text(body)) for body in bodies]
         with _explained(self.path):

@@ -72,7 +72,7 @@ class Checks:
             NotOwn: its call would change what is not the run's own.
         """
         record = self.try_again(stage, number, None)
-        self._work.journal.checked(self._work.run.id, record)
+        self._work.journal.write(self._work.run.id, record)
         return record
 
     def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
@@ -105,8 +105,7 @@ class Checks:
         """The same; a claim that was proved with a profile that is out of the files stays so."""
         check = stage.checkpoint[number]
         if self._work.calls.lacks(check.identity):
-            past = self._work.journal.past(self._work.run.id, ("check",))
-            record = past.proved(stage.id, number)
+            record = self._work.journal.past(self._work.run.id).proved(stage.id, number)
             if record:
                 self._work.calls.emit(CheckStarted(record.stage, record.says, None))
                 self._emit(record, check, "", None)

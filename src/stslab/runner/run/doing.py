@@ -145,7 +145,7 @@ class Doing:
             called = self._called(prepared.again(settled.replaces or intent.replaces))
             if called:
                 return called
-            entry = self.work.journal.latest(self.work.run.id, intent.stage, intent.step)
+            entry = self.work.journal.past(self.work.run.id).latest(intent.stage, intent.step)
         raise StepError("NoAnswer", "its answer was lost, again and again")
 
     def _called(self, prepared: Prepared) -> tuple[int, Answer] | None:
@@ -271,7 +271,7 @@ class Doing:
     ) -> None:
         """Wait for what the call began, if it is to be waited for; then the step is done."""
         self._wait(seq)
-        step, known = self.step, self.work.journal.saved(self.work.run.id)
+        step, known = self.step, self.work.journal.past(self.work.run.id).saved()
         self.emit(
             StepFinished(
                 stage=self.stage.id,

@@ -47,7 +47,7 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
 def _in_another_form(work: Work) -> bool:
     """Whether a stage holds that was done by hand, and by nothing that the lab would make."""
     past = work.journal.past(work.run.id)
-    begun = (one.body for one in past.records if isinstance(one.body, Entered))
+    begun = (one.body for one in past.records(Entered) if isinstance(one.body, Entered))
     by_hand = {one.stage for one in begun if one.how is How.HAND}
     return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})
 

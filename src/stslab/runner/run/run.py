@@ -28,7 +28,17 @@ from stslab.runner.events import (
     StepDrifted,
 )
 from stslab.runner.journal.ids import new_run_id
-from stslab.runner.journal.records import CheckRecord, How, Prediction, RunRecord, RunState, Thing
+from stslab.runner.journal.records import (
+    CheckRecord,
+    Entered,
+    Hint,
+    How,
+    Prediction,
+    RunRecord,
+    RunState,
+    Skipped,
+    Thing,
+)
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Call, Data, Hand, Outcome, Profiles, Tell
@@ -142,7 +152,7 @@ class Runner:
     @property
     def stages_done(self) -> tuple[str, ...]:
         """The ids of the stages whose checkpoints held, in the lab's order."""
-        held = self._journal.held(self._run)
+        held = self._journal.past(self._run).held()
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     @property
@@ -169,7 +179,7 @@ class Runner:
         """What the run knows now, for a lab's expressions."""
         run = self._work.run
         base = basis(run.id, run)
-        saved, profiles = self._journal.saved(run.id), self._journal.profiles(run.id)
+        saved, profiles = self._journal.past(run.id).saved(), self._journal.past(run.id).profiles()
         known = scope(self._lab, base, saved, profiles)
         return {**known, **dict(live(self._lab, self._calls, known, self._live))}
 
@@ -201,11 +211,11 @@ class Runner:
 
     def predicted(self, prediction: Prediction) -> None:
         """Remember what the learner said before a check."""
-        self._journal.predicted(self._run, prediction)
+        self._journal.write(self._run, prediction)
 
     def predictions(self) -> tuple[Prediction, ...]:
         """What the learner said before checks of this run, in order."""
-        return self._journal.predictions(self._run)
+        return self._journal.past(self._run).predictions()
 
     # Stages
 
@@ -252,13 +262,13 @@ class Runner:
                 f" {', '.join(lacking)}.",
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
-        self._journal.entered(self._run, stage.id, self._lab.sha256, self._how)
+        self._journal.write(self._run, Entered(stage.id, self._lab.sha256, self._how))
         self._calls.emit(stage_started(self._lab, stage))
         return stage
 
     def skip(self, stage_id: str) -> None:
         """Remember that a person leaves a stage out, or the rest of it."""
-        self._journal.skipped(self._run, stage_id)
+        self._journal.write(self._run, Skipped(stage_id))
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
@@ -330,7 +340,7 @@ class Runner:
         Raises: as :meth:`do`.
         """
         for stage, number in self._numbered(needed(self._lab, stage_id)):
-            if self._journal.latest(self._run, stage.id, number):
+            if self._journal.past(self._run).latest(stage.id, number):
                 self.do(stage, number, quietly=True)
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
@@ -345,17 +355,17 @@ class Runner:
 
     def entered(self, stage: Stage) -> str:
         """When the stage was first begun (ISO 8601), or empty."""
-        past = self._journal.past(self._work.run.id, ("entered",))
-        entered = ((one.body, one.at) for one in past.records)
+        past = self._journal.past(self._run).records(Entered)
+        entered = ((one.body, one.at) for one in past)
         return next((at for body, at in entered if getattr(body, "stage", "") == stage.id), "")
 
     def hinted(self, stage: Stage, number: int, grade: int) -> None:
         """Remember that the learner took a hint to a step, of this grade."""
-        self._journal.hinted(self._work.run.id, stage.id, number, grade)
+        self._journal.write(self._run, Hint(stage.id, number, grade))
 
     def hints(self, stage: Stage, number: int) -> int:
         """How many hints to a step the learner took."""
-        taken = self._journal.hints(self._work.run.id)
+        taken = self._journal.past(self._work.run.id).hints()
         return sum((one.stage, one.step) == (stage.id, number) for one in taken)
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
@@ -400,9 +410,7 @@ class Runner:
         tried = tuple(checks.try_again(stage, number, None) for number in numbers)
         if not all(record.held for record in tried):
             return False
-        self._journal.entered(self._run, stage_id, self._lab.sha256, How.HAND)
-        for record in tried:
-            self._journal.checked(self._run, record)
+        self._journal.write(self._run, Entered(stage_id, self._lab.sha256, How.HAND), *tried)
         self.end_stage(stage, tried, 0.0)
         return True
 
@@ -469,7 +477,7 @@ class Runner:
         return True
 
     def _only_cleanup_left(self, run: RunRecord) -> bool:
-        held, stages = self._journal.held(run.id), self._lab.stages
+        held, stages = self._journal.past(run.id).held(), self._lab.stages
         return any(stage.cleanup for stage in stages) and all(
             stage.id in held for stage in stages if not stage.cleanup
         )

@@ -140,12 +140,12 @@ class Steps:
 
     def _supersede(self, entry: Entry, why: str) -> None:
         """What the run made itself is gone, if what was taken up has its name."""
-        latest = self._work.journal.latest(entry.run, entry.intent.stage, entry.intent.step)
+        latest = self._work.journal.past(entry.run).latest(entry.intent.stage, entry.intent.step)
         if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
             self._work.conclude(entry.seq, Result(EntryState.UNDONE, why))
 
     def _latest(self, stage: Stage, number: int) -> Entry | None:
-        return self._work.journal.latest(self._work.run.id, stage.id, number)
+        return self._work.journal.past(self._work.run.id).latest(stage.id, number)
 
     def _doing(self, stage: Stage, number: int) -> Doing:
         work, scope = self._work, self._scope

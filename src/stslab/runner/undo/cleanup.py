@@ -20,7 +20,7 @@ from stslab.runner.events import (
     UndoOutcome,
     UndoStarted,
 )
-from stslab.runner.journal.records import MADE, PERHAPS, Entry, RunState, Thing
+from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Hand, Profiles
 from stslab.runner.undo.children import children
@@ -119,7 +119,7 @@ class Cleanup:
             return ()
         started = self._calls.clock.monotonic()
         self._journal.verify_run(run_id)
-        self._journal.mark(run_id, RunState.UNDOING)
+        self._journal.write(run_id, Marked(RunState.UNDOING))
         entries = self._undoable(run_id)
         emit(UndoStarted(run_id, tuple(map(name, entries))))
         tried = [(entry, self._undo(work, entry)) for entry in entries]
@@ -142,7 +142,7 @@ class Cleanup:
     def end(self, run_id: str, state: RunState) -> None:
         """Take the run's profiles out of the files, and say that the run has ended."""
         self.remove_profiles(run_id)
-        self._journal.mark(run_id, state)
+        self._journal.write(run_id, Marked(state))
 
     def remove_profiles(self, run_id: str) -> None:
         """Take the run's profiles out of the files; one that another run wrote since stays.
@@ -150,16 +150,16 @@ class Cleanup:
         Nothing is done by hand in this run any more.
         """
         self._calls.hand.end(run_id)
-        ours = {one.name: one.access_key_id for one in self._journal.profiles(run_id)}
+        ours = {one.name: one.access_key_id for one in self._journal.past(run_id).profiles()}
         # Saved, but the process was stopped before the journal knew.
-        perhaps = {one.intent.profile for one in self._journal.entries(run_id)} - {"", *ours}
+        perhaps = {one.intent.profile for one in self._journal.past(run_id).entries()} - {"", *ours}
         others = {
             (one.name, one.access_key_id)
             for run in self._journal.unfinished()
             if run.id != run_id
-            for one in self._journal.profiles(run.id)
+            for one in self._journal.past(run.id).profiles()
         }
-        if any(one.call == GIVES_TOKEN for one in self._journal.entries(run_id)):
+        if any(one.call == GIVES_TOKEN for one in self._journal.past(run_id).entries()):
             self._calls.profiles.save_token("")
         run = self._journal.run(run_id)
         beside = self._journal.unfinished(run.target) if run else ()
@@ -171,7 +171,7 @@ class Cleanup:
             key = found.access_key_id if found else ""
             if found and (ours.get(profile) == key or (profile, key) not in others):
                 self._calls.profiles.remove(profile)
-            self._journal.forget_profile(run_id, profile)
+            self._journal.write(run_id, Forgot(profile))
 
     def _work(self, run_id: str) -> Work:
         run = self._journal.run(run_id)
@@ -183,7 +183,7 @@ class Cleanup:
     def _undoable(self, run_id: str) -> list[Entry]:
         """The entries that are to be undone, the last first."""
         states = (*MADE, *PERHAPS)
-        entries = self._journal.entries(run_id)
+        entries = self._journal.past(run_id).entries()
         return [one for one in reversed(entries) if one.undo and one.state in states]
 
     def _undo(self, work: Work, entry: Entry) -> Undone:

@@ -21,6 +21,8 @@ from stslab.runner.journal.records import (
     UNFINISHED,
     EntryState,
     Intent,
+    Marked,
+    Outcome,
     Result,
     RunRecord,
     RunState,
@@ -144,10 +146,10 @@ class Recovery:
         if found.known is None:
             self._journal.begin(self._record(found))
         else:
-            self._journal.mark(found.id, RunState.UNDOING)
+            self._journal.write(found.id, Marked(RunState.UNDOING))
         for number, thing in enumerate(reversed(found.things)):
             entry = self._journal.intend(found.id, _intent(number, thing))
-            self._journal.conclude(found.id, entry, Result(EntryState.DONE))
+            self._journal.write(found.id, Outcome(entry, Result(EntryState.DONE)))
         return found.id
 
     def _leftover(self, item: Item) -> Leftover:

@@ -18,10 +18,10 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
     found = tuple(inside(work, stack).values())
     if not entry:
         return found
-    known = work.journal.things(work.run.id, entry)
+    known = work.journal.past(work.run.id).things(entry)
     new = [identified(work, one) for one in found if not any(one.same(each) for each in known)]
     work.journal.found(work.run.id, entry, tuple(new))
-    return work.journal.things(work.run.id, entry)
+    return work.journal.past(work.run.id).things(entry)
 
 
 def inside(work: Work, stack: Thing) -> dict[str, Thing]:
