@@ -62,7 +62,6 @@ class Open:
         describe: "Describe",
         how: "How",
     ) -> "Runner":
-        """What runs a lab on this account."""
         from stslab.runner.run.run import Runner
 
         self.lend(home, lab)
@@ -91,7 +90,6 @@ class Open:
     def cleanup(
         self, home: Home, journal: "Journal", emit: "Emit", *, describe: "Describe"
     ) -> "Cleanup":
-        """What undoes runs on this account."""
         from stslab.runner.undo.cleanup import Cleanup
 
         hand = self.hand(home)

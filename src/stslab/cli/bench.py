@@ -123,7 +123,6 @@ def load_lab(name: str) -> "Lab":
 def renderer(
     console: "Console", describe: "Describe", *, as_json: bool
 ) -> "JsonRenderer | TerminalRenderer":
-    """What draws events: for people on ``console``, or as JSON lines on stdout."""
     if as_json:
         from stslab.render.jsonl import JsonRenderer
 

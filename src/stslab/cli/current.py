@@ -23,7 +23,6 @@ class Current:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the lab names in ``env``, as far as it is known."""
         from stslab.runner.run.scope import variables
 
         return variables(self.lab, self.scope)

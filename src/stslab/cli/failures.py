@@ -81,7 +81,6 @@ def with_flags(text: str) -> str:
 
 
 def tell(error: StslabError) -> None:
-    """Say what is wrong, where, and what to do about it."""
     signs = symbols_for(sys.stderr.encoding)
     stopped = isinstance(error, Interrupted)
     text, color = (signs.waiting, "yellow") if stopped else (signs.failed, "red")

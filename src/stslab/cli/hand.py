@@ -24,11 +24,9 @@ class LearnersHand:
             self.profiles.save(ADMIN, key)
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
-        """What there is to undo."""
         return self._asked(run, own, only_look=True)
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
-        """Undo it."""
         return self._asked(run, own, only_look=False)
 
     def end(self, run: str) -> None:

@@ -33,7 +33,6 @@ _ADMIN = "admin"
 
 
 def as_option(command: _Decorated) -> _Decorated:
-    """``--as``."""
     return click.option(
         "--as",
         "name",

@@ -73,7 +73,6 @@ class InsideAccount(Boto3Account):
         self.control("POST", "mark")
 
     def lend(self, lab: Lab) -> None:
-        """Have the profiles of the lab's further accounts."""
         for name in lab.accounts:
             key = self.control("POST", "admin-key", {"account": PARTNER})
             found = Credentials(key["access_key_id"], key["secret_access_key"])
@@ -102,7 +101,6 @@ class InsideAccount(Boto3Account):
                 self.inside.cloudformation.stop()
 
     def back_to(self, snapshot: Snapshot, profiles: Mapping[str, Credentials]) -> None:
-        """Have everything as it was then."""
         self.files.held = profiles
         state = self.inside.state
         with state.transaction() as tx:
@@ -124,13 +122,11 @@ class InsideAccount(Boto3Account):
         """Nothing is rehearsed here."""
 
     def tell(self, refused: Refusal) -> Reason | None:
-        """Why a call was refused."""
         return self._log.reasons.get(refused.request_id, Reason(()))
 
     def decide(
         self, identity: str, service: str, operation: str, params: Mapping[str, object]
     ) -> Verdict:
-        """What the account would answer to a call."""
         would = partial(self.control, "POST", "would")
         return verdict.decided(would, self.credentials_now(identity), service, operation, params)
 
@@ -273,7 +269,6 @@ class _Reasons(DecisionLog):
 
 
 def _http(request: AWSPreparedRequest) -> HttpRequest:
-    """The request as the server would read it."""
     parts = urlsplit(request.url)
     body = request.body or b""
     content = body.read() if hasattr(body, "read") else body

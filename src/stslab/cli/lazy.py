@@ -51,7 +51,6 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, as the help shows it."""
         with formatter.section("Commands"):
             formatter.write_dl(
                 [(name, self.entries[name].help) for name in self.list_commands(ctx)]

@@ -20,7 +20,6 @@ _DEFAULT_LAB = "assume-role"
 
 
 def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The labs whose ids begin so."""
     return [name for name in _labs() if name.startswith(incomplete)]
 
 
@@ -35,7 +34,6 @@ def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str)
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The runs whose ids begin so, the newest first."""
     from stslab.runner.journal.store import Journal
 
     try:

@@ -85,5 +85,4 @@ def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Comma
 def json_option(
     help: str = "Events as JSON lines on stdout; what is said to people goes to stderr.",  # noqa: A002
 ) -> Callable[[Command], Command]:
-    """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help=help)

@@ -50,7 +50,6 @@ class CellState:
 
 
 def keys(lab: LabFile) -> Iterator[tuple[Key, Cell]]:
-    """Every cell of the table, row by row."""
     for name, cell in lab.access.items():
         for who in cell.identities:
             yield (name, who), cell

@@ -69,7 +69,6 @@ class ByHand:
             self.differing[len(self.differing)] = event.what
 
     def look(self, stage: Stage) -> Standing:
-        """How far the stage is."""
         self.differing.clear()
         adopted = set[int]()
         for at, step in enumerate(stage.steps):

@@ -22,7 +22,6 @@ def statements(document: Part, path: Path = ()) -> Iterator[tuple[Path, Mapping[
 
 
 def part_at(document: Part, path: Path) -> Part:
-    """What stands at the path."""
     for key in path:
         document = document[key]
     return document
@@ -44,7 +43,6 @@ def edited(document: Part, path: Path, new: Part) -> Part:
 
 
 def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
-    """The mapping less one key."""
     return {name: value for name, value in mapping.items() if name != key}
 
 

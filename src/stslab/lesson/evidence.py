@@ -44,7 +44,6 @@ def renamed(part: Any, names: Mapping[str, str]) -> Any:
 
 
 def label(gate: Gate, who: str, what: str) -> str:
-    """What a gate is called for one request."""
     return _WHOSE[gate].format(who=who, what=what)
 
 

@@ -73,7 +73,6 @@ class Policy:
     names: Mapping[str, object]
 
     def write(self, document: Part) -> Call:
-        """The call that makes it this document."""
         service, operation = self.writes.split(".")
         return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
 
@@ -103,7 +102,6 @@ class Remaining:
 
     @property
     def done(self) -> bool:
-        """Whether all is as before."""
         return not (self.still or self.wide or self.claims)
 
 
@@ -119,7 +117,6 @@ class Faults:
     control: Control
 
     def table(self) -> Cells:
-        """Who can do what now."""
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
     def there(self, after: str, other: str) -> Iterator[Fault]:
@@ -152,7 +149,6 @@ class Faults:
                     yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
 
     def policies(self) -> list[Policy]:
-        """Every policy on what the run made."""
         found = list[Policy]()
         made = self.runner.made()  # a stack makes its things in no order
         for thing in sorted(made, key=lambda one: (one.kind, *map(str, one.names.values()))):

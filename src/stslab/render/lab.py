@@ -34,7 +34,6 @@ def show_table(console: Console, lab: "Lab", name: str) -> None:
 
 
 def markdown_of(lab: "Lab") -> str:
-    """The lab as a page of Markdown."""
     return "\n".join(_page(lab)).rstrip() + "\n"
 
 

@@ -13,7 +13,6 @@ _LONGEST = 240  # characters: three lines
 
 
 def show(console: Console, message: Message, advice: Advice) -> None:
-    """Draw it on one screen."""
     paper = Paper(console)
     what = message.operation or message.action or "a call"
     headline = f"{what}: {message.code or 'refused'}"

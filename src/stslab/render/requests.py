@@ -77,7 +77,6 @@ class RequestTable:
         self._widths = (_WHO_NARROW, _CALL_NARROW) if narrow else (_WHO, _CALL)
 
     def show(self, event: Event) -> None:
-        """Draw one request."""
         self._begin_day(str(event.get("eventTime", ""))[_DAY])
         code = str(event.get("errorCode", ""))
         denied = any(one["decision"] != "Allowed" for one in event["decisions"])

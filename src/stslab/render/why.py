@@ -48,7 +48,6 @@ def show_grade(console: Console, told: _Told, grade: int) -> None:
 
 
 def show(console: Console, told: _Told) -> None:
-    """Draw the explanation."""
     paper = Paper(console)
     request = told["request"]
     _headline(paper, request)

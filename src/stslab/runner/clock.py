@@ -25,13 +25,10 @@ class SystemClock:
     """The machine's own clock."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass."""
         time.sleep(seconds)
 
     def now(self) -> datetime:
-        """The time of day, in UTC and aware of it."""
         return datetime.now(UTC)

@@ -27,7 +27,6 @@ class Call:
 
     @property
     def name(self) -> str:
-        """``service.Operation``."""
         return f"{self.service}.{self.operation}"
 
 
@@ -111,7 +110,6 @@ class TargetInfo:
 
     @property
     def embedded(self) -> bool:
-        """Whether it is the embedded account."""
         return self.kind == "sandbox"
 
 
@@ -270,7 +268,6 @@ class NoHand:
     """An account that does not tell: what is done in it by hand is left to who did it."""
 
     def look(self, _run: str, _own: Collection[str] = ()) -> HandWork:
-        """Nothing is known."""
         return HandWork()
 
     restore = look

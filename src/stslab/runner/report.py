@@ -75,7 +75,6 @@ class Report:
 
     @property
     def run(self) -> RunRecord:
-        """The run."""
         return self.standing.run
 
     def as_dict(self) -> Mapping[str, Any]:

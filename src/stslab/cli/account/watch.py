@@ -80,7 +80,6 @@ class _Watching:
         self._journal: Journal | None = None
 
     def go(self, stack: ExitStack) -> None:
-        """Until somebody stops it."""
         from stslab.runner.journal.store import Journal
         from stslab.sandbox.pipeline.log_file import Tail
         from stslab.sandbox.server import client
@@ -201,11 +200,9 @@ class _Lines:
         )
 
     def account(self, *, running: bool) -> None:
-        """Whether the account runs."""
         self._say("account", running=running)
 
     def status(self, status: "Status") -> None:
-        """Where the run stands, whenever that is another."""
         if status == self._last:
             return
         self._last = status
@@ -247,7 +244,6 @@ class _Screen:
         self.request = self._table.show
 
     def account(self, *, running: bool) -> None:
-        """Whether the account runs."""
         from stslab.render.terminal.paper import Paper
 
         text = "The embedded account runs." if running else "The embedded account does not run."
@@ -255,7 +251,6 @@ class _Screen:
         Paper(self._console).prose(f"{text} {more}", style="dim")
 
     def status(self, status: "Status") -> None:
-        """Where the run stands."""
         from rich.live import Live
 
         from stslab.render.watching import drawn

@@ -11,7 +11,6 @@ Case = tuple[str, str, str]
 
 
 def as_junit(verdicts: Sequence[Verdict]) -> str:
-    """The verdicts as XML."""
     root = Element("testsuites", name="stslab test")
     for verdict in verdicts:
         cases = list(_cases(verdict))

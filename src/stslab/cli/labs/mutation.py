@@ -42,7 +42,6 @@ class Played:
 
     @property
     def noticed(self) -> bool:
-        """Whether anything of the lab said that something is wrong."""
         return bool(self.failed or self.cells)
 
 

@@ -87,7 +87,6 @@ class Trials:
         self._spec = spec
 
     def verdict(self, path: Path) -> Verdict:
-        """Try the lab in this file."""
         from stslab.lab.loader import load
 
         try:

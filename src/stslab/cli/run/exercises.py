@@ -72,24 +72,19 @@ class StepExercise:
 
     @property
     def who(self) -> str:
-        """Who makes the step's call."""
         return self.stage.steps[self.at].identity
 
     def scene(self) -> scenes.Doing:
-        """Why the step is there."""
         return self.shown
 
     def line(self) -> str:
-        """The step's command."""
         return self.command
 
     def run(self) -> bool:
-        """Do the step."""
         self.runner.do(self.stage, self.at)
         return True
 
     def hint(self) -> str:
-        """All there is to say."""
         return "The command is on the line: Enter runs it, and you may change it first."
 
     def news(self, paper: "Paper") -> None:
@@ -120,22 +115,18 @@ class TasksExercise:
         return self.standing.done
 
     def scene(self) -> scenes.Tasks:
-        """The tasks."""
         return scenes.Tasks(self.stage.title, self.place, self.standing)
 
     def line(self) -> str:
-        """What the last hint typed."""
         return self.command
 
     def run(self) -> bool:
-        """Do the next task."""
         self._type("", "admin")
         if self.standing.next:
             self.hand.solve(self.stage, self.standing.next)
         return False
 
     def hint(self) -> str:
-        """The next hint to the next task."""
         task = self.standing.next
         if task is None:
             return "Every task is done; what is in the way stands below them: see `back`."
@@ -146,7 +137,6 @@ class TasksExercise:
         return text
 
     def news(self, paper: "Paper") -> None:
-        """The tasks that are done by now, and what is in the way."""
         before, self.standing = self.standing, self.hand.look(self.stage)
         if before.next != self.standing.next:
             self._type("", "admin")

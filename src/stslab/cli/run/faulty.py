@@ -53,21 +53,17 @@ class FaultExercise:
 
     @property
     def done(self) -> bool:
-        """Whether all is as before."""
         return self.remaining.done
 
     def scene(self) -> scenes.Ticket:
-        """What a colleague reports."""
         return scenes.Ticket(
             self.stands.fault.title, self.stands.asked, self._shown, self._answer, self.remaining
         )
 
     def line(self) -> str:
-        """What the last hint typed."""
         return self.command
 
     def run(self) -> bool:
-        """Fix it as the lab would."""
         self.command, self.who = "", "admin"
         self.faults.fix(self.stands.fault)
         return False
@@ -118,7 +114,6 @@ class FaultExercise:
         return " && ".join(self.loop.command(_shown(one), who) for one in calls), who
 
     def news(self, paper: "Paper") -> None:
-        """Look at the account, and tell what is another by now."""
         before, was = self.remaining, self._seen
         self._seen = self._state()
         self.remaining = now = self.faults.remaining(self.stands.fault)
@@ -173,18 +168,15 @@ class FaultExercise:
         return Call(cell.who, row.service, row.operation, params)
 
     def status(self) -> str:
-        """The bottom line."""
         line, words = f" {self.stands.asked}   {spoken(self.seconds)}", "why  hint  solve  help"
         return f"{line}   {words}"[: self.laid.console.width]
 
     @property
     def seconds(self) -> float:
-        """How long it has been broken."""
         since = datetime.fromisoformat(self.stands.at)
         return max((datetime.now(UTC) - since).total_seconds(), 0.0)
 
     def helps(self) -> str:
-        """How much help was taken."""
         stage = self.loop.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""

@@ -23,7 +23,6 @@ class Heard:
     by_hand: bool = False
 
     def hear(self, event: Event) -> None:
-        """Take in one event."""
         if isinstance(event, StepFinished):
             self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
             self.shown += event.shown

@@ -70,7 +70,6 @@ def learn(
 
 
 def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
-    """The loop, with its runner, screen and prompt."""
     plain = not draws_over(laid.console)
     opened.lend(laid.home, lab)
     runner = opened.runner(
@@ -144,7 +143,6 @@ def commands(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> Call
 
 
 def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> ByHand:
-    """The tasks of a run in the embedded account."""
     from stslab.sandbox.pipeline.log_file import newest_first
 
     decide = opened.decider(home)
@@ -173,7 +171,6 @@ class Why:
         self._last = ("", 0)
 
     def __call__(self, paper: "Paper") -> None:
-        """Draw it."""
         from stslab.cli.refusals import explained
         from stslab.render.why import GRADES, show_grade
 

@@ -104,7 +104,6 @@ class Loop:
     line: str = ""
 
     def hear(self, event: Event) -> None:
-        """Take in what the runner tells."""
         if self.hand is None:
             self.screen(event)
         else:
@@ -351,7 +350,6 @@ class Loop:
         return exercise.done
 
     def line_of(self, step: "Step") -> str:
-        """The command of a step, for who makes its call."""
         return self.command(self._call(step), step.identity)
 
     def _call(self, part: "Step | Check") -> CallShown:
@@ -440,7 +438,6 @@ class Loop:
     # The prompt
 
     def enter(self, scene: Any, does: str) -> None:
-        """Show a scene and wait for Enter."""
         self.screen.show(scene)
         while True:
             entered = self._read(lambda: self.prompt.enter(does))

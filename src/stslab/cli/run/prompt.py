@@ -290,7 +290,6 @@ def word_of(text: str) -> str:
 
 
 def draw_help(paper: "Paper") -> None:
-    """All words."""
     paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
     paper.blank()
     paper.fields(list(WORDS.items()), indent=3)

@@ -161,7 +161,6 @@ def say_what_to_try(console: "Console", scope: Mapping[str, Any]) -> None:
 
 
 def say_how_to_go_on(console: "Console") -> None:
-    """How a run that stands still goes on, or is undone."""
     paper = Paper(console)
     paper.blank()
     paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)

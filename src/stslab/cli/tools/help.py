@@ -28,7 +28,6 @@ TOPICS = {
 
 
 def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The topics that begin so."""
     return [name for name in TOPICS if name.startswith(incomplete)]
 
 

@@ -240,7 +240,6 @@ def _policies(asked: dict[str, Any]) -> "Policies":
 
 
 def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
-    """The policy in the file."""
     from stslab.policy import NamedPolicy, parse
 
     name = "stdin" if str(path) == "-" else str(path)

@@ -30,7 +30,6 @@ class Screen:
 
     @property
     def room(self) -> int:
-        """How many lines a scene may have."""
         return max(self._console.height - _BELOW, _LEAST)
 
     def __call__(self, event: Event) -> None:
@@ -73,12 +72,10 @@ class Screen:
         self._console.file.write(f"\n{text}\n")
 
     def below(self, draw: Callable[[Paper], None]) -> None:
-        """What ``draw`` puts on paper, below what is on the screen."""
         self._live.wait.ended()
         draw(self._live)
 
     def say(self, text: str) -> None:
-        """A short text below what is on the screen."""
         self._live.wait.ended()
         self._live.prose(text)
 

@@ -22,7 +22,6 @@ View = Callable[[RunPaper, Any], None]
 
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
-    """The scene's title, and where it stands."""
     gap = max(paper.width - len(left) - len(right) - 2, 1)
     line = Text(" ").append(one_line(left), style="bold").append(" " * gap)
     paper.put(line.append(right, style="dim"), "")
@@ -45,7 +44,6 @@ def welcome(paper: Paper, scene: scenes.Welcome) -> None:
 
 
 def introduction(paper: Paper, scene: scenes.Introduction) -> None:
-    """What a stage is about."""
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
 
@@ -62,7 +60,6 @@ def done(paper: Paper, before: scenes.Done | None) -> None:
 
 
 def doing(paper: Paper, scene: scenes.Doing) -> None:
-    """A step: why, and what is worth reading before it is done. The command is on the line."""
     done(paper, scene.before)
     heading(paper, scene.title, scene.place)
     if scene.why:
@@ -76,7 +73,6 @@ def doing(paper: Paper, scene: scenes.Doing) -> None:
 
 
 def asking(paper: RunPaper, scene: scenes.Asking) -> None:
-    """A prediction: what is asked, the evidence, the answers."""
     done(paper, scene.before)
     heading(paper, scene.title, f"question {scene.number} of {scene.of}")
     _evidence(paper, scene)
@@ -99,7 +95,6 @@ def _evidence(paper: Paper, scene: scenes.Asking) -> None:
 
 
 def answered(paper: Paper, scene: scenes.Answered) -> None:
-    """What AWS answered, which gate decided, and whether the prediction was right."""
     said = scene.question.answer(scene.said)
     right = scene.said == scene.question.right
     truth = scene.question.answer(scene.question.right)
@@ -154,7 +149,6 @@ def _contrast(scene: scenes.Answered, said: frozenset[Any]) -> str:
 
 
 def matrix(paper: Paper, scene: scenes.Matrix) -> None:
-    """Who can do what: a row for each caller, what changed in bold."""
     done(paper, scene.before)
     heading(paper, scene.title)
     callers = list(dict.fromkeys(one.who for one in scene.cells))
@@ -186,7 +180,6 @@ def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str) -> Text:
 
 
 def stuck(paper: Paper, scene: scenes.Stuck) -> None:
-    """What stopped the lesson."""
     done(paper, scene.before)
     heading(paper, scene.title)
     paper.line(paper.symbols.failed, "red", scene.message, indent=1)
@@ -195,7 +188,6 @@ def stuck(paper: Paper, scene: scenes.Stuck) -> None:
 
 
 def documents(paper: Paper, scene: scenes.Documents) -> None:
-    """Policies as JSON."""
     heading(paper, scene.title)
     if not scene.verdict.documents:
         paper.prose("None has, so far.", indent=1)
@@ -209,7 +201,6 @@ def documents(paper: Paper, scene: scenes.Documents) -> None:
 
 
 def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
-    """What came of earlier steps and is no longer so."""
     heading(paper, scene.title)
     paper.prose("Something that you did before is no longer as it was.", indent=1)
     for one in scene.drifted:
@@ -217,7 +208,6 @@ def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
 
 
 def longer(paper: Paper, scene: scenes.Longer) -> None:
-    """The longer story, and where to read on."""
     heading(paper, scene.title)
     paper.markdown(scene.text, indent=1)
     for title, url in scene.pages:
@@ -227,7 +217,6 @@ def longer(paper: Paper, scene: scenes.Longer) -> None:
 
 
 def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
-    """What will be removed."""
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
     paper.blank()
@@ -237,7 +226,6 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
 
 
 def tasks(paper: Paper, scene: scenes.Tasks) -> None:
-    """The tasks of a stage, those done with a sign."""
     heading(paper, scene.title, scene.place)
     for one in scene.standing.tasks:
         task(paper, one)
@@ -246,7 +234,6 @@ def tasks(paper: Paper, scene: scenes.Tasks) -> None:
 
 
 def task(paper: Paper, one: Task) -> None:
-    """One task, with how it stands."""
     sign = paper.symbols.done if one.done else paper.symbols.pending
     paper.prose(one.text, indent=3, lead=sign, style="green" if one.done else "")
 
@@ -263,7 +250,6 @@ def news(paper: Paper, before: Standing, now: Standing) -> None:
 
 
 def ticket(paper: Paper, scene: scenes.Ticket) -> None:
-    """What a colleague reports, and how it shows."""
     heading(paper, "A colleague reports", scene.place)
     paper.prose(f'"{scene.title}"', indent=1)
     paper.blank()
@@ -293,7 +279,6 @@ def remaining(paper: Paper, now: Remaining) -> None:
 
 
 def session(paper: Paper, scene: scenes.Session) -> None:
-    """The three parts of a session's credentials, and where they go."""
     done(paper, scene.before)
     heading(paper, scene.title)
     paper.prose("Three parts that go together, and an end:", indent=1)
@@ -329,7 +314,6 @@ def chain(paper: Paper, links: tuple[Link, ...]) -> None:
 
 
 def remember(paper: Paper, scene: scenes.Remember) -> None:
-    """What to take along."""
     if scene.lines:
         heading(paper, "What to remember")
         for line in scene.lines:
@@ -340,7 +324,6 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
 
 
 def ended(paper: Paper, scene: scenes.Ended) -> None:
-    """How it went."""
     heading(
         paper, f"Done in {scene.minutes:.0f} min. {scene.proved} of {scene.claims} claims proved."
     )

@@ -11,7 +11,6 @@ _SKIPPED = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
 def as_junit(report: Report) -> str:
-    """The report as XML."""
     stands = report.standing
     root = Element("testsuites", name=visible(report.run.title), tests=str(len(stands.claims)))
     for stage in stands.stages:

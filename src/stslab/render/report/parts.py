@@ -25,7 +25,6 @@ def part(named: str, /, **values: object) -> Html:
 
 
 def joined(parts: Iterable[Html]) -> Html:
-    """One below the other."""
     return Html("\n".join(parts))
 
 
@@ -48,13 +47,11 @@ def section(id_: str, title: str, body: Html) -> Html:
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:
-    """Labels and values."""
     rows = joined(part("fact", label=label, value=value) for label, value in pairs)
     return part("facts", rows=rows)
 
 
 def page(title: str, verdict: str, about: str, body: Html, *, good: bool) -> str:
-    """The whole page."""
     state = "good" if good else ""
     return part("page", title=title, verdict=verdict, about=about, body=body, state=state) + "\n"
 

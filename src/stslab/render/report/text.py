@@ -20,7 +20,6 @@ _SHOWN_OF_HASH = 12
 
 
 def as_markdown(report: "Report") -> str:
-    """The report as a Markdown page."""
     lines = [
         f"# {markdown_line(report.run.title)}",
         "",
@@ -71,7 +70,6 @@ def as_markdown(report: "Report") -> str:
 
 
 def show_report(console: Console, report: "Report") -> None:
-    """The report, for a person at a terminal."""
     paper = Paper(console)
     paper.prose(report.run.title, style="bold")
     paper.fields(list(about_run(report)), indent=2)

@@ -19,19 +19,15 @@ class PlainStream:
         self.encoding = "ascii"
 
     def write(self, text: str) -> int:
-        """Write the text's plain likeness."""
         return self._stream.write(plain(text))
 
     def flush(self) -> None:
-        """Write out what is held back."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person's terminal shows it."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The stream's descriptor, by which its width is asked."""
         return self._stream.fileno()
 
 

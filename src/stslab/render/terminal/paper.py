@@ -45,17 +45,14 @@ class Paper:
 
     @property
     def width(self) -> int:
-        """Columns that a line may take."""
         return self.console.width
 
     def put(self, *renderables: RenderableType) -> None:
-        """Print these, one below the other."""
         self.wait.clear()
         for renderable in renderables:
             self.console.print(renderable)
 
     def blank(self) -> None:
-        """Leave a line empty."""
         self.put("")
 
     def line(self, sign: str, style: str, text: str, *, indent: int = 0, aside: str = "") -> None:
@@ -93,7 +90,6 @@ class Paper:
             self._field(visible(label), value_text(value), widest, indent)
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
-        """Markdown, laid out."""
         if not in_words():
             self.put(Padding(_markdown(text), (0, 0, 0, indent)))
             return

@@ -46,7 +46,6 @@ def run_started(paper: RunPaper, event: RunStarted) -> None:
 
 
 def foreseen(paper: Paper, event: Foreseen) -> None:
-    """The list of what a run would change."""
     paper.blank()
     show_changes(paper, event)
     paper.blank()
@@ -91,7 +90,6 @@ def run_finished(paper: RunPaper, event: RunFinished) -> None:
 
 
 def notice(paper: Paper, event: Notice) -> None:
-    """A notice, and what to do about it."""
     if event.level == "warning":
         paper.line(paper.symbols.warning, "yellow", event.message)
     else:
@@ -203,14 +201,12 @@ def _refusal(code: str) -> str:
 
 
 def undo_started(paper: Paper, event: UndoStarted) -> None:
-    """How much there is to undo."""
     paper.blank()
     count = counted(len(event.things), "thing")
     paper.prose(f"Cleaning up run {event.run}: {count} to undo, last made first", style="bold")
 
 
 def undo_finished(paper: Paper, event: UndoFinished) -> None:
-    """One thing, and how undoing it went."""
     paper.wait.ended()
     failed = event.outcome is UndoOutcome.FAILED
     sign = paper.symbols.failed if failed else paper.symbols.done

@@ -41,12 +41,10 @@ def step_started(paper: RunPaper, event: StepStarted) -> None:
 
 
 def step_skipped(paper: Paper, event: StepSkipped) -> None:
-    """A step that an earlier process did."""
     paper.line(paper.symbols.done, "dim", event.title, aside="done before")
 
 
 def step_adopted(paper: Paper, event: StepAdopted) -> None:
-    """A step whose work was done by hand."""
     paper.line(paper.symbols.done, "green", event.title, aside="done by hand")
 
 
@@ -100,7 +98,6 @@ def step_failed(paper: Paper, event: StepFailed) -> None:
 
 
 def waiting(paper: Paper, event: Waiting) -> None:
-    """What is waited for, since when, and for how long at most."""
     said = (
         f"  {paper.symbols.waiting} {one_line(event.what)}: "
         f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
@@ -109,7 +106,6 @@ def waiting(paper: Paper, event: Waiting) -> None:
 
 
 def stack_progress(paper: Paper, event: StackProgress) -> None:
-    """One event of the stack, as it comes."""
     status = one_line(event.status)
     style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
     what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"

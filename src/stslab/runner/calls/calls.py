@@ -73,11 +73,9 @@ class Calls:
 
     @property
     def target(self) -> TargetInfo:
-        """Where the calls go."""
         return self.account.target
 
     def shown(self, call: Call) -> CallShown:
-        """The call as it may be shown."""
         params: Data = self.clean(call.params)
         return CallShown(call.identity, call.service, call.operation, params)
 
@@ -87,7 +85,6 @@ class Calls:
         return cleaned
 
     def clean_text(self, text: str) -> str:
-        """``text`` without any known secret."""
         return redact_text(text, self._secrets)
 
     def learn(self, value: object) -> None:

@@ -26,7 +26,6 @@ class Sight:
 
 
 def label(thing: Thing) -> str:
-    """What people call the thing."""
     kind = KINDS.get(thing.kind)
     return kind.label(thing.names) if kind else f"{thing.kind} {', '.join(thing.names.values())}"
 

@@ -34,7 +34,6 @@ class Work:
         return self.journal.past(self.run.id).entries()
 
     def conclude(self, entry: int, result: Result) -> None:
-        """Write down what became of a call."""
         self.journal.write(self.run.id, Outcome(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
@@ -47,6 +46,5 @@ class Work:
         return tuple(thing for entry in self.entries() for thing in self.things_of(entry))
 
     def things_of(self, entry: Entry) -> tuple[Thing, ...]:
-        """What one call made."""
         own = (entry.thing,) if entry.thing else ()
         return (*own, *self.journal.past(self.run.id).things(entry.seq))

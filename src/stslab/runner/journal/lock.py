@@ -46,7 +46,6 @@ class Held:
         _sign(self._handle, self._command)
 
     def release(self) -> None:
-        """Let it go, if it is held."""
         if self._handle is not None:
             os.ftruncate(self._handle, 0)
             os.close(self._handle)

@@ -151,7 +151,6 @@ class Past:
         return frozenset(stage.stage for stage, _ in self._of(StageRecord) if stage.held)
 
     def checks(self) -> tuple[CheckRecord, ...]:
-        """Each time that a claim was tried, in order."""
         return tuple(check for check, _ in self._of(CheckRecord))
 
     def proved(self, stage: str, number: int) -> CheckRecord | None:
@@ -160,11 +159,9 @@ class Past:
         return next((one for one in reversed(held) if one.held), None)
 
     def predictions(self) -> tuple[Prediction, ...]:
-        """What the learner said before checks, in order."""
         return tuple(one for one, _ in self._of(Prediction))
 
     def hints(self) -> tuple[Hint, ...]:
-        """The hints that the learner took, in order."""
         return tuple(one for one, _ in self._of(Hint))
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:

@@ -129,7 +129,6 @@ class Thing:
     admin: str = ADMIN
 
     def same(self, other: "Thing") -> bool:
-        """Whether both are the same thing."""
         ours, theirs = (self.kind, self.admin), (other.kind, other.admin)
         return ours == theirs and dict(self.names) == dict(other.names)
 
@@ -147,7 +146,6 @@ class UndoCall:
 
     @property
     def call(self) -> Call:
-        """The call alone."""
         return Call(self.identity, self.service, self.operation, self.params)
 
 
@@ -173,7 +171,6 @@ class Intent:
 
     @property
     def call(self) -> Call:
-        """The call alone."""
         return Call(self.identity, self.service, self.operation, self.params)
 
 
@@ -201,7 +198,6 @@ class Entry:
 
     @property
     def call(self) -> str:
-        """``service.Operation``."""
         return f"{self.intent.service}.{self.intent.operation}"
 
 

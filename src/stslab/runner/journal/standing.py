@@ -90,7 +90,6 @@ class Claim:
 
     @property
     def proved(self) -> bool:
-        """Whether it was ever proved."""
         return self.verdict in PROVED
 
 
@@ -124,7 +123,6 @@ class Standing:
 
     @property
     def proved(self) -> int:
-        """How many claims of the lab were proved."""
         return sum(claim.proved for claim in self.claims)
 
     @property
@@ -139,12 +137,10 @@ class Standing:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """The ids of the stages that were left out."""
         return self.in_state(StageState.SKIPPED)
 
     @property
     def not_reached(self) -> tuple[str, ...]:
-        """The ids of the stages that the run did not come to."""
         return self.in_state(StageState.AHEAD)
 
     @property
@@ -182,7 +178,6 @@ class Standing:
         return tuple((words, stages) for words, stages in every if stages)
 
     def in_state(self, state: StageState) -> tuple[str, ...]:
-        """The ids of the stages that have come so far."""
         return tuple(stage.id for stage in self.stages if stage.state is state)
 
 

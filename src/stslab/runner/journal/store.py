@@ -86,13 +86,11 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
         self._database.close()
 
     # Runs
 
     def begin(self, run: RunRecord) -> None:
-        """Remember a new run."""
         self.write(run.id, run)
 
     def run(self, run: str) -> RunRecord | None:

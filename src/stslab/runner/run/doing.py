@@ -73,11 +73,9 @@ class Doing:
 
     @property
     def step(self) -> Step:
-        """The step itself."""
         return self.prepared.step
 
     def emit(self, event: Event) -> None:
-        """Tell what happened."""
         self.work.calls.emit(event)
 
     def go_on(self, entry: Entry | None) -> None:

@@ -30,7 +30,6 @@ class Prepared:
 
     @property
     def params(self) -> Data:
-        """The call's parameters."""
         return self.intent.params
 
     def again(self, replaces: int) -> "Prepared":
@@ -38,11 +37,9 @@ class Prepared:
         return replace(self, intent=replace(self.intent, replaces=replaces))
 
     def called_with(self, params: Data) -> "Prepared":
-        """The same with other parameters."""
         return replace(self, intent=replace(self.intent, params=params))
 
     def undone_by(self, undo: tuple[UndoCall, ...]) -> "Prepared":
-        """The same with another undo."""
         return replace(self, intent=replace(self.intent, undo=undo))
 
 

@@ -164,7 +164,6 @@ class Runner:
         return tuple(StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages)
 
     def to_undo(self) -> tuple[str, ...]:
-        """What cleanup would remove now, in its order."""
         return tuple(one.thing for one in self._cleanup.plan(self._run))
 
     def call(self, call: Call) -> Outcome:
@@ -210,11 +209,9 @@ class Runner:
         return finished
 
     def predicted(self, prediction: Prediction) -> None:
-        """Remember what the learner said before a check."""
         self._journal.write(self._run, prediction)
 
     def predictions(self) -> tuple[Prediction, ...]:
-        """What the learner said before checks of this run, in order."""
         return self._journal.past(self._run).predictions()
 
     # Stages
@@ -267,7 +264,6 @@ class Runner:
         return stage
 
     def skip(self, stage_id: str) -> None:
-        """Remember that a person leaves a stage out, or the rest of it."""
         self._journal.write(self._run, Skipped(stage_id))
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
@@ -360,11 +356,9 @@ class Runner:
         return next((at for body, at in entered if getattr(body, "stage", "") == stage.id), "")
 
     def hinted(self, stage: Stage, number: int, grade: int) -> None:
-        """Remember that the learner took a hint to a step, of this grade."""
         self._journal.write(self._run, Hint(stage.id, number, grade))
 
     def hints(self, stage: Stage, number: int) -> int:
-        """How many hints to a step the learner took."""
         taken = self._journal.past(self._work.run.id).hints()
         return sum((one.stage, one.step) == (stage.id, number) for one in taken)
 

@@ -29,7 +29,6 @@ class Looks:
     remade: set[str] = field(default_factory=set)
 
     def has(self, stage: Stage, number: int) -> bool:
-        """Whether the step needs no look."""
         return (stage.id, number) in self.made | self.looked
 
     def at(self, stage: Stage, number: int) -> None:

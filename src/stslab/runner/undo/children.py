@@ -23,7 +23,6 @@ class Extra:
 
     @property
     def text(self) -> str:
-        """What people call it."""
         what = self.child.what.format_map(self.names)
         return f"{what} ({self.count})" if self.count > 1 else what
 

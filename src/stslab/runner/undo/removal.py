@@ -31,7 +31,6 @@ class Undone:
 
     @property
     def failed(self) -> bool:
-        """Whether it is still there."""
         return self.outcome is UndoOutcome.FAILED
 
 

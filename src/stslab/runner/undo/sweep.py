@@ -38,7 +38,6 @@ class Row:
     named: bool = True
 
     def call(self, identity: str = ADMIN) -> Call:
-        """The listing."""
         return Call(identity, KINDS[self.kind].service, self.listing, self.params)
 
 
@@ -131,7 +130,6 @@ class Item:
 
     @property
     def created(self) -> str:
-        """When it was made."""
         return str(self.data.get("Created") or "")
 
     def run(self, calls: Calls) -> str | None:
