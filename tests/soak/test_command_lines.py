@@ -28,7 +28,7 @@ SLOW = {"run", "step", "break", "test", "shell", "new", "watch", "--follow", "-f
 
 
 def examples() -> Iterator[list[str]]:
-    text = (files("stslab.cli") / "examples.txt").read_text()
+    text = (files("stslab.cli") / "commands.txt").read_text()
     for line in text.replace("\\\n", " ").splitlines():
         if line.startswith("stslab "):
             words = shlex.split(line.split(" > ")[0].split(" | ")[0])[1:]

@@ -3,20 +3,14 @@
 import importlib
 import os
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from stslab.cli.commands import Entry
+
 if TYPE_CHECKING:  # click imports it only when a shell asks for completions
     from click.shell_completion import CompletionItem
-
-
-class Entry(NamedTuple):
-    """Where a command is (``module:attribute``), and its help in one line."""
-
-    where: str
-    help: str
 
 
 class LazyGroup(click.Group):
@@ -29,14 +23,15 @@ class LazyGroup(click.Group):
         del ctx
         return [name for name, entry in self.entries.items() if entry.help]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, imported now; None if there is no such command."""
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
         module, _, attribute = entry.where.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        command.epilog = _examples(f"{ctx.command_path} {cmd_name}".partition(" ")[2])
+        shown = ["\b", "Examples:", *(f"  {one}" for one in entry.examples)]
+        command.epilog = "\n".join(shown) if entry.examples else None
         if not any("--plain" in param.opts for param in command.params):
             command.params.extend(looks())
         return command
@@ -85,14 +80,6 @@ def looks() -> Iterator[click.Option]:
         yield click.Option(
             [flag], is_flag=True, is_eager=True, expose_value=False, callback=switch, help=says
         )
-
-
-def _examples(command: str) -> str | None:
-    """The examples of a command, from the file that has those of all."""
-    text = files("stslab.cli").joinpath("examples.txt").read_text(encoding="utf-8")
-    _, _, found = text.partition(f"# {command}\n")
-    lines = found.partition("\n# ")[0].splitlines()
-    return "\n".join(["\b", "Examples:", *(f"  {one}" for one in lines)]) if lines else None
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stslab import __version__
-from stslab.cli.commands import COMMANDS
+from stslab.cli.commands import family
 from stslab.cli.lazy import LazyGroup, looks
 from stslab.errors import StslabError
 
@@ -30,7 +30,7 @@ cli = LazyGroup(
     ),
     epilog="stslab COMMAND --help tells more about a command, stslab help about topics.",
 )
-cli.entries = COMMANDS
+cli.entries = family()
 click.version_option(__version__, prog_name="stslab")(cli)
 
 

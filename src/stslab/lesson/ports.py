@@ -48,7 +48,6 @@ class Decide(Protocol):
         self, identity: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Verdict:
         """What the account would answer ``identity``, a profile of the run."""
-        ...
 
 
 Event = Mapping[str, Any]

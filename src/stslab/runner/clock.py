@@ -10,15 +10,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Let so many seconds pass."""
-        ...
 
     def now(self) -> datetime:
         """The time of day, in UTC and aware of it."""
-        ...
 
 
 class SystemClock:

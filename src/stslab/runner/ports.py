@@ -135,7 +135,6 @@ class Account(Protocol):
     @property
     def target(self) -> TargetInfo:
         """Where calls go."""
-        ...
 
     def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
@@ -143,15 +142,12 @@ class Account(Protocol):
         Raises:
             CredentialsError: there is no such identity, or its credentials can't be used.
         """
-        ...
 
     def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
         """How the waiter of this name polls."""
-        ...
 
     def probe(self, identity: str, service: str, waiter: str, params: Data) -> WaiterProbe:
         """Look once at what the waiter waits for."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,44 +191,34 @@ class Profiles(Protocol):
 
     def save(self, name: str, credentials: Credentials) -> None:
         """Write the profile, at once and whole, in files that only their owner reads."""
-        ...
 
     def get(self, name: str) -> Credentials | None:
         """The profile's credentials, or None where there is no such profile."""
-        ...
 
     def remove(self, name: str) -> bool:
         """Take the profile out of the files; False where it was not in them."""
-        ...
 
     def names(self) -> tuple[str, ...]:
         """The names of all profiles."""
-        ...
 
     def settings(self, name: str) -> Mapping[str, str]:
         """How a profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
-        ...
 
     def configured(self) -> tuple[str, ...]:
         """The names of the profiles that say how they get their credentials."""
-        ...
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         """Say how a profile gets its credentials; nothing: it is there no more."""
-        ...
 
     @property
     def token_file(self) -> Path:
         """The file of the token."""
-        ...
 
     def token(self) -> str:
         """The OpenID Connect token beside them, or nothing."""
-        ...
 
     def save_token(self, token: str) -> None:
         """Write the token, which only its owner reads; nothing: take it away."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +239,12 @@ class Hand(Protocol):
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
         """What there is to undo. ``own`` names what the run's journal undoes."""
-        ...
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
         """Undo it."""
-        ...
 
     def end(self, run: str) -> None:
         """Nothing more will be done by hand in this run."""
-        ...
 
 
 class NoHand:

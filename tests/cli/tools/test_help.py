@@ -2,31 +2,24 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 
 import click
 import pytest
 from tests.cli.conftest import Stslab
 
-from stslab.cli.commands import COMMANDS, REPORT, SAML, SANDBOX
-from stslab.cli.lazy import Entry
+from stslab.cli.commands import family
 from stslab.cli.main import cli
 from stslab.cli.tools.help import TOPICS
 
-TABLES: Mapping[str, Mapping[str, Entry]] = {
-    "": COMMANDS,
-    "sandbox": SANDBOX,
-    "sandbox saml": SAML,
-    "report": REPORT,
-}
-TEXT = files("stslab.cli").joinpath("examples.txt").read_text().splitlines()
+TEXT = files("stslab.cli").joinpath("commands.txt").read_text().splitlines()
 EXAMPLES = [line for line in TEXT if not line.startswith("# ")]
 GROUPS = {"sandbox", "sandbox saml"}
 EVERY = {
     f"{group} {name}".strip(): entry
-    for group, table in TABLES.items()
-    for name, entry in table.items()
+    for group in ("", "sandbox", "sandbox saml", "report")
+    for name, entry in family(group).items()
     if entry.help
 }
 

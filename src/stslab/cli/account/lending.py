@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from stslab.cli.commands import SAML
+from stslab.cli.commands import family
 from stslab.cli.lazy import LazyGroup
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
@@ -164,7 +164,7 @@ def saml_group() -> None:
     """
 
 
-saml_group.entries = SAML
+saml_group.entries = family("sandbox saml")
 
 
 @click.command("metadata")

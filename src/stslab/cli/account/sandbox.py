@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from stslab.cli.commands import SANDBOX
+from stslab.cli.commands import family
 from stslab.cli.lazy import LazyGroup
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
@@ -27,7 +27,7 @@ def command(name: str | None) -> None:
         os.environ["STSLAB_SANDBOX"] = name
 
 
-command.entries = SANDBOX
+command.entries = family("sandbox")
 
 
 @click.command("start")

@@ -27,20 +27,16 @@ class Exercise(Protocol):
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        ...
 
     @property
     def who(self) -> str:
         """The profile that the line's shell has."""
-        ...
 
     def scene(self) -> Any:
         """What stands above the line."""
-        ...
 
     def line(self) -> str:
         """The command that stands on the line, or nothing."""
-        ...
 
     def run(self) -> bool:
         """Do what is next as the lab would; whether that was all, for certain.
@@ -48,15 +44,12 @@ class Exercise(Protocol):
         Raises:
             StslabError: it could not be done.
         """
-        ...
 
     def hint(self) -> str:
         """A little more of what to do; the line may have more afterwards."""
-        ...
 
     def news(self, paper: "Paper") -> None:
         """Look at the account, and tell what is another by now."""
-        ...
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.commands import REPORT
+from stslab.cli.commands import family
 from stslab.cli.lazy import LazyGroup
 from stslab.cli.names import complete_run
 from stslab.errors import CheckFailed, UsageError
@@ -43,7 +43,7 @@ class _Report(LazyGroup):
 
 
 command = _Report("report")
-command.entries = REPORT
+command.entries = family("report")
 
 
 @click.command(_ABOUT)
