@@ -13,7 +13,7 @@ its scheme.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath
@@ -86,6 +86,9 @@ class Kind:
     the operation that sets it, with what ``was`` (an expression that sees the response of the
     lookup) gives; where there was nothing, it is removed.
 
+    ``deployed`` are the actions that CloudFormation takes with its caller's permissions to make and
+    remove one, ``cleaned`` those that cleanup takes, whatever the lab says, to find and empty one.
+
     ``guarded`` tells whether somebody protected it against removal, and ``unguard`` is the
     command that ends that.
     """
@@ -104,6 +107,8 @@ class Kind:
     parent: str = ""
     parent_names: tuple[str, ...] = ()
     resource_type: str = ""
+    deployed: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
     by_hand: str = ""
     identity: str = ""
     put: str = ""
@@ -122,6 +127,25 @@ class Kind:
 class _Named(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return f"(unknown {key})"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``.
+
+    ``tagging`` reads the tags where the listing does not tell them; ``tags`` finds them.
+    ``taggable`` is false where AWS has no tags for the kind: then only names tell.
+    ``named`` is false where a name can't hold a run's id: then only tags tell.
+    """
+
+    listing: str
+    each: str
+    pages: Mapping[str, str] = field(default_factory=lambda: {"Marker": "Marker"})
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tagging: str = ""
+    tags: str = "Tags"
+    taggable: bool = True
+    named: bool = True
 
 
 # What says that a thing is not there, and what such an error's message must hold.

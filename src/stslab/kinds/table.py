@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
-from stslab.kinds.kind import Kind, Remove
+from stslab.kinds.kind import Kind, Listing, Remove
 
 R = TypeVar("R")
 Row = dict[str, object]
@@ -69,6 +69,8 @@ def _kinds() -> Iterator[Kind]:
 
 
 KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _kinds()}
+LISTINGS: Mapping[str, Listing] = rows("listings", Listing)
+"""By the kind, in the order in which leftovers go."""
 BY_RESOURCE_TYPE: Mapping[str, Kind] = {
     kind.resource_type: kind for kind in KINDS.values() if kind.resource_type
 }

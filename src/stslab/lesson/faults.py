@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.kinds.table import rows
 from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
@@ -28,38 +29,22 @@ Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
 
 
-class _Kind(NamedTuple):
-    """A kind of policy: of which things, how its texts are listed and read, how one is written.
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of policy: of which things, how its texts are listed and read, how one is written."""
 
-    ``second`` is the parameter that names the policy itself, ``listed`` where its names are.
-    """
-
-    thing: str
-    lists: str
-    listed: str
-    second: str
+    kind: str
+    called: str
     reads: str
     found: str
     writes: str
-    document: str
-    called: str
+    document: str = "PolicyDocument"
+    lists: str = ""
+    listed: str = ""
+    second: str = ""
 
 
-_KINDS = (
-    _Kind("iam.role", "", "", "", "iam.GetRole", "Role.AssumeRolePolicyDocument",
-          "iam.UpdateAssumeRolePolicy", "PolicyDocument", "the trust policy of the role"),
-    *(
-        _Kind(f"iam.{one.lower()}", f"iam.List{one}Policies", "PolicyNames", "PolicyName",
-              f"iam.Get{one}Policy", "PolicyDocument", f"iam.Put{one}Policy", "PolicyDocument",
-              f"of the {one.lower()}")
-        for one in ("Role", "User", "Group")
-    ),
-    _Kind("iam.policy", "iam.ListPolicyVersions", "Versions[?IsDefaultVersion].VersionId",
-          "VersionId", "iam.GetPolicyVersion", "PolicyVersion.Document",
-          "iam.CreatePolicyVersion", "PolicyDocument", "the managed policy"),
-    _Kind("s3.bucket", "", "", "", "s3.GetBucketPolicy", "Policy",
-          "s3.PutBucketPolicy", "Policy", "the policy of the bucket"),
-)  # fmt: skip
+_KINDS = rows("policies", _Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +137,8 @@ class Faults:
         found = list[Policy]()
         made = self.runner.made()  # a stack makes its things in no order
         for thing in sorted(made, key=lambda one: (one.kind, *map(str, one.names.values()))):
-            for kind in _KINDS:
-                if kind.thing == thing.kind:
+            for kind in _KINDS.values():
+                if kind.kind == thing.kind:
                     found += self._of(kind, thing.names)
         return found
 

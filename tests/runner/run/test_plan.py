@@ -8,12 +8,11 @@ from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
 from stslab.kinds.creations import CREATIONS, is_repeatable
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import KINDS, LISTINGS
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
 from stslab.runner.run.dry import RUN_ID, DryRun
 from stslab.runner.run.plan import changed_by, missing, needed, plan
-from stslab.runner.undo.sweep import ROWS
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def calls_of_the_tables() -> set[tuple[str, str, tuple[str, ...]]]:
         for child in kind.children:
             found.add((kind.service, child.listing, (*child.names, *child.pages.values())))
             found |= {(kind.service, one.operation, one.names) for one in child.removals}
-    for row in ROWS:
-        service = KINDS[row.kind].service
+    for listed, row in LISTINGS.items():
+        service = listed.partition(".")[0]
         found.add((service, row.listing, (*row.params, *row.pages.values())))
     for call, creation in CREATIONS.items():
         service, _, operation = call.partition(" ")[0].partition(".")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stslab.kinds.judge import resources_of
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.changed import Summary
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, effects, summary
 from stslab.lab.model import Lab
@@ -34,24 +34,6 @@ _ACTIONS: Mapping[str, str] = {
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "s3:CreateMultipartUpload": "s3:PutObject",
 }
-# What CloudFormation calls with the caller's permissions for each type of resource.
-_OF_RESOURCES: Mapping[str, tuple[str, ...]] = {
-    "AWS::IAM::Role": ("iam:CreateRole", "iam:TagRole", "iam:GetRole", "iam:PutRolePolicy",
-                       "iam:DeleteRolePolicy", "iam:DeleteRole"),
-    "AWS::IAM::User": ("iam:CreateUser", "iam:GetUser", "iam:DeleteUser"),
-    "AWS::IAM::Group": ("iam:CreateGroup", "iam:GetGroup", "iam:DeleteGroup"),
-    "AWS::IAM::ManagedPolicy": ("iam:CreatePolicy", "iam:GetPolicy", "iam:DeletePolicy"),
-    "AWS::S3::Bucket": ("s3:CreateBucket", "s3:DeleteBucket"),
-}  # fmt: skip
-# What cleanup calls, whatever the lab says, to find and to empty.
-_OF_CLEANUP: Mapping[str, tuple[str, ...]] = {
-    "iam.user": ("iam:GetUser", "iam:ListAccessKeys", "iam:ListUserPolicies"),
-    "iam.role": ("iam:GetRole", "iam:ListRolePolicies"),
-    "s3.bucket": ("s3:ListBucketVersions", "s3:DeleteObject"),
-    "cloudformation.stack": ("cloudformation:DescribeStacks",
-                             "cloudformation:DescribeStackResources",
-                             "cloudformation:DescribeStackEvents"),
-}  # fmt: skip
 _RESOURCES: Mapping[str, str] = {
     "UserName": "arn:{partition}:iam::{account}:user/{name}",
     "RoleName": "arn:{partition}:iam::{account}:role/{name}",
@@ -102,20 +84,16 @@ def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
     if one.when not in (STEP, UNDO, CHECK) or one.fails:
         return
     if one.identity == target.admin:
-        service, _, operation = one.call.partition(".")
-        yield Needed(_action(service, operation), _resource(one.params, target))
-    for each in resources_of(one.params, one.own) if "TemplateBody" in one.params else ():
-        yield from (Needed(action, "*") for action in _OF_RESOURCES.get(each.type, ()))
-    for kind in one.kinds:
-        names = one.params if one.made and one.made[0] == kind else {}
-        named = {name: names[name] for name in KINDS[kind].names if name in names}
-        for action in _OF_CLEANUP.get(kind, ()):
-            yield Needed(action, _resource(named, target))
-
-
-def _action(service: str, operation: str) -> str:
-    action = f"{service}:{operation}"
-    return _ACTIONS.get(action, action)
+        action = one.call.replace(".", ":", 1)
+        yield Needed(_ACTIONS.get(action, action), _resource(one.params, target))
+    inside = resources_of(one.params, one.own) if "TemplateBody" in one.params else ()
+    for kind in (BY_RESOURCE_TYPE[one.type] for one in inside if one.type in BY_RESOURCE_TYPE):
+        yield from (Needed(f"{kind.service}:{action}", "*") for action in kind.deployed)
+    for kind in map(KINDS.__getitem__, one.kinds):
+        names = one.params if one.made and one.made[0] == kind.id else {}
+        named = {name: names[name] for name in kind.names if name in names}
+        for action in kind.cleaned:
+            yield Needed(f"{kind.service}:{action}", _resource(named, target))
 
 
 def _resource(params: Data, target: TargetInfo) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import label
 from stslab.runner.clock import Clock, SystemClock
@@ -31,7 +31,7 @@ from stslab.runner.journal.records import (
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Profiles, Refusal
 from stslab.runner.undo.removal import removal_of
-from stslab.runner.undo.sweep import ROWS, Item, listed
+from stslab.runner.undo.sweep import Item, listed
 
 RECOVERED = "recovered"
 """The lab that a run is of which is known from its leftovers alone."""
@@ -123,8 +123,8 @@ class Recovery:
         items = (
             one
             for admin in admins
-            for row in ROWS
-            for one in listed(self._calls, row, self._tell_refused, admin)
+            for kind in LISTINGS
+            for one in listed(self._calls, kind, self._tell_refused, admin)
         )
         found = [self._leftover(one) for one in items]
         doubtful = [one for one in found if one.tag is not None and not one.is_certain]

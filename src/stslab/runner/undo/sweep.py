@@ -1,11 +1,11 @@
 """Lists what in the account carries a run's tag or id, whatever the journal says of it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stslab.kinds.kind import search
-from stslab.kinds.table import KINDS
+from stslab.kinds.kind import Listing, search
+from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import tag_in
 from stslab.runner.calls.work import Work
@@ -19,112 +19,10 @@ _MOST_TAGS_READ = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``.
-
-    ``tagging`` reads the tags where the listing does not tell them; ``tags`` finds them.
-    ``taggable`` is false where AWS has no tags for the kind: then only names tell.
-    ``named`` is false where a name can't hold a run's id: then only tags tell.
-    """
-
-    kind: str
-    listing: str
-    each: str
-    pages: Mapping[str, str]
-    params: Data = field(default_factory=dict)
-    tagging: str = ""
-    tags: str = "Tags"
-    taggable: bool = True
-    named: bool = True
-
-    def call(self, identity: str = ADMIN) -> Call:
-        return Call(identity, KINDS[self.kind].service, self.listing, self.params)
-
-
-_MARKER = {"Marker": "Marker"}
-# In the order in which leftovers go: what holds others first.
-ROWS = (
-    Row(
-        "cloudformation.stack",
-        "DescribeStacks",
-        "Stacks[?StackStatus != 'DELETE_COMPLETE']"
-        ".{StackName: StackName, Created: CreationTime, Tags: Tags}",
-        {"NextToken": "NextToken"},
-    ),
-    Row(
-        "s3.bucket",
-        "ListBuckets",
-        "Buckets[].{Bucket: Name, Created: CreationDate}",
-        {"ContinuationToken": "ContinuationToken"},
-        tagging="GetBucketTagging",
-        tags="TagSet",
-    ),
-    Row(
-        "iam.user",
-        "ListUsers",
-        "Users[].{UserName: UserName, Created: CreateDate}",
-        _MARKER,
-        tagging="ListUserTags",
-    ),
-    Row(
-        "iam.group",
-        "ListGroups",
-        "Groups[].{GroupName: GroupName, Created: CreateDate}",
-        _MARKER,
-        taggable=False,
-    ),
-    Row(
-        "iam.instance_profile",
-        "ListInstanceProfiles",
-        "InstanceProfiles[].{InstanceProfileName: InstanceProfileName, Created: CreateDate}",
-        _MARKER,
-        tagging="ListInstanceProfileTags",
-    ),
-    Row(
-        "iam.role",
-        "ListRoles",
-        "Roles[].{RoleName: RoleName, Created: CreateDate}",
-        _MARKER,
-        tagging="ListRoleTags",
-    ),
-    Row(
-        "iam.policy",
-        "ListPolicies",
-        "Policies[].{PolicyArn: Arn, Created: CreateDate}",
-        _MARKER,
-        params={"Scope": "Local"},
-        tagging="ListPolicyTags",
-    ),
-    Row(
-        "iam.mfa_device",
-        "ListVirtualMFADevices",
-        "VirtualMFADevices[].{SerialNumber: SerialNumber, Created: EnableDate}",
-        _MARKER,
-        tagging="ListMFADeviceTags",
-    ),
-    Row(
-        "iam.saml_provider",
-        "ListSAMLProviders",
-        "SAMLProviderList[].{SAMLProviderArn: Arn, Created: CreateDate}",
-        {},
-        tagging="ListSAMLProviderTags",
-    ),
-    Row(
-        "iam.oidc_provider",
-        "ListOpenIDConnectProviders",
-        "OpenIDConnectProviderList[].{OpenIDConnectProviderArn: Arn}",
-        {},
-        tagging="ListOpenIDConnectProviderTags",
-        named=False,
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """A thing as a listing has it. ``created`` is ISO 8601, or empty where that is not told."""
 
-    row: Row
+    row: Listing
     thing: Thing
     data: Data
 
@@ -136,24 +34,24 @@ class Item:
         """The run that its tag names; None where it has none, or its kind has none."""
         if not self.row.tagging:  # the listing tells them
             return tag_in(self.data.get("Tags"))
-        service, names = KINDS[self.row.kind].service, dict(self.thing.names)
+        service, names = KINDS[self.thing.kind].service, dict(self.thing.names)
         outcome = calls.make(Call(self.thing.admin, service, self.row.tagging, names))
         found = search(self.row.tags, outcome.data) if isinstance(outcome, Answer) else None
         return tag_in(found)
 
 
 def listed(
-    calls: Calls, row: Row, refused: Callable[[str, Refusal], None], identity: str = ADMIN
+    calls: Calls, kind: str, refused: Callable[[str, Refusal], None], identity: str = ADMIN
 ) -> Iterator[Item]:
     """All things of a kind in an account; ``refused`` is told of a listing that AWS refuses."""
-    call = row.call(identity)
+    row, call = LISTINGS[kind], _listing(kind, identity)
     for page in calls.pages(call, row.pages):
         if isinstance(page, Refusal):
             refused(call.name, page)
         data = page.data if isinstance(page, Answer) else {}
         for one in search(row.each, data) or []:
-            names = {name: str(one[name]) for name in KINDS[row.kind].names}
-            yield Item(row, Thing(row.kind, names, admin=identity), one)
+            names = {name: str(one[name]) for name in KINDS[kind].names}
+            yield Item(row, Thing(kind, names, admin=identity), one)
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
@@ -168,17 +66,22 @@ def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
         hint = f"Allow {identity} to list what IAM, CloudFormation and S3 have there."
         work.calls.emit(Notice("warning", f"{said} listed everywhere.", hint))
 
-    for row in work.calls.ahead(ROWS, lambda row: row.call(identity)):
-        for item in listed(work.calls, row, refused, identity):
+    for kind in work.calls.ahead(LISTINGS, lambda kind: _listing(kind, identity)):
+        for item in listed(work.calls, kind, refused, identity):
             named = any(work.run.id in name for name in item.thing.names.values())
             if not named and not _is_young(work, item):
                 continue
-            asked = bool(row.tagging)
+            asked = bool(item.row.tagging)
             unread = asked and not named and tags_read >= _MOST_TAGS_READ
             tag = None if unread else item.run(work.calls)
             tags_read += asked and not unread
             if named if tag is None else tag == work.run.id:
                 yield item.thing
+
+
+def _listing(kind: str, identity: str) -> Call:
+    row = LISTINGS[kind]
+    return Call(identity, KINDS[kind].service, row.listing, row.params)
 
 
 def _is_young(work: Work, item: Item) -> bool:
