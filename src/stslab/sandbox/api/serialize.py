@@ -36,7 +36,6 @@ _S3_ROOTS: Mapping[str, str] = {
     "GetBucketVersioning": "VersioningConfiguration",
     "GetBucketWebsite": "WebsiteConfiguration",
     "GetObjectAcl": "AccessControlPolicy",
-    "GetObjectAttributes": "GetObjectAttributesResponse",
     "GetObjectTagging": "Tagging",
     "ListBuckets": "ListAllMyBucketsResult",
     "ListObjectVersions": "ListVersionsResult",

@@ -19,14 +19,9 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 
 Seen = TypeVar("Seen")
-_READS = {**reading.READS, **stacks.READS, **change_sets.READS}
+_READS = {**reading.READS, **change_sets.READS}
 _WRITES = {**stacks.WRITES, **change_sets.WRITES}
-_CALLING = frozenset(
-    {
-        "CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
-        "CreateChangeSet",
-    }
-)  # fmt: skip
+_CALLING = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet"})
 """The writes that may call others first: those with a template's URL, or with a service role."""
 URL_LIMIT = 1_048_576
 """How long a template in S3 may be, in bytes ("AWS CloudFormation quotas")."""

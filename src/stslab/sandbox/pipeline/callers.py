@@ -86,10 +86,9 @@ def issuer(view: View, session: Session) -> Role | User | None:
 
 
 _NEVER = frozenset({"GetSessionToken", "GetFederationToken"})
-_ALWAYS = frozenset({"GetCallerIdentity", "GetScopedCredentials", "GetDelegatedAccessToken"})
 _ONLY: Mapping[str, frozenset[str]] = {
-    "SessionToken": _ALWAYS | {"AssumeRole", "GetWebIdentityToken"},
-    "FederatedUser": _ALWAYS,
+    "SessionToken": frozenset({"AssumeRole", "GetCallerIdentity"}),
+    "FederatedUser": frozenset({"GetCallerIdentity"}),
 }
 """What of STS a kind of session may call, where that is not all but :data:`_NEVER`."""
 

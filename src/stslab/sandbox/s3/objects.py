@@ -1,7 +1,7 @@
 """Objects: put, read, copied, deleted, described, and what is set on them.
 
 S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject",
-"GetObjectAttributes", "DeleteObjects", and the operations on an object's list and tags.
+"DeleteObjects", and the operations on an object's list and tags.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from stslab.sandbox.api.services import Judge, Reads, Writes, denial
 from stslab.sandbox.s3 import conditions, lookups, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.faults import fault, invalid_argument, malformed, no_such_key
+from stslab.sandbox.s3.faults import fault, malformed, no_such_key
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import Document
@@ -22,7 +22,6 @@ from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-_ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
 
 
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
@@ -78,43 +77,6 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         **(version.checksums if shows_checksum else {}),
         "ChecksumType": (version.checksum_type or None) if shows_checksum else None,
         "TagCount": len(version.tags) or None,
-    }
-
-
-def _attributes(view: View, request: ApiRequest) -> Answer:
-    asked = request.params["ObjectAttributes"]
-    if not _ATTRIBUTES.issuperset(asked):
-        message = "Invalid attribute name specified."
-        raise invalid_argument(message, "x-amz-object-attributes", ",".join(asked))
-    bucket, version = lookups.readable(view, request)
-    checksum = {**version.checksums, "ChecksumType": version.checksum_type or None}
-    found: Answer = {
-        "ETag": version.etag,
-        "Checksum": checksum if version.checksums else None,
-        "ObjectParts": _parts(request, version) if version.upload else None,
-        "StorageClass": version.storage_class,
-        "ObjectSize": version.size,
-    }
-    return {
-        "LastModified": version.modified,
-        "VersionId": lookups.shown_id(bucket, version),
-        **{name: found[name] for name in asked},
-    }
-
-
-def _parts(request: ApiRequest, version: ObjectVersion) -> Answer:
-    after, most = request.params.get("PartNumberMarker", 0), request.params.get("MaxParts", 1000)
-    rest = [part for part in version.parts if part.number > after]
-    shown = rest[:most]
-    return {
-        "TotalPartsCount": len(version.parts),
-        "PartNumberMarker": after,
-        "MaxParts": most,
-        "IsTruncated": len(rest) > len(shown),
-        "NextPartNumberMarker": shown[-1].number if shown else after,
-        "Parts": [
-            {"PartNumber": part.number, "Size": part.size, **part.checksums} for part in shown
-        ],
     }
 
 
@@ -250,7 +212,6 @@ def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
 
 READS: Reads = {
     "GetObjectAcl": _get_acl,
-    "GetObjectAttributes": _attributes,
     "GetObjectTagging": _get_tags,
     "HeadObject": _head,
 }

@@ -58,8 +58,7 @@ class Stack(Record, frozen=True, kw_only=True):
     to when it fails. ``resources`` are logical ids, ``change_sets`` ids, in the order in which
     they were made; ``events`` counts all that there ever were. ``caller_key`` is the access key
     in whose name the work is done, where there is no ``role_arn``. ``settled_status`` is the
-    status before a deletion began. ``retained``, ``forced`` and ``skipped`` are what the last
-    DeleteStack and ContinueUpdateRollback said.
+    status before a deletion began, ``retained`` what the last DeleteStack said.
     """
 
     table: ClassVar[str] = "stack"
@@ -86,12 +85,8 @@ class Stack(Record, frozen=True, kw_only=True):
     role_arn: str = ""
     token: str = ""
     on_failure: str = "ROLLBACK"
-    timeout_minutes: int | None = None
-    deadline: Moment | None = None
     protected: bool = False
     retained: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    forced: bool = False
     settled_status: str = ""
 
     @property

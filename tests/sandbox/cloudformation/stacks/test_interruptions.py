@@ -89,22 +89,6 @@ def test_a_creation_can_be_deleted_while_it_goes_on(lab: Harness) -> None:
     assert lab.buckets() == []
 
 
-def test_an_update_can_be_cancelled(lab: Harness) -> None:
-    lab.deploy(ROLE)
-    gate = Gate(lab, "CreateBucket")
-    grown = ROLE.replace("Outputs:", "  Bucket: {Type: AWS::S3::Bucket}\nOutputs:")
-    lab.call("UpdateStack", StackName="demo", TemplateBody=grown, Capabilities=IAM)
-    assert gate.reached.wait(20)
-    assert "cannot be deleted while in status UPDATE_IN_PROGRESS" in (
-        lab.refusal("DeleteStack", StackName="demo").message
-    )
-    lab.call("CancelUpdateStack", StackName="demo")
-    gate.open()
-    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
-    assert lab.buckets() == []
-    assert "demo UPDATE_ROLLBACK_IN_PROGRESS User Initiated" in lab.history("demo")
-
-
 def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
     lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
@@ -223,9 +207,7 @@ def test_whatever_is_asked_at_once_nothing_is_stuck_and_nothing_is_left(
         chance = random.Random(f"{seed} {number}")
         for _ in range(25):
             stack: dict[str, Any] = {"StackName": chance.choice(["s1", "s2"])}
-            operation = chance.choice(
-                ["CreateStack", "UpdateStack", "DeleteStack", "CancelUpdateStack", "RollbackStack"]
-            )
+            operation = chance.choice(["CreateStack", "UpdateStack", "DeleteStack"])
             if operation in {"CreateStack", "UpdateStack"}:
                 stack |= {"TemplateBody": chance.choice([ROLE, BUCKET]), "Capabilities": IAM}
             with suppress(ApiFault):

@@ -169,7 +169,7 @@ def test_a_failed_replacement_keeps_the_old_one(lab: Harness) -> None:
     assert lab.roles() == [old]
 
 
-def test_a_rollback_that_fails_can_be_continued(lab: Harness) -> None:
+def test_a_rollback_that_fails_leaves_a_stack_that_can_be_deleted(lab: Harness) -> None:
     lab.deploy(role())
     lab.refused.add("iam:CreateGroup")
     changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
@@ -181,48 +181,8 @@ def test_a_rollback_that_fails_can_be_continued(lab: Harness) -> None:
     assert lab.shown("demo")["StackStatusReason"] == (
         "The following resource(s) failed to update: [Role]. "
     )
-    bad = lab.refusal("ContinueUpdateRollback", StackName="demo", ResourcesToSkip=["Group"])
-    assert "UPDATE_FAILED" in bad.message
-    lab.refused.discard("iam:UpdateRole")
-    lab.call("ContinueUpdateRollback", StackName="demo")
-    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
-    found = lab.client("iam").get_role(RoleName=lab.physical("Role"))["Role"]
-    assert found["MaxSessionDuration"] == 3600
-
-
-def test_a_stuck_resource_can_be_skipped(lab: Harness) -> None:
-    lab.deploy(role())
-    lab.before = lambda operation, _params: (
-        lab.refused.add("iam:UpdateRole") if operation == "CreateGroup" else None
-    )
-    lab.refused.add("iam:CreateGroup")
-    changed = role("      MaxSessionDuration: 7200\n")
-    lab.update(changed + "  Group: {Type: AWS::IAM::Group, DependsOn: Role}\n")
-    lab.call("ContinueUpdateRollback", StackName="demo", ResourcesToSkip=["Role"])
-    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
-
-
-def test_an_update_without_rollback_stays_where_it_failed_and_can_go_on(lab: Harness) -> None:
-    lab.deploy(role())
-    lab.refused.add("iam:PutRolePolicy")
-    changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
-    assert lab.update(changed, DisableRollback=True) == "UPDATE_FAILED"
-    lab.refused.clear()
-    assert lab.update(changed) == "UPDATE_COMPLETE"
-    name = lab.physical("Role")
-    inline = lab.client("iam").get_role_policy(RoleName=name, PolicyName="P")
-    assert inline["PolicyDocument"]["Statement"]["Action"] == "s3:GetObject"
-
-
-def test_an_update_without_rollback_can_be_rolled_back_later(lab: Harness) -> None:
-    lab.deploy(role())
-    lab.refused.add("iam:PutRolePolicy")
-    lab.update(role("      MaxSessionDuration: 7200\n", "s3:GetObject"), DisableRollback=True)
-    lab.refused.clear()
-    lab.call("RollbackStack", StackName="demo")
-    assert lab.settle("demo") == "UPDATE_ROLLBACK_COMPLETE"
-    found = lab.client("iam").get_role(RoleName=lab.physical("Role"))["Role"]
-    assert found["MaxSessionDuration"] == 3600
+    assert lab.delete("demo") == "DELETE_COMPLETE"
+    assert lab.roles() == []
 
 
 def test_a_failed_creation_that_was_kept_can_be_updated_into_place(lab: Harness) -> None:
@@ -242,11 +202,6 @@ def test_states_in_which_nothing_can_be_updated(lab: Harness) -> None:
     assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
         f"Stack:{stack_id} is in ROLLBACK_COMPLETE state and can not be updated."
     )
-    assert lab.refusal("CancelUpdateStack", StackName="demo").message == (
-        "CancelUpdateStack cannot be called from current stack status"
-    )
-    for operation in ("ContinueUpdateRollback", "RollbackStack"):
-        assert "ROLLBACK_COMPLETE state" in lab.refusal(operation, StackName="demo").message
 
 
 def test_the_type_of_a_resource_can_not_change(lab: Harness) -> None:

@@ -34,7 +34,6 @@ NO_CHANGES = (
 REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
 NOT_FOUND = 404
-CONTEXTS = frozenset({"BeforeContext", "AfterContext"})
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
@@ -100,12 +99,6 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
 
 def _describe(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request)
-    hidden = () if request.params.get("IncludePropertyValues") else CONTEXTS
-
-    def shown(change: Answer) -> Answer:
-        inner = {k: v for k, v in change["ResourceChange"].items() if k not in hidden}
-        return {**change, "ResourceChange": inner}
-
     made_of = change_set.config
     values = parameters.shown(parse(made_of.template).parameters, made_of.parameters)
     optional = {
@@ -119,7 +112,7 @@ def _describe(view: View, request: ApiRequest) -> Answer:
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "Capabilities": made_of.capabilities,
-        **page(request, "Changes", change_set.changes, shown),
+        **page(request, "Changes", change_set.changes, dict),
     }
 
 
@@ -156,7 +149,7 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
     kept = bool(request.params.get("DisableRollback"))
     on_failure = "DO_NOTHING" if kept else change_set.on_failure or "ROLLBACK"
     stack = replace(stack, config=change_set.config, on_failure=on_failure)
-    stacks.begin_creation(tx, request, stack)
+    stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS")
     return {}
 
 

@@ -24,7 +24,6 @@ from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
-ACCOUNT_LIMITS = (("StackLimit", 2_000), ("StackOutputsLimit", 200))
 REVIEW = "REVIEW_IN_PROGRESS"
 
 
@@ -109,10 +108,6 @@ def _list_imports(view: View, request: ApiRequest) -> Answer:
     return page(request, "Imports", users, str)
 
 
-def _limits(_view: View, _request: ApiRequest) -> Answer:
-    return {"AccountLimits": [{"Name": n, "Value": v} for n, v in ACCOUNT_LIMITS]}
-
-
 def _stack(stack: Stack) -> Answer:
     """A stack, as it is described and as it is listed: each output has some of the members."""
     template = None if stack.status == REVIEW else parse(stack.config.template)
@@ -134,7 +129,6 @@ def _stack(stack: Stack) -> Answer:
             "StackStatusReason": stack.reason,
             "DisableRollback": stack.on_failure == "DO_NOTHING",
             "NotificationARNs": [],
-            "TimeoutInMinutes": stack.timeout_minutes,
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,
             "RoleARN": stack.role_arn,
@@ -243,7 +237,6 @@ READS: Reads = {
     "ListStackResources": _list_resources,
     "ListExports": _list_exports,
     "ListImports": _list_imports,
-    "DescribeAccountLimits": _limits,
     "GetTemplate": _get_template,
     "GetTemplateSummary": _template_summary,
     "ValidateTemplate": _validate_template,

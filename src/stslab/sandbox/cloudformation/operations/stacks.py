@@ -4,15 +4,13 @@ AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", â
 """
 
 import base64
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.services import Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.stacks.changes import compare
@@ -30,8 +28,9 @@ from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
-    "NotificationARNs", "ResourcesToImport", "StackPolicyBody", "StackPolicyDuringUpdateBody",
-    "StackPolicyDuringUpdateURL", "StackPolicyURL",
+    "NotificationARNs", "ResourcesToImport", "ResourceTypes", "StackPolicyBody",
+    "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL", "StackPolicyURL",
+    "TimeoutInMinutes",
 )  # fmt: skip
 Item = TypeVar("Item")
 
@@ -74,7 +73,6 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     previous = old is not None and params.get("UsePreviousTemplate")
     text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
-    _check_resource_types(template, params.get("ResourceTypes") or ())
     tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or ()}
     reserved = any(key.lower().startswith("aws:") for key in tags)
     require(not reserved, "aws: prefixed tag key names are not allowed for external use.")
@@ -92,16 +90,6 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     made = Blueprint(stack, wanted, lookups.importer(view, stack))
     made.check_references()
     return made
-
-
-def _check_resource_types(template: Template, allowed: Sequence[str]) -> None:
-    patterns = [re.escape(entry).replace(r"\*", ".*") for entry in allowed]
-    for declared in template.resources.values() if allowed else ():
-        require(
-            any(re.fullmatch(pattern, declared.type) for pattern in patterns),
-            f"Resource type {declared.type} is not allowed by parameter ResourceTypes "
-            f"[{', '.join(allowed)}]",
-        )
 
 
 def page(
@@ -127,18 +115,10 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 UPDATABLE = frozenset(
-    {
-        "CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_FAILED",
-        "UPDATE_ROLLBACK_COMPLETE",
-    }
-)  # fmt: skip
+    {"CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+)
 DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 """The statuses of work under way, or to come, in which a stack may be deleted."""
-ROLLED_BACK = {
-    "CREATE_FAILED": "ROLLBACK_IN_PROGRESS",
-    "UPDATE_FAILED": "UPDATE_ROLLBACK_IN_PROGRESS",
-}
-"""The statuses from which RollbackStack begins, and what it begins."""
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
@@ -162,9 +142,8 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         config=wanted,
         protected=bool(params.get("EnableTerminationProtection")),
         on_failure="DO_NOTHING" if kept else params.get("OnFailure") or "ROLLBACK",
-        timeout_minutes=params.get("TimeoutInMinutes"),
     )
-    begin_creation(tx, request, stack)
+    begin(tx, request, stack, "CREATE_IN_PROGRESS")
     return {"StackId": stack.stack_id}
 
 
@@ -178,8 +157,7 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     check_types(tx, stack, changed)
-    settled = stack.status not in {"CREATE_FAILED", "UPDATE_FAILED"}
-    if settled and wanted.tags == stack.config.tags:
+    if stack.status != "CREATE_FAILED" and wanted.tags == stack.config.tags:
         current = blueprint(tx, stack, stack.config)
         if compare(stack, lookups.resources(tx, stack), changed, current).empty:
             raise invalid("No updates are to be performed.")
@@ -198,7 +176,6 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
         stack,
         settled_status=stack.status,
         retained=tuple(params.get("RetainResources") or ()),
-        forced=params.get("DeletionMode") == "FORCE_DELETE_STACK",
     )
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_long_deleted(tx, request.account, request.region)
@@ -216,21 +193,10 @@ def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> No
     stack_becomes(tx, stack, status, USER_INITIATED)
 
 
-def begin_creation(tx: Transaction, request: ApiRequest, stack: Stack) -> None:
-    if stack.timeout_minutes:
-        deadline = request.now + timedelta(minutes=stack.timeout_minutes)
-        stack = replace(stack, deadline=deadline)
-    begin(tx, request, stack, "CREATE_IN_PROGRESS")
-
-
 def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> None:
-    stack = replace(
-        stack,
-        previous=stack.previous or stack.config,  # an update that failed was left as it was
-        config=wanted,
-        on_failure="DO_NOTHING" if request.params.get("DisableRollback") else "ROLLBACK",
-        updated=request.now,
-    )
+    refusal = "An update without rollback (DisableRollback) is not supported by the sandbox"
+    require(not request.params.get("DisableRollback"), refusal)
+    stack = replace(stack, previous=stack.config, config=wanted, updated=request.now)
     begin(tx, request, stack, "UPDATE_IN_PROGRESS")
 
 
@@ -244,58 +210,10 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     return found
 
 
-def _cancel_update(tx: Transaction, request: ApiRequest) -> Answer:
-    stack = existing(tx, request)
-    refusal = "CancelUpdateStack cannot be called from current stack status"
-    require(stack.status == "UPDATE_IN_PROGRESS", refusal)
-    begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
-    return {}
-
-
-def _continue_rollback(tx: Transaction, request: ApiRequest) -> Answer:
-    """Go on with rolling back an update, without the resources that are to be skipped."""
-    stack = existing(tx, request)
-    require(
-        stack.status == "UPDATE_ROLLBACK_FAILED",
-        f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update rollback.",
-    )
-    skipped = tuple(request.params.get("ResourcesToSkip") or ())
-    for name in skipped:
-        resource = lookups.resource(tx, stack, name)
-        failed = resource is not None and resource.status == "UPDATE_FAILED"
-        refusal = f"Resource [{name}] can't be skipped: it is not in the UPDATE_FAILED state"
-        require(failed, refusal)
-    begin(tx, request, replace(stack, skipped=skipped), "UPDATE_ROLLBACK_IN_PROGRESS")
-    return {}
-
-
-def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
-    """Roll back what failed and was left as it was."""
-    stack = existing(tx, request)
-    require(
-        stack.status in ROLLED_BACK,
-        f"Stack [{stack.name}] is in {stack.status} state and can not be rolled back.",
-    )
-    begin(tx, request, stack, ROLLED_BACK[stack.status])
-    return {"StackId": stack.stack_id}
-
-
 def _protect(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
     tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
     return {"StackId": stack.stack_id}
-
-
-def _set_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    """Refuse: a policy that is not enforced would be a lie."""
-    existing(tx, request)
-    raise invalid("Stack policies are not supported by the sandbox")
-
-
-def _get_policy(view: View, request: ApiRequest) -> Answer:
-    """No stack has one."""
-    existing(view, request)
-    return {}
 
 
 def new_stack(request: ApiRequest, wanted: Config) -> Stack:
@@ -336,30 +254,22 @@ def _check_deletable(stack: Stack, params: Answer) -> None:
     require(not stack.protected, protected)
     busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
     require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
-    failed, retained = status == "DELETE_FAILED", params.get("RetainResources") or ()
-    refusal = f"Invalid operation on stack [{stack.stack_id}]."
+    forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
+    require(not forced, "Forced deletion is not supported by the sandbox")
+    retained = params.get("RetainResources") or ()
     require(
-        failed or not retained,
-        f"{refusal} When you delete a stack, specify which resources to retain only when the stack "
-        "is in the DELETE_FAILED state.",
-    )
-    require(
-        failed or params.get("DeletionMode") != "FORCE_DELETE_STACK",
-        f"{refusal} FORCE_DELETE_STACK is only applicable to stacks in the DELETE_FAILED state.",
+        status == "DELETE_FAILED" or not retained,
+        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
+        "resources to retain only when the stack is in the DELETE_FAILED state.",
     )
     for one in retained:
         known = one in stack.resources
         require(known, f"Resource [{one}] does not exist for stack {name}")
 
 
-READS: Reads = {"GetStackPolicy": _get_policy}
 WRITES: Writes = {
     "CreateStack": _create,
     "UpdateStack": _update,
     "DeleteStack": _delete,
-    "CancelUpdateStack": _cancel_update,
-    "ContinueUpdateRollback": _continue_rollback,
-    "RollbackStack": _roll_back,
     "UpdateTerminationProtection": _protect,
-    "SetStackPolicy": _set_policy,
 }

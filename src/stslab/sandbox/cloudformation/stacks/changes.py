@@ -4,7 +4,6 @@ AWS CloudFormation User Guide, "Updating stacks using change sets" and "Update b
 stack resources".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +11,6 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import Properties, Unfit
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.references import Reference, references
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.stacks import Stack, StackResource
@@ -53,8 +51,7 @@ def compare(
     comparison = _Comparison(stack, resources, wanted, current)
     changes = [comparison.change(name) for wave in wanted.graph.waves() for name in wave]
     gone = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
-    secrets = current.secrets if current else frozenset()
-    removals = [_removal(resource, secrets) for resource in gone]
+    removals = map(_removal, gone)
     outputs = tuple(wanted.outputs(comparison.lookup))
     listed = (*(change for change in changes if change), *removals)
     return Changes(listed, outputs != stack.outputs)
@@ -81,8 +78,7 @@ class _Comparison:
         resource = self.resources.get(logical_id)
         if resource is None or not is_there(resource):
             self.unsettled.add(logical_id)
-            kind = self.wanted.declared(logical_id).type
-            return _change("Add", logical_id, kind, AfterContext=self._after(logical_id))
+            return _change("Add", logical_id, self.wanted.declared(logical_id).type)
         properties = self.wanted.properties(logical_id, self.lookup)
         properties = _fitted(resource.type, logical_id, properties)
         names = [name for name in changed(resource.properties, properties) if name != "Tags"]
@@ -97,7 +93,6 @@ class _Comparison:
         if replacement == "True":
             kept = self.wanted.declared(logical_id).update_replace_policy != "Delete"
             policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
-        old_secrets = self.current.secrets if self.current else frozenset()
         return _change(
             "Modify",
             logical_id,
@@ -106,13 +101,8 @@ class _Comparison:
             Replacement=replacement,
             Scope=(["Properties"] if details else []) + others,
             Details=details + [_direct({"Attribute": name}) for name in others],
-            BeforeContext=_context(hidden(resource.properties, old_secrets | self.wanted.secrets)),
-            AfterContext=self._after(logical_id),
             **policy,
         )
-
-    def _after(self, logical_id: str) -> str:
-        return _context(self.wanted.properties(logical_id, self.lookup, masked=True))
 
     def _details(self, resource: StackResource, name: str) -> list[Properties]:
         """Why one property changes."""
@@ -181,28 +171,14 @@ def _replacement(details: list[Properties]) -> str:
     return "True" if settled else "Conditional"
 
 
-def _removal(resource: StackResource, secrets: frozenset[str]) -> Properties:
+def _removal(resource: StackResource) -> Properties:
     return _change(
         "Remove",
         resource.logical_id,
         resource.type,
         PhysicalResourceId=resource.physical_id,
         PolicyAction="Retain" if resource.deletion_policy != "Delete" else "Delete",
-        BeforeContext=_context(hidden(resource.properties, secrets)),
     )
-
-
-def hidden(value: Value, secrets: frozenset[str]) -> Value:
-    """A value with each text that is a secret masked."""
-    if isinstance(value, Mapping):
-        return {key: hidden(child, secrets) for key, child in value.items()}
-    if isinstance(value, list):
-        return [hidden(item, secrets) for item in value]
-    return MASK if isinstance(value, str) and value in secrets else value
-
-
-def _context(properties: Properties) -> str:
-    return json.dumps({"Properties": properties}, default=str)
 
 
 def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:

@@ -59,11 +59,7 @@ def delete_resources(
     needed: set[str] = set()
     for wave in reversed(Graph(needs).waves()):
         going = [by_name[name] for name in wave if name not in needed]
-        for name in _delete_wave(job, going, creating=creating):
-            if job.stack.forced:
-                job.resource_becomes(name, "DELETE_SKIPPED", job.resource(name).reason)
-            else:
-                failed.append(name)
+        failed += _delete_wave(job, going, creating=creating)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
     return failed
@@ -126,7 +122,9 @@ def create_stack(job: Job) -> None:
     try:
         blueprint = job.blueprint()
         for wave in blueprint.graph.waves():
-            failed = _create_wave(job, blueprint, wave)
+            declared = [declare(job, blueprint, name) for name in wave]
+            pending = [one.logical_id for one in declared if one.status != "CREATE_COMPLETE"]
+            failed = steps.take(job, [creating(job, blueprint, name) for name in pending])
             if failed:
                 _fail(job, failure("create", failed))
                 return
@@ -135,16 +133,6 @@ def create_stack(job: Job) -> None:
         _fail(job, f"{fault.message.rstrip('.')}. ")
         return
     job.stack_becomes("CREATE_COMPLETE")
-
-
-def _create_wave(job: Job, blueprint: Blueprint, wave: list[str]) -> list[str]:
-    pending = [name for name in wave if declare(job, blueprint, name).status != "CREATE_COMPLETE"]
-    deadline = job.stack.deadline
-    if pending and deadline is not None and job.state.now() > deadline:
-        for name in pending:
-            job.resource_becomes(name, "CREATE_FAILED", "Resource creation cancelled")
-        return pending
-    return steps.take(job, [creating(job, blueprint, name) for name in pending])
 
 
 def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:

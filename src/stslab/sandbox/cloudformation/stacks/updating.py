@@ -37,18 +37,13 @@ def update_stack(job: Job) -> None:
             failed = steps.take(job, due)
             if failed:
                 verb = "create" if all(job.resource(name).fresh for name in failed) else "update"
-                _fail(job, failure(verb, failed))
+                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", failure(verb, failed))
                 return
         finish(job, blueprint)
     except ApiFault as fault:
-        _fail(job, fault.message)
+        job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
         return
     job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-
-
-def _fail(job: Job, reason: str) -> None:
-    kept = job.stack.on_failure == "DO_NOTHING"
-    job.stack_becomes("UPDATE_FAILED" if kept else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
 
 
 def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
@@ -184,17 +179,16 @@ def _forget(job: Job, unwanted: Iterable[StackResource]) -> None:
         gone = {resource.logical_id for resource in unwanted}
         stack = job.stack_in(tx)
         left = tuple(name for name in stack.resources if name not in gone)
-        tx.put(replace(stack, resources=left, previous=None, leftovers=(), skipped=()))
+        tx.put(replace(stack, resources=left, previous=None, leftovers=()))
 
 
 def roll_back(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_IN_PROGRESS: give each resource back what it was."""
     job.pause()
-    stack = job.stack
-    blueprint = job.blueprint(stack.previous)
+    blueprint = job.blueprint(job.stack.previous)
     for wave in blueprint.graph.waves():
         there = job.resources
-        due = [there[name] for name in wave if name in there and name not in stack.skipped]
+        due = [there[name] for name in wave if name in there]
         restored = [_restoration(job, blueprint, r) for r in due if r.before is not None]
         failed = steps.take(job, restored)
         if failed:

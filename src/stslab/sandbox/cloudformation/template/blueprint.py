@@ -42,16 +42,6 @@ class Blueprint:
         ]
         self.graph: Graph = dependencies(self.template, self.active, self._holds)
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The values of the ``NoEcho`` parameters, which are never shown."""
-        declarations, values = self.template.parameters, self.config.parameters
-        return frozenset(
-            value
-            for name, value in values.items()
-            if value and parameters.is_secret(declarations.get(name, {}))
-        )
-
     def declared(self, logical_id: str) -> Declared:
         return self.template.resources[logical_id]
 

@@ -4,7 +4,6 @@ AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition fun
 """
 
 import base64
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from stslab.sandbox.cloudformation.template.references import (
 )
 from stslab.sandbox.cloudformation.template.template import Value
 
-CIDR_BLOCKS = 256
 _MAP_KEYS = 3
 _MOST_CONDITIONS = 10
 _LONGEST = 262_144
@@ -230,22 +228,6 @@ def _import_value(argument: object, scope: Scope) -> str:
     return scope.imports(name) if scope.imports else ""
 
 
-def _get_azs(argument: object, scope: Scope) -> list[str]:
-    region = evaluate(argument, scope) or scope.names["AWS::Region"]
-    return [f"{region}{zone}" for zone in "abcdef"]
-
-
-def _cidr(argument: object, scope: Scope) -> list[str]:
-    values = evaluate(argument, scope)
-    try:
-        block, count, bits = (*map(as_text, values), "8")[:3]
-        network = ipaddress.ip_network(block)
-        blocks = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-        return [str(next(blocks)) for _ in range(min(int(count), CIDR_BLOCKS))]
-    except (TypeError, ValueError, StopIteration, RuntimeError):
-        raise invalid(f"Template error: {_TAKES['Fn::Cidr']}") from None
-
-
 def _if(argument: object, scope: Scope) -> Value:
     condition, when_true, when_false = if_parts(argument)
     return evaluate(when_true if scope.holds(condition) else when_false, scope)
@@ -261,8 +243,6 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
     "Fn::FindInMap": _find_in_map,
     "Fn::Base64": _base64,
     "Fn::ImportValue": _import_value,
-    "Fn::GetAZs": _get_azs,
-    "Fn::Cidr": _cidr,
     "Fn::If": _if,
 }
 

@@ -22,7 +22,7 @@ ARN = "arn:aws:s3:::"
 _TLS = "1.3"
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Reading an object that is not there tells so only to those who may list the bucket.
-_READING = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging"})
+_READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
