@@ -103,7 +103,7 @@ class Machine:
         if not (self.state / "journal.sqlite").exists():
             return []
         with Journal(self.state / "journal.sqlite") as journal:
-            past = [journal.past(run.id) for run in journal.runs()]
+            stood = [standing(journal.past(run.id)) for run in journal.runs()]
         return [
             {
                 "run": one.run.id,
@@ -117,7 +117,7 @@ class Machine:
                     if stage.attempts
                 ],
             }
-            for one in filter(None, map(standing, past))
+            for one in filter(None, stood)
         ]
 
     def secrets(self) -> set[str]:

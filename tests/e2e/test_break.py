@@ -152,6 +152,6 @@ def test_the_list(machine: Machine) -> None:
     first = next(row for row in rows if row["lab"] == "assume-role")
     assert {"id": "auditors", "derived": False}.items() <= first.items()
     assert all({*row} == {"id", "lab", "title", "derived"} for row in rows)
-    assert "derived" in machine.stslab("break", "--list").out
+    assert "derived" in machine.stslab("break", "who-am-i", "--list").out
     for wrong in (("--fault", "a", "--seed", "1"), ("--json",), ()):
         assert machine.stslab("break", *wrong).code == 2

@@ -179,19 +179,17 @@ SIGN_INS = [
 ]
 
 
-@pytest.mark.parametrize(("credentials", "config", "words"), SIGN_INS)
-def test_credentials_that_fail_stop_with_4_and_the_run_goes_on_afterwards(
-    learner: Learner, credentials, config, words
-):
+def test_credentials_that_fail_stop_with_4_and_the_run_goes_on_afterwards(learner: Learner):
     assert learner.on_aws("run", "--to", "create-user").code == 0
     (run,) = learner.runs()
-    learner.write("credentials", credentials)
-    learner.write("config", config)
-    for command in ("run", "cleanup"):
-        done = learner.on_aws(command)
-        assert done.code == 4, done.said
-        assert words in " ".join(done.err.split())
-        assert "Traceback" not in done.said
+    for credentials, config, words in SIGN_INS:
+        learner.write("credentials", credentials)
+        learner.write("config", config)
+        for command in ("run", "cleanup"):
+            done = learner.on_aws(command)
+            assert done.code == 4, done.said
+            assert words in " ".join(done.err.split())
+            assert "Traceback" not in done.said
     learner.sign_in()
     done = learner.on_aws("run")
     assert done.code == 0, done.said

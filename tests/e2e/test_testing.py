@@ -7,7 +7,6 @@ import pytest
 from tests.e2e.machine import CLAIMS, Machine
 
 from stslab.cli.labs.new import STARTS
-from stslab.resources import labs_folder
 
 pytestmark = pytest.mark.slow
 
@@ -126,10 +125,6 @@ def notice_each_mutant(tester: Machine, *labs: str) -> None:
     assert [one["file"] for one in verdicts] == list(labs) or not labs
     cases = sum(len(one[each]) for one in verdicts for each in ("claims", "tasks", "faults"))
     assert report.read_text().count("<testcase") == cases
-
-
-def test_the_first_lab_notices_each_mutant(tester: Machine):
-    notice_each_mutant(tester, str(labs_folder() / "steps.yaml"))
 
 
 @pytest.mark.soak

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab
 from stslab.lab import loader
@@ -45,6 +47,7 @@ def calls_made(work: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_loading_is_linear(tmp_path: Path, catalogue: BotocoreCatalogue):
     path = tmp_path / "big.yaml"
 
@@ -66,6 +69,7 @@ def test_a_lab_of_a_thousand_steps_is_whole(tmp_path: Path, catalogue: BotocoreC
     assert undo.params == {"UserName": "u999-${{ run.id }}"}
 
 
+@pytest.mark.slow
 def test_hostile_texts_are_refused_at_once(tmp_path: Path, catalogue: BotocoreCatalogue):
     """Quotes, braces and holes without end cost no more than their length."""
     path = tmp_path / "big.yaml"

@@ -83,7 +83,7 @@ def aws(account: Account, tmp_path: Path, request: pytest.FixtureRequest) -> Com
     return command
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_whole_lab(aws: Command, fresh: str) -> None:
     user, stack, bucket = f"cli-{fresh}", f"cli-lab-{fresh}", f"cli-lab-{fresh}"
     aws.answer("iam", "create-user", "--user-name", user)
