@@ -12,7 +12,14 @@ from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import Entry, EntryState, Prediction, RunRecord, RunState
+from stslab.runner.journal.records import (
+    Entry,
+    EntryState,
+    Prediction,
+    RunRecord,
+    RunState,
+    Thing,
+)
 from stslab.runner.journal.score import Concept, by_concept
 from stslab.runner.journal.standing import StageState, Standing, standing
 from stslab.runner.journal.store import Journal
@@ -30,7 +37,10 @@ _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 @dataclass(frozen=True, slots=True)
 class CallTold:
-    """A call of a step, and what it changed. ``seconds`` is None where no answer is known."""
+    """A call of a step, what it changed, and what it made, a profile's session among it.
+
+    ``seconds`` is None where no answer is known.
+    """
 
     stage: str
     title: str
@@ -41,6 +51,8 @@ class CallTold:
     outcome: str
     request_id: str
     seconds: float | None
+    made: tuple[Thing, ...] = ()
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,26 +147,32 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         predicted=past.predictions(),
         predictions=by_concept(past.predictions()),
         hints=len(past.hints()),
-        calls=tuple(_call(run, one) for one in calls),
+        calls=tuple(_call(run, one, past.things(one.seq)) for one in calls),
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else tuple(_remaining(calls)),
         links=links,
     )
 
 
-def _call(run: RunRecord, entry: Entry) -> CallTold:
+def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> CallTold:
+    """The call of an entry; ``inside`` is what else it made: what a stack has in it."""
     intent, own = entry.intent, Own(run.id, run.account, run.partition)
     known = entry.thing.names if entry.thing else {}
+    changes = subjects(entry.call, {**intent.params, **known}, own)
+    if entry.thing and inside:
+        changes = (f"{label(entry.thing)} with {', '.join(map(label, inside))}",)
     return CallTold(
         stage=intent.stage,
         title=intent.title,
         identity=intent.identity,
         call=entry.call,
-        changes=subjects(entry.call, {**intent.params, **known}, own),
+        changes=changes,
         at=entry.started,
         outcome=str(entry.happened),
         request_id=entry.request_id,
         seconds=_between(entry.started, entry.answered),
+        made=(*([entry.thing] if entry.thing else []), *inside),
+        profile=intent.profile,
     )
 
 

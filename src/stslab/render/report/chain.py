@@ -1,96 +1,70 @@
-"""The chain of what a run made, as a picture that grows by stage."""
+"""The chain of what a run made, from the user to what the session may reach; it grows by stage."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from stslab.kinds.table import KINDS
 from stslab.render.report.parts import Html, joined, part
-from stslab.runner.report import CallTold, Report
+from stslab.runner.ports import ADMIN
+from stslab.runner.report import Report
 
-_A_ROW, _WIDE, _GAP, _HIGH, _BELOW = 4, 150, 36, 44, 26
-_LONGEST = 23
-_THING = re.compile(r"(.+?)(?: ((?:of|in) .*|[^ ]*[-.:/].*))?")
+_LINKS = (
+    "iam.user iam.group iam.oidc_provider iam.saml_provider",
+    "iam.access_key",
+    "iam.mfa_device",
+    "iam.user_policy iam.group_policy iam.user_attachment iam.group_attachment iam.user_boundary",
+    "sts.GetSessionToken sts.GetFederationToken",
+    "iam.role",
+    "iam.role_policy iam.role_attachment iam.role_boundary iam.policy",
+    "sts.AssumeRole sts.AssumeRoleWithWebIdentity sts.AssumeRoleWithSAML",
+    "s3.bucket",
+    "s3.bucket_policy",
+    "s3.object",
+)
+"""The kinds of things, and the calls that give a session, in the order of the chain."""
+_LINK: Mapping[str, int] = {kind: at for at, kinds in enumerate(_LINKS) for kind in kinds.split()}
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """Something that a run made, and the stage that made it."""
+class Box:
+    """Something that a run made: its place in the chain, and the stage that made it first."""
 
-    stage: str
+    link: int
     what: str
     name: str
+    stage: str
 
 
-def things(report: Report) -> tuple[Thing, ...]:
-    """Everything that the steps made, in order, each once."""
-    made = (one for call in report.calls if call.outcome == "done" for one in _made(call))
-    return tuple({(one.what, one.name): one for one in made}.values())
+def boxes(report: Report) -> tuple[Box, ...]:
+    """Everything that is part of the chain, each once."""
+    found = dict[tuple[str, str], Box]()
+    for one in _made(report):
+        found.setdefault((one.what, one.name), one)
+    return tuple(one for one in found.values() if one.link >= 0)
 
 
-def _made(call: CallTold) -> Iterator[Thing]:
-    for text in call.changes:
-        if call.call.startswith("sts."):
-            yield Thing(call.stage, "session", text.rpartition("/")[2])
-            continue
-        for one in re.split(r" with |, ", text):
-            found = _THING.fullmatch(one)
-            what, name = (found[1], found[2] or "") if found else (one, "")
-            yield Thing(call.stage, what, name)
+def _made(report: Report) -> Iterator[Box]:
+    for call in (one for one in report.calls if one.outcome == "done"):
+        if call.profile and call.call in _LINK:
+            yield Box(_LINK[call.call], "session", call.profile, call.stage)
+        for thing in call.made:
+            what, _, _ = KINDS[thing.kind].what.partition(" {")
+            name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
+            where = f" ({thing.admin})" if thing.admin != ADMIN else ""
+            yield Box(_LINK.get(thing.kind, -1), f"{what}{where}", name, call.stage)
 
 
-def picture(made: Sequence[Thing], stage: str, *, gone: bool) -> Html:
-    """The things, those of ``stage`` marked as new; ``gone``: everything was undone."""
-    rows = -(-len(made) // _A_ROW)
-    nodes = [_box(at, one, "gone" if gone else _look(one, stage)) for at, one in enumerate(made)]
-    arrows = [part("arrow", d=_arrow(at)) for at in range(1, len(made))]
-    told = ", ".join(f"{one.what} {one.name}".strip() for one in made)
-    label = f"{'Undone' if gone else 'What the run has made so far'}: {told}"
-    height = rows * (_HIGH + _BELOW)
-    return part("chain", height=height, label=label, nodes=joined([*arrows, *nodes]))
-
-
-def _look(thing: Thing, stage: str) -> str:
-    return "new" if thing.stage == stage else "old"
-
-
-def _place(at: int) -> tuple[int, int]:
-    row, column = divmod(at, _A_ROW)
-    return 2 + column * (_WIDE + _GAP), 2 + row * (_HIGH + _BELOW)
-
-
-def _box(at: int, thing: Thing, look: str) -> Html:
-    x, y = _place(at)
-    return part(
-        "box",
-        look=look,
-        title=f"{thing.what} {thing.name}",
-        x=x,
-        y=y,
-        tx=x + 9,
-        ty=y + 18,
-        tn=y + 34,
-        what=_short(thing.what),
-        name=_short(thing.name),
+def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
+    """The chain, with what is ``stage``'s marked as new; ``gone``: everything was undone."""
+    links = (
+        [_drawn(one, stage, gone=gone) for one in so_far if one.link == link]
+        for link in range(len(_LINKS))
     )
+    label = "The chain, undone" if gone else "The chain so far"
+    items = joined(part("link", boxes=joined(link)) for link in links if link)
+    return part("chain", label=label, links=items)
 
 
-def _arrow(at: int) -> str:
-    """From the box before: to its right, or at the end of a row down to the next one's begin."""
-    x, y = _place(at)
-    middle = y + _HIGH // 2
-    if at % _A_ROW:
-        return f"M{x - _GAP} {middle}H{x - 3}m-6 -5l6 5l-6 5"
-    before, above = _place(at - 1)
-    down = f"M{before + _WIDE // 2} {above + _HIGH}V{y - _BELOW // 2}H{x + _WIDE // 2}V{y - 3}"
-    return f"{down}m-5 -6l5 6l5 -6"
-
-
-def _short(name: str) -> str:
-    kept = _LONGEST // 2
-    return name if len(name) <= _LONGEST else f"{name[:kept]}…{name[-kept:]}"
-
-
-def after(made: Iterable[Thing], stages: Sequence[str], stage: str) -> list[Thing]:
-    """What there is when a stage is over."""
-    over = stages[: stages.index(stage) + 1]
-    return [one for one in made if one.stage in over]
+def _drawn(box: Box, stage: str, *, gone: bool) -> Html:
+    state = "undone" if gone else "new" if box.stage == stage else ""
+    return part("box", state=state, what=box.what, name=box.name)

@@ -87,10 +87,10 @@ def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
-    made, stages = chain.things(report), [one.id for one in report.standing.stages]
+    made, so_far = chain.boxes(report), tuple[chain.Box, ...]()
     cleanup = {one.id for one in report.run.outline if one.cleanup}
     for stage in report.standing.stages:
-        so_far = chain.after(made, stages, stage.id)
+        so_far += tuple(one for one in made if one.stage == stage.id)
         gone = stage.id in cleanup and report.clean
         drawn = chain.picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
         body = [*_told(stage), drawn, _claims(report, stage, decisions)]
