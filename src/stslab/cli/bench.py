@@ -4,10 +4,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stslab.cli.failures import interruptible
-from stslab.errors import UsageError
+from stslab.cli.failures import USUAL_LAB, interruptible
+from stslab.errors import LabError, UsageError
 from stslab.home import Home, home
 from stslab.resources import labs_folder
 
@@ -118,6 +119,34 @@ def load_lab(name: str) -> "Lab":
     from stslab.lab.reading.listing import find
 
     return load(find(name), catalogue=BotocoreCatalogue())
+
+
+def meant_lab(name: str | None, target: str, *, ended: bool = False) -> str:
+    """The lab of this id or file; without a name that of the newest run, or the usual one.
+
+    Runs that have ``ended`` count if asked for. A lab that came with an account is known by its
+    id as long as its run is.
+    """
+    from stslab.aws.target import name_of
+    from stslab.lab.reading.listing import find
+    from stslab.runner.journal.store import Journal
+
+    def file(lab: str) -> str:
+        try:
+            return str(find(lab))
+        except LabError:
+            return ""
+
+    meant = USUAL_LAB if name is None else name
+    if (name is not None and (not name or file(name))) or not home().has_journal:
+        return meant
+    with Journal(home().journal) as journal:
+        place = (name_of(target), name or "")
+        runs = journal.unfinished(*place) or (journal.runs(*place) if ended else ())
+    there = next((run for run in runs if Path(run.path).is_file()), None)
+    if there is None:
+        return meant
+    return there.lab if file(there.lab) == there.path else there.path
 
 
 def renderer(

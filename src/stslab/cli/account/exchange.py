@@ -77,6 +77,7 @@ def _set_up(file: Path) -> None:
     with held(home(), "stslab sandbox import"):
         run, lab = setup.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} stands here as it did there."))
+    click.echo("See what holds: stslab check")
     click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
     click.echo(f"Undo it: stslab cleanup {run.id}")
 

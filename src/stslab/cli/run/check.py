@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("stage", default="", shell_complete=complete_stage)
 @click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
-@click.option("--lab", default="assume-role", shell_complete=complete_lab,
-              help="The lab: an id, or a file.")  # fmt: skip
+@click.option("--lab", shell_complete=complete_lab,
+              help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
 @json_option()
 @on_account(consent=True)
 def command(
     *,
     stage: str,
     every: bool,
-    lab: str,
+    lab: str | None,
     as_json: bool,
     where: Where,
 ) -> None:
@@ -36,12 +36,13 @@ def command(
     that a later stage has changed since, is said to be so. Exit code 3 if another does not hold.
     """
     from stslab.aws.target import name_of
-    from stslab.cli.bench import bench, load_lab
+    from stslab.cli.bench import bench, load_lab, meant_lab
     from stslab.cli.failures import goes_on_in
     from stslab.cli.run.walk import Walk, opened_for
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
+    lab = meant_lab(lab, where.target, ended=True)
     loaded = load_lab(lab)
     goes_on_in(lab)
     if stage and every:
@@ -50,7 +51,7 @@ def command(
     with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
         place = (name_of(where.target), loaded.id)
-        if not any((run.target, run.lab) == place for run in laid.journal.runs()):
+        if not laid.journal.runs(*place):
             raise nothing
         goes_on = laid.journal.unfinished(*place)
         opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("lab", default="assume-role", shell_complete=complete_lab)
+@click.argument("lab", required=False, shell_complete=complete_lab)
 @click.option("--from", "first", default="", metavar="STAGE", shell_complete=complete_stage,
               help="Begin with this stage.")  # fmt: skip
 @click.option("--to", "last", default="", metavar="STAGE", shell_complete=complete_stage,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @on_account(consent=True, guard=True)
 def command(
     *,
-    lab: str,
+    lab: str | None,
     first: str,
     last: str,
     practice: bool,
@@ -40,16 +40,18 @@ def command(
 ) -> None:
     """Walk through LAB (an id, a lab file, or `next`), or go on where it was stopped.
 
+    Without LAB the newest run goes on; where there is none, `assume-role` begins.
+
     At a terminal it waits for you between stages. What it made is undone in its last
     stage; `stslab cleanup` does that at any time.
     """
     from stslab.aws.target import kind_of
-    from stslab.cli.bench import NEXT, load_lab, next_lab
+    from stslab.cli.bench import NEXT, load_lab, meant_lab, next_lab
     from stslab.cli.failures import goes_on_in
     from stslab.runner.run.plan import plan
 
     kind_of(where.target)
-    lab = next_lab() if lab == NEXT else lab
+    lab = next_lab() if lab == NEXT else meant_lab(lab, where.target)
     loaded = load_lab(lab)
     goes_on_in(lab)
     chosen = plan(loaded, first=first, last=last)

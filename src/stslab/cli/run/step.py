@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @click.command("step")
 @click.argument("stage", shell_complete=complete_stage)
-@click.option("--lab", default="assume-role", shell_complete=complete_lab,
-              help="The lab: an id, or a file.")  # fmt: skip
+@click.option("--lab", shell_complete=complete_lab,
+              help="The lab: an id, or a file; else that of the run that goes on.")  # fmt: skip
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option()
 @on_account(consent=True, guard=True)
 def command(
     *,
     stage: str,
-    lab: str,
+    lab: str | None,
     with_needed: bool,
     as_json: bool,
     where: Where,
@@ -31,12 +31,13 @@ def command(
 
     What it needs of earlier stages and does not find is named; --with-needed does it first.
     """
-    from stslab.cli.bench import bench, load_lab
+    from stslab.cli.bench import bench, load_lab, meant_lab
     from stslab.cli.failures import goes_on_in
     from stslab.cli.run.walk import Walk, opened_for
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
+    lab = meant_lab(lab, where.target)
     loaded = load_lab(lab)
     goes_on_in(lab)
     stage = stage_of(loaded, stage).id

@@ -97,18 +97,16 @@ class Journal:
         """The run of this id, or None."""
         return self.past(run).run()
 
-    def runs(self) -> tuple[RunRecord, ...]:
-        """All runs, the newest first."""
+    def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
+        """All runs, the newest first; of one target and lab if named."""
         found = (self.run(str(run)) for (run,) in self._read(_BEGUN))
-        return tuple(run for run in found if run)
+        return tuple(
+            run for run in found if run and target in ("", run.target) and lab in ("", run.lab)
+        )
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
-        """The runs that were not ended, the newest first; of one target and lab if named."""
-        return tuple(
-            run
-            for run in self.runs()
-            if run.state in UNFINISHED and target in ("", run.target) and lab in ("", run.lab)
-        )
+        """Those of the runs that were not ended."""
+        return tuple(run for run in self.runs(target, lab) if run.state in UNFINISHED)
 
     # What happens in them
 

@@ -1,0 +1,59 @@
+"""Which lab a command is about that names none: that of the newest run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.cli.run.test_status import record
+
+from stslab.home import Home
+from stslab.runner.journal.records import RunState
+from stslab.runner.journal.store import Journal
+
+LAB = """\
+stslab: 1
+id: own
+title: A lab of one's own
+stages:
+  - id: look
+    title: Look
+    intro: Somebody looks.
+    checkpoint: [{says: There are users, call: iam.ListUsers, expect: "Users != `[]`"}]
+"""
+
+
+@pytest.fixture
+def own(state: Path, tmp_path: Path) -> Path:
+    """A lab that no folder of labs has, as one that came with an account."""
+    file = tmp_path / "own.yaml"
+    file.write_text(LAB)
+    return file
+
+
+def begin(state: Path, run: str, lab: str, path: Path, how: RunState = RunState.ACTIVE) -> None:
+    with Journal(Home(state).journal) as journal:
+        journal.begin(replace(record(run, how), lab=lab, path=str(path)))
+
+
+def test_the_newest_run_that_goes_on(stslab, state, own):
+    assert "create-user" in stslab("run", "--dry-run").out
+    begin(state, "aaaa1111", "own", own)
+    begin(state, "bbbb2222", "assume-role", Path("/gone.yaml"), RunState.CLEANED)
+    assert "There are users" in stslab("run", "--dry-run").out
+    assert "There are users" in stslab("run", "own", "--dry-run").out
+    assert "create-user" in stslab("run", "assume-role", "--dry-run").out
+    for command in (["step", "nowhere"], ["check", "nowhere"]):
+        assert "Its stages are: look." in stslab(*command).err
+
+
+def test_a_run_that_has_ended_can_be_checked_but_not_gone_on_with(stslab, state, own):
+    begin(state, "aaaa1111", "own", own, RunState.CLEANED)
+    assert "Its stages are: look." in stslab("check", "nowhere").err
+    assert "create-user" in stslab("step", "nowhere").err
+    assert stslab("run", "own", "--dry-run").code == 2
+
+
+def test_a_lab_whose_file_is_gone_is_none(stslab, state, own):
+    begin(state, "aaaa1111", "own", own)
+    own.unlink()
+    assert "create-user" in stslab("run", "--dry-run").out
