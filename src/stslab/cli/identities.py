@@ -40,8 +40,8 @@ def as_option(command: _Decorated) -> _Decorated:
         show_default=True,
         metavar="NAME",
         shell_complete=_complete,
-        help="The profile to use: admin, sts, assumed; in the embedded account also root, "
-        "partner, partner-root.",
+        help="The profile to use: admin, or one of the lab's; in the embedded account also "
+        "root, partner, partner-root.",
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""`stslab new`: a lab to begin with, which is green at once."""
+"""`stslab new`: a lab to begin with, which passes its test as it is."""
 
 import pytest
 

@@ -62,7 +62,7 @@ def test_each_command_has_the_same_looks_and_examples(name: str, stslab: Stslab)
 
 def _examples() -> Iterator[str]:
     for text in " ".join(EXAMPLES).replace("\\", "").split("stslab ")[1:]:
-        yield re.split(r'\)"| [<>] | eval| terraform', text)[0]
+        yield re.split(r'\)"| [<>] | eval| terraform| aws iam', text)[0]
 
 
 @pytest.mark.parametrize("example", [*_examples()])

@@ -25,9 +25,9 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     """Print variables for: eval "$(stslab env)".
 
     Then `aws` and any SDK talk to the account that the lab runs on. The profiles are admin
-    (the default; --as names another), sts and assumed; in the embedded account also root, and
-    partner and partner-root of a second account. Your own ~/.aws is neither used nor changed.
-    What the lab of the run that goes on names is there too, as $ROLE and $BUCKET are.
+    (the default; --as names another) and those that the lab makes; in the embedded account
+    also root, and partner and partner-root of a second account. Your own ~/.aws is neither
+    used nor changed. The variables of the lab that goes on, such as $ROLE, are there too.
     """
     from stslab.aws import environment
 

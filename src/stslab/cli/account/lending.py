@@ -95,8 +95,7 @@ def token_command(
 ) -> None:
     """Print an OIDC token for AssumeRoleWithWebIdentity.
 
-    The issuer exists in the embedded account alone. Let IAM know it first:
-    aws iam create-open-id-connect-provider --url URL --client-id-list AUD
+    The issuer exists in the embedded account alone. IAM has to know it first.
     """
     named = _values("--claim", claims).items()
     more = {name: each if len(each) > 1 else each[0] for name, each in named}
@@ -121,8 +120,7 @@ def issuer_command(
     """Show an OIDC issuer: its server's certificates and their thumbprint.
 
     Without URL it is the account's own issuer; any other one is made as soon as it is named.
-    Where AWS does not trust the CA of its server, IAM needs the thumbprint:
-    aws iam create-open-id-connect-provider --url URL --thumbprint-list THUMBPRINT
+    Where AWS does not trust the CA of its server, IAM needs the thumbprint.
 
     --certificate tries what happens to issuers: `renewed` by the same CA; `new-ca`, of another
     CA; `trusted`, of a CA that AWS trusts; `wrong-host`, for another name; `forged`, not signed
@@ -158,9 +156,7 @@ def _show(issuer: _Answer) -> None:
 def saml_group() -> None:
     """A SAML identity provider, which exists in the embedded account alone.
 
-    Let IAM know it first:
-    stslab sandbox saml metadata > metadata.xml
-    aws iam create-saml-provider --name NAME --saml-metadata-document file://metadata.xml
+    IAM has to know it first, by its metadata.
     """
 
 

@@ -38,9 +38,9 @@ command.entries = family("sandbox")
 def start(*, port: int, spec: str | None) -> None:
     """Start it, if it does not run yet.
 
-    --rehearse alone uses the usual settings. SPEC names others:
-    `seed=7,keys=3s,roles=2..6s,policies=4s,throttle=0.05,errors=0.02,reset-after=0.01,
-    slow-stacks=5s,fail-stacks=Bucket`. What SPEC does not name does not happen.
+    --rehearse alone uses the usual settings. In SPEC only what is named happens: seed, keys,
+    users, roles, policies, throttle, errors, errors-after, reset-before, reset-after,
+    slow-stacks, fail-stacks, fail-deletes.
     """
     from stslab.sandbox.rehearsal.spec import parse
     from stslab.sandbox.server import client

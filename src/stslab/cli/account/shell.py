@@ -23,8 +23,9 @@ _HINT = "(stslab)"
 def command(*, name: str, where: Where) -> int:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
 
-    The profiles are admin (the default; --as names another), sts and assumed; in the embedded
-    account also root, and partner and partner-root of a second account. Leave it with `exit`.
+    The profiles are admin (the default; --as names another) and those that the lab makes; in
+    the embedded account also root, and partner and partner-root of a second account. Leave it
+    with `exit`.
     """
     from stslab.aws import environment
     from stslab.cli.accounts import open_account

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(*, folder: Path | None, as_json: bool) -> None:
     """List the labs that come with stslab, and those in FOLDER (or STSLAB_LABS), as foreign.
 
-    Each is known by its id, but for those of a FOLDER, which go by their path.
+    A lab goes by its id; those of a FOLDER that is named here, by their path.
     """
     from stslab.errors import UsageError
     from stslab.lab.reading.listing import header, headers, labs_in

@@ -1,4 +1,4 @@
-"""``stslab new``: a folder with a lab that is green at once, to begin with."""
+"""``stslab new``: a folder with a lab to begin with, which passes its test as it is."""
 
 import re
 from pathlib import Path

@@ -42,7 +42,7 @@ def command(
 
     Without LAB the newest run goes on; where there is none, `assume-role` begins.
 
-    At a terminal it waits for you between stages. What it made is undone in its last
+    At a terminal nothing runs before you press Enter. What it made is undone in its last
     stage; `stslab cleanup` does that at any time.
     """
     from stslab.aws.target import kind_of

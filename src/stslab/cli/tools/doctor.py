@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @json_option("A JSON object, on stdout.")
 @on_account()
 def command(*, of_class: bool, as_json: bool, where: Where) -> int:
-    """Look at Python, packages, state, journal, sandbox and leftovers; each with its fix.
+    """Look at Python, packages, state, journal, sandbox and leftovers; say how to fix them.
 
     With `--target aws` also at your credentials, the account, the network and the clock.
     It changes nothing. Exit code 1 if something is wrong, 4 if that is your credentials.

@@ -11,6 +11,8 @@ from stslab.resources import bundled, text_of
 
 TOPICS = {
     "lesson": ("learners.md", "The first walk", "How a lab goes, and the words at its prompt."),
+    "practice": ("learners.md", "By hand", "Reach a lab's tasks by hand, with hints."),
+    "faults": ("learners.md", "Find a fault", "Find and fix what is broken."),
     "resume": ("learners.md", "Stop and go on", "Stop a run, and go on with it later."),
     "stages": ("learners.md", "One stage at a time", "Do and check single stages."),
     "aws-cli": ("learners.md", "The aws CLI beside it", "Use your own tools beside a lab."),
