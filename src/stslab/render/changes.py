@@ -1,22 +1,19 @@
 """Draws what a lab changes: for the consent screen, `show` and the dry run."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from stslab.kinds.operations import HOME
+from stslab.lab.changed import Changed, Summary
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, one_line
-
-if TYPE_CHECKING:
-    from stslab.lab.changed import Changed, Summary
-    from stslab.runner.events import Foreseen
+from stslab.runner.events import Foreseen
 
 _CHECKED = (
     "is checked before it is sent, and is not sent if it would change what the run did not make."
 )
 
 
-def enforced(summary: "Summary | Foreseen") -> str:
+def enforced(summary: Summary | Foreseen) -> str:
     """What is promised of all that is not listed."""
     unknown = ", ".join(_not_judged(summary))
     if not unknown:
@@ -24,17 +21,17 @@ def enforced(summary: "Summary | Foreseen") -> str:
     return f"What the calls of {unknown} change, stslab can't tell. Each other call {_CHECKED}"
 
 
-def _not_judged(summary: "Summary | Foreseen") -> list[str]:
+def _not_judged(summary: Summary | Foreseen) -> list[str]:
     """The services of which nothing is known, and that a lab may use all the same."""
     calls = [call for one in summary.changed for call in (*one.calls, *one.undo)]
     return sorted({call.partition(".")[0] for call in calls} - HOME)
 
 
-def _heading(summary: "Summary | Foreseen") -> str:
+def _heading(summary: Summary | Foreseen) -> str:
     return "changes" if _not_judged(summary) else "changes, and only what it made itself"
 
 
-def show_changes(paper: Paper, summary: "Summary | Foreseen", *, indent: int = 2) -> None:
+def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) -> None:
     """Every thing that a run changes, with the calls; what only reads; what cleanup may call."""
     paper.prose(_heading(summary), indent=indent, style="dim")
     for one in summary.changed:
@@ -50,7 +47,7 @@ def show_changes(paper: Paper, summary: "Summary | Foreseen", *, indent: int = 2
         paper.line(paper.symbols.warning, "yellow", one_line(note), indent=indent + 2)
 
 
-def changes_in_markdown(summary: "Summary") -> Iterator[str]:
+def changes_in_markdown(summary: Summary) -> Iterator[str]:
     """The same as lines of Markdown."""
     yield from ("## What it changes", "", f"It {_heading(summary)}:", "")
     yield from (f"- {markdown_line(one.thing)}: {_calls(one)}" for one in summary.changed)
@@ -61,7 +58,7 @@ def changes_in_markdown(summary: "Summary") -> Iterator[str]:
     yield from (*[""] * bool(summary.notes), enforced(summary), "")
 
 
-def _calls(one: "Changed") -> str:
+def _calls(one: Changed) -> str:
     done, undo = ", ".join(one.calls), ", ".join(one.undo)
     return f"{done}; undone by {undo}" if done and undo else done or f"undo: {undo}"
 

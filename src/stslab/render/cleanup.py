@@ -1,7 +1,6 @@
 """Draws what cleanup would undo, and what a sweep of an account found, before it is done."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,15 +9,13 @@ from stslab.render.text.durations import counted
 from stslab.runner.calls.look import label
 from stslab.runner.events import Describe
 from stslab.runner.ports import TargetInfo
+from stslab.runner.undo.cleanup import Planned
 from stslab.runner.undo.proof import by_hand
-
-if TYPE_CHECKING:
-    from stslab.runner.undo.cleanup import Planned
-    from stslab.runner.undo.recovery import Found, FoundRun
+from stslab.runner.undo.recovery import Found, FoundRun
 
 
 def show_cleanup(
-    console: Console, run: str, planned: "Sequence[Planned]", describe: Describe
+    console: Console, run: str, planned: Sequence[Planned], describe: Describe
 ) -> None:
     """What cleanup of a run would undo, in its order, with the calls."""
     paper = Paper(console)
@@ -36,8 +33,8 @@ def show_cleanup(
 def show_found(
     console: Console,
     target: TargetInfo,
-    found: "Found",
-    chosen: "tuple[FoundRun, ...]",
+    found: Found,
+    chosen: tuple[FoundRun, ...],
     describe: Describe,
 ) -> None:
     """The runs, what is left of each with the command that removes it, and what is left alone."""
@@ -60,7 +57,7 @@ def show_found(
         paper.command(by_hand(thing, describe))
 
 
-def _run(paper: Paper, run: "FoundRun", describe: Describe) -> None:
+def _run(paper: Paper, run: FoundRun, describe: Describe) -> None:
     paper.blank()
     known = f"{run.known.state} on this machine" if run.known else "not a run of this machine"
     since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
@@ -70,7 +67,7 @@ def _run(paper: Paper, run: "FoundRun", describe: Describe) -> None:
         paper.command(by_hand(thing, describe))
 
 
-def _left_alone(paper: Paper, run: "FoundRun") -> None:
+def _left_alone(paper: Paper, run: FoundRun) -> None:
     if run.unfinished:
         text = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
     else:

@@ -9,17 +9,15 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.embedded import GIVES_TOKEN, token_params
+from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait
 from stslab.lab.references import names_used, resolve
 from stslab.render.text.safe import one_line
 from stslab.render.text.shellwords import wrapped
 from stslab.runner.events import CallShown, Describe
-
-if TYPE_CHECKING:
-    from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait
 
 _WIDTH = 96
 _MARK = re.compile(r"__stslab_(\w+?)__")
@@ -42,7 +40,7 @@ class _Writer:
         line = self.describe(CallShown(identity, service, operation, self.value(params or {})))
         return _laid_out([*shlex.split(lead), *shlex.split(line), *query])
 
-    def waiting(self, identity: str, call: str, wait: "Wait") -> str:
+    def waiting(self, identity: str, call: str, wait: Wait) -> str:
         """The CLI's own waiter."""
         service = call.partition(".")[0]
         shown = CallShown(identity, service, "Wait", self.value(wait.params or {}))
@@ -50,7 +48,7 @@ class _Writer:
         words[2:3] = ["wait", wait.waiter.replace("_", "-")]
         return _laid_out(words)
 
-    def settings(self, lab: "Lab", identity: str) -> Iterator[str]:
+    def settings(self, lab: Lab, identity: str) -> Iterator[str]:
         """What says how a profile gets its credentials, and the one that it comes from."""
         said = lab.profiles.get(identity)
         if said:
@@ -67,7 +65,7 @@ class _Writer:
             return value
 
 
-def script_of(lab: "Lab", describe: Describe) -> str:
+def script_of(lab: Lab, describe: Describe) -> str:
     """The whole lab as a POSIX shell script; ``describe`` gives a call's ``aws`` command."""
     writer = _Writer(describe, _scope(lab))
     head = files("stslab.render").joinpath("script.sh").read_text(encoding="utf-8")
@@ -80,7 +78,7 @@ def script_of(lab: "Lab", describe: Describe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scope(lab: "Lab") -> dict[str, Any]:
+def _scope(lab: Lab) -> dict[str, Any]:
     steps = [step for stage in lab.stages for step in stage.steps]
     saved = [*lab.vars, *(name for step in steps for name in step.save)]
     profiles = [step.profile.name for step in steps if step.profile]
@@ -98,7 +96,7 @@ def _scope(lab: "Lab") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asked(params: Mapping[str, Any], lab: "Lab", writer: _Writer) -> Iterator[str]:
+def _asked(params: Mapping[str, Any], lab: Lab, writer: _Writer) -> Iterator[str]:
     """What asks for the time, the tokens and the codes that a call uses."""
     if "now" in names_used(params):
         yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
@@ -128,7 +126,7 @@ def _word(word: str) -> str:
     return "".join(one for one in quoted if one != "''") or "''"
 
 
-def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
+def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
     if stage.cleanup:
         yield from _cleanup(lab, writer)
     for step in stage.steps:
@@ -147,7 +145,7 @@ def _stage(stage: "Stage", lab: "Lab", writer: _Writer) -> Iterator[str]:
             yield from (*heading, _check(check, writer))
 
 
-def _step(step: "Step", writer: _Writer) -> Iterator[str]:
+def _step(step: Step, writer: _Writer) -> Iterator[str]:
     file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
     command = writer.command(step.identity, step.call, step.params)
     if "Body" in step.params and f"--body {_word(file)}" in command:  # no file of the lab's
@@ -170,7 +168,7 @@ def _step(step: "Step", writer: _Writer) -> Iterator[str]:
         yield writer.waiting(step.identity, step.call, step.wait)
 
 
-def _kept(step: "Step") -> tuple[list[str], list[str]]:
+def _kept(step: Step) -> tuple[list[str], list[str]]:
     """The shell variables that a step's answer sets, and where each stands in the answer."""
     names, paths = list(step.save), list(step.save.values())
     if step.profile:
@@ -180,7 +178,7 @@ def _kept(step: "Step") -> tuple[list[str], list[str]]:
     return names, paths
 
 
-def _check(check: "Check", writer: _Writer) -> str:
+def _check(check: Check, writer: _Writer) -> str:
     call = str(check.call)
     if check.fails:
         lead = f"refused {check.fails[0]}"
@@ -190,14 +188,14 @@ def _check(check: "Check", writer: _Writer) -> str:
     return writer.command(check.identity, call, check.params, *query, lead=lead)
 
 
-def _cleanup(lab: "Lab", writer: _Writer) -> Iterator[str]:
+def _cleanup(lab: Lab, writer: _Writer) -> Iterator[str]:
     steps = [step for stage in lab.stages for step in stage.steps]
     for step in reversed(steps):
         for undo in step.undo or ():
             yield from _undo(step, undo, writer)
 
 
-def _undo(step: "Step", undo: "Undo", writer: _Writer) -> Iterator[str]:
+def _undo(step: Step, undo: Undo, writer: _Writer) -> Iterator[str]:
     identity = undo.identity or step.identity
     yield writer.command(identity, undo.call, undo.params)
     if undo.wait:

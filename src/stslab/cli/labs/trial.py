@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import Open, sandbox_target
@@ -15,15 +15,13 @@ from stslab.cli.labs.learner import Tried, faults, tasks
 from stslab.cli.labs.mutation import Note, wrong_cells
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
+from stslab.lab.checking.catalogue import Catalogue
+from stslab.lab.model import Lab
 from stslab.runner.clock import SystemClock
 from stslab.runner.events import CheckFinished, Event
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
 from stslab.runner.undo.cleanup import Cleanup
-
-if TYPE_CHECKING:
-    from stslab.lab.checking.catalogue import Catalogue
-    from stslab.lab.model import Lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Verdict:
 class Trials:
     """Tries labs in one throw-away sandbox; ``spec`` lets it rehearse a real account."""
 
-    def __init__(self, home: Home, catalogue: "Catalogue", spec: str | None) -> None:
+    def __init__(self, home: Home, catalogue: Catalogue, spec: str | None) -> None:
         self._home = home
         self._catalogue = catalogue
         self._spec = spec
@@ -108,7 +106,7 @@ class Trials:
         )
         return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
 
-    def _run(self, lab: "Lab", events: list[Event]) -> Verdict:
+    def _run(self, lab: Lab, events: list[Event]) -> Verdict:
         opened, clock, error = self._open(), SystemClock(), None
         began = clock.monotonic()
         with Journal(self._home.journal) as journal:
@@ -194,7 +192,7 @@ def tried(path: Path, spec: str | None) -> Verdict:
         return Trials(home, BotocoreCatalogue(), spec).verdict(path)
 
 
-def _claims(lab: "Lab", events: Iterable[Event]) -> Iterator[Claim]:
+def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
     """Every check of the lab, as it went last."""
     told = {(one.stage, one.says): one for one in events if isinstance(one, CheckFinished)}
     for stage in lab.stages:

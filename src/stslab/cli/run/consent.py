@@ -1,24 +1,21 @@
 """The guard's part at the terminal: who, where, what and what for; then the account's id typed."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from stslab.aws.survey import Survey
+from stslab.cli.accounts import Open
+from stslab.cli.bench import Bench
 from stslab.errors import CredentialsError
 from stslab.lab.foresight import PARTNER
+from stslab.lab.model import Lab
 from stslab.render.changes import enforced, show_changes
 from stslab.render.terminal.paper import Paper
 from stslab.resources import is_foreign
 
-if TYPE_CHECKING:
-    from stslab.aws.survey import Survey
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.lab.model import Lab
 
-
-def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
+def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     """Look at the account, and say who and where the learner is, and what a run will make there.
 
     Raises:
@@ -55,7 +52,7 @@ def brief(console: Console, opened: "Open", lab: "Lab", *, force: bool) -> None:
     paper.blank()
 
 
-def introduce(laid: "Bench", opened: "Open", lab: "Lab") -> None:
+def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
     """Before a lab that did not come with stslab runs here for the first time: what it calls."""
     from stslab.runner.run.footprint import footprint
 
@@ -72,7 +69,7 @@ def introduce(laid: "Bench", opened: "Open", lab: "Lab") -> None:
         sys.stdin.readline()
 
 
-def say_where(console: Console, opened: "Open", why: str) -> None:
+def say_where(console: Console, opened: Open, why: str) -> None:
     """In two lines: on which account and as whom."""
     info = opened.target.info
     paper = Paper(console)
@@ -83,7 +80,7 @@ def say_where(console: Console, opened: "Open", why: str) -> None:
     paper.blank()
 
 
-def confirm_account(console: Console, opened: "Open") -> None:
+def confirm_account(console: Console, opened: Open) -> None:
     """The person types the account's id to go on, and that of the second one.
 
     Raises:
@@ -100,7 +97,7 @@ def confirm_account(console: Console, opened: "Open") -> None:
             )
 
 
-def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple[str, ...]:
+def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
     """The services that the person lets the lab use: by flags, or typed one by one.
 
     Raises:
@@ -122,7 +119,7 @@ def allowed_services(laid: "Bench", lab: "Lab", given: tuple[str, ...]) -> tuple
     return given
 
 
-def _where(opened: "Open", seen: "Survey") -> list[tuple[str, str]]:
+def _where(opened: Open, seen: Survey) -> list[tuple[str, str]]:
     info = opened.target.info
     pairs = [
         ("you are", info.caller),
@@ -135,11 +132,11 @@ def _where(opened: "Open", seen: "Survey") -> list[tuple[str, str]]:
     return [(label, value) for label, value in pairs if value]
 
 
-def _alias(seen: "Survey") -> str:
+def _alias(seen: Survey) -> str:
     return "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
 
 
-def _permissions(seen: "Survey") -> str:
+def _permissions(seen: Survey) -> str:
     if seen.denied is None:
         return "not known (IAM would not simulate it): the first call tells"
     if seen.denied:

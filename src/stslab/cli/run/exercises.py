@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import scenes
 from stslab.lesson.byhand import ByHand, Standing
 from stslab.render.lesson import views
+from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
-
-if TYPE_CHECKING:
-    from stslab.lab.model import Check, Stage, Step
-    from stslab.render.terminal.paper import Paper
-    from stslab.runner.run.run import Runner
+from stslab.runner.run.run import Runner
 
 
-def call_of(part: "Step | Check", known: Mapping[str, Any]) -> CallShown:
+def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
     """The call of a step or a check, as far as it is known what with."""
     return CallShown(part.identity, part.service, part.operation, resolve(part.params, known))
 
@@ -48,7 +46,7 @@ class Exercise(Protocol):
     def hint(self) -> str:
         """A little more of what to do; the line may have more afterwards."""
 
-    def news(self, paper: "Paper") -> None:
+    def news(self, paper: Paper) -> None:
         """Look at the account, and tell what is another by now."""
 
 
@@ -56,8 +54,8 @@ class Exercise(Protocol):
 class StepExercise:
     """A step of the guided lesson: its command is on the line."""
 
-    runner: "Runner"
-    stage: "Stage"
+    runner: Runner
+    stage: Stage
     at: int
     shown: scenes.Doing
     command: str
@@ -80,7 +78,7 @@ class StepExercise:
     def hint(self) -> str:
         return "The command is on the line: Enter runs it, and you may change it first."
 
-    def news(self, paper: "Paper") -> None:
+    def news(self, paper: Paper) -> None:
         """Whether the account is as the step makes it."""
         self.done = self.runner.adopt(self.stage, self.at)
         if self.done:
@@ -92,9 +90,9 @@ class TasksExercise:
     """The tasks of a stage, by hand: the line is empty until the last hint types the command."""
 
     hand: ByHand
-    stage: "Stage"
+    stage: Stage
     place: str
-    line_of: "Callable[[Step], str]"
+    line_of: Callable[[Step], str]
     who: str = "admin"
     command: str = ""
     standing: Standing = field(init=False)
@@ -129,7 +127,7 @@ class TasksExercise:
             self._type(self.line_of(step), step.identity)
         return text
 
-    def news(self, paper: "Paper") -> None:
+    def news(self, paper: Paper) -> None:
         before, self.standing = self.standing, self.hand.look(self.stage)
         if before.next != self.standing.next:
             self._type("", "admin")

@@ -1,33 +1,42 @@
-"""A fault at the prompt: the ticket, hints and `why` by degrees, and how far the fix is."""
+"""A fault from its choice to the cleanup: the ticket, help by degrees, and how far a fix is."""
 
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
-from stslab.errors import StslabError
+from stslab.cli.accounts import Open, open_account
+from stslab.cli.bench import Bench
+from stslab.cli.options import Where
+from stslab.cli.run.break_ import chosen, offered
+from stslab.cli.run.lesson import set_up
+from stslab.cli.run.loop import Loop, Quit, Skip
+from stslab.errors import RunError, StslabError, UsageError
 from stslab.kinds.operations import changes
-from stslab.lesson import questions, scenes
-from stslab.lesson.faults import Remaining
+from stslab.lab.model import Lab
+from stslab.lab.references import resolve
+from stslab.lesson import access, questions, scenes
+from stslab.lesson.access import CellState
+from stslab.lesson.faults import Faults, Remaining
 from stslab.lesson.ports import called, is_own
 from stslab.policy.vocabulary import Gate
 from stslab.render.lesson import views
+from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import CallShown
+from stslab.runner.journal.records import Broken, FaultState, How
 from stslab.runner.ports import Call, Refusal
+from stslab.sandbox.api.identifiers import PARTNER
+from stslab.sandbox.pipeline.log_file import newest_first
+from stslab.sandbox.server.client import control
 
-if TYPE_CHECKING:
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.cli.run.loop import Loop
-    from stslab.lab.model import Lab
-    from stslab.lesson.access import CellState
-    from stslab.lesson.faults import Faults
-    from stslab.render.terminal.paper import Paper
-    from stslab.runner.journal.records import Broken
-
+_ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
+GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
+_MANY = 10_000
 _HINT, _WHY = -1, -2
 _ABOUT = {_HINT: "hint", _WHY: "why"}
 _COMMAND = "This is what fixes it; Enter runs it."
@@ -37,11 +46,11 @@ _COMMAND = "This is what fixes it; Enter runs it."
 class FaultExercise:
     """A planted fault, until everybody may do again what they should, and nobody more."""
 
-    laid: "Bench"
-    opened: "Open"
-    loop: "Loop"
-    faults: "Faults"
-    stands: "Broken"
+    laid: Bench
+    opened: Open
+    loop: Loop
+    faults: Faults
+    stands: Broken
     who: str = "admin"
     command: str = ""
     remaining: Remaining = field(init=False)
@@ -72,7 +81,7 @@ class FaultExercise:
         """A nudge, then a pointer, then the command."""
         return self._told(_HINT, self.stands.fault.hints or self._reasons()[:2])
 
-    def draw_why(self, paper: "Paper") -> None:
+    def draw_why(self, paper: Paper) -> None:
         """Why it is refused: the gate, then the place, then the kind of change, the command."""
         told = self._told(_WHY, self._reasons())
         views.ticket(paper, replace(self.scene(), told=told))
@@ -113,7 +122,7 @@ class FaultExercise:
         who = calls[0].identity
         return " && ".join(self.loop.command(_shown(one), who) for one in calls), who
 
-    def news(self, paper: "Paper") -> None:
+    def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
         self._seen = self._state()
         self.remaining = now = self.faults.remaining(self.stands.fault)
@@ -130,8 +139,6 @@ class FaultExercise:
 
     def _state(self) -> tuple[object, ...]:
         """What another look is worth: the calls that changed something, and the profiles."""
-        from stslab.sandbox.pipeline.log_file import newest_first
-
         events = takewhile(
             lambda one: str(one["eventTime"]) > self.stands.at, newest_first(self.laid.home.sandbox)
         )
@@ -160,9 +167,7 @@ class FaultExercise:
             return shown, f"{failed} operation: {outcome.message}"
         return shown, "It goes through."
 
-    def _call(self, cell: "CellState") -> Call:
-        from stslab.lab.references import resolve
-
+    def _call(self, cell: CellState) -> Call:
         row = self.loop.lab.access[cell.cell]
         params = resolve(row.params, self.loop.runner.scope())
         return Call(cell.who, row.service, row.operation, params)
@@ -188,7 +193,7 @@ def _shown(call: Call) -> CallShown:
     return CallShown(call.identity, call.service, call.operation, call.params)
 
 
-def result(paper: "Paper", lab: "Lab", exercise: FaultExercise) -> None:
+def result(paper: Paper, lab: Lab, exercise: FaultExercise) -> None:
     """That it is fixed, what it was, and a line to share that does not give it away."""
     told = exercise.stands
     views.heading(paper, f"Fixed in {spoken(exercise.seconds)}", told.asked)
@@ -204,3 +209,122 @@ def result(paper: "Paper", lab: "Lab", exercise: FaultExercise) -> None:
     paper.whole(f"   stslab break {lab.id} {told.asked}", "bold")
     paper.whole(f"   fixed in {spoken(exercise.seconds)}, {how}, {clean}", "bold")
     paper.blank()
+
+
+@dataclass
+class Breaking:
+    """One fault, from its choice to the cleanup."""
+
+    laid: Bench
+    lab: Lab
+    asked: str
+
+    def go(self) -> None:
+        """Go on with the fault that is there, or plant one; fixed, everything is undone."""
+        opened = open_account(self.laid.home, Where())
+        stands = self._stands(opened)
+        loop = set_up(self.laid, opened, self.lab, How.BREAK)
+        if stands is None:
+            stands = self._chosen(loop)
+        runner, ask = loop.runner, partial(control, self.laid.home.sandbox)
+        runner.start_or_resume()
+        run = runner.run.id
+        faults = Faults(self.lab, runner, opened.account, opened.profiles, loop.decide, ask)
+        if stands.state is not FaultState.FIXED:
+            if stands.state is not FaultState.PLANTED:
+                stands = self._planted(loop, faults, stands)
+            with suppress(Quit, Skip):
+                stands = self._worked(loop, opened, faults, stands)
+        if stands.state is FaultState.FIXED:
+            Paper(self.laid.console).prose("Everything of it is undone ...")
+            opened.cleanup(
+                self.laid.home, self.laid.journal, lambda _: None, describe=self.laid.describe
+            ).run(run)
+            return
+        Paper(self.laid.console).prose(GOES_ON)
+
+    def _stands(self, opened: Open) -> Broken | None:
+        """The fault of the run that goes on; None where no run does.
+
+        Raises:
+            UsageError: the run that goes on has no fault, or another one than was asked for.
+        """
+        unfinished = self.laid.journal.unfinished(opened.target.info.name, self.lab.id)
+        for run in unfinished:
+            if not opened.goes_on(run) or run.instance != opened.target.info.instance:
+                continue
+            told = self.laid.journal.past(run.id).broken()
+            if not told:
+                raise UsageError(
+                    f"Run {run.id} of this lab goes on, and a fault would spoil it.",
+                    "End it first: `stslab run`, or `stslab cleanup`.",
+                )
+            if self.asked and self.asked != told[-1].asked:
+                raise UsageError(
+                    f"A fault is planted already: {told[-1].asked}.",
+                    "Go on with it: stslab break. Or undo it first: stslab cleanup.",
+                )
+            return told[-1]
+        return None
+
+    def _chosen(self, loop: Loop) -> Broken:
+        asked = self.asked or f"--seed {secrets.randbelow(_MANY)}"
+        loop.screen.say("Looking for what can be broken, and be fixed again ...")
+        fault = chosen(self.lab, offered(self.lab), asked)
+        loop.runner.start_or_resume()
+        stands = Broken(fault, FaultState.CHOSEN, asked)
+        self.laid.journal.write(loop.runner.run.id, stands)
+        return stands
+
+    def _planted(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
+        """Make the set-up, as far as it is not there, and break it.
+
+        Raises:
+            RunError: it is not broken as it was in the proof.
+        """
+        runner, journal, fault = loop.runner, self.laid.journal, stands.fault
+        if stands.state is FaultState.PLANTING:  # it was stopped in the middle
+            faults.fix(fault)
+        for stage in self.lab.stages:
+            if stage.id not in runner.stages_done:
+                loop.screen.say(f"{stage.title} ...")
+                runner.run_stage(stage.id)
+            if stage.id == fault.after:
+                break
+        there = faults.there(fault.after, PARTNER)
+        here = next((one for one in there if one.id == fault.id), None)
+        if here is None:
+            raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
+        fault = replace(here, title=fault.title, cells=fault.cells)
+        before, policies = faults.table(), faults.policies()
+        stands = replace(stands, fault=fault, state=FaultState.PLANTING)
+        journal.write(runner.run.id, stands)
+        faults.plant(fault)
+        if access.changed(before, faults.table()) != {*fault.cells}:
+            faults.fix(fault)
+            raise RunError(
+                "The fault does here what it did not do in its proof, so it was taken out.",
+                _ANOTHER,
+            )
+        told = faults.diagnosed(fault, policies)
+        stands = replace(
+            stands, state=FaultState.PLANTED, gate=told.gate, where=told.where, advice=told.advice
+        )
+        journal.write(runner.run.id, stands)
+        return self.laid.journal.past(runner.run.id).broken()[-1]
+
+    def _worked(self, loop: Loop, opened: Open, faults: Faults, stands: Broken) -> Broken:
+        """Let the learner work until it is fixed.
+
+        Raises:
+            Quit: they leave.
+        """
+        loop.follows, loop.stage = True, self.lab.stage(stands.fault.after)
+        exercise = FaultExercise(self.laid, opened, loop, faults, stands)
+        loop.words = {"why": exercise.draw_why}
+        loop.prompt.status = exercise.status
+        loop.work(exercise)
+        fixed = replace(exercise.stands, state=FaultState.FIXED)
+        self.laid.journal.write(loop.runner.run.id, fixed)
+        loop.screen.page(lambda paper: result(paper, self.lab, exercise))
+        return fixed

@@ -9,27 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stslab.cli.accounts import stamps
+from stslab.cli.accounts import Open, stamps
+from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
 from stslab.cli.run.loop import Loop, Quit
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
+from stslab.home import Home
+from stslab.lab.model import Lab, Stage
 from stslab.lesson.byhand import ByHand
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
+from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import How
+from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
-
-if TYPE_CHECKING:
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.home import Home
-    from stslab.lab.model import Lab, Stage
-    from stslab.render.terminal.paper import Paper
-    from stslab.runner.run.run import Runner
 
 _NO_AWS = (
     "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
@@ -39,10 +35,10 @@ _FRESH = 2.0  # seconds
 
 
 def learn(
-    laid: "Bench",
-    opened: "Open",
-    lab: "Lab",
-    stages: "Sequence[Stage]",
+    laid: Bench,
+    opened: Open,
+    lab: Lab,
+    stages: Sequence[Stage],
     *,
     by_hand: bool = False,
     predict: bool = True,
@@ -69,7 +65,7 @@ def learn(
             loop.ended(told, (time.monotonic() - started) / 60)
 
 
-def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
+def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
     plain = not draws_over(laid.console)
     opened.lend(laid.home, lab)
     runner = opened.runner(
@@ -131,7 +127,7 @@ def set_up(laid: "Bench", opened: "Open", lab: "Lab", how: How) -> Loop:
     return loop
 
 
-def commands(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> Callable[..., str]:
+def commands(home: Home, opened: Open, lab: Lab, runner: Runner) -> Callable[..., str]:
     """What gives the ``aws`` command of a call (for a profile that a shell has), as it runs."""
     brief = describer(lab, keep=home.root / "shown")
 
@@ -142,7 +138,7 @@ def commands(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> Call
     return command
 
 
-def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> ByHand:
+def hand_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> ByHand:
     from stslab.sandbox.pipeline.log_file import newest_first
 
     decide = opened.decider(home)
@@ -151,7 +147,7 @@ def hand_of(home: "Home", opened: "Open", lab: "Lab", runner: "Runner") -> ByHan
     return ByHand(lab, runner, decide, lambda: newest_first(home.sandbox))
 
 
-def _happened(home: "Home", opened: "Open") -> Callable[[], bool]:
+def _happened(home: Home, opened: Open) -> Callable[[], bool]:
     """What tells whether the account's log, the journal or a profile grew since the last time."""
     last = [tuple[int, ...]()]
 
@@ -165,12 +161,12 @@ def _happened(home: "Home", opened: "Open") -> Callable[[], bool]:
 class Why:
     """The explanation of the last refusal: whole, or ``graded``, each time a little more."""
 
-    def __init__(self, home: "Home", *, graded: bool) -> None:
+    def __init__(self, home: Home, *, graded: bool) -> None:
         self._home = home
         self._graded = graded
         self._last = ("", 0)
 
-    def __call__(self, paper: "Paper") -> None:
+    def __call__(self, paper: Paper) -> None:
         from stslab.cli.refusals import explained
         from stslab.render.why import GRADES, show_grade
 
@@ -185,14 +181,14 @@ class Why:
         show_grade(paper.console, told, grade)
 
 
-def _place(opened: "Open") -> str:
+def _place(opened: Open) -> str:
     account = opened.target.info.account
     if opened.kind == "sandbox":
         return f"On the embedded account {account}, on this machine. No AWS account is needed."
     return f"On the account {account}."
 
 
-def _status(loop: Loop, opened: "Open", width: int) -> str:
+def _status(loop: Loop, opened: Open, width: int) -> str:
     """The bottom line: how far, who, where, how long the session lasts; words, if there is room."""
     stage = loop.stage
     of = len(loop.lab.stages)
@@ -216,7 +212,7 @@ def _left(loop: Loop) -> str:
     return f"session {minutes} min" if minutes > 0 else "session ended"
 
 
-def _clock(home: "Home", opened: "Open") -> Callable[[], datetime]:
+def _clock(home: Home, opened: Open) -> Callable[[], datetime]:
     """The account's clock, which may be moved."""
     from stslab.sandbox.server.client import control
 

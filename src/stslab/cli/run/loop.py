@@ -9,33 +9,26 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
 from stslab.cli.run.heard import Heard
-from stslab.cli.run.prompt import draw_help
+from stslab.cli.run.prompt import Entered, Prompt, draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, fallback, questions, scenes
 from stslab.lesson.byhand import ByHand
-from stslab.lesson.chain import chain
+from stslab.lesson.chain import Link, chain
 from stslab.lesson.documents import documents_of
-from stslab.lesson.ports import UNKNOWN, Verdict
+from stslab.lesson.ports import UNKNOWN, Decide, Verdict
+from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown, Event, RunFinished
-from stslab.runner.journal.records import UNFINISHED, Prediction
+from stslab.runner.journal.records import UNFINISHED, CheckRecord, Prediction
 from stslab.runner.journal.score import by_concept
 from stslab.runner.run.plan import stage_of
-
-if TYPE_CHECKING:
-    from stslab.cli.run.prompt import Entered, Prompt
-    from stslab.lab.model import Check, Lab, Stage, Step
-    from stslab.lesson.chain import Link
-    from stslab.lesson.ports import Decide
-    from stslab.render.lesson.screen import Screen
-    from stslab.runner.journal.records import CheckRecord
-    from stslab.runner.run.run import Runner
-
+from stslab.runner.run.run import Runner
 
 _ADVICE = (
     "Do you know the first part? `begin 4` does it for you, and begins with stage 4."
@@ -76,14 +69,14 @@ class Loop:
     it, and nothing else does.
     """
 
-    lab: "Lab"
-    runner: "Runner"
-    screen: "Screen"
-    prompt: "Prompt"
-    decide: "Decide"
+    lab: Lab
+    runner: Runner
+    screen: Screen
+    prompt: Prompt
+    decide: Decide
     command: Callable[[CallShown, str], str]
     shell: Callable[[str, str], str]
-    words: Mapping[str, Callable[["Paper"], None]]
+    words: Mapping[str, Callable[[Paper], None]]
     place: str
     waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
@@ -99,7 +92,7 @@ class Loop:
     who: str = "admin"
     over: bool = False
     gone: tuple[str, ...] = ()
-    stage: "Stage | None" = None
+    stage: Stage | None = None
     verdict: Verdict = UNKNOWN
     line: str = ""
 
@@ -110,7 +103,7 @@ class Loop:
             self.hand.hear(event)
         self.heard.hear(event)
 
-    def go(self, stages: "Sequence[Stage]", done: Sequence[str], *, resumed: bool) -> None:
+    def go(self, stages: Sequence[Stage], done: Sequence[str], *, resumed: bool) -> None:
         """Go through these stages; those that are done are left out.
 
         What the first of them needs is done first, without questions.
@@ -129,7 +122,7 @@ class Loop:
             elif stage.id not in done:
                 self._until_done_or_skipped(stage)
 
-    def _welcome(self, *, resumed: bool) -> "Stage | None":
+    def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
         scene = scenes.Welcome(
             self.lab.title,
@@ -153,24 +146,24 @@ class Loop:
             elif entered.word != "skip":
                 self._word(entered.word, scene)
 
-    def _named(self, text: str) -> "Stage | None":
+    def _named(self, text: str) -> Stage | None:
         """The stage of a number or an id."""
         numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
         return numbers.get(text) or self.lab.stage(text)
 
-    def _quickly(self, stage: "Stage") -> None:
+    def _quickly(self, stage: Stage) -> None:
         """Do a stage that the learner knows, without questions."""
         self.screen.say(f"{stage.title} ...")
         self.runner.run_stage(stage.id)
         self.heard.take()
 
-    def _until_done_or_skipped(self, stage: "Stage") -> None:
+    def _until_done_or_skipped(self, stage: Stage) -> None:
         try:
             self._until_done(stage)
         except Skip:
             self.runner.skip(stage.id)
 
-    def _until_done(self, stage: "Stage") -> None:
+    def _until_done(self, stage: Stage) -> None:
         """Do a stage; where something stops it, the learner may try again or leave it out."""
         while True:
             try:
@@ -213,7 +206,7 @@ class Loop:
                 return
             self._again(self.wrong) if entered.word == "again" else self._word(entered.word, scene)
 
-    def _again(self, wrong: "list[tuple[scenes.Asking, scenes.Answered]]") -> None:
+    def _again(self, wrong: list[tuple[scenes.Asking, scenes.Answered]]) -> None:
         """Ask once more what was predicted wrong; it does not count."""
         for asking, answered in tuple(wrong):
             said = self._answer(replace(asking, before=None))
@@ -225,7 +218,7 @@ class Loop:
 
     # Stages and steps
 
-    def _stage(self, stage: "Stage") -> None:
+    def _stage(self, stage: Stage) -> None:
         self.stage = stage
         if stage.cleanup:
             self._clean_up(stage)
@@ -251,11 +244,11 @@ class Loop:
             links = self._chain()
             self.enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
 
-    def _chain(self) -> "tuple[Link, ...]":
+    def _chain(self) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
         return chain(self.lab, done, known, self.names())
 
-    def _look(self, stage: "Stage") -> None:
+    def _look(self, stage: Stage) -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
         drifted = self.runner.drift(stage.id)
         if drifted:
@@ -263,13 +256,13 @@ class Loop:
             self.enter(scenes.Drifted(stage.title, drifted), does)
             self.runner.restore(stage.id)
 
-    def _number(self, stage: "Stage") -> tuple[int, int]:
+    def _number(self, stage: Stage) -> tuple[int, int]:
         return self.lab.stages.index(stage) + 1, len(self.lab.stages)
 
     def _table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
-    def _step(self, stage: "Stage", at: int, step: "Step") -> None:
+    def _step(self, stage: Stage, at: int, step: Step) -> None:
         if step.undo is None and not (step.profile or step.clock or step.token):  # it only looks
             self.runner.do(stage, at)
             return
@@ -317,13 +310,13 @@ class Loop:
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
-    def _typed(self, line: str) -> "Entered":
+    def _typed(self, line: str) -> Entered:
         watch = self.happened if self.follows else None
         if self.editable:
             return self._read(lambda: self.prompt.command(self.who, line, watch))
         return self._read(lambda: self.prompt.run(self.who, line))
 
-    def _act(self, exercise: Exercise, entered: "Entered") -> bool:
+    def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered; whether it was the last thing to do, for certain."""
         if entered.changed:
             return False
@@ -349,13 +342,13 @@ class Loop:
             self._read(lambda: self.prompt.enter("goes on"))
         return exercise.done
 
-    def line_of(self, step: "Step") -> str:
+    def line_of(self, step: Step) -> str:
         return self.command(self._call(step), step.identity)
 
-    def _call(self, part: "Step | Check") -> CallShown:
+    def _call(self, part: Step | Check) -> CallShown:
         return call_of(part, self.runner.scope())
 
-    def _clean_up(self, stage: "Stage") -> None:
+    def _clean_up(self, stage: Stage) -> None:
         scene = scenes.CleaningUp(
             stage.title, stage.intro, self.runner.to_undo(), *self._number(stage)
         )
@@ -367,7 +360,7 @@ class Loop:
 
     # Checks
 
-    def _check(self, stage: "Stage", at: int, check: "Check") -> "CheckRecord":
+    def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
         verdict = self._verdict(check) if check.ask is not None and check.call else None
         target = questions.target(check)
         asked = questions.question(verdict, check.identity, target) if verdict else None
@@ -400,14 +393,14 @@ class Loop:
         self.enter(answered, "goes on")
         return record
 
-    def _verdict(self, check: "Check") -> Verdict:
+    def _verdict(self, check: Check) -> Verdict:
         params = resolve(check.params, self.runner.scope())
         found = self.decide(check.identity, check.service, check.operation, params)
         self.verdict = fallback.verdict_of(check) if found.allowed is None else found
         return self.verdict
 
     def _asking(
-        self, check: "Check", title: str, asked: questions.Question, verdict: Verdict
+        self, check: Check, title: str, asked: questions.Question, verdict: Verdict
     ) -> scenes.Asking:
         every = [one for each in self.lab.stages for one in each.checkpoint if one.ask is not None]
         return scenes.Asking(
@@ -445,7 +438,7 @@ class Loop:
                 return
             self._word(entered.word, scene)
 
-    def _read(self, read: "Callable[[], Entered]") -> "Entered":
+    def _read(self, read: Callable[[], Entered]) -> Entered:
         with self.waiting():
             entered = read()
         if entered.end or entered.word == "quit":

@@ -2,30 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stslab.cli.accounts import open_account, require_consent
+from rich.console import Console
+
+from stslab.cli.accounts import Open, open_account, require_consent
+from stslab.cli.bench import Bench
 from stslab.cli.failures import with_flags
-from stslab.cli.options import SANDBOX
+from stslab.cli.options import SANDBOX, Where
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
+from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
+from stslab.runner.events import RunFinished
+from stslab.runner.journal.records import How, RunRecord
+from stslab.runner.journal.store import Journal
 from stslab.runner.run.begin import require_anywhere, second_accounts
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.cli.options import Where
-    from stslab.lab.model import Lab, Stage
-    from stslab.runner.events import RunFinished
-    from stslab.runner.journal.records import How, RunRecord
-    from stslab.runner.journal.store import Journal
-    from stslab.runner.run.run import Runner
+from stslab.runner.run.run import Runner
 
 
-def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
+def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
     """The account, once it is wanted in so many words: by flags, or by a person who is asked.
 
     The guard says first what a run will make there. A run that goes on was agreed to when it
@@ -68,7 +64,7 @@ def opened_for(laid: "Bench", where: "Where", lab: "Lab") -> "Open":
     return replace(opened, services=services)
 
 
-def placed(journal: "Journal", where: "Where", lab: str = "") -> "tuple[Where, RunRecord | None]":
+def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
     """Where to work, and the unfinished run (of that lab) that goes on there, if there is one.
 
     A region that is named by a flag stays: then the run's pin says that it is another one.
@@ -83,7 +79,7 @@ def placed(journal: "Journal", where: "Where", lab: str = "") -> "tuple[Where, R
 class Walk:
     """One walk through a lab on an open account."""
 
-    def __init__(self, laid: "Bench", opened: "Open", lab: "Lab", how: "How") -> None:
+    def __init__(self, laid: Bench, opened: Open, lab: Lab, how: How) -> None:
         self._laid = laid
         self._opened = opened
         self._lab = lab
@@ -91,7 +87,7 @@ class Walk:
             lab, laid.home, laid.journal, laid.render, describe=laid.describe, how=how
         )
 
-    def go(self, stages: "Sequence[Stage]", *, resuming: bool) -> None:
+    def go(self, stages: Sequence[Stage], *, resuming: bool) -> None:
         """Do these stages, in order; ``resuming`` leaves out those that are done.
 
         Raises:
@@ -105,14 +101,14 @@ class Walk:
                 self._done(stage)
         end(self._laid.console, self._lab, stages, self.runner)
 
-    def _done(self, stage: "Stage") -> None:
+    def _done(self, stage: Stage) -> None:
         try:
             self.runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
             raise _briefly(error, stage) from error
 
 
-def _briefly(error: StslabError, stage: "Stage") -> StslabError:
+def _briefly(error: StslabError, stage: Stage) -> StslabError:
     """The error without what has been drawn already: a call that failed, claims that don't hold."""
     drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
     if not drawn:
@@ -123,9 +119,7 @@ def _briefly(error: StslabError, stage: "Stage") -> StslabError:
     return brief
 
 
-def end(
-    console: "Console", lab: "Lab", stages: "Iterable[Stage]", runner: "Runner"
-) -> "RunFinished":
+def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
     """What was proved, what is still there, and what to try with it.
 
     Raises:
@@ -145,7 +139,7 @@ def end(
     return told
 
 
-def say_what_to_try(console: "Console", scope: Mapping[str, Any]) -> None:
+def say_what_to_try(console: Console, scope: Mapping[str, Any]) -> None:
     """How to look around with the ordinary aws CLI, how to go on, and how to clean up."""
     paper = Paper(console)
     paper.blank()
@@ -160,7 +154,7 @@ def say_what_to_try(console: "Console", scope: Mapping[str, Any]) -> None:
     say_how_to_go_on(console)
 
 
-def say_how_to_go_on(console: "Console") -> None:
+def say_how_to_go_on(console: Console) -> None:
     paper = Paper(console)
     paper.blank()
     paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)

@@ -1,25 +1,20 @@
 """A run's report: as Markdown to hand in, and on a terminal."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
-from stslab.runner.report import ABOUT
-from stslab.runner.verify import UNKNOWABLE
-
-if TYPE_CHECKING:
-    from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
-    from stslab.runner.report import Report
-    from stslab.runner.verify import Finding
+from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
+from stslab.runner.report import ABOUT, Report
+from stslab.runner.verify import UNKNOWABLE, Finding
 
 _SHOWN_OF_HASH = 12
 
 
-def as_markdown(report: "Report") -> str:
+def as_markdown(report: Report) -> str:
     lines = [
         f"# {markdown_line(report.run.title)}",
         "",
@@ -69,7 +64,7 @@ def as_markdown(report: "Report") -> str:
     return "\n".join([*lines, ""])
 
 
-def show_report(console: Console, report: "Report") -> None:
+def show_report(console: Console, report: Report) -> None:
     paper = Paper(console)
     paper.prose(report.run.title, style="bold")
     paper.fields(list(about_run(report)), indent=2)
@@ -94,7 +89,7 @@ def show_report(console: Console, report: "Report") -> None:
     paper.prose(ABOUT, style="dim")
 
 
-def show_verified(console: Console, report: "Report | None", findings: "Sequence[Finding]") -> None:
+def show_verified(console: Console, report: Report | None, findings: Sequence[Finding]) -> None:
     """What can be known of a report that was handed in, and what can't."""
     paper = Paper(console)
     if report:
@@ -111,7 +106,7 @@ def show_verified(console: Console, report: "Report | None", findings: "Sequence
         paper.line(paper.symbols.dot, "", unknown, indent=2)
 
 
-def verdict(report: "Report") -> str:
+def verdict(report: Report) -> str:
     """The whole run in a sentence."""
     parts = [proved(report.standing)]
     if report.clean:
@@ -123,14 +118,14 @@ def verdict(report: "Report") -> str:
     return f"{'; '.join(parts)}."
 
 
-def proved(stands: "Standing") -> str:
+def proved(stands: Standing) -> str:
     """How many claims of all were proved, and what there is to say beside."""
     parts = [f"{stands.proved} of {counted(len(stands.claims), 'claim')} proved"]
     parts += [f"{words}: {', '.join(stages)}" for words, stages in stands.notes]
     return "; ".join(parts)
 
 
-def about_run(report: "Report") -> Iterator[tuple[str, str]]:
+def about_run(report: Report) -> Iterator[tuple[str, str]]:
     """Who, when and where, as labels and values."""
     run = report.run
     pairs = (
@@ -149,29 +144,29 @@ def about_run(report: "Report") -> Iterator[tuple[str, str]]:
     yield from ((label, value) for label, value in pairs if value)
 
 
-def claims_of(stands: "Standing", stage: "Stage") -> Sequence["Claim"]:
+def claims_of(stands: Standing, stage: Stage) -> Sequence[Claim]:
     return [one for one in stands.claims if one.stage == stage.id]
 
 
-def came_of(stage: "Stage") -> str:
+def came_of(stage: Stage) -> str:
     times = [one.seconds for one in stage.attempts if one.seconds is not None]
     return f"{stage.state}, {spoken(times[-1])}" if times else str(stage.state)
 
 
-def attempts(stage: "Stage") -> Iterator[str]:
+def attempts(stage: Stage) -> Iterator[str]:
     """What there is to say of each attempt at a stage."""
     for number, one in enumerate(stage.attempts, 1):
         yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{_lab(stage, one)}"
 
 
-def _lab(stage: "Stage", attempt: "Attempt") -> str:
+def _lab(stage: Stage, attempt: Attempt) -> str:
     """Which lab it was, where a stage has met more than one."""
     if len({one.lab for one in stage.attempts}) == 1:
         return ""
     return f", lab {attempt.lab[:_SHOWN_OF_HASH]}"
 
 
-def _show_claim(paper: Paper, claim: "Claim") -> None:
+def _show_claim(paper: Paper, claim: Claim) -> None:
     if claim.proved:
         sign, style = paper.symbols.done, "green"
     elif claim.verdict in _NOTHING_SAID:
@@ -186,7 +181,7 @@ def _show_claim(paper: Paper, claim: "Claim") -> None:
         paper.prose(one_line(claim.proof), indent=4, style="dim")
 
 
-def _show_predictions(paper: Paper, report: "Report") -> None:
+def _show_predictions(paper: Paper, report: Report) -> None:
     if not report.predictions:
         return
     paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
@@ -205,7 +200,7 @@ _MARKS = {
 _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
 
-def mark(claim: "Claim") -> str:
+def mark(claim: Claim) -> str:
     """The verdict in words: a refusal that the lab wants is a success."""
     if claim.verdict != "denied":
         words = _MARKS[claim.verdict]
@@ -217,11 +212,11 @@ def mark(claim: "Claim") -> str:
     return f"{words} (tried {claim.tries} times)" if claim.tries > 1 else words
 
 
-def asked(claim: "Claim") -> str:
+def asked(claim: Claim) -> str:
     return f"{claim.call} as {claim.identity}" if claim.call else ""
 
 
-def _claim_row(claim: "Claim") -> tuple[str, ...]:
+def _claim_row(claim: Claim) -> tuple[str, ...]:
     return claim.says, mark(claim), asked(claim), claim.proof, claim.request_id
 
 
