@@ -5,27 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.lab.reference import TABLES, page_text
 
 from stslab.errors import InvalidLab
 from stslab.lab.checking.scope import RESERVED
-from stslab.lab.model import (
-    Action,
-    Cell,
-    Check,
-    Fault,
-    Lab,
-    LabFile,
-    Part,
-    Profile,
-    ProfileSettings,
-    Stage,
-    Step,
-    Token,
-    Undo,
-    Uses,
-    Wait,
-)
-from stslab.lab.reading.structure import fields
+from stslab.lab.model import Action, Lab, Page, Part, Profile, Token, Undo, Uses, Wait
+from stslab.lab.reading.structure import fields, told
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "authors.md").read_text(encoding="utf-8")
 
@@ -40,51 +25,29 @@ def test_the_example_is_a_lab(load_text: Callable[[str], Lab]):
     assert [stage.id for stage in made.stages] == ["create-user", "cleanup"]
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        LabFile,
-        Stage,
-        Step,
-        Check,
-        Undo,
-        Wait,
-        Profile,
-        ProfileSettings,
-        Cell,
-        Fault,
-        Action,
-        Uses,
-        Token,
-    ],
-)
+PARTS = [*TABLES.values(), Undo, Wait, Profile, Action, Uses, Token, Page]
+
+
+@pytest.mark.parametrize("model", PARTS)
 def test_every_key_is_named(model: type[Part]):
     keys = {one.encode_name for one in fields(model)}
     named = {key for key in keys if re.search(rf"`{key}`|\b{key}: |[{{,] ?{key}[,}}:]", PAGE)}
     assert named == keys
 
 
-TABLES = {
-    "The lab": LabFile,
-    "A stage": Stage,
-    "A step": Step,
-    "A check": Check,
-    "The access table": Cell,
-    "A fault": Fault,
-}
+def test_the_tables_are_the_models():
+    """Otherwise: python -m tests.lab.reference."""
+    assert page_text(PAGE) == PAGE
 
 
-@pytest.mark.parametrize(("heading", "model"), TABLES.items())
-def test_the_tables_have_the_models_keys(heading: str, model: type[Part]):
-    """In a part's own table each key, those of other parts in none, and what is required."""
-    section = PAGE.partition(f"### {heading}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
-    rows = re.findall(r"^\| (`.*?`) \| (.*?) \|", section, re.MULTILINE)
-    told = {
-        key: told == "required" or f"`{key}` required" in told
-        for keys, told in rows
-        for key in re.findall(r"`(\w+)`", keys)
-    }
-    assert told == {one.encode_name: one.required for one in fields(model)}
+def test_a_table_is_made_anew():
+    changed = PAGE.replace("| `says` | required | The claim, as a sentence. |\n", "")
+    assert page_text(changed) == PAGE != changed
+
+
+@pytest.mark.parametrize("model", PARTS)
+def test_each_key_has_a_text_and_each_text_a_key(model: type[Part]):
+    assert set(told(model)) == {one.encode_name for one in fields(model)}
 
 
 def test_every_name_that_a_run_knows_is_told():

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 import yaml
 from cfnlint.jsonschema import StandardValidator
-from tests.lab.schema import schema_text
+from tests.lab.reference import SCHEMA, schema_text
 
 from stslab import resources
-
-SCHEMA = resources.labs_folder() / "lab.schema.json"
 
 
 class _Including(yaml.SafeLoader):
@@ -32,7 +30,7 @@ def complaints(document: Any) -> set[str]:
 
 
 def test_the_schema_that_is_shipped_is_current():
-    """Otherwise: python -m tests.lab.schema > lab/lab.schema.json."""
+    """Otherwise: python -m tests.lab.reference."""
     assert SCHEMA.read_text(encoding="utf-8") == schema_text()
 
 

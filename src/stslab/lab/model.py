@@ -1,4 +1,4 @@
-"""The lab format as frozen values: what a lab is once it is read, and the JSON Schema's source.
+"""The lab format as frozen values: what a lab is once it is read, and what its keys mean.
 
 Where YAML's word is a Python keyword, the attribute has a name of its own and the file's
 word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is ``source``.
@@ -115,17 +115,13 @@ def _ask(value: object) -> str | None:
     raise ValueError("Write true, or in a few words what the question is about.")
 
 
-def _says(description: str) -> Meta:
-    return Meta(description=description)
-
-
 class Part(
     Struct,
     frozen=True,
     kw_only=True,
     rename={"identity": "as", "identities": "as", "params": "with", "source": "from"},
 ):
-    """Any part of a lab."""
+    """Any part of a lab; what its keys mean stands in keys.txt."""
 
     SHORT: ClassVar[str] = ""
     ONE_OF: ClassVar[tuple[str, ...]] = ()
@@ -148,16 +144,13 @@ class _Calls(Part, frozen=True, kw_only=True):
 class Wait(Part, frozen=True, kw_only=True):
     """A botocore waiter to wait for after the call.
 
-    ``params`` is what it polls with. A loaded lab always has it: where the file has none, it
-    is those of the call's parameters that the polled operation takes too.
+    In a loaded lab ``params`` is always there.
     """
 
     SHORT: ClassVar[str] = "waiter"
 
-    waiter: Annotated[Word, _says("A boto3 waiter of the call's service, in snake case.")]
-    params: Annotated[
-        Params | None, _says("What to poll with; else taken from the call's `with`.")
-    ] = None
+    waiter: Word
+    params: Params | None = None
 
 
 class Undo(_Calls, frozen=True, kw_only=True):
@@ -168,52 +161,40 @@ class Undo(_Calls, frozen=True, kw_only=True):
 
     SHORT: ClassVar[str] = "call"
 
-    call: Annotated[Call, _says("service.Operation, as in iam.DeleteUser.")]
-    params: Annotated[
-        Params | None,
-        _says("Parameters; else those of the step's that the undo operation takes too."),
-    ] = None
-    identity: Annotated[Word | None, _says("Who calls: a profile; else the step's own.")] = None
-    wait: Annotated[Wait | None, _says("A boto3 waiter to wait for afterwards.")] = None
+    call: Call
+    params: Params | None = None
+    identity: Word | None = None
+    wait: Wait | None = None
 
 
 class Profile(Part, frozen=True, kw_only=True):
     """Credentials in the response, and the AWS profile that they go to."""
 
-    name: Annotated[Word, _says("The profile's name, for `as` of later steps and checks.")]
-    source: Annotated[Text, _says("JMESPath over the response, to the structure of credentials.")]
-    spoil: Annotated[
-        Literal["SessionToken", "SecretAccessKey"] | None,
-        _says("What is wrong in the profile on purpose: no SessionToken, another SecretAccessKey."),
-    ] = None
+    name: Word
+    source: Text
+    spoil: Literal["SessionToken", "SecretAccessKey"] | None = None
 
 
 class Token(Part, frozen=True, kw_only=True):
     """A token of an OpenID Connect provider, which the embedded account mints."""
 
-    sub: Annotated[Text, _says("The subject: who the token is about.")]
-    aud: Annotated[Text, _says("The audience: a client id that the provider lists.")]
-    claims: Annotated[Mapping[Text, Any], _says("Further claims.")] = field(default_factory=dict)
-    issuer: Annotated[Text | None, _says("The issuer's URL; else the account's own issuer.")] = None
+    sub: Text
+    aud: Text
+    claims: Mapping[Text, Any] = field(default_factory=dict)
+    issuer: Text | None = None
 
 
 class ProfileSettings(Part, frozen=True, kw_only=True):
     """How a profile gets its credentials, as ``~/.aws/config`` has it."""
 
-    role_arn: Annotated[Text | None, _says("The role that it assumes.")] = None
-    source_profile: Annotated[Word | None, _says("The profile that assumes the role.")] = None
-    role_session_name: Annotated[Text | None, _says("The session's name.")] = None
-    external_id: Annotated[Text | None, _says("The external id that it gives.")] = None
-    duration_seconds: Annotated[
-        DurationSeconds | None, _says("How long its sessions are, in seconds.")
-    ] = None
-    mfa_serial: Annotated[Text | None, _says("The MFA device whose code it gives.")] = None
-    web_identity_token_file: Annotated[
-        TokenFile | None, _says("${{ token_file }}: a step's token, in place of source_profile.")
-    ] = None
-    credential_process: Annotated[
-        Exports | None, _says("The AWS CLI's command that exports another profile.")
-    ] = None
+    role_arn: Text | None = None
+    source_profile: Word | None = None
+    web_identity_token_file: TokenFile | None = None
+    role_session_name: Text | None = None
+    external_id: Text | None = None
+    duration_seconds: DurationSeconds | None = None
+    mfa_serial: Text | None = None
+    credential_process: Exports | None = None
     line: int = 0
 
     @property
@@ -232,10 +213,6 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
         }
 
 
-_With = Annotated[Params, _says("The call's parameters, as the API has them.")]
-_As = Annotated[Word, _says("Who calls: a profile.")]
-
-
 class Step(_Calls, frozen=True, kw_only=True):
     """A call that does something, or in its place ``clock`` or ``token``.
 
@@ -245,43 +222,23 @@ class Step(_Calls, frozen=True, kw_only=True):
 
     ONE_OF = ("call", "clock", "token")
 
-    title: Annotated[Text, _says("What it does, as a heading.")]
-    identity: _As = "admin"
-    call: Annotated[Call, _says("service.Operation, as in iam.CreateUser.")] = ""
+    title: Text
+    identity: Word = "admin"
+    call: Call = ""
     clock: Annotated[
-        float | None,
-        Meta(
-            extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}},
-            description="In place of a call, on the embedded account only: moves its clock.",
-        ),
+        float | None, Meta(extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}})
     ] = None
-    token: Annotated[
-        Token | None,
-        _says("In place of a call, on the embedded account only: a token, for ${{ token }}."),
-    ] = None
-    params: _With = field(default_factory=dict)
-    wait: Annotated[Wait | None, _says("A boto3 waiter to wait for afterwards.")] = None
-    within: Annotated[
-        Seconds | None,
-        _says("Try for so long until it succeeds, where the target is eventually consistent."),
-    ] = None
-    save: Annotated[
-        Mapping[Word, Text], _says("Variables to save: JMESPath over the response.")
-    ] = field(default_factory=dict)
-    show: Annotated[
-        Mapping[Text, Text], _says("Lines worth showing: JMESPath over the response.")
-    ] = field(default_factory=dict)
-    profile: Annotated[Profile | None, _says("The profile that new credentials go to.")] = None
-    undo: Annotated[
-        tuple[Undo, ...] | None,
-        Meta(
-            extra={"one": True, "none": "none"},
-            description="The call that undoes it; none where there is nothing to undo.",
-        ),
-    ] = None
-    task: Annotated[Text | None, _says("What the learner reaches by hand in its place.")] = None
-    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
-    why: Annotated[Text | None, _says("Why the step is there, in a sentence.")] = None
+    token: Token | None = None
+    params: Params = field(default_factory=dict)
+    wait: Wait | None = None
+    within: Seconds | None = None
+    save: Mapping[Word, Text] = field(default_factory=dict)
+    show: Mapping[Text, Text] = field(default_factory=dict)
+    profile: Profile | None = None
+    undo: Annotated[tuple[Undo, ...] | None, Meta(extra={"one": True, "none": "none"})] = None
+    task: Text | None = None
+    hints: tuple[Text, ...] = ()
+    why: Text | None = None
     line: int = 0
 
 
@@ -291,59 +248,30 @@ class Check(_Calls, frozen=True, kw_only=True):
     ``line`` is where it begins in the lab's file.
     """
 
-    says: Annotated[Text, _says("The claim, as a sentence.")]
-    identity: _As = "admin"
-    call: Annotated[Call | None, _says("service.Operation, as in iam.GetUser.")] = None
-    params: _With = field(default_factory=dict)
-    expect: Annotated[
-        Text | None, _says("JMESPath over the response, which must come out true.")
-    ] = None
-    fails: Annotated[
-        tuple[Code, ...],
-        Meta(
-            extra={"one": True},
-            description="The error code that AWS must answer, or a list of such codes.",
-        ),
-    ] = ()
-    by: Annotated[
-        tuple[Gate, ...],
-        Meta(
-            extra={"one": True, "none": "none"},
-            description="The gates that refuse, all of them; none: a rule of the service does.",
-        ),
-    ] = ()
-    key: Annotated[Text | None, _says("The condition key that decides, as in sts:ExternalId.")] = (
-        None
-    )
+    says: Text
+    identity: Word = "admin"
+    call: Call | None = None
+    params: Params = field(default_factory=dict)
+    expect: Text | None = None
+    fails: Annotated[tuple[Code, ...], Meta(extra={"one": True})] = ()
+    by: Annotated[tuple[Gate, ...], Meta(extra={"one": True, "none": "none"})] = ()
+    key: Text | None = None
     ask: Annotated[
-        str | None,
-        Meta(
-            extra={"read": _ask, "written": {"type": ["boolean", "string"]}},
-            description="The learner predicts first: true, or what the question is about.",
-        ),
+        str | None, Meta(extra={"read": _ask, "written": {"type": ["boolean", "string"]}})
     ] = None
-    because: Annotated[Text | None, _says("Why AWS refuses, in a sentence or two.")] = None
-    within: Annotated[
-        Seconds | None,
-        _says("Try until it holds, for so long, where the target is eventually consistent."),
-    ] = None
-    profiles_gone: Annotated[
-        tuple[Word, ...],
-        _says("In place of a call, in the cleanup stage: profiles that must be gone."),
-    ] = ()
+    because: Text | None = None
+    within: Seconds | None = None
+    profiles_gone: tuple[Word, ...] = ()
     line: int = 0
 
 
 class Cell(_Calls, frozen=True, kw_only=True):
     """One thing that somebody may do or not: a row of the table of who can do what."""
 
-    says: Annotated[Text, _says("What it is, as in: assume the role.")]
-    identities: Annotated[
-        tuple[Word, ...],
-        Meta(extra={"one": True}, description="Who could: profiles, each with a cell of its own."),
-    ]
-    call: Annotated[Call, _says("service.Operation, as in sts.AssumeRole.")]
-    params: _With = field(default_factory=dict)
+    says: Text
+    identities: Annotated[tuple[Word, ...], Meta(extra={"one": True})]
+    call: Call
+    params: Params = field(default_factory=dict)
     line: int = 0
 
 
@@ -359,20 +287,20 @@ class Change(Part, frozen=True, kw_only=True):
 class Action(_Calls, frozen=True, kw_only=True):
     """A call of a fault: it breaks the set-up, or fixes it."""
 
-    identity: _As = "admin"
-    call: Annotated[Call, _says("service.Operation, as in iam.UpdateAssumeRolePolicy.")]
-    params: _With = field(default_factory=dict)
+    identity: Word = "admin"
+    call: Call
+    params: Params = field(default_factory=dict)
 
 
 class Fault(Part, frozen=True, kw_only=True):
     """One change that breaks a working set-up, for the learner to find and fix."""
 
-    id: Annotated[Slug, _says("Its name on the command line.")]
-    title: Annotated[Text, _says("The symptom, as a colleague would report it.")]
-    after: Annotated[Slug, _says("The stage after which it is planted.")]
-    change: Annotated[tuple[Action, ...], _says("The calls that break the set-up.")]
-    fix: Annotated[tuple[Action, ...], _says("The calls that fix it.")]
-    hints: Annotated[tuple[Text, ...], _says("A nudge, then a pointer.")] = ()
+    id: Slug
+    title: Text
+    after: Slug
+    change: tuple[Action, ...]
+    fix: tuple[Action, ...]
+    hints: tuple[Text, ...] = ()
     line: int = 0
 
 
@@ -386,87 +314,53 @@ class Page(Part, frozen=True, kw_only=True):
 class Stage(Part, frozen=True, kw_only=True):
     """Steps that do, and a checkpoint, a list of checks that prove.
 
-    A ``cleanup`` stage has no steps: it undoes everything of the run, then is proved. ``line``
-    is where it begins in the lab's file.
+    ``line`` is where it begins in the lab's file.
     """
 
-    id: Annotated[Slug, _says("Its name on the command line.")]
-    title: Annotated[Text, _says("Its heading.")]
-    intro: Annotated[Text, _says("What and why, in Markdown, shown before the steps.")]
-    explain: Annotated[Text | None, _says("The deeper story, in Markdown.")] = None
-    pages: Annotated[
-        tuple[Page, ...], _says("The pages of AWS's documentation that tell more.")
-    ] = ()
-    changes: Annotated[
-        tuple[
-            Annotated[
-                Change,
-                Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}}),
-            ],
-            ...,
+    id: Slug
+    title: Text
+    intro: Text
+    explain: Text | None = None
+    pages: tuple[Page, ...] = ()
+    changes: tuple[
+        Annotated[
+            Change,
+            Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}}),
         ],
-        _says("What it changes in the table of who can do what, and nothing else."),
+        ...,
     ] = ()
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
-    cleanup: Annotated[bool, _says("Whether it undoes everything of the run.")] = False
+    cleanup: bool = False
     line: int = 0
 
 
 class Uses(Part, frozen=True, kw_only=True):
     """What a lab needs that is not the run's own. The person is told of it."""
 
-    roles: Annotated[
-        tuple[Text, ...], _says("ARNs of roles that it may assume, or hand to a service.")
-    ] = ()
-    accounts: Annotated[
-        tuple[Text, ...], _says("Ids of accounts that it may let in; `*` is everyone.")
-    ] = ()
+    roles: tuple[Text, ...] = ()
+    accounts: tuple[Text, ...] = ()
 
 
 class LabFile(Part, frozen=True, kw_only=True):
     """What stands in a lab's file."""
 
-    stslab: Annotated[Literal[1], _says("The version of the format.")]
-    id: Annotated[Slug, _says("Its name on the command line.")]
-    title: Annotated[Text, _says("Its heading.")]
-    summary: Annotated[Text | None, _says("What it teaches, in Markdown.")] = None
-    after: Annotated[Slug | None, _says("The id of the lab that it builds on.")] = None
-    vars: Annotated[Mapping[Word, Any], _says("Values that calls refer to with ${{ name }}.")] = (
-        field(default_factory=dict)
-    )
-    accounts: Annotated[
-        tuple[Literal["partner"], ...],
-        _says("Further accounts: partner, the identity that administers the second one."),
-    ] = ()
-    profiles: Annotated[
-        Mapping[Word, ProfileSettings],
-        _says("Profiles that say how they get their credentials, for `as`."),
-    ] = field(default_factory=dict)
-    env: Annotated[
-        Mapping[EnvName, Text],
-        _says("Variables that `stslab env` and the prompt export, and shown commands use."),
-    ] = field(default_factory=dict)
-    access: Annotated[
-        Mapping[Slug, Cell],
-        _says("Who can do what. A cell is denied until a stage changes it."),
-    ] = field(default_factory=dict)
-    tokens: Annotated[
-        Mapping[Word, Token],
-        _says("Tokens for ${{ tokens.NAME }}, each asked for when it is used; embedded only."),
-    ] = field(default_factory=dict)
-    remember: Annotated[
-        tuple[Text, ...], _says("What to remember of it, in a sentence each, told at the end.")
-    ] = ()
-    uses: Annotated[Uses, _says("What it needs that is not the run's own.")] = Uses()
-    services: Annotated[
-        tuple[Service, ...],
-        _says("Services beyond iam, sts, s3 and cloudformation; on a real account each is asked."),
-    ] = ()
+    stslab: Literal[1]
+    id: Slug
+    title: Text
+    summary: Text | None = None
+    after: Slug | None = None
+    vars: Mapping[Word, Any] = field(default_factory=dict)
+    accounts: tuple[Literal["partner"], ...] = ()
+    profiles: Mapping[Word, ProfileSettings] = field(default_factory=dict)
+    env: Mapping[EnvName, Text] = field(default_factory=dict)
+    uses: Uses = Uses()
+    services: tuple[Service, ...] = ()
+    tokens: Mapping[Word, Token] = field(default_factory=dict)
+    access: Mapping[Slug, Cell] = field(default_factory=dict)
     stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
-    faults: Annotated[
-        tuple[Fault, ...], _says("What can break the set-up, for the learner to find and fix.")
-    ] = ()
+    faults: tuple[Fault, ...] = ()
+    remember: tuple[Text, ...] = ()
 
 
 class Lab(LabFile, frozen=True, kw_only=True):

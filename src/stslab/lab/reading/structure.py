@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -124,6 +125,17 @@ def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
     return tuple(one for one in info.fields if one.name not in _INTERNAL)
 
 
+_KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
+
+
+@cache
+def told(model: type[Part]) -> Mapping[str, tuple[str, str]]:
+    """What each key of a part means, and when it is needed if that is not all to say."""
+    text = Path(__file__).parent.with_name("keys.txt").read_text(encoding="utf-8")
+    section = text.partition(f"\n[{model.__name__}]\n")[2].partition("\n[")[0]
+    return {key: (" ".join(says.split()), when) for key, when, says in _KEYS.findall(section)}
+
+
 def _name(model: type[Part]) -> str:
     return _NAMES.get(model, model.__name__.lower())
 
@@ -138,21 +150,18 @@ class Written:
 
     type: inspect.Type
     extra: Mapping[str, Any]
-    description: str
 
     @classmethod
     def of(cls, found: inspect.Type) -> "Written":
         """The type behind what is said about it, and without the None of what is left out."""
         extra: dict[str, Any] = {}
-        description = ""
         while isinstance(found, inspect.Metadata | inspect.UnionType):
             if isinstance(found, inspect.Metadata):
                 extra |= found.extra or {}
-                description = (found.extra_json_schema or {}).get("description", description)
                 found = found.type
             else:
                 found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
-        return cls(found, extra, description)
+        return cls(found, extra)
 
 
 class _Bad(Exception):  # noqa: N818 - it says that the problem has been reported
@@ -192,7 +201,7 @@ class _Reader:
             required.add(model.ONE_OF[0])
         lacking = required - values.keys() - spoiled - set(given)
         for key in sorted(lacking):
-            add = f"Add `{key}:` {Written.of(known[key].type).description}".strip()
+            add = f"Add `{key}:` {told(model)[key][0]}"
             self._report(node.problem(f"This {_name(model)} lacks `{key}`.", add))
         return values, spoiled | lacking
 

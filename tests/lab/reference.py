@@ -1,18 +1,50 @@
-"""The lab format as JSON Schema, for editors.
+"""What is made of the lab format's model: the JSON Schema for editors, the page's tables for people.
 
-``python -m tests.lab.schema > lab/lab.schema.json`` writes the one that is shipped.
+``python -m tests.lab.reference`` writes both: lab/lab.schema.json and the tables of docs/authors.md.
 """
 
 import json
-import sys
+import re
+from pathlib import Path
 from typing import Any
 
 from msgspec import inspect
 
-from stslab.lab.model import LabFile, Part
-from stslab.lab.reading.structure import Written, fields
+from stslab.lab.model import Cell, Check, Fault, LabFile, Part, ProfileSettings, Stage, Step
+from stslab.lab.reading.structure import Written, fields, told
 
 Json = dict[str, Any]
+
+ROOT = Path(__file__).parent.parent.parent
+SCHEMA, PAGE = ROOT / "lab" / "lab.schema.json", ROOT / "docs" / "authors.md"
+TABLES: dict[str, type[Part]] = {
+    "The lab": LabFile,
+    "A stage": Stage,
+    "A step": Step,
+    "A check": Check,
+    "The access table": Cell,
+    "A fault": Fault,
+    "Profiles": ProfileSettings,
+}
+_LINK = re.compile(r"\[([^]]+)\]\(#[^)]+\)")
+
+
+def page_text(page: str) -> str:
+    """The authors' page with the tables that the model makes, each below its heading."""
+    for heading, model in TABLES.items():
+        before, title, rest = page.partition(f"# {heading}\n")
+        start = rest.index("| key |")
+        page = before + title + rest[:start] + _table(model) + rest[rest.index("\n\n", start) :]
+    return page
+
+
+def _table(model: type[Part]) -> str:
+    rows = ["| key | | means |", "| --- | --- | --- |"]
+    for one in fields(model):
+        text, when = told(model)[one.encode_name]
+        needed = "required" if one.required else when
+        rows.append(f"| `{one.encode_name}` | {needed}{' ' if needed else ''}| {text} |")
+    return "\n".join(rows)
 
 
 def schema_text() -> str:
@@ -33,19 +65,20 @@ def _part(model: type[Part], parts: Json) -> Json:
     return {
         "description": (model.__doc__ or "").split("\n\n")[0].strip(),
         "type": "object",
-        "properties": {one.encode_name: _field(one, parts) for one in known},
+        "properties": {one.encode_name: _field(model, one, parts) for one in known},
         "required": [one.encode_name for one in known if one.required],
         **({"oneOf": [{"required": [key]} for key in model.ONE_OF]} if model.ONE_OF else {}),
         "additionalProperties": False,
     }
 
 
-def _field(one: inspect.Field, parts: Json) -> Json:
-    written = Written.of(one.type)
-    schema = _written(written, parts)
+def _field(model: type[Part], one: inspect.Field, parts: Json) -> Json:
+    schema = _written(Written.of(one.type), parts)
     if not one.required and one.default != "" and isinstance(one.default, str | bool):
         schema = {"default": one.default, **schema}
-    return {**schema, **({"description": written.description} if written.description else {})}
+    text, when = told(model)[one.encode_name]
+    said = f"{when[0].upper()}{when[1:]}. {text}" if when else text
+    return {**schema, "description": _LINK.sub(r"\1", said)}
 
 
 def _written(written: Written, parts: Json) -> Json:
@@ -95,4 +128,5 @@ def _reference(model: Any, parts: Json) -> Json:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema_text())
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    PAGE.write_text(page_text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
