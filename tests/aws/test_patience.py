@@ -6,9 +6,8 @@ from tests.aws.endpoint import USER, Endpoint, error
 from stslab.aws.account import Boto3Account
 from stslab.aws.target import aws
 from stslab.runner.calls.calls import Calls
-from stslab.runner.clock import SystemClock
 from stslab.runner.events import Waiting
-from stslab.runner.ports import Answer, Call, Lost, Refusal
+from stslab.runner.ports import Answer, Call, Lost, Refusal, SystemClock
 
 CREATED = USER.replace(b"GetUser", b"CreateUser")
 

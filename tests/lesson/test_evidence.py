@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stslab.lesson.documents import documents_of
-from stslab.lesson.evidence import evidence, renamed, statement_lines
+from stslab.lesson.evidence import documents_of, evidence, renamed, statement_lines
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown

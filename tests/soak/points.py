@@ -63,7 +63,7 @@ class Points:
 
 def hasten(times: int) -> None:
     """Let the runner's own time pass so many times as fast: what it waits a minute for, too."""
-    from stslab.runner.clock import SystemClock
+    from stslab.runner.ports import SystemClock
 
     setattr(SystemClock, "monotonic", lambda _: time.monotonic() * times)  # noqa: B010
     setattr(SystemClock, "sleep", lambda _, seconds: time.sleep(seconds / times))  # noqa: B010

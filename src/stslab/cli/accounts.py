@@ -1,30 +1,31 @@
 """Opens the account that a command works on: the embedded one, a real one, another endpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stslab.aws.profiles import ProfileFiles
 from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
+from stslab.lesson.ports import UNKNOWN
+from stslab.runner.ports import ADMIN, Credentials, HandWork
 from stslab.sandbox.api.identifiers import PARTNER
+from stslab.sandbox.server.client import admin_keys, control, ensure
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stslab.aws.account import Boto3Account
     from stslab.aws.guard import Identity, Source
-    from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import Target
-    from stslab.cli.hand import LearnersHand
     from stslab.lab.model import Lab
     from stslab.lesson.ports import Decide
     from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
-    from stslab.runner.ports import Credentials, Tell
+    from stslab.runner.ports import Tell
     from stslab.runner.run.run import Runner
     from stslab.runner.undo.cleanup import Cleanup
 
@@ -41,7 +42,7 @@ class Open:
 
     target: "Target"
     account: "Boto3Account"
-    profiles: "ProfileFiles" = field(repr=False)
+    profiles: ProfileFiles = field(repr=False)
     identity: "Identity | None" = None
     source: "Source | None" = None
     services: tuple[str, ...] = ()
@@ -81,9 +82,6 @@ class Open:
     def lend(self, home: Home, lab: "Lab") -> None:
         """Write the profiles of the lab's further accounts, where the embedded account has them."""
         if lab.accounts and self.kind == "sandbox":
-            from stslab.runner.ports import Credentials
-            from stslab.sandbox.server.client import admin_keys
-
             keys = admin_keys(home.sandbox, PARTNER)
             self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
 
@@ -97,16 +95,12 @@ class Open:
 
     def hand(self, home: Home) -> "LearnersHand | None":
         """What knows what is done by hand; None but in the embedded account."""
-        from stslab.cli.hand import LearnersHand
-
         if self.kind != "sandbox":
             return None
         return LearnersHand(home.sandbox, self.profiles, self.target.admin)
 
     def decider(self, home: Home) -> "Decide":
         """What decides calls without making them; on a real account nothing is known beforehand."""
-        from stslab.lesson.ports import UNKNOWN
-
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
         return decider(home, self.account.credentials_now)
@@ -124,6 +118,45 @@ class Open:
         return self.kind == "aws" or (
             self.kind == "endpoint" and not is_local(self.target.endpoint_url)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LearnersHand:
+    """The embedded account in ``folder``, whose own administrator has the keys ``admin``."""
+
+    folder: Path
+    profiles: ProfileFiles = field(repr=False)
+    admin: Credentials | None = field(repr=False)
+
+    def begin(self, run: str, keys: Iterable[str]) -> None:
+        """From now on the profile ``admin`` is the run's. ``keys`` are further ones of the run."""
+        key = credentials(control(self.folder, "POST", "run", {"run": run, "keys": list(keys)}))
+        if key:
+            self.profiles.save(ADMIN, key)
+
+    def look(self, run: str, own: Collection[str] = ()) -> HandWork:
+        return self._asked(run, own, only_look=True)
+
+    def restore(self, run: str, own: Collection[str]) -> HandWork:
+        return self._asked(run, own, only_look=False)
+
+    def end(self, run: str) -> None:
+        """The profile ``admin`` has the account's own key again."""
+        control(self.folder, "POST", "run", {"run": run, "ends": True})
+        if self.admin:
+            self.profiles.save(ADMIN, self.admin)
+
+    def _asked(self, run: str, own: Collection[str], *, only_look: bool) -> HandWork:
+        body = {"run": run, "own": list(own), "only_look": only_look}
+        said = control(self.folder, "POST", "restore", body)
+        return HandWork(*(tuple(said[name]) for name in ("restored", "kept", "made")))
+
+
+def credentials(said: Mapping[str, str]) -> Credentials | None:
+    """The key in an answer of the verb ``run``; None where no run is worked in."""
+    if not said:
+        return None
+    return Credentials(said["access_key_id"], said["secret_access_key"])
 
 
 def open_account(home: Home, where: Where) -> Open:
@@ -155,9 +188,6 @@ def open_account(home: Home, where: Where) -> Open:
 def sandbox_target(home: Home) -> "Target":
     """The embedded account as a target, started if it does not run."""
     from stslab.aws import target
-    from stslab.cli.hand import credentials
-    from stslab.runner.ports import Credentials
-    from stslab.sandbox.server.client import admin_keys, control, ensure
 
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)
@@ -181,13 +211,12 @@ def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide"
     ``held`` gives the credentials of a profile.
     """
     from stslab.lesson import verdict
-    from stslab.sandbox.server.client import control
 
     would = partial(control, home.sandbox, "POST", "would")
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
-def stamps(home: Home, profiles: "ProfileFiles") -> tuple[int, ...]:
+def stamps(home: Home, profiles: ProfileFiles) -> tuple[int, ...]:
     """When the account's log, the journal and the profiles were written last."""
     from stslab.sandbox.pipeline.log_file import NAME
 

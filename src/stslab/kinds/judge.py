@@ -158,7 +158,7 @@ def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
         yield Objection(
             f"{case.who} would change {_what(rule.kind)} {_shown(value)},"
-            " which is not the run's own.",
+            " which is not the run's own."
         )
 
 
@@ -452,8 +452,7 @@ def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if value:
         yield Objection(
-            f"{case.who} may not have {_parameter(rule)}: {rule.says}.",
-            "Leave it out.",
+            f"{case.who} may not have {_parameter(rule)}: {rule.says}.", "Leave it out."
         )
 
 

@@ -69,12 +69,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     stage = next((one for one in lab.stages if one.id not in held), None)
     if stands is None or stage is None:
         return None
-    known = scope(
-        lab,
-        basis(run.id, run),
-        past.saved(),
-        past.profiles(),
-    )
+    known = scope(lab, basis(run.id, run), past.saved(), past.profiles())
     ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
     told = past.broken()[-1:]

@@ -4,7 +4,7 @@ A scene says what can be entered at it. ``line`` is the command that stands on t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stslab.lesson.access import CellState, Key
@@ -13,8 +13,18 @@ from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
-from stslab.runner.events import CallShown, StageShown, StepDrifted
-from stslab.runner.journal.score import Concept
+from stslab.runner.events import (
+    CallShown,
+    Event,
+    Notice,
+    StageShown,
+    StepAdopted,
+    StepDrifted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+)
+from stslab.runner.journal.standing import Concept
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +225,32 @@ class Ended:
     left: int
     minutes: float
     next: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Heard:
+    """What the runner told since the last scene."""
+
+    lines: list[tuple[bool, str]] = field(default_factory=list)
+    shown: list[tuple[str, Any]] = field(default_factory=list)
+    by_hand: bool = False
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, StepFinished):
+            self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
+            self.shown += event.shown
+            self.by_hand = False
+        elif isinstance(event, StepAdopted):
+            self.by_hand = True
+        elif isinstance(event, StepSkipped):
+            self.lines.append((True, f"{event.title} (done before)"))
+        elif isinstance(event, Notice):
+            self.lines.append((event.level == "info", f"{event.message} {event.hint}".strip()))
+        elif isinstance(event, StepFailed):
+            self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
+
+    def take(self) -> Done | None:
+        """What there is to show, which is forgotten."""
+        told = Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
+        self.lines, self.shown = [], []
+        return told

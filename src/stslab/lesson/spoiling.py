@@ -27,11 +27,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str, str], str]], ...] 
     ),
     ("path", ("Resource", "Principal", "Condition"), lambda text, *_: _PATHS.sub("", text)),
     ("objects", ("Resource",), lambda text, *_: text.removesuffix("/*")),
-    (
-        "bucket",
-        ("Resource",),
-        lambda text, *_: f"{text}/*" if _BUCKET.fullmatch(text) else text,
-    ),
+    ("bucket", ("Resource",), lambda text, *_: f"{text}/*" if _BUCKET.fullmatch(text) else text),
     ("action", ("Action",), lambda text, *_: _misspelt(text)),
 )
 """What goes wrong in a text, in which elements, and the text then: of an account, and another."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stslab.lab.model import Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.ports import Credentials
@@ -10,6 +11,7 @@ from stslab.runner.ports import Credentials
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """Asks the account what calls would meet."""
 _OF_A_SESSION = "ASIA"
+_ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 
 def of(told: Mapping[str, Any]) -> Verdict:
@@ -37,3 +39,14 @@ def decided(
         return Verdict(False, (Gate.SIGNATURE,))
     call = {"key": key, "service": service, "operation": operation, "params": params}
     return of(would({"calls": [call]}))
+
+
+def expected(check: Check) -> Verdict:
+    """What a check expects, as a verdict, where the account can't decide its call unmade."""
+    asked = dict.fromkeys([*_ASKED.get(check.service, (Gate.IDENTITY,)), *check.by])
+    gates = tuple(
+        GateReading(gate, "does not allow" if gate in check.by else "", gate in check.by)
+        for gate in sorted(asked, key=list(Gate).index)
+    )
+    keys = (check.key,) if check.key else ()
+    return Verdict(not check.fails, check.by, keys, gates)

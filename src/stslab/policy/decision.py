@@ -89,11 +89,7 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
 
 
 def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
-    told = {
-        "statement": statement.label,
-        "effect": statement.effect,
-        "matches": not mismatch,
-    }
+    told = {"statement": statement.label, "effect": statement.effect, "matches": not mismatch}
     if mismatch:
         told["mismatch"] = _MISMATCHES[mismatch](statement, question)
     return told

@@ -4,9 +4,10 @@
 not an exception: a lab may expect it.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -257,3 +258,29 @@ class NoHand:
 
     def end(self, run: str) -> None:
         """Nothing is remembered."""
+
+
+class Clock(Protocol):
+    """Tells the time and lets it pass."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC and aware of it."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)

@@ -12,16 +12,8 @@ from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import (
-    Entry,
-    EntryState,
-    Prediction,
-    RunRecord,
-    RunState,
-    Thing,
-)
-from stslab.runner.journal.score import Concept, by_concept
-from stslab.runner.journal.standing import StageState, Standing, standing
+from stslab.runner.journal.records import Entry, EntryState, Prediction, RunRecord, RunState, Thing
+from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.journal.store import Journal
 
 ABOUT = (

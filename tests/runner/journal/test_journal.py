@@ -14,7 +14,7 @@ from stslab.errors import (
     JournalOfAnotherVersion,
     StateFolderError,
 )
-from stslab.runner.journal import chain, schema, store
+from stslab.runner.journal import chain, store
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
@@ -263,7 +263,7 @@ def test_a_step_costs_the_same_however_long_the_history(filled):
     ]
 
 
-@pytest.mark.parametrize("version", [1, schema.VERSION - 1, schema.VERSION + 1, 9999])
+@pytest.mark.parametrize("version", [1, store.VERSION - 1, store.VERSION + 1, 9999])
 def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, version):
     with sqlite3.connect(filled) as database:
         database.execute(f"PRAGMA user_version = {version}")
@@ -277,7 +277,7 @@ def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, versi
 
 
 def test_tables_are_made_whole_or_not_at_all(path, monkeypatch):
-    monkeypatch.setattr(schema, "_STATEMENTS", (*schema._STATEMENTS, "NO SQL"))
+    monkeypatch.setattr(store, "_STATEMENTS", (*store._STATEMENTS, "NO SQL"))
     with pytest.raises(JournalCorrupt):
         Journal(path)
     monkeypatch.undo()

@@ -1,7 +1,7 @@
 """The score, by concept."""
 
 from stslab.runner.journal.records import Prediction
-from stslab.runner.journal.score import Concept, by_concept
+from stslab.runner.journal.standing import Concept, by_concept
 
 
 def said(concept: str, *, right: bool) -> Prediction:

@@ -57,12 +57,7 @@ class _Watching:
     """Looks at the log, the journal and the profiles, and tells what is new in them."""
 
     def __init__(
-        self,
-        place: "Home",
-        shown: "_Lines | _Screen",
-        stopped: threading.Event,
-        *,
-        every: bool,
+        self, place: "Home", shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
     ) -> None:
         from stslab.aws.profiles import ProfileFiles
         from stslab.aws.target import sandbox_name

@@ -17,10 +17,10 @@ from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.model import Lab
-from stslab.runner.clock import SystemClock
 from stslab.runner.events import CheckFinished, Event
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import SystemClock
 from stslab.runner.undo.cleanup import Cleanup
 
 
@@ -122,11 +122,7 @@ class Trials:
                 error = stopped
             if runner.run.state in UNFINISHED:
                 cleanup = Cleanup(
-                    journal,
-                    opened.account,
-                    opened.profiles,
-                    events.append,
-                    describe=describer(lab),
+                    journal, opened.account, opened.profiles, events.append, describe=describer(lab)
                 )
                 error = _cleaned(cleanup, run) or error
             finished = runner.finish()

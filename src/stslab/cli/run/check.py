@@ -22,14 +22,7 @@ if TYPE_CHECKING:
               help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
 @json_option()
 @on_account(consent=True)
-def command(
-    *,
-    stage: str,
-    every: bool,
-    lab: str | None,
-    as_json: bool,
-    where: Where,
-) -> None:
+def command(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Where) -> None:
     """Try the claims of STAGE (the last one that the newest run has done) again.
 
     It changes nothing, and the record of the run stays as it is. A claim that was proved, and

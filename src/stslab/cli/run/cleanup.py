@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 @json_option()
 @on_account(consent=True)
 def command(
-    *,
-    run: str,
-    every: bool,
-    sweep: bool,
-    dry_run: bool,
-    as_json: bool,
-    where: Where,
+    *, run: str, every: bool, sweep: bool, dry_run: bool, as_json: bool, where: Where
 ) -> None:
     """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
 

@@ -12,21 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
-from stslab.cli.run.heard import Heard
 from stslab.cli.run.prompt import Entered, Prompt, draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import access, evidence, fallback, questions, scenes
+from stslab.lesson import access, evidence, questions, scenes, verdict
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.chain import Link, chain
-from stslab.lesson.documents import documents_of
 from stslab.lesson.ports import UNKNOWN, Decide, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown, Event, RunFinished
 from stslab.runner.journal.records import UNFINISHED, CheckRecord, Prediction
-from stslab.runner.journal.score import by_concept
+from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 from stslab.runner.run.run import Runner
 
@@ -87,7 +85,7 @@ class Loop:
     follows: bool = False
     editable: bool = True
     predict: bool = True
-    heard: Heard = field(default_factory=Heard)
+    heard: scenes.Heard = field(default_factory=scenes.Heard)
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
     over: bool = False
@@ -268,7 +266,7 @@ class Loop:
             return
         number, of = self._number(stage)
         place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
-        documents = evidence.renamed(documents_of(self._call(step)), self.names())
+        documents = evidence.renamed(evidence.documents_of(self._call(step)), self.names())
         shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
         self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
         known = self.runner.scope()["profiles"]
@@ -396,7 +394,7 @@ class Loop:
     def _verdict(self, check: Check) -> Verdict:
         params = resolve(check.params, self.runner.scope())
         found = self.decide(check.identity, check.service, check.operation, params)
-        self.verdict = fallback.verdict_of(check) if found.allowed is None else found
+        self.verdict = verdict.expected(check) if found.allowed is None else found
         return self.verdict
 
     def _asking(

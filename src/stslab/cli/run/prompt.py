@@ -157,11 +157,7 @@ class Prompt:
             clear_typeahead(self._session.input)
 
     def _read(
-        self,
-        message: str,
-        line: str,
-        digits: Sequence[int] = (),
-        watch: Watch | None = None,
+        self, message: str, line: str, digits: Sequence[int] = (), watch: Watch | None = None
     ) -> str | None:
         if self._plain:
             return self._read_plainly(message, line, watch)

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option()
 @on_account(consent=True, guard=True)
-def command(
-    *,
-    stage: str,
-    lab: str | None,
-    with_needed: bool,
-    as_json: bool,
-    where: Where,
-) -> None:
+def command(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where: Where) -> None:
     """Do STAGE of the current run, or begin a run with it.
 
     What it needs of earlier stages and does not find is named; --with-needed does it first.

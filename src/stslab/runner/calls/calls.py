@@ -10,13 +10,13 @@ from stslab.kinds.operations import changes
 from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner.calls.ahead import Ahead
 from stslab.runner.calls.patience import Patience, Verdict
-from stslab.runner.clock import Clock
 from stslab.runner.events import CallShown, Event
 from stslab.runner.ports import (
     ADMIN,
     Account,
     Answer,
     Call,
+    Clock,
     Data,
     Hand,
     Lost,

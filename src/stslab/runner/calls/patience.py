@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stslab.runner.clock import Clock
 from stslab.runner.events import Event, Waiting
+from stslab.runner.ports import Clock
 
 T = TypeVar("T")
 
@@ -34,11 +34,7 @@ class Patience:
         self._pace = pace
 
     def until(
-        self,
-        attempt: Callable[[], T],
-        judge: Callable[[T], Verdict],
-        *,
-        pause: float = 0.0,
+        self, attempt: Callable[[], T], judge: Callable[[T], Verdict], *, pause: float = 0.0
     ) -> T:
         """The first result that ``judge`` is content with, or the last one that there was time for.
 

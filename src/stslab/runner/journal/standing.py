@@ -3,7 +3,7 @@
 Every place that says what was proved, done, skipped or not reached says what stands here. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from stslab.runner.journal.records import (
     ClaimOutline,
     Entered,
     How,
+    Prediction,
     RunRecord,
     RunState,
     Skipped,
@@ -282,3 +283,20 @@ def _verdict(tried: CheckRecord, claim: ClaimOutline) -> Verdict:
     if tried.void:
         return Verdict.NEVER_MADE
     return Verdict.DENIED if tried.denied else Verdict.ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """How often the learner predicted something about a concept, and was right."""
+
+    name: str
+    right: int
+    of: int
+
+
+def by_concept(predictions: Iterable[Prediction]) -> tuple[Concept, ...]:
+    """Each concept in the order in which it came up."""
+    counted: dict[str, list[bool]] = {}
+    for one in predictions:
+        counted.setdefault(one.concept, []).append(one.right)
+    return tuple(Concept(name, sum(each), len(each)) for name, each in counted.items())

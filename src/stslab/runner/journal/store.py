@@ -19,8 +19,7 @@ from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import private_folder
-from stslab.runner.clock import Clock, SystemClock
-from stslab.runner.journal import chain, schema
+from stslab.runner.journal import chain
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import (
@@ -40,9 +39,33 @@ from stslab.runner.journal.records import (
     StageRecord,
     Thing,
 )
+from stslab.runner.ports import Clock, SystemClock
 
 IN_MEMORY = Path(":memory:")
 """A journal that nothing keeps, for a run that nobody goes on with."""
+APPLICATION_ID = 0x5354534C
+"""The letters STSL: says that a SQLite file is stslab's journal."""
+
+VERSION = 6
+"""Raised whenever the tables change: a journal of another version is refused, not converted."""
+
+_STATEMENTS = (
+    """
+    CREATE TABLE records (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, number INTEGER NOT NULL,
+      kind TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL, seal TEXT NOT NULL)
+    """,
+    "CREATE UNIQUE INDEX records_by_run ON records (run, number)",
+    "CREATE INDEX records_by_kind ON records (kind)",
+    """
+    CREATE TRIGGER never_changed BEFORE UPDATE ON records
+    BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END
+    """,
+    """
+    CREATE TRIGGER never_removed BEFORE DELETE ON records
+    BEGIN SELECT RAISE(ABORT, 'a record is never removed'); END
+    """,
+)
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
@@ -239,7 +262,7 @@ def _open(path: Path) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             database.create_function("sealed", 6, chain.sealed, deterministic=True)
-            schema.create(database)
+            _create(database)
     except BaseException:
         database.close()
         raise
@@ -249,16 +272,16 @@ def _open(path: Path) -> sqlite3.Connection:
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that is not stslab's, or of another version, before anything touches it."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
-    version = schema.version_of(database)
+    version = _version_of(database)
     empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty and application == version == 0:
         return
-    if application != schema.APPLICATION_ID:
+    if application != APPLICATION_ID:
         raise JournalCorrupt(f"{path} is not a journal of stslab's.", _fix(path))
-    if version != schema.VERSION:
+    if version != VERSION:
         raise JournalOfAnotherVersion(
             f"The journal {path} was written by another version of stslab"
-            f" (its format is {version}, this one's {schema.VERSION}).",
+            f" (its format is {version}, this one's {VERSION}).",
             "Use that version to clean up its runs, or use another state folder:"
             " STSLAB_HOME=/some/folder stslab ...",
         )
@@ -308,3 +331,27 @@ def _fix(path: Path) -> str:
         f"Move it aside (mv {path} {path}.damaged) and begin again. What an unfinished run made"
         " is found in the account by its tag: stslab cleanup --sweep."
     )
+
+
+def _version_of(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create(database: sqlite3.Connection) -> None:
+    """Make the table in an empty file, in one transaction or not at all.
+
+    ``database`` is in autocommit mode.
+    """
+    if _version_of(database) == VERSION:
+        return
+    database.execute("BEGIN EXCLUSIVE")
+    try:
+        if _version_of(database) != VERSION:  # no other process did it while this one waited
+            for statement in _STATEMENTS:
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")

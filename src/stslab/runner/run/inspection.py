@@ -165,12 +165,7 @@ class Inspection:
         return {**data, **(outcome.data if isinstance(outcome, Answer) else {})}
 
     def _compared(
-        self,
-        thing: Thing,
-        effect: Effect,
-        params: Data,
-        data: Data,
-        decided: list[str],
+        self, thing: Thing, effect: Effect, params: Data, data: Data, decided: list[str]
     ) -> Seen:
         found = tuple(differences(effect, params, data, decided))
         if not found:

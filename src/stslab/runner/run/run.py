@@ -16,7 +16,6 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
-from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import (
     Describe,
     Event,
@@ -41,7 +40,17 @@ from stslab.runner.journal.records import (
 )
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Call, Data, Hand, Outcome, Profiles, Tell
+from stslab.runner.ports import (
+    Account,
+    Call,
+    Clock,
+    Data,
+    Hand,
+    Outcome,
+    Profiles,
+    SystemClock,
+    Tell,
+)
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started

@@ -24,18 +24,10 @@ def basis(run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
     }
 
 
-def scope(
-    lab: Lab,
-    base: Data,
-    saved: Data,
-    profiles: Iterable[SavedProfile],
-) -> Data:
+def scope(lab: Lab, base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
     """``base``, the lab's variables, what steps saved, and the profiles without their secrets."""
     known = {
-        profile.name: {
-            "access_key_id": profile.access_key_id,
-            "expiration": profile.expiration,
-        }
+        profile.name: {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
         for profile in profiles
     }
     return {**base, **resolve_vars(lab.vars, base), **saved, "profiles": known}

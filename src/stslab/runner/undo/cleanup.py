@@ -9,7 +9,6 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.work import Work
-from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import (
     CallShown,
     CleanupFinished,
@@ -22,7 +21,7 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Hand, Profiles
+from stslab.runner.ports import Account, Clock, Hand, Profiles, SystemClock
 from stslab.runner.undo.children import children
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.removal import Undone, failed

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import label
-from stslab.runner.clock import Clock, SystemClock
 from stslab.runner.events import Event, Notice
 from stslab.runner.journal.ids import LENGTH
 from stslab.runner.journal.records import (
@@ -29,7 +28,7 @@ from stslab.runner.journal.records import (
     Thing,
 )
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Profiles, Refusal
+from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
 from stslab.runner.undo.removal import removal_of
 from stslab.runner.undo.sweep import Item, listed
 
