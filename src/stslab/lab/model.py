@@ -324,8 +324,7 @@ class Stage(Part, frozen=True, kw_only=True):
     pages: tuple[Page, ...] = ()
     changes: tuple[
         Annotated[
-            Change,
-            Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}}),
+            Change, Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}})
         ],
         ...,
     ] = ()
