@@ -86,9 +86,10 @@ def issuer(view: View, session: Session) -> Role | User | None:
 
 
 _NEVER = frozenset({"GetSessionToken", "GetFederationToken"})
+_ALWAYS = frozenset({"GetCallerIdentity", "GetScopedCredentials", "GetDelegatedAccessToken"})
 _ONLY: Mapping[str, frozenset[str]] = {
-    "SessionToken": frozenset({"AssumeRole", "GetCallerIdentity"}),
-    "FederatedUser": frozenset({"GetCallerIdentity"}),
+    "SessionToken": _ALWAYS | {"AssumeRole", "GetWebIdentityToken"},
+    "FederatedUser": _ALWAYS,
 }
 """What of STS a kind of session may call, where that is not all but :data:`_NEVER`."""
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api import faults, identifiers, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.services import (
     FORBIDDEN,
@@ -19,13 +19,13 @@ from stslab.sandbox.api.services import (
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import issuing
-from stslab.sandbox.sts.assume_role import AssumeRole, proved_mfa
+from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized, proved_mfa
 
 _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
 
 
 class StsService:
-    """The operations of STS. What issues a session writes; whatever else there is, reads."""
+    """Every operation of STS. What issues a session writes; whatever else there is, reads."""
 
     def __init__(self, judge: Judge, managed_text: ManagedText, verify_mfa: VerifyMfa) -> None:
         self._judge = judge
@@ -33,9 +33,13 @@ class StsService:
         self._verify_mfa = verify_mfa
         assume = AssumeRole(judge, managed_text, verify_mfa)
         self.reads: Reads = {
+            "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": _get_caller_identity,
+            "GetDelegatedAccessToken": _no_trade_in_token,
+            "GetScopedCredentials": _not_on_the_global_endpoint,
+            "GetWebIdentityToken": _outbound_federation_disabled,
         }
         self.writes: Writes = {
             "AssumeRole": assume,
@@ -142,6 +146,36 @@ def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest)
     from stslab.sandbox.sts.web_identity import assume_role_with_web_identity
 
     return assume_role_with_web_identity(assume, tx, request)
+
+
+def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
+    """Refuse: neither account manages the other (STS API Reference, "AssumeRoot")."""
+    raise not_authorized(request, "sts:AssumeRoot", request.params["TargetPrincipal"])
+
+
+def _no_trade_in_token(_view: View, _request: ApiRequest) -> NoReturn:
+    """Refuse: no delegation was accepted, so no token is good (API Reference, same name)."""
+    raise ApiFault(
+        "ExpiredTradeInTokenException",
+        "The trade-in token provided in the request has expired and can no longer be exchanged "
+        "for credentials. Request a new token and retry the operation.",
+    )
+
+
+def _not_on_the_global_endpoint(_view: View, request: ApiRequest) -> NoReturn:
+    """Answer as sts.amazonaws.com, which does not have it ("GetScopedCredentials")."""
+    version = operations.model("sts").metadata["apiVersion"]
+    raise ApiFault(
+        "InvalidAction", f"Could not find operation {request.operation} for version {version}"
+    )
+
+
+def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
+    raise ApiFault(
+        "OutboundWebIdentityFederationDisabledException",
+        f"Outbound web identity federation is not enabled for account {request.caller.account}.",
+        FORBIDDEN,
+    )
 
 
 def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:

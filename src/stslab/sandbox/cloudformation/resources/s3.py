@@ -16,6 +16,31 @@ _ENCRYPTION = {
     "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
     "BucketKeyEnabled": "BucketKeyEnabled",
 }
+_RULE = {
+    "Id": "ID",
+    "Status": "Status",
+    "AbortIncompleteMultipartUpload": "AbortIncompleteMultipartUpload",
+}
+_FILTER = {name: name for name in ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")}
+_EXPIRATION = {
+    "ExpirationInDays": "Days",
+    "ExpirationDate": "Date",
+    "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
+}
+_TRANSITION = {
+    "StorageClass": "StorageClass",
+    "TransitionInDays": "Days",
+    "TransitionDate": "Date",
+}
+_NONCURRENT_TRANSITION = {
+    "StorageClass": "StorageClass",
+    "TransitionInDays": "NoncurrentDays",
+    "NewerNoncurrentVersions": "NewerNoncurrentVersions",
+}
+
+
+def _renamed(given: Properties, names: Mapping[str, str]) -> Properties:
+    return {new: _typed(given[old]) for old, new in names.items() if old in given}
 
 
 def _typed(value: Value) -> Value:
@@ -28,11 +53,43 @@ def _typed(value: Value) -> Value:
 
 
 def _encryption(value: Properties) -> Properties:
-    rules = [
-        {new: _typed(one[old]) for old, new in _ENCRYPTION.items() if old in one}
-        for one in value["ServerSideEncryptionConfiguration"]
-    ]
+    rules = [_renamed(one, _ENCRYPTION) for one in value["ServerSideEncryptionConfiguration"]]
     return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+
+def _lifecycle(value: Properties) -> Properties:
+    return {
+        "LifecycleConfiguration": {"Rules": [_lifecycle_rule(one) for one in value["Rules"]]},
+        "TransitionDefaultMinimumObjectSize": value.get("TransitionDefaultMinimumObjectSize"),
+    }
+
+
+def _lifecycle_rule(rule: Properties) -> Properties:
+    """A rule as S3 takes it: "AWS::S3::Bucket Rule" says what becomes of each property."""
+    expiring = {"NoncurrentDays": rule.get("NoncurrentVersionExpirationInDays")}
+    expiring = rule.get("NoncurrentVersionExpiration") or expiring
+    noncurrent = _both(rule, "NoncurrentVersionTransition", _NONCURRENT_TRANSITION)
+    optional = {
+        "Expiration": _renamed(rule, _EXPIRATION),
+        "Transitions": _both(rule, "Transition", _TRANSITION),
+        "NoncurrentVersionTransitions": noncurrent,
+        "NoncurrentVersionExpiration": _typed(expiring) if any(expiring.values()) else None,
+    }
+    given = {name: value for name, value in optional.items() if value}
+    return {**_renamed(rule, _RULE), "Filter": _filter(rule), **given}
+
+
+def _filter(rule: Properties) -> Properties:
+    conditions, tags = _renamed(rule, _FILTER), rule.get("TagFilters") or []
+    if len(conditions) + len(tags) > 1:
+        return {"And": {**conditions, "Tags": tags} if tags else conditions}
+    return {"Tag": tags[0]} if tags else conditions or {"Prefix": ""}
+
+
+def _both(rule: Properties, name: str, names: Mapping[str, str]) -> list[Properties]:
+    """The list that a property and its older form, which has one member, give."""
+    given = [rule[name]] if rule.get(name) else rule.get(f"{name}s") or []
+    return [_renamed(one, names) for one in given]
 
 
 def _canned(value: str) -> Properties:
@@ -68,6 +125,9 @@ SETTINGS: Mapping[str, Setting] = {
         default={},
     ),
     "BucketEncryption": Setting("PutBucketEncryption", _encryption, "DeleteBucketEncryption"),
+    "LifecycleConfiguration": Setting(
+        "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
+    ),
     "AccessControl": Setting("PutBucketAcl", _canned, default="Private"),
 }
 """In this order, for ACLs need the ownership that allows them."""
