@@ -147,8 +147,8 @@ def served() -> frozenset[str]:
     )
 
 
-def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | None]]:
-    """Each fault of the lab, declared or derived, and the same once it is proved; None: it is not.
+def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
+    """Each fault of the lab, declared or derived, and the same once it is proved, or why it is not.
 
     Raises:
         RunError, CheckFailed: the lab itself can't be played.

@@ -226,8 +226,8 @@ class Faults:
 
     # Proofs and diagnoses
 
-    def proved(self, fault: Fault) -> Fault | None:
-        """Plant the fault and fix it; with the cells that change, or None where it is no good.
+    def proved(self, fault: Fault) -> Fault | str:
+        """Plant the fault and fix it; with the cells that change, or why it is no good.
 
         It is for an account that may be thrown away: what is no good may be left broken.
         """
@@ -236,15 +236,17 @@ class Faults:
             self.plant(fault)
             broken = self.table()
             self.fix(fault)
-        except StslabError:
-            return None
+        except StslabError as error:
+            return f"a call of it fails: {error.message}"
         cells = access.changed(before, broken)
-        if not cells or access.changed(before, self.table()):
-            return None
+        if not cells:
+            return "it changes no cell of the access table"
+        if access.changed(before, self.table()):
+            return "its fix does not bring every cell back"
         lost = [one for one in before if (one.cell, one.who) in cells and one.verdict.allowed]
         opens = fault.change and len(lost) < len(cells)  # other credentials may do other things
         if fault.derived and (opens or not lost):
-            return None
+            return "it may only take away"
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
     def remaining(self, fault: Fault) -> Remaining:

@@ -8,6 +8,7 @@ not prove what it says.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -205,12 +206,14 @@ def _of_document(document: Part) -> Iterator[_Other]:
         if several:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
             yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
-        first, everything = path[-1] in {0, "Statement"}, "*" in listed(statement.get("Action"))
-        if "Principal" not in statement and first and not everything:
+        if "Principal" not in statement and path[-1] in {0, "Statement"}:
             at = path[:-1] if path[-1] == 0 else path
+            beside = listed(part_at(document, at))
             for power in _POWERS:
+                if any(_is_free(one) and _holds(power, _actions(one)) for one in beside):
+                    continue
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
-                whole = edited(document, at, [*listed(part_at(document, at)), more])
+                whole = edited(document, at, [*beside, more])
                 could = f"a check that {power} is refused"
                 yield _Other(ACTION, f"and {power}", could, whole)
     for path in _properties(document):
@@ -253,7 +256,7 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
 
 
 def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
-    actions = [one for one in listed(statement.get("Action")) if isinstance(one, str)]
+    actions = _actions(statement)
     for at, action in enumerate(actions):
         if actions[1:]:
             less = [*actions[:at], *actions[at + 1 :]]
@@ -263,18 +266,35 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
         return
     services = {action.partition(":")[0] for action in actions} - {"*"}
     wider = [f"{service}:*" for service in sorted(services)]
-    siblings = [one for action in actions for one in _sibling(action) if one not in actions]
+    siblings = [one for action in actions for one in _sibling(action)]
+    on = next((f" on {one}" for one in listed(statement.get("Resource")) if one != "*"), "")
     for more in dict.fromkeys([*wider, *siblings]):
-        if more not in actions:
-            could = f"a check that {more} is refused"
+        if not _holds(more, actions):
+            could = f"a check that {more} is refused{on}"
             yield _Other(ACTION, f"and {more}", could, {**statement, "Action": [*actions, more]})
+
+
+def _actions(statement: Mapping[str, Part]) -> list[str]:
+    return [one for one in listed(statement.get("Action")) if isinstance(one, str)]
+
+
+def _holds(action: str, actions: list[str]) -> bool:
+    """Whether an action is one of these, which may be patterns; it may be a pattern too."""
+    return any(fnmatchcase(action.lower(), one.lower()) for one in actions)
+
+
+def _is_free(statement: Mapping[str, Part]) -> bool:
+    """Whether it allows its actions on everything, at any time."""
+    everything = "*" in listed(statement.get("Resource"))
+    return statement.get("Effect") == "Allow" and everything and "Condition" not in statement
 
 
 def _sibling(action: str) -> tuple[str, ...]:
     """The action that deletes what this one gets or puts."""
     service, _, name = action.partition(":")
     noun = name.removeprefix("Get").removeprefix("Put")
-    return () if noun == name else matching_actions(f"{service}:Delete{noun}")
+    other = f"{service}:Delete{noun}"
+    return (other,) if noun != name and matching_actions(other) else ()
 
 
 def _widened(resource: Part) -> Part:

@@ -92,11 +92,21 @@ def fault_lab(folder: Path, *changes: tuple[str, str]) -> Path:
     return path
 
 
+OWN = '"${{ user_arn }}"}}'
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (("title: A set-up", "title: A set-up"), ""),
-        (("${{ user_arn }}s", "${{ user_arn }}"), "it changes no cell of the access table, or"),
+        (("${{ user_arn }}s", "${{ user_arn }}"), "it changes no cell of the access table"),
+        (
+            (
+                f"{OWN}\n            }}]}}\n    hints",
+                f"{OWN[:-3]}x{OWN[-3:]}\n            }}]}}\n    hints",
+            ),
+            "its fix does not bring every cell back",
+        ),
         (("    hints: [Which gate", "    # hints: [Which gate"), "it has no hint"),
     ],
 )

@@ -11,6 +11,7 @@ from stslab.cli.inside import InsideAccount
 from stslab.cli.labs.mutation import idle_checks, idle_waits, mutated, play, wrong_cells
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
+from stslab.lesson.mutants import mutants
 
 LAB = """\
 stslab: 1
@@ -73,6 +74,9 @@ stages:
 """
 
 
+POWERS = ["and iam:Get*", "and iam:Create*", "and iam:Put*"]
+
+
 @pytest.fixture(scope="module")
 def account() -> InsideAccount:
     return InsideAccount()
@@ -98,7 +102,7 @@ def loaded(path: Path) -> Lab:
 
 def test_a_lab_that_is_right_fails_nothing(account: InsideAccount):
     played = play(loaded(resources.labs_folder() / "steps.yaml"), account)
-    assert (played.failed, played.cells, played.stopped, played.left) == (set(), set(), {}, ())
+    assert (played.failed, played.cells, played.stopped, played.left) == (set(), {}, {}, ())
 
 
 def test_what_a_lab_does_not_notice(written: Callable[..., Path]):
@@ -113,6 +117,33 @@ def test_what_a_lab_does_not_notice(written: Callable[..., Path]):
         ("unnoticed-action", "PolicyDocument and iam:Put*"),
     ]
     assert [one.what for one in idle_checks(loaded(written()), found.failed)] == []
+
+
+@pytest.mark.parametrize(
+    ("actions", "more"),
+    [
+        ('"iam:GetUser"', ["Itself and iam:*", "Itself and iam:DeleteUser", *POWERS]),
+        ('"iam:Get*"', ["Itself and iam:*", "Itself and iam:Delete*", *POWERS[1:]]),
+        ('"IAM:*"', []),  # each of them is in it
+        ('["iam:Get*", "iam:DeleteUser"]', ["Itself and iam:*", "Itself and iam:Delete*", *POWERS[1:]]),
+    ],
+)  # fmt: skip
+def test_what_is_allowed_already_is_no_mutant(
+    actions: str, more: list[str], written: Callable[..., Path]
+):
+    own = '"Resource": "arn:aws:iam::${{ account }}:user/${{ user }}"'
+    path = written(('"iam:GetUser"', actions), (own, '"Resource": "*"'))
+    found = [one for one in mutants(loaded(path), lambda _: frozenset()) if one.kind == "action"]
+    told = [one.what.partition("PolicyDocument ")[2] for one in found]
+    assert [one for one in told if " without " not in one] == more
+
+
+def test_what_could_notice_it_names_the_resource(written: Callable[..., Path]):
+    found = mutants(loaded(written()), lambda _: frozenset())
+    assert (
+        "a check that iam:DeleteUser is refused on arn:aws:iam::${{ account }}:user/${{ user }}"
+        in {one.could for one in found}
+    )
 
 
 def test_one_cell_more_notices_one_mutant_more(written: Callable[..., Path]):
@@ -134,7 +165,7 @@ def test_a_check_that_nothing_fails_is_idle(written: Callable[..., Path]):
 
 def test_a_wrong_cell_is_found(written: Callable[..., Path], account: InsideAccount):
     played = play(loaded(written(("dev may read", "dev may not read"))), account)
-    assert played.cells == {("allow", "read", "dev")}
+    assert played.cells == {("allow", "read", "dev"): "allowed"}
 
 
 def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: InsideAccount):
@@ -144,6 +175,6 @@ def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: 
 
 
 def test_cells_that_are_not_as_the_stages_say(written: Callable[..., Path]):
-    assert list(wrong_cells(loaded(written()))) == []
+    assert wrong_cells(loaded(written())) == {}
     other = written(("dev may read", "dev may not read"))
-    assert list(wrong_cells(loaded(other))) == [("allow", "read", "dev")]
+    assert wrong_cells(loaded(other)) == {("allow", "read", "dev"): "allowed"}

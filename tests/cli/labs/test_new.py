@@ -26,7 +26,7 @@ def test_each_start_is_green_at_once(start, stslab, tmp_path, monkeypatch):
     lab = load(path, catalogue=BotocoreCatalogue())
     assert lab.id == "some-lab"
     played = play(lab, ACCOUNT)
-    assert (played.failed, played.cells, played.stopped, played.left) == (set(), set(), {}, ())
+    assert (played.failed, played.cells, played.stopped, played.left) == (set(), {}, {}, ())
     assert [one for one in tasks(lab) if one.why] == []
 
 

@@ -18,4 +18,4 @@ ACCOUNT, CATALOGUE, SERVED = InsideAccount(), BotocoreCatalogue(), served()
 def test_a_lab_is_clean_and_holds(path: Path):
     assert lint(path, catalogue=CATALOGUE, served=SERVED) == []
     played = play(load(path, catalogue=CATALOGUE), ACCOUNT)
-    assert (played.failed, played.cells, played.stopped, played.left) == (set(), set(), {}, ())
+    assert (played.failed, played.cells, played.stopped, played.left) == (set(), {}, {}, ())

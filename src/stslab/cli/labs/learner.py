@@ -39,14 +39,14 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
     declared = {one.id: one for one in lab.faults}
     proved = {one.id: proof for one, proof in proofs(lab)} if declared else {}
     return tuple(
-        Tried(one.after, one.title, one.line, _wrong(one, planted=bool(proved.get(name))))
+        Tried(one.after, one.title, one.line, _wrong(one, proved[name]))
         for name, one in declared.items()
     )
 
 
-def _wrong(fault: Fault, *, planted: bool) -> str:
-    if not planted:
-        return "it changes no cell of the access table, or its fix does not bring them back"
+def _wrong(fault: Fault, proved: object) -> str:
+    if isinstance(proved, str):
+        return proved
     return "" if fault.hints else "it has no hint"
 
 

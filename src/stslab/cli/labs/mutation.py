@@ -3,7 +3,7 @@
 Everything is played by the runner itself, in an account inside this process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -30,13 +30,15 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 @dataclass
 class Played:
-    """How a lab went. ``failed`` are checks that did not hold, ``cells`` those that did not fit.
+    """How a lab went. ``failed`` are checks that did not hold.
+
+    ``cells`` are those that did not fit (stage, row, who), and how each was decided.
 
     ``stopped`` are the steps that failed, with the code; ``left`` is what cleanup left.
     """
 
     failed: set[Place] = field(default_factory=set)
-    cells: set[tuple[str, str, str]] = field(default_factory=set)
+    cells: dict[tuple[str, str, str], str] = field(default_factory=dict)
     stopped: dict[Place, str] = field(default_factory=dict)
     left: tuple[str, ...] = ()
 
@@ -69,7 +71,9 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
             for cell in () if stage.cleanup else _cells(runner, lab, account, done):
                 wrong_gate = cell.expected.by and cell.verdict.by != cell.expected.by
                 if not cell.fits or wrong_gate:
-                    played.cells.add((stage.id, cell.cell, cell.who))
+                    by = ", ".join(cell.verdict.by)
+                    said = "allowed" if cell.verdict.allowed else f"refused ({by})"
+                    played.cells[stage.id, cell.cell, cell.who] = said
     played.left = tuple(account.control("GET", "changed")["changed"])
     return played
 
@@ -80,9 +84,9 @@ def _cells(
     return access.table(lab, done, runner.scope(), account.decide)
 
 
-def wrong_cells(lab: Lab) -> Iterator[tuple[str, str, str]]:
-    """The cells of the access table that are not as the stages say: stage, row, who."""
-    yield from sorted(play(lab, InsideAccount()).cells) if lab.access else ()
+def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
+    """The cells of the access table that are not as the stages say, and how each was decided."""
+    return play(lab, InsideAccount()).cells if lab.access else {}
 
 
 def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:

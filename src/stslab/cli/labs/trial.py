@@ -101,8 +101,13 @@ class Trials:
         if verdict.error:
             return verdict
         wrong = tuple(
-            Tried(stage, f"{who} may {lab.access[name].says}", lab.access[name].line, _OTHERWISE)
-            for stage, name, who in wrong_cells(lab)
+            Tried(
+                stage,
+                f"{who} may {lab.access[name].says}",
+                lab.access[name].line,
+                f"it is {said}; {_OTHERWISE}",
+            )
+            for (stage, name, who), said in sorted(wrong_cells(lab).items())
         )
         return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
 
@@ -165,7 +170,7 @@ class Trials:
             client.rehearse(self._home.sandbox, None)
 
 
-_OTHERWISE = "it is not as the `changes` of the stages say"
+_OTHERWISE = "the `changes` of the stages say otherwise"
 _ADMINS = frozenset({"admin", "default", "partner"})
 
 

@@ -87,7 +87,8 @@ def offered(lab: "Lab") -> "list[Fault]":
     """The faults that are proved, by their ids."""
     from stslab.cli.inside import proofs
 
-    return sorted((one for _, one in proofs(lab) if one), key=lambda one: one.id)
+    found = [one for _, one in proofs(lab) if not isinstance(one, str)]
+    return sorted(found, key=lambda one: one.id)
 
 
 def chosen(lab: "Lab", faults: "Sequence[Fault]", asked: str) -> "Fault":
