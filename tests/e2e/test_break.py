@@ -47,9 +47,13 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     text = reported(terminal)
     assert "can't get an object or put an object" in text
     assert "An error occurred (AccessDenied) when calling the GetObject operation" in text
-    for grade in ("no policy of assumed allows it", "Look at the policy OneBucket", "Name what"):
+    first = machine.stslab("why").out  # as at the prompt: the journal knows how far one went
+    assert "no policy of assumed allows it" in first
+    assert "OneBucket" not in first + machine.stslab("report").out
+    for grade in ("Look at the policy OneBucket", "Name what"):
         terminal.enter("why")
         terminal.wait(grade, "admin $")
+    assert "aws iam put-role-policy" in machine.stslab("why").out
     terminal.enter("why")
     terminal.wait("aws iam put-role-policy")
     terminal.enter()
@@ -57,10 +61,12 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     terminal.enter()
     assert terminal.ended() == 0
     assert f"stslab break assume-role --fault {OBJECTS}\n   fixed in " in terminal.text
-    assert "4 whys, clean" in terminal.text
+    assert "0 tries, 4 whys, clean" in terminal.text
     is_clean(machine)
     told = " ".join(machine.stslab("report").out.split())  # nobody takes it for a lesson
     assert "set up by stslab break: create-user, deploy-role, attach-policy" in told
+    assert "it was the policy OneBucket of the role" in told
+    assert "0 tries, 4 whys, clean" in told
 
 
 def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
@@ -76,7 +82,7 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     allow(machine, "s3:??tObject", f"arn:aws:s3:::{bucket}/*")
     terminal.wait("All is as it should be.", "Enter goes on")
     terminal.enter()
-    terminal.wait("opened too much")
+    terminal.wait("3 tries, no help, opened too much")
     assert terminal.ended() == 0
     is_clean(machine)
 
@@ -86,15 +92,13 @@ def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     assert "ExpiredToken" in reported(terminal)
     terminal.enter("hint")
     terminal.wait("does not accept who signed it")
-    terminal.enter("hint")
-    terminal.wait("the credentials in the profile assumed")
+    assert "the credentials in the profile assumed" in machine.stslab("hint").out
     terminal.enter("hint")
     terminal.wait("sts $ aws sts assume-role")
-    terminal.key("\x15")
-    terminal.enter("solve")
+    assert machine.stslab("solve").code == 0
     terminal.wait("All is as it should be.", "Enter goes on")
     terminal.enter()
-    terminal.wait("3 hints, clean")
+    terminal.wait("3 hints, solve, clean")
     assert terminal.ended() == 0
     assert not machine.secrets() & set(" ".join(machine.transcript).split())
 

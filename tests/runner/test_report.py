@@ -1,14 +1,16 @@
 """What a run did, from its journal alone."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.runner.conftest import CLAIMS, STAGES, Machine
 from tests.runner.fakes import REFUSE
 
 from stslab.errors import JournalError
+from stslab.render.report.html import page_of
 from stslab.render.report.text import as_markdown
-from stslab.runner.journal.records import Hint, Prediction
+from stslab.runner.journal.records import WHY, Broken, Fault, FaultState, Hint, Prediction
 from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report
 
@@ -66,6 +68,29 @@ def test_what_only_looks_is_told_to_change_nothing(machine: Machine):
     assert calls["cloudformation.CreateStack"] == ("done", True)
     assert calls["cloudformation.DescribeStacks"] == ("done", False)
     assert "| nothing | Read it back | done |" in as_markdown(told(machine, run))
+
+
+def test_a_fault_is_told_once_it_is_fixed(machine: Machine):
+    fault = Fault("d-1", "Nobody gets in.", "create-user", derived=True)
+    planted = Broken(fault, FaultState.PLANTED, "--seed 7", where="the Action of its statement")
+    with machine.process() as process:
+        run = process.run(last="create-user")
+        for one in (Hint("create-user", WHY, 0), planted, replace(planted, tries=2, opened=True)):
+            process.journal.write(run, one)
+    before = told(machine, run)
+    page = as_markdown(before)
+    assert "| by | stslab break assume-role --seed 7 |" in page
+    assert "not fixed yet" in page
+    for text in (page, page_of(before, {}), json.dumps(before.as_dict()["fault"])):
+        assert "Nobody gets in" not in text
+        assert "the Action" not in text
+    with Journal(machine.folder / "journal.sqlite") as journal:
+        journal.write(run, replace(planted, state=FaultState.FIXED, solved=True))
+    after = told(machine, run)
+    assert "2 tries, 1 why, solve, opened too much" in as_markdown(after)
+    for text in (as_markdown(after), page_of(after, {}), json.dumps(after.as_dict()["fault"])):
+        assert "Nobody gets in" in text
+        assert "the Action of its statement" in text
 
 
 def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):

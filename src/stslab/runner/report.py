@@ -12,7 +12,16 @@ from stslab.kinds.subjects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import Entry, EntryState, Prediction, RunRecord, RunState, Thing
+from stslab.runner.journal.records import (
+    HINT,
+    WHY,
+    Entry,
+    EntryState,
+    Prediction,
+    RunRecord,
+    RunState,
+    Thing,
+)
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.journal.store import Journal
 
@@ -57,6 +66,26 @@ class RemovedTold:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultTold:
+    """A fault that the learner was to find. What it was is told once it is fixed.
+
+    ``asked`` are the flags that choose it, ``tries`` is how often somebody changed something, and
+    ``opened`` that more was open than before. ``solved``: stslab fixed it.
+    """
+
+    asked: str
+    fixed: bool
+    title: str
+    where: str
+    hints: int
+    whys: int
+    solved: bool
+    tries: int
+    opened: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run did. ``removed`` was undone, ``remaining`` was not (yet).
 
@@ -75,6 +104,7 @@ class Report:
     removed: tuple[RemovedTold, ...]
     remaining: tuple[str, ...]
     links: tuple[Link, ...]
+    fault: FaultTold | None = None
     learner: str = ""
 
     @property
@@ -106,6 +136,7 @@ class Report:
             "predicted": [asdict(one) for one in self.predicted],
             "predictions": [asdict(one) for one in self.predictions],
             "hints": self.hints,
+            "fault": asdict(self.fault) if self.fault else None,
             "calls": [asdict(one) for one in self.calls],
             "removed": [asdict(one) for one in self.removed],
             "remaining": self.remaining,
@@ -143,6 +174,28 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else tuple(_remaining(calls)),
         links=links,
+        fault=fault_told(past),
+    )
+
+
+def fault_told(past: Past) -> FaultTold | None:
+    """What came of the run's fault; None where none was planted."""
+    told = past.broken()
+    if not told:
+        return None
+    last, fixed = told[-1], past.fixed()
+    hints, whys = (sum(one.step == kind for one in past.hints()) for kind in (HINT, WHY))
+    return FaultTold(
+        asked=last.asked,
+        fixed=bool(fixed),
+        title=last.fault.title if fixed else "",
+        where=last.where if fixed else "",
+        hints=hints,
+        whys=whys,
+        solved=any(one.solved for one in told),
+        tries=max(one.tries for one in told),
+        opened=any(one.opened for one in told),
+        seconds=_between(last.at, fixed),
     )
 
 

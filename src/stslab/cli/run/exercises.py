@@ -93,12 +93,17 @@ class TasksExercise:
     stage: Stage
     place: str
     line_of: Callable[[Step], str]
+    draw_why: Callable[[Paper], None]
     who: str = "admin"
     command: str = ""
     standing: Standing = field(init=False)
 
     def __post_init__(self) -> None:
         self.standing = self.hand.look(self.stage)
+
+    @property
+    def title(self) -> str:
+        return self.standing.next.text if self.standing.next else ""
 
     @property
     def done(self) -> bool:

@@ -1,11 +1,12 @@
 """A fault from its choice to the cleanup: the ticket, help by degrees, and how far a fix is."""
 
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import takewhile
 
 from stslab.cli.accounts import Open, open_account
@@ -15,21 +16,25 @@ from stslab.cli.run.break_ import chosen, offered
 from stslab.cli.run.lesson import set_up
 from stslab.cli.run.loop import Loop, Quit, Skip
 from stslab.errors import RunError, StslabError, UsageError
+from stslab.home import Home
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson import access, questions, scenes
 from stslab.lesson.access import CellState
 from stslab.lesson.faults import Faults, Remaining
-from stslab.lesson.ports import called, is_own
+from stslab.lesson.ports import UNKNOWN, called, is_own
 from stslab.policy.vocabulary import Gate
 from stslab.render.lesson import views
+from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import counted, spoken
+from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import CallShown
-from stslab.runner.journal.records import Broken, FaultState, How
+from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, How
 from stslab.runner.ports import Call, Refusal
+from stslab.runner.report import FaultTold, fault_told
+from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.sandbox.server.client import control
@@ -37,54 +42,70 @@ from stslab.sandbox.server.client import control
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
 _MANY = 10_000
-_HINT, _WHY = -1, -2
-_ABOUT = {_HINT: "hint", _WHY: "why"}
+_ABOUT = {HINT: "hint", WHY: "why"}
+# What somebody tries in order to see whether it works by now: a session, an object.
+_IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _COMMAND = "This is what fixes it; Enter runs it."
 
 
 @dataclass
 class FaultExercise:
-    """A planted fault, until everybody may do again what they should, and nobody more."""
+    """A planted fault, until everybody may do again what they should, and nobody more.
+
+    ``command_of`` gives the command of a call, for who runs it. ``asked`` is what shows the fault.
+    """
 
     laid: Bench
     opened: Open
-    loop: Loop
     faults: Faults
     stands: Broken
+    command_of: Callable[[CallShown, str], str]
     who: str = "admin"
     command: str = ""
     remaining: Remaining = field(init=False)
 
     def __post_init__(self) -> None:
         self.remaining = self.faults.remaining(self.stands.fault)
+        self.asked = self.faults.broken(self.stands.fault)
         self._seen = self._state()
-        self._shown, self._answer = self._reported()
+
+    @property
+    def runner(self) -> Runner:
+        return self.faults.runner
+
+    @property
+    def title(self) -> str:
+        return self.stands.fault.title
 
     @property
     def done(self) -> bool:
         return self.remaining.done
 
     def scene(self) -> scenes.Ticket:
-        return scenes.Ticket(
-            self.stands.fault.title, self.stands.asked, self._shown, self._answer, self.remaining
-        )
+        shown, answer = self._reported
+        return scenes.Ticket(self.title, self.stands.asked, shown, answer, self.remaining)
 
     def line(self) -> str:
         return self.command
 
     def run(self) -> bool:
+        solved = not self.command  # else it was typed by the last of its hints
         self.command, self.who = "", "admin"
         self.faults.fix(self.stands.fault)
+        self._remember(solved=solved)
         return False
 
     def hint(self) -> str:
         """A nudge, then a pointer, then the command."""
-        return self._told(_HINT, self.stands.fault.hints or self._reasons()[:2])
+        return self._told(HINT, self.stands.fault.hints or self._reasons()[:2])
+
+    def why(self) -> str:
+        """The gate, then the place, then the kind of change, then the command."""
+        return self._told(WHY, self._reasons())
 
     def draw_why(self, paper: Paper) -> None:
-        """Why it is refused: the gate, then the place, then the kind of change, the command."""
-        told = self._told(_WHY, self._reasons())
-        views.ticket(paper, replace(self.scene(), told=told))
+        """The ticket, with a little more of why below it."""
+        views.ticket(paper, replace(self.scene(), told=self.why()))
 
     def _reasons(self) -> tuple[str, ...]:
         told = self.stands
@@ -99,12 +120,12 @@ class FaultExercise:
         return f"{questions.refused(Gate(self.stands.gate), cell.who, what)}."
 
     def _assuming(self) -> Sequence[str]:
-        access = self.loop.lab.access
+        access = self.faults.lab.access
         return [name for name, cell in access.items() if cell.operation.startswith("AssumeRole")]
 
     def _told(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help, which is remembered; the last one types the command."""
-        runner, stage = self.loop.runner, self.loop.lab.stage(self.stands.fault.after)
+        runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""
         grade = runner.hints(stage, kind)
@@ -120,40 +141,49 @@ class FaultExercise:
         fault = self.stands.fault
         calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
         who = calls[0].identity
-        return " && ".join(self.loop.command(_shown(one), who) for one in calls), who
+        return " && ".join(self.command_of(_shown(one), who) for one in calls), who
 
     def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
         self._seen = self._state()
         self.remaining = now = self.faults.remaining(self.stands.fault)
-        if now.wide and not self.stands.opened:
-            self.stands = replace(self.stands, opened=True)
-            self.laid.journal.write(self.loop.runner.run.id, self.stands)
         if before == now and was == self._seen:
             return
+        self._remember(tried=was != self._seen, opened=bool(now.wide))
         if now.still and now == before:
             paper.prose("Something was changed, and what is broken is as it was.")
         elif now.wide and not now.still:
             paper.prose("It works, but more is open than before. That is no fix yet.")
         views.remaining(paper, now)
 
+    def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
+        was = self.stands
+        self.stands = replace(
+            was,
+            tries=was.tries + tried,
+            opened=was.opened or opened,
+            solved=was.solved or solved,
+        )
+        if self.stands != was:
+            self.laid.journal.write(self.runner.run.id, self.stands)
+
     def _state(self) -> tuple[object, ...]:
         """What another look is worth: the calls that changed something, and the profiles."""
         events = takewhile(
             lambda one: str(one["eventTime"]) > self.stands.at, newest_first(self.laid.home.sandbox)
         )
-        made = sum(
-            changes(called(one)) for one in events if "errorCode" not in one and not is_own(one)
-        )
+        done = (called(one) for one in events if "errorCode" not in one and not is_own(one))
+        made = sum(changes(one) and not _IS_A_TEST.match(one) for one in done)
         return made, *map(self.opened.profiles.get, self.faults.makers())
 
+    @cached_property
     def _reported(self) -> tuple[str, str]:
         """The command that shows the fault, and what comes of it."""
-        cell = self.faults.broken(self.stands.fault)
+        cell = self.asked
         if cell is None:
             return "", ""
-        call, self.loop.verdict = self._call(cell), cell.verdict
-        shown = self.loop.command(_shown(call), "")
+        call = self._call(cell)
+        shown = self.command_of(_shown(call), "")
         if cell.verdict.allowed:  # it may destroy something: it is not made
             return shown, "It would go through, and should not."
         try:
@@ -168,8 +198,8 @@ class FaultExercise:
         return shown, "It goes through."
 
     def _call(self, cell: CellState) -> Call:
-        row = self.loop.lab.access[cell.cell]
-        params = resolve(row.params, self.loop.runner.scope())
+        row = self.faults.lab.access[cell.cell]
+        params = resolve(row.params, self.runner.scope())
         return Call(cell.who, row.service, row.operation, params)
 
     def status(self) -> str:
@@ -181,33 +211,29 @@ class FaultExercise:
         since = datetime.fromisoformat(self.stands.at)
         return max((datetime.now(UTC) - since).total_seconds(), 0.0)
 
-    def helps(self) -> str:
-        stage = self.loop.lab.stage(self.stands.fault.after)
-        if stage is None:
-            return ""
-        taken = {kind: self.loop.runner.hints(stage, kind) for kind in _ABOUT}
-        return ", ".join(counted(taken[kind], word) for kind, word in _ABOUT.items() if taken[kind])
+
+def faults_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> Faults:
+    """The faults of a run in the embedded account."""
+    asks, decide = partial(control, home.sandbox), opened.decider(home)
+    return Faults(lab, runner, opened.account, opened.profiles, decide, asks)
 
 
 def _shown(call: Call) -> CallShown:
     return CallShown(call.identity, call.service, call.operation, call.params)
 
 
-def result(paper: Paper, lab: Lab, exercise: FaultExercise) -> None:
+def fixed(paper: Paper, lab: Lab, told: FaultTold, fix: str) -> None:
     """That it is fixed, what it was, and a line to share that does not give it away."""
-    told = exercise.stands
-    views.heading(paper, f"Fixed in {spoken(exercise.seconds)}", told.asked)
+    views.heading(paper, f"Fixed in {spoken(told.seconds or 0.0)}", told.asked)
     if told.where:
         paper.prose(one_line(f"It was {told.where}."), indent=1)
     else:
         paper.prose("This fixes it:", indent=1)
-        paper.command(exercise.fix()[0], indent=3)
+        paper.command(fix, indent=3)
     paper.blank()
-    how = exercise.helps() or "no help"
-    clean = "opened too much" if told.opened else "clean"
     paper.prose("To share:", indent=1)
-    paper.whole(f"   stslab break {lab.id} {told.asked}", "bold")
-    paper.whole(f"   fixed in {spoken(exercise.seconds)}, {how}, {clean}", "bold")
+    for line in (f"stslab break {lab.id} {told.asked}", result(told)):
+        paper.whole(f"   {line}", "bold")
     paper.blank()
 
 
@@ -226,10 +252,9 @@ class Breaking:
         loop = set_up(self.laid, opened, self.lab, How.BREAK)
         if stands is None:
             stands = self._chosen(loop)
-        runner, ask = loop.runner, partial(control, self.laid.home.sandbox)
-        runner.start_or_resume()
-        run = runner.run.id
-        faults = Faults(self.lab, runner, opened.account, opened.profiles, loop.decide, ask)
+        loop.runner.start_or_resume()
+        run = loop.runner.run.id
+        faults = faults_of(self.laid.home, opened, self.lab, loop.runner)
         if stands.state is not FaultState.FIXED:
             if stands.state is not FaultState.PLANTED:
                 stands = self._planted(loop, faults, stands)
@@ -297,7 +322,7 @@ class Breaking:
             raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
         fault = replace(here, title=fault.title, cells=fault.cells)
         before, policies = faults.table(), faults.policies()
-        stands = replace(stands, fault=fault, state=FaultState.PLANTING)
+        stands = replace(stands, fault=fault, state=FaultState.PLANTING, at="")
         journal.write(runner.run.id, stands)
         faults.plant(fault)
         if access.changed(before, faults.table()) != {*fault.cells}:
@@ -308,7 +333,12 @@ class Breaking:
             )
         told = faults.diagnosed(fault, policies)
         stands = replace(
-            stands, state=FaultState.PLANTED, gate=told.gate, where=told.where, advice=told.advice
+            stands,
+            state=FaultState.PLANTED,
+            gate=told.gate,
+            where=told.where,
+            advice=told.advice,
+            at="",
         )
         journal.write(runner.run.id, stands)
         return self.laid.journal.past(runner.run.id).broken()[-1]
@@ -320,11 +350,14 @@ class Breaking:
             Quit: they leave.
         """
         loop.follows, loop.stage = True, self.lab.stage(stands.fault.after)
-        exercise = FaultExercise(self.laid, opened, loop, faults, stands)
+        exercise = FaultExercise(self.laid, opened, faults, stands, loop.command)
+        loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
         loop.words = {"why": exercise.draw_why}
         loop.prompt.status = exercise.status
         loop.work(exercise)
-        fixed = replace(exercise.stands, state=FaultState.FIXED)
-        self.laid.journal.write(loop.runner.run.id, fixed)
-        loop.screen.page(lambda paper: result(paper, self.lab, exercise))
-        return fixed
+        stands = replace(exercise.stands, state=FaultState.FIXED)
+        self.laid.journal.write(loop.runner.run.id, stands)
+        told = fault_told(self.laid.journal.past(loop.runner.run.id))
+        if told:
+            loop.screen.page(lambda paper: fixed(paper, self.lab, told, exercise.fix()[0]))
+        return stands

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
-from stslab.runner.journal.records import How
+from stslab.runner.journal.records import WHY, How
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 
@@ -119,7 +120,7 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
         names=lambda: variables(lab, runner.scope()),
         command=command,
         shell=shell,
-        words={"why": Why(laid.home, graded=how is How.HAND)},
+        words={"why": Why(laid.home, runner if how is How.HAND else None, lambda: loop.stage)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
     )
@@ -158,26 +159,30 @@ def _happened(home: Home, opened: Open) -> Callable[[], bool]:
     return happened
 
 
+@dataclass(frozen=True, slots=True)
 class Why:
-    """The explanation of the last refusal: whole, or ``graded``, each time a little more."""
+    """The explanation of the last refusal: whole, or by hand, each time a little more.
 
-    def __init__(self, home: Home, *, graded: bool) -> None:
-        self._home = home
-        self._graded = graded
-        self._last = ("", 0)
+    By hand, the journal of ``runner`` knows how far one went.
+    """
+
+    home: Home
+    runner: Runner | None
+    stage: Callable[[], Stage | None]
 
     def __call__(self, paper: Paper) -> None:
         from stslab.cli.refusals import explained
         from stslab.render.why import GRADES, show_grade
 
-        told = explained(self._home, "")
+        told = explained(self.home, "")
         if told is None:
             paper.prose("The embedded account has refused nothing yet.", indent=1)
             return
-        request, grade = told["request"]["requestID"], GRADES - 1
-        if self._graded:
-            grade = self._last[1] + 1 if self._last[0] == request else 0
-            self._last = request, grade
+        request, grade, stage = told["request"]["requestID"], GRADES - 1, self.stage()
+        if self.runner and stage:
+            grade = self.runner.hints(stage, WHY, request)
+            if grade < GRADES:
+                self.runner.hinted(stage, WHY, grade, request)
         show_grade(paper.console, told, grade)
 
 

@@ -228,7 +228,7 @@ class Loop:
         before = self._table()
         if self.hand and stage.steps:
             place = f"{number}/{of}, by hand"
-            self.work(TasksExercise(self.hand, stage, place, self.line_of))
+            self.work(TasksExercise(self.hand, stage, place, self.line_of, self.words["why"]))
             self.heard.take()
         else:
             for at, step in enumerate(stage.steps):

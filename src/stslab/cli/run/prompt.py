@@ -86,8 +86,9 @@ class Prompt:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        self._console.print()
-        text = self._read(f"{who} $ ", line, watch=watch)
+        if self._plain:
+            self._console.print()
+        text = self._read(f"{who} $ " if self._plain else f"\n{who} $ ", line, watch=watch)
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):

@@ -14,6 +14,7 @@ from stslab.errors import UsageError
 
 if TYPE_CHECKING:
     from stslab.cli.run.exercises import TasksExercise
+    from stslab.cli.run.faulty import FaultExercise
     from stslab.render.terminal.paper import Paper
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
@@ -24,13 +25,13 @@ _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 def hint(*, lab: str) -> None:
     """Say a little more about the next task of the run that goes on (of LAB, if named).
 
-    First a nudge, then a pointer, then the command. A `stslab run` that waits for you goes on
-    waiting meanwhile.
+    First a nudge, then a pointer, then the command. The run that waits for you goes on waiting
+    meanwhile. Where a fault is to be found, the hints are about that.
     """
     with _at_work("stslab hint", lab) as now:
-        now.paper.prose(now.tasks.hint())
-        if now.tasks.command:
-            now.paper.command(now.tasks.command)
+        _say_task(now)
+        now.paper.prose(now.exercise.hint())
+        _show_command(now)
 
 
 @click.command("solve")
@@ -38,11 +39,51 @@ def hint(*, lab: str) -> None:
 def solve(*, lab: str) -> None:
     """Do the next task of the run that goes on (of LAB, if named), as the lab would.
 
-    A `stslab run --practice` that waits for you sees it done.
+    A `stslab run --practice` or `stslab break` that waits for you sees it done.
     """
     with _at_work("stslab solve", lab) as now:
-        now.tasks.run()
-        now.tasks.news(now.paper)
+        _say_task(now)
+        now.exercise.run()
+        now.exercise.news(now.paper)
+
+
+def why() -> bool:
+    """Tell a little more of why, where the run that goes on is by hand or has a fault.
+
+    False where it is neither: then all of it may be told.
+    """
+    from stslab.aws.target import sandbox_name
+    from stslab.home import home
+    from stslab.runner.journal.records import Entered, How
+    from stslab.runner.journal.store import Journal
+
+    place, how = home(), ""
+    if place.has_journal:
+        with Journal(place.journal) as journal:
+            for run in journal.unfinished(sandbox_name(place.named))[:1]:
+                begun = [one.body for one in journal.past(run.id).records(Entered)]
+                how = begun[-1].how if begun and isinstance(begun[-1], Entered) else ""
+    if how not in (How.HAND, How.BREAK):
+        return False
+    try:
+        with _at_work("stslab why", "") as now:
+            now.exercise.draw_why(now.paper)
+            _show_command(now)
+    except UsageError:  # nothing is left to be found out
+        return False
+    return True
+
+
+def _say_task(now: "_AtWork") -> None:
+    title = now.exercise.title
+    if not title:
+        raise UsageError("Every task of this stage is done.", "Go on: stslab run --practice")
+    now.paper.prose(title, style="bold")
+
+
+def _show_command(now: "_AtWork") -> None:
+    if now.exercise.command:
+        now.paper.command(now.exercise.command)
 
 
 @click.command("access")
@@ -84,47 +125,50 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
 
 class _AtWork(NamedTuple):
     paper: "Paper"
-    tasks: "TasksExercise"
+    exercise: "TasksExercise | FaultExercise"
 
 
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
-    """The tasks of the stage that the run is at.
+    """What the run is at: the fault in it, or the tasks of its stage.
 
     Raises:
-        UsageError: there is no such run, or nothing is left to do in it by hand.
+        UsageError: there is no such run, or nothing is left to do in it.
     """
     from stslab.cli.accounts import open_account
     from stslab.cli.bench import bench
     from stslab.cli.current import current
     from stslab.cli.run.exercises import TasksExercise, call_of
-    from stslab.cli.run.lesson import commands, hand_of
+    from stslab.cli.run.faulty import FaultExercise, faults_of
+    from stslab.cli.run.lesson import Why, commands, hand_of
     from stslab.render.terminal.paper import Paper
-    from stslab.runner.journal.records import How
+    from stslab.runner.journal.records import FaultState, How
 
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
-        if laid.journal.past(now.run.id).broken():
-            raise UsageError(
-                "A fault is to be found: hint and solve are words at its prompt.",
-                "Go on there: stslab break",
-            )
         runner = opened.runner(
             now.lab, laid.home, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
         )
         runner.resume()
+        shown, paper = commands(laid.home, opened, now.lab, runner), Paper(laid.console)
+        broken = laid.journal.past(now.run.id).broken()[-1:]
+        for one in broken:
+            if one.state is not FaultState.PLANTED:
+                raise UsageError("No fault is planted just now.", "Go on: stslab break")
+            faults = faults_of(laid.home, opened, now.lab, runner)
+            yield _AtWork(paper, FaultExercise(laid, opened, faults, one, shown))
+            return
         undone = (one for one in now.lab.stages if one.id not in runner.stages_done)
         stage = next((one for one in undone if not one.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-        tasks = hand_of(laid.home, opened, now.lab, runner)
-        shown = commands(laid.home, opened, now.lab, runner)
-        exercise = TasksExercise(
-            tasks, stage, stage.title, lambda step: shown(call_of(step, runner.scope()))
+        yield _AtWork(
+            paper,
+            TasksExercise(
+                hand_of(laid.home, opened, now.lab, runner),
+                stage,
+                stage.title,
+                lambda step: shown(call_of(step, runner.scope())),
+                Why(laid.home, runner, lambda: stage),
+            ),
         )
-        if exercise.standing.next is None:
-            done = f"Every task of “{stage.title}” is done."
-            raise UsageError(done, "Go on: stslab run --practice")
-        paper = Paper(laid.console)
-        paper.prose(exercise.standing.next.text, style="bold")
-        yield _AtWork(paper, exercise)

@@ -6,6 +6,8 @@ from stslab.policy.explain import Node, retold
 from stslab.render.report import chain
 from stslab.render.report.parts import Html, facts, joined, page, part, section, table
 from stslab.render.report.text import (
+    FAULT,
+    about_fault,
     about_run,
     asked,
     attempts,
@@ -37,6 +39,7 @@ def page_of(report: Report, decisions: Decisions) -> str:
     )
     body = [
         facts(about_run(report)),
+        section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
         section("predicted", "What was predicted", _predicted(report)),
         section("matrix", "Who could do what, as it was proved", _matrix(report)),
         section("stages", "Stage by stage", part("nav", items=joined(items))),

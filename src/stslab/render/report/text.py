@@ -8,9 +8,10 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
-from stslab.runner.report import ABOUT, Report
+from stslab.runner.report import ABOUT, FaultTold, Report
 from stslab.runner.verify import UNKNOWABLE, Finding
 
+FAULT = "A fault to find and fix"
 _SHOWN_OF_HASH = 12
 
 
@@ -24,6 +25,8 @@ def as_markdown(report: Report) -> str:
         "",
     ]
     lines += _table(("", ""), about_run(report))
+    if report.fault:
+        lines += ["", f"## {FAULT}", "", *_table(("", ""), about_fault(report))]
     for stage in report.standing.stages:
         lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {came_of(stage)})", ""]
         lines += [f"- {markdown_line(attempt)}" for attempt in attempts(stage)] + [""]
@@ -68,6 +71,10 @@ def show_report(console: Console, report: Report) -> None:
     paper = Paper(console)
     paper.prose(report.run.title, style="bold")
     paper.fields(list(about_run(report)), indent=2)
+    if report.fault:
+        paper.blank()
+        paper.prose(FAULT, style="bold")
+        paper.fields(list(about_fault(report)), indent=2)
     for stage in report.standing.stages:
         paper.blank()
         paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold")
@@ -142,6 +149,38 @@ def about_run(report: Report) -> Iterator[tuple[str, str]]:
         ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
     yield from ((label, value) for label, value in pairs if value)
+
+
+def about_fault(report: Report) -> Iterator[tuple[str, str]]:
+    """The fault that was to be found, as labels and values; nothing where there was none."""
+    told = report.fault
+    if told is None:
+        return
+    yield "by", f"stslab break {report.run.lab} {told.asked}"
+    if not told.fixed:
+        yield "state", "not fixed yet: what it is is told then"
+        return
+    yield "reported", told.title
+    if told.where:
+        yield "it was", told.where
+    yield "result", result(told)
+
+
+def result(told: FaultTold) -> str:
+    """A line to share that does not give the fault away; empty as long as it is not fixed."""
+    if not told.fixed:
+        return ""
+    helps = ((told.whys, "why"), (told.hints, "hint"))
+    taken = [counted(number, word) for number, word in helps if number]
+    taken += ["solve"] if told.solved else []
+    return ", ".join(
+        (
+            f"fixed in {spoken(told.seconds or 0.0)}",
+            counted(told.tries, "try", "tries"),
+            *(taken or ["no help"]),
+            "opened too much" if told.opened else "clean",
+        )
+    )
 
 
 def claims_of(stands: Standing, stage: Stage) -> Sequence[Claim]:

@@ -16,6 +16,7 @@ from stslab.runner.journal.records import (
     CheckRecord,
     Entry,
     EntryState,
+    FaultState,
     Forgot,
     Found,
     Hint,
@@ -124,7 +125,11 @@ class Past:
 
     def broken(self) -> tuple[Broken, ...]:
         """What became of the run's fault, in order, with its times."""
-        return tuple(replace(one, at=at) for one, at in self._of(Broken))
+        return tuple(replace(one, at=one.at or at) for one, at in self._of(Broken))
+
+    def fixed(self) -> str:
+        """When its fault was fixed; empty where it was not."""
+        return next((at for one, at in self._of(Broken) if one.state is FaultState.FIXED), "")
 
     def things(self, entry: int) -> tuple[Thing, ...]:
         """What else the call with this number made."""

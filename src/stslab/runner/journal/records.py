@@ -307,11 +307,18 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command."""
+    """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command.
+
+    ``step`` is HINT or WHY where it is about a fault, or a refusal: ``about`` is its request.
+    """
 
     stage: str
     step: int
     grade: int
+    about: str = ""
+
+
+HINT, WHY = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +357,8 @@ class Broken:
     """The run's fault, and how far it is. ``asked`` are the flags that chose it.
 
     ``gate``, ``where`` and ``advice`` tell what is wrong. ``opened``: more than before was open.
+    ``tries`` is how often somebody changed something, ``solved``: stslab fixed it. ``at`` is when
+    it was planted, or when it came so far before that.
     """
 
     fault: Fault
@@ -360,6 +369,8 @@ class Broken:
     advice: str = ""
     opened: bool = False
     at: str = ""
+    tries: int = 0
+    solved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

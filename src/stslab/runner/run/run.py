@@ -364,12 +364,13 @@ class Runner:
         entered = ((one.body, one.at) for one in past)
         return next((at for body, at in entered if getattr(body, "stage", "") == stage.id), "")
 
-    def hinted(self, stage: Stage, number: int, grade: int) -> None:
-        self._journal.write(self._run, Hint(stage.id, number, grade))
+    def hinted(self, stage: Stage, number: int, grade: int, about: str = "") -> None:
+        self._journal.write(self._run, Hint(stage.id, number, grade, about))
 
-    def hints(self, stage: Stage, number: int) -> int:
+    def hints(self, stage: Stage, number: int, about: str = "") -> int:
         taken = self._journal.past(self._work.run.id).hints()
-        return sum((one.stage, one.step) == (stage.id, number) for one in taken)
+        wanted = stage.id, number, about
+        return sum((one.stage, one.step, one.about) == wanted for one in taken)
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
         """Try one claim; the record of the run stays as it is."""

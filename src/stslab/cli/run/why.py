@@ -29,6 +29,9 @@ _HOW = (
 def command(*, about: tuple[str, ...], as_json: bool) -> None:
     """Explain a refusal: the embedded account's last, one by its id, or AWS's error message.
 
+    While a `stslab run --practice` or `stslab break` goes on, the last one is explained as at its
+    prompt: a little more each time. With an id, all of it is.
+
     For a request of the embedded account it shows which policies were gathered, what each
     statement said of it, which of them refused, and what to change. The id is the one that AWS
     answers: `stslab sandbox log` shows it. Its first characters are enough.
@@ -100,7 +103,10 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
 def _explain_request(request_id: str, *, as_json: bool) -> None:
     from stslab.cli.refusals import explained
+    from stslab.cli.run.tasks import why
 
+    if not request_id and not as_json and why():
+        return
     told = explained(home(), request_id)
     if told is None:
         _say_nothing(as_json=as_json)
