@@ -1,19 +1,16 @@
-"""An account as one file that can be handed out: a zip archive, version 1.
+"""An account as one file that can be handed out, version 1.
 
-``account.json`` is ``{"format": "stslab account", "version": 1}``. ``records.jsonl`` has one
-line for each record, ``{"kind": "user", "record": {…}}``, as the classes in this folder describe
-it; a later version reads what an earlier one wrote. ``blobs/<SHA-256>`` are the bodies of S3's
-objects, stored as they are, so that reading a file never costs more than its size says.
+Its first line is ``{"format": "stslab account", "version": 1}``. Then comes a line for each record,
+``{"kind": "user", "record": {…}}``, as the classes in this folder describe it; a later version
+reads what an earlier one wrote. Then the bodies of S3's objects: of each a line
+``{"blob": SHA-256, "size": bytes}``, its bytes, and a line feed. So reading a file never costs more
+than its size says.
 
 A file comes from anywhere: what does not keep to this is refused before much of it is read.
 """
 
 import hashlib
-import os
 import stat
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,27 +22,17 @@ from stslab.errors import SandboxError
 from stslab.sandbox.state import buckets
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.settings import Account, Settings
-from stslab.sandbox.state.snapshot import Address, Snapshot
+from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.store import decoders
 
 VERSION = 1
 _FORMAT = "stslab account"
-_HEADER, _RECORDS, _BLOBS = "account.json", "records.jsonl", "blobs/"
-_MOST_ENTRIES = 20_000
-_MOST_DIRECTORY = 4 * 1024 * 1024
-_MOST_RECORDS = 100_000
+_MOST_LINES = 120_000
 _MOST_TEXT = 32 * 1024 * 1024
 _MOST_LINE = 8 * 1024 * 1024
 _MOST_BLOB = 256 * 1024 * 1024
 _MOST_BLOBS = 512 * 1024 * 1024
 _MOST_CLOCK = 3650 * 24 * 3600
-_MOST = {_HEADER: 4096, _RECORDS: _MOST_TEXT}
-_CHUNK = 64 * 1024
-_END = struct.Struct("<4s4H2LH")  # the end of a zip archive's central directory
-_END_MARK = b"PK\x05\x06"
-_ENCRYPTED = 1
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What comes of reading an archive that is none."""
 _HINT = "Export the account again: stslab sandbox export"
 
 
@@ -54,22 +41,25 @@ class _Header(msgspec.Struct):
     version: int
 
 
-class _Line(msgspec.Struct):
-    kind: str
-    record: msgspec.Raw
+class _Line(msgspec.Struct, omit_defaults=True):
+    """A record of a kind, or what the body is that follows."""
+
+    kind: str = ""
+    record: msgspec.Raw = msgspec.Raw()
+    blob: str = ""
+    size: int = 0
 
 
 def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
-    """Write an account to a new file; ``blob`` gives the body of a name."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        header = msgspec.json.encode(_Header(_FORMAT, VERSION))
-        archive.writestr(_HEADER, header)
-        with archive.open(_RECORDS, "w", force_zip64=False) as lines:
-            for record in account.records():
-                kind, body = record.table.encode(), msgspec.json.encode(record)
-                lines.write(b'{"kind":"%s","record":%s}\n' % (kind, body))
+    """Write an account to a file; ``blob`` gives the body of a name."""
+    encode = msgspec.json.encode
+    with path.open("wb") as file:
+        file.write(encode(_Header(_FORMAT, VERSION)) + b"\n")
+        for record in account.records():
+            file.write(encode(_Line(record.table, msgspec.Raw(encode(record)))) + b"\n")
         for name in sorted(set(buckets.blobs(account))):
-            archive.writestr(f"{_BLOBS}{name}", blob(name), zipfile.ZIP_STORED)
+            body = blob(name)
+            file.write(encode(_Line(blob=name, size=len(body))) + b"\n" + body + b"\n")
 
 
 class Archive:
@@ -81,75 +71,73 @@ class Archive:
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         """The bodies by name, one after another."""
-        with _opened(self._path) as archive:
-            yield from _bodies(archive, archive.namelist())
+        with _opened(self._path) as file:
+            yield from (part for part in _parts(file) if isinstance(part, tuple))
 
 
 def read(path: Path) -> Archive:
     """Read an account's file; SandboxError where it is none that can be taken in."""
-    with _opened(path) as archive:
-        _check_version(archive)
-        account = Snapshot.of(_records(archive))
-        _check(account)
-        names = [one for one in archive.namelist() if one not in (_HEADER, _RECORDS)]
-        if {f"{_BLOBS}{name}" for name in buckets.blobs(account)} != set(names):
-            raise _refused("its bodies are not those of its objects")
-        for _ in _bodies(archive, names):
-            continue  # each is what its name says
+    records: dict[tuple[str, str, str], Record] = {}
+    names: list[str] = []
+    with _opened(path) as file:
+        for part in _parts(file):
+            if isinstance(part, tuple):
+                names.append(part[0])
+                continue
+            address = part.table, part.account, part.key
+            if address in records:
+                raise _refused("it has a record twice")
+            records[address] = part
+    account = Snapshot.of(records.values())
+    _check(account)
+    if names != sorted(set(buckets.blobs(account))):
+        raise _refused("its bodies are not those of its objects")
     return Archive(path, account)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
             raise _refused("it is no file")
         with path.open("rb") as file:
-            _check_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                _check_entries(archive.infolist())
-                yield archive
+            yield file
     except OSError as error:
         raise SandboxError(f"{path} can't be read: {error.strerror or error}.") from error
-    except _DAMAGED as error:
-        raise _refused("it is damaged, or no account's file") from error
 
 
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse an archive with more entries than an account has, before they are listed."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END.size))
-    end = file.read(_END.size)
-    if len(end) < _END.size or not end.startswith(_END_MARK):
-        raise _refused("it is no account's file")
-    *_, entries, directory, _start, comment = _END.unpack(end)
-    file.seek(max(0, size - _END.size - 20))
-    if file.read(4) == b"PK\x06\x07" or comment:  # a second, larger directory: zip64's
-        raise _refused("it is no account's file")
-    if entries > _MOST_ENTRIES or directory > _MOST_DIRECTORY:
-        raise _refused("it is too large")
-
-
-def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    names = [one.filename for one in entries]
-    if len(names) > _MOST_ENTRIES or len(set(names)) != len(names):
-        raise _refused("it has too many entries, or one twice")
-    for one in entries:
-        stored = one.compress_type == zipfile.ZIP_STORED
-        squeezed = one.compress_type == zipfile.ZIP_DEFLATED and one.filename == _RECORDS
-        if one.flag_bits & _ENCRYPTED or not (stored or squeezed or one.filename == _HEADER):
-            raise _refused("it is packed in another way than account files are")
-        if one.file_size > _MOST.get(one.filename, _MOST_BLOB):
+def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
+    """The records, and the bodies with their names."""
+    _check_version(file.readline(len(_FORMAT) * 8))
+    line, known = msgspec.json.Decoder(_Line), decoders()
+    text = bodies = 0
+    for number in range(2, _MOST_LINES):
+        found = file.readline(_MOST_LINE + 1)
+        text += len(found)
+        if not found:
+            return
+        if len(found) > _MOST_LINE or text > _MOST_TEXT:
             raise _refused("it is too large")
-    if sum(one.file_size for one in entries) > _MOST_TEXT + _MOST_BLOBS:
-        raise _refused("it is too large")
+        try:
+            said = line.decode(found)
+            if said.blob:
+                bodies += said.size
+                if bodies > _MOST_BLOBS:
+                    raise _refused("it is too large")
+                yield said.blob, _body(file, said)
+                continue
+            if said.kind not in known:
+                raise _refused(f"line {number} is of a kind that this stslab does not know")
+            record: Record = known[said.kind].decode(said.record)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _refused(f"line {number} is none of an account's") from error
+        yield record
+    raise _refused("it has too many records")
 
 
-def _check_version(archive: zipfile.ZipFile) -> None:
-    if _HEADER not in archive.namelist() or _RECORDS not in archive.namelist():
-        raise _refused("it is no account's file")
+def _check_version(line: bytes) -> None:
     try:
-        header = msgspec.json.decode(archive.read(_HEADER), type=_Header)
+        header = msgspec.json.decode(line, type=_Header)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _refused("it is no account's file") from error
     if header.format != _FORMAT:
@@ -162,37 +150,13 @@ def _check_version(archive: zipfile.ZipFile) -> None:
         )
 
 
-def _records(archive: zipfile.ZipFile) -> Iterator[Record]:
-    outer = msgspec.json.Decoder(_Line)
-    inner = decoders()
-    seen: set[Address] = set()
-    for number, line in enumerate(_lines(archive), start=1):
-        if number > _MOST_RECORDS:
-            raise _refused("it has too many records")
-        try:
-            said = outer.decode(line)
-            if said.kind not in inner:
-                raise _refused(f"line {number} is of a kind that this stslab does not know")
-            record = inner[said.kind].decode(said.record)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise _refused(f"line {number} of its records is none") from error
-        address = record.table, record.account, record.key
-        if address in seen:
-            raise _refused("it has a record twice")
-        seen.add(address)
-        yield record
-
-
-def _lines(archive: zipfile.ZipFile) -> Iterator[bytes]:
-    rest = b""
-    with archive.open(_RECORDS) as stream:
-        while chunk := stream.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _MOST_LINE:
-                raise _refused("one of its records is too large")
-            yield from lines
-    if rest:
-        raise _refused("its last record is cut off")
+def _body(file: IO[bytes], said: _Line) -> bytes:
+    if not 0 <= said.size <= _MOST_BLOB:
+        raise _refused("it is too large")
+    body = file.read(said.size)
+    if hashlib.sha256(body).hexdigest() != said.blob or file.read(1) != b"\n":
+        raise _refused("a body in it is not the one that its name says")
+    return body
 
 
 def _check(account: Snapshot) -> None:
@@ -204,16 +168,6 @@ def _check(account: Snapshot) -> None:
         raise _refused("its clock is more than ten years off")
     if not {record.account for record in account.records()} <= accounts | {""}:
         raise _refused("it holds something of an account that it has not")
-
-
-def _bodies(archive: zipfile.ZipFile, names: list[str]) -> Iterator[tuple[str, bytes]]:
-    for name in names:
-        if not name.startswith(_BLOBS):
-            continue
-        body = archive.read(name)
-        if hashlib.sha256(body).hexdigest() != name.removeprefix(_BLOBS):
-            raise _refused("a body in it is not the one that its name says")
-        yield name.removeprefix(_BLOBS), body
 
 
 def _refused(why: str) -> SandboxError:
