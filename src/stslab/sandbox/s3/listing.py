@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.s3_faults import invalid_argument
 from stslab.sandbox.api.services import Reads
 from stslab.sandbox.s3 import lookups
-from stslab.sandbox.s3.faults import invalid_argument
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
 

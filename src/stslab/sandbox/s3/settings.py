@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import conditions, listing, lookups, versions
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import CHECKSUMS, Content, Document

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests.params import CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View

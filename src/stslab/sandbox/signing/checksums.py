@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.s3_faults import fault
 
 PREFIX = "x-amz-checksum-"
 # These names begin like a checksum and are none.
@@ -86,14 +86,14 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
     ]
     if len(given) > 1:
-        raise ApiFault(
-            "InvalidRequest",
-            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        several = (
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
+        raise fault("InvalidRequest", several)
     for name in given:
         _verify_checksum(name, headers[name], body)
     if "x-amz-sdk-checksum-algorithm" in headers and body and not given:
-        raise ApiFault(
+        raise fault(
             "InvalidRequest",
             "x-amz-sdk-checksum-algorithm specified, but no corresponding "
             "x-amz-checksum-* or x-amz-trailer headers were found.",
@@ -104,38 +104,25 @@ def _verify_md5(sent: str, body: bytes) -> None:
     expected = _decoded(sent)
     actual = ALGORITHMS["md5"](body)
     if expected is None or len(expected) != len(actual):
-        raise ApiFault(
-            "InvalidDigest",
-            "The Content-MD5 you specified was invalid.",
-            extra={"Content-MD5": sent},
-        )
+        raise fault("InvalidDigest", extra={"Content-MD5": sent})
     if expected != actual:
-        raise ApiFault(
-            "BadDigest",
-            "The Content-MD5 you specified did not match what we received.",
-            extra={"ExpectedDigest": sent, "CalculatedDigest": base64.b64encode(actual).decode()},
-        )
+        ours = base64.b64encode(actual).decode()
+        what = "The Content-MD5 you specified did not match what we received."
+        raise fault("BadDigest", what, ExpectedDigest=sent, CalculatedDigest=ours)
 
 
 def _verify_checksum(name: str, sent: str, body: bytes) -> None:
     algorithm = name.removeprefix(PREFIX)
     compute = ALGORITHMS.get(algorithm)
     if compute is None:
-        raise ApiFault(
-            "NotImplemented",
-            "A header you provided implies functionality that is not implemented",
-            501,
-            extra={"Header": name},
-        )
+        raise fault("NotImplemented", Header=name)
     expected = _decoded(sent)
     actual = compute(body)
     if expected is None or len(expected) != len(actual):
-        raise ApiFault("InvalidRequest", f"Value for {name} header is invalid.")
+        raise fault("InvalidRequest", f"Value for {name} header is invalid.")
     if expected != actual:
-        raise ApiFault(
-            "BadDigest",
-            f"The {algorithm.upper()} you specified did not match the calculated checksum.",
-        )
+        what = f"The {algorithm.upper()} you specified did not match the calculated checksum."
+        raise fault("BadDigest", what)
 
 
 def _decoded(sent: str) -> bytes | None:

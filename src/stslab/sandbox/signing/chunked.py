@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.signing.canonical import EMPTY_SHA256, same
 
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -65,16 +65,14 @@ def decode(
     """
     announced = headers.get("x-amz-decoded-content-length", "")
     if not re.fullmatch(r"[0-9]{1,19}", announced):
-        raise ApiFault(
-            "MissingContentLength", "You must provide the Content-Length HTTP header.", 411
-        )
+        raise fault("MissingContentLength")
     payload, end = _payload(body, signer)
     if len(payload) != int(announced):
-        raise _incomplete()
+        raise fault("IncompleteBody")
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
     trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
     if set(trailers) != promised - {""}:
-        raise _malformed_trailer()
+        raise fault("MalformedTrailerError")
     return payload, trailers
 
 
@@ -84,23 +82,19 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
     while True:
         line = _SIZE_LINE.match(body, position)
         if not line:
-            raise _incomplete()
+            raise fault("IncompleteBody")
         size = int(line[1], 16)
         chunk = body[line.end() : line.end() + size]
         if signer is None and line[2]:
-            raise _incomplete()
+            raise fault("IncompleteBody")
         if signer is not None and not signer.accepts(chunk, (line[2] or b"").decode()):
-            raise _mismatch()
+            raise fault("SignatureDoesNotMatch")
         if not size:
             return bytes(payload), line.end()
         if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":
-            raise _incomplete()
+            raise fault("IncompleteBody")
         if small:
-            raise ApiFault(
-                "InvalidChunkSizeError",
-                "Only the last chunk is allowed to have a size less than 8192 bytes",
-                403,
-            )
+            raise fault("InvalidChunkSizeError")
         small = size < _SMALLEST and signer is not None
         payload += chunk
         position = line.end() + size + 2
@@ -109,41 +103,20 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
 def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, str]:
     if mode == SIGNED:
         if rest != b"\r\n":
-            raise _incomplete()
+            raise fault("IncompleteBody")
         return {}
     trailers: dict[str, str] = {}
     position = 0
     while line := _TRAILER.match(rest, position):
         name = line[1].decode().lower()
         if name in trailers:
-            raise _malformed_trailer()
+            raise fault("MalformedTrailerError")
         trailers[name] = line[2].decode("latin-1")
         position = line.end()
     if rest[position:] not in (b"", b"\r\n"):
-        raise _malformed_trailer()
+        raise fault("MalformedTrailerError")
     signature = trailers.pop(_TRAILER_SIGNATURE, "")
     signed = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
     if signer is not None and not signer.accepts_trailer(signed, signature):
-        raise _mismatch()
+        raise fault("SignatureDoesNotMatch")
     return trailers
-
-
-def _incomplete() -> ApiFault:
-    return ApiFault("IncompleteBody", "The request body terminated unexpectedly")
-
-
-def _malformed_trailer() -> ApiFault:
-    return ApiFault(
-        "MalformedTrailerError",
-        "The request contained trailing data that was not well-formed or did not conform to "
-        "our published schema.",
-    )
-
-
-def _mismatch() -> ApiFault:
-    return ApiFault(
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. "
-        "Check your key and signing method.",
-        403,
-    )

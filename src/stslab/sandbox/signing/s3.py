@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
+from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, checksums, chunked
 from stslab.sandbox.signing.canonical import (
     HASH_HEADER,
@@ -28,6 +29,12 @@ from stslab.sandbox.signing.query import REGION
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _HOME = "us-east-1"
 _A_WEEK = 604800
+_HEADER, _QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"
+_IN: Mapping[str, str] = {
+    _HEADER: "The authorization header is malformed; ",
+    _QUERY: "Error parsing the X-Amz-Credential parameter; ",
+}
+"""How a message on what is wrong in it begins."""
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
@@ -37,7 +44,6 @@ _PARAMETERS = tuple(
 )
 _ONCE = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
-_FORBIDDEN, _BAD = 403, 400
 
 
 def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
@@ -49,13 +55,15 @@ def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
     parts = [part.strip().partition("=") for part in rest.split(",")]
     fields = {name: value for name, _, value in parts}
     if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
-        raise _malformed(
-            "the authorization header requires three components: Credential, SignedHeaders, and "
-            "Signature."
+        raise fault(
+            _HEADER,
+            f"{_IN[_HEADER]}the authorization header requires three components: Credential, "
+            "SignedHeaders, and Signature.",
         )
-    named = _credential(fields["Credential"], in_query=False)
+    named = _credential(fields["Credential"], _HEADER)
     if named.date != stamp(time)[:8]:
-        raise _malformed("Invalid credential date. Date is not the same as X-Amz-Date.")
+        what = "Invalid credential date. Date is not the same as X-Amz-Date."
+        raise fault(_HEADER, _IN[_HEADER] + what)
     claim = Claim.of(fields, named, time, headers.get(TOKEN, ""), in_query=False)
     return _verified(request, headers, claim, payload_hash, circle)
 
@@ -64,27 +72,29 @@ def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
     """Hold a request against the signature in its query, in the order in which S3 looks."""
     headers, parameters = canonical.header_map(request), dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
-        raise _bad_parameters(
-            'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
+        raise fault(
+            _QUERY, 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         )
     lacking = any(name not in parameters for name in _PARAMETERS)
     if lacking or canonical.doubled(request.query, _ONCE):
-        raise _bad_parameters(
+        raise fault(
+            _QUERY,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "
             "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
-            "X-Amz-Expires parameters."
+            "X-Amz-Expires parameters.",
         )
     time = canonical.basic_time(parameters["X-Amz-Date"])
     if time is None:
-        raise _bad_parameters(
-            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+        raise fault(
+            _QUERY, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
         )
     _require_unexpired(time, parameters["X-Amz-Expires"], circle.real_clock())
-    named = _credential(parameters["X-Amz-Credential"], in_query=True)
+    named = _credential(parameters["X-Amz-Credential"], _QUERY)
     if named.date != stamp(time)[:8]:
-        raise _bad_parameters(
+        raise fault(
+            _QUERY,
             f'Invalid credential date "{named.date}". This date is not the same as X-Amz-Date: '
-            f'"{stamp(time)[:8]}".'
+            f'"{stamp(time)[:8]}".',
         )
     fields = {name: parameters[f"X-Amz-{name}"] for name in _COMPONENTS}
     token = parameters.get("X-Amz-Security-Token", "")
@@ -117,14 +127,9 @@ def _verified(
 def _payload_hash(headers: Mapping[str, str]) -> str:
     sent = headers.get(HASH_HEADER)
     if sent is None:
-        raise ApiFault("InvalidRequest", f"Missing required header for this request: {HASH_HEADER}")
+        raise fault("InvalidRequest", f"Missing required header for this request: {HASH_HEADER}")
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
-        raise ApiFault(
-            "NotImplemented",
-            "A header you provided implies functionality that is not implemented",
-            501,
-            extra={"Header": HASH_HEADER},
-        )
+        raise fault("NotImplemented", Header=HASH_HEADER)
     if sent != UNSIGNED and sent not in chunked.MODES and not _SHA256.fullmatch(sent):
         message = (
             "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
@@ -138,14 +143,15 @@ def _payload_hash(headers: Mapping[str, str]) -> str:
 
 def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", sent):
-        raise _bad_parameters("X-Amz-Expires should be a number")
+        raise fault(_QUERY, "X-Amz-Expires should be a number")
     seconds = int(sent)
     if seconds < 0:
-        raise _bad_parameters("X-Amz-Expires must be non-negative")
+        raise fault(_QUERY, "X-Amz-Expires must be non-negative")
     if seconds > _A_WEEK:
-        raise _bad_parameters(
+        raise fault(
+            _QUERY,
             "X-Amz-Expires must be less than a week (in seconds); that is, the given "
-            "X-Amz-Expires must be less than 604800 seconds"
+            "X-Amz-Expires must be less than 604800 seconds",
         )
     if time - now > MAX_SKEW:
         said = {"X-Amz-Date": str(int(time.timestamp() * 1000))}
@@ -157,17 +163,15 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
         return
     # A date at the end of year 9999 plus a week is none.
     expires = shown(min(time, _LAST_TIME) + timedelta(seconds=seconds))
-    raise access_denied(problem, {**said, "Expires": expires, "ServerTime": shown(now)})
+    raise fault("AccessDenied", problem, said, Expires=expires, ServerTime=shown(now))
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
     wanted = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
     left_out = sorted(wanted - {HASH_HEADER, *signed})
     if left_out:
-        raise access_denied(
-            "There were headers present in the request which were not signed",
-            {"HeadersNotSigned": ", ".join(left_out)},
-        )
+        what = "There were headers present in the request which were not signed"
+        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(left_out))
 
 
 def _with_payload(
@@ -180,13 +184,10 @@ def _with_payload(
     elif _SHA256.fullmatch(payload_hash):
         actual = hashlib.sha256(request.body).hexdigest()
         if actual != payload_hash.lower():
-            raise ApiFault(
+            raise fault(
                 "XAmzContentSHA256Mismatch",
-                "The provided 'x-amz-content-sha256' header does not match what was computed.",
-                extra={
-                    "ClientComputedContentSHA256": payload_hash,
-                    "S3ComputedContentSHA256": actual,
-                },
+                ClientComputedContentSHA256=payload_hash,
+                S3ComputedContentSHA256=actual,
             )
     verify_checksums(request)
     return request
@@ -223,18 +224,12 @@ def sent_at(headers: Mapping[str, str], circle: Circle) -> datetime:
     date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
     time, now = canonical.header_time(date), circle.real_clock()
     if time is None:
-        raise access_denied("AWS authentication requires a valid Date or x-amz-date header")
+        what = "AWS authentication requires a valid Date or x-amz-date header"
+        raise fault("AccessDenied", what)
     if abs(now - time) > MAX_SKEW:
-        raise ApiFault(
-            "RequestTimeTooSkewed",
-            "The difference between the request time and the current time is too large.",
-            _FORBIDDEN,
-            extra={
-                "RequestTime": date,
-                "ServerTime": shown(now),
-                "MaxAllowedSkewMilliseconds": str(int(MAX_SKEW.total_seconds() * 1000)),
-            },
-        )
+        most = int(MAX_SKEW.total_seconds() * 1000)
+        said = {"RequestTime": date, "ServerTime": shown(now), "MaxAllowedSkewMilliseconds": most}
+        raise fault("RequestTimeTooSkewed", extra=said)
     return time
 
 
@@ -242,29 +237,20 @@ def require_key(circle: Circle, access_key_id: str, token: str) -> KeyRecord:
     """The key that signed, with the session token that goes with it and is still good."""
     record = circle.keys(access_key_id)
     if record is None or not record.active or (record.session_token and not token):
-        raise ApiFault(
-            "InvalidAccessKeyId",
-            "The AWS Access Key Id you provided does not exist in our records.",
-            _FORBIDDEN,
-            extra={"AWSAccessKeyId": access_key_id},
-        )
+        raise fault("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
     if not canonical.same(record.session_token, token):
-        raise ApiFault(
-            "InvalidToken", "The provided token is malformed or otherwise invalid.", _BAD
-        )
+        raise fault("InvalidToken")
     if circle.expired(record):
-        raise ApiFault("ExpiredToken", "The provided token has expired.", _BAD)
+        raise fault("ExpiredToken")
     return record
 
 
-def _credential(text: str, *, in_query: bool) -> Credential:
+def _credential(text: str, code: str) -> Credential:
+    """The credential, or an error of this code that says what is wrong with it."""
     named = Credential.of(text)
     if named is None:
-        raise _bad_credential(
-            'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/'
-            'aws4_request".',
-            in_query=in_query,
-        )
+        expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+        raise fault(code, f"{_IN[code]}the Credential is mal-formed; expecting {expected}")
     bad_date = (
         f'incorrect date format "{named.date}". This date in the credential must be in the '
         'format "yyyyMMdd".'
@@ -281,35 +267,8 @@ def _credential(text: str, *, in_query: bool) -> Credential:
     )
     for wrong, message, extra in problems:
         if wrong:
-            raise _bad_credential(message, extra, in_query=in_query)
+            raise fault(code, _IN[code] + message, extra)
     return named
-
-
-def _bad_credential(
-    message: str, extra: Mapping[str, str] | None = None, *, in_query: bool
-) -> ApiFault:
-    if in_query:
-        return _bad_parameters(f"Error parsing the X-Amz-Credential parameter; {message}", extra)
-    return _malformed(message, extra)
-
-
-def _bad_parameters(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
-    return ApiFault("AuthorizationQueryParametersError", message, _BAD, extra=extra)
-
-
-def _malformed(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
-    message = f"The authorization header is malformed; {message}"
-    return ApiFault("AuthorizationHeaderMalformed", message, _BAD, extra=extra)
-
-
-def access_denied(message: str, extra: Mapping[str, str] | None = None) -> ApiFault:
-    """AccessDenied for what the request says of itself, not for what a policy says."""
-    return ApiFault("AccessDenied", message, _FORBIDDEN, extra=extra)
-
-
-def invalid_argument(message: str, name: str, value: str) -> ApiFault:
-    extra = {"ArgumentName": name, "ArgumentValue": value}
-    return ApiFault("InvalidArgument", message, _BAD, extra=extra)
 
 
 def mismatch(
@@ -325,10 +284,4 @@ def mismatch(
         for secret in filter(None, (token, quote(token, safe="-_.~"))):
             text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - less its secrets
         extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}
-    return ApiFault(
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. "
-        "Check your key and signing method.",
-        _FORBIDDEN,
-        extra=extra,
-    )
+    return fault("SignatureDoesNotMatch", extra=extra)

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from stslab.policy import Principal
 from stslab.sandbox.api.http import Malformed, parse_query
-from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyLookup
+from stslab.sandbox.api.model import Authenticated, Caller, HttpRequest, KeyLookup
+from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, query, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Circle, Clock
 
@@ -70,8 +71,7 @@ class Authenticator:
         if addressed_service(head) != canonical.S3:
             query.require_known(head, self._circle)
         elif self._s3(head, replace(self._circle, with_body=False)).caller.kind == "Anonymous":
-            message = "Your proposed upload exceeds the maximum allowed size"
-            raise ApiFault("EntityTooLarge", message)
+            raise fault("EntityTooLarge")
 
     def _s3(self, request: HttpRequest, circle: Circle) -> Authenticated:
         names = {name for name, _ in request.query}
@@ -83,9 +83,9 @@ class Authenticator:
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
                 "Signature query string parameter or the Authorization header should be specified"
             )
-            raise s3.invalid_argument(message, "Authorization", text)
+            raise invalid_argument(message, "Authorization", text)
         if name := canonical.doubled_header(request, headers, _ONCE):
-            raise s3.invalid_argument("The header was sent more than once.", name, "")
+            raise invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
             return s3.verify_query(request, circle)
         if v2_query:
@@ -101,16 +101,16 @@ def _s3_header(request: HttpRequest, text: str, circle: Circle) -> Authenticated
     scheme, space, _ = text.partition(" ")
     if not space:
         message = "Authorization header is invalid -- one and only one ' ' (space) required"
-        raise s3.invalid_argument(message, "Authorization", text)
+        raise invalid_argument(message, "Authorization", text)
     if scheme == _ASYMMETRIC:
-        raise ApiFault(
+        raise fault(
             "InvalidRequest",
             "The authorization mechanism you have provided is not supported. "
             "Please use AWS4-HMAC-SHA256.",
         )
     verifier = _S3_HEADERS.get(scheme)
     if verifier is None:
-        raise s3.invalid_argument("Unsupported Authorization Type", "Authorization", text)
+        raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
     return verifier(request, circle)
 
 

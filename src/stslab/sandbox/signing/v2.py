@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 from stslab.sandbox.api.model import Authenticated, HttpRequest
+from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.signing.canonical import TOKEN, Circle, shown
 
@@ -40,7 +41,7 @@ def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
-        raise s3.invalid_argument(
+        raise invalid_argument(
             "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
             "Authorization",
             text,
@@ -55,17 +56,18 @@ def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
     parameters = dict(reversed(request.query))
     names = [name for name, _ in request.query]
     if any(names.count(name) != 1 for name in ("AWSAccessKeyId", "Expires", "Signature")):
-        raise s3.access_denied(
+        raise fault(
+            "AccessDenied",
             "Query-string authentication requires the Signature, Expires and AWSAccessKeyId "
-            "parameters"
+            "parameters",
         )
     expires, now = parameters["Expires"], circle.real_clock()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", expires) or int(expires) > _LAST:
-        raise s3.access_denied(f"Invalid date (should be seconds since epoch): {expires}")
+        raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
     if now.timestamp() > int(expires):
         end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
         times = {"Expires": shown(end), "ServerTime": shown(now)}
-        raise s3.access_denied("Request has expired", times)
+        raise fault("AccessDenied", "Request has expired", times)
     headers = canonical.header_map(canonical.hoisted(request, "AWS"))
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token

@@ -14,11 +14,11 @@ from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
+from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.api.services import Judge, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, public
 from stslab.sandbox.s3.access.public import Statement
-from stslab.sandbox.s3.faults import fault
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View

@@ -16,7 +16,7 @@ from botocore.model import OperationModel, StructureShape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import HttpRequest
-from stslab.sandbox.s3.faults import fault, invalid_argument
+from stslab.sandbox.api.s3_faults import fault, invalid_argument
 
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 _VIRTUAL_HOST = re.compile(

@@ -10,10 +10,10 @@ import msgspec
 from stslab.policy import catalogue
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import policies
-from stslab.sandbox.s3.faults import fault, invalid_argument
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
