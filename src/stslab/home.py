@@ -9,6 +9,9 @@ import fcntl
 import os
 import re
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +144,21 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         raise unusable(path, error) from error
     return path
+
+
+@contextmanager
+def in_the_place_of(path: Path) -> Iterator[Path]:
+    """A new file beside ``path`` that only its owner reads; it takes its place once written."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def lock(path: Path) -> int | None:

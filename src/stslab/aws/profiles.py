@@ -6,17 +6,15 @@ file settings in the AWS CLI".
 """
 
 import configparser
-import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 from stslab.errors import CredentialsError, StateFolderError
-from stslab.home import private_folder
+from stslab.home import in_the_place_of, private_folder
 from stslab.runner.ports import Credentials
 
 ADMIN = "admin"
@@ -264,17 +262,8 @@ def _require_name(name: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Put ``text`` in the place of the file, all or nothing; mkstemp makes it 0600."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with in_the_place_of(path) as file:
+        file.write_text(text, encoding="utf-8")
 
 
 def _unusable(folder: Path, error: OSError | UnicodeDecodeError) -> StateFolderError:

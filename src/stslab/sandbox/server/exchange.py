@@ -5,18 +5,15 @@ reads. An account that is put in gets an instance id of its own, so runs that we
 in what was there before know that their things are gone; all else stays, its keys too.
 """
 
-import os
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from stslab.errors import SandboxError
-from stslab.home import private_folder
+from stslab.home import in_the_place_of, private_folder
 from stslab.sandbox.pipeline.accounts import new_instance
 from stslab.sandbox.server import client
 from stslab.sandbox.server.files import ACCOUNT_FILE, Files
@@ -32,8 +29,11 @@ def export(folder: Path, path: Path) -> None:
     account = Files(folder).account
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
-    with _in_the_place_of(path) as temporary:
-        store.export(account, partial(archive.write, temporary))
+    try:
+        with in_the_place_of(path) as temporary:
+            store.export(account, partial(archive.write, temporary))
+    except OSError as error:
+        raise SandboxError(f"{path} can't be written: {error.strerror or error}.") from error
 
 
 def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> client.Endpoint:
@@ -82,27 +82,3 @@ def _move(source: Path, target: Path) -> None:
     """Move an account's file, with the files that SQLite may have left beside it."""
     for file in source.glob(f"{ACCOUNT_FILE}*"):
         file.replace(target / file.name)
-
-
-@contextmanager
-def _in_the_place_of(path: Path) -> Iterator[Path]:
-    """A new private file beside ``path`` that takes its place when it is whole."""
-    try:
-        aside = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")  # 0700, as mkdtemp does
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        temporary = Path(aside) / "account"
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _unwritable(path: Path, error: OSError) -> SandboxError:
-    return SandboxError(f"{path} can't be written: {error.strerror or error}.")

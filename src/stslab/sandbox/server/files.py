@@ -4,7 +4,6 @@ Quick to import.
 """
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,15 +33,6 @@ class Files:
         self.token = folder / "control.token"
         self.log = folder / "server.log"
         self.port = folder / "last.port"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put a whole file, which its owner alone can read, in the place of what is there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    temporary.replace(path)
 
 
 def read_json(path: Path) -> Json | None:

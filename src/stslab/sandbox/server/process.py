@@ -24,11 +24,12 @@ from typing import IO
 
 from stslab import __version__
 from stslab.errors import SandboxError
+from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest, Said, Verb, admitted, without_token
 from stslab.sandbox.server.embedded import EmbeddedAccount
-from stslab.sandbox.server.files import Files, lock_within, read_number, write_private
+from stslab.sandbox.server.files import Files, lock_within, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
 
 _OTHER_SECONDS = 0.5
@@ -179,9 +180,14 @@ class _Process:
         return self._facts()
 
     def _announce(self) -> None:
-        write_private(self._places.port, str(self._server.port))
-        write_private(self._places.token, self._token)
-        write_private(self._places.server, json.dumps(self._facts()))
+        told = {
+            self._places.port: str(self._server.port),
+            self._places.token: self._token,
+            self._places.server: json.dumps(self._facts()),
+        }
+        for path, text in told.items():
+            with in_the_place_of(path) as file:
+                file.write_text(text)
 
     def _warm_up(self) -> None:
         """When the first requests are over: whoever sends them at once does not wait for it."""
