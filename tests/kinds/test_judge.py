@@ -14,7 +14,7 @@ from stslab.kinds.judge import Note, Objection, judged
 from stslab.kinds.operations import CHANGES, RESOURCES, changes
 from stslab.kinds.own import Allowed, Own
 from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 

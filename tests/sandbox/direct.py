@@ -16,7 +16,7 @@ from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import user_caller
 from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.log_file import Event, is_refused
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.record import Record
 from stslab.sandbox.state.snapshot import Snapshot

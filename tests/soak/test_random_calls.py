@@ -21,7 +21,7 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import root_caller, user_caller
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Snapshot

@@ -34,8 +34,8 @@ from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.server import verbs
-from stslab.sandbox.server.assembly import Inside, assemble
 from stslab.sandbox.server.control import ControlRequest
+from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 

@@ -18,7 +18,7 @@ from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import root_caller
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.server.assembly import Inside, assemble
+from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State

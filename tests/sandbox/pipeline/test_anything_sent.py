@@ -11,7 +11,7 @@ from tests.sandbox.signing.signed import read, signed
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 

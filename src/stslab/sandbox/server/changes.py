@@ -9,8 +9,9 @@ from stslab.errors import SandboxError
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
-from stslab.sandbox.server.assembly import Inside
+from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.server.control import ControlRequest, Said
+from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
 from stslab.sandbox.state.identities import AccessKey
@@ -40,10 +41,13 @@ _PASSING = {"last_used": None, "credential_report": None}
 
 
 class Holder(Protocol):
-    """What has the account and remembers a moment of it; see ``EmbeddedAccount``."""
+    """What has an account, one after another; see ``EmbeddedAccount``."""
 
     inside: Inside
+    rehearsal: Rehearsal | None
     marked: Snapshot | None
+
+    def rehearse(self, text: str | None) -> None: ...
 
 
 def mark(account: Holder, _: ControlRequest) -> Said:

@@ -1,6 +1,7 @@
-"""The embedded account as its process holds it: opened, asked, begun anew, closed."""
+"""The embedded account: put together of its services, opened, asked, begun anew, closed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -8,19 +9,72 @@ import msgspec
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import LEARNER, REGION
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
-from stslab.sandbox.iam import aws_policies
-from stslab.sandbox.pipeline import accounts
+from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord
+from stslab.sandbox.api.services import Service
+from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.iam import aws_policies, lookups
+from stslab.sandbox.iam.mfa import verified
+from stslab.sandbox.iam.service import IamService
+from stslab.sandbox.pipeline import accounts, callers
 from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.pipeline import Pipeline, Services
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.s3.requests import address
-from stslab.sandbox.server.assembly import assemble
+from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.server.files import ACCOUNT_FILE
+from stslab.sandbox.signing.signature import Authenticator
 from stslab.sandbox.state import buckets, traces
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
+from stslab.sandbox.sts.service import StsService
+
+STEP_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What stands behind the server.
+
+    ``cloudformation.resume()`` is to be called once the server can answer, and
+    ``cloudformation.stop()`` before it ends. ``keys`` knows every access key.
+    """
+
+    state: State
+    pipeline: Pipeline
+    judge: Judge
+    keys: KeyLookup
+    services: Services
+    cloudformation: CloudFormation
+
+    def handle(self, request: HttpRequest) -> ApiResponse:
+        return self.pipeline.handle(request)
+
+
+def assemble(
+    state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS
+) -> Inside:
+    """All services on this state, with the pipeline before them.
+
+    ``step_seconds`` is how long CloudFormation takes for each half of a resource.
+    """
+    judge, log = Judge(), log or DecisionLog()
+
+    def known(access_key_id: str) -> KeyRecord | None:  # to the rest of AWS
+        return callers.lookup(judge.seen(state.snapshot), access_key_id)
+
+    services: dict[str, Service] = {}
+    pipeline = Pipeline(state, Authenticator(known, state.now), services, log, judge)
+    stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
+    services |= {
+        "iam": IamService(judge),
+        "sts": StsService(judge, lookups.managed_text, verified),
+        "s3": S3Service(state, judge),
+        "cloudformation": stacks,
+    }
+    return Inside(state, pipeline, judge, known, services, stacks)
 
 
 class EmbeddedAccount:

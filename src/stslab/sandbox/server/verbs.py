@@ -6,7 +6,7 @@ What only some need (certificates, XML) is imported when it is first asked for.
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -22,24 +22,14 @@ from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.pipeline.pipeline import Would
-from stslab.sandbox.rehearsal.rehearsal import Rehearsal, Scripted
+from stslab.sandbox.rehearsal.rehearsal import Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server import changes
-from stslab.sandbox.server.assembly import Inside
+from stslab.sandbox.server.changes import Holder
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
+from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot
-
-
-class Holder(Protocol):
-    """What has the account, one after another; see ``EmbeddedAccount``."""
-
-    inside: Inside
-    rehearsal: Rehearsal | None
-    marked: Snapshot | None
-
-    def rehearse(self, text: str | None) -> None: ...
 
 
 def of(account: Holder) -> dict[str, Verb]:

@@ -227,7 +227,7 @@ def sent_at(headers: Mapping[str, str], circle: Circle) -> datetime:
         what = "AWS authentication requires a valid Date or x-amz-date header"
         raise fault("AccessDenied", what)
     if abs(now - time) > MAX_SKEW:
-        most = int(MAX_SKEW.total_seconds() * 1000)
+        most = str(int(MAX_SKEW.total_seconds() * 1000))
         said = {"RequestTime": date, "ServerTime": shown(now), "MaxAllowedSkewMilliseconds": most}
         raise fault("RequestTimeTooSkewed", extra=said)
     return time
