@@ -78,10 +78,8 @@ class Boto3Account:
     def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
-        A call whose answer was lost is not repeated, unless it only reads.
-
-        Raises:
-            CredentialsError: there is no such identity, or its credentials can't be used.
+        A call whose answer was lost is not repeated, unless it only reads. CredentialsError: there
+        is no such identity, or its credentials can't be used.
         """
         if service == embedded.SERVICE:
             if not operation.startswith("Get"):

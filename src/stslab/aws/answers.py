@@ -98,8 +98,7 @@ def refusal(response: Response) -> Refusal:
 def failure(error: Exception, *, local: bool) -> Outcome:
     """What a botocore exception means for the call. ``local``: the endpoint is this machine.
 
-    Raises:
-        CredentialsError: it is about the caller's credentials.
+    CredentialsError where it is about the caller's credentials.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise no_credentials(error) from error

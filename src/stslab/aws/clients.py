@@ -92,7 +92,7 @@ class Clients:
         """A client that signs with these credentials. ``patient``: botocore may try again."""
         return self._kept(
             (service, credentials, patient),
-            lambda: self._make(
+            lambda: self.make(
                 service,
                 patient=patient,
                 aws_access_key_id=credentials.access_key_id,
@@ -106,14 +106,14 @@ class Clients:
 
         def make() -> Untyped:
             self.own_credentials()
-            return self._make(service, patient=patient, own=True)
+            return self.make(service, patient=patient, own=True)
 
         return self._kept((service, None, patient), make)
 
     def unsigned(self, service: str) -> Untyped:
         """A client that signs nothing, for what is called without credentials."""
         key = (service, UNSIGNED, False)
-        return self._kept(key, lambda: self._make(service, patient=False, signs=UNSIGNED))
+        return self._kept(key, lambda: self.make(service, signs=UNSIGNED))
 
     def _kept(self, key: tuple[Untyped, ...], make: Callable[[], Untyped]) -> Untyped:
         with self._making:
@@ -121,10 +121,24 @@ class Clients:
                 self._clients[key] = make()
             return self._clients[key]
 
-    def make(self, service: str, *, signs: object = None, **keys: str | None) -> Untyped:
+    def make(
+        self,
+        service: str,
+        *,
+        patient: bool = False,
+        own: bool = False,
+        signs: object = None,
+        **keys: str | None,
+    ) -> Untyped:
         """A new client that signs with these keys, given as botocore names them."""
         with self._making:
-            return self._make(service, patient=False, own=False, signs=signs, **keys)
+            return self._session(own=own).create_client(
+                service,
+                region_name=self._region,
+                endpoint_url=self.endpoint_url or None,
+                config=self._config(patient=patient, signs=signs),
+                **keys,
+            )
 
     def waiter(self, service: str, name: str) -> Untyped:
         """Botocore's description of a waiter; ``name`` is in snake case."""
@@ -152,23 +166,6 @@ class Clients:
             session.register_component("data_loader", models.loader())
             self._sessions[own] = session
         return self._sessions[own]
-
-    def _make(
-        self,
-        service: str,
-        *,
-        patient: bool,
-        own: bool = False,
-        signs: object = None,
-        **keys: str | None,
-    ) -> Untyped:
-        return self._session(own=own).create_client(
-            service,
-            region_name=self._region,
-            endpoint_url=self.endpoint_url or None,
-            config=self._config(patient=patient, signs=signs),
-            **keys,
-        )
 
     def _config(self, *, patient: bool, signs: object) -> Config:
         mode, attempts = ("adaptive", 4) if patient else ("standard", 1)

@@ -26,11 +26,7 @@ _KNOWN = frozenset({("guard", "deny_accounts")})
 
 
 def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The ids on the deny list, each with where it stands.
-
-    Raises:
-        UsageError: the file or the variable can't be understood.
-    """
+    """The ids on the deny list, each with where it stands; UsageError where it makes no sense."""
     path = config_file()
     environ = os.environ if environ is None else environ
     listed = re.split(r"[,\s]+", environ.get(VARIABLE, "").strip())

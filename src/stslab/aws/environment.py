@@ -64,11 +64,7 @@ def applied(
 
 
 def script(changes: Mapping[str, str | None], shell: str) -> str:
-    """The changes as lines for a shell to evaluate: sh, bash, zsh, dash, ksh or fish.
-
-    Raises:
-        UsageError: it is another shell.
-    """
+    """The changes as lines for a shell to evaluate; UsageError where it is not known here."""
     name = shell.rsplit("/", 1)[-1].removesuffix(".exe").lstrip("-")
     if name not in _DIALECTS:
         raise UsageError(

@@ -5,7 +5,7 @@ First only sts:GetCallerIdentity is called: it needs no permission (AWS STS API 
 then. Before a lab begins, the account is looked at (``stslab.aws.survey``).
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from botocore import exceptions as boto
 
@@ -19,8 +19,7 @@ from stslab.runner.run.footprint import Footprint
 _DEFAULT_REGION = "us-east-1"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who calls: account id, ARN, and the ARN's partition."""
 
     account: str
@@ -28,7 +27,6 @@ class Identity:
     partition: str
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
     """Where the learner's credentials come from.
 
@@ -36,26 +34,14 @@ class Source:
     then ``instead`` is the URL that the learner's own settings put in its place, if any.
     """
 
-    profile: str = ""
-    region: str = ""
-    endpoint_url: str = ""
-    instead: str = field(init=False, default="")
-    clients: Clients = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        instead = "" if self.endpoint_url else configured_endpoint(self.profile)
-        object.__setattr__(self, "instead", instead)
-        url = self.endpoint_url or instead
-        region = self.region or configured_region(self.profile) or _DEFAULT_REGION
-        made = Clients(region, url, self.profile)
-        object.__setattr__(self, "clients", made)
+    def __init__(self, profile: str = "", region: str = "", endpoint_url: str = "") -> None:
+        self.profile, self.region, self.endpoint_url = profile, region, endpoint_url
+        self.instead = "" if endpoint_url else configured_endpoint(profile)
+        used = region or configured_region(profile) or _DEFAULT_REGION
+        self.clients = Clients(used, endpoint_url or self.instead, profile)
 
     def found_region(self) -> str:
-        """The region asked for, else the one in the learner's settings, else us-east-1.
-
-        Raises:
-            CredentialsError: the learner's settings can't be read.
-        """
+        """The region asked for, else the one in the learner's settings, else us-east-1."""
         try:
             return self.region or self.clients.own_region() or _DEFAULT_REGION
         except boto.BotoCoreError as error:
@@ -63,12 +49,7 @@ class Source:
 
 
 def identify(source: Source) -> Identity:
-    """Ask AWS who the learner is.
-
-    Raises:
-        CredentialsError: there are no credentials, or AWS does not take them.
-        RunError: AWS can't be reached.
-    """
+    """Ask AWS who the learner is. CredentialsError: it does not say; RunError: it is not there."""
     try:
         client = source.clients.with_own("sts", patient=True)
         if source.clients.own_credentials() is None:
@@ -94,10 +75,6 @@ def require(identity: Identity, account: str = "", *, root_may: bool = False) ->
     """Refuse root, accounts on the user's deny list, and any but ``account``, if that is given.
 
     ``root_may``: the endpoint is on this machine, where everybody is often root.
-
-    Raises:
-        CredentialsError: it is one of them.
-        UsageError: the deny list can't be understood.
     """
     listed = denied_accounts().get(identity.account)
     if listed:
@@ -122,11 +99,6 @@ def real_target(source: Source, account: str = "") -> tuple[target.Target, Ident
     """The real account that the credentials are for, after the guard let it pass.
 
     ``account`` is the id that was asked for; empty where it is to be asked afterwards.
-
-    Raises:
-        CredentialsError: the guard refuses, or there are no usable credentials.
-        RunError: AWS can't be reached.
-        UsageError: the deny list can't be understood.
     """
     denied_accounts()
     identity, region = identify(source), source.found_region()
@@ -154,9 +126,6 @@ def surveyed(
     """Look at the account before a lab begins there, and refuse it where that would go wrong.
 
     ``force`` goes on although permissions seem to be missing.
-
-    Raises:
-        CredentialsError: the guard refuses.
     """
     seen = survey(source.clients, identity.arn, footprint)
     if says_production(seen.alias or ""):

@@ -56,12 +56,7 @@ class ProfileFiles:
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
-        """Write the profile, at once and whole, in files that only their owner reads.
-
-        Raises:
-            StateFolderError: the files can't be written.
-            CredentialsError: the files are damaged, or the name can't be a profile's.
-        """
+        """Write the profile, at once and whole, in files that only their owner reads."""
         _require_name(name)
         known = self._read()
         if known.get(name) != credentials:
@@ -93,12 +88,7 @@ class ProfileFiles:
         return tuple(self._configured())
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
-        """Say how the profile gets its credentials; nothing: it is there no more.
-
-        Raises:
-            CredentialsError: a value would be more than one line.
-            StateFolderError: the files can't be written.
-        """
+        """Say how the profile gets its credentials; nothing: it is there no more."""
         _require_name(name)
         for key, value in settings.items():
             if not value.isprintable() or value != value.strip():

@@ -47,11 +47,7 @@ def reach(clients: Clients) -> Reach:
 
 
 def credentials_found(clients: Clients) -> CredentialsFound:
-    """Where the learner's credentials come from.
-
-    Raises:
-        CredentialsError: there are none, or they can't be had.
-    """
+    """Where the learner's credentials come from; CredentialsError where they can't be had."""
     try:
         found = clients.own_credentials()
         if found is None:

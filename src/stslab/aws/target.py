@@ -72,11 +72,7 @@ class Opened:
 
 
 def kind_of(name: str) -> str:
-    """``sandbox``, ``aws`` or ``endpoint``, from what ``--target`` says.
-
-    Raises:
-        UsageError: it is none of them.
-    """
+    """``sandbox``, ``aws`` or ``endpoint``, from what ``--target`` says; UsageError if none."""
     if name in (SANDBOX, AWS):
         return name
     if name.startswith(("http://", "https://")) and _is_url(name):
@@ -98,11 +94,7 @@ def _is_url(text: str) -> bool:
 
 
 def name_of(target: str) -> str:
-    """What a target is called in the journal and in file names; ``target`` as ``--target`` says.
-
-    Raises:
-        UsageError: there is no such target.
-    """
+    """What a target is called in the journal and in file names; ``target`` as ``--target`` says."""
     kind_of(target)
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
 
