@@ -1,4 +1,4 @@
-"""What is set on a bucket: versioning, ownership, tags, and what is only kept and shown.
+"""What is set on a bucket: versioning, ownership, tags, blocks, and what is only kept and shown.
 
 S3 API Reference, the operations of the same names. New objects have the encryption that their
 bucket's setting says; nothing else depends on what is only kept.
@@ -6,7 +6,7 @@ bucket's setting says; nothing else depends on what is only kept.
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl
 from msgspec.structs import replace
 
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST = 10
@@ -124,8 +124,7 @@ def encryption_rule(bucket: Bucket) -> Document:
     return found
 
 
-def _get(setting: Setting, view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
+def _own(setting: Setting, bucket: Bucket) -> Answer:
     text = bucket.settings.get(setting.name)
     if text is None and setting.missing:
         raise fault(setting.missing, BucketName=bucket.name)
@@ -133,20 +132,58 @@ def _get(setting: Setting, view: View, request: ApiRequest) -> Answer:
     return {setting.member: found} if setting.name == "Encryption" else found
 
 
-def _none(code: str, view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
+def _none(code: str, bucket: Bucket) -> Answer:
     if code:
         raise fault(code, BucketName=bucket.name)
     return {}
 
 
-def _put(setting: Setting, tx: Transaction, request: ApiRequest) -> Answer:
-    value = request.params.get(setting.member)
+def _tags(bucket: Bucket) -> Answer:
+    if not bucket.tags:
+        raise fault("NoSuchTagSet", BucketName=bucket.name)
+    return {"TagSet": tags_as_set(bucket.tags)}
+
+
+def _ownership(bucket: Bucket) -> Answer:
+    if not bucket.ownership:
+        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
+
+
+def _block(bucket: Bucket) -> Answer:
+    block = bucket.public_access_block
+    if block is None:
+        raise fault("NoSuchPublicAccessBlockConfiguration", BucketName=bucket.name)
+    found = {said: getattr(block, name) for said, name in _BLOCKS.items()}
+    return {"PublicAccessBlockConfiguration": found}
+
+
+_BLOCKS: Mapping[str, str] = {
+    "BlockPublicAcls": "block_public_acls",
+    "IgnorePublicAcls": "ignore_public_acls",
+    "BlockPublicPolicy": "block_public_policy",
+    "RestrictPublicBuckets": "restrict_public_buckets",
+}
+_SHOWN: Mapping[str, Callable[[Bucket], Answer]] = {
+    "GetBucketLocation": lambda one: {
+        "LocationConstraint": "" if one.region == REGION else one.region
+    },
+    "GetBucketOwnershipControls": _ownership,
+    "GetBucketRequestPayment": lambda _: {"Payer": "BucketOwner"},  # requester pays is not offered
+    "GetBucketTagging": _tags,
+    "GetBucketVersioning": lambda one: {"Status": one.versioning or None},
+    "GetPublicAccessBlock": _block,
+    **{f"GetBucket{one.name}": functools.partial(_own, one) for one in _SETTINGS},
+    **{operation: functools.partial(_none, code) for operation, code in _NEVER.items()},
+}
+"""What each read says of the bucket."""
+
+
+def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
+    value = params.get(setting.member)
     if value is None:
         raise malformed()
-    bucket, text = lookups.bucket_of(tx, request), json.dumps(value, default=_written)
-    tx.put(replace(bucket, settings={**bucket.settings, setting.name: text}))
-    return {}
+    return {"settings": {**bucket.settings, setting.name: json.dumps(value, default=_written)}}
 
 
 def _written(moment: datetime) -> str:
@@ -154,94 +191,64 @@ def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _delete(setting: str, tx: Transaction, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(tx, request)
-    kept = {name: text for name, text in bucket.settings.items() if name != setting}
-    tx.put(replace(bucket, settings=kept))
-    return {}
+def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
+    return {"settings": {name: text for name, text in bucket.settings.items() if name != setting}}
 
 
-def _tags(view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
-    if not bucket.tags:
-        raise fault("NoSuchTagSet", BucketName=bucket.name)
-    return {"TagSet": tags_as_set(bucket.tags)}
-
-
-def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    found = tags_of_set(request.params["Tagging"]["TagSet"])
-    tx.put(replace(lookups.bucket_of(tx, request), tags=found))
-    return {}
-
-
-def _location(view: View, request: ApiRequest) -> Answer:
-    region = lookups.bucket_of(view, request).region
-    return {"LocationConstraint": "" if region == REGION else region}
-
-
-def _payer(view: View, request: ApiRequest) -> Answer:
-    """Always the owner: requester pays is not offered."""
-    lookups.bucket_of(view, request)
-    return {"Payer": "BucketOwner"}
-
-
-def _versioning(view: View, request: ApiRequest) -> Answer:
-    return {"Status": lookups.bucket_of(view, request).versioning or None}
-
-
-def _set_versioning(tx: Transaction, request: ApiRequest) -> Answer:
-    asked, bucket = request.params["VersioningConfiguration"], lookups.bucket_of(tx, request)
+def _versioned(_bucket: Bucket, params: Params) -> Params:
+    asked = params["VersioningConfiguration"]
     if asked.get("MFADelete") == "Enabled":
         raise fault("NotImplemented", "The sandbox does not implement MFA Delete.")
     if asked.get("Status") is None:
         raise fault("IllegalVersioningConfigurationException")
-    tx.put(replace(bucket, versioning=asked["Status"]))
-    return {}
+    return {"versioning": asked["Status"]}
 
 
-def _ownership(view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
-    if not bucket.ownership:
-        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
-
-
-def _set_ownership(tx: Transaction, request: ApiRequest) -> Answer:
+def _owned(bucket: Bucket, params: Params) -> Params:
     """Lists can be disabled where the bucket's gives nothing away."""
-    rules = request.params["OwnershipControls"]["Rules"]
+    rules = params["OwnershipControls"]["Rules"]
     if len(rules) != 1:
         raise malformed()
-    bucket, ownership = lookups.bucket_of(tx, request), rules[0]["ObjectOwnership"]
-    if ownership == acl.ENFORCED:
+    if rules[0]["ObjectOwnership"] == acl.ENFORCED:
         acl.check_disabling(bucket)
-    tx.put(replace(bucket, ownership=ownership))
-    return {}
+    return {"ownership": rules[0]["ObjectOwnership"]}
 
 
-def _clear(member: str, empty: object, tx: Transaction, request: ApiRequest) -> Answer:
-    tx.put(replace(lookups.bucket_of(tx, request), **{member: empty}))
-    return {}
+def _blocked(_bucket: Bucket, params: Params) -> Params:
+    """What is not said is off."""
+    asked = params["PublicAccessBlockConfiguration"]
+    block = PublicAccessBlock(**{name: bool(asked.get(said)) for said, name in _BLOCKS.items()})
+    return {"public_access_block": block}
 
 
-READS: Reads = {
-    "GetBucketLocation": _location,
-    "GetBucketOwnershipControls": _ownership,
-    "GetBucketRequestPayment": _payer,
-    "GetBucketTagging": _tags,
-    "GetBucketVersioning": _versioning,
-    **{f"GetBucket{one.name}": functools.partial(_get, one) for one in _SETTINGS},
-    **{operation: functools.partial(_none, code) for operation, code in _NEVER.items()},
-}
-WRITES: Writes = {
-    "DeleteBucketOwnershipControls": functools.partial(_clear, "ownership", ""),
-    "DeleteBucketTagging": functools.partial(_clear, "tags", {}),
-    "DeletePublicAccessBlock": functools.partial(_clear, "public_access_block", None),
-    "PutBucketOwnershipControls": _set_ownership,
-    "PutBucketTagging": _set_tags,
-    "PutBucketVersioning": _set_versioning,
+_CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
+    "DeleteBucketOwnershipControls": lambda _bucket, _params: {"ownership": ""},
+    "DeleteBucketTagging": lambda _bucket, _params: {"tags": {}},
+    "DeletePublicAccessBlock": lambda _bucket, _params: {"public_access_block": None},
+    "PutBucketOwnershipControls": _owned,
+    "PutBucketTagging": lambda _, params: {"tags": tags_of_set(params["Tagging"]["TagSet"])},
+    "PutBucketVersioning": _versioned,
+    "PutPublicAccessBlock": _blocked,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
-    "DeleteBucketCors": functools.partial(_delete, "Cors"),
-    "DeleteBucketEncryption": functools.partial(_delete, "Encryption"),
-    "DeleteBucketLifecycle": functools.partial(_delete, "LifecycleConfiguration"),
-    "DeleteBucketWebsite": functools.partial(_delete, "Website"),
+    "DeleteBucketCors": functools.partial(_without, "Cors"),
+    "DeleteBucketEncryption": functools.partial(_without, "Encryption"),
+    "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),
+    "DeleteBucketWebsite": functools.partial(_without, "Website"),
 }
+"""The members of the bucket that each write changes."""
+
+
+def _read(show: Callable[[Bucket], Answer], view: View, request: ApiRequest) -> Answer:
+    return show(lookups.bucket_of(view, request))
+
+
+def _write(
+    change: Callable[[Bucket, Params], Params], tx: Transaction, request: ApiRequest
+) -> Answer:
+    bucket = lookups.bucket_of(tx, request)
+    tx.put(replace(bucket, **change(bucket, request.params)))
+    return {}
+
+
+READS: Reads = {name: functools.partial(_read, show) for name, show in _SHOWN.items()}
+WRITES: Writes = {name: functools.partial(_write, change) for name, change in _CHANGED.items()}

@@ -1,8 +1,8 @@
-"""Bucket policies and Block Public Access: put, shown, and what they say to a caller.
+"""Bucket policies: put, shown, and what they and lists say to a caller.
 
 S3 User Guide, "Bucket policies for Amazon S3", "Access control list (ACL) overview", section
 "Mapping of ACL permissions and access policy permissions", and "Blocking public access to your
-Amazon S3 storage"; S3 API Reference, "PutBucketPolicy" and "PutPublicAccessBlock".
+Amazon S3 storage"; S3 API Reference, "PutBucketPolicy".
 """
 
 import json
@@ -20,15 +20,8 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, public
 from stslab.sandbox.s3.access.public import Statement
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
+from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
-
-_SETTINGS: Mapping[str, str] = {
-    "BlockPublicAcls": "block_public_acls",
-    "IgnorePublicAcls": "ignore_public_acls",
-    "BlockPublicPolicy": "block_public_policy",
-    "RestrictPublicBuckets": "restrict_public_buckets",
-}
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -87,28 +80,8 @@ def _blocked(request: ApiRequest, bucket: Bucket) -> ApiFault:
     )
 
 
-def _put_block(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutPublicAccessBlock: what is not said is off."""
-    asked = request.params["PublicAccessBlockConfiguration"]
-    block = PublicAccessBlock(**{name: bool(asked.get(said)) for said, name in _SETTINGS.items()})
-    tx.put(replace(lookups.bucket_of(tx, request), public_access_block=block))
-    return {}
-
-
-def _get_block(view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
-    block = bucket.public_access_block
-    if block is None:
-        raise fault("NoSuchPublicAccessBlockConfiguration", BucketName=bucket.name)
-    found = {said: getattr(block, name) for said, name in _SETTINGS.items()}
-    return {"PublicAccessBlockConfiguration": found}
-
-
-READS: Reads = {"GetBucketPolicyStatus": _status, "GetPublicAccessBlock": _get_block}
-WRITES: Writes = {
-    "DeleteBucketPolicy": _delete,
-    "PutPublicAccessBlock": _put_block,
-}
+READS: Reads = {"GetBucketPolicyStatus": _status}
+WRITES: Writes = {"DeleteBucketPolicy": _delete}
 
 _MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})

@@ -8,7 +8,6 @@ import base64
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -113,29 +112,21 @@ def _structure(shape: Shape, element: Element) -> Document:
 
 def _member(shape: Shape, given: list[Element]) -> object:
     if shape.type_name == "list":
-        return _list(shape, given)
+        if not shape.serialization.get("flattened"):
+            name = shape.member.serialization.get("name", "member")
+            given = [child for one in given for child in one if _local(child) == name]
+        return [_member(shape.member, [one]) for one in given]
     if len(given) > 1:
         raise malformed()
-    return _value(shape, given[0])
-
-
-def _list(shape: Shape, given: list[Element]) -> list[object]:
-    if not shape.serialization.get("flattened"):
-        name = shape.member.serialization.get("name", "member")
-        given = [child for one in given for child in one if _local(child) == name]
-    return [_value(shape.member, one) for one in given]
-
-
-def _value(shape: Shape, element: Element) -> object:
     if shape.type_name == "structure":
-        return _structure(shape, element)
-    return _text(shape, element.text or "")
+        return _structure(shape, given[0])
+    return _text(shape, given[0].text or "")
 
 
 def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
-    return _READERS[shape.type_name](text.strip())
+    return _CONVERTERS[shape.type_name](text.strip())
 
 
 _LARGEST = 2**63
@@ -151,10 +142,6 @@ def integer(text: str) -> int:
     return number
 
 
-def boolean(text: str) -> bool:
-    return text.lower() == "true"
-
-
 def moment(text: str) -> datetime:
     """A time in ISO 8601 or as HTTP has them, in UTC. It raises ValueError for any other text."""
     try:
@@ -167,24 +154,12 @@ def moment(text: str) -> datetime:
         raise ValueError(text) from error
 
 
-def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")]
-
-
-_READERS: Mapping[str, Callable[[str], object]] = {
-    "boolean": boolean,
-    "integer": integer,
-    "long": integer,
-    "timestamp": moment,
-}
-
-
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
+    "boolean": lambda text: text.lower() == "true",
     "integer": integer,
     "long": integer,
-    "boolean": boolean,
     "timestamp": moment,
-    "list": words,
+    "list": lambda text: [word.strip() for word in text.split(",")],
 }
 _MOST_METADATA = 2048
 _COUNTS: Mapping[str, str] = {
@@ -213,8 +188,7 @@ class _Member(NamedTuple):
     choices: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Where an operation's parameters are in its requests."""
 
     arguments: tuple[_Member, ...]
