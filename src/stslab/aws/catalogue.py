@@ -36,10 +36,7 @@ _FIRST_WORD = re.compile(r"(BatchGet|[A-Z][a-z]+)")
 _LEAVES_NOTHING = frozenset({"sts"})
 
 # boto3 gives these texts as the JSON values that they hold.
-_DECODED = {
-    "iam": frozenset({"policyDocumentType"}),
-    "cloudformation": frozenset({"TemplateBody"}),
-}
+_DECODED = {"iam": frozenset({"policyDocumentType"}), "cloudformation": frozenset({"TemplateBody"})}
 
 
 class ModelShape:

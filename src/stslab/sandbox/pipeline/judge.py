@@ -128,11 +128,7 @@ def _of_session(view: View, session: Session) -> Policies:
 
 # -- the global condition keys: who calls, from where, when, through what -------------------
 
-_PRINCIPAL_TYPES: Mapping[str, str] = {
-    "Root": "Account",
-    "IAMUser": "User",
-    "SessionToken": "User",
-}
+_PRINCIPAL_TYPES: Mapping[str, str] = {"Root": "Account", "IAMUser": "User", "SessionToken": "User"}
 
 
 def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:

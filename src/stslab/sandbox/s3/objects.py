@@ -210,11 +210,7 @@ def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
 
-READS: Reads = {
-    "GetObjectAcl": _get_acl,
-    "GetObjectTagging": _get_tags,
-    "HeadObject": _head,
-}
+READS: Reads = {"GetObjectAcl": _get_acl, "GetObjectTagging": _get_tags, "HeadObject": _head}
 WRITES: Writes = {
     "DeleteObject": _delete_one,
     "DeleteObjectTagging": _delete_tags,

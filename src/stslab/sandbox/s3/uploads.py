@@ -281,7 +281,4 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tu
 
 
 READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
-WRITES: Writes = {
-    "AbortMultipartUpload": _abort,
-    "CreateMultipartUpload": _begin,
-}
+WRITES: Writes = {"AbortMultipartUpload": _abort, "CreateMultipartUpload": _begin}

@@ -86,8 +86,7 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
-            f"The sandbox runs already, on port {found.port}.",
-            "Stop it first: stslab sandbox stop",
+            f"The sandbox runs already, on port {found.port}.", "Stop it first: stslab sandbox stop"
         )
     return found
 
@@ -151,11 +150,7 @@ def control(folder: Path, method: str, path: str, body: Json | None = None) -> J
 
 
 def _ask(
-    folder: Path,
-    method: str,
-    path: str,
-    body: Json | None = None,
-    seconds: float = _ANSWER_SECONDS,
+    folder: Path, method: str, path: str, body: Json | None = None, seconds: float = _ANSWER_SECONDS
 ) -> Json:
     """Ask the server that ``server.json`` names, whether or not it is an account's.
 

@@ -104,11 +104,7 @@ def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
 
 
 def _verified(
-    request: HttpRequest,
-    headers: dict[str, str],
-    claim: Claim,
-    payload_hash: str,
-    circle: Circle,
+    request: HttpRequest, headers: dict[str, str], claim: Claim, payload_hash: str, circle: Circle
 ) -> Authenticated:
     _require_signed(headers, claim.signed_headers)
     named = claim.credential

@@ -173,9 +173,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
         return {}
     _check_deletable(stack, params)
     stack = replace(
-        stack,
-        settled_status=stack.status,
-        retained=tuple(params.get("RetainResources") or ()),
+        stack, settled_status=stack.status, retained=tuple(params.get("RetainResources") or ())
     )
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_long_deleted(tx, request.account, request.region)
