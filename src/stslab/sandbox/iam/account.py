@@ -3,10 +3,12 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
@@ -29,29 +31,9 @@ from stslab.sandbox.state.settings import Account, CredentialReport
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _TWELVE_DIGITS = re.compile(r"\d{12}")
-# IAM User Guide, "IAM and AWS STS quotas".
-_QUOTAS = {
-    "AccessKeysPerUserQuota": 2,
-    "AssumeRolePolicySizeQuota": 2048,
-    "AttachedPoliciesPerGroupQuota": 10,
-    "AttachedPoliciesPerRoleQuota": 10,
-    "AttachedPoliciesPerUserQuota": 10,
-    "GlobalEndpointTokenVersion": 1,
-    "GroupPolicySizeQuota": 5120,
-    "GroupsPerUserQuota": 10,
-    "GroupsQuota": 300,
-    "InstanceProfilesQuota": 1000,
-    "PoliciesQuota": 1500,
-    "PolicySizeQuota": 6144,
-    "PolicyVersionsInUseQuota": 10000,
-    "RolePolicySizeQuota": 10240,
-    "RolesQuota": 1000,
-    "ServerCertificatesQuota": 20,
-    "SigningCertificatesPerUserQuota": 2,
-    "UserPolicySizeQuota": 2048,
-    "UsersQuota": 5000,
-    "VersionsPerPolicyQuota": 5,
-}
+_QUOTAS: Mapping[str, int] = msgspec.yaml.decode(
+    Path(__file__).with_name("quotas.yaml").read_bytes()
+)
 
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:

@@ -2,23 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar, cast
+
+import msgspec
 
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import (
     Group,
-    InstanceProfile,
     ManagedPolicy,
-    MfaDevice,
     OidcProvider,
     Role,
     SamlProvider,
     User,
 )
-from stslab.sandbox.state.record import Named, Record
+from stslab.sandbox.state.record import TABLES, Named, Record
 from stslab.sandbox.state.settings import Account
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -27,23 +27,10 @@ N = TypeVar("N", bound=Named)
 SERVICE_PATH = "/aws-service-role/"
 """The path of service-linked roles."""
 _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
-_TAKEN = "{} with name {{}} already exists."
-_LACKING = "The {} with name {{}} cannot be found."
 
 
-def _last(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1].lower()
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """How requests name a kind of record: which parameter has which of its members.
-
-    ``key`` makes the record's key of that. Names differ by more than case, and yet a request
-    must have the right case. ``lacking`` is what IAM says where there is none, ``taken`` where
-    there is one already; ``quota`` is how IAM calls the most that an account may have. Unique
-    ids begin with ``prefix``.
-    """
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests name a kind of record; ``kinds.yaml`` says what its members mean."""
 
     parameter: str
     lacking: str
@@ -52,62 +39,28 @@ class _Kind:
     most: int = 0
     prefix: str = ""
     member: str = "name"
-    key: Callable[[str], str] = str.lower
+    made: str = ""
+    called: str = ""
+    type: str = ""
+    listed: str = ""
+    renamed: Mapping[str, str] = {}
 
 
-def _simple(word: str, most: int, prefix: str) -> _Kind:
-    """A kind whose name is in the parameter, the messages and the quota alike."""
-    lacking, taken = _LACKING.format(word.lower()), _TAKEN.format(word)
-    return _Kind(f"{word}Name", lacking, taken, f"{word}sPerAccount", most, prefix)
-
-
-_KINDS: Mapping[type[Record], _Kind] = {
-    User: _simple("User", 5000, "AIDA"),
-    Group: _simple("Group", 300, "AGPA"),
-    Role: _simple("Role", 1000, "AROA"),
-    InstanceProfile: _Kind(
-        "InstanceProfileName",
-        "Instance Profile {} cannot be found.",
-        "Instance Profile {} already exists.",
-        "InstanceProfilesPerAccount",
-        1000,
-        "AIPA",
-    ),
-    ManagedPolicy: _Kind(
-        "PolicyArn",
-        "Policy {} was not found.",
-        "A policy called {} already exists. Duplicate names are not allowed.",
-        "PoliciesPerAccount",
-        1500,
-        "ANPA",
-        "arn",
-        _last,
-    ),
-    OidcProvider: _Kind(
-        "OpenIDConnectProviderArn",
-        "OpenIDConnect Provider not found for arn {}",
-        "Provider with url https://{} already exists.",
-        "OpenIdConnectProvidersPerAccount",
-        100,
-        member="arn",
-        key=lambda arn: arn.partition(":oidc-provider/")[2],
-    ),
-    SamlProvider: _Kind(
-        "SAMLProviderArn",
-        "Manifest not found for arn {}",
-        _TAKEN.format("Provider"),
-        "SAMLProvidersPerAccount",
-        100,
-        member="arn",
-        key=_last,
-    ),
-    MfaDevice: _Kind(
-        "SerialNumber",
-        "VirtualMFADevice with serial number {} doesn't exist.",
-        "MFADevice entity at the same path and name already exists.",
-        member="arn",
-    ),
+KINDS: Mapping[type[Record], Kind] = {
+    TABLES[table]: kind
+    for table, kind in msgspec.yaml.decode(
+        Path(__file__).with_name("kinds.yaml").read_bytes(), type=dict[str, Kind]
+    ).items()
 }
+_KEYS: Mapping[type[Record], Callable[[str], str]] = {
+    ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower(),
+    OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
+    SamlProvider: lambda arn: arn.rsplit("/", 1)[-1].lower(),
+}
+"""A record's key, by how requests call it; for all others, that in lower case.
+
+Names differ by more than case, and yet a request must have the right case.
+"""
 
 
 def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
@@ -115,11 +68,11 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
 
     AWS's own policies are found in every account.
     """
-    row = _KINDS[kind]
-    found: Record | None = view.get(kind, account, row.key(identifier))
+    key = _KEYS.get(kind, str.lower)(identifier)
+    found: Record | None = view.get(kind, account, key)
     if kind is ManagedPolicy:
         found = aws_policies.find(identifier) or found
-    same = found is not None and getattr(found, row.member) == identifier
+    same = found is not None and getattr(found, KINDS[kind].member) == identifier
     return cast("R", found) if same else None
 
 
@@ -127,13 +80,13 @@ def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
     """What :func:`find` finds, or NoSuchEntity."""
     found = find(view, kind, account, identifier)
     if found is None:
-        raise faults.no_such(_KINDS[kind].lacking.format(identifier))
+        raise faults.no_such(KINDS[kind].lacking.format(identifier))
     return found
 
 
 def named(view: View, kind: type[R], request: ApiRequest) -> R:
     """The record that the request names, or NoSuchEntity."""
-    return existing(view, kind, request.account, request.params[_KINDS[kind].parameter])
+    return existing(view, kind, request.account, request.params[KINDS[kind].parameter])
 
 
 def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **members: object) -> N:
@@ -143,7 +96,7 @@ def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **me
         account=account,
         name=name,
         path=request.params.get("Path", "/"),
-        unique_id=identifiers.unique_id(_KINDS[kind].prefix, account),
+        unique_id=identifiers.unique_id(KINDS[kind].prefix, account),
         created=request.now,
         **members,
     )
@@ -154,7 +107,7 @@ def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **me
 def put(tx: Transaction, record: Record, called: str) -> None:
     """Put a record that was not there; EntityAlreadyExists or LimitExceeded where it can't be."""
     refuse_taken(tx, record, called)
-    row = _KINDS[type(record)]
+    row = KINDS[type(record)]
     if row.quota:
         faults.check_quota(row.quota, row.most, tx.count(type(record), record.account))
     tx.put(record)
@@ -163,7 +116,7 @@ def put(tx: Transaction, record: Record, called: str) -> None:
 def refuse_taken(view: View, record: Record, called: str, but: Record | None = None) -> None:
     """Raise EntityAlreadyExists where another one than ``but`` has the record's key."""
     if view.get(type(record), record.account, record.key) not in (None, but):
-        raise faults.exists(_KINDS[type(record)].taken.format(called))
+        raise faults.exists(KINDS[type(record)].taken.format(called))
 
 
 def own_user(view: View, request: ApiRequest) -> User:

@@ -7,6 +7,7 @@ Access Management".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.model import ApiRequest, Params
@@ -85,10 +86,11 @@ def _target(view: View, request: ApiRequest) -> Target:
         user = None if key is None else view.get(User, key.account, key.user)
         return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
     types = catalogue.resource_types(f"iam:{request.operation}")
-    for type_name, (kind_of, parameters) in _KINDS.items():
-        names = [str(request.params[name]) for name in parameters if request.params.get(name)]
+    for type_name, (record, row) in _TYPES.items():
+        given = map(request.params.get, (row.parameter, row.called))
+        names = [str(name) for name in given if name]
         if type_name in types and names:
-            entity = lookups.find(view, kind_of, request.account, names[0])
+            entity = cast("Entity | None", lookups.find(view, record, request.account, names[0]))
             return _resolved(request, type_name, entity, names[0])
     return _implied(view, request, types)
 
@@ -108,11 +110,11 @@ def _with_arn(view: View, account: str, arn: str) -> Entity | None:
     """The user, role, group or managed policy with this ARN."""
     parts = arn.split(":", 5)
     kind, _, name = parts[-1].partition("/")
-    known = _KINDS.get(kind)
+    known = _TYPES.get(kind)
     if known is None:
         return None
     by = arn if kind == "policy" else name.rsplit("/", 1)[-1]
-    found = lookups.find(view, known[0], account, by)
+    found = cast("Entity | None", lookups.find(view, known[0], account, by))
     return found if found is not None and found.arn == arn else None
 
 
@@ -148,43 +150,15 @@ def _there(entity: Entity | None) -> Keys:
     return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
 
 
-# A type of resource -> its records, and the parameters that name one; in the order in which
-# they are tried: an operation on a user's policy is on the user.
-_KINDS: Mapping[str, tuple[type[Entity], tuple[str, ...]]] = {
-    "user": (User, ("UserName",)),
-    "role": (Role, ("RoleName",)),
-    "group": (Group, ("GroupName",)),
-    "instance-profile": (InstanceProfile, ("InstanceProfileName",)),
-    "policy": (ManagedPolicy, ("PolicyArn", "PolicyName")),
-    "oidc-provider": (OidcProvider, ("OpenIDConnectProviderArn",)),
-    "saml-provider": (SamlProvider, ("SAMLProviderArn", "Name")),
-    "mfa": (MfaDevice, ("SerialNumber", "VirtualMFADeviceName")),
+# A type of resource -> its records, and how requests name one.
+_TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.KINDS.items()}
+_LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
+_RENAMES = {
+    operation: (name, kind.parameter, new)
+    for name, (_, kind) in _TYPES.items()
+    for operation, new in kind.renamed.items()
 }
-# These name what they make, which is not there yet.
-_CREATING = frozenset(
-    {
-        "CreateGroup",
-        "CreateInstanceProfile",
-        "CreatePolicy",
-        "CreateRole",
-        "CreateSAMLProvider",
-        "CreateUser",
-        "CreateVirtualMFADevice",
-    }
-)
-# These name a path, and IAM answers with the path's ARN.
-_LISTS: Mapping[str, str] = {
-    "ListUsers": "user",
-    "ListRoles": "role",
-    "ListGroups": "group",
-    "ListPolicies": "policy",
-    "ListInstanceProfiles": "instance-profile",
-}
-# The type of what is renamed, and the parameters that have its old and its new name.
-_RENAMES: Mapping[str, tuple[str, str, str]] = {
-    "UpdateGroup": ("group", "GroupName", "NewGroupName"),
-    "UpdateUser": ("user", "UserName", "NewUserName"),
-}
+_CREATING = frozenset(kind.made for _, kind in _TYPES.values())
 # Parameter of the request -> the condition key that has its value.
 _OF_PARAMETERS: Mapping[str, str] = {
     "PolicyArn": "iam:PolicyARN",
