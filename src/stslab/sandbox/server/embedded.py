@@ -29,6 +29,7 @@ from stslab.sandbox.state import buckets, traces
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
+from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.service import StsService
 
 STEP_SECONDS = 0.02
@@ -70,7 +71,7 @@ def assemble(
     stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
     services |= {
         "iam": IamService(judge),
-        "sts": StsService(judge, lookups.managed_text, verified),
+        "sts": StsService(AssumeRole(judge, lookups.managed_text, verified)),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }

@@ -8,17 +8,8 @@ import re
 from dataclasses import dataclass
 
 from stslab.policy import NamedPolicy, PolicyKind, Principal
-from stslab.sandbox.api import faults, policies
+from stslab.sandbox.api import faults, policies, services
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
-from stslab.sandbox.api.services import (
-    Context,
-    Judge,
-    Keys,
-    ManagedText,
-    Need,
-    VerifyMfa,
-    explained,
-)
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import issuing
@@ -73,7 +64,7 @@ class Wish:
     session_name: str
     tags: SessionTags
     source_identity: str
-    context: Context
+    context: services.Context
     principal: Principal | None = None
 
     @property
@@ -83,9 +74,9 @@ class Wish:
         return (f"sts:{self.operation}", *(action for action, used in also if used))
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> services.Keys:
         """The condition keys that only this call fills."""
-        keys: Keys = {"sts:RoleSessionName": self.session_name}
+        keys: services.Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
         # A transitive session tag stands before the role's own tag of the same key.
@@ -100,9 +91,9 @@ class Wish:
 class AssumeRole:
     """The operation, and what the operations for federated identities share with it."""
 
-    judge: Judge
-    managed_text: ManagedText
-    verify_mfa: VerifyMfa
+    judge: services.Judge
+    managed_text: services.ManagedText
+    verify_mfa: services.VerifyMfa
 
     def __call__(self, tx: Transaction, request: ApiRequest) -> Answer:
         caller, params = request.caller, request.params
@@ -130,10 +121,10 @@ class AssumeRole:
         """The role, where trust and the caller's policies allow all of ``wish``."""
         target = wish.target
         for action in wish.actions:
-            need = Need(action, target.arn, wish.keys, target.trust, target.account)
+            need = services.Need(action, target.arn, wish.keys, target.trust, target.account)
             decision = self.judge.decide(view, request, need, wish.principal)
             if not decision.allowed:
-                raise faults.access_denied(explained(request, decision, target.account))
+                raise faults.access_denied(services.explained(request, decision, target.account))
             # In a chain of roles the trust policy alone does not let a source identity pass: IAM
             # User Guide, "Monitor and control actions taken with assumed roles".
             own = [one.allows for one in decision.layers if one.kind is PolicyKind.IDENTITY]
@@ -202,7 +193,7 @@ class AssumeRole:
         return members
 
 
-def proved_mfa(tx: Transaction, request: ApiRequest, verify: VerifyMfa) -> bool:
+def proved_mfa(tx: Transaction, request: ApiRequest, verify: services.VerifyMfa) -> bool:
     caller, params = request.caller, request.params
     user = tx.get(User, caller.account, caller.user_name.lower())
     return verify(tx, user, params.get("SerialNumber"), params.get("TokenCode"), request.now)

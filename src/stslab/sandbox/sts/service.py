@@ -3,19 +3,8 @@
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import faults, identifiers, operations
+from stslab.sandbox.api import faults, identifiers, operations, services
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import (
-    FORBIDDEN,
-    Judge,
-    ManagedText,
-    Need,
-    Needs,
-    Reads,
-    VerifyMfa,
-    Writes,
-    explained,
-)
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import issuing
@@ -27,12 +16,9 @@ _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
 class StsService:
     """Every operation of STS. What issues a session writes; whatever else there is, reads."""
 
-    def __init__(self, judge: Judge, managed_text: ManagedText, verify_mfa: VerifyMfa) -> None:
-        self._judge = judge
-        self._managed_text = managed_text
-        self._verify_mfa = verify_mfa
-        assume = AssumeRole(judge, managed_text, verify_mfa)
-        self.reads: Reads = {
+    def __init__(self, assume: AssumeRole) -> None:
+        self._assume = assume
+        self.reads: services.Reads = {
             "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
@@ -41,7 +27,7 @@ class StsService:
             "GetScopedCredentials": _not_on_the_global_endpoint,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
-        self.writes: Writes = {
+        self.writes: services.Writes = {
             "AssumeRole": assume,
             "AssumeRoleWithSAML": partial(_with_saml, assume),
             "AssumeRoleWithWebIdentity": partial(_with_web_identity, assume),
@@ -49,7 +35,7 @@ class StsService:
             "GetSessionToken": self._get_session_token,
         }
 
-    def needs(self, _view: View, _request: ApiRequest) -> Needs:
+    def needs(self, _view: View, _request: ApiRequest) -> services.Needs:
         """Nothing that the pipeline could ask: each operation asks its own questions.
 
         They go to trust policies too, concern a role that may be another account's, or are
@@ -57,29 +43,31 @@ class StsService:
         """
         return ()
 
-    def _require(self, view: View, request: ApiRequest, need: Need) -> None:
-        decision = self._judge.decide(view, request, need)
+    def _require(self, view: View, request: ApiRequest, need: services.Need) -> None:
+        decision = self._assume.judge.decide(view, request, need)
         if not decision.allowed:
-            raise faults.access_denied(explained(request, decision, None))
+            raise faults.access_denied(services.explained(request, decision, None))
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
         """Say which account a key belongs to, live, deleted or anyone's."""
-        self._require(view, request, Need("sts:GetAccessKeyInfo", "*"))
+        self._require(view, request, services.Need("sts:GetAccessKeyInfo", "*"))
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
             raise ApiFault(
-                "InvalidClientTokenId", "The access key ID provided is not valid.", FORBIDDEN
+                "InvalidClientTokenId",
+                "The access key ID provided is not valid.",
+                services.FORBIDDEN,
             )
         return {"Account": account}
 
     def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
         """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
-        self._require(view, request, Need("sts:DecodeAuthorizationMessage", "*"))
+        self._require(view, request, services.Need("sts:DecodeAuthorizationMessage", "*"))
         raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
-        caller, proved = request.caller, proved_mfa(tx, request, self._verify_mfa)
+        caller, proved = request.caller, proved_mfa(tx, request, self._assume.verify_mfa)
         least = int(request.params.get("MinimumSessionTokenSize", 0))
         _, answer = issuing.issue(
             tx,
@@ -102,10 +90,10 @@ class StsService:
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
         tags = issuing.tags_of(params, None)
         for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
-            self._require(tx, request, Need(f"sts:{action}", arn, tags.context()))
+            self._require(tx, request, services.Need(f"sts:{action}", arn, tags.context()))
         grant = issuing.Grant(
             _duration(request),
-            issuing.session_policies(tx, caller.account, params, self._managed_text),
+            issuing.session_policies(tx, caller.account, params, self._assume.managed_text),
             tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
             always_limited=True,
@@ -174,7 +162,7 @@ def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(
         "OutboundWebIdentityFederationDisabledException",
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
-        FORBIDDEN,
+        services.FORBIDDEN,
     )
 
 

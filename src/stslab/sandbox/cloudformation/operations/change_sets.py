@@ -11,15 +11,6 @@ from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations import stacks
-from stslab.sandbox.cloudformation.operations.stacks import (
-    blueprint,
-    config,
-    existing,
-    filled,
-    find,
-    page,
-    tag_list,
-)
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
@@ -51,7 +42,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         change_set_id=names.change_set_id(request.account, request.region, name),
         stack_id=stack.stack_id,
         name=name,
-        config=config(request, None if stack.status == REVIEW else stack),
+        config=stacks.config(request, None if stack.status == REVIEW else stack),
         created=request.now,
         description=params.get("Description", ""),
         role_arn=params.get("RoleARN", ""),
@@ -68,11 +59,11 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
 
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if kind != "CREATE":
-        stack = existing(view, request)
+        stack = stacks.existing(view, request)
         stacks.check_updatable(stack)
         return stack
     name = request.params["StackName"]
-    found = find(view, request, name)
+    found = stacks.find(view, request, name)
     if found is None:
         names.check_new_name(name)
         return stacks.new_stack(request, Config(template=""))
@@ -88,7 +79,7 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
     wanted = stacks.check(view, stack, change_set.config)
     stacks.check_types(view, stack, wanted)
     reviewed = stack.status == REVIEW
-    current = None if reviewed else blueprint(view, stack, stack.config)
+    current = None if reviewed else stacks.blueprint(view, stack, stack.config)
     found = compare(stack, lookups.resources(view, stack), wanted, current)
     if found.empty and not reviewed and change_set.config.tags == stack.config.tags:
         return replace(
@@ -103,23 +94,23 @@ def _describe(view: View, request: ApiRequest) -> Answer:
     values = parameters.shown(parse(made_of.template).parameters, made_of.parameters)
     optional = {
         "Parameters": values or None,
-        "Tags": tag_list(made_of.tags) or None,
+        "Tags": stacks.tag_list(made_of.tags) or None,
         "OnStackFailure": change_set.on_failure,
     }
     return {
         **_summary(stack, change_set),
-        **filled(optional),
+        **stacks.filled(optional),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "Capabilities": made_of.capabilities,
-        **page(request, "Changes", change_set.changes, dict),
+        **stacks.page(request, "Changes", change_set.changes, dict),
     }
 
 
 def _list(view: View, request: ApiRequest) -> Answer:
-    stack = existing(view, request)
+    stack = stacks.existing(view, request)
     found = lookups.change_sets(view, stack)
-    return page(request, "Summaries", found, lambda each: _summary(stack, each))
+    return stacks.page(request, "Summaries", found, lambda each: _summary(stack, each))
 
 
 def _execute(tx: Transaction, request: ApiRequest) -> Answer:
@@ -176,7 +167,7 @@ def find_change_set(
         stack = lookups.addressed(view, request.account, request.region, {"ChangeSetName": name})
         change_set = view.get(ChangeSet, request.account, name)
     elif request.params.get("StackName"):
-        stack = existing(view, request)
+        stack = stacks.existing(view, request)
         change_set = _named(view, stack, name)
     else:
         raise invalid(missing)
@@ -190,7 +181,7 @@ def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
-    return filled(
+    return stacks.filled(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,

@@ -10,17 +10,9 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Unfit
-from stslab.sandbox.cloudformation.stacks import steps
+from stslab.sandbox.cloudformation.stacks import lifecycle, steps
 from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.stacks.lifecycle import (
-    creating,
-    declare,
-    delete_leftovers,
-    delete_resources,
-    failure,
-    finish,
-)
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
@@ -37,9 +29,9 @@ def update_stack(job: Job) -> None:
             failed = steps.take(job, due)
             if failed:
                 verb = "create" if all(job.resource(name).fresh for name in failed) else "update"
-                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", failure(verb, failed))
+                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", lifecycle.failure(verb, failed))
                 return
-        finish(job, blueprint)
+        lifecycle.finish(job, blueprint)
     except ApiFault as fault:
         job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
         return
@@ -48,7 +40,7 @@ def update_stack(job: Job) -> None:
 
 def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
     """What the update has to do to one resource, if anything."""
-    resource = declare(job, blueprint, logical_id)
+    resource = lifecycle.declare(job, blueprint, logical_id)
     if not is_there(resource) or resource.fresh:
         return _addition(job, blueprint, resource)
     try:
@@ -79,7 +71,7 @@ def _addition(job: Job, blueprint: Blueprint, resource: StackResource) -> Step |
         return None  # by this update, before the sandbox stopped
     name = resource.logical_id
     job.keep(name, fresh=True, type=blueprint.declared(name).type)
-    return creating(job, blueprint, name)
+    return lifecycle.creating(job, blueprint, name)
 
 
 def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
@@ -149,10 +141,10 @@ def clean_up(job: Job) -> None:
             tx.put(replace(resource, before=None, fresh=False))
         stack = job.stack_in(tx)
         tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
-    delete_leftovers(job)
+    lifecycle.delete_leftovers(job)
     wanted = job.blueprint().active
     unwanted = [r for name, r in job.resources.items() if name not in wanted]
-    delete_resources(job, [r for r in unwanted if r.status not in GONE])
+    lifecycle.delete_resources(job, [r for r in unwanted if r.status not in GONE])
     _forget(job, unwanted)
     job.stack_becomes("UPDATE_COMPLETE")
 
@@ -192,7 +184,7 @@ def roll_back(job: Job) -> None:
         restored = [_restoration(job, blueprint, r) for r in due if r.before is not None]
         failed = steps.take(job, restored)
         if failed:
-            job.stack_becomes("UPDATE_ROLLBACK_FAILED", failure("update", failed))
+            job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))
             return
     with job.state.transaction() as tx:
         for resource in job.resources.values():
@@ -245,8 +237,8 @@ def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
 def clean_up_rollback(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
-    delete_leftovers(job)
+    lifecycle.delete_leftovers(job)
     fresh = [resource for resource in job.resources.values() if resource.fresh]
-    delete_resources(job, fresh, creating=True)
+    lifecycle.delete_resources(job, fresh, creating=True)
     _forget(job, fresh)
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE")
