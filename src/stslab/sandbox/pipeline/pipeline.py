@@ -29,8 +29,12 @@ from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.callers import LastUses, check_session
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
-from stslab.sandbox.signing.query import missing_token
-from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS, Authenticator, addressed_service
+from stslab.sandbox.signing.signature import (
+    UNSIGNED_ACTIONS,
+    Authenticator,
+    addressed_service,
+    missing_token,
+)
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State

@@ -7,6 +7,7 @@ signature" (IAM User Guide), "Authenticating Requests (AWS Signature Version 4)"
 import hashlib
 import hmac
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ S3 = "s3"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 HASH_HEADER = "x-amz-content-sha256"
 MAX_SKEW = timedelta(minutes=15)
+REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 
 Headers = Mapping[str, str]
 Clock = Callable[[], datetime]

@@ -17,6 +17,7 @@ from stslab.sandbox.signing import canonical, checksums, chunked
 from stslab.sandbox.signing.canonical import (
     HASH_HEADER,
     MAX_SKEW,
+    REGION,
     TOKEN,
     Circle,
     Claim,
@@ -24,7 +25,6 @@ from stslab.sandbox.signing.canonical import (
     shown,
     stamp,
 )
-from stslab.sandbox.signing.query import REGION
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _HOME = "us-east-1"
