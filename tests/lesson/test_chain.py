@@ -22,3 +22,17 @@ def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
     assert "get an object" in assumed.may
     assert [one.what for one in chain(lab, stages, {}, {})] == ["", "", ""]
     assert [one.who for one in chain(lab, [], KNOWN, {})] == ["admin"]
+
+
+def test_each_stands_below_the_one_that_it_came_from() -> None:
+    lab = load(bundled() / "lab" / "who-am-i.yaml", catalogue=BotocoreCatalogue())
+    stages = [one.id for one in lab.stages]
+    links = chain(lab, stages, {}, {})
+    found = [(one.who, one.depth) for one in links]
+    assert found[:3] == [("admin", 0), ("mine", 1), ("session", 2)]
+    assert found[-2:] == [("partner", 0), ("theirs", 1)]
+    ended, ever = (
+        next(one for one in each if one.who == "session")
+        for each in (links, chain(lab, stages, {}, {}, ever=True))
+    )
+    assert (ended.may, ever.may) == ((), ("list all buckets",))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.lab.loader import load
+from stslab.lab.model import Check, Lab
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.lesson.questions import question
+from stslab.lesson.questions import asked, question
 from stslab.policy.vocabulary import Gate
+from stslab.resources import bundled
 
 TRUST, IDENTITY, BOUNDARY = Gate.TRUST, Gate.IDENTITY, Gate.BOUNDARY
 
@@ -89,3 +93,59 @@ def test_allowed_names_what_allows_and_nothing_else() -> None:
     free = question(Verdict(True), "sts", "it")
     assert free
     assert free.answers[0].text == "Allowed: it needs no permission"
+
+
+def test_a_deny_is_no_missing_allow() -> None:
+    deny = {"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}
+    for says, text in (
+        ("denies", "Denied: a policy of sts denies it"),
+        ("allows", "Denied: a policy of sts denies it"),
+        ("does not allow", "Denied: no policy of sts allows it"),
+    ):
+        reading = GateReading(IDENTITY, says, says != "allows", ({"policy": "p"},))
+        told = Verdict(says == "allows", (), (), (reading,), {"p": deny})
+        found = question(told, "sts", "it")
+        assert found
+        assert found.answers[1].text == text
+
+
+def test_of_many_gates_those_that_say_nothing_are_asked_about() -> None:
+    gates = [GateReading(one, "allows", False) for one in (Gate.RESOURCE, IDENTITY, BOUNDARY)]
+    told = Verdict(True, gates=(*gates, GateReading(Gate.SESSION, "does not allow", False)))
+    found = question(told, "night", "the bucket")
+    assert found
+    assert frozenset({Gate.SESSION}) in [one.gates for one in found.answers]
+
+
+def bundled_lab(name: str) -> Lab:
+    return load(bundled() / "lab" / f"{name}.yaml", catalogue=BotocoreCatalogue())
+
+
+def check_of(lab: Lab, says: str) -> Check:
+    return next(one for stage in lab.stages for one in stage.checkpoint if one.says == says)
+
+
+def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
+    lab = bundled_lab("who-am-i")
+    allowed, ended = (
+        check_of(lab, one) for one in ("Your user lists buckets", "The session has ended")
+    )
+    reading = GateReading(IDENTITY, "allows", False)
+    for told, check, right in (
+        (Verdict(True, gates=(reading,)), allowed, 1),
+        (Verdict(False, (Gate.SIGNATURE,), gates=(reading,)), ended, 2),
+        (Verdict(False, (Gate.SIGNATURE,)), ended, 2),
+    ):
+        found = question(told, "mine", "it", check=check, lab=lab)
+        assert found
+        assert [one.text for one in found.answers] == [
+            "Allowed: a policy of mine allows it",
+            "Denied: AWS does not accept the credentials",
+            "Denied: no policy of mine allows it",
+        ]
+        assert found.right == right
+
+
+def test_what_an_object_holds_is_not_asked_for() -> None:
+    lab = bundled_lab("narrower")
+    assert asked(lab, check_of(lab, "It may not put a report")) == "night wants to put May"

@@ -28,7 +28,7 @@ _GOES_ON = "`stslab run` goes on from here, `stslab cleanup` undoes everything."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
-    r"\bstslab (?:run|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
+    r"\bstslab (?:run|break|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
 )
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
@@ -69,7 +69,8 @@ def goes_on_with(flags: str) -> None:
 def goes_on_in(lab: str) -> None:
     """The lab (its id, or a file) that the next command is to name, for all hints from now on."""
     word = shlex.quote(lab)
-    usual = {"stslab run": f" {word}"} | dict.fromkeys(_NAMED_BY_OPTION, f" --lab {word}")
+    taking = dict.fromkeys(("stslab run", "stslab break"), f" {word}")
+    usual = taking | dict.fromkeys(_NAMED_BY_OPTION, f" --lab {word}")
     _LAB.clear()
     _LAB.update(usual if lab != USUAL_LAB else {})
 

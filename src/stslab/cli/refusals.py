@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stslab.errors import SandboxError, StslabError, UsageError
+from stslab.redaction import fingerprint
 
 if TYPE_CHECKING:
     from stslab.home import Home
@@ -62,8 +63,9 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
                 across or account_of_key(known.access_key_id) == account_of_key(asked)
             )
             if known and near and known.access_key_id != asked:
-                calls = {"calls": [{**call, "key": known.access_key_id}]}
-                if client.control(home.sandbox, "POST", "would", calls)["allowed"]:
+                proof = fingerprint(known.secret_access_key, known.session_token)
+                asks = {**call, "key": known.access_key_id, "proof": proof}
+                if client.control(home.sandbox, "POST", "would", {"calls": [asks]})["allowed"]:
                     found.append(name)
     except StslabError:
         return []

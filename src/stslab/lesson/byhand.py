@@ -79,9 +79,11 @@ class ByHand:
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
         )
         lacking = tuple(self._lacking(stage, cells))
-        made = adopted >= {at for at, _ in tasks_of(stage)}
+        wanted = {at for at, _ in tasks_of(stage)}
         reached = bool(stage.changes) and not lacking
-        against = (*lacking, *self._against(stage)) if made or reached else ()
+        made = adopted >= wanted
+        failing = tuple(self._failing(stage)) if made or reached else ()
+        against = (*lacking, *map(_has_to_hold, failing))
         behaves = reached and not against
         tasks = tuple(
             Task(at, step.task or f"{step.title}.", at in adopted or behaves)
@@ -90,7 +92,9 @@ class ByHand:
         if made or behaves:
             return Standing(tasks, against)
         wide = (one for one in lacking if one.startswith(_WIDE))
-        return Standing(tasks, (*wide, *against, *differing, *self._wrong_turns(stage)))
+        to_come = _profiles(stage, wanted - adopted)
+        other = (_has_to_hold(one) for one in failing if one.identity not in to_come)
+        return Standing(tasks, (*wide, *other, *differing, *self._wrong_turns(stage)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint to a task, and whether it is the last: then the command is to be shown."""
@@ -141,11 +145,11 @@ class ByHand:
                 may = "may" if one.expected.allowed else "may not"
                 yield f"This has to hold too: {one.who} {may} {one.says}."
 
-    def _against(self, stage: Stage) -> Iterator[str]:
+    def _failing(self, stage: Stage) -> Iterator[Check]:
         """The claims of the checkpoint that do not hold as the account is."""
         for number, check in enumerate(stage.checkpoint):
             if check.call and not self._holds(stage, number, check):
-                yield f"This has to hold too: {check.says}."
+                yield check
 
     def _holds(self, stage: Stage, number: int, check: Check) -> bool:
         """A refusal is decided, not asked for: the log is the learner's."""
@@ -156,7 +160,7 @@ class ByHand:
         except UnresolvedReference:
             return False
         verdict = self.decide(check.identity, check.service, check.operation, params)
-        return not verdict.allowed
+        return not verdict.allowed or verdict.fault in check.fails
 
     def _wrong_turns(self, stage: Stage) -> Iterator[str]:
         """The learner's changes to what no task is about, since the stage was first begun."""
@@ -191,6 +195,15 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     ]
 
 
+def _profiles(stage: Stage, left: Collection[int]) -> set[str]:
+    """The profiles that these steps give."""
+    return {one.name for at in left for one in [stage.steps[at].profile] if one}
+
+
+def _has_to_hold(check: Check) -> str:
+    return f"This has to hold too: {check.says}."
+
+
 def _is_the_labs(step: Step) -> bool:
     """Whether nobody does it by hand: time passes, a token is given, a profile is spoilt."""
     return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
@@ -206,7 +219,8 @@ def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
 def turned(event: Event, wanted: Collection[tuple[str, str]]) -> str:
     """A sentence about a call that changed what is not wanted; empty for all others."""
     call = called(event)
-    if "errorCode" in event or is_own(event) or not changes(call):
+    by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")  # as was asked of it
+    if "errorCode" in event or is_own(event) or by_service or not changes(call):
         return ""
     params = event.get("requestParameters") or {}
     about = subject(params)

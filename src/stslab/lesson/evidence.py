@@ -11,7 +11,10 @@ from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
 
 _HERE = "${AWS::AccountId}"
-_OF_IAM = re.compile(rf"arn:aws[a-z-]*:iam::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/)")
+_OF_IAM = re.compile(
+    rf"arn:aws[a-z-]*:(?:iam|sts)::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/|assumed-role/)"
+)
+_ACTIONS = ("Action", "NotAction")
 _DOCUMENTS: Mapping[str, str] = {
     "PolicyDocument": "the policy",
     "AssumeRolePolicyDocument": "the trust policy",
@@ -54,19 +57,31 @@ def label(gate: Gate, who: str, what: str) -> str:
     return _WHOSE[gate].format(who=who, what=what)
 
 
-def evidence(verdict: Verdict, who: str, what: str) -> tuple[Evidence, ...]:
-    """The gates that have a say, each with its policies' statements in a line or two."""
+def evidence(verdict: Verdict, who: str, what: str, *, brief: bool = False) -> tuple[Evidence, ...]:
+    """The gates that have a say, each with its policies' statements in a line or two.
+
+    ``brief``: those that are about another action are counted only.
+    """
+    told = verdict.documents
     return tuple(
-        Evidence(one.gate, label(one.gate, who, what), tuple(_lines(one, verdict.documents)))
+        Evidence(one.gate, label(one.gate, who, what), tuple(_lines(one, told, brief=brief)))
         for one in verdict.gates
     )
 
 
-def _lines(reading: GateReading, documents: Mapping[str, Any]) -> Iterator[str]:
+def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
+    left_out = 0
     for policy in reading.policies:
-        document = documents.get(policy["policy"])
-        for statement in statements_of(document):
-            yield from statement_lines(statement)
+        statements = statements_of(documents.get(policy["policy"]))
+        said = policy.get("statements", ())
+        for at, statement in enumerate(statements):
+            element = said[at].get("mismatch", {}).get("element") if at < len(said) else ""
+            if brief and element in _ACTIONS:
+                left_out += 1
+            else:
+                yield from statement_lines(statement)
+    if left_out:
+        yield f"(and {left_out} on other actions: `policies`)"
 
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:
@@ -128,6 +143,8 @@ def _account(name: str) -> str:
     bare = name.removeprefix("arn:aws:iam::").removesuffix(":root")
     if bare == _HERE:
         return "this account"
+    if ":assumed-role/" in name:
+        return _short(name)
     return f"account {bare}" if bare.isdigit() else name
 
 

@@ -27,8 +27,9 @@ class Verdict:
     """What the account decides of a request. ``allowed`` is None where it can't tell.
 
     ``by`` are the gates that refuse, ``keys`` the condition keys because of which. ``gates`` are
-    all that were asked, in their order. ``documents`` are the texts of the policies that have a
-    say, by their names.
+    all that were asked, in their order; those that would be, where the signature is refused.
+    ``documents`` are the texts of the policies that have a say, by their names. ``fault`` is the
+    code of the error with which a rule of the service answers what the gates allow.
     """
 
     allowed: bool | None
@@ -36,6 +37,7 @@ class Verdict:
     keys: tuple[str, ...] = ()
     gates: tuple[GateReading, ...] = ()
     documents: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
 
 
 UNKNOWN = Verdict(None)

@@ -4,39 +4,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stslab.lab.model import Check, LabFile
-from stslab.lesson.ports import Verdict
+from stslab.lesson.evidence import statements_of
+from stslab.lesson.ports import GateReading, Verdict
+from stslab.lesson.verdict import UNBELIEVED
 from stslab.policy.vocabulary import Gate
 
 MOST_ANSWERS = 4
 UNSURE = 0
 """The digit for: I don't know."""
 
-_LETS: Mapping[Gate, str] = {
-    Gate.RESOURCE: "the policy of {what} lets {who} in",
-    Gate.TRUST: "the role's trust policy lets {who} in",
-    Gate.IDENTITY: "a policy of {who} allows it",
+_PARTIES: Mapping[Gate, str] = {
+    Gate.SCP: "the organization's policy for the account",
+    Gate.RCP: "the organization's policy for the resource",
+    Gate.RESOURCE: "the policy of {what}",
+    Gate.TRUST: "the role's trust policy",
+    Gate.IDENTITY: "a policy of {who}",
+    Gate.BOUNDARY: "the permissions boundary of {who}",
+    Gate.SESSION: "the session policy of {who}",
 }
+_LET_IN = (Gate.RESOURCE, Gate.TRUST)
+_GIVE = (*_LET_IN, Gate.IDENTITY, Gate.SESSION)
+"""What one could take for a permission; the others only take away, as everybody knows."""
 _PLAINLY = {"GetCallerIdentity": "asks who it is"}
-"""What calls come to that no row of the access table is about."""
-_REFUSES: Mapping[Gate, str] = {
-    Gate.SIGNATURE: "Denied: AWS does not accept who signed it",
-    Gate.SCP: "Denied: the organization's policy for the account does not allow it",
-    Gate.RCP: "Denied: the organization's policy for the resource refuses it",
-    Gate.RESOURCE: "Denied: the policy of {what} does not let {who} in",
-    Gate.TRUST: "Denied: the role's trust policy does not let {who} in",
-    Gate.IDENTITY: "Denied: no policy of {who} allows it",
-    Gate.BOUNDARY: "Denied: the permissions boundary of {who} does not allow it",
-    Gate.SESSION: "Denied: the session policy of {who} does not allow it",
-}
+"""What needs no permission, and what it comes to: no row of the access table is about it."""
+_AS_ONE_LIKES = ("RoleSessionName", "DurationSeconds", "Body")
+"""What a session is called, how long it lasts, what an object holds: no policy asks."""
+Gates = frozenset[Gate] | None
+"""What refuses: no gate where the call is allowed, None where a rule of the service does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: its digit, its words, and the gates that would refuse (none: allowed)."""
+    """One answer: its digit, its words, and what would refuse."""
 
     digit: int
     text: str
-    gates: frozenset[Gate]
+    gates: Gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +54,97 @@ class Question:
         return next((one for one in self.answers if one.digit == digit), None)
 
 
-def question(verdict: Verdict, who: str, what: str) -> Question | None:
+def question(
+    verdict: Verdict, who: str, what: str, *, check: Check | None = None, lab: LabFile | None = None
+) -> Question | None:
     """The question about a request; None where the account can't tell what it will answer.
 
     ``who`` makes the call, ``what`` is what the resource is called. Each gate that has a say in
     such a request could refuse it; so could two of them, which is an answer where it is true
-    or where there is room for it.
+    or where there is room for it. What refuses elsewhere in the ``lab`` could do so here.
     """
     if verdict.allowed is None:
         return None
+    rules = [one for one in _predicted(lab) if one.fails and not one.by]
+    doubted = any(UNBELIEVED.intersection(one.fails) for one in rules)
     refusing = frozenset(verdict.by)
-    asked = [one.gate for one in verdict.gates] or sorted(refusing, key=list(Gate).index)
+    ruled = bool(check and verdict.allowed and verdict.fault in check.fails)
+    right: Gates = None if ruled else refusing
+    asked = [one.gate for one in verdict.gates] or [
+        *(gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE)
+    ]
     asked = asked or [Gate.IDENTITY]  # no gate is asked; one could think so
-    kinds = [frozenset[Gate](), *({frozenset({gate}): 0 for gate in asked})]
+    kinds: list[Gates] = [frozenset(), *({frozenset({gate}): 0 for gate in asked})]
     if len(refusing) > 1:
         kinds.append(refusing)
     elif len(asked) == 2:  # noqa: PLR2004 - both of two gates
         kinds.append(frozenset(asked))
-    kinds = _few(kinds, frozenset() if verdict.allowed else refusing)
+    if doubted or Gate.SIGNATURE in refusing:
+        kinds.insert(1, frozenset({Gate.SIGNATURE}))
+    if any(check and one.call == check.call and not UNBELIEVED & {*one.fails} for one in rules):
+        kinds.append(None)
+    kinds = _few(kinds, right, verdict)
+    free = verdict.allowed or (check is not None and check.operation in _PLAINLY)
     answers = tuple(
-        Answer(digit, _text(gates, verdict, who, what), gates)
+        Answer(digit, _text(gates, verdict, who, what, free=free), gates)
         for digit, gates in enumerate(kinds, 1)
     )
-    right = frozenset() if verdict.allowed else refusing
     return Question(answers, next(one.digit for one in answers if one.gates == right))
 
 
-def _few(kinds: list[frozenset[Gate]], right: frozenset[Gate]) -> list[frozenset[Gate]]:
-    """At most four of them, with the right one."""
-    kept = kinds[:MOST_ANSWERS]
-    if right not in kept:
-        kept = [*kinds[: MOST_ANSWERS - 1], right]
-    return kept
+def _predicted(lab: LabFile | None) -> list[Check]:
+    """The checks of a lab that the learner predicts."""
+    stages = lab.stages if lab else ()
+    return [one for stage in stages for one in stage.checkpoint if one.ask is not None]
 
 
-def refused(gate: Gate, who: str, what: str) -> str:
-    """That a gate refuses, in words; ``what`` has a policy of its own."""
-    return _REFUSES[gate].format(who=who, what=what)
+def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
+    """At most four of them: with the right one, and what does not allow rather than what does."""
+    silent = [frozenset({one.gate}) for one in verdict.gates if one.says != "allows"]
+    unlikely = [one for one in kinds[1:] if one not in silent]
+    best = [right, frozenset[Gate](), frozenset({Gate.SIGNATURE}), None, *silent, *unlikely]
+    kept = [one for one in dict.fromkeys(best) if one in kinds][:MOST_ANSWERS]
+    return [one for one in kinds if one in kept]
 
 
-def _text(gates: frozenset[Gate], verdict: Verdict, who: str, what: str) -> str:
+def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
+    """That a gate refuses, in words; ``what`` has a policy of its own. ``denies``: by a Deny."""
+    if gate is Gate.SIGNATURE:
+        return "Denied: AWS does not accept the credentials"
+    party = _PARTIES[gate].format(who=who, what=what)
+    if denies:
+        return f"Denied: {party} denies it"
+    if gate is Gate.IDENTITY:
+        return f"Denied: no policy of {who} allows it"
+    return f"Denied: {party} does not {f'let {who} in' if gate in _LET_IN else 'allow it'}"
+
+
+def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) -> str:
+    if gates is None:
+        return "Denied: whatever the policies say, the request breaks a rule of AWS"
     if not gates:
-        asked = [one for one in verdict.gates if one.gate in _LETS]
+        asked = [one for one in verdict.gates if one.gate in _GIVE]
         asked = [one for one in asked if one.says == "allows"] or asked
-        lets = [_LETS[one.gate].format(who=who, what=what) for one in asked]
-        return f"Allowed: {', and '.join(lets) or 'it needs no permission'}"
-    each = [refused(gate, who, what) for gate in Gate if gate in gates]
+        lets = [
+            _PARTIES[one.gate].format(who=who, what=what)
+            + (f" lets {who} in" if one.gate in _LET_IN else " allows it")
+            for one in asked
+        ]
+        none = "it needs no permission" if free else f"a policy of {who} allows it"
+        return f"Allowed: {', and '.join(lets) or none}"
+    denying = {one.gate for one in verdict.gates if _denies(one, verdict)}
+    each = [refused(gate, who, what, denies=gate in denying) for gate in Gate if gate in gates]
     first, *others = each
     return ", and ".join([first, *(one.removeprefix("Denied: ") for one in others)])
+
+
+def _denies(reading: GateReading, verdict: Verdict) -> bool:
+    """Whether a gate would refuse by a Deny: it has one, and lacks no Allow."""
+    policies = [verdict.documents.get(one["policy"]) for one in reading.policies]
+    return reading.says == "denies" or (
+        reading.says == "allows"
+        and any(one["Effect"] == "Deny" for each in policies for one in statements_of(each))
+    )
 
 
 def asked(lab: LabFile, check: Check) -> str:
@@ -111,8 +157,8 @@ def asked(lab: LabFile, check: Check) -> str:
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that decide; a session is called as one likes."""
-    return {name: value for name, value in params.items() if name != "RoleSessionName"}
+    """The parameters that decide."""
+    return {name: value for name, value in params.items() if name not in _AS_ONE_LIKES}
 
 
 def target(check: Check) -> str:

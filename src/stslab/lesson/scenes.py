@@ -60,8 +60,7 @@ class Done:
     def brief(self) -> "Done":
         """The same in a line, and what went wrong."""
         wrong = tuple(one for one in self.lines if not one[0])
-        well = len(self.lines) - len(wrong)
-        return Done((*wrong, (True, f"{well} steps and claims went well")))
+        return Done(wrong or ((True, "All that was done and claimed went well"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,10 @@ class Doing:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A prediction: the evidence, and the answers. ``target`` is what is asked for."""
+    """A prediction: the evidence, and the answers. ``target`` is what is asked for.
+
+    ``brief``: of the evidence only the statements that name the action.
+    """
 
     title: str
     call: CallShown
@@ -87,6 +89,7 @@ class Asking:
     number: int
     of: int
     before: Done | None = None
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

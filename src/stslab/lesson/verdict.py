@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.lab.model import Check
+from stslab.kinds.kind import UNUSABLE
+from stslab.lab.model import DENIALS, Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.policy.vocabulary import Gate
+from stslab.redaction import fingerprint
 from stslab.runner.ports import Credentials
 
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """Asks the account what calls would meet."""
-_OF_A_SESSION = "ASIA"
+UNBELIEVED = UNUSABLE.difference(DENIALS)
+"""The codes with which AWS answers credentials that it does not accept."""
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 
@@ -21,7 +24,8 @@ def of(told: Mapping[str, Any]) -> Verdict:
         for one in told["gates"]
     )
     by = tuple(map(Gate, told["by"]))
-    return Verdict(told["allowed"], by, tuple(told["keys"]), gates, told["documents"])
+    keys, fault = tuple(told["keys"]), str(told["fault"])
+    return Verdict(told["allowed"], by, keys, gates, told["documents"], fault)
 
 
 def decided(
@@ -34,10 +38,13 @@ def decided(
     """What a call with these credentials would meet; unknown where there are none."""
     if credentials is None:
         return UNKNOWN
-    key = credentials.access_key_id
-    if key.startswith(_OF_A_SESSION) and not credentials.session_token:
-        return Verdict(False, (Gate.SIGNATURE,))
-    call = {"key": key, "service": service, "operation": operation, "params": params}
+    call = {
+        "key": credentials.access_key_id,
+        "proof": fingerprint(credentials.secret_access_key, credentials.session_token),
+        "service": service,
+        "operation": operation,
+        "params": params,
+    }
     return of(would({"calls": [call]}))
 
 
@@ -49,4 +56,7 @@ def expected(check: Check) -> Verdict:
         for gate in sorted(asked, key=list(Gate).index)
     )
     keys = (check.key,) if check.key else ()
-    return Verdict(not check.fails, check.by, keys, gates)
+    if UNBELIEVED.intersection(check.fails):
+        return Verdict(False, (Gate.SIGNATURE,), keys, gates)
+    ruled = check.fails[0] if check.fails and not check.by else ""
+    return Verdict(not check.by, check.by, keys, gates, fault=ruled)

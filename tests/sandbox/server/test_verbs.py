@@ -11,6 +11,7 @@ import pytest
 from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
+from stslab.redaction import fingerprint
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest
 
@@ -105,6 +106,28 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
     assert would(account, ("AKIANOBODY", *ASSUME))["by"] == ["signature"]
     account.client("iam").update_access_key(UserName="ana", AccessKeyId=ana, Status="Inactive")
     assert would(account, (ana, *ASSUME))["by"] == ["signature"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "token", "by"),
+    [("", "", []), ("another", "", ["signature"]), ("", "a token", ["signature"])],
+)
+def test_what_is_signed_with_another_secret_is_refused(
+    account: Direct, secret: str, token: str, by: list[str]
+) -> None:
+    key, own, *_ = account.keys["admin"]
+    call = {"key": key, "service": "iam", "operation": "GetUser", "params": {"UserName": "ana"}}
+    body = {"calls": [{**call, "proof": fingerprint(secret or own, token)}]}
+    told = json.loads(json.dumps(verbs.would(account.inside, ControlRequest("POST", {}, body))))
+    assert (told["allowed"], told["by"]) == (not by, by)
+    assert [one["gate"] for one in told["gates"]] == ["identity policy"]
+
+
+def test_a_rule_of_the_service_is_told_beside_what_the_policies_say(account: Direct) -> None:
+    service, operation, params = ASSUME
+    asked = {**params, "DurationSeconds": 43200}
+    told = would(account, (account.keys["admin"][0], service, operation, asked))
+    assert (told["allowed"], told["fault"]) == (True, "ValidationError")
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,9 @@ class FaultExercise:
         if cell is None or not self.stands.gate:
             return "Nothing refuses it; something allows more than it should."
         what = "the role" if cell.cell in self._assuming() else "the bucket"
-        return f"{questions.refused(Gate(self.stands.gate), cell.who, what)}."
+        gate = Gate(self.stands.gate)
+        denies = any(one.gate is gate and one.says == "denies" for one in cell.verdict.gates)
+        return f"{questions.refused(gate, cell.who, what, denies=denies)}."
 
     def _assuming(self) -> Sequence[str]:
         access = self.faults.lab.access

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from stslab.cli.failures import with_flags
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
 from stslab.cli.run.prompt import Entered, Prompt, draw_help
 from stslab.errors import CheckFailed, RunError, StslabError
@@ -29,7 +30,7 @@ from stslab.runner.run.plan import stage_of
 from stslab.runner.run.run import Runner
 
 _ADVICE = (
-    "Do you know the first part? `begin 4` does it for you, and begins with stage 4."
+    "Do you know the first part? `begin {0}` does it for you, and begins with stage {0}."
     " By hand, with tasks in place of commands: stslab run --practice"
 )
 _ADVICE_BY_HAND = (
@@ -122,13 +123,15 @@ class Loop:
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
+        middle = len(self.lab.stages) // 2 + 1
+        advice = with_flags(_ADVICE).format(middle)
         scene = scenes.Welcome(
             self.lab.title,
             self.lab.summary or "",
             self.runner.map,
             self.place,
             resumed,
-            _ADVICE_BY_HAND if self.hand else _ADVICE if self.editable and not resumed else "",
+            _ADVICE_BY_HAND if self.hand else advice if self.editable and not resumed else "",
         )
         does = "goes on" if resumed else "begins"
         self.screen.show(scene)
@@ -138,7 +141,7 @@ class Loop:
                 found = self._named(entered.argument)
                 if found:
                     return found
-                self.screen.say("Say with which stage, as in: begin 4")
+                self.screen.say(f"Say with which stage, as in: begin {middle}")
             elif not entered.word:
                 return None
             elif entered.word != "skip":
@@ -183,8 +186,9 @@ class Loop:
             Quit: the learner leaves.
         """
         self.over = True
-        remember = scenes.Remember(self.lab.remember, self._chain())
+        remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
+        following = _NEXT if self.editable else _NEXT[2:]
         scene = scenes.Ended(
             title=self.lab.title,
             proved=told.proved,
@@ -194,7 +198,7 @@ class Loop:
             gone=self.gone,
             left=len(told.left),
             minutes=minutes,
-            next=_NEXT if self.editable else _NEXT[2:],
+            next=tuple((with_flags(line), does) for line, does in following),
         )
         self.screen.show(scene)
         does = "ends, `again` repeats what went wrong"
@@ -242,9 +246,9 @@ class Loop:
             links = self._chain()
             self.enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
 
-    def _chain(self) -> tuple[Link, ...]:
+    def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
-        return chain(self.lab, done, known, self.names())
+        return chain(self.lab, done, known, self.names(), ever=ever)
 
     def _look(self, stage: Stage) -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
@@ -361,7 +365,11 @@ class Loop:
     def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
         verdict = self._verdict(check) if check.ask is not None and check.call else None
         target = questions.target(check)
-        asked = questions.question(verdict, check.identity, target) if verdict else None
+        asked = (
+            questions.question(verdict, check.identity, target, check=check, lab=self.lab)
+            if verdict
+            else None
+        )
         if verdict is None or asked is None:
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
@@ -383,7 +391,7 @@ class Loop:
             said=said or 0,
             verdict=verdict,
             held=record.held,
-            message=record.proof,
+            message=f"{record.code}: {record.proof}" if record.code else record.proof,
             because=check.because or "",
         )
         if said is not None and said != asked.right:

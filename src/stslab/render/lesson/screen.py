@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from stslab.lesson.scenes import Asking
 from stslab.render.lesson import views
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
@@ -48,6 +49,8 @@ class Screen:
         """
         if len(self._drawn(self._view(scene))) > self.room and getattr(scene, "before", None):
             scene = replace(scene, before=scene.before.brief())
+        if isinstance(scene, Asking) and len(self._drawn(self._view(scene))) > self.room:
+            scene = replace(scene, brief=True)
         self.page(self._view(scene), more)
 
     def _view(self, scene: Any) -> Draw:

@@ -11,12 +11,15 @@ from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
-from stslab.lesson.questions import UNSURE
+from stslab.lesson.questions import UNSURE, Gates
+from stslab.policy.vocabulary import Gate
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.safe import one_line
 
 _LABEL = 28
+_NARROWEST, _WIDEST = 7, 14
+"""Columns of the table of who can do what."""
 _INDENT = 2
 View = Callable[[RunPaper, Any], None]
 
@@ -87,7 +90,8 @@ def asking(paper: RunPaper, scene: scenes.Asking) -> None:
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
     if not any(one.says for one in scene.evidence.gates):
         return  # what the account goes by is not known before the call
-    for one in evidence.evidence(scene.evidence, scene.call.identity, scene.target):
+    told = evidence.evidence(scene.evidence, scene.call.identity, scene.target, brief=scene.brief)
+    for one in told:
         for number, line in enumerate(one.lines or ("none",)):
             label = one.label if number == 0 else ""
             paper.prose(line, indent=3, lead=f"{label:<{_LABEL}}")
@@ -105,14 +109,19 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
     heading(paper, scene.title)
     paper.line(sign, style, f"{truth.text if truth else ''}.", indent=1, aside=aside)
     paper.blank()
-    for reading in scene.verdict.gates:
-        if reading.says:
-            _gate(paper, reading, scene)
-    if scene.verdict.gates:
+    unbelieved = Gate.SIGNATURE in scene.verdict.by
+    gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
+    gates = gates if unbelieved else [one for one in scene.verdict.gates if one.says]
+    for reading in gates:
+        _gate(paper, reading, scene)
+    if gates:
+        paper.blank()
+    if unbelieved or (truth and truth.gates is None):
+        paper.prose(one_line(scene.message), indent=3, style="red")
         paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    if said is not None and not right and scene.verdict.gates:
+    if said is not None and not right and scene.verdict.gates and not unbelieved:
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
@@ -135,9 +144,11 @@ def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
     paper.put(body)
 
 
-def _contrast(scene: scenes.Answered, said: frozenset[Any]) -> str:
+def _contrast(scene: scenes.Answered, said: Gates) -> str:
     """What would have had to be different for the wrong answer to be right."""
     refusing = [str(gate) for gate in scene.verdict.by]
+    if said is None or (not said and not refusing):
+        return "The policies are one thing, and what AWS gives at most is another."
     if not said:
         needed = " and ".join(f"the {gate}" for gate in refusing)
         return f"To be allowed, it would need {needed} to allow it too."
@@ -153,14 +164,16 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     heading(paper, scene.title)
     callers = list(dict.fromkeys(one.who for one in scene.cells))
     widest = max((len(one.says) for one in scene.cells), default=0)
+    room = (paper.width - widest - 6) // max(len(callers), 1)
+    column = min(max(room, _NARROWEST), _WIDEST)
     header = Text("   " + " " * (widest + 2))
     for who in callers:
-        header.append(f"{who:<14}", style="bold")
+        header.append(f"{who[: column - 1]:<{column}}", style="bold")
     paper.put(header)
     for says in dict.fromkeys(one.says for one in scene.cells):
         row = Text(f"   {says:<{widest}}  ")
         for who in callers:
-            row.append_text(_cell(paper, scene, says, who))
+            row.append_text(_cell(paper, scene, says, who, column))
         paper.put(row)
     paper.blank()
     if scene.chain:
@@ -169,14 +182,14 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     paper.prose(f"{paper.symbols.done} allowed  {paper.symbols.dot} denied", indent=1, style="dim")
 
 
-def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str) -> Text:
+def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) -> Text:
     found = next((one for one in scene.cells if (one.says, one.who) == (says, who)), None)
     if found is None or found.verdict.allowed is None:
-        return Text(" " * 14)
+        return Text(" " * column)
     sign = paper.symbols.done if found.verdict.allowed else paper.symbols.dot
     now = (found.cell, found.who) in scene.changed
     text = f"{sign} now" if now else sign
-    return Text(f"{text:<14}", style="bold green" if now and found.verdict.allowed else "")
+    return Text(f"{text:<{column}}", style="bold green" if now and found.verdict.allowed else "")
 
 
 def stuck(paper: Paper, scene: scenes.Stuck) -> None:
@@ -220,7 +233,7 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
     paper.blank()
-    paper.prose("This will be removed:", indent=1, style="bold")
+    paper.prose("This will be removed, where it is still there:", indent=1, style="bold")
     for thing in scene.things:
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
@@ -319,7 +332,7 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
         for line in scene.lines:
             paper.prose(line, indent=3, lead=paper.symbols.dot)
         paper.blank()
-    heading(paper, "Who could do what, and by whose leave")
+    heading(paper, "Who could do what, and through whom")
     chain(paper, scene.chain)
 
 

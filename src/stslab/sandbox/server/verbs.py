@@ -14,9 +14,10 @@ from stslab.errors import SandboxError, UsageError
 from stslab.policy import Decision
 from stslab.policy.decision import GATES, refusal
 from stslab.policy.vocabulary import Gate, Outcome
+from stslab.redaction import fingerprint
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import ApiFault, KeyRecord
 from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
@@ -145,14 +146,17 @@ _SAYS: Mapping[str, str] = {
     Outcome.EXPLICITLY_DENIED: "denies",
     Outcome.IMPLICITLY_DENIED: "does not allow",
 }
-_NOTHING: Said = {"gates": [], "documents": {}}
+_NOTHING: Said = {"gates": [], "documents": {}, "fault": ""}
 
 
 class _Call(msgspec.Struct):
+    """One call. ``proof`` is the fingerprint of what it would be signed with, where that counts."""
+
     key: str
     service: str
     operation: str
     params: dict[str, Any]
+    proof: str = ""
 
 
 class _Calls(msgspec.Struct):
@@ -166,22 +170,33 @@ def would(inside: Inside, asked: ControlRequest) -> Said:
 
     They are carried out one after the other on a fork of the account that is thrown away.
     """
-    made = [_would(inside, call) for call in _read(asked, _Calls).calls]
-    if made[-1] is None:
-        return {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
-    decisions, fault = inside.pipeline.would([call for call in made if call is not None])
-    return _verdict(decisions, fault)
+    *before, last = _read(asked, _Calls).calls
+    record, believed = _signed(inside, last)
+    refused: Said = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
+    if record is None:
+        return refused
+    signed = [(*_signed(inside, call), call) for call in before]
+    made = [_would(one, call) for one, known, call in signed if one and known]
+    told = _verdict(*inside.pipeline.would([*made, _would(record, last)]))
+    if believed:
+        return told
+    return {**refused, "gates": told["gates"], "documents": told["documents"]}
 
 
-def _would(inside: Inside, call: _Call) -> Would | None:
-    """The call, or None where AWS would not believe who signs it."""
+def _would(signer: KeyRecord, call: _Call) -> Would:
+    return Would(signer.caller, call.service, call.operation, call.params)
+
+
+def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
+    """Whose key a call is signed with, and whether AWS believes it."""
     if call.service not in inside.services:
         raise SandboxError(f"The sandbox has no service {call.service!r}.")
     record = inside.keys(call.key)
-    ended = record and record.expires and record.expires <= inside.state.now()
-    if record is None or not record.active or ended:
-        return None
-    return Would(record.caller, call.service, call.operation, call.params)
+    if record is None:
+        return None, False
+    ended = record.expires is not None and record.expires <= inside.state.now()
+    signs = fingerprint(record.secret_access_key, record.session_token)
+    return record, record.active and not ended and call.proof in ("", signs)
 
 
 def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Said:
@@ -192,7 +207,7 @@ def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Said:
         return {"allowed": False, "by": found.gates, "keys": found.keys, **_told(refused[0])}
     allowed = True if decisions or fault is None else None
     told = _told(decisions[-1]) if decisions else _NOTHING
-    return {"allowed": allowed, "by": [], "keys": [], **told}
+    return {"allowed": allowed, "by": [], "keys": [], **told, "fault": fault.code if fault else ""}
 
 
 def _told(decision: Decision) -> Said:
@@ -211,7 +226,7 @@ def _told(decision: Decision) -> Said:
         for layer in decision.layers
         for each in layer.readings
     }
-    return {"gates": gates, "documents": documents}
+    return {"gates": gates, "documents": documents, "fault": ""}
 
 
 # -- rehearsals -------------------------------------------------------------------------------
