@@ -1,8 +1,8 @@
 """Compares what a call asks for with what the account has: policies by what they mean. Pure."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from stslab.errors import MalformedPolicy
 from stslab.kinds.creations import Effect
@@ -20,6 +20,7 @@ _POLICIES: Mapping[str, PolicyKind] = {
 # What is wanted and not there, and what is there in its place.
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
 _KEYS = ("Key", "ParameterKey")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d)\d:\d\dZ")  # and the ten minutes that it is in
 
 
 def differences(
@@ -45,25 +46,24 @@ def _compared(name: str, kind: str, wanted: object, found: object) -> Sides:
     return ((), ()) if same else ((str(wanted),), (str(found or "nothing"),))
 
 
-def _policies(wanted: Any, found: Any, kind: PolicyKind) -> Sides:
+def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
+    """A policy of *now*, as one that revokes sessions, was written some minutes ago."""
+    now = {at[1]: at[0] for at in _MOMENT.finditer(_text(wanted))}
+    there = _MOMENT.sub(lambda at: now.get(at[1], at[0]), _text(found or "nothing"))
     try:
-        ours, theirs = differing(parse(wanted, kind), parse(found, kind))
-    except (MalformedPolicy, TypeError):
-        return ((), ()) if wanted == found else ((_text(wanted),), (_text(found or "nothing"),))
+        ours, theirs = differing(parse(_text(wanted), kind), parse(there, kind))
+    except MalformedPolicy:
+        return ((), ()) if wanted == found else ((_text(wanted),), (there,))
     return tuple(map(_text, ours)), tuple(map(_text, theirs))
 
 
 def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
     """What is wanted and not there, and what is there in its place; the run's tag is our affair."""
-    lacking = [one for one in wanted if one not in found and not _is_settled(one, found)]
+    settled = {RUN_TAG, *(_key(one) for one in found if _HIDDEN in str(one))}
+    lacking = [one for one in wanted if one not in found and _key(one) not in settled]
     keys = {_key(one) for one in lacking}
     instead = [one for one in found if _key(one) in keys]
     return tuple(map(_text, lacking)), tuple(map(_text, instead))
-
-
-def _is_settled(one: object, found: list[object]) -> bool:
-    hidden = any(_key(one) == _key(other) and _HIDDEN in str(other) for other in found)
-    return hidden or _key(one) == RUN_TAG
 
 
 def _key(one: object) -> object:

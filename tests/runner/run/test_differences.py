@@ -1,0 +1,39 @@
+"""What a call asks for and what the account has: the same, or in what they differ."""
+
+import json
+
+import pytest
+
+from stslab.kinds.creations import EFFECTS
+from stslab.runner.run.differences import differences
+
+
+def revoking(before: str) -> dict[str, object]:
+    late = {"DateLessThan": {"aws:TokenIssueTime": before}}
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": late}
+    return {"Version": "2012-10-17", "Statement": [deny]}
+
+
+@pytest.mark.parametrize(
+    ("there", "same"),
+    [
+        ("2030-01-01T12:00:01Z", True),
+        ("2030-01-01T12:07:59Z", True),
+        ("2030-01-01T11:07:59Z", False),
+        ("2029-01-01T12:00:01Z", False),
+    ],
+)
+def test_a_policy_of_now_was_written_some_minutes_ago(there: str, same: bool) -> None:
+    params = {"PolicyDocument": json.dumps(revoking("2030-01-01T12:05:30Z"))}
+    found = [
+        *differences(EFFECTS["iam.PutRolePolicy"], params, {"PolicyDocument": revoking(there)})
+    ]
+    assert (not found) is same
+    if found:
+        assert there in found[0].found[0]
+
+
+def test_what_is_not_there_is_told() -> None:
+    params = {"PolicyDocument": json.dumps(revoking("2030-01-01T12:05:30Z"))}
+    (found,) = differences(EFFECTS["iam.PutRolePolicy"], params, {})
+    assert found.found == ("nothing",)
