@@ -17,6 +17,8 @@ from stslab.lab.reading.structure import LabDraft
 
 MOST_PROBLEMS = 200
 _UNREAD = frozenset({"yaml", "include", "reference"})
+_UNKNOWN = frozenset({"format", "call"})
+"""With such a problem it is not known what a lab does, and so not whether that is harmless."""
 
 
 class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
@@ -57,7 +59,8 @@ def read(path: Path, catalogue: Catalogue | None) -> tuple[Lab, LabDraft]:
     try:
         includes = Includes(path)
         draft, lab = understood(path, raw, catalogue, report, includes)
-        if not problems:  # what makes no sense can't be judged
+        if not _UNREAD.union(_UNKNOWN) & {one.rule for one in problems}:
+            unread.update((one.file, one.line, one.column) for one in problems)  # told once
             harmless.refuse_harm(lab, draft, ruled(report, "not-own"))
     except Unreadable as unreadable:
         raise invalid(str(path), [*problems, replace(unreadable.problem, rule="yaml")]) from None

@@ -104,6 +104,8 @@ def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
         for each in statement.conditions
         if _asks_presence(each) and "false" in each.values
     }
+    if any(_limits(each) and _REQUEST_TAG.match(each.key) for each in statement.conditions):
+        required.add("aws:tagkeys")  # a request with such a tag has its key
     for each in statement.conditions if statement.allows else ():
         if each.test.quantifier is Quantifier.ALL and each.key.lower() not in required:
             yield (
@@ -138,7 +140,18 @@ def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
             yield f"In {text} a variable names no key: it has no value."
 
 
+def _unknown_variables(statement: Statement, policy: Policy) -> Iterator[str]:
+    values = [value for each in statement.conditions for value in each.values]
+    for text in (*_resources(statement), *values) if policy.version == LATEST else ():
+        for key in _NAMED.findall(text):
+            if not catalogue.is_known_key(key):
+                meant = _meant(catalogue.similar_key(key))
+                yield f"There is no condition key {key}: the variable has no value{meant}"
+
+
 _VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
+_NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
+_REQUEST_TAG: Final = re.compile(r"aws:RequestTag/", re.IGNORECASE)
 _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 
 
@@ -199,6 +212,7 @@ _OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]
     "for-all-values-allow": _for_all_values,
     "variable-literal": _variables,
     "variable-broken": _broken_variables,
+    "key-unknown": _unknown_variables,
     "any-subject": _any_subject,
     "action-unknown": _unknown_actions,
 }

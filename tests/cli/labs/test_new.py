@@ -30,7 +30,7 @@ def test_each_start_is_green_at_once(start, stslab, tmp_path, monkeypatch):
     assert [one for one in tasks(lab) if one.why] == []
 
 
-@pytest.mark.parametrize("name", ["My-Lab", "a/b", "../x", "1a", "a" * 41, "a b"])
+@pytest.mark.parametrize("name", ["My-Lab", "a/b", "../x", "1a", "a", "a" * 41, "a b"])
 def test_a_name_that_is_none(name, stslab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = stslab("new", name)

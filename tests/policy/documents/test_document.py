@@ -120,6 +120,11 @@ REFUSED = [
     ),
     (
         IDENTITY,
+        document(changed(GOOD, Condition={"StringEqual": {"aws:x": "true"}})),
+        "Invalid Condition type : StringEqual.",
+    ),
+    (
+        IDENTITY,
         document(changed(GOOD, Condition={"NullIfExists": {"aws:x": "true"}})),
         "Invalid Condition type : NullIfExists.",
     ),

@@ -10,7 +10,7 @@ from stslab.resources import labs_folder
 
 STARTS = Path(__file__).parent / "starts"
 _NAME = "my-lab"
-_ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _SCHEMA = "lab.schema.json"
 
 
@@ -32,7 +32,7 @@ def command(*, lab_id: str, start: str) -> None:
     if not _ID.fullmatch(lab_id):
         raise UsageError(
             f"{lab_id!r} is no name for a lab.",
-            "Use small letters, digits and -, beginning with a letter; at most 40 of them.",
+            "Use small letters, digits and -, beginning with a letter; 2 to 40 of them.",
         )
     folder = Path(lab_id)
     text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace(_NAME, lab_id)

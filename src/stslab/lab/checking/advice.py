@@ -118,7 +118,7 @@ def _placed(one: Found) -> Problem:
         at = text.value.find(one.word)
         if at >= 0:
             return text.problem_at(at, one.message, one.fix)
-    return one.node.problem(one.message, one.fix)
+    return one.node.problem_within(one.message, one.fix)
 
 
 def _policies(looked: Looked) -> Iterator[Found]:

@@ -29,7 +29,7 @@ _KINDS = {
 _MEANT = frozenset({"names-principal"})
 """What is said of a policy that a lab may well want to show."""
 _ROLE = "arn:aws:iam::111122223333:role/some"
-_HOST = re.compile(r'"([^"]+):(?:aud|sub)"')
+_HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
 _FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
 _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
 _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
@@ -77,8 +77,10 @@ def _stand_in(unknown: re.Match[str]) -> str:
         return '"2030-01-31T12:00:00Z"'
     if not _FEDERATED.search(unknown.string[: unknown.start()]):
         return f'"{_ROLE}"'
+    if "WithSAML" in unknown.string:
+        return '"arn:aws:iam::111122223333:saml-provider/some"'
     host = _HOST.search(unknown.string)  # as a condition has it
-    return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "some.example.com"}"'
+    return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "the.provider"}"'
 
 
 def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
@@ -87,23 +89,22 @@ def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
     try:
         policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
-        yield Finding(
-            "malformed", f"IAM would refuse this: {malformed.message.rstrip('.')}.", malformed.hint
-        )
+        message = malformed.message.rstrip(".")
+        word = re.search(r" : (\w[\w:]*)$", message)
+        said = f"IAM would refuse this: {message}."
+        yield Finding("malformed", said, malformed.hint, word[1] if word else "")
         return
     for one in found_in(policy):
         if one.code not in _MEANT:
             label = one.statement.removeprefix("statement ")
             statement = f"Statement {label}: " if label else ""
             said, _, meant = one.message.partition("; did you mean ")
-            fix = f"Did you mean {meant}" if meant else _FIX
+            allow = f"say why it is meant so: # stslab: allow policy-{one.code} reason"
+            fix = f"Did you mean {meant}" if meant else f"Change the policy, or {allow}."
             word = re.search(r"(?:no action|condition key) ([\w:.*?/-]*\w)", said)
             message = f"{statement}{said.rstrip('.')}."
             yield Finding(one.code, message, fix, word[1] if word else "")
     yield from _wide(policy)
-
-
-_FIX = "Change the policy; `stslab simulate --policy FILE` shows what it decides."
 
 
 def _wide(policy: Policy) -> Iterator[Finding]:

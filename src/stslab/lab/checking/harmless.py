@@ -85,4 +85,4 @@ def _placed(objection: Objection, node: Node) -> Problem:
         if found:
             return text.problem_at(found.start(), objection.reason, objection.fix)
     where = named or node.get("call") or node
-    return where.problem(objection.reason, objection.fix)
+    return where.problem_within(objection.reason, objection.fix)

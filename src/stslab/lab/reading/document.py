@@ -4,6 +4,7 @@ Only text, numbers, true, false and null, lists and mappings come out of it, so 
 can't run code. There are no anchors, and hence no bombs; depth and size have limits.
 """
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -82,6 +83,17 @@ class Node:
         if self.inside:
             return self.inside.problem(offset, message, fix)
         return self.source.problem(_written_at(self, offset), message, fix)
+
+    def problem_within(self, message: str, fix: str) -> Problem:
+        """A problem with this text, at the place where the JSON in it breaks, if it does."""
+        text = self.value if isinstance(self.value, str) else ""
+        try:
+            json.loads(text if text.lstrip().startswith("{") else "{}")
+        except json.JSONDecodeError as broken:
+            return self.problem_at(broken.pos, message, fix)
+        except RecursionError:
+            pass
+        return self.problem(message, fix)
 
     def get(self, key: str) -> "Node | None":
         return self.value.get(key) if isinstance(self.value, dict) else None

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
+from stslab.policy.catalogue import suggestions
 from stslab.policy.conditions.conditions import Test, read_test
+from stslab.policy.conditions.operators import OPERATORS
 from stslab.policy.documents.matching import TYPES, PrincipalElement, is_aws_principal
 from stslab.policy.documents.statement import Element
 from stslab.policy.patterns import ARN_SEPARATORS
@@ -151,7 +153,9 @@ def tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
     for written, keys in element.items():
         test = read_test(written)
         if test is None:
-            raise MalformedPolicy(f"Invalid Condition type : {written}.")
+            near = suggestions(written, [one.name for one in OPERATORS.values()])
+            meant = f": did you mean {near[0]}?" if near else ""
+            raise MalformedPolicy(f"Invalid Condition type : {written}.", meant)
         if not isinstance(keys, dict):
             raise MalformedPolicy(SYNTAX, f": {written} is a JSON object.")
         found += [(test, key, _condition_values(key, value)) for key, value in keys.items()]
