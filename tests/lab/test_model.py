@@ -53,6 +53,14 @@ def test_an_undo_of_its_own_words(load_text: Callable[[str], Lab]):
     ]
 
 
+def test_a_sentence_is_one_line_however_it_is_written(load_text: Callable[[str], Lab]):
+    made = step(
+        load_text,
+        "title: |\n  A title\n  in two lines\ncall: iam.ListUsers\nwhy: |\n  So\n  it is.",
+    )
+    assert (made.title, made.why) == ("A title in two lines", "So it is.")
+
+
 def test_nothing_to_undo(load_text: Callable[[str], Lab]):
     none = step(load_text, "{title: T, call: iam.GenerateCredentialReport, undo: none}")
     reads = step(load_text, "{title: T, call: iam.GetUser}")

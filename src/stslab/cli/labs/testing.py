@@ -185,13 +185,14 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
 def _replay(verdict: "Verdict") -> None:
     import sys
 
-    from stslab.cli.bench import renderer
+    from stslab.cli.bench import load_lab, renderer
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console
 
     if not verdict.events:
         return
-    render = renderer(make_console(sys.stdout), describer(), as_json=False)
+    describe = describer(load_lab(verdict.file))
+    render = renderer(make_console(sys.stdout), describe, as_json=False)
     for event in verdict.events:
         render(_of_a_gone_account(event))
     render.close()

@@ -34,7 +34,8 @@ _NAMES: dict[type[Part], str] = {
     ProfileSettings: "profile",
 }
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
-_PROSE = frozenset({"title", "summary", "intro", "explain", "why", "says", "because", "task"})
+_SENTENCES = frozenset({"title", "why", "says", "because", "task"})
+_PROSE = _SENTENCES | {"summary", "intro", "explain"}
 _INTERNAL = frozenset({"line", "path", "sha256"})
 
 
@@ -101,6 +102,8 @@ def _made(
 ) -> Draft[P]:
     """A part of this model: from the node's keys, and from what is ``given`` as made before."""
     values, spoiled = _Reader(report).values(model, node, given.keys())
+    for key in _SENTENCES & values.keys():
+        values[key] = " ".join(str(values[key]).split())  # however it was broken into lines
     for key in _PROSE & node.keys.keys():
         text = node.value[key]
         at = text.value.find(OPEN) if isinstance(text.value, str) else -1
