@@ -1,6 +1,7 @@
 """Every fault of every bundled lab does what it says, and its fix brings back what was."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount, proofs
 from stslab.cli.run.break_ import chosen
-from stslab.errors import UsageError
+from stslab.errors import NotOwn, UsageError
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.policy.vocabulary import Gate
+from stslab.runner.calls.own import OwnOnly
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import Refusal
 from stslab.sandbox.api.identifiers import PARTNER
@@ -119,6 +121,28 @@ def test_the_first_lab_has_many_and_they_keep_their_names() -> None:
     assert first == second
     assert len([name for name in first if name.startswith("d-")]) >= 12
     assert len({*first}) == len(first)
+
+
+def test_only_a_derived_fault_lets_another_account_in_and_only_here() -> None:
+    lab, account = lab_of(FIRST), InsideAccount()
+    with account.running(lab, lambda _: None) as runner:
+        bench = Faults(lab, runner, account, account.files, account.decide, account.control)
+        for stage in lab.stages[:-1]:
+            runner.run_stage(stage.id)
+        wrong = [
+            one for one in bench.there(lab.stages[-2].id, PARTNER)
+            if f"{PARTNER}:root" in str(one.change)
+        ]  # fmt: skip
+        (call,) = wrong[0].change
+        assert [one.derived for one in wrong] == [True]
+        assert wrong[0].fix[0].lets_in == ""
+        assert bench.proved(wrong[0]) is not None
+        for other in (replace(call, lets_in=""), replace(call, lets_in="999988887777")):
+            with pytest.raises(NotOwn, match=f"would let in arn:aws:iam::{PARTNER}:root"):
+                runner.call(other)
+        elsewhere = OwnOnly(replace(runner.run, kind="aws"), runner._journal, account.files)
+        with pytest.raises(NotOwn, match="would let in"):
+            elsewhere.require(call)
 
 
 def test_a_seed_is_the_same_for_everybody() -> None:

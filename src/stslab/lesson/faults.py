@@ -120,8 +120,9 @@ class Faults:
         account, run = str(known["account"]), str(known["run"]["id"])
         for number, policy in enumerate(self.policies()):
             for name, document in spoilt(policy.document, account, other):
-                change, fix = policy.write(document), policy.write(policy.document)
+                change = replace(policy.write(document), lets_in=other)
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
+                fix = policy.write(policy.document)
                 yield Fault(label, "", after, True, (change,), (fix,))
         made = self.makers()
         for name in made:

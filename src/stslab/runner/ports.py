@@ -19,12 +19,16 @@ ADMIN = "admin"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call: who makes it, and with what. ``operation`` is the API's own name."""
+    """A call: who makes it, and with what. ``operation`` is the API's own name.
+
+    ``lets_in`` is another account that it may let in, on the embedded account: a derived fault's.
+    """
 
     identity: str
     service: str
     operation: str
     params: Data
+    lets_in: str = ""
 
     @property
     def name(self) -> str:

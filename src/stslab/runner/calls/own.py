@@ -35,7 +35,8 @@ class OwnOnly:
         Raises:
             NotOwn: it would change what is not the run's own.
         """
-        for found in self._objections(call, Own("", "", "")):
+        lets_in = (call.lets_in,) if call.lets_in and self._run.kind == "sandbox" else ()
+        for found in self._objections(call, Own("", "", "", accounts=lets_in)):
             raise not_own(found)
 
     def objections_to(
@@ -99,7 +100,7 @@ class OwnOnly:
             account=account,
             partition=run.partition,
             things=more.things | things,
-            accounts=(run.account, *run.accounts.values()),
+            accounts=(run.account, *run.accounts.values(), *more.accounts),
             embedded=run.kind == "sandbox",
             allowed=run.allowed,
         )
