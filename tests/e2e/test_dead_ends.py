@@ -23,9 +23,8 @@ def begun(machine: Machine) -> Machine:
 def to_the_stage(terminal: Terminal, title: str) -> None:
     terminal.wait("Enter goes on")
     terminal.enter()
-    while "▶" in terminal.wait(title, "Enter goes on"):
+    while "▶" in terminal.wait(title):
         pass  # the first screen names it too
-    terminal.enter()
 
 
 def run_of(machine: Machine) -> str:

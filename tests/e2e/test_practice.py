@@ -107,7 +107,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     answers(terminal, "The bucket has an object hello.txt")
     other.does(f"{OBJECT}; echo more | aws s3 cp - s3://$BUCKET/more --profile assumed")
     terminal.wait("✔ The bucket has an object")
-    text = answers(terminal, "This will be removed")
+    text = answers(terminal, "and your changes put back:")
     assert "IAM user extra-hand (changed by hand)" in text
     assert not (machine.root / ".aws").exists()
     terminal.enter()

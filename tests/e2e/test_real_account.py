@@ -241,8 +241,6 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     agreed.sendline(ACCOUNT)
     agreed.expect("Enter begins:")
     agreed.sendline("")
-    agreed.expect("Enter goes on:")
-    agreed.sendline("")
     agreed.expect("Enter runs it:")
     agreed.sendline("touch edited")
     agreed.expect("There is no word")

@@ -66,13 +66,15 @@ def goes_on_with(flags: str) -> None:
     _FLAGS[:] = [flags] if flags else []
 
 
-def goes_on_in(lab: str) -> None:
-    """The lab (its id, or a file) that the next command is to name, for all hints from now on."""
-    word = shlex.quote(lab)
-    taking = dict.fromkeys(("stslab run", "stslab break"), f" {word}")
-    usual = taking | dict.fromkeys(_NAMED_BY_OPTION, f" --lab {word}")
+def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
+    """The lab (its id, or a file) that the next command is to name, for all hints from now on.
+
+    ``by_hand``: it is gone on with by hand.
+    """
+    word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
     _LAB.clear()
-    _LAB.update(usual if lab != USUAL_LAB else {})
+    _LAB.update({"stslab run": word + by_hand * " --practice", "stslab break": word})
+    _LAB.update(dict.fromkeys(_NAMED_BY_OPTION, word and f" --lab{word}"))
 
 
 def with_flags(text: str) -> str:

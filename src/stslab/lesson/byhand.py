@@ -106,7 +106,8 @@ class ByHand:
             return texts[grade], False
         if grade < GRADES:
             self.runner.hinted(stage, task.number, GRADES - 1)
-        return "This is the command.", True
+        fills = f" It fills the profile {step.profile.name} too." if step.profile else ""
+        return f"This is the command.{fills}", True
 
     def solve(self, stage: Stage, task: Task) -> None:
         """Do a task as the lab would, and what it needs of its stage before.

@@ -65,12 +65,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A step that waits for Enter. ``documents`` are policies worth reading first, by name."""
+    """A step that waits for Enter. ``documents`` are policies worth reading first, by name.
+
+    ``intro``: the stage's introduction, where it stands above.
+    """
 
     title: str
     why: str
     place: str
     documents: Mapping[str, Any]
+    intro: Introduction | None = None
     before: Done | None = None
 
 
@@ -94,7 +98,10 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*."""
+    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*.
+
+    ``refusal`` is AWS's message, where it refused.
+    """
 
     title: str
     who: str
@@ -105,6 +112,7 @@ class Answered:
     held: bool
     message: str
     because: str
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +146,11 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The policies that have a say in a request, whole; those that decided are marked."""
+    """The policies that have a say in a request, whole; those that decide may be marked."""
 
     title: str
     verdict: Verdict
+    marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +228,12 @@ class Ended:
     claims that cleanup proved.
     """
 
-    title: str
     proved: int
     claims: int
     notes: tuple[tuple[str, tuple[str, ...]], ...]
     concepts: tuple[Concept, ...]
     gone: tuple[str, ...]
     left: int
-    minutes: float
     next: tuple[tuple[str, str], ...] = ()
 
 

@@ -47,10 +47,11 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
             "Without one: stslab break --list; and `stslab test` plays each fault by itself.",
         )
     from stslab.cli.bench import bench, load_lab
-    from stslab.cli.failures import Interrupted
+    from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
     from stslab.cli.run.faulty import GOES_ON, Breaking
 
-    loaded = load_lab(lab or "assume-role")
+    loaded = load_lab(lab or USUAL_LAB)
+    goes_on_in(lab or USUAL_LAB)
     asked = f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else ""
     with bench("stslab break", lab=loaded) as laid:
         try:

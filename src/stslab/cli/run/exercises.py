@@ -81,8 +81,11 @@ class StepExercise:
     def news(self, paper: Paper) -> None:
         """Whether the account is as the step makes it."""
         self.done = self.runner.adopt(self.stage, self.at)
-        if self.done:
-            paper.prose("That is what the step makes: it is done, by hand.")
+        paper.prose(
+            "That is what the step makes: it is done, by hand."
+            if self.done
+            else "The step is still to be done; its own command is on the line again."
+        )
 
 
 @dataclass

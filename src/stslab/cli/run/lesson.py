@@ -54,7 +54,6 @@ def learn(
     if by_hand:
         loop.hand, loop.follows = hand_of(laid.home, opened, lab, runner), True
     standing = runner.start_or_resume()
-    started = time.monotonic()
     try:
         loop.go(stages, standing.done, resumed=standing.resumed)
     except Quit:
@@ -63,7 +62,7 @@ def learn(
     told = end(laid.console, lab, stages, runner)
     if told.outcome != "open":
         with suppress(Quit):
-            loop.ended(told, (time.monotonic() - started) / 60)
+            loop.ended(told)
 
 
 def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
@@ -201,12 +200,16 @@ def _status(loop: Loop, opened: Open, width: int) -> str:
     number = loop.lab.stages.index(stage) + 1 if stage else len(done)
     bar = "▓" * number + "░" * (of - number)
     where = "embedded account" if opened.kind == "sandbox" else "account"
-    parts = [f"{bar} {number}/{of}", loop.who, f"{where} {opened.target.info.account}"]
-    left = _left(loop)
-    if left:
-        parts.append(left)
-    line, words = " " + "   ".join(parts), "   why  hint  access  help"
-    return line + words if len(line + words) <= width else line
+    account, left = loop.runner.account_of(loop.who), _left(loop)
+    beginning, words = [f"{bar} {number}/{of}", loop.who], "why  hint  access  help"
+    forms = (
+        [f"{where} {account}", left, words],
+        [f"{where} {account}", left, "help"],
+        [account, left, "help"],
+        [account, left],
+    )
+    lines = [" " + "   ".join(filter(None, beginning + form)) for form in forms]
+    return next((one for one in lines if len(one) <= width), lines[-1])
 
 
 def _left(loop: Loop) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from stslab.cli.failures import with_flags
@@ -42,6 +43,12 @@ _NEXT = (
     ("stslab break", "something is broken in it: find it, and fix it"),
     ("stslab report", "what you did, predicted and proved"),
     ("stslab labs", "the other labs"),
+)
+
+_NOTHING = "There is nothing to do here but to go on."
+_COMPARE = (
+    "Does each policy that is shown say yes to this call? A digit answers; `policies` shows the"
+    " policies whole."
 )
 
 
@@ -94,6 +101,7 @@ class Loop:
     stage: Stage | None = None
     verdict: Verdict = UNKNOWN
     line: str = ""
+    instead: str = ""
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -123,18 +131,18 @@ class Loop:
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
+        advice = _ADVICE_BY_HAND if self.hand else _ADVICE if self.editable and not resumed else ""
         middle = len(self.lab.stages) // 2 + 1
-        advice = with_flags(_ADVICE).format(middle)
         scene = scenes.Welcome(
             self.lab.title,
             self.lab.summary or "",
             self.runner.map,
             self.place,
             resumed,
-            _ADVICE_BY_HAND if self.hand else advice if self.editable and not resumed else "",
+            with_flags(advice).format(middle),
         )
         does = "goes on" if resumed else "begins"
-        self.screen.show(scene)
+        self._show(scene)
         while True:
             entered = self._read(lambda: self.prompt.enter(does, ("begin",)))
             if entered.word == "begin":
@@ -171,15 +179,19 @@ class Loop:
                 self._stage(stage)
             except (RunError, CheckFailed) as error:
                 missing = self.runner.missing_for(stage.id)
-                hint = "" if missing else error.hint
-                stuck = scenes.Stuck(stage.title, error.message, hint, self.heard.take())
-                self.enter(stuck, "does that first" if missing else "tries again")
-                for one in missing:
-                    self._until_done(stage_of(self.lab, one))
+                message, hint, does = error.message, error.hint, "tries again"
+                needed = [stage_of(self.lab, one) for one in missing]
+                if needed:
+                    titles = "; ".join(one.title for one in needed)
+                    message, hint = f"It needs what is not done yet: {titles}.", ""
+                    does = "does that first"
+                self.enter(scenes.Stuck(stage.title, message, hint, self.heard.take()), does)
+                for one in needed:
+                    self._until_done(one)
             else:
                 return
 
-    def ended(self, told: RunFinished, minutes: float) -> None:
+    def ended(self, told: RunFinished) -> None:
         """The last screens.
 
         Raises:
@@ -188,19 +200,17 @@ class Loop:
         self.over = True
         remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
-        following = _NEXT if self.editable else _NEXT[2:]
+        others = _NEXT[1:] if self.hand else _NEXT if self.editable else _NEXT[2:]
         scene = scenes.Ended(
-            title=self.lab.title,
             proved=told.proved,
             claims=len(told.claims),
             notes=told.notes,
             concepts=by_concept(self.runner.predictions()),
             gone=self.gone,
             left=len(told.left),
-            minutes=minutes,
-            next=tuple((with_flags(line), does) for line, does in following),
+            next=tuple((with_flags(command), does) for command, does in others),
         )
-        self.screen.show(scene)
+        self._show(scene)
         does = "ends, `again` repeats what went wrong"
         while self.wrong:
             entered = self._read(lambda: self.prompt.enter(does, ("again",)))
@@ -226,7 +236,10 @@ class Loop:
             self._clean_up(stage)
             return
         number, of = self._number(stage)
-        self.enter(scenes.Introduction(stage.title, stage.intro, number, of), "goes on")
+        intro = scenes.Introduction(stage.title, stage.intro, number, of)
+        together = self._fits(stage, intro)
+        if not together:
+            self.enter(intro, "goes on")
         self._look(stage)
         self.runner.begin_stage(stage.id)
         before = self._table()
@@ -235,8 +248,8 @@ class Loop:
             self.work(TasksExercise(self.hand, stage, place, self.line_of, self.words["why"]))
             self.heard.take()
         else:
-            for at, step in enumerate(stage.steps):
-                self._step(stage, at, step)
+            for at in range(len(stage.steps)):
+                self._step(stage, at, intro if together and at == 0 else None)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records, 0.0)
         after = self._table()
@@ -264,14 +277,32 @@ class Loop:
     def _table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
-    def _step(self, stage: Stage, at: int, step: Step) -> None:
-        if step.undo is None and not (step.profile or step.clock or step.token):  # it only looks
+    def _fits(self, stage: Stage, intro: scenes.Introduction) -> bool:
+        """Whether the first command fits on the screen of the introduction."""
+        missing = self.runner.missing_for(stage.id)
+        if self.hand or missing or not stage.steps or _only_looks(stage.steps[0]):
+            return False
+        step = stage.steps[0]
+        line = f"{step.identity} $ {self.line_of(step)}"
+        return self.screen.fits(self._doing(stage, 0, intro), line)
+
+    def _doing(
+        self, stage: Stage, at: int, intro: scenes.Introduction | None = None
+    ) -> scenes.Doing:
+        step, shown = stage.steps[at], [one for one in stage.steps if not _only_looks(one)]
+        place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
+        documents = evidence.renamed(evidence.documents_of(self._call(step)), self.names())
+        return scenes.Doing(step.title, step.why or "", place, documents, intro)
+
+    def _step(self, stage: Stage, at: int, intro: scenes.Introduction | None) -> None:
+        step = stage.steps[at]
+        if _only_looks(step):
             self.runner.do(stage, at)
             return
-        number, of = self._number(stage)
-        place = f"{number}/{of}, step {at + 1} of {len(stage.steps)}"
-        documents = evidence.renamed(evidence.documents_of(self._call(step)), self.names())
-        shown = scenes.Doing(step.title, step.why or "", place, documents, self.heard.take())
+        call = self._call(step)
+        if step.call:
+            self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
+        shown = replace(self._doing(stage, at, intro), before=self.heard.take())
         self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
         known = self.runner.scope()["profiles"]
         sessions = [name for name, one in known.items() if one["expiration"]]
@@ -299,8 +330,10 @@ class Loop:
             self.enter(scene, "goes on")
             return
         self.take_turn()
-        self.screen.show(scene)
+        self._show(scene)
         self.happened()
+        if exercise.line():
+            self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
         while True:
             self.line, self.who = exercise.line(), exercise.who
             entered = self._typed(typed or self.line)
@@ -383,6 +416,7 @@ class Loop:
             words = answer.text if answer else "I don't know"
             concept = check.ask or stage.title
             self.runner.predicted(Prediction(stage.id, at, concept, words, said == asked.right))
+        message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=title,
             who=check.identity,
@@ -391,8 +425,9 @@ class Loop:
             said=said or 0,
             verdict=verdict,
             held=record.held,
-            message=f"{record.code}: {record.proof}" if record.code else record.proof,
+            message=message,
             because=check.because or "",
+            refusal=message if record.denied else "",
         )
         if said is not None and said != asked.right:
             self.wrong.append((asking, answered))
@@ -425,24 +460,34 @@ class Loop:
         if not self.predict:
             return None
         digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
-        self.screen.show(asking)
+        self._show(asking)
+        back = ""
         while True:
-            entered = self._read(lambda: self.prompt.digit(digits))
+            entered = self._read(partial(self.prompt.digit, digits, back))
             if entered.word == "skip":
                 return None
             if entered.line:
                 return int(entered.line)
-            self._word(entered.word, asking)
+            back = "" if self._word(entered.word, asking) else " (`back` shows the question)"
 
     # The prompt
 
     def enter(self, scene: Any, does: str) -> None:
-        self.screen.show(scene)
+        self._show(scene)
         while True:
             entered = self._read(lambda: self.prompt.enter(does))
             if not entered.word:
                 return
             self._word(entered.word, scene)
+
+    def _show(self, scene: Any) -> None:
+        self.screen.show(scene, self._more)
+        self._instead(scene)
+
+    def _instead(self, scene: Any) -> bool:
+        """Do the word that was entered where a long text was shown in parts; as :meth:`_word`."""
+        word, self.instead = self.instead, ""
+        return bool(word) and self._word(word, scene)
 
     def _read(self, read: Callable[[], Entered]) -> Entered:
         with self.waiting():
@@ -454,8 +499,8 @@ class Loop:
             raise Quit
         return entered
 
-    def _word(self, word: str, scene: Any) -> None:
-        """Do what a word says; the scene stays the one that is waited at.
+    def _word(self, word: str, scene: Any) -> bool:
+        """Do what a word says; the scene stays the one that is waited at: whether it is shown.
 
         Raises:
             Skip: the rest of the stage is to be left out.
@@ -473,9 +518,10 @@ class Loop:
             elif word == "copy":
                 self.screen.copy(self.line)
             else:
-                self.screen.say("There is nothing to do here but to go on.")
+                self.screen.say(_COMPARE if isinstance(scene, scenes.Asking) else _NOTHING)
         except StslabError as error:
             self.screen.say(error.message)
+        return self._instead(scene) or word == "back"
 
     def _scene_of(self, word: str, scene: Any) -> Any:
         """The scene that a word shows; None for the others."""
@@ -486,7 +532,8 @@ class Loop:
         if word == "access":
             return scenes.Matrix("Who can do what", self._table(), frozenset())
         if word == "policies":
-            return scenes.Documents("The policies that have a say", self.verdict)
+            marked = not isinstance(scene, scenes.Asking)
+            return scenes.Documents("The policies that have a say", self.verdict, marked)
         if word == "more" and self.stage is not None:
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
@@ -494,4 +541,10 @@ class Loop:
         return None
 
     def _more(self) -> bool:
-        return not self._read(lambda: self.prompt.enter("shows more")).word
+        self.instead = self._read(lambda: self.prompt.enter("shows more")).word
+        return not self.instead
+
+
+def _only_looks(step: "Step") -> bool:
+    """Whether a step makes nothing: then it has no screen of its own."""
+    return step.undo is None and not (step.profile or step.clock or step.token)

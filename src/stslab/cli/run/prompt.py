@@ -35,7 +35,7 @@ WORDS: Mapping[str, str] = {
     "more": "the longer story, and pages of AWS",
     "copy": "copy the command",
     "back": "this screen again",
-    "skip": "leave this out",
+    "skip": "leave this question, or the rest of the stage, out",
     "status": "where the run stands",
     "quit": "stop here; the run goes on later",
     "help": "these words",
@@ -86,12 +86,18 @@ class Prompt:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
+        lead = "\n"
         if self._plain:
             self._console.print()
-        text = self._read(f"{who} $ " if self._plain else f"\n{who} $ ", line, watch=watch)
+            lead = ""
+        elif line:
+            lead = "\nEnter runs it; you may change it first.\n"
+        text = self._read(f"{lead}{who} $ ", line, watch=watch)
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
+            if not self._plain:  # what stands below the last output is drawn anew
+                self._console.file.write(f"\x1b[{len(lead)}A\x1b[J")
             return Entered(line=str(text), changed=True)
         word = word_of(text)
         if word:
@@ -108,7 +114,7 @@ class Prompt:
         entered = self.enter("runs it")
         return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
 
-    def digit(self, digits: Sequence[int]) -> Entered:
+    def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
         """One of these digits, as the ``line``; or a word. A digit needs no Enter.
 
         What was typed ahead is dropped, so that no answer is given before it was asked for.
@@ -118,7 +124,7 @@ class Prompt:
         """
         self.drop_typed_ahead()
         while True:
-            text = self._read("Your answer: ", "", digits)
+            text = self._read(f"Your answer{aside}: ", "", digits)
             if text is None:
                 return Entered(end=True)
             text = text.strip()
@@ -127,6 +133,8 @@ class Prompt:
             word = word_of(text)
             if word:
                 return Entered(word=word)
+            *others, last = (*digits[1:], digits[0])
+            self._console.print(f"Type {', '.join(map(str, others))} or {last}; or a word.")
 
     def enter(self, does: str, more: Sequence[str] = ()) -> Entered:
         """Enter, or a word; ``does`` says what Enter does. ``more`` are words that do here alone.

@@ -53,7 +53,7 @@ def command(
     kind_of(where.target)
     lab = next_lab() if lab == NEXT else meant_lab(lab, where.target)
     loaded = load_lab(lab)
-    goes_on_in(lab)
+    goes_on_in(lab, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
     if practice:
         _require_practicable(where, interactive=not (as_json or where.yes or dry_run))

@@ -2,13 +2,13 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from stslab.lesson.scenes import Asking
+from stslab.lesson.scenes import Done
 from stslab.render.lesson import views
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
@@ -17,7 +17,15 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 Draw = Callable[[RunPaper], None]
 _BELOW = 3
 """Lines that the prompt and the line of status below it take."""
+_LEAD = 1
+"""And what says above a command what Enter does."""
 _LEAST = 10
+_SHORTER: Mapping[str, Callable[[Any], Any]] = {
+    "before": Done.brief,
+    "refusal": lambda _: "",
+    "brief": lambda _: True,
+}
+"""The parts of a scene that can be shorter."""
 
 
 class Screen:
@@ -42,15 +50,20 @@ class Screen:
         elif isinstance(event, StepDiffers):
             step_view.step_differs(self._live, event)
 
-    def show(self, scene: Any, more: Callable[[], bool] = lambda: True) -> None:
+    def fits(self, scene: Any, line: str) -> bool:
+        """Whether a scene and the command below it stand on one screen."""
+        wrapped = len(line) // self._console.width
+        return len(self._drawn(self._view(scene))) + wrapped + _LEAD <= self.room
+
+    def show(self, scene: Any, more: Callable[[], bool]) -> None:
         """Draw a scene. One that is longer than the screen comes in parts; ``more`` waits between.
 
-        Where ``more`` answers False, the rest is left out.
+        Where ``more`` answers False, the rest is left out. What can be shorter is, before that.
         """
-        if len(self._drawn(self._view(scene))) > self.room and getattr(scene, "before", None):
-            scene = replace(scene, before=scene.before.brief())
-        if isinstance(scene, Asking) and len(self._drawn(self._view(scene))) > self.room:
-            scene = replace(scene, brief=True)
+        for name, shorter in _SHORTER.items():
+            found = getattr(scene, name, None)
+            if found is not None and len(self._drawn(self._view(scene))) > self.room:
+                scene = replace(scene, **{name: shorter(found)})
         self.page(self._view(scene), more)
 
     def _view(self, scene: Any) -> Draw:

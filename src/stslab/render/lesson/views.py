@@ -1,7 +1,7 @@
 """How each scene looks: at most 21 lines of 80 columns, signs beside the colours."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -11,7 +11,7 @@ from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
-from stslab.lesson.questions import UNSURE, Gates
+from stslab.lesson.questions import UNSURE, Answer, Gates
 from stslab.policy.vocabulary import Gate
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
@@ -33,7 +33,8 @@ def heading(paper: Paper, left: str, right: str = "") -> None:
 def welcome(paper: Paper, scene: scenes.Welcome) -> None:
     """The lab and its stages; nothing runs yet."""
     heading(paper, scene.title)
-    paper.markdown(scene.summary, indent=1)
+    if scene.summary:
+        paper.markdown(scene.summary, indent=1)
     paper.blank()
     signs = {"done": paper.symbols.done, "current": paper.symbols.current}
     for number, stage in enumerate(scene.stages, 1):
@@ -64,6 +65,9 @@ def done(paper: Paper, before: scenes.Done | None) -> None:
 
 def doing(paper: Paper, scene: scenes.Doing) -> None:
     done(paper, scene.before)
+    if scene.intro:
+        introduction(paper, scene.intro)
+        paper.blank()
     heading(paper, scene.title, scene.place)
     if scene.why:
         paper.prose(scene.why, indent=1)
@@ -99,16 +103,9 @@ def _evidence(paper: Paper, scene: scenes.Asking) -> None:
 
 
 def answered(paper: Paper, scene: scenes.Answered) -> None:
-    said = scene.question.answer(scene.said)
-    right = scene.said == scene.question.right
-    truth = scene.question.answer(scene.question.right)
-    sign, style = (paper.symbols.done, "green") if right else (paper.symbols.failed, "yellow")
-    if said is None:
-        sign, style = paper.symbols.hint, ""
-    aside = "" if said is None or right else f"You said {said.digit}."
+    said, right = map(scene.question.answer, (scene.said, scene.question.right))
     heading(paper, scene.title)
-    paper.line(sign, style, f"{truth.text if truth else ''}.", indent=1, aside=aside)
-    paper.blank()
+    _outcome(paper, scene, said, right)
     unbelieved = Gate.SIGNATURE in scene.verdict.by
     gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
     gates = gates if unbelieved else [one for one in scene.verdict.gates if one.says]
@@ -116,12 +113,9 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
         _gate(paper, reading, scene)
     if gates:
         paper.blank()
-    if unbelieved or (truth and truth.gates is None):
-        paper.prose(one_line(scene.message), indent=3, style="red")
-        paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    if said is not None and not right and scene.verdict.gates and not unbelieved:
+    if said and said != right and scene.verdict.gates and not unbelieved:
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
@@ -129,6 +123,20 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
         paper.line(
             paper.symbols.failed, "red", f"The lab says otherwise: {scene.message}", indent=1
         )
+
+
+def _outcome(
+    paper: Paper, scene: scenes.Answered, said: Answer | None, right: Answer | None
+) -> None:
+    paper.prose(f"{right.text if right else ''}.", indent=1, style="bold")
+    if said == right:
+        paper.line(paper.symbols.done, "green", "You said so.", indent=1)
+    elif said:
+        paper.line(paper.symbols.failed, "yellow", f"You said: {said.text}.", indent=1)
+    if scene.refusal:
+        paper.blank()
+        paper.prose(f"AWS said: {scene.refusal}", indent=1, style="dim")
+    paper.blank()
 
 
 def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
@@ -146,17 +154,20 @@ def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
 
 def _contrast(scene: scenes.Answered, said: Gates) -> str:
     """What would have had to be different for the wrong answer to be right."""
-    refusing = [str(gate) for gate in scene.verdict.by]
-    if said is None or (not said and not refusing):
+    by = scene.verdict.by
+
+    def named(gates: Iterable[Gate]) -> str:
+        return " and ".join(f"the {evidence.label(one, scene.who, scene.target)}" for one in gates)
+
+    if said is None or (not said and not by):
         return "The policies are one thing, and what AWS gives at most is another."
     if not said:
-        needed = " and ".join(f"the {gate}" for gate in refusing)
-        return f"To be allowed, it would need {needed} to allow it too."
-    wrong = [str(gate) for gate in said if str(gate) not in refusing]
+        too = " too" if any(one.says == "allows" for one in scene.verdict.gates) else ""
+        return f"You would be right if {named(by)} allowed it{too}."
+    wrong = [gate for gate in said if gate not in by]
     if wrong:
-        return f"For {scene.said} to be right, the {' and '.join(wrong)} would have to refuse it."
-    others = [gate for gate in refusing if gate not in set(map(str, said))]
-    return f"That is half of it: the {' and '.join(others)} refuses it too."
+        return f"You would be right if {named(wrong)} refused it."
+    return f"That is half of it: {named(gate for gate in by if gate not in said)} did not allow it."
 
 
 def matrix(paper: Paper, scene: scenes.Matrix) -> None:
@@ -179,7 +190,10 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     if scene.chain:
         chain(paper, scene.chain)
         paper.blank()
-    paper.prose(f"{paper.symbols.done} allowed  {paper.symbols.dot} denied", indent=1, style="dim")
+    legend = [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
+    legend += ["now: changed"] if scene.changed else []
+    legend += ["empty: not there yet"] if any(one.word == "unknown" for one in scene.cells) else []
+    paper.prose("  ".join(legend), indent=1, style="dim")
 
 
 def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) -> Text:
@@ -203,10 +217,10 @@ def stuck(paper: Paper, scene: scenes.Stuck) -> None:
 def documents(paper: Paper, scene: scenes.Documents) -> None:
     heading(paper, scene.title)
     if not scene.verdict.documents:
-        paper.prose("None has, so far.", indent=1)
+        paper.prose("None that is known here.", indent=1)
     for reading in scene.verdict.gates:
         for policy in reading.policies:
-            mark = "  < decided" if reading.decided else ""
+            mark = "  < decided" if reading.decided and scene.marked else ""
             paper.prose(f"{policy['policy']}{mark}", indent=1, style="bold")
             text = json.dumps(scene.verdict.documents.get(policy["policy"]), indent=2)
             for line in text.split("\n"):
@@ -233,7 +247,8 @@ def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
     heading(paper, scene.title, f"{scene.number}/{scene.of}")
     paper.markdown(scene.text, indent=1)
     paper.blank()
-    paper.prose("This will be removed, where it is still there:", indent=1, style="bold")
+    back = ", and your changes put back" if "by hand" in str(scene.things) else ""
+    paper.prose(f"This will be removed, where it is still there{back}:", indent=1, style="bold")
     for thing in scene.things:
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
@@ -296,24 +311,20 @@ def session(paper: Paper, scene: scenes.Session) -> None:
     heading(paper, scene.title)
     paper.prose("Three parts that go together, and an end:", indent=1)
     paper.blank()
-    ends = f"in {scene.minutes} min, at {scene.ends[11:16]} UTC"
     masked = "********"
     parts = [
-        ("access key id", f"{scene.access_key_id}   (ASIA: of a session; AKIA: of a user)"),
-        ("secret key", masked),
-        ("session token", f"{masked}   (goes with every call)"),
-        ("ends", ends),
+        ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: of a session; AKIA: of a user)"),
+        ("aws_secret_access_key", masked),
+        ("aws_session_token", f"{masked}  (goes with every call)"),
+        ("ends", f"in {scene.minutes} min, at {scene.ends[11:16]} UTC"),
     ]
     paper.fields(parts, indent=3)
     paper.blank()
-    paper.prose(
-        f"They are in the profile {scene.profile} by now. By hand, each part is written once:",
-        indent=1,
-    )
-    for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
-        paper.command(f"aws configure set {name} ... --profile {scene.profile}", indent=3)
+    text = f"They are in the profile {scene.profile} by now. By hand, each of the three is set so:"
+    paper.prose(text, indent=1)
+    paper.command(f"aws configure set aws_session_token ... --profile {scene.profile}", indent=3)
     paper.blank()
-    paper.prose("Without the third one, AWS says that it does not know the key.", indent=1)
+    paper.prose("Without the session token, AWS says that it does not know the key.", indent=1)
 
 
 def chain(paper: Paper, links: tuple[Link, ...]) -> None:
@@ -337,14 +348,12 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
 
 
 def ended(paper: Paper, scene: scenes.Ended) -> None:
-    heading(
-        paper, f"Done in {scene.minutes:.0f} min. {scene.proved} of {scene.claims} claims proved."
-    )
+    heading(paper, f"Done. {scene.proved} of {scene.claims} claims proved.")
     left = "Nothing is left in the account." if not scene.left else f"{scene.left} things are left."
-    proof = f" Each was looked up: {'; '.join(scene.gone)}." if scene.gone else ""
+    proof = f" Each was looked up: {'. '.join(scene.gone)}." if scene.gone else ""
     paper.prose(f"{left}{proof}", indent=1)
     for words, stages in scene.notes:
-        paper.prose(f"{words}: {', '.join(stages)}", indent=1)
+        paper.prose(f"{words.capitalize()}: {', '.join(stages)}.", indent=1)
     if scene.concepts:
         right, of = (sum(getattr(one, name) for one in scene.concepts) for name in ("right", "of"))
         paper.blank()
@@ -354,7 +363,9 @@ def ended(paper: Paper, scene: scenes.Ended) -> None:
             paper.line(sign, "", one.name, indent=3, aside=f"{one.right} of {one.of}")
     paper.blank()
     paper.prose("What next:", indent=1, style="bold")
-    paper.fields(list(scene.next), indent=3)
+    widest = max(len(command) for command, _ in scene.next)
+    for command, does in scene.next:
+        paper.prose(does, indent=3, lead=f"{command:<{widest}} ")
 
 
 VIEWS: Mapping[type, View] = {

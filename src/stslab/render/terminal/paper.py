@@ -23,7 +23,7 @@ from stslab.runner.events import CallShown, Describe, ThingLookedUp
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
-_WIDEST_LABEL = 18
+_WIDEST_LABEL = 22
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
 _WIDEST_READ = 96

@@ -172,6 +172,10 @@ class Runner:
         states = {**dict.fromkeys(done, "done"), current: "current"}
         return tuple(StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages)
 
+    def account_of(self, identity: str) -> str:
+        """The account that this identity calls in."""
+        return self._work.place_of(identity).account
+
     def to_undo(self) -> tuple[str, ...]:
         return tuple(one.thing for one in self._cleanup.plan(self._run))
 
