@@ -12,9 +12,10 @@ from itertools import takewhile
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.bench import Bench
 from stslab.cli.options import Where
+from stslab.cli.run.at_prompt import Quit, Skip
 from stslab.cli.run.break_ import chosen, offered
 from stslab.cli.run.lesson import set_up
-from stslab.cli.run.loop import Loop, Quit, Skip
+from stslab.cli.run.loop import Loop
 from stslab.errors import RunError, StslabError, UsageError
 from stslab.home import Home
 from stslab.kinds.operations import changes

@@ -14,7 +14,8 @@ from pathlib import Path
 from stslab.cli.accounts import Open, stamps
 from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
-from stslab.cli.run.loop import Loop, Quit
+from stslab.cli.run.at_prompt import Quit
+from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.home import Home

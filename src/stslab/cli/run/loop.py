@@ -6,29 +6,25 @@ and the lesson looks at what came of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from stslab.cli.failures import with_flags
+from stslab.cli.run.at_prompt import AtPrompt, Skip
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
-from stslab.cli.run.prompt import Entered, Prompt, draw_help
+from stslab.cli.run.prompt import Entered
 from stslab.errors import CheckFailed, RunError, StslabError
-from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, questions, scenes, verdict
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.chain import Link, chain
-from stslab.lesson.ports import UNKNOWN, Decide, Verdict
-from stslab.render.lesson.screen import Screen
-from stslab.render.terminal.paper import Paper
+from stslab.lesson.ports import Verdict
 from stslab.runner.events import CallShown, Event, RunFinished
-from stslab.runner.journal.records import UNFINISHED, CheckRecord, Prediction
+from stslab.runner.journal.records import CheckRecord, Prediction
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
-from stslab.runner.run.run import Runner
 
 _ADVICE = (
     "Do you know the first part? `begin {0}` does it for you, and begins with stage {0}."
@@ -45,29 +41,14 @@ _NEXT = (
     ("stslab labs", "the other labs"),
 )
 
-_NOTHING = "There is nothing to do here but to go on."
-_COMPARE = (
-    "Does each policy that is shown say yes to this call? A digit answers; `policies` shows the"
-    " policies whole."
-)
 
-
-class Skip(Exception):  # noqa: N818 - the learner's choice
-    """The learner leaves the rest of a stage out."""
-
-
-class Quit(Exception):  # noqa: N818 - the learner stops; nobody made an error
-    """The learner leaves; the run goes on later."""
-
-
-@dataclass
-class Loop:
+@dataclass(kw_only=True)
+class Loop(AtPrompt):
     """One walk through a lab, with a learner at the terminal.
 
     ``command`` gives a call's command for who runs it, ``shell`` runs a line and says what to say.
-    ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
-    person is waited for; ``happened`` tells whether the account, the run or a profile is another
-    since it was asked last. ``take_turn``: what is typed from now on is this run's.
+    ``happened`` tells whether the account, the run or a profile is another since it was asked
+    last. ``take_turn``: what is typed from now on is this run's.
     ``names`` are the variables that shown commands use, with their values; ``now`` is the time
     by the account's clock.
     ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
@@ -75,16 +56,8 @@ class Loop:
     it, and nothing else does.
     """
 
-    lab: Lab
-    runner: Runner
-    screen: Screen
-    prompt: Prompt
-    decide: Decide
     command: Callable[[CallShown, str], str]
     shell: Callable[[str, str], str]
-    words: Mapping[str, Callable[[Paper], None]]
-    place: str
-    waiting: Callable[[], AbstractContextManager[None]]
     happened: Callable[[], bool]
     take_turn: Callable[[], None] = lambda: None
     names: Callable[[], Mapping[str, str]] = dict
@@ -96,12 +69,7 @@ class Loop:
     heard: scenes.Heard = field(default_factory=scenes.Heard)
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
-    over: bool = False
     gone: tuple[str, ...] = ()
-    stage: Stage | None = None
-    verdict: Verdict = UNKNOWN
-    line: str = ""
-    instead: str = ""
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -142,9 +110,9 @@ class Loop:
             with_flags(advice).format(middle),
         )
         does = "goes on" if resumed else "begins"
-        self._show(scene)
+        self.show(scene)
         while True:
-            entered = self._read(lambda: self.prompt.enter(does, ("begin",)))
+            entered = self.read(lambda: self.prompt.enter(does, ("begin",)))
             if entered.word == "begin":
                 found = self._named(entered.argument)
                 if found:
@@ -153,7 +121,7 @@ class Loop:
             elif not entered.word:
                 return None
             elif entered.word != "skip":
-                self._word(entered.word, scene)
+                self.word(entered.word, scene)
 
     def _named(self, text: str) -> Stage | None:
         """The stage of a number or an id."""
@@ -210,13 +178,13 @@ class Loop:
             left=len(told.left),
             next=tuple((with_flags(command), does) for command, does in others),
         )
-        self._show(scene)
+        self.show(scene)
         does = "ends, `again` repeats what went wrong"
         while self.wrong:
-            entered = self._read(lambda: self.prompt.enter(does, ("again",)))
+            entered = self.read(lambda: self.prompt.enter(does, ("again",)))
             if not entered.word:
                 return
-            self._again(self.wrong) if entered.word == "again" else self._word(entered.word, scene)
+            self._again(self.wrong) if entered.word == "again" else self.word(entered.word, scene)
 
     def _again(self, wrong: list[tuple[scenes.Asking, scenes.Answered]]) -> None:
         """Ask once more what was predicted wrong; it does not count."""
@@ -237,22 +205,23 @@ class Loop:
             return
         number, of = self._number(stage)
         intro = scenes.Introduction(stage.title, stage.intro, number, of)
-        together = self._fits(stage, intro)
-        if not together:
+        first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
+        alone = not first or _only_looks(first[0])
+        if alone:
             self.enter(intro, "goes on")
         self._look(stage)
         self.runner.begin_stage(stage.id)
-        before = self._table()
+        before = self.table()
         if self.hand and stage.steps:
             place = f"{number}/{of}, by hand"
             self.work(TasksExercise(self.hand, stage, place, self.line_of, self.words["why"]))
             self.heard.take()
         else:
-            for at in range(len(stage.steps)):
-                self._step(stage, at, intro if together and at == 0 else None)
+            for at, step in enumerate(stage.steps):
+                self._step(stage, at, step, None if alone or at else intro)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records, 0.0)
-        after = self._table()
+        after = self.table()
         changed = access.changed(before, after)
         if changed:
             title = f"Who can do what, after stage {number}"
@@ -274,36 +243,22 @@ class Loop:
     def _number(self, stage: Stage) -> tuple[int, int]:
         return self.lab.stages.index(stage) + 1, len(self.lab.stages)
 
-    def _table(self) -> tuple[access.CellState, ...]:
-        return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
-
-    def _fits(self, stage: Stage, intro: scenes.Introduction) -> bool:
-        """Whether the first command fits on the screen of the introduction."""
-        missing = self.runner.missing_for(stage.id)
-        if self.hand or missing or not stage.steps or _only_looks(stage.steps[0]):
-            return False
-        step = stage.steps[0]
-        line = f"{step.identity} $ {self.line_of(step)}"
-        return self.screen.fits(self._doing(stage, 0, intro), line)
-
-    def _doing(
-        self, stage: Stage, at: int, intro: scenes.Introduction | None = None
-    ) -> scenes.Doing:
-        step, shown = stage.steps[at], [one for one in stage.steps if not _only_looks(one)]
-        place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
-        documents = evidence.renamed(evidence.documents_of(self._call(step)), self.names())
-        return scenes.Doing(step.title, step.why or "", place, documents, intro)
-
-    def _step(self, stage: Stage, at: int, intro: scenes.Introduction | None) -> None:
-        step = stage.steps[at]
+    def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Introduction | None) -> None:
         if _only_looks(step):
             self.runner.do(stage, at)
             return
-        call = self._call(step)
+        call, line = self._call(step), self.line_of(step)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
-        shown = replace(self._doing(stage, at, intro), before=self.heard.take())
-        self.work(StepExercise(self.runner, stage, at, shown, self.line_of(step)))
+        shown = [one for one in stage.steps if not _only_looks(one)]
+        place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
+        documents = evidence.renamed(evidence.documents_of(call), self.names())
+        before = self.heard.take()
+        scene = scenes.Doing(step.title, step.why or "", place, documents, intro, before)
+        if intro and not self.screen.fits(scene, f"{step.identity} $ {line}"):
+            self.enter(intro, "goes on")
+            scene = replace(scene, intro=None)
+        self.work(StepExercise(self.runner, stage, at, scene, line))
         known = self.runner.scope()["profiles"]
         sessions = [name for name, one in known.items() if one["expiration"]]
         if step.profile and sessions == [step.profile.name]:  # what it is made of is told once
@@ -330,7 +285,7 @@ class Loop:
             self.enter(scene, "goes on")
             return
         self.take_turn()
-        self._show(scene)
+        self.show(scene)
         self.happened()
         if exercise.line():
             self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
@@ -341,15 +296,15 @@ class Loop:
             if entered.word == "hint":
                 self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":
-                self._word(entered.word, exercise.scene())
+                self.word(entered.word, exercise.scene())
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
     def _typed(self, line: str) -> Entered:
         watch = self.happened if self.follows else None
         if self.editable:
-            return self._read(lambda: self.prompt.command(self.who, line, watch))
-        return self._read(lambda: self.prompt.run(self.who, line))
+            return self.read(lambda: self.prompt.command(self.who, line, watch))
+        return self.read(lambda: self.prompt.run(self.who, line))
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered; whether it was the last thing to do, for certain."""
@@ -374,7 +329,7 @@ class Loop:
         self.screen.below(exercise.news)
         self.happened()
         if exercise.done:
-            self._read(lambda: self.prompt.enter("goes on"))
+            self.read(lambda: self.prompt.enter("goes on"))
         return exercise.done
 
     def line_of(self, step: Step) -> str:
@@ -460,89 +415,15 @@ class Loop:
         if not self.predict:
             return None
         digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
-        self._show(asking)
+        self.show(asking)
         back = ""
         while True:
-            entered = self._read(partial(self.prompt.digit, digits, back))
+            entered = self.read(partial(self.prompt.digit, digits, back))
             if entered.word == "skip":
                 return None
             if entered.line:
                 return int(entered.line)
-            back = "" if self._word(entered.word, asking) else " (`back` shows the question)"
-
-    # The prompt
-
-    def enter(self, scene: Any, does: str) -> None:
-        self._show(scene)
-        while True:
-            entered = self._read(lambda: self.prompt.enter(does))
-            if not entered.word:
-                return
-            self._word(entered.word, scene)
-
-    def _show(self, scene: Any) -> None:
-        self.screen.show(scene, self._more)
-        self._instead(scene)
-
-    def _instead(self, scene: Any) -> bool:
-        """Do the word that was entered where a long text was shown in parts; as :meth:`_word`."""
-        word, self.instead = self.instead, ""
-        return bool(word) and self._word(word, scene)
-
-    def _read(self, read: Callable[[], Entered]) -> Entered:
-        with self.waiting():
-            entered = read()
-        if entered.end or entered.word == "quit":
-            raise Quit
-        if not self.over and self.runner.run.state not in UNFINISHED:
-            self.screen.say("The run has ended meanwhile.")
-            raise Quit
-        return entered
-
-    def _word(self, word: str, scene: Any) -> bool:
-        """Do what a word says; the scene stays the one that is waited at: whether it is shown.
-
-        Raises:
-            Skip: the rest of the stage is to be left out.
-        """
-        if word == "skip":
-            raise Skip
-        shown = self._scene_of(word, scene)
-        try:
-            if shown is not None:
-                self.screen.show(shown, self._more)
-            elif word in self.words:
-                self.screen.page(self.words[word], self._more)
-            elif word == "help":
-                self.screen.page(draw_help, self._more)
-            elif word == "copy":
-                self.screen.copy(self.line)
-            else:
-                self.screen.say(_COMPARE if isinstance(scene, scenes.Asking) else _NOTHING)
-        except StslabError as error:
-            self.screen.say(error.message)
-        return self._instead(scene) or word == "back"
-
-    def _scene_of(self, word: str, scene: Any) -> Any:
-        """The scene that a word shows; None for the others."""
-        if word == "back":
-            return scene
-        if word == "status":
-            return scenes.Welcome(self.lab.title, "", self.runner.map, self.place, resumed=True)
-        if word == "access":
-            return scenes.Matrix("Who can do what", self._table(), frozenset())
-        if word == "policies":
-            marked = not isinstance(scene, scenes.Asking)
-            return scenes.Documents("The policies that have a say", self.verdict, marked)
-        if word == "more" and self.stage is not None:
-            pages = tuple((page.title, page.url) for page in self.stage.pages)
-            text = self.stage.explain or self.stage.intro
-            return scenes.Longer(self.stage.title, text, pages)
-        return None
-
-    def _more(self) -> bool:
-        self.instead = self._read(lambda: self.prompt.enter("shows more")).word
-        return not self.instead
+            back = "" if self.word(entered.word, asking) else " (`back` shows the question)"
 
 
 def _only_looks(step: "Step") -> bool:
