@@ -91,7 +91,7 @@ def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "d-261d")
     assert "ExpiredToken" in reported(terminal)
     terminal.enter("hint")
-    terminal.wait("does not accept who signed it")
+    terminal.wait("does not accept the credentials")
     assert "the credentials in the profile assumed" in machine.stslab("hint").out
     terminal.enter("hint")
     terminal.wait("sts $ aws sts assume-role")
