@@ -17,7 +17,7 @@ from stslab.lesson import access
 from stslab.lesson.ports import Decide, Event, called, is_own
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
-from stslab.runner.journal.records import Thing
+from stslab.runner.journal.records import Hint, Thing
 from stslab.runner.run.run import Runner
 
 GRADES = 3
@@ -100,12 +100,12 @@ class ByHand:
         """The next hint to a task, and whether it is the last: then the command is to be shown."""
         step = stage.steps[task.number]
         texts = step.hints[: GRADES - 1]
-        grade = self.runner.hints(stage, task.number)
+        grade = self.runner.past.hinted(stage.id, task.number)
         if grade < len(texts):
-            self.runner.hinted(stage, task.number, grade)
+            self.runner.note(Hint(stage.id, task.number, grade))
             return texts[grade], False
         if grade < GRADES:
-            self.runner.hinted(stage, task.number, GRADES - 1)
+            self.runner.note(Hint(stage.id, task.number, GRADES - 1))
         fills = f" It fills the profile {step.profile.name} too." if step.profile else ""
         return f"This is the command.{fills}", True
 
@@ -165,7 +165,7 @@ class ByHand:
 
     def _wrong_turns(self, stage: Stage) -> Iterator[str]:
         """The learner's changes to what no task is about, since the stage was first begun."""
-        since = self.runner.entered(stage)
+        since = self.runner.past.entered(stage.id)
         wanted = [
             one for _, step in tasks_of(stage) for one in [subject(self._known(step.params))] if one
         ]

@@ -163,6 +163,7 @@ def test_what_the_learner_said_and_which_hints_they_took_is_remembered(filled):
     with Journal(filled) as journal:
         assert journal.past("r1").predictions() == (said,)
         assert journal.past("r1").hints() == (Hint("s", 1, 2),)
+        assert journal.past("r1").hinted("s", 1) == 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE records SET body = '{}'", "DELETE FROM records"])

@@ -7,7 +7,7 @@ from tests.runner.conftest import CLAIMS, STAGES, Machine
 from stslab.errors import StslabError
 from stslab.lab.model import Lab
 from stslab.runner.events import RunFinished
-from stslab.runner.journal.records import How
+from stslab.runner.journal.records import How, Skipped
 from stslab.runner.journal.standing import Standing, standing
 from stslab.runner.journal.store import Journal
 
@@ -28,7 +28,7 @@ def did(machine: Machine, *stages: str, skipped: tuple[str, ...] = ()) -> Standi
     with machine.process() as process:
         process.runner.start_or_resume()
         for stage in skipped:
-            process.runner.skip(stage)
+            process.runner.note(Skipped(stage))
     return stands(machine)
 
 
@@ -55,7 +55,7 @@ def test_five_skips_and_a_cleanup_prove_what_was_there(machine):
         process.runner.start_or_resume()
         process.runner.run_stage("create-user")
         for stage in STAGES[1:]:
-            process.runner.skip(stage)
+            process.runner.note(Skipped(stage))
         process.runner.run_stage("cleanup")
         finished = process.runner.finish()
     told = stands(machine)

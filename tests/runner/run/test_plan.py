@@ -28,7 +28,7 @@ from stslab.runner.run.plan import changed_by, missing, needed, plan
 )
 def test_stages_are_chosen_in_the_labs_order(assume_role, first, last, chosen):
     made = plan(assume_role, first=first, last=last)
-    assert tuple(stage.id for stage in made.stages) == chosen
+    assert tuple(stage.id for stage in made) == chosen
 
 
 @pytest.mark.parametrize(

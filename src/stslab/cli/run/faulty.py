@@ -32,7 +32,7 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.runner.events import CallShown
-from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, How
+from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, Hint, How
 from stslab.runner.ports import Call, Refusal
 from stslab.runner.report import FaultTold, fault_told
 from stslab.runner.run.run import Runner
@@ -131,9 +131,9 @@ class FaultExercise:
         runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""
-        grade = runner.hints(stage, kind)
+        grade = runner.past.hinted(stage.id, kind)
         if grade <= len(grades):
-            runner.hinted(stage, kind, grade)
+            runner.note(Hint(stage.id, kind, grade))
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again tells more.)"
         self.command, self.who = self.fix()

@@ -180,9 +180,9 @@ class Why:
             return
         request, grade, stage = told["request"]["requestID"], GRADES - 1, self.stage()
         if self.runner and stage:
-            grade = self.runner.hints(stage, WHY, request)
+            grade = self.runner.past.hinted(stage.id, WHY, request)
             if grade < GRADES:
-                self.runner.hinted(stage, WHY, grade, request)
+                self.runner.note(Hint(stage.id, WHY, grade, request))
         show_grade(paper.console, told, grade)
 
 

@@ -22,7 +22,7 @@ from stslab.lesson.byhand import ByHand
 from stslab.lesson.chain import Link, chain
 from stslab.lesson.ports import Verdict
 from stslab.runner.events import CallShown, Event, RunFinished
-from stslab.runner.journal.records import CheckRecord, Prediction
+from stslab.runner.journal.records import CheckRecord, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 
@@ -138,7 +138,7 @@ class Loop(AtPrompt):
         try:
             self._until_done(stage)
         except Skip:
-            self.runner.skip(stage.id)
+            self.runner.note(Skipped(stage.id))
 
     def _until_done(self, stage: Stage) -> None:
         """Do a stage; where something stops it, the learner may try again or leave it out."""
@@ -173,7 +173,7 @@ class Loop(AtPrompt):
             proved=told.proved,
             claims=len(told.claims),
             notes=told.notes,
-            concepts=by_concept(self.runner.predictions()),
+            concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
             left=len(told.left),
             next=tuple((with_flags(command), does) for command, does in others),
@@ -370,7 +370,7 @@ class Loop(AtPrompt):
             answer = asked.answer(said)
             words = answer.text if answer else "I don't know"
             concept = check.ask or stage.title
-            self.runner.predicted(Prediction(stage.id, at, concept, words, said == asked.right))
+            self.runner.note(Prediction(stage.id, at, concept, words, said == asked.right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=title,

@@ -12,8 +12,7 @@ from stslab.errors import UsageError
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
-    from stslab.lab.model import Lab
-    from stslab.runner.run.plan import Plan
+    from stslab.lab.model import Lab, Stage
 
 
 @click.command("run")
@@ -76,7 +75,7 @@ def _require_practicable(where: Where, *, interactive: bool) -> None:
 
 def _run(
     lab: "Lab",
-    chosen: "Plan",
+    chosen: "tuple[Stage, ...]",
     where: Where,
     *,
     as_json: bool,
@@ -92,13 +91,13 @@ def _run(
         if laid.asker is not None and not as_json and sys.stdout.isatty():
             from stslab.cli.run.lesson import learn
 
-            learn(laid, opened, lab, chosen.stages, **lesson)
+            learn(laid, opened, lab, chosen, **lesson)
         else:
             how = How.YES if where.yes else How.ALONE
-            Walk(laid, opened, lab, how).go(chosen.stages, resuming=resuming)
+            Walk(laid, opened, lab, how).go(chosen, resuming=resuming)
 
 
-def _dry(lab: "Lab", chosen: "Plan", where: Where, *, as_json: bool) -> None:
+def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool) -> None:
     """A dry run opens no account: the embedded one need not even run."""
     import sys
 

@@ -89,14 +89,6 @@ class Looked:
     def root(self) -> Node:
         return self.draft.lab.node
 
-    def at(self, effect: Effect) -> Node:
-        """The node of the part that makes a call; an only undo may stand without its list."""
-        node = self.root
-        for part in effect.place:
-            found = node.get(part) if isinstance(part, str) else (node.items or [node])[part]
-            node = found or node
-        return node
-
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
 
@@ -124,7 +116,7 @@ def _placed(one: Found) -> Problem:
 def _policies(looked: Looked) -> Iterator[Found]:
     """Policy documents, as the engine that decides by them reads them."""
     for one in looked.effects:
-        part = looked.at(one)
+        part = looked.root.at(one.place)
         for name, found in () if one.fails else documents.findings(one):
             node = (part.get("with") or part).get(name) or part
             yield Found(node, part, found.message, found.fix, found.word, f"policy-{found.code}")
@@ -134,7 +126,7 @@ def _parameters(looked: Looked) -> Iterator[Found]:
     """What the API's model says of a text, and only AWS would refuse."""
     told: set[str] = set()
     for one in looked.effects:
-        operation, part = looked.operation(one.call), looked.at(one)
+        operation, part = looked.operation(one.call), looked.root.at(one.place)
         for name, value in () if one.fails else one.params.items():
             shape = (operation.input or NOTHING).members.get(name) if operation else None
             why = shape and isinstance(value, str) and "<" not in value and _misfit(shape, value)
@@ -297,7 +289,7 @@ def _served(looked: Looked) -> Iterator[Found]:
     for one in looked.effects if looked.served else ():
         own = one.call.startswith(f"{SERVICE}.")
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
-            part = looked.at(one)
+            part = looked.root.at(one.place)
             message = f"The embedded account has no {one.call}."
             fix = "Without it, the lab runs on a real account only, and can't be tested."
             yield Found(part.get("call") or part, part, message, fix)

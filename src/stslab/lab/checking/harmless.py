@@ -40,7 +40,7 @@ def refuse_harm(lab: LabFile, draft: LabDraft, report: Report) -> None:
         for at, step in enumerate(stage.steps)
     }
     for one in effects(lab, faults=True):
-        node = _at(draft.lab.node, one.place)
+        node = draft.lab.node.at(one.place)
         for problem in _problems(one, node, undos.get(one.place, set())):
             report(problem)
 
@@ -64,16 +64,6 @@ def _problems(one: Effect, node: Node, undos: set[str]) -> Iterator[Problem]:
     elif one.call.partition(".")[0] not in HOME and changes(one.call) and not undos:
         message = f"{one.call} changes something, and nothing undoes it."
         yield at.problem(message, "Add `undo:` and the call that undoes it.")
-
-
-def _at(node: Node, place: Place) -> Node:
-    """The node that a place in the lab leads to; an only undo may stand without its list."""
-    for part in place:
-        if isinstance(part, int):
-            node = node.items[part] if node.items else node
-        else:
-            node = node.get(part) or node
-    return node
 
 
 def _placed(objection: Objection, node: Node) -> Problem:

@@ -7,7 +7,7 @@ can't run code. There are no anchors, and hence no bombs; depth and size have li
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,14 @@ class Node:
 
     def get(self, key: str) -> "Node | None":
         return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def at(self, place: Iterable[str | int]) -> "Node":
+        """The node that a place leads to; the only item of a list may stand without it."""
+        node = self
+        for part in place:
+            found = node.get(part) if isinstance(part, str) else (node.items or [node])[part]
+            node = found or node
+        return node
 
     @property
     def items(self) -> list["Node"]:

@@ -11,6 +11,8 @@ import msgspec
 from stslab.errors import StslabError, UsageError
 from stslab.render.report.parts import Html, joined, page, part, section, table
 from stslab.render.text.durations import counted
+from stslab.runner.journal.records import Prediction, RunRecord
+from stslab.runner.journal.standing import Claim, Concept, Stage
 from stslab.runner.verify import verify
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -21,46 +23,15 @@ _ABOUT = (
 )
 
 
-class _Run(msgspec.Struct):
-    id: str
-    lab: str
-    started: str
-    person: str = ""
-
-
-class _Stage(msgspec.Struct):
-    id: str
-    title: str
-    state: str
-
-
-class _Claim(msgspec.Struct):
-    stage: str
-    says: str
-
-
-class _Concept(msgspec.Struct):
-    name: str
-    right: int
-    of: int
-
-
-class _Prediction(msgspec.Struct):
-    stage: str
-    number: int
-    said: str
-    right: bool
-
-
 class Handed(msgspec.Struct):
     """What of a report in JSON goes into a class's table. ``as_made``: what is known of that."""
 
-    run: _Run
+    run: RunRecord
     proved: int
-    stages: list[_Stage]
-    claims: list[_Claim]
-    predictions: list[_Concept]
-    predicted: list[_Prediction]
+    stages: list[Stage]
+    claims: list[Claim]
+    predictions: list[Concept]
+    predicted: list[Prediction]
     hints: int = 0
     learner: str = ""
     masked: bool = False
@@ -138,7 +109,7 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
     return [Misconception(*key, times) for key, times in found.most_common(_MOST)]
 
 
-def _claim(report: Handed, said: _Prediction) -> str:
+def _claim(report: Handed, said: Prediction) -> str:
     claims = [one.says for one in report.claims if one.stage == said.stage]
     known = 0 <= said.number < len(claims)
     return claims[said.number] if known else f"{said.stage}, claim {said.number + 1}"

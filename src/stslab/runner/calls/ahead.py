@@ -6,6 +6,7 @@ begun before the run changed anything is not used after it.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
@@ -17,29 +18,18 @@ AT_ONCE = 8
 """How many lookups are under way together: few enough for IAM's request rates."""
 
 
-class _Lookup(Thread):
-    """One lookup under way. A daemon: a process that is to end does not wait for it."""
+def _begun(make: Callable[[], Outcome]) -> Future[Outcome]:
+    """One lookup under way, in a daemon: a process that is to end does not wait for it."""
+    found = Future[Outcome]()
 
-    def __init__(self, make: Callable[[], Outcome]) -> None:
-        super().__init__(daemon=True)
-        self._make = make
-        self._outcome: Outcome | None = None
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
+    def work() -> None:
         try:
-            self._outcome = self._make()
+            found.set_result(make())
         except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
-            self._error = error
+            found.set_exception(error)
 
-    def answer(self) -> Outcome:
-        self.join()
-        if self._error is not None:
-            raise self._error
-        if self._outcome is None:
-            raise RuntimeError("a lookup ended without an outcome")
-        return self._outcome
+    Thread(target=work, daemon=True).start()
+    return found
 
 
 class Ahead:
@@ -47,7 +37,7 @@ class Ahead:
 
     def __init__(self, look: Callable[[Call], Outcome]) -> None:
         self._look = look
-        self._begun: list[tuple[Call, _Lookup]] = []
+        self._begun: list[tuple[Call, Future[Outcome]]] = []
 
     def over(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Generator[T, None, None]:
         """The items, one after the other, each when the lookups of the next are under way."""
@@ -68,7 +58,7 @@ class Ahead:
         for number, (begun, lookup) in enumerate(self._begun):
             if begun == read:
                 del self._begun[number]
-                return lookup.answer()
+                return lookup.result()
         return None
 
     def forget(self) -> None:
@@ -76,4 +66,4 @@ class Ahead:
         self._begun = []
 
     def _begin(self, read: Call) -> None:
-        self._begun.append((read, _Lookup(lambda: self._look(read))))
+        self._begun.append((read, _begun(lambda: self._look(read))))

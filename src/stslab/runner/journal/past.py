@@ -14,6 +14,7 @@ from stslab.runner.journal.records import (
     Body,
     Broken,
     CheckRecord,
+    Entered,
     Entry,
     EntryState,
     FaultState,
@@ -168,6 +169,15 @@ class Past:
 
     def hints(self) -> tuple[Hint, ...]:
         return tuple(one for one, _ in self._of(Hint))
+
+    def hinted(self, stage: str, step: int, about: str = "") -> int:
+        """How many hints to a step the learner took."""
+        taken = [(one.stage, one.step, one.about) for one in self.hints()]
+        return taken.count((stage, step, about))
+
+    def entered(self, stage: str) -> str:
+        """When the stage was first begun (ISO 8601), or empty."""
+        return next((at for one, at in self._of(Entered) if one.stage == stage), "")
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
         for record in self.records(kind):

@@ -18,7 +18,7 @@ from stslab.runner.events import (
     StepStarted,
 )
 from stslab.runner.ports import TargetInfo
-from stslab.runner.run.plan import Plan, stage_started
+from stslab.runner.run.plan import stage_started
 from stslab.runner.run.scope import basis
 
 RUN_ID = "abcd1234"
@@ -36,8 +36,8 @@ class DryRun:
         self._emit = emit
         self._run_id = run_id
 
-    def run(self, plan: Plan) -> None:
-        """Tell the plan's stages, steps and claims, in order."""
+    def run(self, stages: tuple[Stage, ...]) -> None:
+        """Tell these stages, their steps and claims, in order."""
         target = self._target
         shown = tuple(StageShown(stage.id, stage.title) for stage in self._lab.stages)
         self._emit(
@@ -53,13 +53,13 @@ class DryRun:
             )
         )
         base = basis(self._run_id, target)
-        chosen = {stage.id for stage in plan.stages}
+        chosen = {stage.id for stage in stages}
         listed = [
             one for one in effects(self._lab, base, embedded=target.embedded) if one.stage in chosen
         ]
         told = summary(listed)
         self._emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
-        for stage in plan.stages:
+        for stage in stages:
             self._stage(stage, {one.place: one for one in listed})
 
     def _stage(self, stage: Stage, effects: Mapping[Place, Effect]) -> None:

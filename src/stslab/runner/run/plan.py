@@ -1,7 +1,6 @@
 """Which stages a run does, in which order, and what each needs of those before it. Pure."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from stslab.errors import UsageError
 from stslab.lab.embedded import LIVE
@@ -11,19 +10,7 @@ from stslab.runner.events import StageStarted
 from stslab.runner.ports import Data
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The stages chosen, in the lab's order."""
-
-    stages: tuple[Stage, ...]
-
-    @property
-    def calls(self) -> int:
-        """How many calls the steps make."""
-        return sum(len(stage.steps) for stage in self.stages)
-
-
-def plan(lab: Lab, *, first: str = "", last: str = "") -> Plan:
+def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
     """The stages from ``first`` to ``last``, both included; empty for the lab's own ends.
 
     Raises:
@@ -36,7 +23,7 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> Plan:
         raise UsageError(
             f"The stage {first} comes after {last}.", f"The order is: {', '.join(ids)}."
         )
-    return Plan(lab.stages[start : end + 1])
+    return lab.stages[start : end + 1]
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from stslab.errors import UnresolvedReference
 from stslab.kinds.creations import Creation, creation_of, names_made
 from stslab.kinds.table import KINDS
+from stslab.lab.foresight import as_known
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
 from stslab.runner.calls.look import identity_in
@@ -99,18 +99,7 @@ def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
         identity=undo.identity or step.identity,
         service=undo.service,
         operation=undo.operation,
-        params=_as_known(undo.params or {}, scope),
+        params=as_known(undo.params or {}, scope),
         waiter=undo.wait.waiter if undo.wait else "",
-        waiter_params=_as_known(undo.wait.params or {}, scope) if undo.wait else {},
+        waiter_params=as_known(undo.wait.params or {}, scope) if undo.wait else {},
     )
-
-
-def _as_known(params: Data, scope: Scope) -> Data:
-    return {name: _if_known(value, scope) for name, value in params.items()}
-
-
-def _if_known(value: object, scope: Scope) -> object:
-    try:
-        return resolve(value, scope)
-    except UnresolvedReference:
-        return value

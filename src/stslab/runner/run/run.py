@@ -27,15 +27,14 @@ from stslab.runner.events import (
     StepDrifted,
 )
 from stslab.runner.journal.ids import new_run_id
+from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
+    Body,
     CheckRecord,
     Entered,
-    Hint,
     How,
-    Prediction,
     RunRecord,
     RunState,
-    Skipped,
     Thing,
 )
 from stslab.runner.journal.standing import standing
@@ -161,7 +160,7 @@ class Runner:
     @property
     def stages_done(self) -> tuple[str, ...]:
         """The ids of the stages whose checkpoints held, in the lab's order."""
-        held = self._journal.past(self._run).held()
+        held = self.past.held()
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     @property
@@ -175,6 +174,15 @@ class Runner:
     def account_of(self, identity: str) -> str:
         """The account that this identity calls in."""
         return self._work.place_of(identity).account
+
+    @property
+    def past(self) -> Past:
+        """What the run's records tell."""
+        return self._journal.past(self._run)
+
+    def note(self, body: Body) -> None:
+        """Remember what a person did: a prediction, a hint, a stage that they left out."""
+        self._journal.write(self._run, body)
 
     def to_undo(self) -> tuple[str, ...]:
         return tuple(one.thing for one in self._cleanup.plan(self._run))
@@ -205,7 +213,7 @@ class Runner:
         The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
         the account, else ``open``.
         """
-        stands = standing(self._journal.past(self._run))
+        stands = standing(self.past)
         if stands is None:
             raise RunError("The run is not in its journal.")
         finished = RunFinished(
@@ -220,12 +228,6 @@ class Runner:
         )
         self._calls.emit(finished)
         return finished
-
-    def predicted(self, prediction: Prediction) -> None:
-        self._journal.write(self._run, prediction)
-
-    def predictions(self) -> tuple[Prediction, ...]:
-        return self._journal.past(self._run).predictions()
 
     # Stages
 
@@ -275,9 +277,6 @@ class Runner:
         self._journal.write(self._run, Entered(stage.id, self._lab.sha256, self._how))
         self._calls.emit(stage_started(self._lab, stage))
         return stage
-
-    def skip(self, stage_id: str) -> None:
-        self._journal.write(self._run, Skipped(stage_id))
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
@@ -362,20 +361,6 @@ class Runner:
             self._steps().do(stage, number, quietly=quietly)
         self._configure()
 
-    def entered(self, stage: Stage) -> str:
-        """When the stage was first begun (ISO 8601), or empty."""
-        past = self._journal.past(self._run).records(Entered)
-        entered = ((one.body, one.at) for one in past)
-        return next((at for body, at in entered if getattr(body, "stage", "") == stage.id), "")
-
-    def hinted(self, stage: Stage, number: int, grade: int, about: str = "") -> None:
-        self._journal.write(self._run, Hint(stage.id, number, grade, about))
-
-    def hints(self, stage: Stage, number: int, about: str = "") -> int:
-        taken = self._journal.past(self._work.run.id).hints()
-        wanted = stage.id, number, about
-        return sum((one.stage, one.step, one.about) == wanted for one in taken)
-
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
         """Try one claim; the record of the run stays as it is."""
         return self._checks().try_again(stage, number, None)
@@ -396,7 +381,7 @@ class Runner:
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed what it is about since."""
-        past, check = self._journal.past(self._run), stage.checkpoint[number]
+        past, check = self.past, stage.checkpoint[number]
         by = changed_by(self._lab, stage, check, past.held())
         lost = self._calls.lacks(check.identity)
         if stage.cleanup and check.call and lost:
