@@ -1,7 +1,7 @@
 """What a person at a terminal is asked: one line, one letter."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -33,15 +33,17 @@ class Asker:
     def choose(self, question: str, options: Sequence[Option]) -> Option:
         """Ask until one of the options is chosen. The end of the input chooses the last."""
         by_letter = {option.letter: option for option in options}
+        words = (f"{one.letter} {one.does}" if one.letter else one.does for one in options)
+        menu = Text(f"{', '.join(words)}: ", style="cyan")
         self._console.print()
         self._console.print(Text(one_line(question), style="bold"))
         while True:
-            self._console.print(_menu(options), end="")
+            self._console.print(menu, end="")
             answer = self._read()
             if not answer:
                 self._console.print()
                 return options[-1]
-            chosen = _chosen(answer, by_letter)
+            chosen = by_letter.get(answer.strip().lower()[:1])  # `q` and `quit` are the same
             if chosen:
                 return chosen
 
@@ -52,13 +54,3 @@ class Asker:
         except KeyboardInterrupt:
             self._console.print()
             raise
-
-
-def _chosen(answer: str, by_letter: Mapping[str, Option]) -> Option | None:
-    """The option of the answer's first letter: ``q`` and ``quit`` are the same."""
-    return by_letter.get(answer.strip().lower()[:1])
-
-
-def _menu(options: Sequence[Option]) -> Text:
-    words = [f"{one.letter} {one.does}" if one.letter else one.does for one in options]
-    return Text(f"{', '.join(words)}: ", style="cyan")

@@ -9,24 +9,20 @@ from typing import TextIO
 from stslab.runner.events import Event
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class JsonRenderer:
     """Writes each event at once, as ``{"event": kind, "at": ISO 8601 in UTC, ...fields}``."""
 
-    def __init__(self, stream: TextIO, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, stream: TextIO, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._stream = stream
         self._now = now
 
     def __call__(self, event: Event) -> None:
         fields = dataclasses.asdict(event)
-        self._write({"event": event.kind, "at": self._now().isoformat(), **fields})
+        record = {"event": event.kind, "at": self._now().isoformat(), **fields}
+        self._stream.write(json.dumps(record, default=str) + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         """Nothing is ever half written."""
-
-    def _write(self, record: dict[str, object]) -> None:
-        self._stream.write(json.dumps(record, default=str) + "\n")
-        self._stream.flush()

@@ -30,16 +30,20 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     used nor changed. The variables of the lab that goes on, such as $ROLE, are there too.
     """
     from stslab.aws import environment
+    from stslab.cli.accounts import open_account
+    from stslab.home import home
 
-    syntax = shell or _likely()
+    named = os.environ.get("SHELL", "").rpartition("/")[2]
+    syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
         names = (*_OURS, *lab_variables(where.target))
         click.echo(environment.script(dict.fromkeys(names), syntax), nl=False)
         return
-    changes = _changes(where, name)
+    changes = {**become(open_account(home(), where), name), **lab_variables(where.target)}
     click.echo(environment.script(changes, syntax), nl=False)
     if sys.stdout.isatty():
-        click.echo(f"# Run this to set them: {_how(syntax)}", err=True)
+        how = "stslab env | source" if syntax == "fish" else 'eval "$(stslab env)"'
+        click.echo(f"# Run this to set them: {how}", err=True)
 
 
 _OURS = (
@@ -50,19 +54,3 @@ _OURS = (
     "AWS_DEFAULT_REGION",
     "AWS_PAGER",
 )
-
-
-def _changes(where: Where, name: str) -> dict[str, str | None]:
-    from stslab.cli.accounts import open_account
-    from stslab.home import home
-
-    return {**become(open_account(home(), where), name), **lab_variables(where.target)}
-
-
-def _likely() -> str:
-    name = os.environ.get("SHELL", "sh").rsplit("/", 1)[-1]
-    return name if name in _SHELLS else "sh"
-
-
-def _how(shell: str) -> str:
-    return "stslab env | source" if shell == "fish" else 'eval "$(stslab env)"'

@@ -59,9 +59,13 @@ def command(
     """
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
-    verdicts = [
-        _told(verdict, as_json=as_json) for verdict in _verdicts(_paths(labs, spec), spec, mutate)
-    ]
+    verdicts = []
+    for verdict in _verdicts(_paths(labs, spec), spec, mutate):
+        verdicts.append(verdict)
+        if as_json:
+            click.echo(json.dumps(_fields(verdict)))
+        else:
+            _tell(verdict)
     if junit:
         from stslab.cli.labs.junit import as_junit
 
@@ -123,14 +127,6 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
     folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
     found = [one for name in labs for one in folders.get(name) or [find(name)]]
     return found or list(bundled_labs())
-
-
-def _told(verdict: "Verdict", *, as_json: bool) -> "Verdict":
-    if as_json:
-        click.echo(json.dumps(_fields(verdict)))
-    else:
-        _tell(verdict)
-    return verdict
 
 
 def _tell(verdict: "Verdict") -> None:
@@ -210,6 +206,11 @@ def _of_a_gone_account(event: "Event") -> "Event":
 
 
 def _fields(verdict: "Verdict") -> dict[str, Any]:
+    mutants = {
+        "mutants": verdict.mutants,
+        "unnoticed": [asdict(one) for one in verdict.unnoticed],
+        "idle_checks": [asdict(one) for one in verdict.idle],
+    }
     return {
         "lab": verdict.lab,
         "file": verdict.file,
@@ -224,13 +225,5 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "faults": [asdict(one) for one in verdict.faults],
         "calls": verdict.calls,
         "seconds": round(verdict.seconds, 3),
-        **({} if verdict.mutants is None else _of_mutants(verdict)),
-    }
-
-
-def _of_mutants(verdict: "Verdict") -> dict[str, Any]:
-    return {
-        "mutants": verdict.mutants,
-        "unnoticed": [asdict(one) for one in verdict.unnoticed],
-        "idle_checks": [asdict(one) for one in verdict.idle],
+        **({} if verdict.mutants is None else mutants),
     }

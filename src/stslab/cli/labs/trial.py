@@ -2,26 +2,25 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.accounts import Open, sandbox_target
+from stslab.cli.accounts import open_account
 from stslab.cli.describing import describer
 from stslab.cli.labs.learner import Tried, faults, tasks
 from stslab.cli.labs.mutation import Note, wrong_cells
+from stslab.cli.options import Where
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
-from stslab.lab.checking.catalogue import Catalogue
+from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckFinished, Event
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import SystemClock
-from stslab.runner.undo.cleanup import Cleanup
+from stslab.sandbox.server import client
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,121 +75,67 @@ class Verdict:
         return tuple(one for one in (*self.cells, *self.tasks, *self.faults) if one.why)
 
 
-class Trials:
-    """Tries labs in one throw-away sandbox; ``spec`` lets it rehearse a real account."""
-
-    def __init__(self, home: Home, catalogue: Catalogue, spec: str | None) -> None:
-        self._home = home
-        self._catalogue = catalogue
-        self._spec = spec
-
-    def verdict(self, path: Path) -> Verdict:
-        from stslab.lab.loader import load
-
-        try:
-            lab = load(path, catalogue=self._catalogue)
-        except InvalidLab as invalid:
-            return Verdict(path.stem, str(path), invalid)
-        self._open()  # its administrator's profile is no lab's
-        self._ask("POST", "mark")
-        events: list[Event] = []
-        with self._rehearsing():
-            verdict = self._run(lab, events)
-        left = (*self._ask("GET", "changed")["changed"], *self._profiles_left())
-        verdict = replace(verdict, left=left, events=tuple(events))
-        if verdict.error:
-            return verdict
-        wrong = tuple(
-            Tried(
-                stage,
-                f"{who} may {lab.access[name].says}",
-                lab.access[name].line,
-                f"it is {said}; {_OTHERWISE}",
-            )
-            for (stage, name, who), said in sorted(wrong_cells(lab).items())
-        )
-        return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
-
-    def _run(self, lab: Lab, events: list[Event]) -> Verdict:
-        opened, clock, error = self._open(), SystemClock(), None
-        began = clock.monotonic()
-        with Journal(self._home.journal) as journal:
-            describe = describer(lab)
-            runner = opened.runner(
-                lab, self._home, journal, events.append, describe=describe, how=How.ALONE
-            )
-            run = runner.start_or_resume().run.id
-            try:
-                for stage in lab.stages:
-                    runner.run_stage(stage.id)
-            except StslabError as stopped:
-                error = stopped
-            if runner.run.state in UNFINISHED:
-                cleanup = Cleanup(
-                    journal, opened.account, opened.profiles, events.append, describe=describer(lab)
-                )
-                error = _cleaned(cleanup, run) or error
-            finished = runner.finish()
-        return Verdict(
-            lab.id,
-            str(lab.path),
-            error,
-            claims=tuple(_claims(lab, events)),
-            calls=finished.calls,
-            seconds=clock.monotonic() - began,
-        )
-
-    def _open(self) -> Open:
-        made = sandbox_target(self._home)
-        opened = made.open(self._home.profiles(made.info.name))
-        return Open(made, opened.account, opened.profiles)
-
-    def _ask(self, method: str, verb: str) -> Mapping[str, Any]:
-        """Let the account remember how it is, and tell later what has changed."""
-        from stslab.sandbox.server import client
-
-        return client.control(self._home.sandbox, method, verb)
-
-    def _profiles_left(self) -> tuple[str, ...]:
-        names = self._open().profiles.names()
-        return tuple(f"profile {name} is left" for name in names if name not in _ADMINS)
-
-    @contextmanager
-    def _rehearsing(self) -> Iterator[None]:
-        """From its beginning for each lab, so that one has no influence on the next."""
-        from stslab.sandbox.server import client
-
-        if self._spec is None:
-            yield
-            return
-        client.rehearse(self._home.sandbox, self._spec)
-        try:
-            yield
-        finally:
-            client.rehearse(self._home.sandbox, None)
-
-
 _OTHERWISE = "the `changes` of the stages say otherwise"
 _ADMINS = frozenset({"admin", "default", "partner"})
 
 
-@contextmanager
-def throw_away_home() -> Iterator[Home]:
-    """A state folder, and the sandbox in it, that are gone afterwards."""
-    from stslab.sandbox.server import client
-
+def tried(path: Path, spec: str | None) -> Verdict:
+    """Try the lab in this file, in a throw-away sandbox; with ``spec`` it is as a real account."""
+    try:
+        lab = load(path, catalogue=BotocoreCatalogue())
+    except InvalidLab as invalid:
+        return Verdict(path.stem, str(path), invalid)
     home = Home(Path(tempfile.mkdtemp(prefix="stslab-test-")))
     try:
-        yield home
+        verdict = _tried(lab, home, spec)
     finally:
         client.stop(home.sandbox)
         shutil.rmtree(home.root, ignore_errors=True)
+    if verdict.error:
+        return verdict
+    wrong = tuple(
+        Tried(
+            stage,
+            f"{who} may {lab.access[name].says}",
+            lab.access[name].line,
+            f"it is {said}; {_OTHERWISE}",
+        )
+        for (stage, name, who), said in sorted(wrong_cells(lab).items())
+    )
+    return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
 
 
-def tried(path: Path, spec: str | None) -> Verdict:
-    """Try the lab in this file, in a sandbox of its own."""
-    with throw_away_home() as home:
-        return Trials(home, BotocoreCatalogue(), spec).verdict(path)
+def _tried(lab: Lab, home: Home, spec: str | None) -> Verdict:
+    """Run the lab from its first stage to its last, undo it, and look what is left."""
+    open_account(home, Where())  # its administrator's profile is no lab's
+    client.control(home.sandbox, "POST", "mark")
+    if spec is not None:
+        client.rehearse(home.sandbox, spec)
+    opened = open_account(home, Where())  # as it is from now on
+    events: list[Event] = []
+    began, error, describe = time.monotonic(), None, describer(lab)
+    with Journal(home.journal) as journal:
+        runner = opened.runner(lab, home, journal, events.append, describe=describe, how=How.ALONE)
+        run = runner.start_or_resume().run.id
+        try:
+            for stage in lab.stages:
+                runner.run_stage(stage.id)
+        except StslabError as stopped:
+            error = stopped
+        if runner.run.state in UNFINISHED:
+            try:
+                opened.cleanup(home, journal, events.append, describe=describe).run(run)
+            except StslabError as stopped:
+                error = stopped
+        calls = runner.finish().calls
+    took = time.monotonic() - began
+    if spec is not None:
+        client.rehearse(home.sandbox, None)
+    names = (name for name in opened.profiles.names() if name not in _ADMINS)
+    profiles = (f"profile {name} is left" for name in names)
+    left = (*client.control(home.sandbox, "GET", "changed")["changed"], *profiles)
+    claims = tuple(_claims(lab, events))
+    return Verdict(lab.id, str(lab.path), error, left, claims, calls, took, tuple(events))
 
 
 def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
@@ -201,11 +146,3 @@ def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
             found = told.get((stage.id, check.says))
             held, why = (found.held, found.why) if found else (None, "")
             yield Claim(stage.id, check.says, check.line, held, why)
-
-
-def _cleaned(cleanup: Cleanup, run: str) -> StslabError | None:
-    try:
-        cleanup.run(run)
-    except StslabError as error:
-        return error
-    return None

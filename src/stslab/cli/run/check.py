@@ -31,7 +31,7 @@ def command(*, stage: str, every: bool, lab: str | None, as_json: bool, where: W
     from stslab.aws.target import name_of
     from stslab.cli.bench import bench, load_lab, meant_lab
     from stslab.cli.failures import goes_on_in
-    from stslab.cli.run.walk import Walk, opened_for
+    from stslab.cli.run.walk import opened_for, runner_of
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
@@ -48,7 +48,7 @@ def command(*, stage: str, every: bool, lab: str | None, as_json: bool, where: W
             raise nothing
         goes_on = laid.journal.unfinished(*place)
         opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)
-        runner = Walk(laid, opened, loaded, How.BY_NAME).runner
+        runner = runner_of(laid, opened, loaded, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
         _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))

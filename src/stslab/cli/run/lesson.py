@@ -25,7 +25,7 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
-from stslab.runner.journal.records import WHY, How
+from stslab.runner.journal.records import WHY, Hint, How
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 

@@ -83,7 +83,7 @@ def _run(
     lesson: Mapping[str, bool],
 ) -> None:
     from stslab.cli.bench import bench
-    from stslab.cli.run.walk import Walk, opened_for
+    from stslab.cli.run.walk import opened_for, walk
     from stslab.runner.journal.records import How
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
@@ -94,7 +94,7 @@ def _run(
             learn(laid, opened, lab, chosen, **lesson)
         else:
             how = How.YES if where.yes else How.ALONE
-            Walk(laid, opened, lab, how).go(chosen, resuming=resuming)
+            walk(laid, opened, lab, chosen, how, resuming=resuming)
 
 
 def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ def command(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, wh
     """
     from stslab.cli.bench import bench, load_lab, meant_lab
     from stslab.cli.failures import goes_on_in
-    from stslab.cli.run.walk import Walk, opened_for
+    from stslab.cli.run.walk import opened_for, runner_of
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
@@ -36,13 +36,13 @@ def command(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, wh
     stage = stage_of(loaded, stage).id
     with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         how = How.YES if where.yes else How.BY_NAME
-        walk = Walk(laid, opened_for(laid, where, loaded), loaded, how)
-        walk.runner.start_or_resume()
-        for needed in walk.runner.missing_for(stage) if with_needed else ():
-            walk.runner.run_stage(needed)
-        if _is_to_go_on(laid, walk.runner.drift(stage)):
-            walk.runner.run_stage(stage)
-            walk.runner.finish()
+        runner = runner_of(laid, opened_for(laid, where, loaded), loaded, how)
+        runner.start_or_resume()
+        for needed in runner.missing_for(stage) if with_needed else ():
+            runner.run_stage(needed)
+        if _is_to_go_on(laid, runner.drift(stage)):
+            runner.run_stage(stage)
+            runner.finish()
 
 
 def _is_to_go_on(laid: "Bench", drifted: "tuple[StepDrifted, ...]") -> bool:

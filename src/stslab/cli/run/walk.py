@@ -76,36 +76,29 @@ def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRec
     return where.at(region), unfinished
 
 
-class Walk:
-    """One walk through a lab on an open account."""
+def runner_of(laid: Bench, opened: Open, lab: Lab, how: How) -> Runner:
+    """What runs the lab; what happens is drawn as it comes."""
+    return opened.runner(lab, laid.home, laid.journal, laid.render, describe=laid.describe, how=how)
 
-    def __init__(self, laid: Bench, opened: Open, lab: Lab, how: How) -> None:
-        self._laid = laid
-        self._opened = opened
-        self._lab = lab
-        self.runner = opened.runner(
-            lab, laid.home, laid.journal, laid.render, describe=laid.describe, how=how
-        )
 
-    def go(self, stages: Sequence[Stage], *, resuming: bool) -> None:
-        """Do these stages, in order; ``resuming`` leaves out those that are done.
+def walk(
+    laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, resuming: bool
+) -> None:
+    """Do these stages, in order; ``resuming`` leaves out those that are done.
 
-        Raises:
-            RunError: a step failed, or a stage lacks what it needs.
-            CheckFailed: a checkpoint does not hold.
-            UndoIncomplete: something could not be undone, or the lab is through and leaves it.
-        """
-        standing = self.runner.start_or_resume()
-        for stage in stages:
-            if not (resuming and stage.id in standing.done):
-                self._done(stage)
-        end(self._laid.console, self._lab, stages, self.runner)
-
-    def _done(self, stage: Stage) -> None:
+    Raises:
+        RunError: a step failed, or a stage lacks what it needs.
+        CheckFailed: a checkpoint does not hold.
+        UndoIncomplete: something could not be undone, or the lab is through and leaves it.
+    """
+    runner = runner_of(laid, opened, lab, how)
+    standing = runner.start_or_resume()
+    for stage in (one for one in stages if not (resuming and one.id in standing.done)):
         try:
-            self.runner.run_stage(stage.id)
+            runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
             raise _briefly(error, stage) from error
+    end(laid.console, lab, stages, runner)
 
 
 def _briefly(error: StslabError, stage: Stage) -> StslabError:

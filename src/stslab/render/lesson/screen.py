@@ -74,8 +74,12 @@ class Screen:
         self._live.wait.ended()
         lines = self._drawn(draw)
         while lines:
-            self._clear()
-            self._print(lines[: self.room])
+            if self._clears:
+                self._console.clear()
+            else:
+                self._console.print()
+            self._console.file.write("\n".join(lines[: self.room]) + "\n")
+            self._console.file.flush()
             lines = lines[self.room :]
             if lines and not more():
                 return
@@ -111,13 +115,3 @@ class Screen:
         paper.symbols = self._live.symbols
         draw(paper)
         return captured.getvalue().rstrip("\n").split("\n")
-
-    def _clear(self) -> None:
-        if self._clears:
-            self._console.clear()
-        else:
-            self._console.print()
-
-    def _print(self, lines: list[str]) -> None:
-        self._console.file.write("\n".join(lines) + "\n")
-        self._console.file.flush()

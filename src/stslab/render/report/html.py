@@ -6,14 +6,17 @@ from stslab.policy.explain import Node, retold
 from stslab.render.report import chain
 from stslab.render.report.parts import Html, facts, joined, page, part, section, table
 from stslab.render.report.text import (
+    CALLS,
     FAULT,
+    UNDONE,
     about_fault,
     about_run,
     asked,
     attempts,
+    calls_of,
     came_of,
     mark,
-    seconds_told,
+    undone_of,
     verdict,
 )
 from stslab.render.text.durations import counted
@@ -37,6 +40,8 @@ def page_of(report: Report, decisions: Decisions) -> str:
         part("nav_item", id=f"stage-{one.id}", number=number, title=one.title, state=came_of(one))
         for number, one in enumerate(stands.stages, 1)
     )
+    made = table("In the order in which they were made", CALLS, calls_of(report))
+    calls = made if report.calls else Html()
     body = [
         facts(about_run(report)),
         section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
@@ -44,7 +49,7 @@ def page_of(report: Report, decisions: Decisions) -> str:
         section("matrix", "Who could do what, as it was proved", _matrix(report)),
         section("stages", "Stage by stage", part("nav", items=joined(items))),
         *_stages(report, decisions),
-        section("calls", "The calls of the steps, and what they changed", _calls(report)),
+        section("calls", "The calls of the steps, and what they changed", calls),
         section("undone", "What was undone", _undone(report)),
     ]
     return page(report.run.title, verdict(report), ABOUT, joined(filter(None, body)), good=good)
@@ -166,24 +171,7 @@ def _decides(node: Node, outcome: bool) -> bool:
     return any(one.good is outcome or _decides(one, outcome) for one in node.children)
 
 
-def _calls(report: Report) -> Html:
-    head = ("call", "as", "for", "changes", "outcome", "took")
-    rows = (
-        (
-            one.call,
-            one.identity,
-            one.title,
-            ", ".join(one.changes) or "nothing",
-            one.outcome,
-            seconds_told(one.seconds),
-        )
-        for one in report.calls
-    )
-    return table("In the order in which they were made", head, rows) if report.calls else Html()
-
-
 def _undone(report: Report) -> Html:
-    rows = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
-    done = table("Last made first", ("thing", "by", "when"), rows) if report.removed else Html()
+    done = table("Last made first", UNDONE, undone_of(report)) if report.removed else Html()
     left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
     return joined(filter(None, (done, *left)))

@@ -32,39 +32,38 @@ def as_markdown(report: Report) -> str:
         lines += [f"- {markdown_line(attempt)}" for attempt in attempts(stage)] + [""]
         lines += _table(
             ("claim", "verdict", "asked", "proof", "request"),
-            (_claim_row(one) for one in claims_of(report.standing, stage)),
+            (
+                (one.says, mark(one), asked(one), one.proof, one.request_id)
+                for one in claims_of(report.standing, stage)
+            ),
         )
     if report.predictions:
         lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
         rows = ((one.name, f"{one.right} of {one.of} right") for one in report.predictions)
         lines += _table(("about", "came true"), rows)
     lines += ["", "## The calls of the steps, and what they changed", ""]
-    lines += _table(
-        ("when", "as", "call", "changes", "for", "outcome", "took"),
-        (
-            (
-                one.at,
-                one.identity,
-                one.call,
-                ", ".join(one.changes) or "nothing",
-                one.title,
-                one.outcome,
-                seconds_told(one.seconds),
-            )
-            for one in report.calls
-        ),
-    )
-    lines += ["", "## Undone", ""]
-    removed = ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
-    lines += _table(("thing", "by", "when"), removed)
+    lines += _table(CALLS, calls_of(report))
+    lines += ["", "## Undone", "", *_table(UNDONE, undone_of(report))]
     if report.remaining:
-        lines += [
-            "",
-            "## Not undone",
-            "",
-            *(f"- {markdown_line(thing)}" for thing in report.remaining),
-        ]
+        lines += ["", "## Not undone", ""]
+        lines += [f"- {markdown_line(thing)}" for thing in report.remaining]
     return "\n".join([*lines, ""])
+
+
+CALLS = ("when", "as", "call", "changes", "for", "outcome", "took")
+UNDONE = ("thing", "by", "when")
+
+
+def calls_of(report: Report) -> Iterator[tuple[str, ...]]:
+    """The calls of the steps, a row each."""
+    for one in report.calls:
+        changes, took = ", ".join(one.changes) or "nothing", seconds_told(one.seconds)
+        yield one.at, one.identity, one.call, changes, one.title, one.outcome, took
+
+
+def undone_of(report: Report) -> Iterator[tuple[str, ...]]:
+    """What was undone, a row each."""
+    yield from ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -253,10 +252,6 @@ def mark(claim: Claim) -> str:
 
 def asked(claim: Claim) -> str:
     return f"{claim.call} as {claim.identity}" if claim.call else ""
-
-
-def _claim_row(claim: Claim) -> tuple[str, ...]:
-    return claim.says, mark(claim), asked(claim), claim.proof, claim.request_id
 
 
 def seconds_told(seconds: float | None) -> str:

@@ -200,7 +200,8 @@ def standing(past: Past) -> Standing | None:
 
 def _stages(run: RunRecord, past: Past) -> Iterator[Stage]:
     """Each stage; one that was never begun, and stands before one that was, was skipped."""
-    last = {body.stage: body for body in _comings(past)}
+    comings = (one.body for one in past.records(Entered, Skipped))
+    last = {one.stage: one for one in comings if isinstance(one, Entered | Skipped)}
     attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
     begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
     for number, stage in enumerate(run.outline):
@@ -208,12 +209,6 @@ def _stages(run: RunRecord, past: Past) -> Iterator[Stage]:
         passed = number < max(begun, default=-1)
         left_out = isinstance(last.get(stage.id), Skipped) or (passed and not tried)
         yield Stage(stage.id, stage.title, _state(tried, left_out=left_out), tried)
-
-
-def _comings(past: Past) -> Iterator[Entered | Skipped]:
-    for record in past.records(Entered, Skipped):
-        if isinstance(record.body, Entered | Skipped):
-            yield record.body
 
 
 def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
@@ -245,16 +240,8 @@ def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
 def _claim(stage: StageOutline, number: int, claim: ClaimOutline, past: Past) -> Claim:
     place = (stage.id, number)
     tried = [one for one in past.checks() if (one.stage, one.number) == place]
-    told = Claim(
-        stage=stage.id,
-        title=stage.title,
-        says=claim.says,
-        identity=claim.identity,
-        call=claim.call,
-        verdict=Verdict.NOT_TRIED,
-        by=claim.by,
-        tries=len(tried),
-    )
+    of, asked = (stage.id, stage.title), (claim.identity, claim.call)
+    told = Claim(*of, claim.says, *asked, Verdict.NOT_TRIED, claim.by, len(tried))
     if not tried:
         return told
     good = [one for one in tried if _verdict(one, claim) in PROVED]
