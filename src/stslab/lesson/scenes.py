@@ -13,17 +13,7 @@ from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
-from stslab.runner.events import (
-    CallShown,
-    Event,
-    Notice,
-    StageShown,
-    StepAdopted,
-    StepDrifted,
-    StepFailed,
-    StepFinished,
-    StepSkipped,
-)
+from stslab.runner import events
 from stslab.runner.journal.standing import Concept
 
 
@@ -33,7 +23,7 @@ class Welcome:
 
     title: str
     summary: str
-    stages: tuple[StageShown, ...]
+    stages: tuple[events.StageShown, ...]
     place: str
     resumed: bool = False
     advice: str = ""
@@ -86,7 +76,7 @@ class Asking:
     """
 
     title: str
-    call: CallShown
+    call: events.CallShown
     question: Question
     evidence: Verdict
     target: str
@@ -141,7 +131,7 @@ class Drifted:
     """What was done before and is no longer so, before a stage that needs it."""
 
     title: str
-    drifted: tuple[StepDrifted, ...]
+    drifted: tuple[events.StepDrifted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,18 +235,18 @@ class Heard:
     shown: list[tuple[str, Any]] = field(default_factory=list)
     by_hand: bool = False
 
-    def hear(self, event: Event) -> None:
-        if isinstance(event, StepFinished):
+    def hear(self, event: events.Event) -> None:
+        if isinstance(event, events.StepFinished):
             self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
             self.shown += event.shown
             self.by_hand = False
-        elif isinstance(event, StepAdopted):
+        elif isinstance(event, events.StepAdopted):
             self.by_hand = True
-        elif isinstance(event, StepSkipped):
+        elif isinstance(event, events.StepSkipped):
             self.lines.append((True, f"{event.title} (done before)"))
-        elif isinstance(event, Notice):
+        elif isinstance(event, events.Notice):
             self.lines.append((event.level == "info", f"{event.message} {event.hint}".strip()))
-        elif isinstance(event, StepFailed):
+        elif isinstance(event, events.StepFailed):
             self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
 
     def take(self) -> Done | None:

@@ -11,28 +11,13 @@ from stslab.render.changes import show_changes
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
-from stslab.runner.events import (
-    CheckFinished,
-    CheckStarted,
-    CleanupFinished,
-    Foreseen,
-    Notice,
-    RunFinished,
-    RunStarted,
-    StageFinished,
-    StageShown,
-    StageStarted,
-    ThingLookedUp,
-    UndoFinished,
-    UndoOutcome,
-    UndoStarted,
-)
+from stslab.runner import events
 
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
 _HOW = {(False, False): "Run", (True, False): "Going on with run", (False, True): "Dry run"}
 
 
-def run_started(paper: RunPaper, event: RunStarted) -> None:
+def run_started(paper: RunPaper, event: events.RunStarted) -> None:
     """The lab's title, where its calls go, and the map of its stages."""
     paper.dry = event.dry
     paper.explained = event.target.startswith("sandbox")
@@ -45,13 +30,13 @@ def run_started(paper: RunPaper, event: RunStarted) -> None:
         _mapped(paper, number, stage)
 
 
-def foreseen(paper: Paper, event: Foreseen) -> None:
+def foreseen(paper: Paper, event: events.Foreseen) -> None:
     paper.blank()
     show_changes(paper, event)
     paper.blank()
 
 
-def stage_started(paper: RunPaper, event: StageStarted) -> None:
+def stage_started(paper: RunPaper, event: events.StageStarted) -> None:
     """A panel with the stage's introduction, and below it the pages of AWS to read."""
     paper.titles[event.stage] = event.title
     paper.blank()
@@ -62,7 +47,7 @@ def stage_started(paper: RunPaper, event: StageStarted) -> None:
         paper.whole(f"  {visible(url)}", style="dim")
 
 
-def stage_finished(paper: RunPaper, event: StageFinished) -> None:
+def stage_finished(paper: RunPaper, event: events.StageFinished) -> None:
     """Nothing for a stage that holds: its checks have said so. A stage that failed is named."""
     paper.took[paper.titles.get(event.stage, event.stage)] = event.seconds
     if not event.held:
@@ -70,7 +55,7 @@ def stage_finished(paper: RunPaper, event: StageFinished) -> None:
         paper.line(paper.symbols.failed, "red", f"The checkpoint of {event.stage} does not hold")
 
 
-def run_finished(paper: RunPaper, event: RunFinished) -> None:
+def run_finished(paper: RunPaper, event: events.RunFinished) -> None:
     """The table of what was proved, how long it took, and how many calls it made."""
     paper.blank()
     if event.claims:
@@ -89,7 +74,7 @@ def run_finished(paper: RunPaper, event: RunFinished) -> None:
         paper.line(paper.symbols.dot, "", thing, indent=2)
 
 
-def notice(paper: Paper, event: Notice) -> None:
+def notice(paper: Paper, event: events.Notice) -> None:
     if event.level == "warning":
         paper.line(paper.symbols.warning, "yellow", event.message)
     else:
@@ -98,7 +83,7 @@ def notice(paper: Paper, event: Notice) -> None:
         paper.prose(event.hint, indent=2, lead=paper.symbols.hint)
 
 
-def _mapped(paper: Paper, number: int, stage: StageShown) -> None:
+def _mapped(paper: Paper, number: int, stage: events.StageShown) -> None:
     signs = {"done": (paper.symbols.done, "green"), "current": (paper.symbols.current, "bold")}
     sign, style = signs.get(stage.state, (paper.symbols.pending, "dim"))
     paper.prose(f"{number}. {stage.title}", indent=2, lead=sign, style=style)
@@ -107,7 +92,7 @@ def _mapped(paper: Paper, number: int, stage: StageShown) -> None:
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
 
 
-def _proofs(paper: RunPaper, event: RunFinished) -> Iterator[tuple[Text | str, ...]]:
+def _proofs(paper: RunPaper, event: events.RunFinished) -> Iterator[tuple[Text | str, ...]]:
     stage_before = None
     for stage, claim, verdict in event.claims:
         if stage != stage_before:
@@ -130,7 +115,7 @@ _LONGEST_PROOF_LINES = 12
 _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
 
 
-def check_started(paper: RunPaper, event: CheckStarted) -> None:
+def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
     """On a terminal the claim stands there while it is being proved.
 
     In a dry run: the claim that would be proved, and how it would be asked.
@@ -150,7 +135,7 @@ def check_started(paper: RunPaper, event: CheckStarted) -> None:
         paper.wait.show(event.says, Text(said, style="dim"), 0.0)
 
 
-def check_finished(paper: RunPaper, event: CheckFinished) -> None:
+def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
     """The claim, whether it holds, how it was asked, and what answered."""
     paper.wait.ended()
     if event.void or event.held_at:
@@ -172,14 +157,14 @@ def check_finished(paper: RunPaper, event: CheckFinished) -> None:
             paper.explanation(event.request_id, indent=_PROOF)
 
 
-def _no_verdict(event: CheckFinished) -> str:
+def _no_verdict(event: events.CheckFinished) -> str:
     """Why a claim neither holds nor fails."""
     if event.void:
         return f"{event.proof}: not counted"
     return f"It held at {event.held_at[:19]}; the stage {event.changed_by} has changed that since."
 
 
-def _proof(paper: Paper, event: CheckFinished) -> None:
+def _proof(paper: Paper, event: events.CheckFinished) -> None:
     if event.held and event.denied:
         by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
         paper.prose(f"{_refusal(event.code)}: {event.code}{by}", indent=_PROOF, style="green")
@@ -200,15 +185,15 @@ def _refusal(code: str) -> str:
     return "refused, as it should be"
 
 
-def undo_started(paper: Paper, event: UndoStarted) -> None:
+def undo_started(paper: Paper, event: events.UndoStarted) -> None:
     paper.blank()
     count = counted(len(event.things), "thing")
     paper.prose(f"Cleaning up run {event.run}: {count} to undo, last made first", style="bold")
 
 
-def undo_finished(paper: Paper, event: UndoFinished) -> None:
+def undo_finished(paper: Paper, event: events.UndoFinished) -> None:
     paper.wait.ended()
-    failed = event.outcome is UndoOutcome.FAILED
+    failed = event.outcome is events.UndoOutcome.FAILED
     sign = paper.symbols.failed if failed else paper.symbols.done
     by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
     aside = f"{event.outcome}, by {by}" if by else event.outcome
@@ -217,7 +202,7 @@ def undo_finished(paper: Paper, event: UndoFinished) -> None:
         paper.prose(event.detail, indent=4)
 
 
-def thing_looked_up(paper: RunPaper, event: ThingLookedUp) -> None:
+def thing_looked_up(paper: RunPaper, event: events.ThingLookedUp) -> None:
     """What the look for a thing that should be gone has found. Only a leftover is news."""
     paper.looked.append(event)
     if not event.gone:
@@ -225,7 +210,7 @@ def thing_looked_up(paper: RunPaper, event: ThingLookedUp) -> None:
         paper.prose(event.proof, indent=4)
 
 
-def cleanup_finished(paper: RunPaper, event: CleanupFinished) -> None:
+def cleanup_finished(paper: RunPaper, event: events.CleanupFinished) -> None:
     """The table of what is gone with the proof of each, or what is left and how to remove it."""
     looked, paper.looked = paper.looked, []
     paper.blank()
@@ -243,13 +228,13 @@ def cleanup_finished(paper: RunPaper, event: CleanupFinished) -> None:
     )
 
 
-def _looked(paper: Paper, looked: list[ThingLookedUp]) -> Iterator[tuple[Text, ...]]:
+def _looked(paper: Paper, looked: list[events.ThingLookedUp]) -> Iterator[tuple[Text, ...]]:
     for one in looked:
         sign = _sign(paper, "done" if one.gone else "failed")
         yield sign, Text(one_line(one.thing)), Text(one_line(one.proof))
 
 
-def _left(paper: Paper, event: CleanupFinished) -> None:
+def _left(paper: Paper, event: events.CleanupFinished) -> None:
     count = counted(len(event.remaining), "thing")
     how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
     paper.line(paper.symbols.failed, "red", f"{count} of run {event.run} left.{how}")

@@ -10,18 +10,7 @@ from rich.text import Text
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
-from stslab.runner.events import (
-    Difference,
-    StackProgress,
-    StepAdopted,
-    StepDiffers,
-    StepDrifted,
-    StepFailed,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    Waiting,
-)
+from stslab.runner import events
 
 _RESULT = 4
 _CLOCK = len("00:00:00 ")
@@ -29,7 +18,7 @@ _NO_NEWS = "Initiated"
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
-def step_started(paper: RunPaper, event: StepStarted) -> None:
+def step_started(paper: RunPaper, event: events.StepStarted) -> None:
     """What is about to be done, by which identity, and the command that does the same by hand."""
     paper.blank()
     number = f"{event.number}/{event.of}"
@@ -40,15 +29,15 @@ def step_started(paper: RunPaper, event: StepStarted) -> None:
         paper.prose(event.why, indent=_RESULT, style="dim")
 
 
-def step_skipped(paper: Paper, event: StepSkipped) -> None:
+def step_skipped(paper: Paper, event: events.StepSkipped) -> None:
     paper.line(paper.symbols.done, "dim", event.title, aside="done before")
 
 
-def step_adopted(paper: Paper, event: StepAdopted) -> None:
+def step_adopted(paper: Paper, event: events.StepAdopted) -> None:
     paper.line(paper.symbols.done, "green", event.title, aside="done by hand")
 
 
-def step_drifted(paper: RunPaper, event: StepDrifted) -> None:
+def step_drifted(paper: RunPaper, event: events.StepDrifted) -> None:
     """What came of a step and is no longer so: what differs, and what happens or may be done."""
     paper.blank()
     paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
@@ -61,13 +50,13 @@ def step_drifted(paper: RunPaper, event: StepDrifted) -> None:
             paper.command(paper.describe(call))
 
 
-def step_differs(paper: Paper, event: StepDiffers) -> None:
+def step_differs(paper: Paper, event: events.StepDiffers) -> None:
     """What was made by hand, and in what it is not what the step makes."""
     paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
     _differences(paper, event.differences)
 
 
-def _differences(paper: Paper, differences: tuple[Difference, ...]) -> None:
+def _differences(paper: Paper, differences: tuple[events.Difference, ...]) -> None:
     for one in differences:
         paper.prose(f"{one.what}, in the lab (-) and in the account (+):", indent=_RESULT)
         for sign, style, texts in (("-", "red", one.wanted), ("+", "green", one.found)):
@@ -75,7 +64,7 @@ def _differences(paper: Paper, differences: tuple[Difference, ...]) -> None:
                 paper.prose(text, indent=_RESULT, style=style, lead=sign)
 
 
-def step_finished(paper: Paper, event: StepFinished) -> None:
+def step_finished(paper: Paper, event: events.StepFinished) -> None:
     """The few lines of the answer that matter."""
     paper.wait.ended()
     shown = list(event.shown)
@@ -85,7 +74,7 @@ def step_finished(paper: Paper, event: StepFinished) -> None:
     paper.fields(shown, indent=_RESULT)
 
 
-def step_failed(paper: Paper, event: StepFailed) -> None:
+def step_failed(paper: Paper, event: events.StepFailed) -> None:
     """What AWS said where the lab needs the call to succeed."""
     paper.wait.ended()
     operation = f"{event.call.service}:{event.call.operation}"
@@ -97,7 +86,7 @@ def step_failed(paper: Paper, event: StepFailed) -> None:
         paper.explanation(event.request_id, indent=_RESULT)
 
 
-def waiting(paper: Paper, event: Waiting) -> None:
+def waiting(paper: Paper, event: events.Waiting) -> None:
     said = (
         f"  {paper.symbols.waiting} {one_line(event.what)}: "
         f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
@@ -105,7 +94,7 @@ def waiting(paper: Paper, event: Waiting) -> None:
     paper.wait.show(event.what, Text(said, style="yellow"), event.elapsed)
 
 
-def stack_progress(paper: Paper, event: StackProgress) -> None:
+def stack_progress(paper: Paper, event: events.StackProgress) -> None:
     status = one_line(event.status)
     style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
     what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"

@@ -7,19 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import (
-    CheckRecord,
-    ClaimOutline,
-    Entered,
-    How,
-    Prediction,
-    RunRecord,
-    RunState,
-    Skipped,
-    StageOutline,
-    StageRecord,
-)
 
 
 class Verdict(StrEnum):
@@ -59,7 +48,7 @@ class Attempt:
     """
 
     at: str
-    how: How
+    how: records.How
     lab: str
     outcome: StageState = StageState.STOPPED
     seconds: float | None = None
@@ -106,19 +95,22 @@ class Stage:
     @property
     def asked_nobody(self) -> bool:
         """Whether nobody was at a prompt when it was done."""
-        return any(one.how in (How.YES, How.ALONE, How.BREAK) for one in self.attempts)
+        return any(
+            one.how in (records.How.YES, records.How.ALONE, records.How.BREAK)
+            for one in self.attempts
+        )
 
     @property
     def to_be_broken(self) -> bool:
         """Whether it was done to have something that can be broken."""
-        return any(one.how is How.BREAK for one in self.attempts)
+        return any(one.how is records.How.BREAK for one in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far a run has come. ``claims`` are all claims of the lab, tried or not, in its order."""
 
-    run: RunRecord
+    run: records.RunRecord
     stages: tuple[Stage, ...]
     claims: tuple[Claim, ...]
 
@@ -129,7 +121,7 @@ class Standing:
     @property
     def finished(self) -> bool:
         """Whether it came to its end, with nothing skipped."""
-        return self.run.state is RunState.FINISHED and not self.skipped
+        return self.run.state is records.RunState.FINISHED and not self.skipped
 
     @property
     def progress(self) -> tuple[bool, int]:
@@ -198,16 +190,16 @@ def standing(past: Past) -> Standing | None:
     )
 
 
-def _stages(run: RunRecord, past: Past) -> Iterator[Stage]:
+def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
     """Each stage; one that was never begun, and stands before one that was, was skipped."""
-    comings = (one.body for one in past.records(Entered, Skipped))
-    last = {one.stage: one for one in comings if isinstance(one, Entered | Skipped)}
+    comings = (one.body for one in past.records(records.Entered, records.Skipped))
+    last = {one.stage: one for one in comings if isinstance(one, records.Entered | records.Skipped)}
     attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
     begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
     for number, stage in enumerate(run.outline):
         tried = attempts[stage.id]
         passed = number < max(begun, default=-1)
-        left_out = isinstance(last.get(stage.id), Skipped) or (passed and not tried)
+        left_out = isinstance(last.get(stage.id), records.Skipped) or (passed and not tried)
         yield Stage(stage.id, stage.title, _state(tried, left_out=left_out), tried)
 
 
@@ -223,13 +215,13 @@ def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
 def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
     """Each time that it was begun, and how that ended."""
     last: Attempt | None = None
-    for record in past.records(Entered, StageRecord):
+    for record in past.records(records.Entered, records.StageRecord):
         body = record.body
-        if isinstance(body, Entered) and body.stage == stage:
+        if isinstance(body, records.Entered) and body.stage == stage:
             if last:
                 yield last
             last = Attempt(record.at, body.how, body.sha256)
-        elif isinstance(body, StageRecord) and body.stage == stage and last:
+        elif isinstance(body, records.StageRecord) and body.stage == stage and last:
             outcome = StageState.DONE if body.held else StageState.FAILED
             yield replace(last, outcome=outcome, seconds=body.seconds)
             last = None
@@ -237,7 +229,9 @@ def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
         yield last
 
 
-def _claim(stage: StageOutline, number: int, claim: ClaimOutline, past: Past) -> Claim:
+def _claim(
+    stage: records.StageOutline, number: int, claim: records.ClaimOutline, past: Past
+) -> Claim:
     place = (stage.id, number)
     tried = [one for one in past.checks() if (one.stage, one.number) == place]
     of, asked = (stage.id, stage.title), (claim.identity, claim.call)
@@ -262,7 +256,7 @@ def _claim(stage: StageOutline, number: int, claim: ClaimOutline, past: Past) ->
     )
 
 
-def _verdict(tried: CheckRecord, claim: ClaimOutline) -> Verdict:
+def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict:
     if not tried.held:
         return Verdict.NOT_PROVED
     if tried.claim.proves != claim.proves:
@@ -281,7 +275,7 @@ class Concept:
     of: int
 
 
-def by_concept(predictions: Iterable[Prediction]) -> tuple[Concept, ...]:
+def by_concept(predictions: Iterable[records.Prediction]) -> tuple[Concept, ...]:
     """Each concept in the order in which it came up."""
     counted: dict[str, list[bool]] = {}
     for one in predictions:

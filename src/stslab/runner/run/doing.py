@@ -13,20 +13,11 @@ from stslab.kinds.kind import EXISTS, RUN_TAG
 from stslab.kinds.table import KINDS
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import evaluate
+from stslab.runner import events
 from stslab.runner.calls.look import complete, identified, label, look, made_by_hand
 from stslab.runner.calls.own import not_own
 from stslab.runner.calls.waits import wait
 from stslab.runner.calls.work import Work
-from stslab.runner.events import (
-    CallShown,
-    Event,
-    Notice,
-    StepAdopted,
-    StepDiffers,
-    StepFailed,
-    StepFinished,
-    StepStarted,
-)
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run.inspection import Inspection
@@ -75,7 +66,7 @@ class Doing:
     def step(self) -> Step:
         return self.prepared.step
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: events.Event) -> None:
         self.work.calls.emit(event)
 
     def go_on(self, entry: Entry | None) -> None:
@@ -88,7 +79,7 @@ class Doing:
         """
         step, stage, number = self.step, self.stage, self.prepared.intent.step
         shown, of = self._shown(), len(stage.steps)
-        self.emit(StepStarted(stage.id, step.title, shown, number + 1, of, step.why or ""))
+        self.emit(events.StepStarted(stage.id, step.title, shown, number + 1, of, step.why or ""))
         try:
             self._go_on(entry)
         except StepError as error:
@@ -113,17 +104,17 @@ class Doing:
         if any(evaluate(text, seen.answer, self.scope()) is None for text in names):
             return None
         if seen.what:
-            self.emit(StepDiffers(stage, step.title, seen.what, seen.differences))
+            self.emit(events.StepDiffers(stage, step.title, seen.what, seen.differences))
             return None
         return seen.answer
 
     def adopt(self, answer: Data) -> None:
         """Take up what somebody did by hand: it is journaled, and so undone later."""
         seq = self._intend(self.prepared)
-        self.emit(StepAdopted(self.stage.id, self.step.title))
+        self.emit(events.StepAdopted(self.stage.id, self.step.title))
         self._answered(self.prepared, seq, Answer(answer))
 
-    def _shown(self) -> CallShown:
+    def _shown(self) -> events.CallShown:
         return self.work.calls.shown(self.prepared.intent.call)
 
     def _go_on(self, entry: Entry | None) -> None:
@@ -200,13 +191,13 @@ class Doing:
             if not adopted:
                 adopted = self.by_hand(saves=False)
                 if adopted is not None:
-                    self.emit(StepAdopted(self.stage.id, self.step.title))
+                    self.emit(events.StepAdopted(self.stage.id, self.step.title))
             if adopted is not None:
                 return Answer(adopted)
             if made_by_hand(self.work, thing):
                 self.work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
                 anew = f"The {label(thing)} that you made is not as the step makes it."
-                self.emit(Notice("info", anew, "It is removed, and made as the step says."))
+                self.emit(events.Notice("info", anew, "It is removed, and made as the step says."))
                 return None
             state, detail = EntryState.NOT_OURS, _existed(thing)
             message = f"{message} {detail}"
@@ -271,7 +262,7 @@ class Doing:
         self._wait(seq)
         step, known = self.step, self.work.journal.past(self.work.run.id).saved()
         self.emit(
-            StepFinished(
+            events.StepFinished(
                 stage=self.stage.id,
                 title=step.title,
                 shown=shown,
@@ -301,7 +292,7 @@ class Doing:
         stage, step, said = self.stage.id, self.step, f"{error.code}: {error.message}"
         seconds = self.work.calls.clock.monotonic() - self.started
         self.emit(
-            StepFailed(
+            events.StepFailed(
                 stage=stage,
                 title=step.title,
                 call=self._shown(),

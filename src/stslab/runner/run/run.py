@@ -12,20 +12,11 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.runner import events
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
-from stslab.runner.events import (
-    Describe,
-    Event,
-    Notice,
-    RunFinished,
-    RunStarted,
-    StageFinished,
-    StageShown,
-    StepDrifted,
-)
 from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
@@ -79,10 +70,10 @@ class Runner:
         account: Account,
         profiles: Profiles,
         journal: Journal,
-        emit: Callable[[Event], None],
+        emit: Callable[[events.Event], None],
         clock: Clock | None = None,
         *,
-        describe: Describe,
+        describe: events.Describe,
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
@@ -164,12 +155,14 @@ class Runner:
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     @property
-    def map(self) -> tuple[StageShown, ...]:
+    def map(self) -> tuple[events.StageShown, ...]:
         """The lab's stages, each done, pending, or the current one: the first that is not done."""
         done, stages = self.stages_done, self._lab.stages
         current = next((stage.id for stage in stages if stage.id not in done), "")
         states = {**dict.fromkeys(done, "done"), current: "current"}
-        return tuple(StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages)
+        return tuple(
+            events.StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages
+        )
 
     def account_of(self, identity: str) -> str:
         """The account that this identity calls in."""
@@ -207,7 +200,7 @@ class Runner:
         if self._lab.profiles:
             configure(self._lab, self._calls.profiles, self.scope())
 
-    def finish(self, outcome: str = "") -> RunFinished:
+    def finish(self, outcome: str = "") -> events.RunFinished:
         """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
 
         The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
@@ -216,7 +209,7 @@ class Runner:
         stands = standing(self.past)
         if stands is None:
             raise RunError("The run is not in its journal.")
-        finished = RunFinished(
+        finished = events.RunFinished(
             run=stands.run.id,
             outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
             proved=stands.proved,
@@ -304,7 +297,7 @@ class Runner:
         held = all(record.held for record in records)
         ends = self._end(stage) if stage.cleanup and held else None
         self._journal.staged(self._run, stage.id, held=held, seconds=seconds, ends=ends)
-        self._calls.emit(StageFinished(stage.id, held, seconds))
+        self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
             self._looks.forget()
         self._require_held(stage, records)
@@ -329,7 +322,7 @@ class Runner:
 
     # Steps and claims
 
-    def drift(self, stage_id: str) -> tuple[StepDrifted, ...]:
+    def drift(self, stage_id: str) -> tuple[events.StepDrifted, ...]:
         """What is no longer as this stage's steps, and those of what it needs, left it.
 
         A session that has ended, things that are gone, policies that were changed. What this
@@ -460,11 +453,11 @@ class Runner:
         if pinned(run, self._calls.target) is Pin.GONE:
             self._cleanup.end(run.id, RunState.LOST)
             gone = f"The embedded account of run {run.id} is gone, and all that it made with it."
-            self._calls.emit(Notice("warning", gone, "The lab begins anew."))
+            self._calls.emit(events.Notice("warning", gone, "The lab begins anew."))
             return False
         if run.state is RunState.UNDOING and not self._only_cleanup_left(run):
             stopped = f"The cleanup of run {run.id} was stopped; it goes on."
-            self._calls.emit(Notice("info", stopped))
+            self._calls.emit(events.Notice("info", stopped))
             self._cleanup.run(run.id)
             return False
         return True
@@ -479,7 +472,7 @@ class Runner:
         self._calls.learn_profiles(self._calls.profiles.names())
         self._begun = Work(run, self._journal, self._calls)
         self._calls.emit(
-            RunStarted(
+            events.RunStarted(
                 run=run.id,
                 lab=self._lab.id,
                 title=self._lab.title,
@@ -493,7 +486,7 @@ class Runner:
         if resumed and run.sha256 != self._lab.sha256:
             changed = "The lab, or what it includes, has changed since this run began."
             hint = "The report says so, and counts the claims as the lab had them then."
-            self._calls.emit(Notice("warning", changed, hint))
+            self._calls.emit(events.Notice("warning", changed, hint))
         return Begun(run, resumed, self.stages_done)
 
     def _end(self, cleanup: Stage) -> RunState:

@@ -12,16 +12,7 @@ from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, is_ours, label, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
-from stslab.runner.journal.records import (
-    MADE,
-    PERHAPS,
-    Entry,
-    EntryState,
-    Intent,
-    Result,
-    Thing,
-    UndoCall,
-)
+from stslab.runner.journal import records
 from stslab.runner.ports import Data
 from stslab.runner.run.prepare import Prepared
 from stslab.runner.undo.undo import discovered, is_there, undo
@@ -41,15 +32,15 @@ class Settled:
     replaces: int = 0
 
 
-def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
+def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     """Find out what became of the entry.
 
     Raises:
         RunError: it can't be told, or what is there could not be undone.
     """
-    if entry.state in MADE:
+    if entry.state in records.MADE:
         return _undone(work, entry)
-    if entry.state not in PERHAPS:
+    if entry.state not in records.PERHAPS:
         return Settled()
     creation, thing = prepared.creation, entry.thing
     if is_repeatable(entry.call) or not (entry.undo or creation):
@@ -65,7 +56,7 @@ def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     )
 
 
-def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
+def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
     """The step; where it changes a setting of the whole account, with the undo of that.
 
     It puts back what was there before: before the earlier try, where there was one.
@@ -97,7 +88,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
     return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
 
 
-def written(work: Work, intent: Intent) -> Intent:
+def written(work: Work, intent: records.Intent) -> records.Intent:
     """The intent as it is journaled: without secrets, and without an object's body."""
     params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
     if intent.service == "s3" and "Body" in params:
@@ -105,12 +96,12 @@ def written(work: Work, intent: Intent) -> Intent:
     return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
 
 
-def clean_thing(work: Work, thing: Thing | None) -> Thing | None:
+def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
     """A thing whose names hold no secret."""
     return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
 
 
-def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
+def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
     """Undo calls without secrets: one that needs a secret can't be made later."""
     clean = work.calls.clean
     return tuple(
@@ -119,7 +110,7 @@ def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
     )
 
 
-def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
+def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
     work.own.require(prepared.intent.call)
     sight = look(work, thing)
     if sight.there is None:
@@ -127,12 +118,14 @@ def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoC
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
-        return UndoCall(thing.admin, kind.service, kind.put, known)
+        return records.UndoCall(thing.admin, kind.service, kind.put, known)
     named = {name: prepared.params[name] for name in kind.remove.names}
-    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
+    return records.UndoCall(thing.admin, kind.service, kind.remove.operation, named)
 
 
-def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
+def _looked_up(
+    work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
+) -> Settled:
     there = is_there(work, thing)
     if there is None:
         raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
@@ -140,7 +133,7 @@ def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Se
         return Settled(replaces=entry.seq)
     sight = look(work, thing)
     if not is_ours(work, sight):
-        work.conclude(entry.seq, Result(EntryState.NOT_OURS))
+        work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
         raise RunError(
             f"The {label(thing)} is there, but does not carry this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
@@ -149,7 +142,7 @@ def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Se
     return _undone(work, entry) if data is None else Settled(data, entry.seq)
 
 
-def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
+def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     """Adopt a key whose secret was saved; one whose secret is lost is undone."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
@@ -158,7 +151,7 @@ def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: Entry) -> Settled:
+def _undone(work: Work, entry: records.Entry) -> Settled:
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
         raise RunError(

@@ -15,18 +15,8 @@ from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import label
 from stslab.runner.events import Event, Notice
+from stslab.runner.journal import records
 from stslab.runner.journal.ids import LENGTH
-from stslab.runner.journal.records import (
-    UNFINISHED,
-    EntryState,
-    Intent,
-    Marked,
-    Outcome,
-    Result,
-    RunRecord,
-    RunState,
-    Thing,
-)
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
 from stslab.runner.undo.removal import removal_of
@@ -75,15 +65,15 @@ class FoundRun:
     """
 
     id: str
-    things: tuple[Thing, ...]
+    things: tuple[records.Thing, ...]
     since: str
-    known: RunRecord | None
+    known: records.RunRecord | None
 
     @property
     def unfinished(self) -> bool:
         """Whether it is a run of this machine that goes on: its journal knows more."""
         known = self.known
-        return known is not None and known.lab != RECOVERED and known.state in UNFINISHED
+        return known is not None and known.lab != RECOVERED and known.state in records.UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,7 @@ class Found:
     """
 
     runs: tuple[FoundRun, ...]
-    doubtful: tuple[tuple[Thing, str], ...]
+    doubtful: tuple[tuple[records.Thing, str], ...]
     refused: tuple[str, ...]
 
 
@@ -145,10 +135,12 @@ class Recovery:
         if found.known is None:
             self._journal.begin(self._record(found))
         else:
-            self._journal.write(found.id, Marked(RunState.UNDOING))
+            self._journal.write(found.id, records.Marked(records.RunState.UNDOING))
         for number, thing in enumerate(reversed(found.things)):
             entry = self._journal.intend(found.id, _intent(number, thing))
-            self._journal.write(found.id, Outcome(entry, Result(EntryState.DONE)))
+            self._journal.write(
+                found.id, records.Outcome(entry, records.Result(records.EntryState.DONE))
+            )
         return found.id
 
     def _leftover(self, item: Item) -> Leftover:
@@ -162,7 +154,7 @@ class Recovery:
         here = {run.id for run in self._journal.runs() if self._is_here(run)}
         return {run for one in untaggable for run in one.ids & here}
 
-    def _is_here(self, run: RunRecord) -> bool:
+    def _is_here(self, run: records.RunRecord) -> bool:
         target = self._target
         place = (target.kind, target.account)
         return (run.kind, run.account) == place and run.instance == target.instance
@@ -176,9 +168,9 @@ class Recovery:
             known=known if known and self._is_here(known) else None,
         )
 
-    def _record(self, found: FoundRun) -> RunRecord:
+    def _record(self, found: FoundRun) -> records.RunRecord:
         target = self._target
-        return RunRecord(
+        return records.RunRecord(
             id=found.id,
             lab=RECOVERED,
             title="Leftovers that a sweep found",
@@ -190,7 +182,7 @@ class Recovery:
             region=target.region,
             partition=target.partition,
             instance=target.instance,
-            state=RunState.UNDOING,
+            state=records.RunState.UNDOING,
             started=self._clock.now().isoformat(timespec="milliseconds"),
             caller=target.caller,
         )
@@ -200,8 +192,8 @@ class Recovery:
         self._emit(Notice("warning", f"{call} was refused ({refusal.code}): nothing is known."))
 
 
-def _intent(number: int, thing: Thing) -> Intent:
-    return Intent(
+def _intent(number: int, thing: records.Thing) -> records.Intent:
+    return records.Intent(
         stage="sweep",
         step=number,
         title=label(thing),
