@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.cli.describing import command_of as command
+from stslab.cli.describing import describer
+from stslab.lab.loader import load
+from stslab.render.text.shellwords import wrapped
+from stslab.resources import bundled
 from stslab.runner.events import CallShown
 
 ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x",
@@ -37,6 +43,42 @@ def test_the_profile_is_named_unless_the_shell_has_it() -> None:
     call = CallShown("sts", "sts", "GetCallerIdentity", {})
     assert command(call, {}, aws_command) == "aws sts get-caller-identity --profile sts"
     assert command(call, {}, aws_command, "sts") == "aws sts get-caller-identity"
+
+
+AWS = """#!/bin/sh
+case "$1 $2" in
+  "configure get") echo "$3 of $5" ;;
+  *) echo "$AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY, $AWS_PROFILE, $*" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("identity", "profile", "words"),
+    [
+        ("by_variable", "mine", "s3api list-buckets"),
+        ("by_option", "", "s3api list-buckets --profile mine"),
+    ],
+)
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_keys_are_in_the_environment_of_the_command_as_it_is_shown(
+    tmp_path: Path, identity: str, profile: str, words: str, width: int
+) -> None:
+    lab = load(bundled() / "lab" / "who-am-i.yaml", catalogue=BotocoreCatalogue())
+    aws = tmp_path / "aws"
+    aws.write_text(AWS)
+    aws.chmod(0o755)
+    call = CallShown(identity, "s3", "ListBuckets", {})
+    for line in (describer(lab)(call), command(call, ENV, describer(lab))):
+        told = subprocess.run(
+            ["sh", "-c", "\n".join(wrapped(line, width, "  "))],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        keys = "aws_access_key_id of theirs, aws_secret_access_key of theirs"
+        assert told.stdout.strip() == f"{keys}, {profile}, {words}"
 
 
 @given(

@@ -8,7 +8,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.lesson.questions import asked, question
+from stslab.lesson.questions import asked, question, whose
 from stslab.policy.vocabulary import Gate
 from stslab.resources import bundled
 
@@ -149,3 +149,24 @@ def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
 def test_what_an_object_holds_is_not_asked_for() -> None:
     lab = bundled_lab("narrower")
     assert asked(lab, check_of(lab, "It may not put a report")) == "night wants to put May"
+
+
+def test_where_two_could_be_meant_the_question_is_who_it_is() -> None:
+    met = {
+        "theirs": Verdict(
+            False, (IDENTITY,), gates=(GateReading(IDENTITY, "does not allow", True),)
+        ),
+        "mine": Verdict(True, gates=(GateReading(IDENTITY, "allows", False),)),
+    }
+    found = whose(met, "mine", "it")
+    assert [one.text for one in found.answers] == [
+        "It is theirs. Denied: no policy of theirs allows it",
+        "It is mine. Allowed: a policy of mine allows it",
+    ]
+    assert (found.right, whose(met, "theirs", "it").right) == (2, 1)
+    lab = bundled_lab("who-am-i")
+    says = {"The option --profile wins over the keys in the environment": "--profile mine",
+            "The keys in the environment win over AWS_PROFILE": "AWS_PROFILE=mine"}  # fmt: skip
+    for claim, named in says.items():
+        title = f"With the keys of theirs, and {named}: list all buckets"
+        assert asked(lab, check_of(lab, claim)) == title

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from botocore import UNSIGNED
 from botocore import credentials as chain
+from botocore.configprovider import ConfigChainFactory
+from botocore.session import Session
 
 from stslab.aws.clients import Clients, Untyped
 from stslab.errors import CredentialsError
@@ -47,6 +49,8 @@ class Assumed:
         settings = self._profiles.settings(name)
         if not settings:
             return None
+        if "environment" in settings:
+            return self._in_a_shell(settings)
         key = (name, *settings.items(), self._source(settings), self._profiles.token())
         if key not in self._kept:
             self._kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
@@ -57,6 +61,24 @@ class Assumed:
         ends = getattr(self._kept[key], "_expiry_time", None)
         until = ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ""
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", until)
+
+    def _in_a_shell(self, said: Mapping[str, str]) -> Credentials | None:
+        """Who calls with keys in the environment and a profile that is named: botocore decides."""
+        held = self._profiles.get(said["environment"])
+        if held is None:
+            return None
+        environ = {
+            "AWS_ACCESS_KEY_ID": held.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": held.secret_access_key,
+            "AWS_SESSION_TOKEN": held.session_token,
+            "AWS_PROFILE": said.get("profile", ""),
+        }
+        shell = _Shell({name: one for name, one in environ.items() if one}, said.get("option"))
+        first = chain.create_credential_resolver(shell).providers[0]
+        if isinstance(first, chain.EnvProvider):
+            return held
+        named = str(shell.get_config_variable("profile"))
+        return self._profiles.get(named) or self.get(named)
 
     def providers(self, profile_name: str, *, disable_env_vars: bool = True) -> list[Untyped]:  # noqa: ARG002 - botocore's own signature
         """What gives the credentials of a profile, in botocore's order."""
@@ -119,6 +141,21 @@ class Assumed:
             "SessionToken": found.session_token or None,
         }
         return _Exported(json.dumps(said).encode())
+
+
+class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
+    """A session of botocore's with this environment, and the profile that an option names."""
+
+    def __init__(self, environ: Mapping[str, str], option: str | None) -> None:
+        super().__init__(profile=option)
+        _, variables, *_ = self.SESSION_VARIABLES["profile"]
+        chains = ConfigChainFactory(session=self, environ=environ)
+        named = chains.create_config_chain(instance_name="profile", env_var_names=variables)
+        self.get_component("config_store").set_config_provider("profile", named)
+        self.full_config = {"profiles": {str(self.get_config_variable("profile")): {}}}
+
+    full_config: Untyped = None
+    """In place of the outside's files: the profile is there."""
 
 
 class _Known:

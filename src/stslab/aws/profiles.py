@@ -25,7 +25,8 @@ _KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_sessi
 _OF_A_LAB = "x_stslab_of_a_lab"
 PROFILE_KEYS = (
     "role_arn", "source_profile", "role_session_name", "external_id", "duration_seconds",
-    "mfa_serial", "web_identity_token_file", "credential_process",
+    "mfa_serial", "web_identity_token_file", "credential_process", "environment",
+    "profile", "option",
 )  # fmt: skip
 """How ``~/.aws/config`` says where a profile's credentials come from."""
 _EXPIRES = "x_stslab_expiration"

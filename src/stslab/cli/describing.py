@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stslab.home import private_folder
+from stslab.render.text.shellwords import kept
 from stslab.resources import bundled, text_of
 from stslab.runner.events import CallShown, Describe
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LONG = 5
 _LONGEST = 320  # characters: four lines of a screen
 _BODY = "Body"
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _SPECIAL = re.compile(r'["$`\\!]')
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
@@ -53,7 +55,32 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
         params = {name: shown(name, value, given) for name, value in given.items()}
         return aws_command(replace(call, params=params))
 
-    return describe
+    return with_keys(lab, describe) if lab else describe
+
+
+def with_keys(lab: "Lab", describe: Describe) -> Describe:
+    """The same; before a command what puts keys into its environment, where a profile says so."""
+
+    def shown(call: CallShown) -> str:
+        said = lab.profiles.get(call.identity)
+        if said is None or not said.environment:
+            return describe(call)
+        line = describe(replace(call, identity=said.named))
+        named = "" if said.option else f"AWS_PROFILE={said.profile} "
+        line = line if said.option else line.removesuffix(f" --profile {said.profile}")
+        return f"env {_keys(lab, said.environment)} {named}{line}"
+
+    return shown
+
+
+def _keys(lab: "Lab", profile: str) -> str:
+    """What puts the keys of a profile into the environment of one command."""
+    steps = (step for stage in lab.stages for step in stage.steps if step.profile)
+    makers = {one.profile.name: one.operation for one in steps if one.profile}
+    lasting = makers.get(profile) == "CreateAccessKey"
+    names = _KEYS[:2] if lasting else _KEYS
+    gets = f"aws configure get {{}} --profile {profile}"
+    return " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
 
 
 def _files(lab: "Lab | None") -> Iterable[Path]:
@@ -111,7 +138,7 @@ def _word(word: str, names: Mapping[str, str]) -> str:
     parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", word) if names else [word]
     texts = parts[::2]  # between them stand the values
     if len(parts) == 1:
-        return shlex.quote(word)
+        return kept(word) or shlex.quote(word)
     if texts == ["", ""] and shlex.quote(word) == word:
         return f"${names[word]}"
     if _SPECIAL.search("".join(texts)):

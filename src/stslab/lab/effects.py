@@ -187,7 +187,9 @@ class _Walk:
                 place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))
                 by = "WithWebIdentity" if said.web_identity_token_file else ""
                 params = {"RoleArn": said.role_arn}
-                yield self._effect(place, said.source or ADMIN, f"sts.AssumeRole{by}", params)
+                yield self._effect(
+                    place, said.source_profile or ADMIN, f"sts.AssumeRole{by}", params
+                )
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
         return self._effect(where, part.identity, part.call or "", part.params)

@@ -195,13 +195,22 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
     duration_seconds: DurationSeconds | None = None
     mfa_serial: Text | None = None
     credential_process: Exports | None = None
+    environment: Word | None = None
+    profile: Word | None = None
+    option: Word | None = None
     line: int = 0
 
     @property
-    def source(self) -> str:
-        """The profile that its credentials come from; nothing for a token."""
+    def sources(self) -> tuple[str, ...]:
+        """The profiles that its credentials come from, or may; none for a token."""
         exported = (self.credential_process or "").split()[4:5]
-        return self.source_profile or "".join(exported)
+        named = (self.source_profile, *exported, self.environment, self.named)
+        return tuple(filter(None, named))
+
+    @property
+    def named(self) -> str:
+        """The profile that a shell names, beside the keys in its environment."""
+        return self.profile or self.option or ""
 
     @property
     def values(self) -> dict[str, str]:

@@ -44,10 +44,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The answers, and the digit of the one that is right."""
+    """The answers, and the digit of the one that is right. ``whose``: it is about who calls."""
 
     answers: tuple[Answer, ...]
     right: int
+    whose: bool = False
 
     def answer(self, digit: int) -> Answer | None:
         """The answer with this digit; None for *I don't know*."""
@@ -90,6 +91,15 @@ def question(
         for digit, gates in enumerate(kinds, 1)
     )
     return Question(answers, next(one.digit for one in answers if one.gates == right))
+
+
+def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
+    """The question who of these calls, where it is ``who``; each with what would come of it."""
+    answers = []
+    for digit, (one, met) in enumerate(callers.items(), 1):
+        text = _text(frozenset(met.by), met, one, what, free=True)
+        answers.append(Answer(digit, f"It is {one}. {text}", frozenset(met.by)))
+    return Question(tuple(answers), 1 + [*callers].index(who), whose=True)
 
 
 def _predicted(lab: LabFile | None) -> list[Check]:
@@ -149,9 +159,14 @@ def _denies(reading: GateReading, verdict: Verdict) -> bool:
 
 def asked(lab: LabFile, check: Check) -> str:
     """What the check tries, in words that do not give the answer away."""
+    said = lab.profiles.get(check.identity)
+    wants = f"{check.identity} wants to"
+    if said and said.environment:
+        names = f"AWS_PROFILE={said.profile}" if said.profile else f"--profile {said.option}"
+        wants = f"With the keys of {said.environment}, and {names}:"
     for cell in lab.access.values():
         if cell.call == check.call and _named(cell.params) == _named(check.params):
-            return f"{check.identity} wants to {cell.says}"
+            return f"{wants} {cell.says}"
     does = _PLAINLY.get(check.operation, f"calls {check.service}:{check.operation}")
     return f"{check.identity} {does}"
 

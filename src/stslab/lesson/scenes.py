@@ -70,7 +70,9 @@ class Doing:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A prediction: the evidence, and the answers. ``target`` is what is asked for.
+    """A prediction: the evidence by who could be calling, and the answers.
+
+    ``target`` is what is asked for.
 
     ``brief``: of the evidence only the statements that name the action.
     """
@@ -78,7 +80,7 @@ class Asking:
     title: str
     call: events.CallShown
     question: Question
-    evidence: Verdict
+    evidence: Mapping[str, Verdict]
     target: str
     number: int
     of: int

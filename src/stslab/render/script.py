@@ -16,7 +16,7 @@ from stslab.lab.embedded import GIVES_TOKEN, token_params
 from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait
 from stslab.lab.references import names_used, resolve
 from stslab.render.text.safe import one_line
-from stslab.render.text.shellwords import wrapped
+from stslab.render.text.shellwords import kept, wrapped
 from stslab.runner.events import CallShown, Describe
 
 _WIDTH = 96
@@ -52,8 +52,9 @@ class _Writer:
         """What says how a profile gets its credentials, and the one that it comes from."""
         said = lab.profiles.get(identity)
         if said:
-            yield from self.settings(lab, said.source)
-            for name, value in said.values.items():
+            for source in said.sources:
+                yield from self.settings(lab, source)
+            for name, value in said.values.items() if not said.environment else ():
                 put = ["aws", "configure", "set", name, str(self.value(value))]
                 yield _laid_out([*put, "--profile", identity])
 
@@ -118,6 +119,8 @@ def _laid_out(words: list[str]) -> str:
 
 def _word(word: str) -> str:
     """A word quoted for the shell, its marks as variables."""
+    if kept(word):
+        return kept(word)
     plain = not _NEEDS_SINGLE_QUOTES.search(word)
     if plain and (_MARK.search(word) or "'" in word):
         return '"' + _MARK.sub(r"${\1}", word) + '"'

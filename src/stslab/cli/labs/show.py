@@ -23,9 +23,10 @@ def command(*, lab: str, way: str) -> None:
     loaded = load(find(lab), catalogue=BotocoreCatalogue())
     if way == "shell":
         from stslab.aws.command import aws_command
+        from stslab.cli.describing import with_keys
         from stslab.render.script import script_of
 
-        click.echo(script_of(loaded, aws_command), nl=False)
+        click.echo(script_of(loaded, with_keys(loaded, aws_command)), nl=False)
     elif way == "markdown":
         from stslab.render.lab import markdown_of
         from stslab.render.text.safe import visible

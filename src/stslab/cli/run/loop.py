@@ -353,17 +353,20 @@ class Loop(AtPrompt):
     def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
         verdict = self._verdict(check) if check.ask is not None and check.call else None
         target = questions.target(check)
-        asked = (
-            questions.question(verdict, check.identity, target, check=check, lab=self.lab)
-            if verdict
-            else None
-        )
+        callers = self._callers(check)
+        who = next((one for one, met in callers.items() if met == verdict), check.identity)
+        asked = None
+        if len(callers) > 1 and who in callers:
+            asked = questions.whose(callers, who, target)
+        elif verdict:
+            asked = questions.question(verdict, who, target, check=check, lab=self.lab)
+            callers = {who: verdict}
         if verdict is None or asked is None:
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
             return record
         title = questions.asked(self.lab, check)
-        asking = self._asking(check, title, asked, verdict)
+        asking = self._asking(check, title, asked, callers)
         said = self._answer(asking)
         record = self.runner.prove(stage, at)
         if said is not None:
@@ -374,7 +377,7 @@ class Loop(AtPrompt):
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=title,
-            who=check.identity,
+            who=who,
             target=target,
             question=asked,
             said=said or 0,
@@ -389,6 +392,17 @@ class Loop(AtPrompt):
         self.enter(answered, "goes on")
         return record
 
+    def _callers(self, check: Check) -> dict[str, Verdict]:
+        """Where two profiles could be meant: what the call would meet as each of them."""
+        said = self.lab.profiles.get(check.identity)
+        if check.ask is None or said is None or not said.environment:
+            return {}
+        params = resolve(check.params, self.runner.scope())
+        met = {
+            one: self.decide(one, check.service, check.operation, params) for one in said.sources
+        }
+        return met if len({one.allowed for one in met.values()}) > 1 else {}
+
     def _verdict(self, check: Check) -> Verdict:
         params = resolve(check.params, self.runner.scope())
         found = self.decide(check.identity, check.service, check.operation, params)
@@ -396,14 +410,18 @@ class Loop(AtPrompt):
         return self.verdict
 
     def _asking(
-        self, check: Check, title: str, asked: questions.Question, verdict: Verdict
+        self, check: Check, title: str, asked: questions.Question, callers: Mapping[str, Verdict]
     ) -> scenes.Asking:
         every = [one for each in self.lab.stages for one in each.checkpoint if one.ask is not None]
+        names = self.names()
         return scenes.Asking(
             title=title,
             call=self._call(check),
             question=asked,
-            evidence=replace(verdict, documents=evidence.renamed(verdict.documents, self.names())),
+            evidence={
+                who: replace(met, documents=evidence.renamed(met.documents, names))
+                for who, met in callers.items()
+            },
             target=questions.target(check),
             number=1 + next(at for at, one in enumerate(every) if one is check),
             of=len(every),

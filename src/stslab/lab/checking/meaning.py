@@ -62,19 +62,26 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
         at = node.keys[name]  # type: ignore[union-attr]
         ways = [said.source_profile, said.web_identity_token_file, said.credential_process]
         alone = said.values.keys() == {"credential_process"}
+        shell = len(said.values) == 2 and said.environment and said.named  # noqa: PLR2004 - both
         if name in _TAKEN or name in made:
             scope.report(at.problem(f"There is a profile {name} already.", "Use another name."))
-        if sum(map(bool, ways)) != 1 or not (said.role_arn or alone):
+        if not shell and (sum(map(bool, ways)) != 1 or not (said.role_arn or alone)):
             message = f"The profile {name} does not say in one way where its credentials come from."
             fix = "Give it role_arn with source_profile or web_identity_token_file, or"
-            scope.report(at.problem(message, f"{fix} credential_process alone."))
+            scope.report(
+                at.problem(
+                    message,
+                    f"{fix} credential_process alone, or environment with profile or option.",
+                )
+            )
         if said.credential_process and not alone:
             message = "credential_process stands alone."
             scope.report(at.problem(message, "Leave the others out."))
-        if said.source and said.source not in {*made, *before}:
-            message = f"There is no profile {said.source}."
-            fix = "Name one that a step makes, or one that stands before this one."
-            scope.report(at.problem(message, fix))
+        known = made if shell else {*made, *before}
+        for source in (one for one in said.sources if one not in known):
+            fix = "Name one that a step makes"
+            fix += "." if shell else ", or one that stands before this one."
+            scope.report(at.problem(f"There is no profile {source}.", fix))
         before.append(name)
         if said.web_identity_token_file:
             scope.names["token_file"] = scope.names.get("token", TOKEN)

@@ -156,7 +156,7 @@ class Scope:
             message = f"The profile {name} needs {lacking[0]}, which is not known yet."
             self.report(node.problem(message, "Use it in a later step or check."))
             return False
-        return not said.source or self.identity(node, said.source, node)
+        return all(self.identity(node, source, node) for source in said.sources)
 
 
 def _position(word: str, text: str) -> int:

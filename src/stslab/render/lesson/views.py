@@ -92,9 +92,14 @@ def asking(paper: RunPaper, scene: scenes.Asking) -> None:
 
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
-    if not any(one.says for one in scene.evidence.gates):
-        return  # what the account goes by is not known before the call
-    told = evidence.evidence(scene.evidence, scene.call.identity, scene.target, brief=scene.brief)
+    told = [
+        one
+        for who, met in scene.evidence.items()
+        for one in evidence.evidence(met, who, scene.target, brief=scene.brief)
+        if any(gate.says for gate in met.gates)  # else it is not known before the call
+    ]
+    if not told:
+        return
     for one in told:
         for number, line in enumerate(one.lines or ("none",)):
             label = one.label if number == 0 else ""
@@ -115,7 +120,8 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
         paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    if said and said != right and scene.verdict.gates and not unbelieved:
+    contrasts = scene.verdict.gates and not unbelieved and not scene.question.whose
+    if said and said != right and contrasts:
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:

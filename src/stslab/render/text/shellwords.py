@@ -9,8 +9,18 @@ import re
 import shlex
 
 _WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""", re.DOTALL)
+_SUBSTITUTED = re.compile(r"(AWS_[A-Z_]+)=(\$\(aws configure get \w+ --profile \w+\))")
 _CONTINUED = " \\"
 _DEEPER = "  "
+
+
+def kept(word: str) -> str:
+    """A variable that is given a profile's key, quoted so that the shell looks the key up.
+
+    Nothing for any other word.
+    """
+    found = _SUBSTITUTED.fullmatch(word)
+    return f'{found[1]}="{found[2]}"' if found else ""
 
 
 def wrapped(command: str, width: int, indent: str = "") -> list[str]:
@@ -39,7 +49,9 @@ def _split(command: str) -> list[str] | None:
 
 
 def _laid_out(word: str, width: int, indent: str) -> str:
-    """A word that is a long JSON document in single quotes, indented; any other as it is."""
+    """A word that is a long JSON document in single quotes, or looks a key up, on several lines."""
+    if '="$(' in word and len(indent) + len(_DEEPER) + len(word) + len(_CONTINUED) > width:
+        return word.replace("$(", f"$(\n{indent}{_DEEPER}{_DEEPER}")
     if len(word) <= width // 2 or not (word.startswith("'") and word.endswith("'")):
         return word
     if word.count("'") > 2 or word[1:2] not in "{[":  # noqa: PLR2004 - the two around it

@@ -125,7 +125,8 @@ class OwnOnly:
         if said.get("credential_process"):
             return self._caller(said["credential_process"].split()[4], entries)
         if home or said:
-            return home or said["role_arn"].split(":")[4], ""
+            assumed = said.get("role_arn", "::::")  # none: who of two it is, the call shows
+            return home or assumed.split(":")[4], ""
         made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
         if not made:
             return "", ""

@@ -141,9 +141,9 @@ def _settings(lab: Lab, identity: str) -> set[str]:
     said = lab.profiles.get(identity)
     if said is None:
         return set()
-    names = names_used(dict(said.values)) | {f"profile {said.source}"}
+    names = names_used(dict(said.values)) | {f"profile {one}" for one in said.sources}
     token = {"token"} if said.web_identity_token_file else set()
-    return names | token | _settings(lab, said.source)
+    return names.union(token, *(_settings(lab, one) for one in said.sources))
 
 
 def _expressions(part: Step | Check) -> list[str]:

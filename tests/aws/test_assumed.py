@@ -1,0 +1,69 @@
+"""Who calls with keys in the environment and a profile that is named: what botocore finds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from stslab.aws.assumed import Assumed
+from stslab.aws.profiles import ProfileFiles
+from stslab.runner.ports import Credentials
+
+THEIRS, MINE = Credentials("AKIATHEIRS", "one"), Credentials("ASIAMINE", "two", "token")
+FINDS = (
+    "import botocore.session, sys;"
+    "print(botocore.session.Session(profile=sys.argv[1] or None).get_credentials().access_key)"
+)
+
+
+def unasked(*_: object) -> NoReturn:
+    raise AssertionError("nobody needs this")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ProfileFiles:
+    made = ProfileFiles(tmp_path / "profiles", "us-east-1")
+    made.save("theirs", THEIRS)
+    made.save("mine", MINE)
+    return made
+
+
+def found_by_a_process(files: ProfileFiles, keys: Credentials, profile: str, option: str) -> str:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AWS_CONFIG_FILE": str(files.config_file),
+        "AWS_SHARED_CREDENTIALS_FILE": str(files.credentials_file),
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        **({"AWS_PROFILE": profile} if profile else {}),
+    }
+    command = [sys.executable, "-c", FINDS, option]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("named", "who"), [({"profile": "mine"}, "AKIATHEIRS"), ({"option": "mine"}, "ASIAMINE")]
+)
+def test_it_is_who_a_process_with_this_environment_is(
+    files: ProfileFiles, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], who: str
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOUTSIDE")
+    files.configure("shell", {"environment": "theirs", **named})
+    again = ProfileFiles(files.folder, "us-east-1")
+    found = Assumed(again, unasked, unasked, unasked).get("shell")
+    assert found in (THEIRS, MINE)
+    assert found.access_key_id == who
+    told = found_by_a_process(files, THEIRS, named.get("profile", ""), named.get("option", ""))
+    assert told == who
+
+
+def test_without_the_keys_there_is_nobody_yet(files: ProfileFiles) -> None:
+    files.configure("shell", {"environment": "nobody", "profile": "mine"})
+    assert Assumed(files, unasked, unasked, unasked).get("shell") is None
