@@ -165,8 +165,10 @@ def _step(step: Step, writer: _Writer) -> Iterator[str]:
         if step.token:
             yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
     if step.profile:
-        name = step.profile.name
-        yield f'keep {name} "${name}_key" "${name}_secret" "${name}_token"'
+        name, spoil = step.profile.name, step.profile.spoil
+        secret = "another-secret" if spoil == "SecretAccessKey" else f'"${name}_secret"'
+        token = '""' if spoil == "SessionToken" else f'"${name}_token"'
+        yield f'keep {name} "${name}_key" {secret} {token}'
     if step.wait:
         yield writer.waiting(step.identity, step.call, step.wait)
 
