@@ -10,8 +10,8 @@ from stslab.lesson.verdict import UNBELIEVED
 from stslab.policy.vocabulary import Gate
 
 MOST_ANSWERS = 4
-UNSURE = 0
-"""The digit for: I don't know."""
+UNSURE, DONT_KNOW = 0, "I don't know"
+"""The digit and the words of who leaves it open."""
 
 _PARTIES: Mapping[Gate, str] = {
     Gate.SCP: "the organization's policy for the account",

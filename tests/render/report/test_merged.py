@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from time import process_time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
 from stslab.render.report.merged import as_csv, as_page, handed_in, misconceptions
-from stslab.runner.report import Report
+from stslab.runner.report import FaultTold, Report
 
 Tell = Callable[..., Report]
 
@@ -34,6 +35,34 @@ def test_learners_down_stages_and_concepts_across(told: Tell) -> None:
     assert (row["create-user"], row["proved"]) == ("done", "9")
     assert row["trust"] == "1 of 2"
     assert row["as it was made"] == "yes"
+
+
+def test_the_page_has_a_table_for_each_lab_and_names_are_self_reported(told: Tell) -> None:
+    first = printed(told("deploy-role"), "Ana")
+    second = json.loads(first)
+    second["run"]["lab"] = "other"
+    page = as_page([handed_in(first, "x"), handed_in(json.dumps(second), "y")])
+    assert page.count("<table>") == 3
+    assert page.count('<th scope="col">create-user</th>') == 2
+    assert '<span class="sign open" aria-hidden="true">○</span> not reached' in page
+    assert "the names are what they say themselves" in page
+
+
+def test_what_came_of_a_fault_has_a_column(told: Tell) -> None:
+    fault = FaultTold("--seed 7", fixed=True, title="t", where="w", hints=1, whys=0, solved=False,
+                      tries=2, opened=True, seconds=61.0)  # fmt: skip
+    broken = printed(replace(told("create-user"), fault=fault), "Ana")
+    (row,) = rows(as_csv([handed_in(broken, "x")]))
+    assert row["fault"] == "fixed in 1 min 1 s, 2 tries, 1 hint, opened too much (--seed 7)"
+    started = printed(replace(told("create-user"), fault=replace(fault, fixed=False)))
+    assert "not fixed (--seed 7)" in as_page([handed_in(started, "x")])
+
+
+def test_thirty_are_merged_in_less_than_two_seconds(told: Tell) -> None:
+    text = printed(told())
+    began = process_time()  # of this process alone: others do not count
+    assert as_page([handed_in(text, "x") for _ in range(30)]).count("<tr>") == 31 + 2
+    assert process_time() - began < 2
 
 
 def test_who_gives_no_name_is_the_user_and_machine(told: Tell) -> None:

@@ -371,7 +371,7 @@ class Loop(AtPrompt):
         record = self.runner.prove(stage, at)
         if said is not None:
             answer = asked.answer(said)
-            words = answer.text if answer else "I don't know"
+            words = answer.text if answer else questions.DONT_KNOW
             concept = check.ask or stage.title
             self.runner.note(Prediction(stage.id, at, concept, words, said == asked.right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof

@@ -11,7 +11,7 @@ from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
-from stslab.lesson.questions import UNSURE, Answer, Gates
+from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
 from stslab.policy.vocabulary import Gate
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
@@ -88,7 +88,7 @@ def asking(paper: RunPaper, scene: scenes.Asking) -> None:
     paper.prose("What will AWS answer?", indent=1, style="bold")
     for answer in scene.question.answers:
         paper.prose(answer.text, indent=3, lead=f"{answer.digit} ")
-    paper.prose("I don't know", indent=3, lead=f"{UNSURE} ")
+    paper.prose(DONT_KNOW, indent=3, lead=f"{UNSURE} ")
 
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:

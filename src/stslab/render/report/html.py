@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stslab.policy.explain import Node, retold
 from stslab.render.report import chain
-from stslab.render.report.parts import Html, facts, joined, page, part, section, table
+from stslab.render.report.parts import SIGNS, Html, facts, joined, page, part, section, table
 from stslab.render.report.text import (
     CALLS,
     FAULT,
@@ -28,7 +28,6 @@ Decision = Mapping[str, object]
 Decisions = Mapping[str, Sequence[Decision]]
 """What the embedded account's log has of a request, by its id."""
 
-_SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
 _OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
@@ -91,7 +90,7 @@ def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str
     allowed = found[-1].verdict is Verdict.ALLOWED
     by = f" by the {' and the '.join(found[-1].gates)}" if found[-1].gates else ""
     state, text = ("good", "allowed") if allowed else ("bad", f"denied{by}")
-    return part("verdict", state=state, sign=_SIGNS[state], text=text)
+    return part("verdict", state=state, sign=SIGNS[state], text=text)
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
@@ -133,7 +132,7 @@ def _claim(claim: Claim, said: Prediction | None, decisions: Decisions) -> Html:
     return part(
         "claim",
         state=state,
-        sign=_SIGNS[state],
+        sign=SIGNS[state],
         says=claim.says,
         mark=mark(claim),
         more=joined(more),

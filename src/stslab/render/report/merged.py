@@ -3,23 +3,30 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from stslab.errors import StslabError, UsageError
-from stslab.render.report.parts import Html, joined, page, part, section, table
+from stslab.lesson.questions import DONT_KNOW
+from stslab.render.report.parts import SIGNS, Html, joined, page, part, section, table
+from stslab.render.report.text import result
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
 from stslab.runner.journal.standing import Claim, Concept, Stage
+from stslab.runner.report import FaultTold
 from stslab.runner.verify import verify
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST = 20
 _ABOUT = (
-    "The learners' own machines made these reports, unsupervised. The last column says whether"
-    " each is as it was made, as far as that can be known."
+    "The learners' own machines made these reports, unsupervised, and the names are what they say"
+    " themselves. The last column says whether each is as it was made, as far as that can be known."
+)
+_STATES = {"done": "good", "did not hold": "bad", "stopped": "bad"} | dict.fromkeys(
+    ("skipped", "not reached"), "open"
 )
 
 
@@ -33,6 +40,7 @@ class Handed(msgspec.Struct):
     predictions: list[Concept]
     predicted: list[Prediction]
     hints: int = 0
+    fault: FaultTold | None = None
     learner: str = ""
     masked: bool = False
     as_made: str = ""
@@ -77,26 +85,39 @@ def _as_made(text: str) -> str:
 
 def as_csv(reports: Sequence[Handed]) -> str:
     """The table as CSV; no cell can be taken for a formula."""
-    head, rows = _table(reports)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(_harmless, head))
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    columns = _columns(reports)
+    writer.writerow(_harmless(name) for name, _ in columns)
+    writer.writerows([_harmless(cell(one)) for _, cell in columns] for one in reports)
     return out.getvalue()
 
 
 def as_page(reports: Sequence[Handed]) -> str:
-    """The table as a page, and below it what was most often predicted and not so."""
-    head, rows = _table(reports)
+    """A table for each lab as a page, and below them what was most often predicted and not so."""
     proved = sum(one.proved for one in reports)
     claims = sum(len(one.claims) for one in reports)
     as_made = all(one.as_made == "yes" for one in reports)
     told = f"{counted(len(reports), 'report')}; {proved} of {claims} claims proved."
+    labs = dict.fromkeys(one.run.lab for one in reports)
     body = (
-        section("class", "Who did what", table("Learners down, stages across", head, rows)),
+        *(_of_lab(lab, [one for one in reports if one.run.lab == lab]) for lab in labs),
         section("wrong", "Most often predicted, and not so", _misconceptions(reports)),
     )
-    return page("A class", told, _ABOUT, joined(filter(None, body)), good=as_made)
+    return page("A class", told, _ABOUT, joined(body), good=as_made, look="wide")
+
+
+def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:
+    columns = [one for one in _columns(reports) if one[0] != "lab"]
+    rows = (tuple(_shown(cell(one)) for _, cell in columns) for one in reports)
+    caption = "Learners down; stages, and what was predicted about what, across"
+    return section(f"lab-{lab}", lab, table(caption, (name for name, _ in columns), rows))
+
+
+def _shown(cell: str) -> Html | str:
+    """A cell; how a stage came out with its sign."""
+    state = _STATES.get(cell)
+    return part("verdict", state=state, sign=SIGNS[state], text=cell) if state else cell
 
 
 def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
@@ -104,7 +125,7 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
     found: Counter[tuple[str, str, str]] = Counter()
     for one in reports:
         for said in one.predicted:
-            if not said.right:
+            if not said.right and said.said != DONT_KNOW:
                 found[one.run.lab, _claim(one, said), said.said] += 1
     return [Misconception(*key, times) for key, times in found.most_common(_MOST)]
 
@@ -123,34 +144,39 @@ def _misconceptions(reports: Sequence[Handed]) -> Html:
     return table("What they said before the call was made", ("claim", "said", "by", "lab"), rows)
 
 
-def _table(reports: Sequence[Handed]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """A row for each report, with a column for each stage of each lab and for each concept."""
+def _columns(reports: Sequence[Handed]) -> list[tuple[str, Callable[[Handed], str]]]:
+    """What there is to tell of each, by its name: a column for each stage of each lab too."""
     stages = dict.fromkeys((one.run.lab, stage.id) for one in reports for stage in one.stages)
     concepts = dict.fromkeys(each.name for one in reports for each in one.predictions)
     several = len({lab for lab, _ in stages}) > 1
-    names = [f"{lab}: {stage}" if several else stage for lab, stage in stages]
-    head = ["learner", "run", "lab", "began", "proved", "claims", *names, *concepts, "hints",
-            "as it was made"]  # fmt: skip
-    return head, [_row(one, stages, concepts) for one in reports]
+    return [
+        ("learner", lambda one: one.who),
+        ("run", lambda one: one.run.id),
+        ("lab", lambda one: one.run.lab),
+        ("began", lambda one: one.run.started[:16].replace("T", " ")),
+        ("proved", lambda one: str(one.proved)),
+        ("claims", lambda one: str(len(one.claims))),
+        *((f"{lab}: {id_}" if several else id_, partial(_state, lab, id_)) for lab, id_ in stages),
+        *((name, partial(_score, name)) for name in concepts),
+        ("hints", lambda one: str(one.hints)),
+        *([("fault", _fault)] if any(one.fault for one in reports) else []),
+        ("as it was made", lambda one: one.as_made),
+    ]
 
 
-def _row(
-    report: Handed, stages: Iterable[tuple[str, str]], concepts: Iterable[str]
-) -> tuple[str, ...]:
-    states = {(report.run.lab, stage.id): stage.state for stage in report.stages}
-    scores = {one.name: f"{one.right} of {one.of}" for one in report.predictions}
-    return (
-        report.who,
-        report.run.id,
-        report.run.lab,
-        report.run.started[:16],
-        str(report.proved),
-        str(len(report.claims)),
-        *(states.get(stage, "") for stage in stages),
-        *(scores.get(name, "") for name in concepts),
-        str(report.hints),
-        report.as_made,
-    )
+def _state(lab: str, stage: str, report: Handed) -> str:
+    known = report.stages if report.run.lab == lab else []
+    return next((one.state for one in known if one.id == stage), "")
+
+
+def _score(name: str, report: Handed) -> str:
+    found = (f"{one.right} of {one.of}" for one in report.predictions if one.name == name)
+    return next(found, "")
+
+
+def _fault(report: Handed) -> str:
+    told = report.fault
+    return f"{result(told) or 'not fixed'} ({told.asked})" if told else ""
 
 
 def _harmless(cell: str) -> str:

@@ -9,6 +9,7 @@ from string import Template
 
 from stslab.render.text.safe import visible
 
+SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
 _PART = re.compile(r"<!-- part (\w+) -->\n")
 
 
@@ -51,9 +52,11 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Html:
     return part("facts", rows=rows)
 
 
-def page(title: str, verdict: str, about: str, body: Html, *, good: bool) -> str:
+def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: str = "") -> str:
+    """The whole page; ``look`` may be wide."""
     state = "good" if good else ""
-    return part("page", title=title, verdict=verdict, about=about, body=body, state=state) + "\n"
+    told = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
+    return part("page", body=body, **told) + "\n"
 
 
 def _text(value: object) -> str:
