@@ -71,15 +71,12 @@ def _headline(paper: Paper, request: _Told) -> None:
     paper.line(sign, style, f"{call_name(request)}: {code or 'answered'}", aside=f"{when} UTC")
 
 
-def _unproved(key: str) -> str:
-    return "not proved" if key else "not known: the request is not signed"
-
-
 def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
     identity = request.get("userIdentity", {})
     key = identity.get("accessKeyId", "")
+    unproved = "not proved" if key else "not known: the request is not signed"
     facts = [
-        ("who", identity.get("arn") or vouched_for(identity) or _unproved(key)),
+        ("who", identity.get("arn") or vouched_for(identity) or unproved),
         ("with the key", key),
         ("through", identity.get("invokedBy", "")),
         ("asked for", decision["action"] if decision else call_name(request)),

@@ -3,15 +3,11 @@
 import json
 import platform
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from stslab.cli.options import Where, json_option, on_account
 from stslab.home import home
-
-if TYPE_CHECKING:
-    from stslab.render.checkup import Checked
 
 
 @click.command("doctor")
@@ -29,7 +25,8 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
 
     checks = checkup(home(), where, of_class=of_class)
     if as_json:
-        listed = [_fields(one) for one in checks]
+        names = ("name", "state", "says", "fix")
+        listed = [{name: getattr(one, name) for name in names} for one in checks]
         machine = {"machine": platform.node()} if of_class else {}
         told = {"ok": all(one.ok for one in checks), "checks": listed}
         click.echo(json.dumps(machine | told, indent=2))
@@ -39,7 +36,3 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
 
         show_checks(make_console(sys.stdout), checks)
     return max((one.exit_code for one in checks if not one.ok), default=0)
-
-
-def _fields(one: "Checked") -> dict[str, str]:
-    return {"name": one.name, "state": one.state, "says": one.says, "fix": one.fix}

@@ -77,8 +77,9 @@ def about(
         from stslab.render.report.junit import as_junit
 
         _write(junit, as_junit(told))
-    if form == "json":
-        click.echo(json.dumps(_as_dict(told, mask=mask), indent=2, ensure_ascii=False))
+    if form == "json":  # masked it has no records, whose seals would not fit them
+        masks = {"records": [], "masked": True} if mask else {}
+        click.echo(json.dumps(dict(told.as_dict()) | masks, indent=2, ensure_ascii=False))
     elif form == "markdown":
         click.echo(page.as_markdown(told), nl=False)
     elif not html and not junit:
@@ -102,12 +103,6 @@ def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
     events = (one for one in newest_first(place.sandbox) if one["requestID"] in asked - {""})
     decisions: Decisions = {one["requestID"]: one["decisions"] for one in events}
     return replace(told, learner=learner), decisions
-
-
-def _as_dict(told: "Report", *, mask: bool) -> dict[str, object]:
-    """The report for programs: masked it has no records, whose seals would not fit them."""
-    found = dict(told.as_dict())
-    return {**found, "records": [], "masked": True} if mask else found
 
 
 def _write(file: str, text: str) -> None:

@@ -100,13 +100,10 @@ def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
         so_far += tuple(one for one in made if one.stage == stage.id)
         gone = stage.id in cleanup and report.clean
         drawn = chain.picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
-        body = [*_told(stage), drawn, _claims(report, stage, decisions)]
+        lines = (f"{stage.id}: {came_of(stage)}", *attempts(stage))
+        told = (part("paragraph", look="dim", text=one) for one in lines)
+        body = [*told, drawn, _claims(report, stage, decisions)]
         yield section(f"stage-{stage.id}", stage.title, joined(filter(None, body)))
-
-
-def _told(stage: Stage) -> Iterator[Html]:
-    yield part("paragraph", look="dim", text=f"{stage.id}: {came_of(stage)}")
-    yield from (part("paragraph", look="dim", text=one) for one in attempts(stage))
 
 
 def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:

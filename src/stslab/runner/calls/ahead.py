@@ -7,6 +7,7 @@ begun before the run changed anything is not used after it.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
+from functools import partial
 from threading import Thread
 from typing import TypeVar
 
@@ -37,14 +38,15 @@ class Ahead:
 
     def __init__(self, look: Callable[[Call], Outcome]) -> None:
         self._look = look
-        self._begun: list[tuple[Call, Future[Outcome]]] = []
+        self._pending: list[tuple[Call, Future[Outcome]]] = []
 
     def over(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Generator[T, None, None]:
         """The items, one after the other, each when the lookups of the next are under way."""
         window: deque[T] = deque()
         try:
             for item in items:
-                self._begin(read_of(item))
+                read = read_of(item)
+                self._pending.append((read, _begun(partial(self._look, read))))
                 window.append(item)
                 if len(window) == AT_ONCE:
                     yield window.popleft()
@@ -55,15 +57,12 @@ class Ahead:
 
     def take(self, read: Call) -> Outcome | None:
         """The answer to this lookup, or None where it was not begun. It is there once."""
-        for number, (begun, lookup) in enumerate(self._begun):
+        for number, (begun, lookup) in enumerate(self._pending):
             if begun == read:
-                del self._begun[number]
+                del self._pending[number]
                 return lookup.result()
         return None
 
     def forget(self) -> None:
         """Take no answer any more: something changes, or the rest is not wanted."""
-        self._begun = []
-
-    def _begin(self, read: Call) -> None:
-        self._begun.append((read, _begun(lambda: self._look(read))))
+        self._pending = []

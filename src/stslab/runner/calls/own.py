@@ -116,12 +116,10 @@ class OwnOnly:
             account = self._run.accounts.get(thing.admin, self._run.account)
             yield account, thing.kind, thing.names[kind.names[0]]
 
-    def _home_of(self, administrator: str) -> str:
-        return {ADMIN: self._run.account, **self._run.accounts}.get(administrator, "")
-
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
         """The account that an identity calls in, and the run's own user that it is, or nothing."""
-        home, said = self._home_of(identity), self._profiles.settings(identity)
+        homes = {ADMIN: self._run.account, **self._run.accounts}
+        home, said = homes.get(identity, ""), self._profiles.settings(identity)
         if said.get("credential_process"):
             return self._caller(said["credential_process"].split()[4], entries)
         if home or said:
