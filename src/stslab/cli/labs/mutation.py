@@ -68,7 +68,8 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
                     played.stopped[stage.id, number] = codes[-1] if codes else type(error).__name__
             played.failed |= set(_failing(runner, stage))
             done.append(stage.id)
-            for cell in () if stage.cleanup else _cells(runner, lab, account, done):
+            cells = access.table(lab, done, runner.scope(), account.decide)
+            for cell in () if stage.cleanup else cells:
                 wrong_gate = cell.expected.by and cell.verdict.by != cell.expected.by
                 if not cell.fits or wrong_gate:
                     by = ", ".join(cell.verdict.by)
@@ -76,12 +77,6 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
                     played.cells[stage.id, cell.cell, cell.who] = said
     played.left = tuple(account.control("GET", "changed")["changed"])
     return played
-
-
-def _cells(
-    runner: Runner, lab: Lab, account: InsideAccount, done: list[str]
-) -> tuple[access.CellState, ...]:
-    return access.table(lab, done, runner.scope(), account.decide)
 
 
 def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
@@ -103,7 +98,10 @@ def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
         for stage in lab.stages:
             lately = Lag(parse("keys=600s,users=600s"))
             unwatch = account.inside.state.watch(lately.notice)
-            older = partial(_older, lately, always)
+
+            def older(view: View, lately: Lag = lately) -> View:
+                return always.seen(lately.seen(view))
+
             for number, step in enumerate(stage.steps):
                 do = partial(runner.do, stage, number)
                 if _is_idle(step, do, account, older):
@@ -115,10 +113,6 @@ def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
                 if _is_idle(check, partial(_holds, runner, stage, number), account, older):
                     yield check
             unwatch()
-
-
-def _older(lately: Lag, always: Lag, view: View) -> View:
-    return always.seen(lately.seen(view))
 
 
 def _is_idle(
