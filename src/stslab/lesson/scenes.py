@@ -30,13 +30,18 @@ class Welcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Introduction:
-    """A stage, before its first step. ``text`` is Markdown."""
+class Story:
+    """Markdown under a heading: a stage before its first step or cleanup, or its longer story.
+
+    ``place`` is where it stands in the lab, ``things`` what cleanup will remove, ``pages`` those of
+    AWS that tell more.
+    """
 
     title: str
     text: str
-    number: int
-    of: int
+    place: str = ""
+    things: tuple[str, ...] = ()
+    pages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Doing:
     why: str
     place: str
     documents: Mapping[str, Any]
-    intro: Introduction | None = None
+    intro: Story | None = None
     before: Done | None = None
 
 
@@ -143,26 +148,6 @@ class Documents:
     title: str
     verdict: Verdict
     marked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Longer:
-    """The longer story of a stage, in Markdown, and the pages of AWS that tell more."""
-
-    title: str
-    text: str
-    pages: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CleaningUp:
-    """What cleanup will remove, before it does."""
-
-    title: str
-    text: str
-    things: tuple[str, ...]
-    number: int
-    of: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class AtPrompt:
         if word == "more" and self.stage is not None:
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
-            return scenes.Longer(self.stage.title, text, pages)
+            return scenes.Story(self.stage.title, text, pages=pages)
         return None
 
     def _more(self) -> bool:

@@ -200,11 +200,13 @@ class Loop(AtPrompt):
 
     def _stage(self, stage: Stage) -> None:
         self.stage = stage
+        number = self.lab.stages.index(stage) + 1
+        place = f"{number}/{len(self.lab.stages)}"
+        things = self.runner.to_undo() if stage.cleanup else ()
+        intro = scenes.Story(stage.title, stage.intro, place, things)
         if stage.cleanup:
-            self._clean_up(stage)
+            self._clean_up(stage, intro)
             return
-        number, of = self._number(stage)
-        intro = scenes.Introduction(stage.title, stage.intro, number, of)
         first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
         alone = not first or _only_looks(first[0])
         if alone:
@@ -213,8 +215,8 @@ class Loop(AtPrompt):
         self.runner.begin_stage(stage.id)
         before = self.table()
         if self.hand and stage.steps:
-            place = f"{number}/{of}, by hand"
-            self.work(TasksExercise(self.hand, stage, place, self.line_of, self.words["why"]))
+            place, why = f"{place}, by hand", self.words["why"]
+            self.work(TasksExercise(self.hand, stage, place, self.line_of, why))
             self.heard.take()
         else:
             for at, step in enumerate(stage.steps):
@@ -240,10 +242,7 @@ class Loop(AtPrompt):
             self.enter(scenes.Drifted(stage.title, drifted), does)
             self.runner.restore(stage.id)
 
-    def _number(self, stage: Stage) -> tuple[int, int]:
-        return self.lab.stages.index(stage) + 1, len(self.lab.stages)
-
-    def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Introduction | None) -> None:
+    def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Story | None) -> None:
         if _only_looks(step):
             self.runner.do(stage, at)
             return
@@ -338,11 +337,8 @@ class Loop(AtPrompt):
     def _call(self, part: Step | Check) -> CallShown:
         return call_of(part, self.runner.scope())
 
-    def _clean_up(self, stage: Stage) -> None:
-        scene = scenes.CleaningUp(
-            stage.title, stage.intro, self.runner.to_undo(), *self._number(stage)
-        )
-        self.enter(scene, "removes it all")
+    def _clean_up(self, stage: Stage, intro: scenes.Story) -> None:
+        self.enter(intro, "removes it all")
         self.runner.begin_stage(stage.id)
         records = self.runner.clean_up(stage)
         self.runner.end_stage(stage, records, 0.0)

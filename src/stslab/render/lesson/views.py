@@ -47,9 +47,19 @@ def welcome(paper: Paper, scene: scenes.Welcome) -> None:
         paper.prose(scene.advice, indent=1)
 
 
-def introduction(paper: Paper, scene: scenes.Introduction) -> None:
-    heading(paper, scene.title, f"{scene.number}/{scene.of}")
+def story(paper: Paper, scene: scenes.Story) -> None:
+    heading(paper, scene.title, scene.place)
     paper.markdown(scene.text, indent=1)
+    for title, url in scene.pages:
+        paper.blank()
+        paper.prose(title, indent=1, style="bold")
+        paper.whole(f"   {url}", "cyan")
+    if scene.things:
+        paper.blank()
+        back = ", and your changes put back" if "by hand" in str(scene.things) else ""
+        paper.prose(f"This will be removed, where it is still there{back}:", indent=1, style="bold")
+    for thing in scene.things:
+        paper.line(paper.symbols.dot, "", thing, indent=3)
 
 
 def done(paper: Paper, before: scenes.Done | None) -> None:
@@ -66,7 +76,7 @@ def done(paper: Paper, before: scenes.Done | None) -> None:
 def doing(paper: Paper, scene: scenes.Doing) -> None:
     done(paper, scene.before)
     if scene.intro:
-        introduction(paper, scene.intro)
+        story(paper, scene.intro)
         paper.blank()
     heading(paper, scene.title, scene.place)
     if scene.why:
@@ -240,25 +250,6 @@ def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
         step_view.step_drifted(paper, one)
 
 
-def longer(paper: Paper, scene: scenes.Longer) -> None:
-    heading(paper, scene.title)
-    paper.markdown(scene.text, indent=1)
-    for title, url in scene.pages:
-        paper.blank()
-        paper.prose(title, indent=1, style="bold")
-        paper.whole(f"   {url}", "cyan")
-
-
-def cleaning_up(paper: Paper, scene: scenes.CleaningUp) -> None:
-    heading(paper, scene.title, f"{scene.number}/{scene.of}")
-    paper.markdown(scene.text, indent=1)
-    paper.blank()
-    back = ", and your changes put back" if "by hand" in str(scene.things) else ""
-    paper.prose(f"This will be removed, where it is still there{back}:", indent=1, style="bold")
-    for thing in scene.things:
-        paper.line(paper.symbols.dot, "", thing, indent=3)
-
-
 def tasks(paper: Paper, scene: scenes.Tasks) -> None:
     heading(paper, scene.title, scene.place)
     for one in scene.standing.tasks:
@@ -376,7 +367,7 @@ def ended(paper: Paper, scene: scenes.Ended) -> None:
 
 VIEWS: Mapping[type, View] = {
     scenes.Welcome: welcome,
-    scenes.Introduction: introduction,
+    scenes.Story: story,
     scenes.Doing: doing,
     scenes.Asking: asking,
     scenes.Answered: answered,
@@ -384,8 +375,6 @@ VIEWS: Mapping[type, View] = {
     scenes.Stuck: stuck,
     scenes.Drifted: drifted,
     scenes.Documents: documents,
-    scenes.Longer: longer,
-    scenes.CleaningUp: cleaning_up,
     scenes.Tasks: tasks,
     scenes.Ticket: ticket,
     scenes.Session: session,
