@@ -107,7 +107,7 @@ class Direct:
         return user_caller(found)
 
     def stop(self) -> None:
-        self.inside.cloudformation.stop()
+        self.inside.cloudformation.engine.stop()
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         return self.inside.handle(http)

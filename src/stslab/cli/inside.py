@@ -98,7 +98,7 @@ class InsideAccount(Boto3Account):
             try:
                 yield runner
             finally:
-                self.inside.cloudformation.stop()
+                self.inside.cloudformation.engine.stop()
 
     def back_to(self, snapshot: Snapshot, profiles: Mapping[str, Credentials]) -> None:
         self.files.held = profiles

@@ -14,4 +14,4 @@ def lab(tmp_path: Path) -> Iterator[Harness]:
     made = Harness(tmp_path / "account")
     yield made
     made.before = lambda _operation, _params: None
-    made.service.stop()
+    made.service.engine.stop()

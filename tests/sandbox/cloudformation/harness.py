@@ -70,7 +70,7 @@ class Harness:
         """The account in another process, from what was saved of it."""
         self._store.close()
         self._open()
-        self.service.resume()
+        self.service.engine.resume()
 
     # What the service stands on
 
@@ -117,8 +117,7 @@ class Harness:
     def settle(self, name_or_id: str) -> str:
         """Wait for the work on a stack to end; returns its status."""
         stack_id = self.stack(name_or_id).stack_id
-        self.service.engine.wait(stack_id, PATIENCE)
-        assert not self.service.engine.works_on(stack_id)
+        assert self.service.engine.wait(stack_id, PATIENCE)
         return self.stack(stack_id).status
 
     def deploy(self, template: str, name: str = "demo", **params: Any) -> str:

@@ -68,7 +68,7 @@ def test_a_stack_in_the_middle_goes_on_in_the_next_life(tmp_path: Path) -> None:
     stack_id = first.create()
     first.end()
     second = Process(tmp_path / "account")
-    second.inside.cloudformation.resume()
+    second.inside.cloudformation.engine.resume()
     assert second.settle(stack_id) == "CREATE_COMPLETE"
     second.end()
 

@@ -49,20 +49,15 @@ class Need:
 
 
 Needs = Sequence[Need]
-NeedsOf = Callable[[View, ApiRequest], Needs]
 
 
 class Service(Protocol):
     """A service. What ``needs`` names is decided before the handler is called."""
 
-    @property
-    def reads(self) -> Reads: ...
+    reads: Reads
+    writes: Writes
 
-    @property
-    def writes(self) -> Writes: ...
-
-    @property
-    def needs(self) -> NeedsOf: ...
+    def needs(self, view: View, request: ApiRequest, /) -> Needs: ...
 
 
 class Judge(Protocol):

@@ -55,11 +55,6 @@ def physical(stack: str, logical_id: str, limit: int) -> str:
     return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
 
 
-def physical_lower(stack: str, logical_id: str, limit: int) -> str:
-    """The same in lower case, for buckets."""
-    return physical(stack, logical_id, limit).lower()
-
-
 def physical_short(stack: str, logical_id: str, _limit: int) -> str:
     """A short one, for what has no name of its own: ``mysta-MyPo-Kx81mYqP0aZb``."""
     return f"{stack[:5]}-{logical_id[:4]}-{_random()}"

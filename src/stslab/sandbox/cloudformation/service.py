@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyLookup
-from stslab.sandbox.api.services import Internal, NeedsOf, Read, Reads, Write, Writes
+from stslab.sandbox.api.services import Internal, Read, Reads, Write, Writes
 from stslab.sandbox.cloudformation import needs
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
@@ -32,8 +32,7 @@ _PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
 class CloudFormation:
     """The service, and the engine that works on its stacks.
 
-    ``call`` makes calls in a caller's name, ``step_seconds`` says how slow resources are. Call
-    :meth:`resume` once the account can be called, and :meth:`stop` before the process ends.
+    ``call`` makes calls in a caller's name, ``step_seconds`` says how slow resources are.
 
     What may call others is in ``reads``, which get no transaction, and takes one afterwards.
     """
@@ -42,21 +41,13 @@ class CloudFormation:
         self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.engine = Engine(state, call, keys, step_seconds)
-        self.needs: NeedsOf = needs.of
+        self.needs = needs.of
         self._state = state
         self._call = call
         own = {name: _checked(self._in_its_own_transaction(_WRITES[name])) for name in _CALLING}
         reads = {name: _checked(self._read(read)) for name, read in _READS.items()}
         self.reads: Reads = reads | own
         self.writes: Writes = {name: _checked(_WRITES[name]) for name in _WRITES.keys() - _CALLING}
-
-    def resume(self) -> None:
-        """Go on with the stacks that an earlier process left in the middle of something."""
-        self.engine.resume()
-
-    def stop(self) -> None:
-        """Leave all stacks where they are."""
-        self.engine.stop()
 
     def _read(self, read: Read) -> Read:
         return lambda view, request: read(view, self._prepared(request))

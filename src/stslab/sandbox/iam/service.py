@@ -8,7 +8,7 @@ same for several kinds of things are in a module's own tables, ``READS`` and ``W
 from functools import partial
 from types import FunctionType, ModuleType
 
-from stslab.sandbox.api.services import Judge, NeedsOf, Read, Reads, Write, Writes
+from stslab.sandbox.api.services import Judge, Read, Reads, Write, Writes
 from stslab.sandbox.iam import (
     account,
     credentials,
@@ -49,7 +49,7 @@ class IamService:
             writes[name] = partial(handler, judge)
         self.reads: Reads = reads
         self.writes: Writes = writes
-        self.needs: NeedsOf = needs.of
+        self.needs = needs.of
 
 
 def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:

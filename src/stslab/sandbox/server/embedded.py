@@ -39,8 +39,8 @@ STEP_SECONDS = 0.02
 class Inside:
     """What stands behind the server.
 
-    ``cloudformation.resume()`` is to be called once the server can answer, and
-    ``cloudformation.stop()`` before it ends. ``keys`` knows every access key.
+    ``cloudformation.engine.resume()`` is to be called once the server can answer, and
+    ``cloudformation.engine.stop()`` before it ends. ``keys`` knows every access key.
     """
 
     state: State
@@ -148,10 +148,10 @@ class EmbeddedAccount:
                     tx.put(record)
         self.inside = assemble(state, self._log)
         self._rehearse(state.snapshot.settings.rehearsal)
-        self.inside.cloudformation.resume()
+        self.inside.cloudformation.engine.resume()
 
     def _leave(self) -> None:
-        self.inside.cloudformation.stop()
+        self.inside.cloudformation.engine.stop()
         self._rehearse("")
         self.inside.state.close()
 

@@ -93,7 +93,7 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
 def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> Assertion:
     """The assertion of a response, of which nothing is read but what the provider signed."""
     try:
-        found = _signed(xml.parse(response), provider, request)
+        found = _signed(xml.parse(response, plain=False), provider, request)
     except xml.BadXml as error:
         raise faults.invalid_token(
             f"Your request included an invalid SAML response: {error}"

@@ -5,7 +5,7 @@ Connect federation" and "Available keys for AWS OIDC federation".
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults
@@ -22,16 +22,9 @@ _TAGS = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
 _KEYS = ("sub", "email", "amr", "azp")
 _MORE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "token.actions.githubusercontent.com": (
-        "actor",
-        "actor_id",
-        "environment",
-        "enterprise_id",
-        "job_workflow_ref",
-        "ref",
-        "repository",
-        "repository_id",
-        "workflow",
+    "token.actions.githubusercontent.com": tuple(
+        "actor actor_id environment enterprise_id job_workflow_ref ref repository repository_id "
+        "workflow".split()
     )
 }
 _UNVERIFIABLE = (
@@ -45,8 +38,7 @@ _NO_JWT = (
 _SKEW_SECONDS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(NamedTuple):
     """The user that a valid token is about, and the provider in IAM that AWS trusts it for."""
 
     provider_arn: str
@@ -54,7 +46,6 @@ class WebIdentity:
     claims: tokens.Claims
     audience: str
 
-    @property
     def keys(self) -> Keys:
         """The condition keys that the token fills, named after the provider."""
         host = self.issuer.removeprefix("https://")
@@ -76,7 +67,7 @@ def assume_role_with_web_identity(
     target = assume.target(tx, params["RoleArn"])
     # The AWS CLI and the JavaScript SDK send a token's file as it is, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
-    keys, provider = identity.keys, identity.provider_arn
+    keys, provider = identity.keys(), identity.provider_arn
     wish = Wish(
         "AssumeRoleWithWebIdentity",
         target,

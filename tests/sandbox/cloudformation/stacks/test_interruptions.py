@@ -92,7 +92,7 @@ def test_a_creation_can_be_deleted_while_it_goes_on(lab: Harness) -> None:
 def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
     lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
-    lab.service.stop()
+    lab.service.engine.stop()
     assert lab.stack("demo").status == "CREATE_IN_PROGRESS"
     lab.reopen()
     assert lab.settle("demo") == "CREATE_COMPLETE"
@@ -100,7 +100,7 @@ def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
 
 
 def wait_until_left(lab: Harness, name: str) -> None:
-    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack(name).stack_id))
+    lab.wait_until(lambda: lab.service.engine.wait(lab.stack(name).stack_id))
 
 
 def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
@@ -128,7 +128,7 @@ def test_a_death_in_an_update_is_survived(lab: Harness) -> None:
         Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "two"}],
         Capabilities=IAM,
     )
-    lab.wait_until(lambda: not lab.service.engine.works_on(lab.stack("demo").stack_id))
+    lab.wait_until(lambda: lab.service.engine.wait(lab.stack("demo").stack_id))
     buried()
     lab.reopen()
     assert lab.settle("demo") == "UPDATE_COMPLETE"
@@ -139,7 +139,7 @@ def test_a_death_in_a_deletion_is_survived(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE_AND_BUCKET)
     buried = crash_at(lab, "DeleteRole", after=True)
     lab.call("DeleteStack", StackName="demo")
-    lab.wait_until(lambda: not lab.service.engine.works_on(stack_id))
+    lab.wait_until(lambda: lab.service.engine.wait(stack_id))
     buried()
     lab.reopen()
     assert lab.settle(stack_id) == "DELETE_COMPLETE"
@@ -148,7 +148,7 @@ def test_a_death_in_a_deletion_is_survived(lab: Harness) -> None:
 def test_who_is_gone_when_the_work_goes_on_can_do_nothing(lab: Harness) -> None:
     lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=BUCKET)
-    lab.service.stop()
+    lab.service.engine.stop()
     with lab.state.transaction() as tx:
         key = tx.get(AccessKey, LEARNER, lab.key_id)
         assert key is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.sandbox.cloudformation.harness import Harness
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
+from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
 from stslab.sandbox.cloudformation.template.references import Graph, references
@@ -175,6 +175,6 @@ def test_physical_ids_fit_wherever_they_are_used(stack: str, logical: str) -> No
         made = physical(stack, logical, limit)
         assert len(made) <= limit
         assert made[0] == stack[0]
-    lower = physical_lower(stack, logical, 63)
+    lower = physical(stack, logical, 63).lower()
     assert lower == lower.lower()
     assert len(physical_short(stack, logical, 0)) <= 5 + 1 + 4 + 1 + 12

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from stslab.sandbox.cloudformation.names import physical, physical_lower, physical_short
+from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work, type_name, unfit
 from stslab.sandbox.cloudformation.template.functions import as_text
@@ -52,7 +52,7 @@ _HANDLERS: Mapping[str, Handler] = {
 _NAMES: Mapping[str, Callable[[str, str, int], str]] = {
     "": lambda _stack, _logical_id, _limit: "",
     "mixed": physical,
-    "lower": physical_lower,
+    "lower": lambda stack, logical_id, limit: physical(stack, logical_id, limit).lower(),
     "short": physical_short,
 }
 

@@ -44,10 +44,6 @@ _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
 _LOG = logging.getLogger(__name__)
 
 
-def _nothing_fails(_stack_id: str, _logical_id: str, _type: str, _verb: str) -> str:
-    return ""
-
-
 class Engine:
     """Works on stacks.
 
@@ -59,7 +55,7 @@ class Engine:
         self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.pace: Callable[[], float] = lambda: step_seconds
-        self.failure: Failure = _nothing_fails
+        self.failure: Failure = lambda *_: ""
         self._state = state
         self._call = call
         self._keys = keys
@@ -80,13 +76,12 @@ class Engine:
         for thread in list(self._threads.values()):
             thread.join()
 
-    def works_on(self, stack_id: str) -> bool:
-        return stack_id in self._threads
-
-    def wait(self, stack_id: str, seconds: float) -> None:
+    def wait(self, stack_id: str, seconds: float = 0) -> bool:
+        """Wait for as long at most until there is no more work on a stack; whether that is so."""
         thread = self._threads.get(stack_id)
         if thread is not None:
             thread.join(seconds)
+        return stack_id not in self._threads
 
     def _changed(self, before: Snapshot, after: Snapshot) -> None:
         if not before.shares(after, Stack):

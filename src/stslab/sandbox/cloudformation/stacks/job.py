@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
@@ -31,17 +31,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
-    _append(
-        tx,
-        replace(stack, status=status, reason=reason),
-        event_id=str(uuid.uuid4()),
-        logical_id=stack.name,
-        physical_id=stack.stack_id,
-        type=_STACK_TYPE,
-        at=_time(tx, stack),
-        status=status,
-        reason=reason,
-    )
+    stack = replace(stack, status=status, reason=reason)
+    _append(tx, stack, (stack.name, stack.stack_id, _STACK_TYPE), status, reason)
 
 
 def note(
@@ -53,41 +44,49 @@ def note(
     *,
     shown: Mapping[str, Value] | None = None,
 ) -> None:
-    at = _time(tx, stack)
+    subject = resource.logical_id, resource.physical_id, resource.type
+    _append(tx, stack, subject, status, reason, shown=shown)
+
+
+def _append(
+    tx: Transaction,
+    stack: Stack,
+    subject: tuple[str, str, str],
+    status: str,
+    reason: str,
+    *,
+    shown: Mapping[str, Value] | None = None,
+) -> None:
+    """One more event, about a subject with a logical and a physical id, and a type.
+
+    Its time is in milliseconds, as AWS gives them, and after that of the last one: a client that
+    asks for what came after the newest event it has seen misses none.
+    """
+    (logical_id, physical_id, kind), number = subject, stack.events + 1
+    now, account, stack_id = tx.now(), stack.account, stack.stack_id
+    at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    last = tx.get(StackEvent, account, event_key(stack_id, stack.events))
+    at = at if last is None else max(at, last.at + _MILLISECOND)
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    _append(
-        tx,
-        stack,
-        event_id=f"{resource.logical_id}-{status}-{stamp}",
-        logical_id=resource.logical_id,
-        physical_id=resource.physical_id,
-        type=resource.type,
-        at=at,
+    event = StackEvent(
+        account=account,
+        stack_id=stack_id,
+        number=number,
+        event_id=str(uuid.uuid4()) if kind == _STACK_TYPE else f"{logical_id}-{status}-{stamp}",
+        logical_id=logical_id,
+        physical_id=physical_id,
+        type=kind,
         status=status,
+        at=at,
         reason=reason,
         properties="" if shown is None else json.dumps(_texts(shown)),
+        token=stack.token,
     )
-
-
-def _append(tx: Transaction, stack: Stack, **members: Value) -> None:
-    number = stack.events + 1
-    account, stack_id, token = stack.account, stack.stack_id, stack.token
-    tx.put(StackEvent(account=account, stack_id=stack_id, number=number, token=token, **members))
+    tx.put(event)
     tx.put(replace(stack, events=number))
     forgotten = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
     if forgotten is not None:
         tx.delete(forgotten)
-
-
-def _time(tx: Transaction, stack: Stack) -> datetime:
-    """When the next event is: in milliseconds, as AWS gives them, and after the last one.
-
-    A client that asks for what came after the newest event it has seen misses none.
-    """
-    now = tx.now()
-    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    last = tx.get(StackEvent, stack.account, event_key(stack.stack_id, stack.events))
-    return now if last is None else max(now, last.at + _MILLISECOND)
 
 
 def _texts(value: Value) -> Value:

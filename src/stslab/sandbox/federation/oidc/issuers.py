@@ -72,7 +72,7 @@ def mint(
     issued = int(tx.now().timestamp())
     standard = {"iss": issuer, "iat": issued, "exp": issued + seconds}
     filled = {**standard, "jti": secrets.token_hex(8), **claims}
-    return tokens.sign(_private(key), algorithm, key.key_id, filled)
+    return tokens.sign(_read(key.pem), algorithm, key.key_id, filled)
 
 
 def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
@@ -111,12 +111,8 @@ def _read(pem: bytes) -> tokens.PrivateKey:
     return cast("tokens.PrivateKey", serialization.load_pem_private_key(pem, password=None))
 
 
-def _private(key: SigningKey) -> tokens.PrivateKey:
-    return _read(key.pem)
-
-
 def _jwk(key: SigningKey) -> dict[str, str]:
-    return tokens.public_jwk(_private(key), key.algorithm, key.key_id)
+    return tokens.public_jwk(_read(key.pem), key.algorithm, key.key_id)
 
 
 _ROOT_NAME, _PUBLIC_NAME = "stslab sandbox trusted root", "stslab sandbox public CA"

@@ -37,7 +37,7 @@ def read(document: str) -> Issuers:
     Its certificates have RSA keys of at least 1024 bits, and no extension twice.
     """
     try:
-        return _issuers(xml.parse_plain(document.encode()))
+        return _issuers(xml.parse(document.encode()))
     except (xml.BadXml, UnicodeEncodeError) as error:
         raise BadMetadata(str(error)) from error
 

@@ -45,7 +45,7 @@ def signed_assertion(
         return _verified(assertion, certificates)
     if whole is None:
         raise BadSignature("neither the response nor its assertion is signed")
-    return xml.parse_plain(xml.alone(_assertions(whole)[0]))
+    return xml.parse(xml.alone(_assertions(whole)[0]))
 
 
 def _check_response(response: xml.Element) -> None:
@@ -85,7 +85,7 @@ def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) ->
         found = _signed_by(certificate, document)
         if found is None:
             continue
-        root = xml.parse_plain(found)
+        root = xml.parse(found)
         if root.tag != element.tag or root.get("ID") != element.get("ID"):
             raise BadSignature("something else is signed")
         return root

@@ -23,20 +23,13 @@ class BadXml(Exception):  # noqa: N818 - the name says what happened
     """A text that is no XML, or holds what is not read here."""
 
 
-def parse(data: bytes) -> Element:
-    """The root of a document in UTF-8, comments included: they are part of what is signed.
+def parse(data: bytes, *, plain: bool = True) -> Element:
+    """The root of a document in UTF-8, less comments and processing instructions.
 
-    Without a document type, which is refused, there are no entities.
+    ``plain`` is False for one whose comments are part of what is signed; without them, no text is
+    broken up. Without a document type, which is refused, there are no entities.
     """
-    return _parse(data, etree.XMLParser(**_OPTIONS))
-
-
-def parse_plain(data: bytes) -> Element:
-    """Like :func:`parse`, less comments and processing instructions: no text is broken up."""
-    return _parse(data, etree.XMLParser(remove_comments=True, remove_pis=True, **_OPTIONS))
-
-
-def _parse(data: bytes, parser: etree.XMLParser) -> Element:
+    parser = etree.XMLParser(remove_comments=plain, remove_pis=plain, **_OPTIONS)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
