@@ -179,6 +179,7 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
 # -- inline and attached policies, and boundaries: the same for each kind of holder ---------------
 
 Holder = type[User | Group | Role]
+_BOUNDED: tuple[type[User | Role], ...] = (User, Role)
 _ATTACHED = 10
 _INLINE_SIZES: Mapping[Holder, int] = {User: 2048, Group: 5120, Role: 10240}
 """The quota, in characters without white space, of all inline policies of one."""
@@ -266,29 +267,26 @@ def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiReque
     return {}
 
 
-_READS = (
-    ("Get{}Policy", _get),
-    ("List{}Policies", _list),
-    ("ListAttached{}Policies", _list_attached),
-)
-_WRITES = (
-    ("Put{}Policy", _put),
-    ("Delete{}Policy", _delete),
-    ("Attach{}Policy", _attach),
-    ("Detach{}Policy", _detach),
-)
 READS: Reads = {
     name.format(kind.table.title()): partial(read, kind)
-    for name, read in _READS
     for kind in _INLINE_SIZES
+    for name, read in (
+        ("Get{}Policy", _get),
+        ("List{}Policies", _list),
+        ("ListAttached{}Policies", _list_attached),
+    )
 }
 WRITES: Writes = {
-    name.format(kind.table.title()): partial(write, kind)
-    for name, write in _WRITES
+    f"{verb}{kind.table.title()}Policy": partial(write, kind)
     for kind in _INLINE_SIZES
+    for verb, write in (
+        ("Put", _put),
+        ("Delete", _delete),
+        ("Attach", _attach),
+        ("Detach", _detach),
+    )
 } | {
-    "PutUserPermissionsBoundary": partial(_put_boundary, User),
-    "PutRolePermissionsBoundary": partial(_put_boundary, Role),
-    "DeleteUserPermissionsBoundary": partial(_delete_boundary, User),
-    "DeleteRolePermissionsBoundary": partial(_delete_boundary, Role),
+    f"{verb}{kind.table.title()}PermissionsBoundary": partial(write, kind)
+    for kind in _BOUNDED
+    for verb, write in (("Put", _put_boundary), ("Delete", _delete_boundary))
 }

@@ -93,21 +93,18 @@ def _denial(event: Event, decision: Decided) -> Explanation:
     situation = Situation.of(decision)
     if situation is None:
         return _explanation(event, decision, _sentence(decision), [])
-    found = _plan(situation)
+    advice, complete = _plan(situation)
     changes = [
         {
-            "layer": advice.layer,
+            "layer": layer,
             "options": [
                 {"what": one.what, "statement": one.statement, "command": one.command}
-                for one in advice.options
+                for one in found
             ],
         }
-        for advice in found.advice
+        for layer, found in advice
     ]
-    return {
-        **_explanation(event, decision, _sentence(decision), changes),
-        "complete": found.complete,
-    }
+    return {**_explanation(event, decision, _sentence(decision), changes), "complete": complete}
 
 
 def _sentence(decision: Decided) -> str:
@@ -144,39 +141,25 @@ def _advice(layer: str, fixes: Iterable[str]) -> list[Explanation]:
 _MOST_ROUNDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Advice:
-    """What refuses, and what can be done about it: any one of the options, the first for choice."""
+def _plan(situation: Situation) -> tuple[list[tuple[str, tuple[Option, ...]]], bool]:
+    """What to change, layer by layer, until the request is allowed or nothing helps.
 
-    layer: str
-    options: tuple[Option, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """All that is to be done. ``complete``: with the first option of each, it is allowed."""
-
-    advice: tuple[_Advice, ...]
-    complete: bool
-
-
-def _plan(situation: Situation) -> _Plan:
-    """What to change, layer by layer, until the request is allowed or nothing helps."""
-    found: list[_Advice] = []
+    Of each layer any one of the options will do, the first for choice. With the first of each the
+    request is allowed, or not.
+    """
+    found: list[tuple[str, tuple[Option, ...]]] = []
     for _ in range(_MOST_ROUNDS):
         decision = situation.decide()
-        if decision.allowed:
-            return _Plan(tuple(found), complete=True)
         layer = next((each for each in decision.layers if each.blocks), None)
         working = _working(situation, layer) if layer else ()
         if layer is None or not working:
             break
-        found.append(_Advice(str(layer.kind), working))
+        found.append((str(layer.kind), working))
         after = next((each.after for each in working if each.after), None)
         if after is None:
             break
         situation = after
-    return _Plan(tuple(found), complete=situation.decide().allowed)
+    return found, situation.decide().allowed
 
 
 def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:

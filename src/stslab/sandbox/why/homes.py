@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from stslab.policy import Request
 from stslab.sandbox.api.identifiers import PARTNER
@@ -35,33 +34,24 @@ _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = 
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A policy as it is called, and the account that it is in."""
+def is_fixed(name: str) -> bool:
+    """Whether nobody can change the policy: AWS's own policies, and those of a session."""
+    return not _words(name)
 
-    name: str
-    account: str
 
-    @property
-    def fixed(self) -> bool:
-        """Whether nobody can change it: AWS's own policies, and those of a session."""
-        return not self._words()
+def command(name: str, account: str, document: Mapping[str, object]) -> str:
+    """What puts ``document`` in the place of the account's policy; empty where nothing can."""
+    words = _words(name)
+    if not words:
+        return ""
+    text = json.dumps(document, ensure_ascii=False)
+    profile = "partner" if account == PARTNER else "admin"
+    return shlex.join(["aws", *words, text, "--profile", profile])
 
-    def command(self, document: Mapping[str, object]) -> str:
-        """What puts ``document`` there, as an aws command line; empty where nothing can."""
-        words = self._words()
-        if not words:
-            return ""
-        text = json.dumps(document, ensure_ascii=False)
-        profile = "partner" if self.account == PARTNER else "admin"
-        return shlex.join(["aws", *words, text, "--profile", profile])
 
-    def _words(self) -> Words:
-        for pattern, words in _PLACES:
-            found = pattern.fullmatch(self.name)
-            if found is not None:
-                return words(found)
-        return ()
+def _words(name: str) -> Words:
+    matches = ((pattern.fullmatch(name), words) for pattern, words in _PLACES)
+    return next((words(found) for found, words in matches if found), ())
 
 
 def new_policy_name(request: Request) -> str:

@@ -10,7 +10,8 @@ from stslab.policy import Outcome, PolicyKind, Request
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
 from stslab.policy.reading import Layer
-from stslab.sandbox.why.homes import Home, new_policy_name, own_arn
+from stslab.sandbox.why import homes
+from stslab.sandbox.why.homes import new_policy_name, own_arn
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
 from stslab.sandbox.why.texts import texts
 
@@ -152,7 +153,7 @@ def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
         name = reading.policy.name
         document = added_to(situation.document(layer.kind, name), statement)
         what = f"Add this statement to the {name}:"
-        if Home(name, "").fixed:
+        if homes.is_fixed(name):
             what = f"Nobody can change the {name}: choose another boundary, that has this too:"
         yield _with_policy(situation, layer.kind, name, document, what=what, statement=statement)
         return
@@ -220,7 +221,7 @@ def _with_policy(
 ) -> Option:
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
-    command = Home(name, account or "").command(document)
+    command = homes.command(name, account or "", document)
     return Option(what, situation.with_policy(kind, name, document), statement, command)
 
 

@@ -27,11 +27,7 @@ _EXPIRATION = {
     "ExpirationDate": "Date",
     "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
 }
-_TRANSITION = {
-    "StorageClass": "StorageClass",
-    "TransitionInDays": "Days",
-    "TransitionDate": "Date",
-}
+_TRANSITION = {"StorageClass": "StorageClass", "TransitionInDays": "Days", "TransitionDate": "Date"}
 _NONCURRENT_TRANSITION = {
     "StorageClass": "StorageClass",
     "TransitionInDays": "NoncurrentDays",
