@@ -147,7 +147,7 @@ def test_what_a_foreign_lab_calls_is_listed_before_it_runs_the_first_time(tester
     assert told not in tester.stslab("run", lab, "--yes").said
     again = written(tester, ("A user.", "A user, another one."))
     assert told in tester.stslab("run", again, "--yes", "--to", "create").said
-    assert told not in tester.stslab("run", "--yes", "--to", "create-user").said
+    assert told not in tester.stslab("run", "assume-role", "--yes", "--to", "create-user").said
     for run in tester.runs():
         tester.stslab("cleanup", run["run"])
     tester.stslab("sandbox", "stop")

@@ -116,7 +116,7 @@ def test_problems_of_an_included_file_are_in_that_file(
         load_text(HEAD + "vars: {a: !include policy.txt}\n" + STAGE + SAVING_STEP)
     (problem,) = caught.value.problems
     assert isinstance(problem, Problem)
-    assert problem.place == "policy.txt:2:20"
+    assert problem.place == f"{tmp_path}/policy.txt:2:20"
     assert problem.source == '  "Resource": "${{ role }}"'
 
 

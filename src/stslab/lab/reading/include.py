@@ -22,7 +22,7 @@ class Includes:
     def __init__(self, lab: Path) -> None:
         folder = lab.resolve().parent
         above = [folder.parent] if folder.name == "lab" else []
-        self._own = folder
+        self._own, self._written = folder, lab.parent
         self._laid_out = [*above, resources.bundled().resolve()]
         self._read: dict[Path, Source] = {}
         self._hashes: list[str] = []
@@ -71,7 +71,9 @@ class Includes:
         if path not in self._read:
             try:
                 raw = _bytes(path)
-                self._read[path] = Source(name, _text(raw))
+                own = path.is_relative_to(self._own)
+                shown = self._written / path.relative_to(self._own) if own else name
+                self._read[path] = Source(str(shown), _text(raw))
                 self._hashes.append(hashlib.sha256(raw).hexdigest())
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
