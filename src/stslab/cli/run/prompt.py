@@ -96,8 +96,6 @@ class Prompt:
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
-            if not self._plain:  # what stands below the last output is drawn anew
-                self._console.file.write(f"\x1b[{len(lead)}A\x1b[J")
             return Entered(line=str(text), changed=True)
         word = word_of(text)
         if word:
