@@ -11,6 +11,7 @@ from stslab.kinds.own import Allowed
 from stslab.lab.model import LabFile
 from stslab.lab.reading.expressions import OPEN, Data
 from stslab.lab.references import Scope, resolve, resolve_vars
+from stslab.structures import mapped
 
 PARTNER = "partner"
 BASE: Scope = {
@@ -63,14 +64,14 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
 
 def as_known(value: Data, scope: Scope) -> Data:
     """A value with all that is known put in; a text that refers to anything else stays."""
-    if isinstance(value, Mapping):
-        return {key: as_known(part, scope) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_known(part, scope) for part in value]
-    try:
-        return resolve(value, scope)
-    except UnresolvedReference:
-        return value
+
+    def known(text: str) -> Data:
+        try:
+            return resolve(text, scope)
+        except UnresolvedReference:
+            return text
+
+    return mapped(value, known)
 
 
 def allowed(lab: LabFile, scope: Scope) -> Allowed:

@@ -15,6 +15,7 @@ from jmespath.visitor import Options, TreeInterpreter
 from stslab.errors import UnresolvedReference
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import BadExpression, Data, Embedded, Tree
+from stslab.structures import mapped, texts
 
 Scope = Mapping[str, Data]
 
@@ -93,22 +94,12 @@ def resolve(value: Data, scope: Scope) -> Data:
         UnresolvedReference: an expression gives nothing (its hint says what is known), or more
             than a lab ever needs.
     """
-    resolved = _resolved(value, scope)
+    resolved = mapped(value, lambda text: _resolved_text(text, scope))
     try:
         _Work().weigh(resolved)
     except TooMuch:
         raise _too_much("this value") from None
     return resolved
-
-
-def _resolved(value: Data, scope: Scope) -> Data:
-    if isinstance(value, str):
-        return _resolved_text(value, scope)
-    if isinstance(value, Mapping):
-        return {key: _resolved(part, scope) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_resolved(part, scope) for part in value]
-    return value
 
 
 def names_used(value: Data) -> set[str]:
@@ -117,7 +108,7 @@ def names_used(value: Data) -> set[str]:
     Raises:
         UnresolvedReference: an expression is no JMESPath.
     """
-    return {name for text in _texts(value) for one in _embedded(text) for name in roots(one.tree)}
+    return {name for text in texts(value) for one in _embedded(text) for name in roots(one.tree)}
 
 
 def evaluate(expression: str, data: Data, scope: Scope) -> Data:
@@ -266,14 +257,3 @@ def _too_much(what: str) -> UnresolvedReference:
 
 def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
     return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
-
-
-def _texts(value: Data) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)

@@ -9,6 +9,7 @@ from typing import Any
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
+from stslab.structures import mapped
 
 _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
@@ -43,14 +44,14 @@ class Evidence:
 
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
     """A document with ``$NAME`` for what a variable holds, as the shown commands have it."""
-    if isinstance(part, Mapping):
-        return {key: renamed(value, names) for key, value in part.items()}
-    if isinstance(part, list):
-        return [renamed(value, names) for value in part]
-    if isinstance(part, str):
-        for name, value in sorted(names.items(), key=lambda one: -len(one[1])):
-            part = part.replace(value, f"${name}") if value else part
-    return part
+    longest_first = sorted(names.items(), key=lambda one: -len(one[1]))
+
+    def shown(text: str) -> str:
+        for name, value in longest_first:
+            text = text.replace(value, f"${name}") if value else text
+        return text
+
+    return mapped(part, shown)
 
 
 def label(gate: Gate, who: str, what: str) -> str:

@@ -19,6 +19,7 @@ from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Step
 from stslab.lesson.edits import GONE, Part, Path, edited, listed, part_at, statements, without
 from stslab.policy.catalogue import matching_actions
+from stslab.structures import mapped
 
 STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
 ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (
@@ -317,11 +318,7 @@ def _properties(document: Part) -> Iterator[Path]:
 
 def _flipped(value: Part) -> Part:
     """A value with each true and false in it the other way."""
-    if isinstance(value, Mapping):
-        return {key: _flipped(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_flipped(part) for part in value]
-    return {"true": "false", "false": "true"}.get(value, value) if isinstance(value, str) else value
+    return mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
 
 
 def _text(value: Part) -> str:

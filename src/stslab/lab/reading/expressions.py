@@ -14,6 +14,8 @@ from typing import Any
 from jmespath.exceptions import EmptyExpressionError, JMESPathError, ParseError
 from jmespath.parser import Parser
 
+from stslab.structures import mapped
+
 LONGEST = 4000
 DEEPEST = 60
 OPEN, CLOSE = "${{", "}}"
@@ -105,13 +107,7 @@ def query(text: str) -> Query:
 
 def bound(tree: Data, values: tuple[Data, ...]) -> Data:
     """The tree with each placeholder replaced by its value: as text where it stood in quotes."""
-    if isinstance(tree, str):
-        return _filled(tree, values)
-    if isinstance(tree, Mapping):
-        return {key: bound(part, values) for key, part in tree.items()}
-    if isinstance(tree, list):
-        return [bound(part, values) for part in tree]
-    return tree
+    return mapped(tree, lambda text: _filled(text, values))
 
 
 def as_text(value: Data) -> str:

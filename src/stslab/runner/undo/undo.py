@@ -4,7 +4,6 @@ A call whose answer is known is undone as the journal says. One that is perhaps 
 looked for first, and only what is recognised as the run's own is removed.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from stslab.errors import RunError
@@ -18,6 +17,7 @@ from stslab.runner.events import UndoOutcome
 from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Answer, Data, Lost, Refusal
 from stslab.runner.undo.removal import Undone, failed, removal_of, remove
+from stslab.structures import texts
 
 _APPEARS_SECONDS = 15.0
 _STATES = {
@@ -71,7 +71,7 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
 
 def is_resolved(undo: tuple[UndoCall, ...]) -> bool:
     """Whether an undo has all that it needs: its parameters refer to nothing unknown."""
-    return not any(_open(call.params) for call in undo)
+    return not any("${{" in text for call in undo for text in texts(call.params))
 
 
 def _perhaps(work: Work, entry: Entry) -> Undone:
@@ -130,11 +130,3 @@ def _listed(work: Work, thing: Thing) -> Data:
 def _can_be_listed(thing: Thing) -> bool:
     """Whether enough of its names are known to list its kind."""
     return set(KINDS[thing.kind].look_names) <= thing.names.keys()
-
-
-def _open(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_open, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_open, value))
-    return isinstance(value, str) and "${{" in value
