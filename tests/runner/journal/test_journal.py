@@ -18,9 +18,11 @@ from stslab.runner.journal import chain, store
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
+    Entered,
     Entry,
     EntryState,
     Hint,
+    How,
     Intent,
     Marked,
     Outcome,
@@ -243,9 +245,15 @@ def test_only_its_owner_can_read_it(filled):
     assert stat.S_IMODE(filled.parent.stat().st_mode) == 0o700
 
 
-def test_every_write_is_on_disk_when_it_returns(filled):
+def test_what_cleanup_goes_by_is_on_disk_when_its_write_returns(filled):
+    full, normal = (2,), (1,)
     with Journal(filled) as journal:
-        assert journal._database.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert journal._database.execute("PRAGMA synchronous").fetchone() == full
+        run = journal.runs()[0].id
+        journal.write(run, Entered("one", "", How.YES))  # it would be entered again
+        assert journal._database.execute("PRAGMA synchronous").fetchone() == normal
+        journal.write(run, Marked(RunState.UNDOING))
+        assert journal._database.execute("PRAGMA synchronous").fetchone() == full
         assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

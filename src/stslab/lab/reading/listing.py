@@ -79,8 +79,10 @@ def find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     named = str(name_or_path)
     folder = resources.foreign_folder()
-    further = [header(one) for one in labs_in(folder)] if folder else []
-    known = {one.id: one.path for one in (*further, *headers(resources.labs_folder()))}
+    files = [*(labs_in(folder) if folder else ()), *sorted(resources.labs_folder().glob("*.yaml"))]
+    says_so = re.compile(rf"^id: *{re.escape(named)}$", re.MULTILINE)
+    likely = [one for one in files if says_so.search(resources.text_of(one))]
+    known = {one.id: one.path for one in map(header, likely or files)}
     if named in known:
         return known[named]
     within = labs_in(path) if named else []

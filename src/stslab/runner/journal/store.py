@@ -1,7 +1,8 @@
 """The memory of every run, in one SQLite file: written before and after each call.
 
-Each write is on disk before it returns (WAL with synchronous=FULL), so a run that was
-stopped at any point knows what it may have made. Records are only ever added, each sealed
+What cleanup goes by is on disk before its write returns (WAL with synchronous=FULL), so a run
+that was stopped at any point knows what it may have made. What a power cut takes of the rest is
+proved again. Records are only ever added, each sealed
 together with the run's one before. Secrets never enter: what is written has been redacted by
 who calls. What a write costs does not depend on the history.
 """
@@ -26,6 +27,8 @@ from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
     Body,
+    CheckRecord,
+    Entered,
     EntryState,
     Forgot,
     Found,
@@ -69,6 +72,7 @@ _STATEMENTS = (
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
+_PROVED_AGAIN = (CheckRecord, Entered, StageRecord)
 # A record is whole if it stands behind the one that it was sealed with.
 _PAST = """
 SELECT one.number, one.kind, one.at, one.body, one.seal,
@@ -101,6 +105,7 @@ class Journal:
         self.path = path
         self._clock = clock or SystemClock()
         self._database = _open(path)
+        self._known, self._known_at = dict[str, Past](), (0, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +172,7 @@ class Journal:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany(_ADD, [(run, *link) for link in links])
-                self.past(run).records()
+                self._reading(run).records()
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
@@ -178,6 +183,12 @@ class Journal:
 
         Its methods raise JournalCorrupt where a record is not as it was written.
         """
+        now = self._database.total_changes, self._read("PRAGMA data_version")[0][0]
+        if now != self._known_at:
+            self._known, self._known_at = {}, now
+        return self._known.setdefault(run, self._reading(run))
+
+    def _reading(self, run: str) -> Past:
         return Past(run, partial(self._records, run))
 
     def _records(self, run: str, kinds: tuple[type, ...]) -> tuple[Record, ...]:
@@ -201,7 +212,7 @@ class Journal:
         if said != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
-            self.past(run).records()
+            self._reading(run).records()
 
     def verify_run(self, run: str) -> None:
         """Read all that cleanup acts on, before it acts on any of it.
@@ -209,12 +220,14 @@ class Journal:
         Raises:
             JournalCorrupt: something in it is not as it was written.
         """
-        self.past(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
+        self._reading(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
 
     def write(self, run: str, *bodies: Body) -> int:
         """Add records to a run in one transaction; the number of the first."""
         texts = [(_WORDS[type(body)], _text(body)) for body in bodies]
+        repeated = all(isinstance(body, _PROVED_AGAIN) for body in bodies)
         with _explained(self.path):
+            self._database.execute(f"PRAGMA synchronous = {'NORMAL' if repeated else 'FULL'}")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 number = self._add(run, texts)
