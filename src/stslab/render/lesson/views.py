@@ -81,8 +81,9 @@ def doing(paper: Paper, scene: scenes.Doing) -> None:
     heading(paper, scene.title, scene.place)
     if scene.why:
         paper.prose(scene.why, indent=1)
-    for name, document in scene.documents.items():
-        paper.blank()
+    for at, (name, document) in enumerate(scene.documents.items()):
+        if at or scene.why:
+            paper.blank()
         paper.prose(name, indent=3, style="bold")
         for statement in evidence.statements_of(document):
             for number, line in enumerate(evidence.statement_lines(statement)):
