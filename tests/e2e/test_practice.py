@@ -94,7 +94,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     answers(terminal, "The stack $STACK")
     for _ in range(3):
         terminal.enter("hint")
-    terminal.wait("This is the command.", "create-stack")
+    terminal.wait("The role and the bucket come", "This is the command.", "create-stack")
     terminal.enter()
     answers(terminal, "sts may assume the role, and no other role.")
     other.does(

@@ -86,13 +86,10 @@ class Prompt:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        lead = "\n"
+        lead = "\nEnter runs it; you may change it first.\n" if line else "\n"
         if self._plain:
             self._console.print()
-            lead = ""
-        elif line:
-            lead = "\nEnter runs it; you may change it first.\n"
-        text = self._read(f"{lead}{who} $ ", line, watch=watch)
+        text = self._read(f"{'' if self._plain else lead}{who} $ ", line, watch=watch)
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
