@@ -11,10 +11,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-JOURNAL_WRITES = (
-    "begin", "mark", "intend", "conclude", "found", "forget_profile", "staged", "checked",
-)  # fmt: skip
-
 
 class Points:
     """Counts moments, writes each down in ``story``, and sends ``number`` at the ``at``-th."""
@@ -82,7 +78,6 @@ def install(story: Path, at: int, number: int) -> None:
     points.around(
         Boto3Account, "probe", lambda _, __, service, name, ___: f"call\t{service} {name}"
     )
-    for name in JOURNAL_WRITES:
-        points.around(Journal, name, lambda *_, said=name, **__: f"journal\t{said}")
+    points.around(Journal, "write", lambda _, __, *bodies: f"journal\t{type(bodies[0]).__name__}")
     for name in ("save", "remove"):
         points.around(ProfileFiles, name, lambda *_, said=name: f"profiles\t{said}")
