@@ -27,6 +27,7 @@ def given(machine: Machine) -> Path:
     assert file.stat().st_mode & 0o777 == 0o600
     machine.stslab("cleanup", run)
     machine.stslab("sandbox", "stop")
+    (machine.root / "mine").rename(machine.root / "not-on-this-machine")
     return file
 
 
@@ -38,8 +39,9 @@ def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
     assert lab.startswith(there)
     broken = machine.stslab("check", STSLAB_HOME=there)
     assert "The session lists all buckets" in broken.out  # the session goes on
-    access = machine.stslab("access", lab, "--json", STSLAB_HOME=there)
+    access = machine.stslab("access", "--json", STSLAB_HOME=there)
     assert access.code == 0, access.said
+    assert "LAB_USER=" in machine.stslab("env", "--shell", "sh", STSLAB_HOME=there).out
     again = machine.stslab("sandbox", "import", str(given), "--yes", STSLAB_HOME=there)
     assert again.code == 2
     assert "is here already" in again.err

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stslab.render.terminal.terminal import TerminalRenderer
     from stslab.runner.events import Describe
     from stslab.runner.journal.lock import Held
+    from stslab.runner.journal.records import RunRecord
     from stslab.runner.journal.standing import Standing
     from stslab.runner.journal.store import Journal
 
@@ -143,10 +144,16 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False) -> str:
     with Journal(home().journal) as journal:
         place = (name_of(target), name or "")
         runs = journal.unfinished(*place) or (journal.runs(*place) if ended else ())
-    there = next((run for run in runs if Path(run.path).is_file()), None)
-    if there is None:
-        return meant
-    return there.lab if file(there.lab) == there.path else there.path
+    for run in runs:
+        if found := file(lab_of(run)):
+            return run.lab if file(run.lab) == found else found
+    return meant
+
+
+def lab_of(run: "RunRecord") -> str:
+    """The file of a run's lab: as it came with the account, or where it was; else its id."""
+    came = home().root / "labs" / run.id / Path(run.path).name
+    return next((str(one) for one in (came, Path(run.path)) if one.is_file()), run.lab)
 
 
 def renderer(

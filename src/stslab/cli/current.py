@@ -36,7 +36,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
         LabError: its lab can't be read any more.
     """
     from stslab.aws.target import name_of
-    from stslab.cli.bench import load_lab
+    from stslab.cli.bench import lab_of, load_lab
     from stslab.runner.run.scope import basis, scope
 
     named = load_lab(lab) if lab else None
@@ -45,7 +45,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
         of = f" of {named.id}" if named else ""
         raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
     run = runs[0]
-    loaded = named or load_lab(run.path)
+    loaded = named or load_lab(lab_of(run))
     base = basis(run.id, run)
     known = scope(loaded, base, journal.past(run.id).saved(), journal.past(run.id).profiles())
     return Current(run, loaded, known, tuple(journal.past(run.id).held()))

@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -125,13 +124,14 @@ class _Watching:
         return Status(running, told, tuple(names), now)
 
     def _now(self) -> "Now | None":
+        from stslab.cli.bench import lab_of
         from stslab.lesson.following import now
 
         if self._journal is None:
             return None
         decide = decider(self._home, self._files.get)
         for run in self._journal.unfinished(self._target)[:1]:
-            lab = _lab(run.path, run.sha256)
+            lab = _lab(lab_of(run), run.sha256)
             return now(lab, run, self._journal.past(run.id), decide) if lab else None
         return None
 
@@ -140,9 +140,10 @@ class _Watching:
 def _lab(path: str, _sha256: str) -> "Lab | None":
     """The run's lab; None where it can't be read any more."""
     from stslab.lab.loader import load
+    from stslab.lab.reading.listing import find
 
     with suppress(StslabError):
-        return load(Path(path), catalogue=None)
+        return load(find(path), catalogue=None)
     return None
 
 
