@@ -94,3 +94,31 @@ def test_a_policy_among_the_parameters() -> None:
     assert documents_of(CallShown("a", "iam", "PutUserPolicy", params)) == {
         "the policy": {"Statement": []}
     }
+
+
+def test_in_few_lines_it_shows_what_is_about_the_action() -> None:
+    allow = {"Effect": "Allow", "Action": "x:Y", "Resource": "*"}
+    other = {"Effect": "Deny", "Action": "x:Z", "Resource": "*"}
+    about: dict[str, object] = {"matches": True}
+    beside: dict[str, object] = {"matches": False, "mismatch": {"element": "Action"}}
+    gates = (
+        GateReading(
+            Gate.IDENTITY, "allows", False, ({"policy": "p", "statements": [about, beside]},)
+        ),
+        GateReading(
+            Gate.SESSION, "does not allow", False, ({"policy": "s", "statements": [beside]},)
+        ),
+        GateReading(Gate.BOUNDARY, "does not allow", False),
+    )
+    told = Verdict(
+        True, gates=gates, documents={"p": {"Statement": [allow, other]}, "s": {"Statement": other}}
+    )
+    found = [one.lines for one in evidence(told, "night", "it", brief=True)]
+    assert found == [("Allow x:Y on *",), ("nothing on this action (see `policies`)",), ()]
+    assert [len(one.lines) for one in evidence(told, "night", "it")] == [2, 1, 0]
+
+
+def test_the_arn_of_a_session_is_told_without_the_account() -> None:
+    arn = "arn:aws:sts::111122223333:assumed-role/r/night-job"
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "x:Y"}
+    assert list(statement_lines(statement)) == ["Allow x:Y to arn:...:assumed-role/r/night-job"]

@@ -140,9 +140,10 @@ class ByHand:
         """The cells that the stage changes and that are not so, and others that are too wide."""
         own = {(one.cell, one.identity) for one in stage.changes}
         for one in cells:
-            if one.too_wide:
-                yield f"{_WIDE}{one.who} may {one.says}."
-            elif (one.cell, one.who) in own and one.verdict.allowed != one.expected.allowed:
+            if (one.cell, one.who) not in own:
+                if one.too_wide:
+                    yield f"{_WIDE}{one.who} may {one.says}."
+            elif one.verdict.allowed != one.expected.allowed:
                 may = "may" if one.expected.allowed else "may not"
                 yield f"This has to hold too: {one.who} {may} {one.says}."
 

@@ -61,7 +61,7 @@ def label(gate: Gate, who: str, what: str) -> str:
 def evidence(verdict: Verdict, who: str, what: str, *, brief: bool = False) -> tuple[Evidence, ...]:
     """The gates that have a say, each with its policies' statements in a line or two.
 
-    ``brief``: those that are about another action are counted only.
+    ``brief``: without those that are about another action.
     """
     told = verdict.documents
     return tuple(
@@ -71,18 +71,20 @@ def evidence(verdict: Verdict, who: str, what: str, *, brief: bool = False) -> t
 
 
 def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
-    left_out = 0
+    every: list[str] = []
+    told: list[str] = []
     for policy in reading.policies:
         statements = statements_of(documents.get(policy["policy"]))
         said = policy.get("statements", ())
         for at, statement in enumerate(statements):
+            lines = list(statement_lines(statement))
+            every += lines
             element = said[at].get("mismatch", {}).get("element") if at < len(said) else ""
-            if brief and element in _ACTIONS:
-                left_out += 1
-            else:
-                yield from statement_lines(statement)
-    if left_out:
-        yield f"(and {left_out} on other actions: `policies`)"
+            told += [] if element in _ACTIONS else lines
+    if brief and every:
+        yield from told or ["nothing on this action (see `policies`)"]
+    else:
+        yield from every
 
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:

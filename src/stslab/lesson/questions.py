@@ -135,6 +135,8 @@ def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) ->
     if not gates:
         asked = [one for one in verdict.gates if one.gate in _GIVE]
         asked = [one for one in asked if one.says == "allows"] or asked
+        if any(one.gate is Gate.RESOURCE for one in asked):  # it gives to a session itself
+            asked = [one for one in asked if one.gate is not Gate.SESSION]
         lets = [
             _PARTIES[one.gate].format(who=who, what=what)
             + (f" lets {who} in" if one.gate in _LET_IN else " allows it")

@@ -32,7 +32,7 @@ _ADVICE = (
 )
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
-    " in another terminal. `hint` and `solve` help; `help` lists all words."
+    " in another terminal, with files of {1}. `hint` and `solve` help; `help` lists all words."
 )
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
@@ -107,7 +107,7 @@ class Loop(AtPrompt):
             self.runner.map,
             self.place,
             resumed,
-            with_flags(advice).format(middle),
+            with_flags(advice).format(middle, self.lab.path.parent),
         )
         does = "goes on" if resumed else "begins"
         self.show(scene)
