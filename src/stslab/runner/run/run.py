@@ -12,7 +12,7 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
-from stslab.runner import events
+from stslab.runner import events, ports
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
@@ -30,17 +30,6 @@ from stslab.runner.journal.records import (
 )
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import (
-    Account,
-    Call,
-    Clock,
-    Data,
-    Hand,
-    Outcome,
-    Profiles,
-    SystemClock,
-    Tell,
-)
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
@@ -67,18 +56,18 @@ class Runner:
     def __init__(  # noqa: PLR0917 - the ports, in the seam's order
         self,
         lab: Lab,
-        account: Account,
-        profiles: Profiles,
+        account: ports.Account,
+        profiles: ports.Profiles,
         journal: Journal,
         emit: Callable[[events.Event], None],
-        clock: Clock | None = None,
+        clock: ports.Clock | None = None,
         *,
         describe: events.Describe,
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
-        tell: Tell = told,
-        hand: Hand | None = None,
+        tell: ports.Tell = told,
+        hand: ports.Hand | None = None,
     ) -> None:
         """``services`` are those that the person allowed, beyond the four, on a real account.
 
@@ -91,7 +80,7 @@ class Runner:
         self._services = services
         self._how = how
         self._tell = tell
-        self._calls = Calls(account, profiles, emit, clock or SystemClock(), hand)
+        self._calls = Calls(account, profiles, emit, clock or ports.SystemClock(), hand)
         self._cleanup = Cleanup(
             journal, account, profiles, emit, self._calls.clock, describe=describe, hand=hand
         )
@@ -180,7 +169,7 @@ class Runner:
     def to_undo(self) -> tuple[str, ...]:
         return tuple(one.thing for one in self._cleanup.plan(self._run))
 
-    def call(self, call: Call) -> Outcome:
+    def call(self, call: ports.Call) -> ports.Outcome:
         """Make a call that is no step's, if it changes only what is the run's own."""
         return self._work.calls.once(call)
 
@@ -188,7 +177,7 @@ class Runner:
         """Everything that the run is known to have made."""
         return self._work.made()
 
-    def scope(self) -> Data:
+    def scope(self) -> ports.Data:
         """What the run knows now, for a lab's expressions."""
         run = self._work.run
         base = basis(run.id, run)
