@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests import programs
-from tests.e2e.machine import PROVED, Machine
+from tests.e2e.machine import PROVED, Machine, interrupt
 from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
@@ -153,6 +153,14 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
     assert (done.code, "Every task of" in done.err) == (2, True)
     answers(terminal, "The stack $STACK")
     assert machine.stslab("check", "create-user").code == 0
+    watch = machine.start("watch", "--json")
+    assert watch.stdout
+    while not (now := json.loads(watch.stdout.readline()).get("run")):
+        pass
+    assert interrupt(watch).code == 0
+    assert (now["how"], now["stage"]) == ("by hand", "deploy-role")
+    assert "The stack $STACK" in now["tasks"][0]["text"]
+    assert not now["tasks"][0]["done"]
     why = machine.stslab("why").out  # as at the prompt: the journal knows how far one went
     assert "ListBuckets" in why.replace("\n", " ")
     assert "The gate that refuses: the identity-based policy." in why

@@ -22,7 +22,6 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson import access, questions, scenes
-from stslab.lesson.access import CellState
 from stslab.lesson.faults import Faults, Remaining
 from stslab.lesson.ports import UNKNOWN, called, is_own
 from stslab.policy.vocabulary import Gate
@@ -100,13 +99,10 @@ class FaultExercise:
         """A nudge, then a pointer, then the command."""
         return self._told(HINT, self.stands.fault.hints or self._reasons()[:2])
 
-    def why(self) -> str:
-        """The gate, then the place, then the kind of change, then the command."""
-        return self._told(WHY, self._reasons())
-
     def draw_why(self, paper: Paper) -> None:
-        """The ticket, with a little more of why below it."""
-        views.ticket(paper, replace(self.scene(), told=self.why()))
+        """The ticket; below it the gate, then the place, then the kind of change, the command."""
+        told = self._told(WHY, self._reasons())
+        views.ticket(paper, replace(self.scene(), told=told))
 
     def _reasons(self) -> tuple[str, ...]:
         told = self.stands
@@ -117,14 +113,11 @@ class FaultExercise:
         cell = self.faults.broken(self.stands.fault)
         if cell is None or not self.stands.gate:
             return "Nothing refuses it; something allows more than it should."
-        what = "the role" if cell.cell in self._assuming() else "the bucket"
+        assumes = self.faults.lab.access[cell.cell].operation.startswith("AssumeRole")
+        what = "the role" if assumes else "the bucket"
         gate = Gate(self.stands.gate)
         denies = any(one.gate is gate and one.says == "denies" for one in cell.verdict.gates)
         return f"{questions.refused(gate, cell.who, what, denies=denies)}."
-
-    def _assuming(self) -> Sequence[str]:
-        access = self.faults.lab.access
-        return [name for name, cell in access.items() if cell.operation.startswith("AssumeRole")]
 
     def _told(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help, which is remembered; the last one types the command."""
@@ -185,7 +178,9 @@ class FaultExercise:
         cell = self.asked
         if cell is None:
             return "", ""
-        call = self._call(cell)
+        row = self.faults.lab.access[cell.cell]
+        params = resolve(row.params, self.runner.scope())
+        call = Call(cell.who, row.service, row.operation, params)
         shown = self.command_of(_shown(call), "")
         if cell.verdict.allowed:  # it may destroy something: it is not made
             return shown, "It would go through, and should not."
@@ -200,19 +195,10 @@ class FaultExercise:
             return shown, f"{failed} operation: {outcome.message}"
         return shown, "It goes through."
 
-    def _call(self, cell: CellState) -> Call:
-        row = self.faults.lab.access[cell.cell]
-        params = resolve(row.params, self.runner.scope())
-        return Call(cell.who, row.service, row.operation, params)
-
     def status(self) -> str:
-        line, words = f" {self.stands.asked}   {spoken(self.seconds)}", "why  hint  solve  help"
-        return f"{line}   {words}"[: self.laid.console.width]
-
-    @property
-    def seconds(self) -> float:
-        since = datetime.fromisoformat(self.stands.at)
-        return max((datetime.now(UTC) - since).total_seconds(), 0.0)
+        passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
+        line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
+        return line[: self.laid.console.width]
 
 
 def faults_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> Faults:

@@ -172,14 +172,10 @@ def result(told: FaultTold) -> str:
     helps = ((told.whys, "why"), (told.hints, "hint"))
     taken = [counted(number, word) for number, word in helps if number]
     taken += ["solve"] if told.solved else []
-    return ", ".join(
-        (
-            f"fixed in {spoken(told.seconds or 0.0)}",
-            counted(told.tries, "try", "tries"),
-            *(taken or ["no help"]),
-            "opened too much" if told.opened else "clean",
-        )
-    )
+    parts = [f"fixed in {spoken(told.seconds or 0.0)}"]
+    parts += [counted(told.tries, "try", "tries")] if told.tries else []
+    parts += [*(taken or ["no help"]), "opened too much" if told.opened else "clean"]
+    return ", ".join(parts)
 
 
 def claims_of(stands: Standing, stage: Stage) -> Sequence[Claim]:
