@@ -5,48 +5,46 @@ import io
 import pytest
 from tests.render.drawing import Screen
 
-from stslab.cli.prompts import CLEAN_UP, QUIT, Asker, Option
+from stslab.cli.prompts import Asker
 from stslab.render.terminal.console import make_console
 
-CONTINUE = Option("", "Enter goes on")
-BETWEEN = [CONTINUE, CLEAN_UP, QUIT]
+CLEANS_UP = ("c", "cleans up")
+GOES_ON = ("", "Enter goes on")
 
 
-def asked(answers: str, options=BETWEEN, question="Next: something"):
+def asked(answers: str, done=CLEANS_UP, question="Next: something"):
     screen = Screen()
     console = make_console(screen, environ={"COLUMNS": "80"})
-    chosen = Asker(console, io.StringIO(answers)).choose(question, options)
-    return chosen, screen.getvalue()
+    return Asker(console, io.StringIO(answers)).agrees(question, *done), screen.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("answer", "chosen"),
+    ("answer", "done", "agrees"),
     [
-        ("\n", CONTINUE),
-        ("  \n", CONTINUE),
-        ("c\n", CLEAN_UP),
-        ("clean\n", CLEAN_UP),
-        ("C\n", CLEAN_UP),
-        (" q \n", QUIT),
-        ("", QUIT),
-        ("x\ny\n\n", CONTINUE),
-        ("x\n", QUIT),
+        ("\n", GOES_ON, True),
+        ("  \n", GOES_ON, True),
+        ("q\n", GOES_ON, False),
+        ("c\n", CLEANS_UP, True),
+        ("clean\n", CLEANS_UP, True),
+        ("C\n", CLEANS_UP, True),
+        (" q \n", CLEANS_UP, False),
+        ("", CLEANS_UP, False),
+        ("", GOES_ON, False),
+        ("x\ny\n\n", GOES_ON, True),
+        ("x\n", CLEANS_UP, False),
+        ("\nc\n", CLEANS_UP, True),
     ],
 )
-def test_an_answer_chooses(answer, chosen):
-    assert asked(answer)[0] is chosen
+def test_an_answer_agrees_or_quits(answer, done, agrees):
+    assert asked(answer, done)[0] is agrees
 
 
 def test_the_question_and_its_answers_are_shown():
-    text = asked("\n")[1]
+    text = asked("c\n")[1]
     assert "Next: something" in text
-    assert "Enter goes on, c cleans up, q quits: " in text
+    assert "c cleans up, q quits: " in text
+    assert "Enter goes on, q quits: " in asked("\n", GOES_ON)[1]
 
 
 def test_a_question_can_not_drive_the_terminal():
-    assert "\x1b" not in asked("\n", question="Next: \x1b[31m")[1]
-
-
-def test_after_a_failure_enter_alone_chooses_nothing():
-    options = [CLEAN_UP, QUIT]
-    assert asked("\nc\n", options)[0] is CLEAN_UP
+    assert "\x1b" not in asked("c\n", question="Next: \x1b[31m")[1]

@@ -106,13 +106,11 @@ def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRe
     """On a real account a person sees the plan, and is asked."""
     if opened.kind == "sandbox" or laid.asker is None:
         return True
-    from stslab.cli.prompts import CLEAN_UP, QUIT
-
     _say_plans(laid, cleanup, runs, extras=True)
     info = opened.target.info
     others = "".join(f" and account {one}" for one in info.accounts.values())
     asked = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
+    return laid.asker.agrees(asked, "c", "cleans up")
 
 
 def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, extras: bool) -> None:
@@ -186,12 +184,10 @@ def _to_sweep(found: "Found", run: str) -> "tuple[FoundRun, ...]":
 def _sweep_wanted(laid: "Bench", opened: "Open", chosen: "tuple[FoundRun, ...]") -> bool:
     if laid.asker is None:
         return True
-    from stslab.cli.prompts import CLEAN_UP, QUIT
-
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
     asked = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
-    return laid.asker.choose(asked, (CLEAN_UP, QUIT)) is CLEAN_UP
+    return laid.asker.agrees(asked, "c", "cleans up")
 
 
 def _require_all_told(laid: "Bench", found: "Found") -> None:

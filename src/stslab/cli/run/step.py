@@ -50,7 +50,4 @@ def _is_to_go_on(laid: "Bench", drifted: "tuple[StepDrifted, ...]") -> bool:
     gone = [one.what for one in drifted if one.again]
     if not gone or laid.asker is None:
         return True
-    from stslab.cli.prompts import QUIT, Option
-
-    again = Option("", "Enter does it again")
-    return laid.asker.choose(f"{'; '.join(gone)}.", (again, QUIT)) is again
+    return laid.asker.agrees(f"{'; '.join(gone)}.", "", "Enter does it again")
