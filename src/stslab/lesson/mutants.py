@@ -211,7 +211,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
             at = path[:-1] if path[-1] == 0 else path
             beside = listed(part_at(document, at))
             for power in _POWERS:
-                if any(_is_free(one) and _holds(power, _actions(one)) for one in beside):
+                if any(_settles(one, power) for one in beside):
                     continue
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
                 whole = edited(document, at, [*beside, more])
@@ -284,10 +284,11 @@ def _holds(action: str, actions: list[str]) -> bool:
     return any(fnmatchcase(action.lower(), one.lower()) for one in actions)
 
 
-def _is_free(statement: Mapping[str, Part]) -> bool:
-    """Whether it allows its actions on everything, at any time."""
-    everything = "*" in listed(statement.get("Resource"))
-    return statement.get("Effect") == "Allow" and everything and "Condition" not in statement
+def _settles(statement: Mapping[str, Part], action: str) -> bool:
+    """Whether nobody can notice an Allow of this beside it: it allows that, or is of everything."""
+    actions, everywhere = _actions(statement), "*" in listed(statement.get("Resource"))
+    allows = statement.get("Effect") == "Allow" and "Condition" not in statement
+    return "*" in actions or (allows and everywhere and _holds(action, actions))
 
 
 def _sibling(action: str) -> tuple[str, ...]:

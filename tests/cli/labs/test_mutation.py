@@ -125,6 +125,7 @@ def test_what_a_lab_does_not_notice(written: Callable[..., Path]):
         ('"iam:GetUser"', ["Itself and iam:*", "Itself and iam:DeleteUser", *POWERS]),
         ('"iam:Get*"', ["Itself and iam:*", "Itself and iam:Delete*", *POWERS[1:]]),
         ('"IAM:*"', []),  # each of them is in it
+        ('"*"', []),
         ('["iam:Get*", "iam:DeleteUser"]', ["Itself and iam:*", "Itself and iam:Delete*", *POWERS[1:]]),
     ],
 )  # fmt: skip
