@@ -407,6 +407,20 @@ def test_a_lab_with_two_accounts_is_cleaned_up_in_both(learner: Learner):
     learner.transcript.append("own files changed by the test")
 
 
+def test_a_sweep_undoes_in_both_accounts(learner: Learner):
+    knows_partner(learner)
+    flags = ("--partner-profile", "vendors", "--partner-account", PARTNER)
+    done = learner.on_aws("run", str(WITH_PARTNER), "--to", "vendor", *flags)
+    assert done.code == 0, done.said
+    for file in learner.state.glob("journal.sqlite*"):
+        file.unlink()
+    done = learner.on_aws("cleanup", "--sweep", *flags)
+    assert done.code == 0, done.said
+    assert "IAM user vendor-" in done.out
+    assert "is left: 1 thing removed" in done.out
+    learner.transcript.append("own files changed by the test")
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [

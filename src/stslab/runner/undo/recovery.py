@@ -170,6 +170,7 @@ class Recovery:
 
     def _record(self, found: FoundRun) -> records.RunRecord:
         target = self._target
+        there = {one.admin for one in found.things}
         return records.RunRecord(
             id=found.id,
             lab=RECOVERED,
@@ -185,6 +186,7 @@ class Recovery:
             state=records.RunState.UNDOING,
             started=self._clock.now().isoformat(timespec="milliseconds"),
             caller=target.caller,
+            accounts={name: one for name, one in target.accounts.items() if name in there},
         )
 
     def _tell_refused(self, call: str, refusal: Refusal) -> None:
