@@ -269,15 +269,12 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
     if opened.wants_id and opened.partner and not where.partner_account:
         missing.append(f"--partner-account {opened.partner[0].account}")
     if missing:
+        info = opened.target.info
+        place = f"account {info.account}" if opened.wants_id else info.name
         raise UsageError(
-            f"Without a terminal, nothing is done on {_named(opened)} unless flags agree to it.",
+            f"Without a terminal, nothing is done on {place} unless flags agree to it.",
             f"If that is the account you mean, add {' '.join(missing)}.",
         )
-
-
-def _named(opened: Open) -> str:
-    info = opened.target.info
-    return f"account {info.account}" if opened.wants_id else info.name
 
 
 def _real(where: Where, profile: str, account: str) -> tuple["Target", "Identity", "Source"]:

@@ -1,8 +1,8 @@
 """What a lesson needs of an account. Where a target can't tell, the answer is unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from stslab.policy.vocabulary import Gate
 
@@ -43,13 +43,9 @@ class Verdict:
 UNKNOWN = Verdict(None)
 
 
-class Decide(Protocol):
-    """Decides a request without making it."""
-
-    def __call__(
-        self, identity: str, service: str, operation: str, params: Mapping[str, Any]
-    ) -> Verdict:
-        """What the account would answer ``identity``, a profile of the run."""
+Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
+"""Decides a request without making it: what the account would answer an identity, a profile of the
+run, to a service's operation with these parameters."""
 
 
 Event = Mapping[str, Any]
