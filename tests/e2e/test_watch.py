@@ -35,7 +35,9 @@ def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
     broken = opened("break", "--fault", "d-88b1")
     broken.wait("A colleague reports", "admin $")
     watch = opened("watch", lines=40)
-    watch.wait("stslab break", "Find the fault, and fix it", "assumed may not put an object yet")
+    watch.wait(
+        "stslab break   5/6  Find the fault, and fix it", "assumed may not put an object yet"
+    )
     broken.enter("solve")
     broken.wait("All is as it should be.")
     watch.wait("iam:PutRolePolicy", "✔ Since this morning")

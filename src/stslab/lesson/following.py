@@ -71,14 +71,14 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         return None
     known = scope(lab, basis(run.id, run), past.saved(), past.profiles())
     ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
+    fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
+    stage = (lab.stage(fault.after) if fault else None) or stage
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
-    told = past.broken()[-1:]
-    if told and told[0].state is FaultState.PLANTED:
+    if fault:
         cells = access.table(lab, held, known, decide)
-        about = {*told[0].fault.cells}
-        missing = tuple(_missing(cells, about))
+        missing = tuple(_missing(cells, {*fault.cells}))
         title, how = "Find the fault, and fix it", str(How.BREAK)
-        task = told[0].fault.title, not missing
+        task = fault.title, not missing
         return Now(run.id, lab.id, how, stage.id, title, number, of, (task,), missing)
     made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
     tasks = tuple(
