@@ -111,6 +111,8 @@ def test_what_is_gone_is_told_and_done_again(
     screen = terminal.wait(DRIFTS[drift], "Enter does that again")
     assert "is gone" in screen or "has ended" in screen
     terminal.enter()
+    terminal.wait("Time to use what you borrowed", "Enter goes on")
+    terminal.enter()
     terminal.wait("aws s3api put-object")
     terminal.enter()
     terminal.wait("What will AWS answer?")

@@ -254,7 +254,7 @@ class Loop(AtPrompt):
         documents = evidence.renamed(evidence.documents_of(call), self.names())
         before = self.heard.take()
         scene = scenes.Doing(step.title, step.why or "", place, documents, intro, before)
-        if intro and not self.screen.fits(scene, f"{step.identity} $ {line}"):
+        if intro and (before or not self.screen.fits(scene, f"{step.identity} $ {line}")):
             self.enter(intro, "goes on")
             scene = replace(scene, intro=None)
         self.work(StepExercise(self.runner, stage, at, scene, line))

@@ -86,10 +86,10 @@ class Prompt:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        lead = "\nEnter runs it; you may change it first.\n" if line else "\n"
+        lead = "Enter runs it; you may change it first.\n" if line and not self._plain else ""
         if self._plain:
             self._console.print()
-        text = self._read(f"{'' if self._plain else lead}{who} $ ", line, watch=watch)
+        text = self._read(f"{lead}{who} $ ", line, watch=watch)
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
@@ -170,7 +170,7 @@ class Prompt:
         self._session.app.erase_when_done = False
         try:
             return self._session.prompt(
-                message,
+                f"\n{message}",
                 default=line,
                 key_bindings=_answering(digits) if digits else None,
                 pre_run=_watching(watch) if watch else None,

@@ -311,7 +311,7 @@ def session(paper: Paper, scene: scenes.Session) -> None:
     paper.blank()
     masked = "********"
     parts = [
-        ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: of a session; AKIA: of a user)"),
+        ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: of a session)"),
         ("aws_secret_access_key", masked),
         ("aws_session_token", f"{masked}  (goes with every call)"),
         ("ends", f"in {scene.minutes} min, at {scene.ends[11:16]} UTC"),
