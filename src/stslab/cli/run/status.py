@@ -80,7 +80,7 @@ def _say(runs: "list[Standing]") -> None:
 
     paper = Paper(make_console(sys.stdout))
     signs = paper.symbols
-    marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.failed}
+    marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
         run = stands.run
         where = f"{run.target}, account {run.account}"

@@ -35,7 +35,7 @@ def welcome(paper: Paper, scene: scenes.Welcome) -> None:
     heading(paper, scene.title)
     if scene.summary:
         paper.markdown(scene.summary, indent=1)
-    paper.blank()
+        paper.blank()
     signs = {"done": paper.symbols.done, "current": paper.symbols.current}
     for number, stage in enumerate(scene.stages, 1):
         sign = signs.get(stage.state, " ") if scene.resumed else " "
