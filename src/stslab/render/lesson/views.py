@@ -322,7 +322,7 @@ def session(paper: Paper, scene: scenes.Session) -> None:
     paper.prose(text, indent=1)
     paper.command(f"aws configure set aws_session_token ... --profile {scene.profile}", indent=3)
     paper.blank()
-    paper.prose("Without the session token, AWS says that it does not know the key.", indent=1)
+    paper.prose("Each call needs all three.", indent=1)
 
 
 def chain(paper: Paper, links: tuple[Link, ...]) -> None:
