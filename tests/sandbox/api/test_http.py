@@ -5,10 +5,9 @@ import io
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.sandbox.signing.signed import body_of
 
 from stslab.sandbox.api import http
-from stslab.sandbox.api.http import Malformed, parse_query, read_head
+from stslab.sandbox.api.http import Malformed, parse_query, read_body, read_head
 
 HOST = b"Host: h\r\n"
 
@@ -95,7 +94,7 @@ def test_refused(sent, status):
 
 
 def _body(sent: bytes, length: int | None):
-    return body_of(sent, length)
+    return read_body(io.BytesIO(sent), length)
 
 
 def test_bodies():
@@ -146,7 +145,7 @@ def _outcome(sent: bytes) -> str | None:
         head = read_head(stream)
         if head is None:
             return None
-        body_of(stream.read(), head.length)
+        read_body(stream, head.length)
     except Malformed as malformed:
         return malformed.status
     return head.request.path

@@ -220,8 +220,8 @@ def test_a_file_in_the_folder_that_cant_be_opened(folder, name):
 
 def test_one_that_does_not_start_says_why(folder, tmp_path, monkeypatch):
     broken = tmp_path / "broken"
-    (broken / "immutables").mkdir(parents=True)
-    (broken / "immutables" / "__init__.py").write_text("raise RuntimeError('not today')")
+    (broken / "cheroot").mkdir(parents=True)
+    (broken / "cheroot" / "__init__.py").write_text("raise RuntimeError('not today')")
     monkeypatch.setenv("PYTHONPATH", str(broken))
     with pytest.raises(SandboxError, match="not today") as caught:
         client.ensure(folder)
@@ -373,7 +373,7 @@ def test_no_secret_is_in_its_log_or_its_other_files(running):
 def test_the_client_is_quick_to_import():
     program = (
         "import sys; import stslab.sandbox.server.client;"
-        "print([m for m in ('boto3', 'botocore', 'moto', 'msgspec', 'rich', 'asyncio') if m in sys.modules])"
+        "print([m for m in ('boto3', 'botocore', 'moto', 'msgspec', 'rich', 'cheroot') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert found.stdout == b"[]\n"

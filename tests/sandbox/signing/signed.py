@@ -1,6 +1,5 @@
 """Requests signed by botocore's own signers, as the bytes that go over the wire."""
 
-import asyncio
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -114,20 +113,8 @@ def read(sent: bytes) -> HttpRequest:
     stream = io.BytesIO(sent)
     head = read_head(stream)
     assert head is not None
-    body = body_of(stream.read(), head.length)
+    body = read_body(stream, head.length)
     return replace(head.request, body=body)
-
-
-def body_of(sent: bytes, length: int | None) -> bytes:
-    """The body of a request, of what comes after its head."""
-
-    async def reading() -> bytes:
-        stream = asyncio.StreamReader()
-        stream.feed_data(sent)
-        stream.feed_eof()
-        return await read_body(stream, length)
-
-    return asyncio.run(reading())
 
 
 def _text(value: str | bytes) -> str:

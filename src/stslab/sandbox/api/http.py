@@ -5,11 +5,9 @@ acted on. Everything that AWS's SDKs send passes; obsolete folding, doubled fram
 stray control characters and escapes that are no escapes do not.
 """
 
-import asyncio
-import io
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import Protocol
 from urllib.parse import unquote, unquote_plus
 
 from stslab.sandbox.api.model import HttpRequest, Pairs
@@ -37,6 +35,18 @@ class Malformed(Exception):  # noqa: N818 - it names the request, not a fault of
         self.reason = reason
 
 
+class Reader(Protocol):
+    """A buffered stream of what a client sends."""
+
+    def readline(self, size: int = ..., /) -> bytes:
+        """Read up to and with a line feed, ``size`` bytes at most; empty at the end."""
+        ...
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Read ``size`` bytes, fewer at the end only."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A request without its body, whose ``length`` is in bytes, None where it is chunked."""
@@ -48,7 +58,7 @@ class Head:
     expects_continue: bool
 
 
-def read_head(stream: IO[bytes]) -> Head | None:
+def read_head(stream: Reader) -> Head | None:
     """Read one request's head; None where the client closed before it sent anything."""
     line = stream.readline(MAX_REQUEST_LINE + 1)
     if line == b"\r\n":  # RFC 9112, 2.2: one empty line before a request is to be ignored
@@ -82,37 +92,14 @@ def parse_query(raw: str) -> Pairs:
         raise Malformed("400 Bad Request", "The query string is not UTF-8.") from None
 
 
-async def read_lines(stream: asyncio.StreamReader, start: bytes) -> bytes:
-    """Read up to and with an empty line, or as far as it shows that what comes is no head.
-
-    ``start`` is what was read of the first line, or that. An empty first line does not count.
-    """
-    found = line = start if start.endswith(b"\n") else start + await _line(stream)
-    while line.endswith(b"\r\n") and (line != b"\r\n" or len(found) == len(line)):
-        line = await _line(stream)
-        found += line
-        if len(found) > MAX_REQUEST_LINE + MAX_HEAD:
-            break
-    return found
-
-
-async def _line(stream: asyncio.StreamReader) -> bytes:
-    try:
-        return await stream.readuntil(b"\n")
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    except asyncio.LimitOverrunError as error:
-        return await stream.read(error.consumed)
-
-
-async def read_body(stream: asyncio.StreamReader, length: int | None) -> bytes:
+def read_body(stream: Reader, length: int | None) -> bytes:
     """Read the body: ``length`` bytes, or chunks where that is None."""
     if length is None:
-        return await _read_chunks(stream)
-    try:
-        return await stream.readexactly(length) if length else b""
-    except asyncio.IncompleteReadError:
-        raise Malformed("400 Bad Request", "The body ends early.") from None
+        return _read_chunks(stream)
+    body = stream.read(length) if length else b""
+    if len(body) < length:
+        raise Malformed("400 Bad Request", "The body ends early.")
+    return body
 
 
 def _request_line(line: str) -> tuple[str, str, int]:
@@ -125,7 +112,7 @@ def _request_line(line: str) -> tuple[str, str, int]:
     return method, target, int(minor)
 
 
-def _headers(stream: IO[bytes]) -> Pairs:
+def _headers(stream: Reader) -> Pairs:
     headers: list[tuple[str, str]] = []
     room = MAX_HEAD
     while True:
@@ -182,28 +169,20 @@ def _keeps_alive(headers: Pairs, minor: int) -> bool:
     return "keep-alive" in wishes if minor == 0 else "close" not in wishes
 
 
-async def _read_chunks(stream: asyncio.StreamReader) -> bytes:
+def _read_chunks(stream: Reader) -> bytes:
     body = bytearray()
-    unread = Malformed("400 Bad Request", "A chunk of the body can't be read.")
     while True:
-        line = await _line(stream)
-        found = _CHUNK_SIZE.fullmatch(line) if len(line) <= _MAX_CHUNK_LINE else None
+        found = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
         if not found:
-            raise unread
+            raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
         size = int(found[1], 16)
         if not size:
             break
         if len(body) + size > MAX_BODY:
             raise Malformed("413 Content Too Large", "The body is too large.")
-        try:
-            body += await stream.readexactly(size)
-            end = await stream.readexactly(2)
-        except asyncio.IncompleteReadError:
-            raise unread from None
-        if end != b"\r\n":
-            raise unread
-    trailers = await _line(stream)
-    if trailers != b"\r\n":
-        trailers = await read_lines(stream, trailers)
-    _headers(io.BytesIO(trailers))  # which nothing here uses
+        chunk = stream.read(size)
+        if len(chunk) < size or stream.read(2) != b"\r\n":
+            raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
+        body += chunk
+    _headers(stream)  # trailers, which nothing here uses
     return bytes(body)

@@ -1,18 +1,13 @@
-"""The sandbox's HTTP server: asyncio's connections, our own strict reading.
+"""The sandbox's HTTP server: cheroot's connections and threads, our own strict reading.
 
 It listens on 127.0.0.1 only, answers only requests whose Host names this very server (a web
 page whose name was made to point here gets nothing), hands each to the application whole, and
 gives its answer back. Whatever the application raises becomes AWS's InternalFailure, in the
 log with the lines that led to it and without values.
-
-One thread reads and writes for all clients, so that slow and silent ones hold nobody up; others
-do what is asked.
 """
 
-import asyncio
 import email.utils
 import http
-import io
 import logging
 import re
 import secrets
@@ -20,42 +15,39 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from html import escape
-from typing import cast
+
+from cheroot import server as cheroot
+from cheroot.workers import threadpool
 
 from stslab.sandbox.api import faults, s3_faults, serialize
-from stslab.sandbox.api.http import (
-    MAX_BODY,
-    MAX_HEAD,
-    Head,
-    Malformed,
-    read_body,
-    read_head,
-    read_lines,
-)
+from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
+from stslab.sandbox.server.stream import stream
 from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
-THREADS = 64
-# How long a request's head may take altogether; and its body, or an answer, beside its bytes.
+THREADS = 32
+# More are started while slow clients hold these, up to so many.
+_MOST_THREADS = 256
+# How long a request's head may take altogether; and what its body may, beside its bytes.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
 # Larger bodies are read only where the request's head is found worth it.
 _SMALL = 1024 * 1024
-# At most so many bodies of more than so many bytes are in memory at once.
-_LARGE, _LARGE_AT_ONCE = 8 * 1024 * 1024, 4
-# How long a client may think of a next request, or wait for room for a large body.
+# At most so many bodies of more than so many bytes are in memory at once, and so many wait.
+_LARGE = 8 * 1024 * 1024
+_LARGE_AT_ONCE, _LARGE_WAITING = 4, 16
+# How long a client may take to send or take the next bytes, or to think of a next request.
 _TIMEOUT = 20
 _CONNECTIONS = 512
 _BACKLOG = 128
 _NO_BODY = {204, 304}
-_DRAINED, _DRAIN_SECONDS = 8 * 1024 * 1024, 1
+_DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger, for no time
 
 Application = Callable[[HttpRequest], ApiResponse]
@@ -63,16 +55,17 @@ Refuse = Callable[[HttpRequest], ApiResponse | None]
 log = logging.getLogger(__name__)
 
 
-class SandboxServer:
+class SandboxServer(cheroot.HTTPServer):
     """An HTTP server on a loopback port that calls an application.
 
-    ``port`` is the one that it listens on; 0 takes any free one. ``refuse`` answers a request with
-    a large body by its head alone, or lets it be read by answering None. ``prepare()`` listens;
-    ``serve()`` answers until ``stop()``. ``seconds_idle()`` is how long ago the last request came
-    or ended.
+    ``port`` 0 takes any free one. ``refuse`` answers a request with a large body by its head
+    alone, or lets it be read by answering None. ``bind()`` listens; ``serve()`` answers until
+    ``stop()``. ``seconds_idle()`` is how long ago the last request came or ended.
     """
 
-    socket: socket.socket
+    timeout = _TIMEOUT
+    request_queue_size = _BACKLOG
+    keep_alive_conn_limit = _CONNECTIONS
 
     def __init__(
         self,
@@ -81,26 +74,24 @@ class SandboxServer:
         threads: int = THREADS,
         refuse: Refuse = lambda _: None,
     ) -> None:
-        self.application = application
+        super().__init__((HOST, port), gateway=None, minthreads=threads)
+        self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
+        self.ConnectionClass = _Connection
+        self.large_bodies = _Room()
         self.refuse = refuse
-        self.workers = ThreadPoolExecutor(threads, "request")
-        self.large_bodies = asyncio.Semaphore(_LARGE_AT_ONCE)
-        self.waiting = set[asyncio.Task[None]]()
-        self.port = port
-        self._connections = set[asyncio.Task[None]]()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end, self._ended, self._stopping = asyncio.Event(), threading.Event(), False
+        self._application = application
         self._busy = 0
         self._last = time.monotonic()
         self._counting = threading.Lock()
 
     @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+    def port(self) -> int:
+        """The port that it listens on, once prepared."""
+        return int(self.bind_addr[1])
 
     @property
-    def is_crowded(self) -> bool:
-        return len(self._connections) > _CONNECTIONS
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
 
     def seconds_idle(self) -> float:
         """How long nothing has been asked; 0 while something is being answered."""
@@ -118,7 +109,7 @@ class SandboxServer:
         with self._counting:
             self._busy += 1
         try:
-            return self.application(request)
+            return self._application(request)
         except Dropped:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
@@ -130,188 +121,207 @@ class SandboxServer:
                 self._busy -= 1
                 self._last = time.monotonic()
 
-    def prepare(self) -> None:
-        """Listen; what comes from now on waits for :meth:`serve`."""
-        self.socket = socket.create_server((HOST, self.port), backlog=_BACKLOG)
-        self.port = int(self.socket.getsockname()[1])
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 - cheroot's name
+        """Let the next server have this port while old connections to it linger."""
+        bound: socket.socket = super().bind(family, type, proto)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return bound
 
-    def serve(self) -> None:
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            try:
-                runner.run(self._serve())
-            finally:
-                self._ended.set()
+    def process_conn(self, conn: "_Connection") -> None:
+        """Give a connection that has something to say to a worker; let a new one wait for that.
+
+        Otherwise clients that connect and stay silent would hold the workers.
+        """
+        if conn.last_used is None:
+            self.put_conn(conn)
+            return
+        self.requests.make_room()
+        super().process_conn(conn)
 
     def stop(self) -> None:
         """Stop listening, let running requests end, and end the workers."""
-        self._stopping = True
-        if self._loop is not None and not self._ended.is_set():
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._ended.wait()
-        with suppress(AttributeError):  # it could not even listen
-            self.socket.close()
-        self.workers.shutdown()
+        if not self.ready:
+            return
+        waker = threading.Thread(target=self._wake, daemon=True)
+        waker.start()
+        super().stop()
+        waker.join()
 
-    async def _serve(self) -> None:
-        listening = await asyncio.start_server(self._connected, sock=self.socket, limit=MAX_HEAD)
-        if not self._stopping:
-            await self._end.wait()
-        listening.close()
-        for one in self.waiting:
-            one.cancel()
-        if self._connections:
-            await asyncio.wait(self._connections)
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Put cheroot's own messages in the log; clients that leave are no news."""
+        if level >= logging.WARNING:
+            log.log(level, "%s", msg, exc_info=traceback)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = _Connection(self, reader, writer)
-        self._connections.add(connection.task)
-        try:
-            while not self._end.is_set() and await connection.next():
-                pass
-        except (OSError, asyncio.CancelledError):  # clients that leave are no news
+    def _wake(self) -> None:
+        time.sleep(0.02)  # after stop() has asked the selecting thread to end, which waits
+        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
             pass
-        except Exception as error:  # noqa: BLE001 - costs one client its connection
-            log.error("a connection failed\n%s", faults.where(error))  # noqa: TRY400 - no values in the log
-        finally:
-            self.waiting.discard(connection.task)
-            self._connections.discard(connection.task)
-            writer.close()
-            with suppress(OSError):
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    await writer.wait_closed()
 
 
-class _Connection:
-    """A client's requests, one after another: read, handed over, answered."""
+class _Workers(threadpool.ThreadPool):
+    """A thread pool that does not sleep until its threads run: they will."""
 
-    def __init__(
-        self, server: SandboxServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.server, self.reader, self.writer = server, reader, writer
-        self.source = str((writer.get_extra_info("peername") or (HOST,))[0])
-        self.task = cast("asyncio.Task[None]", asyncio.current_task())
-        self.closing = False
+    _threads: list[threadpool.WorkerThread]
+    _spawn_worker: Callable[[], threadpool.WorkerThread]
 
-    async def next(self) -> bool:
-        """Answer the next request; whether there may be another one after it."""
-        self.server.waiting.add(self.task)
-        async with asyncio.timeout(_TIMEOUT):
-            first = await self.reader.read(1)
-        try:
-            async with asyncio.timeout(_HEAD_SECONDS):
-                lines = await read_lines(self.reader, first)
-            head = read_head(io.BytesIO(lines))
-            if head is None:
-                return False
-            self.server.require_own_name(head.host)
-            self.closing = not head.keep_alive or self.server.is_crowded
-            await self._respond(head)
-        except TimeoutError:
-            await self._refuse(Malformed("408 Request Timeout", "The request took too long."))
-        except Malformed as malformed:
-            await self._refuse(malformed)
-        return not self.closing
+    def grow(self, amount: int) -> None:
+        room = min(amount, self.max - len(self._threads))
+        self._threads.extend(self._spawn_worker() for _ in range(room))
 
-    async def _respond(self, head: Head) -> None:
-        length = MAX_BODY if head.length is None else head.length
-        refusal = await self._refusal(head, length)
-        if refusal is not None:
-            await self._leave_unread(head, refusal)
-        elif length <= _LARGE:
-            await self._answer(head, length)
-        else:
+    def crowded(self) -> bool:
+        """Whether requests wait and no worker can be started for them."""
+        return self.qsize > 0 and len(self._threads) >= self.max
+
+    def make_room(self) -> None:
+        """Start one more worker where none is free: slow clients hold up nobody else."""
+        if self.idle <= self.qsize:
+            self.grow(1)
+
+
+class _Room:
+    """Room for few large bodies at once. Few wait for it: those who wait hold workers."""
+
+    def __init__(self) -> None:
+        self._free = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._waiting = threading.BoundedSemaphore(_LARGE_WAITING)
+
+    @contextmanager
+    def for_one(self, length: int) -> Iterator[bool]:
+        """Hold room for a body of so many bytes; False where there is none."""
+        if length <= _LARGE:
+            yield True
+            return
+        entered = self._free.acquire(blocking=False)
+        if not entered and self._waiting.acquire(blocking=False):
             try:
-                async with asyncio.timeout(_TIMEOUT):
-                    await self.server.large_bodies.acquire()
-            except TimeoutError:
-                slow = _fault(self._request(head), s3_faults.fault("SlowDown"))
-                await self._leave_unread(head, slow)
-                return
-            try:
-                await self._answer(head, length)
+                entered = self._free.acquire(timeout=_TIMEOUT)
             finally:
-                self.server.large_bodies.release()
+                self._waiting.release()
+        try:
+            yield entered
+        finally:
+            if entered:
+                self._free.release()
 
-    async def _refusal(self, head: Head, length: int) -> ApiResponse | None:
+
+class _Request(cheroot.HTTPRequest):
+    """One request on a connection: read, handed over, answered."""
+
+    head: Head
+
+    def parse_request(self) -> None:
+        self.started_request = True
+        self.conn.rfile.within(_HEAD_SECONDS)
+        try:
+            head = read_head(self.conn.rfile)
+            if head is None:
+                return
+            self.server.require_own_name(head.host)
+        except Malformed as malformed:
+            self._refuse(malformed)
+            return
+        self.head = head
+        self.close_connection = not head.keep_alive
+        self.ready = True
+
+    def respond(self) -> None:
+        head = self.head
+        length = MAX_BODY if head.length is None else head.length
+        refusal = self._refusal(length)
+        if refusal is not None:
+            self._leave_unread(refusal)
+            return
+        with self.server.large_bodies.for_one(length) as there_is_room:
+            if there_is_room:
+                self._respond(length)
+            else:
+                self._leave_unread(_fault(self._request(), s3_faults.fault("SlowDown")))
+
+    def _refusal(self, length: int) -> ApiResponse | None:
         """The answer by the head alone; None where the body is worth reading."""
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
-            return _fault(self._request(head), s3_faults.fault("EntityTooLarge", extra=sizes))
-        if length <= _SMALL:
-            return None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self.server.workers, self.server.refuse, self._request(head)
-        )
+            return _fault(self._request(), s3_faults.fault("EntityTooLarge", extra=sizes))
+        return self.server.refuse(self._request()) if length > _SMALL else None
 
-    async def _answer(self, head: Head, length: int) -> None:
-        if head.expects_continue:
-            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        async with asyncio.timeout(_BODY_SECONDS + length / _SLOWEST):
-            body = await read_body(self.reader, head.length)
-        self.server.waiting.discard(self.task)
-        loop, request = asyncio.get_running_loop(), self._request(head, body)
+    def _leave_unread(self, response: ApiResponse) -> None:
+        self.close_connection = True
+        self._send(response)
+        self._drain()
+
+    def _respond(self, length: int) -> None:
         try:
-            response = await loop.run_in_executor(self.server.workers, self.server.answer, request)
+            if self.head.expects_continue:
+                self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
+            body = read_body(self.conn.rfile, self.head.length)
+        except Malformed as malformed:
+            self._refuse(malformed)
+            return
+        try:
+            self._send(self.server.answer(self._request(body)))
         except Dropped:
             self._reset()
-        else:
-            await self._send(head, response)
 
-    def _request(self, head: Head, body: bytes = b"") -> HttpRequest:
-        return replace(head.request, body=body, source_ip=self.source)
+    def _request(self, body: bytes = b"") -> HttpRequest:
+        return replace(self.head.request, body=body, source_ip=self.conn.remote_addr or HOST)
 
-    async def _send(self, head: Head, response: ApiResponse) -> None:
+    def _send(self, response: ApiResponse) -> None:
+        self.sent_headers = True
+        if not self.server.can_add_keepalive_connection:
+            self.close_connection = True
         names = {name.lower() for name, _ in response.headers}
         lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
         lines += [f"{name}: {_LINES.sub(' ', value)}" for name, value in response.headers]
         if response.status not in _NO_BODY and "content-length" not in names:
             lines.append(f"Content-Length: {len(response.body)}")
         lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
-        lines.append(f"Connection: {'close' if self.closing else 'keep-alive'}")
-        start = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        bodyless = head.request.method == "HEAD" or response.status in _NO_BODY
-        await self._write(start if bodyless else start + response.body)
+        lines.append(f"Connection: {'close' if self.close_connection else 'keep-alive'}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        bodyless = self.head.request.method == "HEAD" or response.status in _NO_BODY
+        self.conn.wfile.write(head if bodyless else head + response.body)
 
-    async def _write(self, content: bytes) -> None:
-        self.writer.write(content)
-        try:
-            async with asyncio.timeout(_BODY_SECONDS + len(content) / _SLOWEST):
-                await self.writer.drain()
-        except TimeoutError:
-            self._reset()
-
-    async def _refuse(self, malformed: Malformed) -> None:
-        self.closing = True
+    def _refuse(self, malformed: Malformed) -> None:
+        self.close_connection = True
+        self.sent_headers = True
         body = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
         head = (
             f"HTTP/1.1 {malformed.status}\r\nContent-Type: text/html\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        await self._write((head + body).encode())
-        await self._drain()
-
-    async def _leave_unread(self, head: Head, response: ApiResponse) -> None:
-        self.closing = True
-        await self._send(head, response)
-        await self._drain()
-
-    async def _drain(self) -> None:
-        """Throw away what comes: a client that still sends at the end never sees the answer."""
-        with suppress(OSError):  # the client may have gone, or have stopped sending
-            self.writer.write_eof()
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                left = _DRAINED
-                while left > 0 and (received := await self.reader.read(MAX_HEAD)):
-                    left -= len(received)
+        self.ready = False
+        with suppress(OSError):
+            self.conn.wfile.write((head + body).encode())
+            self._drain()
 
     def _reset(self) -> None:
         """Close the connection at once: what is not sent, or not read, is thrown away."""
-        self.closing = True
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.writer.transport.abort()
+        self.close_connection = True
+        self.sent_headers = True
+        self.conn.reset()
+
+    def _drain(self) -> None:
+        with suppress(OSError):  # the client may have gone, or have stopped sending
+            self.conn.socket.shutdown(socket.SHUT_WR)
+            self.conn.rfile.drain(_DRAINED, seconds=1)
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
+        super().__init__(server, sock, makefile=stream)
+        self._resetting = False
+        self.rfile.crowded = server.requests.crowded
+
+    def reset(self) -> None:
+        """Let :meth:`close` reset the connection instead of ending it in good order."""
+        self._resetting = True
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+
+    def _close_kernel_socket(self) -> None:
+        if not self._resetting:
+            super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
 
 
 _LINES = re.compile(r"[\r\n]")
