@@ -134,7 +134,9 @@ def test_the_bundled_labs_notice_each_mutant(tester: Machine):
 
 @pytest.mark.soak
 def test_labs_of_other_subjects_and_those_to_begin_with_notice_each_mutant(tester: Machine):
-    labs = [*(Path(__file__).parents[1] / "cases" / "labs").glob("*.yaml"), *STARTS.glob("*.yaml")]
+    cases = Path(__file__).parents[1] / "cases"
+    labs = [*(cases / "labs").glob("*.yaml"), *STARTS.glob("*.yaml")]
+    labs.append(cases / "lab" / "whole" / "profiles.yaml")
     notice_each_mutant(tester, *map(str, labs))
 
 
