@@ -104,6 +104,7 @@ def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     assert not machine.secrets() & set(" ".join(machine.transcript).split())
 
 
+@pytest.mark.soak
 def test_what_is_open_and_should_not_be(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "auditors")
     assert "It would go through, and should not." in reported(terminal)
@@ -112,6 +113,7 @@ def test_what_is_open_and_should_not_be(opened: Open, machine: Machine) -> None:
     terminal.wait("All is as it should be.")
 
 
+@pytest.mark.soak
 def test_left_and_gone_on_with(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--seed", "7")
     reported(terminal)

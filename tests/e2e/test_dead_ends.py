@@ -95,9 +95,7 @@ DRIFTS: dict[Callable[[Machine], object], str] = {
 @pytest.mark.parametrize(
     "drift",
     [  # each kind of thing is looked at in tests/runner; the soak walks through all of them
-        pytest.param(
-            each, marks=() if each in (an_hour_passes, delete_the_role) else pytest.mark.soak
-        )
+        pytest.param(each, marks=() if each is an_hour_passes else pytest.mark.soak)
         for each in DRIFTS
     ],
     ids=lambda each: each.__name__,
@@ -178,6 +176,7 @@ def by_hand(machine: Machine) -> str:
     )
 
 
+@pytest.mark.soak
 def test_a_command_of_ones_own_counts_if_it_does_what_the_step_does(
     machine: Machine, opened: Open
 ) -> None:
@@ -208,6 +207,7 @@ def test_what_was_done_by_hand_is_enough_for_the_next_stage(machine: Machine) ->
     assert "attach-policy" in [one["stage"] for one in machine.runs()[0]["stages"]]
 
 
+@pytest.mark.soak
 def test_a_command_runs_as_it_is_printed(begun: Machine) -> None:
     done = begun.stslab("run", "--yes", "--to", "verify-access")
     printed = re.findall(r"^ +(aws (?:.*\\\n)*.*)$", done.out, re.MULTILINE)

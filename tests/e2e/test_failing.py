@@ -58,6 +58,7 @@ def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     _cleans_up(machine)
 
 
+@pytest.mark.soak
 def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
     done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=False))
     assert done.code == 1
@@ -67,6 +68,7 @@ def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
     _cleans_up(machine)
 
 
+@pytest.mark.soak
 def test_a_trust_in_somebody_else_refuses_for_another_reason(machine: Machine):
     done = machine.stslab("run", "--yes", machine.lab(("user/${UserName}", "user/somebody-else")))
     assert done.code == 3

@@ -96,6 +96,7 @@ def test_five_skips_at_the_prompt(machine: Machine):
     assert [(one["right"], one["of"]) for one in told["predictions"]] == [(1, 1), (0, 1)]
 
 
+@pytest.mark.soak
 def test_checking_writes_nothing_into_the_record(machine: Machine):
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
     before = report(machine)
@@ -129,6 +130,7 @@ def test_checking_after_the_end_tells_what_cleanup_has_changed(machine: Machine)
     assert machine.stslab("check").code == 0
 
 
+@pytest.mark.soak
 def test_a_report_of_a_lab_that_was_made_easier_on_the_way(machine: Machine):
     """A check that fails is replaced in the file by one that holds; an include changes too."""
     path = machine.lab(("ends_with(Arn, ':user/${{ user }}')", "Arn == 'somebody else'"))

@@ -393,6 +393,7 @@ def test_a_lab_with_two_accounts(learner: Learner):
     learner.transcript.append("own files changed by the test")
 
 
+@pytest.mark.soak
 def test_a_lab_with_two_accounts_is_cleaned_up_in_both(learner: Learner):
     knows_partner(learner)
     flags = ("--partner-profile", "vendors", "--partner-account", PARTNER)

@@ -315,6 +315,7 @@ def test_a_reset_without_a_terminal_wants_to_be_told(machine):
     assert machine.stslab("sandbox", "status", "--json").out == before
 
 
+@pytest.mark.soak
 def test_an_assertion_gets_a_session(machine):
     provider, role = (
         f"arn:aws:iam::{LEARNER}:saml-provider/corp",

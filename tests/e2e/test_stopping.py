@@ -27,10 +27,15 @@ def until_said(process: "subprocess.Popen[str]", words: str) -> str:
 # Where a stack is made and unmade; the soak tests kill at every other point too.
 POINTS = [
     "CREATE_IN_PROGRESS",
-    "DELETE_IN_PROGRESS",
     *(
         pytest.param(words, marks=pytest.mark.soak)
-        for words in ("1/6 Create a user", "Deploy the stack", "Assume the role  as sts", "Put an")
+        for words in (
+            "DELETE_IN_PROGRESS",
+            "1/6 Create a user",
+            "Deploy the stack",
+            "Assume the role  as sts",
+            "Put an",
+        )
     ),
 ]
 

@@ -74,6 +74,7 @@ def test_the_bundled_labs_pass(tester: Machine):
     assert nothing_stays(tester)
 
 
+@pytest.mark.soak
 def test_they_pass_in_an_account_like_a_real_one(tester: Machine):
     spec = "seed=5,keys=0..1s,policies=0..1s,throttle=0.1,errors=0.05,reset-before=0.02"
     done = tester.stslab("test", "assume-role", f"--rehearse={spec}", "--json")
@@ -217,6 +218,7 @@ WRONG = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_what_the_labs_texts_say_is_proved(tester: Machine):
     """Each of these would make a text of the lab false: a claim of its stage does not hold."""
     labs = {}

@@ -13,7 +13,11 @@ from tests.e2e.test_stopping import until_said
 pytestmark = pytest.mark.slow
 
 # Rounds of two that start in the same moment; in each, whoever comes second is refused.
-PAIRS = [("run", "run"), ("run", "cleanup"), ("cleanup", "cleanup")]
+PAIRS = [
+    ("run", "cleanup"),
+    pytest.param("run", "run", marks=pytest.mark.soak),
+    pytest.param("cleanup", "cleanup", marks=pytest.mark.soak),
+]
 
 
 def both(machine: Machine, one: str, other: str) -> list[tuple[int, str, int]]:

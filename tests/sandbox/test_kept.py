@@ -222,7 +222,7 @@ class Kept(RuleBasedStateMachine):
 
 
 Kept.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
