@@ -156,9 +156,3 @@ def _tests() -> Iterator[Any]:
 @pytest.mark.parametrize("test", list(_tests()))
 def test_documented(test):
     test()
-
-
-def test_the_documentation_says_how_many_cases_there_are():
-    files = len(list(FOLDER.glob("*.yaml")))
-    said = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
-    assert f"{len(list(_tests())):,} cases in {files} files of `tests/cases/policy`" in said

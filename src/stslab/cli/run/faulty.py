@@ -145,7 +145,9 @@ class FaultExercise:
         self.remaining = now = self.faults.remaining(self.stands.fault)
         if before == now and was == self._seen:
             return
-        self._remember(tried=was != self._seen, opened=bool(now.wide))
+        # A change may be seen before its line in the log is.
+        fixed = not now.still and not now.wide
+        self._remember(tried=fixed or was != self._seen, opened=bool(now.wide))
         if now.still and now == before:
             paper.prose("Something was changed, and what is broken is as it was.")
         elif now.wide and not now.still:
