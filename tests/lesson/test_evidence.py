@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
-from stslab.lesson.evidence import documents_of, evidence, renamed, statement_lines
+from stslab.lesson.evidence import claims_of, documents_of, evidence, renamed, statement_lines
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
@@ -122,3 +123,15 @@ def test_the_arn_of_a_session_is_told_without_the_account() -> None:
     arn = "arn:aws:sts::111122223333:assumed-role/r/night-job"
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "x:Y"}
     assert list(statement_lines(statement)) == ["Allow x:Y to arn:...:assumed-role/r/night-job"]
+
+
+def test_a_token_is_told_by_who_asks_and_whom_it_is_for() -> None:
+    said = json.dumps({"sub": "repo:Octo/shop", "aud": "sts.amazonaws.com", "exp": 1}).encode()
+    token = f"e30.{base64.urlsafe_b64encode(said).decode().rstrip('=')}.signature"
+    for given, lines in (
+        (token, ("sub = repo:Octo/shop", "aud = sts.amazonaws.com")),
+        ("no.token.at all", ()),
+        ("", ()),
+    ):
+        call = CallShown("x", "sts", "AssumeRoleWithWebIdentity", {"WebIdentityToken": given})
+        assert claims_of(call) == lines

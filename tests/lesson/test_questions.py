@@ -8,7 +8,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.lesson.questions import asked, question, whose
+from stslab.lesson.questions import asked, caller, question, whose
 from stslab.policy.vocabulary import Gate
 from stslab.resources import bundled
 
@@ -149,6 +149,13 @@ def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
 def test_what_an_object_holds_is_not_asked_for() -> None:
     lab = bundled_lab("narrower")
     assert asked(lab, check_of(lab, "It may not put a report")) == "night wants to put May"
+
+
+def test_a_call_that_nobody_signs_is_asked_for_by_its_token() -> None:
+    lab = bundled_lab("web-identity")
+    check = check_of(lab, "Mallory gets in again")
+    assert caller(check) == "the token"
+    assert asked(lab, check) == "Somebody with this token wants to assume the role"
 
 
 def test_where_two_could_be_meant_the_question_is_who_it_is() -> None:

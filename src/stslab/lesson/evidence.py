@@ -1,5 +1,6 @@
 """Policies in a few words each: what a learner needs to see before they answer."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,6 @@ def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
 _OPERATORS = {
     "StringEquals": "=",
     "ArnEquals": "=",
-    "Bool": "=",
     "StringNotEquals": "is not",
     "StringLike": "like",
     "ArnLike": "like",
@@ -149,6 +149,16 @@ def _account(name: str) -> str:
     if ":assumed-role/" in name:
         return _short(name)
     return f"account {bare}" if bare.isdigit() else name
+
+
+def claims_of(call: CallShown) -> tuple[str, ...]:
+    """What the web identity token of a call says: who asks, and for whom it is made."""
+    _, _, rest = str(call.params.get("WebIdentityToken", "")).partition(".")
+    try:
+        said = json.loads(base64.urlsafe_b64decode(f"{rest.partition('.')[0]}=="))
+    except ValueError:  # it is no such token
+        return ()
+    return tuple(f"{name} = {said[name]}" for name in ("sub", "aud") if name in said)
 
 
 def documents_of(call: CallShown) -> dict[str, Any]:

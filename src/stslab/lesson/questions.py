@@ -161,6 +161,8 @@ def _denies(reading: GateReading, verdict: Verdict) -> bool:
 
 def asked(lab: LabFile, check: Check) -> str:
     """What the check tries, in words that do not give the answer away."""
+    if caller(check) != check.identity:
+        return "Somebody with this token wants to assume the role"
     said = lab.profiles.get(check.identity)
     wants = f"{check.identity} wants to"
     if said and said.environment:
@@ -176,6 +178,11 @@ def asked(lab: LabFile, check: Check) -> str:
 def _named(params: Mapping[str, object]) -> dict[str, object]:
     """The parameters that decide."""
     return {name: value for name, value in params.items() if name not in _AS_ONE_LIKES}
+
+
+def caller(check: Check) -> str:
+    """What people call who asks: the profile, or the token of a call that nobody signs."""
+    return "the token" if check.operation == "AssumeRoleWithWebIdentity" else check.identity
 
 
 def target(check: Check) -> str:

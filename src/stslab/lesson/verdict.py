@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.kinds.kind import UNUSABLE
+from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.policy.vocabulary import Gate
@@ -25,6 +26,8 @@ def of(told: Mapping[str, Any]) -> Verdict:
     )
     by = tuple(map(Gate, told["by"]))
     keys, fault = tuple(told["keys"]), str(told["fault"])
+    if told["allowed"] is None and fault in UNBELIEVED:
+        return Verdict(False, (Gate.SIGNATURE,), keys, gates)
     return Verdict(told["allowed"], by, keys, gates, told["documents"], fault)
 
 
@@ -35,8 +38,8 @@ def decided(
     operation: str,
     params: Mapping[str, object],
 ) -> Verdict:
-    """What a call with these credentials would meet; unknown where there are none."""
-    if credentials is None:
+    """What a call would meet; unknown without credentials, and where no policy is asked."""
+    if credentials is None or service == SERVICE:
         return UNKNOWN
     call = {
         "key": credentials.access_key_id,

@@ -24,6 +24,7 @@ from stslab.lesson.byhand import ByHand
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import spoken
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import WHY, Hint, How
 from stslab.runner.run.run import Runner
@@ -218,7 +219,7 @@ def _left(loop: Loop) -> str:
     if not any(ends):
         return ""
     minutes = min(loop.minutes_to(str(end)) for end in ends if end)
-    return f"session {minutes} min" if minutes > 0 else "session ended"
+    return f"session {spoken(minutes * 60)}" if minutes > 0 else "session ended"
 
 
 def _clock(home: Home, opened: Open) -> Callable[[], datetime]:

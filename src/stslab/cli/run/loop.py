@@ -350,7 +350,7 @@ class Loop(AtPrompt):
         verdict = self._verdict(check) if check.ask is not None and check.call else None
         target = questions.target(check)
         callers = self._callers(check)
-        who = next((one for one, met in callers.items() if met == verdict), check.identity)
+        who = next((one for one, met in callers.items() if met == verdict), questions.caller(check))
         asked = None
         if len(callers) > 1 and who in callers:
             asked = questions.whose(callers, who, target)

@@ -15,6 +15,7 @@ from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
 from stslab.policy.vocabulary import Gate
 from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
+from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 
 _LABEL = 28
@@ -103,18 +104,19 @@ def asking(paper: RunPaper, scene: scenes.Asking) -> None:
 
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
-    told = [
-        one
+    claims = evidence.claims_of(scene.call)
+    told = [("the token", claims)] if claims else []
+    told += [
+        (one.label, one.lines or ("none",))
         for who, met in scene.evidence.items()
         for one in evidence.evidence(met, who, scene.target, brief=scene.brief)
         if any(gate.says for gate in met.gates)  # else it is not known before the call
     ]
     if not told:
         return
-    for one in told:
-        for number, line in enumerate(one.lines or ("none",)):
-            label = one.label if number == 0 else ""
-            paper.prose(line, indent=3, lead=f"{label:<{_LABEL}}")
+    for label, lines in told:
+        for number, line in enumerate(lines):
+            paper.prose(line, indent=3, lead=f"{'' if number else label:<{_LABEL}}")
     paper.blank()
 
 
@@ -314,7 +316,7 @@ def session(paper: Paper, scene: scenes.Session) -> None:
         ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: of a session)"),
         ("aws_secret_access_key", masked),
         ("aws_session_token", f"{masked}  (goes with every call)"),
-        ("ends", f"in {scene.minutes} min, at {scene.ends[11:16]} UTC"),
+        ("ends", f"in {spoken(scene.minutes * 60)}, at {scene.ends[11:16]} UTC"),
     ]
     paper.fields(parts, indent=3)
     paper.blank()
