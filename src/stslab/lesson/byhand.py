@@ -72,8 +72,11 @@ class ByHand:
         self.differing.clear()
         adopted = set[int]()
         for at, step in enumerate(stage.steps):
+            told = len(self.differing)
             if self._is_made(stage, at, step, after_all=len(adopted) == at):
                 adopted.add(at)
+            elif step.undo == ():  # it changes what an earlier step made
+                self.differing.pop(told, None)
         differing = tuple(f"{what}." for what in self.differing.values())
         cells = access.table(
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide

@@ -20,7 +20,7 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import Event, StepDrifted
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Call, TargetInfo
+from stslab.runner.ports import Call, Credentials, TargetInfo
 from stslab.runner.run.begin import new_run
 from stslab.runner.run.run import Runner
 
@@ -232,6 +232,15 @@ def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: 
         runner.run_stage("user")
     with running(lab, account, tmp_path / "journal") as runner:
         assert all(one.held for one in runner.run_stage("role"))
+
+
+def test_a_profile_that_no_step_took_up_goes_too(account: InsideAccount, tmp_path: Path):
+    lab = lab_of("oidc")
+    with running(lab, account, tmp_path / "journal") as runner:
+        runner.run_stage("provider")
+        account.files.save("pipeline", Credentials("ASIAEXAMPLE", "secret", "token"))
+        assert all(one.held for one in runner.run_stage("cleanup"))
+    assert "pipeline" not in account.files.names()
 
 
 @pytest.mark.parametrize("name", ["oidc", "partner", "profiles", "timed"])

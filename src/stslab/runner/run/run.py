@@ -273,7 +273,8 @@ class Runner:
         calling = [number for number in numbers if stage.checkpoint[number].call]
         records = [checks.prove_or_recall(stage, number) for number in calling]
         if all(record.held for record in records):
-            self._cleanup.remove_profiles(self._run)
+            named = [name for one in stage.checkpoint for name in one.profiles_gone]
+            self._cleanup.remove_profiles(self._run, named)
         others = (number for number in numbers if number not in calling)
         return (*records, *(checks.prove(stage, number) for number in others))
 

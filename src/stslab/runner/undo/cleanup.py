@@ -143,15 +143,17 @@ class Cleanup:
         self.remove_profiles(run_id)
         self._journal.write(run_id, Marked(state))
 
-    def remove_profiles(self, run_id: str) -> None:
+    def remove_profiles(self, run_id: str, named: Iterable[str] = ()) -> None:
         """Take the run's profiles out of the files; one that another run wrote since stays.
 
-        Nothing is done by hand in this run any more.
+        Nothing is done by hand in this run any more. ``named``: the lab says that these go, and
+        somebody may have written one by hand that no step took up.
         """
         self._calls.hand.end(run_id)
         ours = {one.name: one.access_key_id for one in self._journal.past(run_id).profiles()}
         # Saved, but the process was stopped before the journal knew.
         perhaps = {one.intent.profile for one in self._journal.past(run_id).entries()} - {"", *ours}
+        perhaps |= {one for one in named if one not in ours and self._calls.profiles.get(one)}
         others = {
             (one.name, one.access_key_id)
             for run in self._journal.unfinished()
