@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,7 @@ _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
 _MANY = 10_000
 _ABOUT = {HINT: "hint", WHY: "why"}
+_LATER = 0.3  # seconds
 # What somebody tries in order to see whether it works by now: a session, an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _COMMAND = "This is what fixes it; Enter runs it."
@@ -145,9 +147,10 @@ class FaultExercise:
         self.remaining = now = self.faults.remaining(self.stands.fault)
         if before == now and was == self._seen:
             return
-        # A change may be seen before its line in the log is.
-        fixed = not now.still and not now.wide
-        self._remember(tried=fixed or was != self._seen, opened=bool(now.wide))
+        if was == self._seen:  # what changed may be seen before its line in the log is
+            time.sleep(_LATER)
+            self._seen = self._state()
+        self._remember(tried=was != self._seen, opened=bool(now.wide))
         if now.still and now == before:
             paper.prose("Something was changed, and what is broken is as it was.")
         elif now.wide and not now.still:
