@@ -12,8 +12,8 @@ settings.load_profile("stslab")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: half of their time tests wait, for processes, stacks and the aws CLI."""
-    return 2 * (os.cpu_count() or 1)
+    """Three for each core: most of their time tests wait, for processes, stacks, the aws CLI."""
+    return 3 * (os.cpu_count() or 1)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

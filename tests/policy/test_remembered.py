@@ -12,7 +12,7 @@ from stslab.policy.cases import decide
 from stslab.policy.remembered import SHORT, remembered
 
 SIZE = 200_000
-COUNT = 25
+COUNT = 12
 _NUMBERS = count()
 
 
@@ -64,14 +64,14 @@ LARGE = {
 
 @pytest.mark.parametrize("fill", LARGE.values(), ids=LARGE)
 def test_large_requests_are_not_remembered(fill):
-    """25 requests of 200 kB, each another: hardly anything of these 5 MB stays."""
+    """A dozen requests of 200 kB, each another: hardly anything of these 2.4 MB stays."""
     texts = (f"{next(_NUMBERS):06}{'9' * SIZE}" for _ in range(COUNT))
     assert grown(case() | fill(text) for text in texts) < SIZE * 3
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["text", "object"])
 def test_large_policies_are_remembered_within_bounds(as_text):
-    """25 policies of 1.2 MB, each another and too large to be worth it."""
+    """A dozen policies of 1.2 MB, each another and too large to be worth it."""
 
     def cases():
         for number in range(COUNT):

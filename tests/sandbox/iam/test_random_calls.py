@@ -120,7 +120,7 @@ def call(inside: Inside, service: str, operation: str, params: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(("service", "operation"), NAMES, ids=str)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_call_is_answered(
     inside: Inside, service: str, operation: str, data: st.DataObject

@@ -147,7 +147,7 @@ _NAMES = sorted({*_SERVICE.reads, *_SERVICE.writes})
 
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if name != "DeleteObjects"])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_it_is_answered(s3: Furnished, name: str, data: st.DataObject) -> None:
     request = data.draw(requests(name, s3.known))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.s3.alone import Alone
 
-_many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+_many = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 _names = st.sets(st.text("ab/é ", min_size=1, max_size=5), max_size=8)
 _asked = st.fixed_dictionaries(
     {},

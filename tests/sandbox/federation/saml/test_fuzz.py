@@ -15,7 +15,7 @@ from tests.sandbox.federation.saml.conftest import Federation
 
 from stslab.sandbox.federation.saml import metadata, minting
 
-QUICK = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def answered(federation: Federation, data: bytes) -> None:
@@ -76,7 +76,7 @@ def changed(root: Any, draw: Any) -> Any:
     return root
 
 
-@settings(parent=QUICK, max_examples=25)
+@settings(parent=QUICK, max_examples=15)
 @given(data=st.data())
 def test_a_response_with_other_elements(federation: Federation, data: st.DataObject) -> None:
     root = federation.response(whole=data.draw(st.booleans()))
@@ -85,7 +85,7 @@ def test_a_response_with_other_elements(federation: Federation, data: st.DataObj
     answered(federation, etree.tostring(root))
 
 
-@settings(parent=QUICK, max_examples=25)
+@settings(parent=QUICK, max_examples=15)
 @given(data=st.data())
 def test_what_is_signed_may_be_anything(federation: Federation, data: st.DataObject) -> None:
     """A provider that signs nonsense gets an answer as well."""
@@ -100,7 +100,7 @@ def test_what_is_signed_may_be_anything(federation: Federation, data: st.DataObj
     assert answer.get("Status", 200) < 500
 
 
-@settings(parent=QUICK, max_examples=60)
+@settings(parent=QUICK, max_examples=30)
 @given(data=st.data())
 def test_metadata_with_other_elements(federation: Federation, data: st.DataObject) -> None:
     root = etree.fromstring(minting.metadata(federation.idp).encode())
