@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,22 +89,6 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
         if hand:
             hand.begin(runner.run.id, [one["access_key_id"] for one in profiles])
 
-    def environ() -> Mapping[str, str]:
-        from stslab.aws import environment
-
-        take_turn()
-        changes = environment.variables(opened.profiles, opened.target.info.region)
-        found = environment.applied(changes)
-        own = str(Path(sys.executable).parent)  # stslab itself is there, and its extra `cli`
-        path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
-        return {**found, "PATH": path, **variables(lab, runner.scope())}
-
-    def shell(line: str, who: str) -> str:
-        variables = {**environ(), "AWS_PROFILE": who}
-        subprocess.run(line, shell=True, env=variables, check=False)  # noqa: S602 - the learner's own
-        lacks = not shutil.which("aws", path=variables["PATH"])
-        return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
-
     status = _lately(
         lambda: _status(loop, opened, laid.console.width), lambda: (loop.stage, loop.who)
     )
@@ -120,13 +104,35 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
         now=_clock(laid.home, opened),
         names=lambda: variables(lab, runner.scope()),
         command=command,
-        shell=shell,
+        shell=_shell(opened, lab, runner, take_turn),
         words={"why": Why(laid.home, runner if how is How.HAND else None, lambda: loop.stage)},
         place=_place(opened),
         editable=opened.kind == "sandbox",
     )
     screen.describe = command
     return loop
+
+
+def _shell(
+    opened: Open, lab: Lab, runner: Runner, take_turn: Callable[[], None]
+) -> Callable[[str, str], str]:
+    """What runs a line in the learner's shell as a profile, and says what it lacks there."""
+
+    def shell(line: str, who: str) -> str:
+        from stslab.aws import environment
+
+        take_turn()
+        changes = environment.variables(opened.profiles, opened.target.info.region)
+        found = environment.applied(changes)
+        own = str(Path(sys.executable).parent)  # stslab itself is there, and its extra `cli`
+        path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
+        named = variables(lab, runner.scope())
+        environ = {**found, "PATH": path, **named, "AWS_PROFILE": who}
+        subprocess.run(line, shell=True, env=environ, check=False)  # noqa: S602 - the learner's own
+        lacks = not shutil.which("aws", path=path)
+        return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
+
+    return shell
 
 
 def commands(home: Home, opened: Open, lab: Lab, runner: Runner) -> Callable[..., str]:
