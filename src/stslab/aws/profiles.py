@@ -80,6 +80,17 @@ class ProfileFiles:
     def names(self) -> tuple[str, ...]:
         return tuple(self._read())
 
+    def written(self) -> tuple[int, ...]:
+        """When each of the files was written last, in nanoseconds; 0 for one that is not there."""
+
+        def when(file: Path) -> int:
+            try:
+                return file.stat().st_mtime_ns
+            except OSError:
+                return 0
+
+        return tuple(map(when, (self.credentials_file, self.config_file)))
+
     def settings(self, name: str) -> Mapping[str, str]:
         """How the profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
         return self._configured().get(name, {})

@@ -216,21 +216,6 @@ def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide"
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
-def stamps(home: Home, profiles: ProfileFiles) -> tuple[int, ...]:
-    """When the account's log, the journal and the profiles were written last."""
-    from stslab.sandbox.pipeline.log_file import NAME
-
-    def stamp(file: "Path") -> int:
-        try:
-            return file.stat().st_mtime_ns
-        except OSError:
-            return 0
-
-    wal = home.journal.with_name(f"{home.journal.name}-wal")
-    files = (home.sandbox / NAME, wal, profiles.credentials_file, profiles.config_file)
-    return tuple(map(stamp, files))
-
-
 def tell_of(home: Home, kind: str) -> "Tell":
     """How to find out why an account refused a call: from its log, or else AWS's message."""
     from stslab.runner.calls.reasons import told

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.accounts import decider, stamps
+from stslab.cli.accounts import decider
 from stslab.cli.options import json_option
 from stslab.errors import StslabError
 from stslab.home import home
@@ -87,17 +87,19 @@ class _Watching:
             was, running = running, client.find(self._home.sandbox) is not None
             if was is not running:
                 self._shown.account(running=running)
-            for event in tail.read():
+            events = tail.read()
+            for event in events:
                 if self._every or not self._is_look(event):
                     self._shown.request(event)
-            self._look(running=running)
+            self._look(running=running, called=bool(events))
             now = datetime.now(UTC) + self._ahead
             self._shown.status(replace(self._status, time=now))
 
-    def _look(self, *, running: bool) -> None:
-        """Look again, if something was written since the last time."""
-        last, self._last = self._last, (running, *stamps(self._home, self._files))
-        if last == self._last:
+    def _look(self, *, running: bool, called: bool) -> None:
+        """Look again, if something was called or written since the last time."""
+        written = self._journal.written_by_others if self._journal else 0
+        last, self._last = self._last, (running, written, *self._files.written())
+        if last == self._last and not called:
             return
         try:
             self._status = self._looked(running=running)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stslab.cli.accounts import Open, stamps
+from stslab.cli.accounts import Open
 from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
 from stslab.cli.run.at_prompt import Quit
@@ -21,12 +21,14 @@ from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.home import Home
 from stslab.lab.model import Lab, Stage
 from stslab.lesson.byhand import ByHand
+from stslab.lesson.ports import is_own
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import WHY, Hint, How
+from stslab.runner.journal.store import Journal
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 
@@ -99,7 +101,7 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
         prompt=Prompt(laid.console, status, plain=plain),
         decide=opened.decider(laid.home),
         waiting=laid.lock.paused,
-        happened=_happened(laid.home, opened),
+        happened=_happened(laid.home, opened, laid.journal),
         take_turn=take_turn,
         now=_clock(laid.home, opened),
         names=lambda: variables(lab, runner.scope()),
@@ -155,13 +157,19 @@ def hand_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> ByHand:
     return ByHand(lab, runner, decide, lambda: newest_first(home.sandbox))
 
 
-def _happened(home: Home, opened: Open) -> Callable[[], bool]:
-    """What tells whether the account's log, the journal or a profile grew since the last time."""
-    last = [tuple[int, ...]()]
+def _happened(home: Home, opened: Open, journal: Journal) -> Callable[[], bool]:
+    """What tells whether somebody called, or wrote the journal or a profile, since it was asked.
+
+    What this process itself calls and writes in order to look is not news: it would never end.
+    """
+    from stslab.sandbox.pipeline.log_file import Tail
+
+    last, log = [tuple[int, ...]()], Tail(home.sandbox)
 
     def happened() -> bool:
-        before, last[0] = last[0], stamps(home, opened.profiles)
-        return last[0] != before
+        before = last[0]
+        last[0] = (journal.written_by_others, *opened.profiles.written())
+        return not all(map(is_own, log.read())) or last[0] != before
 
     return happened
 

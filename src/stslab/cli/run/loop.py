@@ -285,7 +285,6 @@ class Loop(AtPrompt):
             return
         self.take_turn()
         self.show(scene)
-        self.happened()
         if exercise.line():
             self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
         while True:
@@ -325,8 +324,8 @@ class Loop(AtPrompt):
 
     def _looked(self, exercise: Exercise) -> bool:
         """Tell what the account is like by now; whether all is done."""
+        self.happened()  # first: what happens during the look is looked at next
         self.screen.below(exercise.news)
-        self.happened()
         if exercise.done:
             self.read(lambda: self.prompt.enter("goes on"))
         return exercise.done

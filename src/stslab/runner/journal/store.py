@@ -178,12 +178,17 @@ class Journal:
                 raise
             self._database.execute("COMMIT")
 
+    @property
+    def written_by_others(self) -> int:
+        """Another number once another process has written; what this one writes does not count."""
+        return int(self._read("PRAGMA data_version")[0][0])
+
     def past(self, run: str) -> Past:
         """What the records of a run tell, each read when it is needed.
 
         Its methods raise JournalCorrupt where a record is not as it was written.
         """
-        now = self._database.total_changes, self._read("PRAGMA data_version")[0][0]
+        now = self._database.total_changes, self.written_by_others
         if now != self._known_at:
             self._known, self._known_at = {}, now
         return self._known.setdefault(run, self._reading(run))
