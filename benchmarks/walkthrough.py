@@ -115,7 +115,7 @@ def _first_lab() -> None:
 
 def _first_script() -> None:
     with started_moto() as (server, url):
-        script(Account(url, server.pid), "--unproved")()
+        script(Account(url, server.pid), "--unproved", "--moto")()
 
 
 def _memory() -> Row:
@@ -123,7 +123,7 @@ def _memory() -> Row:
 
     with sandbox() as ours, moto_server() as theirs:
         lab(ours.home)()
-        script(theirs, "--unproved")()
+        script(theirs, "--unproved", "--moto")()
         row = Row(
             "sandbox: memory after the lab",
             "moto_server after the script",
