@@ -14,8 +14,9 @@ from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import InvalidLab
 from stslab.lab import loader
+from stslab.lab.lint import lint
 from stslab.lab.model import Lab
-from stslab.lab.reading.problems import Problem
+from stslab.lab.reading.problems import ERROR, Problem
 
 # A lab that has something of everything, and is small.
 SMALL = """\
@@ -71,21 +72,23 @@ def attempt(tmp_path: Path, catalogue: BotocoreCatalogue) -> Callable[[bytes], b
 
     def try_to_load(raw: bytes) -> bool:
         path.write_bytes(raw)
+        told = lint(path, catalogue=catalogue, served=())
+        errors = [one for one in told if one.severity == ERROR]
         try:
             loaded = loader.load(path, catalogue=catalogue)
-        except InvalidLab as invalid:
-            assert_well_told(invalid, raw)
+        except InvalidLab:
+            assert_well_told(told, raw)
+            assert errors
             return False
         assert isinstance(loaded, Lab)
+        assert not errors
         return True
 
     return try_to_load
 
 
-def assert_well_told(invalid: InvalidLab, raw: bytes):
-    assert invalid.problems
-    for problem in invalid.problems:
-        assert isinstance(problem, Problem)
+def assert_well_told(problems: list[Problem], raw: bytes):
+    for problem in problems:
         assert problem.message.endswith(".")
         assert problem.fix
         assert (

@@ -13,14 +13,16 @@ from stslab.resources import text_of
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
-    """The errors of the lab in the file ``path``; where there is none, its warnings.
+    """The errors of the lab in the file ``path``, and its warnings.
 
     ``served`` are the calls that the embedded account has.
     """
     try:
-        lab, draft = read(path, catalogue)
+        lab, draft, problems, broken = read(path, catalogue)
     except InvalidLab as bad:
         listed = [one for one in bad.problems if isinstance(one, Problem)]
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
-    found = advice(Looked(lab, draft, catalogue, served), str(path), Allowed(text_of(path)))
-    return in_order(str(path), [*found])
+    looked = Looked(lab, draft, catalogue, served, broken)
+    told = {one.place for one in problems}
+    found = advice(looked, str(path), Allowed(text_of(path)))
+    return in_order(str(path), [*problems, *(one for one in found if one.place not in told)])

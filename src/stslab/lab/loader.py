@@ -10,7 +10,7 @@ from stslab.lab.checking import harmless, meaning
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
-from stslab.lab.reading.document import Report, Unreadable
+from stslab.lab.reading.document import Node, Report, Unreadable
 from stslab.lab.reading.include import Includes
 from stslab.lab.reading.problems import Problem, invalid, ruled
 from stslab.lab.reading.structure import LabDraft
@@ -18,7 +18,7 @@ from stslab.lab.reading.structure import LabDraft
 MOST_PROBLEMS = 200
 _UNREAD = frozenset({"yaml", "include", "reference"})
 _UNKNOWN = frozenset({"format", "call"})
-"""With such a problem it is not known what a lab does, and so not whether that is harmless."""
+"""What has such a problem is not judged by what it does."""
 
 
 class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
@@ -34,24 +34,29 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     Raises:
         InvalidLab: with all its problems, in file order.
     """
-    return read(path, catalogue)[0]
+    lab, _, problems, _ = read(path, catalogue)
+    if problems:
+        raise invalid(str(path), problems)
+    return lab
 
 
-def read(path: Path, catalogue: Catalogue | None) -> tuple[Lab, LabDraft]:
-    """The lab, and what it was made of.
+def read(
+    path: Path, catalogue: Catalogue | None
+) -> tuple[Lab, LabDraft, list[Problem], frozenset[Node]]:
+    """The lab and what it was made of, all that is wrong with it, and the nodes that can't be read.
 
     Raises:
-        InvalidLab: with all its problems, in file order.
+        InvalidLab: nothing of it can be read, or there are too many problems to read on.
     """
     raw = read_bytes(path)
     problems: list[Problem] = []
-    unread: set[tuple[str, int, int]] = set()
+    told: set[tuple[str, int, int]] = set()
 
     def report(problem: Problem) -> None:
         place = (problem.file, problem.line, problem.column)
-        if place in unread:  # what can't be read is not judged as well
+        if place in told:  # what can't be read is not judged as well
             return
-        unread.update([place] if problem.rule in _UNREAD else ())
+        told.update([place] if problem.rule in _UNREAD else ())
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
             raise _Enough
@@ -59,17 +64,15 @@ def read(path: Path, catalogue: Catalogue | None) -> tuple[Lab, LabDraft]:
     try:
         includes = Includes(path)
         draft, lab = understood(path, raw, catalogue, report, includes)
-        if not _UNREAD.union(_UNKNOWN) & {one.rule for one in problems}:
-            unread.update((one.file, one.line, one.column) for one in problems)  # told once
-            harmless.refuse_harm(lab, draft, ruled(report, "not-own"))
+        unread = [one for one in problems if one.rule in _UNREAD | _UNKNOWN]
+        broken = frozenset(draft.lab.node.holding(unread))
+        harmless.refuse_harm(lab, draft, ruled(report, "not-own"), broken)
     except Unreadable as unreadable:
         raise invalid(str(path), [*problems, replace(unreadable.problem, rule="yaml")]) from None
     except _Enough:
         raise invalid(str(path), problems) from None
-    if problems:
-        raise invalid(str(path), problems)
     checked = Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw), includes=includes.files)
-    return checked, draft
+    return checked, draft, problems, broken
 
 
 def read_bytes(path: Path) -> bytes:

@@ -6,6 +6,7 @@ the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_i
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
 from jmespath.exceptions import JMESPathError
@@ -103,12 +104,12 @@ def resolve(value: Data, scope: Scope) -> Data:
 
 
 def names_used(value: Data) -> set[str]:
-    """The names that the expressions in ``value`` (text, list or mapping) take from a scope.
-
-    Raises:
-        UnresolvedReference: an expression is no JMESPath.
-    """
-    return {name for text in texts(value) for one in _embedded(text) for name in roots(one.tree)}
+    """The names that the expressions in ``value`` (text, list or mapping) take from a scope."""
+    used: set[str] = set()
+    for text in texts(value):
+        with suppress(BadExpression):
+            used |= {name for one in expressions.embedded(text) for name in roots(one.tree)}
+    return used
 
 
 def evaluate(expression: str, data: Data, scope: Scope) -> Data:

@@ -21,10 +21,10 @@ from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading import expressions
 from stslab.lab.reading.allowed import Allowed
 from stslab.lab.reading.document import Node
-from stslab.lab.reading.expressions import BadExpression, Tree
+from stslab.lab.reading.expressions import OPEN, Tree
 from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, shortened
 from stslab.lab.reading.structure import LabDraft
-from stslab.lab.references import roots
+from stslab.lab.references import names_used, roots
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
@@ -74,12 +74,13 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Looked:
-    """A lab that has no errors, as the rules look at it."""
+    """A lab as the rules look at it. ``broken`` are the nodes that can't be read in whole."""
 
     lab: LabFile
     draft: LabDraft
     catalogue: Catalogue
     served: Collection[str] = ()
+    broken: Collection[Node] = ()
     effects: tuple[Effect, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +97,7 @@ class Looked:
 def advice(looked: Looked, file: str, allowed: Allowed) -> Iterator[Problem]:
     """What the rules find, but for what the lab's file allows."""
     for name, look in RULES.items():
-        for one in look(looked):
+        for one in (found for found in look(looked) if found.node not in looked.broken):
             rule = one.rule or name
             problem = _placed(one)
             lines = {one.node.line, one.part.line}
@@ -129,7 +130,8 @@ def _parameters(looked: Looked) -> Iterator[Found]:
         operation, part = looked.operation(one.call), looked.root.at(one.place)
         for name, value in () if one.fails else one.params.items():
             shape = (operation.input or NOTHING).members.get(name) if operation else None
-            why = shape and isinstance(value, str) and "<" not in value and _misfit(shape, value)
+            known = isinstance(value, str) and "<" not in value and OPEN not in value
+            why = shape and known and _misfit(shape, value)
             if why and f"{name} {value}" not in told:
                 told.add(f"{name} {value}")
                 node = (part.get("with") or part).get(name) or part
@@ -150,12 +152,11 @@ def _misfit(shape: Shape, value: str) -> str:
 def _expectations(looked: Looked) -> Iterator[Found]:
     """What `expect` finds must be a question to the response, with yes or no for an answer."""
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
-        expect = draft.part.expect
-        if not expect:
-            continue
-        tree, node = expressions.query(expect).tree, draft.node.value["expect"]
+        expect, node = draft.part.expect, draft.node.get("expect")
         operation = looked.operation(draft.part.call)
-        response = (operation.output if operation else None) or NOTHING
+        if not expect or not node or not operation or node in looked.broken:
+            continue
+        tree, response = expressions.query(expect).tree, operation.output or NOTHING
         if not any(roots(tree)) and not _looks(tree):
             message, fix = "This looks at nothing of the response: it is always so.", _ASK
             yield Found(node, draft.node, message, fix, rule="expect-constant")
@@ -186,7 +187,9 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
 
 def _unused(looked: Looked) -> Iterator[Found]:
     """Names that nothing refers to, and profiles that nobody calls as."""
-    used = {name for text in looked.root.texts() for name in _names(text.value)}
+    if looked.broken:  # who knows what else was meant
+        return
+    used = names_used(looked.root.plain())
     called = {who.value for who in _identities(looked.root)}
     variables = looked.root.get("vars")
     for name, key in variables.keys.items() if variables else ():
@@ -202,13 +205,6 @@ def _unused(looked: Looked) -> Iterator[Found]:
             node = draft.node.value["profile"]
             message = f"Nobody calls as {profile.name}."
             yield Found(node, draft.node, message, "Prove what it may do, or leave it out.")
-
-
-def _names(text: str) -> set[str]:
-    try:
-        return {name for hole in expressions.embedded(text) for name in roots(hole.tree)}
-    except BadExpression:
-        return set()
 
 
 def _identities(node: Node) -> Iterator[Node]:
@@ -235,11 +231,12 @@ def _proofs(looked: Looked) -> Iterator[Found]:
     """A lab proves what it does, and undoes it."""
     doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.root
-    if doing and not any(one.stage.part.cleanup for one in stages):
+    parts = [one.stage for one in stages]
+    if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in parts):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
         fix = "Add a last stage with `cleanup: true`, and checks that look for what is gone."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
-    if not any(one.checks for one in stages):
+    if stages and not any(one.checks or one.stage.unclear("checkpoint") for one in stages):
         message = "This lab proves nothing: whoever runs it has passed."
         fix = "Give its stages a `checkpoint`."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
@@ -274,7 +271,7 @@ def _claims(looked: Looked) -> Iterator[Found]:
     said: dict[str, int] = {}
     for stage in looked.draft.stages:
         asked: dict[str, int] = {}
-        for draft in stage.checks:
+        for draft in (one for one in stage.checks if one.node not in looked.broken):
             check = draft.part
             call = repr((check.identity, check.call, check.params, check.expect, check.fails))
             line = said.get(check.says) or (check.call and asked.get(call))
@@ -301,13 +298,14 @@ def _texts(looked: Looked) -> Iterator[Found]:
         yield from _long(stage.stage.part, stage.stage.node)
         for check in stage.checks:
             yield from _long(check.part, check.node)
-            if check.part.ask is not None and not check.part.because:
+            unexplained = check.part.ask is not None and not check.part.because
+            if unexplained and not check.unclear("because"):
                 message = "Who predicts is told why afterwards, and this tells nothing."
                 fix = "Add `because:`."
                 yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
         for step in stage.steps:
             yield from _long(step.part, step.node)
-            if step.part.task and not step.part.hints:
+            if step.part.task and not (step.part.hints or step.unclear("hints")):
                 message, fix = "This task has no hint but the command.", "Add `hints:`."
                 yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
     faults = looked.root.get("faults")

@@ -1,6 +1,5 @@
 """Checks calls against AWS's APIs: service, operation, parameters, waiters, and what is derived."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -24,13 +23,11 @@ class Calls:
     scope: Scope
     report: Report
 
-    def call(self, part: Called, node: Node, spoiled: Collection[str] = ()) -> Operation | None:
+    def call(self, part: Called, node: Node) -> Operation | None:
         """Check who calls in a part, what, and with what; the operation that it names."""
-        if "as" not in spoiled:
-            self.scope.identity(node.get("as"), part.identity, node)
+        self.scope.identity(node.get("as"), part.identity, node)
         operation = self.operation(part.call, node.get("call"))
-        if "with" not in spoiled:
-            self.params(operation, node.get("with"), node.get("call") or node)
+        self.params(operation, node.get("with"), node.get("call") or node)
         return operation
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
@@ -53,6 +50,8 @@ class Calls:
 
     def params(self, operation: Operation | None, given: Node | None, part: Node) -> None:
         """Check the ``with`` of a call, whose ``part`` it is, and what it refers to."""
+        if given and not isinstance(given.value, dict):  # told as it was read
+            return
         if not operation:
             if given:
                 self.scope.check_texts(given)

@@ -39,14 +39,13 @@ class Lesson:
         node, lab = draft.lab.node, draft.lab.part
         self._env(node.get("env"))
         self._access(lab, node.get("access"))
-        for stage in draft.stages if "access" not in draft.lab.spoiled else ():
+        for stage in draft.stages:
             changes = stage.stage.node.get("changes")
-            if changes and "changes" not in stage.stage.spoiled:
-                self._changes(lab, zip(stage.stage.part.changes, changes.items, strict=True))
+            items = changes.items if changes else ()
+            self._changes(draft, zip(stage.stage.part.changes, items, strict=True))
         faults = node.get("faults")
-        if faults and "faults" not in draft.lab.spoiled:
-            stages = {one.stage.part.id for one in draft.stages}
-            self._faults(list(zip(lab.faults, faults.items, strict=True)), stages)
+        stages = {one.stage.part.id for one in draft.stages}
+        self._faults([*zip(lab.faults, faults.items if faults else (), strict=True)], stages)
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
@@ -61,40 +60,45 @@ class Lesson:
             cell = lab.access.get(name)
             if cell is None:
                 continue
-            who = node.value["as"]
+            who = node.get("as")
             for number, identity in enumerate(cell.identities):
-                at = who.items[number] if who.items else who
+                at = who.items[number] if who and who.items else who
                 self.scope.identity(at, identity, node)
             operation = self.calls.operation(cell.call, node.get("call"))
             self.calls.params(operation, node.get("with"), node.get("call") or node)
 
-    def _changes(self, lab: LabFile, changes: Iterable[tuple[Change, Node]]) -> None:
-        for change, node in changes:
-            cell = lab.access.get(change.cell)
-            if cell is None:
+    def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
+        access = draft.lab.node.get("access")
+        named, cells = _named(access), draft.lab.part.access
+        for change, node in changes if named or not access else ():
+            cell = cells.get(change.cell)
+            if change.cell not in named:
                 message = f"The table has no cell {change.cell}."
-                self.report(node.problem(message, did_you_mean(change.cell, lab.access, _ADD)))
-            elif change.identity not in cell.identities:
+                self.report(node.problem(message, did_you_mean(change.cell, named, _ADD)))
+            elif cell and cell.identities and change.identity not in cell.identities:
                 message = f"The cell {change.cell} is not asked about {change.identity}."
                 fix = f"Its `as` has: {', '.join(cell.identities)}."
                 self.report(node.problem(message, fix))
 
     def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
-        refuse_twins("fault", (node.value["id"] for _, node in faults), self.report)
+        refuse_twins("fault", (node for _, node in faults), self.report)
         for fault, node in faults:
-            if fault.after not in stages:
+            after = node.get("after")
+            if after and after.value == fault.after and fault.after not in stages:
                 message = f"This lab has no stage {fault.after}."
-                fix = did_you_mean(fault.after, [*stages])
-                self.report(node.value["after"].problem(message, fix))
+                self.report(after.problem(message, did_you_mean(fault.after, [*stages])))
             for key, actions in (("change", fault.change), ("fix", fault.fix)):
-                for action, one in zip(actions, node.value[key].items, strict=True):
+                listed = node.get(key)
+                for action, one in zip(actions, listed.items if listed else (), strict=True):
                     self.calls.call(action, one)
 
 
-def refuse_twins(what: str, ids: Iterable[Node], report: Report) -> None:
+def refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
     """Report each id that something of the kind has had before."""
     first: dict[str, int] = {}
-    for node in ids:
+    for node in filter(None, (part.get("id") for part in parts)):
+        if not isinstance(node.value, str):
+            continue
         if node.value in first:
             message = f"The {what} {node.value} is there twice; first in line {first[node.value]}."
             report(node.problem(message, "Give it an id of its own."))

@@ -42,8 +42,7 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     calls = Calls(catalogue, scope, ruled(report, "call"))
     report = ruled(report, "meaning")
     walk = _Walk(report, scope, calls, Undoing(ruled(report, "undo"), scope, calls))
-    stages = (one.stage for one in draft.stages if "id" not in one.stage.spoiled)
-    refuse_twins("stage", (one.node.value["id"] for one in stages), report)
+    refuse_twins("stage", (one.stage.node for one in draft.stages), report)
     _refuse_early_cleanup(draft, report)
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
     settled = [walk.stage(stage) for stage in doing]
@@ -51,14 +50,14 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     _check_profiles(draft, scope)
     Lesson(ruled(report, "lesson"), scope, calls).check(draft)
     settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
-    return replace(draft.lab.part, stages=tuple(settled))
+    return replace(draft.lab.part, stages=tuple(settled) or draft.lab.part.stages)
 
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
     """Each profile says enough, and nothing that goes with nothing; where all is known."""
-    node, before = draft.lab.node.get("profiles"), [*scope.admins]
-    made = {*scope.later_profiles}
-    for name, said in draft.lab.part.profiles.items() if node else ():
+    node, read, made = draft.lab.node.get("profiles"), draft.lab.part.profiles, scope.later_profiles
+    before = [*scope.admins, *(scope.settings.keys() - read.keys())]
+    for name, said in read.items() if node else ():
         at = node.keys[name]  # type: ignore[union-attr]
         ways = [said.source_profile, said.web_identity_token_file, said.credential_process]
         alone = said.values.keys() == {"credential_process"}
@@ -122,7 +121,7 @@ class _Walk:
         if {"clock", "token"} & draft.node.keys.keys():
             return self._embedded(draft)
         step = draft.part
-        operation = self.calls.call(step, draft.node, draft.spoiled)
+        operation = self.calls.call(step, draft.node)
         self._saves(draft, _response(operation))
         undo = self.undoing.undo(draft, operation)
         wait = step.wait
@@ -149,22 +148,22 @@ class _Walk:
             self._profiles_gone(draft, cleanup=cleanup)
             return
         if not check.call:
-            if "call" not in draft.spoiled:
+            if not draft.unclear("call"):
                 self.report(node.problem("This check calls nothing.", "Add `call:`."))
             return
-        self._outcome(draft, self.calls.call(check, node, draft.spoiled))
+        self._outcome(draft, self.calls.call(check, node))
 
     def _outcome(self, draft: Draft[Check], operation: Operation | None) -> None:
         check, node = draft.part, draft.node
         self._gates(draft)
         if check.fails:
             self._refusal(draft)
-        elif operation and operation.changes and "fails" not in draft.spoiled:
+        elif operation and operation.changes and not draft.unclear("fails"):
             message = f"A check changes nothing, and {check.call} does."
             self.report(
                 node.value["call"].problem(message, "Make it a step, or say that it `fails`.")
             )
-        if check.expect and "expect" not in draft.spoiled:
+        if check.expect:
             self.scope.query(node.value["expect"], _response(operation))
 
     def _refusal(self, draft: Draft[Check]) -> None:
@@ -172,7 +171,7 @@ class _Walk:
         if check.expect:
             message = "A call that fails has no response to expect anything of."
             self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
-        if not check.because and "because" not in draft.spoiled:
+        if not check.because and not draft.unclear("because"):
             message = "A refusal teaches by its reason, and this check tells none."
             self.report(
                 node.keys["fails"].problem(message, "Add `because:` and say why AWS refuses.")
@@ -182,7 +181,7 @@ class _Walk:
         """Each denial says by which gate; nothing else does."""
         check, node, report = draft.part, draft.node, ruled(self.report, "denial")
         named = "by" in node.value
-        if named and not check.fails and "fails" not in draft.spoiled:
+        if named and not check.fails and not draft.unclear("fails"):
             message = "Only a refusal has gates, and this call is to succeed."
             report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
         if check.key and not named:
@@ -191,7 +190,7 @@ class _Walk:
         if key := node.get("key"):
             self.scope.check_texts(key)
         denied = [code for code in check.fails if code in DENIALS]
-        if denied and not named and "fails" not in draft.spoiled:
+        if denied and not named and not draft.unclear("by"):
             message = f"{denied[0]} can have many reasons, and the right one is not named."
             report(node.keys["fails"].problem(message, _NAME_GATES))
 

@@ -170,7 +170,9 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     """Make the lab's variables known, after checking them; note what is known only later."""
     accounts = draft.lab.part.accounts
     scope.admins = (ADMIN, *accounts)
-    scope.settings = draft.lab.part.profiles
+    profiles = draft.lab.node.get("profiles")
+    unread = dict.fromkeys(profiles.keys if profiles else (), ProfileSettings())
+    scope.settings = {**unread, **draft.lab.part.profiles}
     scope.temporary |= {*scope.settings}
     account = structure({"id": STRING})
     scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
@@ -238,20 +240,9 @@ def _refuse_second_saves(draft: LabDraft, scope: Scope, named: Mapping[str, Node
 def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:
     try:
         TopologicalSorter(
-            {name: _needs(node) & named.keys() for name, node in named.items()}
+            {name: names_used(node.plain()) & named.keys() for name, node in named.items()}
         ).prepare()
     except CycleError as error:
         circle = [name for name in named if name in error.args[1]]
         message = f"These variables refer to each other in a circle: {', '.join(circle)}."
         scope.report(named[circle[0]].problem(message, "Give one of them a value of its own."))
-
-
-def _needs(node: Node) -> set[str]:
-    wanted: set[str] = set()
-    for text in node.texts():
-        try:
-            holes = expressions.embedded(text.value)
-        except BadExpression:
-            continue
-        wanted |= {name for hole in holes for name in roots(hole.tree)}
-    return wanted

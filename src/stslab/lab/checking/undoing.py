@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import BY_SETTING
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import Operation
@@ -37,9 +38,10 @@ class Undoing:
         """The step's undo, filled in; reported where it lacks one that it needs."""
         node = draft.node.get("undo")
         if draft.part.undo is None or node is None:
-            is_setting = draft.part.call in BY_SETTING  # which is put back by itself
-            changes = operation and operation.changes and not is_setting
-            if changes and "undo" not in draft.spoiled:
+            step, is_setting = draft.part, draft.part.call in BY_SETTING  # put back by itself
+            elsewhere = step.service not in HOME and changes(step.call)
+            left = operation and (operation.changes or elsewhere) and not is_setting
+            if left and not draft.unclear("undo"):
                 self._missing(draft)
             return draft.part.undo
         nodes = node.items or [node]

@@ -7,7 +7,7 @@ can't run code. There are no anchors, and hence no bombs; depth and size have li
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,10 +50,14 @@ class Source:
         self.lines = _LINE_END.split(self.text)
 
     def problem(self, index: int, message: str, fix: str) -> Problem:
+        line, column = self.place(index)
+        return Problem(self.name, line, column, message, fix, self.lines[line - 1])
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The line and column of a character, both counted from 1."""
         index = max(0, min(index, len(self.text)))
         line = self.line_of(index) - 1
-        column = min(index - self._starts[line], len(self.lines[line]))
-        return Problem(self.name, line + 1, column + 1, message, fix, self.lines[line])
+        return line + 1, min(index - self._starts[line], len(self.lines[line])) + 1
 
     def line_of(self, index: int) -> int:
         return bisect_right(self._starts, index)  # counted from 1
@@ -105,6 +109,20 @@ class Node:
             found = node.get(part) if isinstance(part, str) else (node.items or [node])[part]
             node = found or node
         return node
+
+    def holding(self, problems: Sequence[Problem]) -> Iterator["Node"]:
+        """The nodes with one of the problems in them, from this one on downwards."""
+        parts = self.value.values() if isinstance(self.value, dict) else self.items
+        held = [one for part in (*self.keys.values(), *parts) for one in part.holding(problems)]
+        begin, end = self.source.place(self.start), self.source.place(self.end)
+        yield from held
+        if held or any(
+            begin <= (one.line, one.column) <= end
+            if one.file == self.source.name
+            else self.inside and self.inside.name == one.file
+            for one in problems
+        ):
+            yield self
 
     @property
     def items(self) -> list["Node"]:

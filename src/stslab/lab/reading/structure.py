@@ -1,8 +1,9 @@
 """Nodes to the model's parts, value by value: a bad value does not hide what else is wrong."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -10,14 +11,23 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
 
-from stslab.lab.model import Action, Check, LabFile, Part, ProfileSettings, Stage, Step, Uses
+from stslab.lab.model import (
+    Action,
+    Cell,
+    Check,
+    Fault,
+    LabFile,
+    Part,
+    ProfileSettings,
+    Stage,
+    Step,
+    Uses,
+)
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
 
 P = TypeVar("P", bound=Part)
-T = TypeVar("T")
-R = TypeVar("R")
 
 # Stands in for what a broken part lacks, so that the rest of it can be checked.
 UNKNOWN_CALL = "unknown.Unknown"
@@ -26,6 +36,9 @@ _STAND_INS: dict[type[Part], dict[str, object]] = {
     Check: {"says": "?"},
     Stage: {"id": "unknown", "title": "?", "intro": "?"},
     LabFile: {"stslab": 1, "id": "unknown", "title": "?"},
+    Cell: {"says": "?", "as": (), "call": UNKNOWN_CALL},
+    Fault: {"id": "unknown", "title": "?", "after": "unknown", "change": (), "fix": ()},
+    Action: {"call": UNKNOWN_CALL},
 }
 _NAMES: dict[type[Part], str] = {
     LabFile: "lab",
@@ -46,6 +59,10 @@ class Draft(Generic[P]):
     part: P
     node: Node
     spoiled: frozenset[str]
+
+    def unclear(self, key: str) -> bool:
+        """Whether a key is bad, or one that may be meant as it."""
+        return bool(get_close_matches(key, self.spoiled))
 
 
 @dataclass(slots=True)
@@ -167,52 +184,56 @@ class Written:
         return cls(found, extra)
 
 
-class _Bad(Exception):  # noqa: N818 - it says that the problem has been reported
-    """A value that can't be read."""
+_UNREAD = object()
+"""Stands for a value that can't be read, which has been reported."""
 
 
 class _Reader:
-    """Reads values of the model's types from nodes."""
+    """Reads values of the model's types from nodes. What can't be read leaves its list."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self._bad_ones = 0
 
     def values(
         self, model: type[Part], node: Node, given: Collection[str] = ()
     ) -> tuple[dict[str, object], set[str]]:
-        """The values of a part's keys, and the keys that are bad, or missing and not ``given``."""
+        """The values of a part's keys, and the keys that are bad, or missing and not ``given``.
+
+        Of a bad value there is what of it can be read, if anything.
+        """
         known = {one.encode_name: one for one in fields(model)}
         if not isinstance(node.value, dict):
-            message = f"A {_name(model)} is written as `key: value` lines."
-            self._report(node.problem(message, _keys_of(model)))
+            self._bad(node, f"A {_name(model)} is written as `key: value` lines.", _keys_of(model))
             return {}, set(known)
         values: dict[str, object] = {}
         spoiled: set[str] = set()
         for key, value in node.value.items():
+            before = self._bad_ones
             if key not in known:
                 message = f"A {_name(model)} has no key `{key}`."
                 near = did_you_mean(key, known.keys() - node.value.keys(), _keys_of(model))
                 fix = near if near.startswith("A ") else f"{near} {_keys_of(model)}"
-                self._report(node.keys[key].problem(message, fix))
+                self._bad(node.keys[key], message, fix)
             elif value.value is None or key not in _LISTS:
-                try:
-                    values[key] = self._value(known[key].type, value, key)
-                except _Bad:
-                    spoiled.add(key)
+                values[key] = self._value(known[key].type, value, key)
+            unlisted = key in _LISTS and not isinstance(value.value, list)
+            spoiled |= {key} if unlisted or self._bad_ones > before else set()
+        values = {key: value for key, value in values.items() if value is not _UNREAD}
         required = {key for key, one in known.items() if one.required}
         if model.ONE_OF and not any(key in node.value for key in model.ONE_OF):
             required.add(model.ONE_OF[0])
-        lacking = required - values.keys() - spoiled - set(given)
+        lacking = required - node.value.keys() - set(given)
         for key in sorted(lacking):
             add = f"Add `{key}:` {told(model)[key][0]}"
-            self._report(node.problem(f"This {_name(model)} lacks `{key}`.", add))
+            self._bad(node, f"This {_name(model)} lacks `{key}`.", add)
         return values, spoiled | lacking
 
     def _value(self, found: inspect.Type, node: Node, key: str) -> object:
         written = Written.of(found)
         kind, extra = written.type, written.extra
         if node.value is None:
-            raise self._bad(node, *_empty(key))
+            return self._bad(node, *_empty(key))
         if "read" in extra:
             return self._read(extra["read"], node, key)
         if node.value == extra.get("none", ...):
@@ -230,61 +251,53 @@ class _Reader:
             return node.plain()
         say = _LEAVES[type(kind)](kind, node, key)
         if say:
-            raise self._bad(node, *say)
+            return self._bad(node, *say)
         return kind.cls(node.value) if isinstance(kind, inspect.EnumType) else node.value
 
     def _read(self, read: Callable[[Any], object], node: Node, key: str) -> object:
         try:
             return read(node.plain())
         except ValueError as error:
-            raise self._bad(node, _wont_do(node.value, key), str(error)) from None
+            return self._bad(node, _wont_do(node.value, key), str(error))
 
     def _tuple(self, item: inspect.Type, node: Node, key: str, *, one: bool) -> object:
         if not isinstance(node.value, list) and not one:
-            raise self._bad(node, *_is("a list", "Begin each of its items with `- `.", node, key))
+            return self._bad(node, *_is("a list", "Begin each of its items with `- `.", node, key))
         items = node.value if isinstance(node.value, list) else [node]
-        return tuple(self._all(lambda each: self._value(item, each, key), items))
+        tried = [(each, self._value(item, each, key)) for each in items]
+        items[:] = [each for each, value in tried if value is not _UNREAD]
+        return tuple(value for _, value in tried if value is not _UNREAD)
 
     def _part(self, model: Any, node: Node, key: str) -> object:
         if model.SHORT and isinstance(node.value, str):
             short = next(one for one in fields(model) if one.encode_name == model.SHORT)
-            return model(**{short.name: self._value(short.type, node, key)})
+            value = self._value(short.type, node, key)
+            return value if value is _UNREAD else model(**{short.name: value})
         if not isinstance(node.value, dict):
-            raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
+            return self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
         values, spoiled = self.values(model, node)
-        if spoiled:
-            raise _Bad
-        return _filled(model, node, values)
+        stand_ins = _STAND_INS.get(model)
+        unread = spoiled and stand_ins is None
+        return _UNREAD if unread else _filled(model, node, {**(stand_ins or {}), **values})
 
     def _mapping(self, found: inspect.DictType, node: Node, key: str) -> object:
         if not isinstance(node.value, dict):
-            raise self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
+            return self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
         free = isinstance(found.value_type, inspect.AnyType)
-
-        def read(name: str) -> tuple[str, object]:
+        named: dict[str, object] = {}
+        for name, value in node.value.items():
             say = _text(Written.of(found.key_type).type, node.keys[name], key)
             if say and not isinstance(found.key_type, inspect.AnyType):
-                raise self._bad(node.keys[name], *say)
-            value = node.value[name]
-            return name, value.plain() if free else self._value(found.value_type, value, name)
+                self._bad(node.keys[name], *say)
+                continue
+            read = value.plain() if free else self._value(found.value_type, value, name)
+            named |= {} if read is _UNREAD else {name: read}
+        return named
 
-        return dict(self._all(read, node.value))
-
-    def _all(self, read: Callable[[T], R], each: Iterable[T]) -> list[R]:
-        """What is read of each; all of them are tried."""
-        made, bad = [], False
-        for one in each:
-            try:
-                made.append(read(one))
-            except _Bad:
-                bad = True
-        if bad:
-            raise _Bad
-        return made
-
-    def _bad(self, node: Node, message: str, fix: str) -> _Bad:
+    def _bad(self, node: Node, message: str, fix: str) -> object:
         self._report(node.problem(message, fix))
-        return _Bad()
+        self._bad_ones += 1
+        return _UNREAD
 
 
 Saying = tuple[str, str]
