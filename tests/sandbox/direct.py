@@ -18,8 +18,7 @@ from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Record, Snapshot
 from stslab.sandbox.state.state import State
 
 ENDPOINT = "http://127.0.0.1:4566"

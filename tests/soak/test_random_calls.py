@@ -23,8 +23,7 @@ from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import root_caller, user_caller
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 

@@ -6,11 +6,9 @@ apply to it, and the :class:`Decision` says why.
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.authorize import Policies, authorize
-from stslab.policy.context import Request
-from stslab.policy.decision import Decision
+from stslab.policy.decision import Decision, Layer
 from stslab.policy.documents.document import NamedPolicy, Policy, parse
-from stslab.policy.principal import Principal, PrincipalKind
-from stslab.policy.reading import Layer
+from stslab.policy.request import Principal, PrincipalKind, Request
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 __all__ = [

@@ -1,21 +1,17 @@
 """How the types of policies combine into one decision.
 
 "Policy evaluation logic", "Cross-account policy evaluation logic", "Permissions boundaries for
-IAM entities", "SCP evaluation" and "RCP evaluation".
+IAM entities", "SCP evaluation" and "RCP evaluation"; what a service decides differently is below.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from stslab.policy import arn as arns
-from stslab.policy import services
-from stslab.policy.context import Context, Request
-from stslab.policy.decision import Decision, with_article
+from stslab.policy.decision import Decision, Layer, Question, layer, level_of, read, with_article
 from stslab.policy.documents.document import NamedPolicy
-from stslab.policy.documents.matching import Level
-from stslab.policy.documents.statement import Mismatch
-from stslab.policy.principal import PrincipalKind
-from stslab.policy.reading import Layer, Question, layer, level_of, read
+from stslab.policy.documents.statement import Level, Mismatch
+from stslab.policy.request import Context, PrincipalKind, Request, split_arn
 from stslab.policy.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -63,10 +59,10 @@ class Layers(NamedTuple):
 
 
 def authorize(request: Request, policies: Policies) -> Decision:
-    arn = arns.split(request.resource)
+    arn = split_arn(request.resource)
     bounded = policies.boundaries is not None
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
-    if services.needs_no_permission(question):
+    if _needs_no_permission(question):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
     same_account = request.principal.member and request.owner == request.principal.account
@@ -79,11 +75,11 @@ def authorize(request: Request, policies: Policies) -> Decision:
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
-    kind = PolicyKind.TRUST if services.is_trust(question) else PolicyKind.RESOURCE
+    kind = PolicyKind.TRUST if _is_trust(question) else PolicyKind.RESOURCE
     resource = Layer(kind, (), _NOT_ALLOWED)
     if policies.resource is not None:
         resource = layer(kind, [read(policies.resource, question)])
-    if resource.denies and same_account and services.root_overrides(question):
+    if resource.denies and same_account and _root_overrides(question):
         resource.outcome = Outcome.IMPLICITLY_DENIED
         resource.note = "Its Deny does not bind the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
@@ -116,7 +112,7 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
         _read_all(PolicyKind.SCP, level, question, number)
         for number, level in enumerate(policies.scps if limited else (), 1)
     ]
-    if not services.exempt_from_resource_control(question):
+    if not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
             found = _read_all(PolicyKind.RCP, level, question, number)
             if found.outcome is Outcome.IMPLICITLY_DENIED:
@@ -137,13 +133,12 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denies = any(each.outcome is _DENIED for each in considered)
-    must_allow = not same_account or services.resource_policy_must_allow(question)
+    must_allow = not same_account or _resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
     asked = _needed(layers, closest, must_allow)
     if not denies and all(each.outcome is _ALLOWED for each in asked):
-        forbidden = services.forbidden(question)
-        if forbidden:
-            return _NOT_ALLOWED, forbidden
+        if rule := _forbidden(question):
+            return _NOT_ALLOWED, rule
         return _ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
         asked = _alone(question, layers) or asked
@@ -197,3 +192,123 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
         granting.append(layers.resource.kind)
     verb = "allows" if len(granting) == 1 else "allow"
     return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"
+
+
+# -- what services decide differently, each documented by its service ---------------------------
+
+_UNCONTROLLED: Final = {
+    # "GetCallerIdentity", AWS STS API reference: no permissions are required, and an
+    # explicit deny does not take the permission away.
+    "sts:getcalleridentity": frozenset(PrincipalKind) - {PrincipalKind.ANONYMOUS},
+    # "Permissions for GetSessionToken": policies can't control authentication operations.
+    "sts:getsessiontoken": frozenset({PrincipalKind.USER, PrincipalKind.ROOT}),
+}
+
+# "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", Amazon S3 API reference: the
+# owner's root user can do these though the bucket policy denies it.
+_ROOT_RECOVERS: Final = frozenset(
+    {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
+)
+
+# "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
+_SERVICES_WITH_RCPS: Final = """
+    aoss appconfig appstream autoscaling autoscaling-plans budgets clouddirectory cloudfront
+    cloudsearch cloudtrail-data codeartifact codebuild codecommit codepipeline cognito-identity
+    cognito-idp comprehend comprehendmedical compute-optimizer cost-optimization-hub dax dsql
+    dynamodb ecr ecr-public events firehose fis fms gamelift health inspector-scan kendra
+    kinesisvideo kms logs memorydb networkmonitor notifications opensearch pca-connector-ad
+    personalize polly pricing resource-groups rolesanywhere s3 secretsmanager servicediscovery
+    signin sqs sts support swf textract timestream-influxdb transcribe transfer translate wafv2
+    workspaces xray
+"""
+_RESOURCE_CONTROLLED: Final = frozenset(_SERVICES_WITH_RCPS.split())
+
+_RESERVED: Final = {
+    # "Managed policies and inline policies": only AWS changes the policies that it manages.
+    r"arn:[^:]+:iam::aws:policy/.*": """
+        iam:createpolicy iam:createpolicyversion iam:deletepolicy iam:deletepolicyversion
+        iam:setdefaultpolicyversion iam:tagpolicy iam:untagpolicy
+    """,
+    # "IAM Identity Center", "Roles that IAM Identity Center creates": they can't be changed.
+    r"arn:[^:]+:iam::[^:]*:role/aws-reserved/.*": """
+        iam:attachrolepolicy iam:createrole iam:createservicelinkedrole iam:deleterole
+        iam:deleterolepermissionsboundary iam:deleterolepolicy iam:deleteservicelinkedrole
+        iam:detachrolepolicy iam:passrole iam:putrolepermissionsboundary iam:putrolepolicy
+        iam:tagrole iam:untagrole iam:updateassumerolepolicy iam:updaterole
+        iam:updateroledescription
+    """,
+    # "CreateAlias", AWS KMS API reference: the prefix alias/aws/ is reserved for AWS.
+    r"arn:[^:]+:kms:[^:]*:[^:]*:alias/aws/.*": "kms:createalias kms:deletealias kms:updatealias",
+}
+_RESERVED_BY_ACTION: Final = {
+    action: re.compile(resource)
+    for resource, actions in _RESERVED.items()
+    for action in actions.split()
+}
+
+
+def _needs_no_permission(question: Question) -> bool:
+    """Whether no policy can allow or deny the action."""
+    kinds = _UNCONTROLLED.get(question.action)
+    return kinds is not None and question.request.principal.kind in kinds
+
+
+def _is_trust(question: Question) -> bool:
+    """Whether the resource is a role, and its resource-based policy the role's trust policy."""
+    arn = question.arn
+    return arn is not None and arn.is_role and question.action.startswith("sts:")
+
+
+def _resource_policy_must_allow(question: Question) -> bool:
+    """Whether access needs a resource-based policy even within one account.
+
+    "Policy evaluation logic": role trust policies and KMS key policies are the exceptions.
+    """
+    arn = question.arn
+    is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
+    return is_key or _is_trust(question)
+
+
+def _root_overrides(question: Question) -> bool:
+    """Whether the resource-based policy's Deny does not bind its account's root user."""
+    is_root = question.request.principal.kind is PrincipalKind.ROOT
+    return is_root and question.action in _ROOT_RECOVERS
+
+
+def _exempt_from_resource_control(question: Question) -> bool:
+    """What resource control policies can't restrict ("Resource control policies (RCPs)").
+
+    Actions without a resource are not among "Resources and entities not restricted by RCPs", and
+    "Resource control policy examples" denies such as sts:GetAccessKeyInfo. They have no part in
+    a service-linked role's trust policy, by which its service has it.
+    """
+    principal, arn = question.request.principal, question.arn
+    return (
+        principal.service_linked
+        or question.action.partition(":")[0] not in _RESOURCE_CONTROLLED
+        or question.action == "kms:retiregrant"
+        or (
+            principal.kind is PrincipalKind.SERVICE
+            and _is_trust(question)
+            and arn is not None
+            and arn.resource.startswith("role/aws-service-role/")
+        )
+    )
+
+
+def _forbidden(question: Question) -> str:
+    """Why AWS refuses what every policy allows, or ``""``."""
+    request, arn = question.request, question.arn
+    principal = request.principal
+    if question.action == "sts:assumerole" and principal.kind is PrincipalKind.ROOT:
+        # "AssumeRole", AWS STS API reference.
+        return "roles may not be assumed by root accounts"
+    if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
+        # "How IAM roles differ from resource-based policies": only within one partition.
+        return f"{request.resource} is in another partition than {principal.arn}"
+    reserved = _RESERVED_BY_ACTION.get(question.action)
+    return (
+        f"{request.resource} is managed by AWS"
+        if reserved and reserved.fullmatch(request.resource)
+        else ""
+    )

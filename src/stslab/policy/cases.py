@@ -9,13 +9,11 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct, ValidationError, convert, json
 
 from stslab.errors import MalformedPolicy, PolicyError
-from stslab.policy import arn as arns
 from stslab.policy.authorize import Policies, authorize
-from stslab.policy.context import Request
 from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
-from stslab.policy.principal import Principal
 from stslab.policy.remembered import remembered
+from stslab.policy.request import Principal, Request, account_of, split_arn
 from stslab.policy.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
@@ -195,7 +193,7 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
     if text == "anonymous":
         return Principal.anonymous()
     if any(each in text for each in _PROVIDERS):
-        return Principal.federated(text, arns.account_of(text) or "")
+        return Principal.federated(text, account_of(text) or "")
     if ":" in text or "." not in text:
         return Principal.from_arn(text, service_linked=service_linked, issuer=_issuer(text))
     return Principal.federated(text) if federated else Principal.service(text)
@@ -242,7 +240,7 @@ def _policies(case: Case) -> Policies:
 
 def kind_of_resource_policy(resource: str) -> PolicyKind:
     """A role has its trust policy ("IAM role trust policies"), all else a policy of its own."""
-    arn = arns.split(resource)
+    arn = split_arn(resource)
     return PolicyKind.TRUST if arn is not None and arn.is_role else PolicyKind.RESOURCE
 
 

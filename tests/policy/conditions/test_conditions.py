@@ -8,8 +8,8 @@ from stslab.policy import Principal, Request
 from stslab.policy.conditions import conditions
 from stslab.policy.conditions.conditions import Condition, read_test
 from stslab.policy.conditions.operators import OPERATORS, moment, number
-from stslab.policy.context import Context
 from stslab.policy.documents import elements
+from stslab.policy.request import Context
 
 ALICE = Principal.from_arn("arn:aws:iam::111122223333:user/alice")
 

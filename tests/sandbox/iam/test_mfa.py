@@ -5,7 +5,6 @@ import pytest
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam import mfa
-from stslab.sandbox.iam.mfa import verified
 from stslab.sandbox.state.identities import MfaDevice
 from stslab.sandbox.state.snapshot import Snapshot, Transaction
 
@@ -78,10 +77,6 @@ def test_a_device_whose_clock_is_off_works_after_it_was_synchronised() -> None:
     assert mfa.accepted(known, code(made, ahead + later), NOW + later)
 
 
-def test_nothing_was_tried() -> None:
-    assert not verified(Transaction(Snapshot()), None, None, None, NOW)
-
-
 def test_a_code_without_a_device_is_refused() -> None:
     with pytest.raises(ApiFault, match="must provide both"):
-        verified(Transaction(Snapshot()), None, None, "123456", NOW)
+        mfa.spend(Transaction(Snapshot()), None, None, "123456", NOW)

@@ -19,8 +19,7 @@ from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.callers import root_caller
 from stslab.sandbox.pipeline.judge import Judge
 from stslab.sandbox.server.embedded import Inside, assemble
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 

@@ -17,8 +17,7 @@ from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse, Caller, 
 from stslab.sandbox.api.services import unsupported
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.s3.service import S3Service
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot, View
+from stslab.sandbox.state.snapshot import Account, Snapshot, View
 from stslab.sandbox.state.state import State
 
 _BOTO = boto3.Session("key", "secret", region_name="us-east-1")

@@ -14,8 +14,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server import exchange
 from stslab.sandbox.state import archive, buckets
-from stslab.sandbox.state.settings import Settings
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Settings, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.state.identities import AccessKey, Group, User
-from stslab.sandbox.state.settings import Settings
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Settings, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 

@@ -13,9 +13,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.pipeline import callers
 from stslab.sandbox.state.identities import Role, Session, SessionPolicy, User
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Snapshot, Transaction
+from stslab.sandbox.state.snapshot import Account, Record, Snapshot, Transaction
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 from stslab.sandbox.sts import issuing

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
-from stslab.policy.context import Context
 from stslab.policy.patterns import glob
 from stslab.policy.remembered import remembered
+from stslab.policy.request import Context
 
 _IF_EXISTS: Final = "ifexists"
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from stslab.policy.context import Context
 from stslab.policy.patterns import arn_globs, glob, no_value
+from stslab.policy.request import Context
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]

@@ -16,8 +16,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.catalogue import suggestions
 from stslab.policy.conditions.conditions import Test, read_test
 from stslab.policy.conditions.operators import OPERATORS
-from stslab.policy.documents.matching import TYPES, PrincipalElement, is_aws_principal
-from stslab.policy.documents.statement import Element
+from stslab.policy.documents.statement import TYPES, Element, PrincipalElement, is_aws_principal
 from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.policy.remembered import remembered
 from stslab.policy.vocabulary import PolicyKind

@@ -8,8 +8,8 @@ import re
 from shlex import quote
 from typing import Final
 
-from stslab.policy import arn as arns
 from stslab.policy.messages.message import Message, table
+from stslab.policy.request import account_of, split_arn
 
 # "IAM and AWS STS quotas": the characters of IAM's names, and of S3's buckets.
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
@@ -34,7 +34,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     kind, caller = owner(message.caller)
     role_is, role = owner(message.resource_arn)
     arn, action = message.resource_arn, message.action.lower()
-    other = (message.same_account is False and arns.account_of(arn)) or ""
+    other = (message.same_account is False and account_of(arn)) or ""
     saml = action.endswith("saml")
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
@@ -45,8 +45,8 @@ def facts(message: Message) -> dict[str, str | bool]:
         "caller": caller and quote(caller),
         "user": quote(caller) if kind == "user" else "",
         "source": caller and _source(message.caller, kind, caller),
-        "caller_account": arns.account_of(message.caller) or "",
-        "resource_account": arns.account_of(arn) or "",
+        "caller_account": account_of(message.caller) or "",
+        "resource_account": account_of(arn) or "",
         "role": quote(role) if role_is == "role" else "",
         "bucket": _matched(_BUCKET, arn),
         "action": (found := _matched(_ACTION, message.action)) and found + on,
@@ -114,7 +114,7 @@ def _policy(named: str) -> str:
 def _resource_policy(resource: str) -> str:
     if bucket := _matched(_BUCKET, resource):
         return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
-    arn, commands = arns.split(resource), table("facts")["resource policies"]
+    arn, commands = split_arn(resource), table("facts")["resource policies"]
     if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
         return ""
     command = str(commands[arn.service]).format(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stslab.policy import arn as arns
+from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
 
 _ASSUMING: Final = frozenset(
@@ -85,12 +85,12 @@ class Message:
     def resource_arn(self) -> str:
         """The resource's ARN, without the kind that IAM writes before it; empty for a name."""
         named = self.resource[max(self.resource.find("arn:"), 0) :]
-        return named if arns.split(named) else ""
+        return named if split_arn(named) else ""
 
     @property
     def same_account(self) -> bool | None:
         """Whether caller and resource are of one account; None where an ARN names none."""
-        ours, theirs = arns.account_of(self.caller), arns.account_of(self.resource_arn)
+        ours, theirs = account_of(self.caller), account_of(self.resource_arn)
         return ours == theirs if ours and theirs else None
 
     @property

@@ -107,10 +107,10 @@ class Internal(Protocol):
 ManagedText = Callable[[View, str, str], str | None]
 """The text of a managed policy's default version, by account and ARN: AWS's own, too."""
 
-VerifyMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], bool]
-"""Whether a code of this user's device (serial number, code) came along and is right, now.
+SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], None]
+"""Spends a code of this user's device (serial number, code) now; ApiFault where it is wrong.
 
-A code is spent by that. What is wrong raises ApiFault. IAM does it, for STS.
+IAM does it, for STS.
 """
 
 

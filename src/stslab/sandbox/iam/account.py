@@ -27,8 +27,7 @@ from stslab.sandbox.state.identities import (
     SamlProvider,
     User,
 )
-from stslab.sandbox.state.settings import Account, CredentialReport
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 _QUOTAS: Mapping[str, int] = msgspec.yaml.decode(

@@ -14,8 +14,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import AccessKey, LoginProfile, User
-from stslab.sandbox.state.settings import PasswordPolicy
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
 
 _KEYS_PER_USER = 2
 _NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}

@@ -18,9 +18,7 @@ from stslab.sandbox.state.identities import (
     SamlProvider,
     User,
 )
-from stslab.sandbox.state.record import TABLES, Named, Record
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import TABLES, Account, Named, Record, Transaction, View
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)

@@ -71,15 +71,10 @@ def synchronised(
     return None
 
 
-def verified(
+def spend(
     tx: Transaction, user: User | None, serial: str | None, given: str | None, now: datetime
-) -> bool:
-    """Whether the user proved MFA with this call; see :data:`VerifyMfa`.
-
-    A code is spent even where the call is refused afterwards.
-    """
-    if serial is None and given is None:
-        return False
+) -> None:
+    """See :data:`SpendMfa`. A code is spent even where the call is refused afterwards."""
     if serial is None or given is None:
         raise _failed(", must provide both MFA serial number and one time pass code.")
     if user is None or serial not in user.mfa_devices:
@@ -92,7 +87,6 @@ def verified(
     if spent is None:
         raise _failed(" with invalid MFA one time pass code. ")
     tx.put(spent, always=True)
-    return True
 
 
 def _failed(how: str) -> ApiFault:

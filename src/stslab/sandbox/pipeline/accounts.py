@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.state.identities import AccessKey, User
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Account, Settings
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Account, Record, Settings, View
 
 ADMINISTRATOR = "admin"
 _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"

@@ -13,8 +13,7 @@ from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, KeyRecord
 from stslab.sandbox.api.services import FORBIDDEN
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.state.identities import AccessKey, LastUsed, Role, Session, User
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Account, View
 from stslab.sandbox.state.state import Busy, Closed, State
 
 

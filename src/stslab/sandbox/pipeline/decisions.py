@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
-from stslab.policy.principal import PrincipalKind
+from stslab.policy.request import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
 from stslab.sandbox.pipeline.log_file import NAME, Event

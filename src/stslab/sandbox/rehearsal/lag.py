@@ -15,8 +15,15 @@ import msgspec
 
 from stslab.sandbox.rehearsal.spec import Span, Spec, share
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
-from stslab.sandbox.state.record import TABLES, Record
-from stslab.sandbox.state.snapshot import Address, Difference, Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import (
+    TABLES,
+    Address,
+    Difference,
+    Record,
+    Snapshot,
+    Transaction,
+    View,
+)
 
 _KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})

@@ -6,8 +6,7 @@ from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.api.s3_faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Account, View
 
 MARKED = ("x-amz-delete-marker", "true")
 _VERSION_ID = re.compile(r"null|[A-Za-z0-9_-]{32}")

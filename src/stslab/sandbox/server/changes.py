@@ -15,8 +15,7 @@ from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
 from stslab.sandbox.state.identities import AccessKey
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.snapshot import Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
 
 _CALLED: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRec
 from stslab.sandbox.api.services import Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.iam import aws_policies, lookups
-from stslab.sandbox.iam.mfa import verified
+from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts, callers
 from stslab.sandbox.pipeline.decisions import DecisionLog
@@ -71,7 +71,7 @@ def assemble(
     stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
     services |= {
         "iam": IamService(judge),
-        "sts": StsService(AssumeRole(judge, lookups.managed_text, verified)),
+        "sts": StsService(AssumeRole(judge, lookups.managed_text, spend)),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }

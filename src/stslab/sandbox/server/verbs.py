@@ -30,7 +30,7 @@ from stslab.sandbox.server.changes import Holder
 from stslab.sandbox.server.control import ControlRequest, Said, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
-from stslab.sandbox.state.settings import Account
+from stslab.sandbox.state.snapshot import Account
 
 
 def of(account: Holder) -> dict[str, Verb]:

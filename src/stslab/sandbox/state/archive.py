@@ -20,9 +20,7 @@ import msgspec
 
 from stslab.errors import SandboxError
 from stslab.sandbox.state import buckets
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Account, Settings
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Account, Record, Settings, Snapshot
 from stslab.sandbox.state.store import decoders
 
 VERSION = 1

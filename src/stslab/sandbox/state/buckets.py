@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Moment, Record
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.snapshot import Moment, Record, View
 
 NULL = "null"
 """The id of the version that an object has where its bucket keeps no versions."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Moment, Named, Record
+from stslab.sandbox.state.snapshot import Moment, Named, Record
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

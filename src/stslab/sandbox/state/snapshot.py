@@ -1,15 +1,127 @@
-"""Everything that the account knows at one moment, as a value."""
+"""Everything that the account knows at one moment, as a value: records, and views of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
+import msgspec
 from immutables import Map
 
-from stslab.sandbox.state.record import Record
-from stslab.sandbox.state.settings import Settings
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone, which is UTC: two of them can be compared."""
+TABLES: dict[str, type[Record]] = {}
+"""Every kind of record by the name that its rows have."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing in one account: a value that never changes. A change is another record.
+
+    A subclass names its ``table``, which is the name of its rows, and the member that its
+    records in one account are ``keyed_by``, where there are several. ``account`` is the account's
+    id, or empty for what belongs to no account. Members with a default may be added later: a row
+    without them can still be read. Mappings in a record are read, never changed.
+    """
+
+    account: str
+    table: ClassVar[str] = ""
+    keyed_by: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.table:
+            TABLES[cls.table] = cls
+
+    @property
+    def key(self) -> str:
+        """What tells this record from the others of its table and account."""
+        return str(getattr(self, self.keyed_by)) if self.keyed_by else ""
+
+    def __repr__(self) -> str:
+        """Name the record and nothing in it, which may be secret."""
+        return f"<{self.table} {self.account}/{self.key}>"
+
+    def __rich_repr__(self) -> Any:
+        yield self.account
+        yield self.key
+
+
+class Named(Record, frozen=True, kw_only=True):
+    """What IAM calls by a name. Names differ by more than case: the key is in lower case.
+
+    ``unique_id`` stays when the name changes, and never comes again.
+    """
+
+    named: ClassVar[str] = ""
+    """What its ARN calls it, if not by its table."""
+
+    name: str
+    path: str = "/"
+    unique_id: str
+    created: Moment
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:{self.named or self.table}{self.path}{self.name}"
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """What belongs to no account. There is one record of it.
+
+    ``instance`` is another one after each reset. ``clock_offset`` are the seconds by which the
+    clock is ahead. ``rehearsal`` describes the rehearsal that goes on, or is empty.
+    """
+
+    table: ClassVar[str] = "settings"
+
+    account: str = ""
+    instance: str = ""
+    clock_offset: float = 0.0
+    rehearsal: str = ""
+
+
+class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rules for the passwords of an account's users (IAM, UpdateAccountPasswordPolicy)."""
+
+    minimum_length: int = 6
+    symbols: bool = False
+    numbers: bool = False
+    uppercase: bool = False
+    lowercase: bool = False
+    may_change: bool = False
+    max_age: int = 0
+    reuse_prevention: int = 0
+    hard_expiry: bool = False
+
+
+class CredentialReport(msgspec.Struct, frozen=True):
+    """The report that was generated last, as CSV."""
+
+    generated: Moment
+    text: str
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """One AWS account. ``canonical_id`` is how S3's access control lists name it."""
+
+    table: ClassVar[str] = "account"
+
+    name: str
+    canonical_id: str
+    alias: str = ""
+    password_policy: PasswordPolicy | None = None
+    credential_report: CredentialReport | None = None
+
+    @property
+    def root_arn(self) -> str:
+        """The ARN of the root user, which is also how policies name the account."""
+        return f"arn:aws:iam::{self.account}:root"
+
 
 R = TypeVar("R", bound=Record)
 _Rows = Map[str, Record]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import Moment, Record
+from stslab.sandbox.state.snapshot import Moment, Record
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

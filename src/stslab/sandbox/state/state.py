@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from stslab.sandbox.state import traces
-from stslab.sandbox.state.snapshot import Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.store import Store
 
 Watcher = Callable[[Snapshot, Snapshot], None]
@@ -34,7 +34,7 @@ class State:
         self._turn = threading.RLock()
         self._open = False
         self._closed = False
-        self._watchers: list[Watcher] = []
+        self._watchers: list[tuple[Watcher, tuple[type[Record], ...]]] = []
         self._blobs: dict[str, bytes] = {}
 
     @property
@@ -47,10 +47,11 @@ class State:
     def blob(self, name: str) -> bytes:
         return self._blobs[name] if self._store is None else self._store.blob(name)
 
-    def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Call ``watcher`` after each change, in its turn; call the answer to end that."""
-        self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+    def watch(self, watcher: Watcher, *kinds: type[Record]) -> Callable[[], None]:
+        """Call ``watcher`` after each change (of these kinds); call the answer to end that."""
+        watching = watcher, kinds
+        self._watchers.append(watching)
+        return lambda: self._watchers.remove(watching)
 
     @contextmanager
     def writing(self, view: View, by: str) -> Iterator[Transaction]:
@@ -115,5 +116,6 @@ class State:
         else:
             self._store.save(changing.changes, changing.blobs)
         before, self._snapshot = self._snapshot, changing.snapshot
-        for watcher in tuple(self._watchers):
-            watcher(before, self._snapshot)
+        for watcher, kinds in tuple(self._watchers):
+            if not kinds or not all(before.shares(self._snapshot, kind) for kind in kinds):
+                watcher(before, self._snapshot)

@@ -19,12 +19,11 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state import buckets, identities, settings, stacks
-from stslab.sandbox.state.record import TABLES, Record
-from stslab.sandbox.state.snapshot import Address, Snapshot
+from stslab.sandbox.state import buckets, identities, snapshot, stacks
+from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot
 
 FORMAT = 1
-RECORDS = (buckets, identities, settings, stacks)
+RECORDS = (buckets, identities, snapshot, stacks)
 """Where the kinds of records are; a module that is not imported has told of none."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.record import TABLES, Record
-from stslab.sandbox.state.snapshot import Address, Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Transaction, View
 from stslab.sandbox.state.stacks import Stack
 
 _NEVER = frozenset({"settings", "run", "trace"})

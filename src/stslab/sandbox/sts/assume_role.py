@@ -93,7 +93,7 @@ class AssumeRole:
 
     judge: services.Judge
     managed_text: services.ManagedText
-    verify_mfa: services.VerifyMfa
+    spend_mfa: services.SpendMfa
 
     def __call__(self, tx: Transaction, request: ApiRequest) -> Answer:
         caller, params = request.caller, request.params
@@ -107,7 +107,7 @@ class AssumeRole:
             params["RoleSessionName"],
             issuing.tags_of(params, calling),
             _source_identity(params, calling),
-            context | (MFA if proved_mfa(tx, request, self.verify_mfa) else {}),
+            context | (MFA if proved_mfa(tx, request, self.spend_mfa) else {}),
         )
         role = self.authorize(tx, request, wish)
         chained = calling is not None and bool(calling.role_id)
@@ -193,10 +193,14 @@ class AssumeRole:
         return members
 
 
-def proved_mfa(tx: Transaction, request: ApiRequest, verify: services.VerifyMfa) -> bool:
+def proved_mfa(tx: Transaction, request: ApiRequest, spend: services.SpendMfa) -> bool:
+    """Whether an MFA code came along; it is right, and spent."""
     caller, params = request.caller, request.params
-    user = tx.get(User, caller.account, caller.user_name.lower())
-    return verify(tx, user, params.get("SerialNumber"), params.get("TokenCode"), request.now)
+    serial, given = params.get("SerialNumber"), params.get("TokenCode")
+    if serial is None and given is None:
+        return False
+    spend(tx, tx.get(User, caller.account, caller.user_name.lower()), serial, given, request.now)
+    return True
 
 
 def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "") -> ApiFault:

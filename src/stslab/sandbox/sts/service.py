@@ -67,7 +67,7 @@ class StsService:
 
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
-        caller, proved = request.caller, proved_mfa(tx, request, self._assume.verify_mfa)
+        caller, proved = request.caller, proved_mfa(tx, request, self._assume.spend_mfa)
         least = int(request.params.get("MinimumSessionTokenSize", 0))
         _, answer = issuing.issue(
             tx,

@@ -7,7 +7,7 @@ from typing import Any
 
 from stslab.errors import PolicyError
 from stslab.policy import Outcome
-from stslab.policy.reading import Layer
+from stslab.policy.decision import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
 from stslab.sandbox.why import unbelieved
 from stslab.sandbox.why.options import ALLOWS_MORE, Option, options

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stslab.policy import Outcome, PolicyKind, Request
+from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
-from stslab.policy.reading import Layer
 from stslab.sandbox.why import homes
 from stslab.sandbox.why.homes import new_policy_name, own_arn
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of

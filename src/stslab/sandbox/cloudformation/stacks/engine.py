@@ -20,7 +20,6 @@ from stslab.sandbox.cloudformation.needs import SERVICE
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.stacks import lifecycle, updating
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
-from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
@@ -62,10 +61,10 @@ class Engine:
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._end_watch = state.watch(self._changed)
+        self._end_watch = state.watch(lambda *_: self.resume(), Stack)
 
     def resume(self) -> None:
-        """Go on with every stack that is in the middle of something."""
+        """Work on every stack that is in the middle of something."""
         for stack in self._state.snapshot.everywhere(Stack):
             self._attend_to(stack)
 
@@ -82,11 +81,6 @@ class Engine:
         if thread is not None:
             thread.join(seconds)
         return stack_id not in self._threads
-
-    def _changed(self, before: Snapshot, after: Snapshot) -> None:
-        if not before.shares(after, Stack):
-            for stack in after.everywhere(Stack):
-                self._attend_to(stack)
 
     def _attend_to(self, stack: Stack) -> None:
         with self._lock:

@@ -15,8 +15,7 @@ from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Grant
-from stslab.sandbox.state.settings import Account
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Account, Transaction, View
 
 ENFORCED = "BucketOwnerEnforced"
 ALL = "FULL_CONTROL"

@@ -1,12 +1,49 @@
-"""Who makes a request, and what of the request's context follows from that."""
+"""A request: who makes it, on what, and the values of its condition keys."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Self
+from types import MappingProxyType
+from typing import Final, NamedTuple, Self
 
 from stslab.errors import PolicyError
+
+# -- "Amazon Resource Names (ARNs)" --------------------------------------------------------------
+
+ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_COLONS: Final = 5
+
+
+class Arn(NamedTuple):
+    """``arn:partition:service:region:account:resource``."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it is a role's, which has one resource-based policy: its trust policy."""
+        return self.service == "iam" and self.resource.startswith("role/")
+
+
+def split_arn(text: str) -> Arn | None:
+    parts = text.split(":", _COLONS)
+    if len(parts) != _COLONS + 1 or parts[0] != "arn":
+        return None
+    return Arn(*parts[1:])
+
+
+def account_of(resource: str) -> str | None:
+    """The account that a resource's ARN names; an S3 bucket's names none."""
+    arn = split_arn(resource)
+    return arn.account if arn and ACCOUNT.fullmatch(arn.account) else None
+
+
+# -- who asks -----------------------------------------------------------------------------------
 
 
 class PrincipalKind(StrEnum):
@@ -158,3 +195,75 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
     },
 }
 """What the kind of the principal adds, or with an empty text takes away."""
+
+
+Value = str | tuple[str, ...]
+"""What a key holds: one value, or several (a tuple) where the key is multivalued."""
+
+_NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
+
+
+class Request(NamedTuple):
+    """What is to be decided: may ``principal`` do ``action`` to ``resource``?
+
+    ``resource`` is an ARN, or ``*`` for an action that has no resource. ``context`` maps
+    condition keys to a value, or to several; what follows from the principal and from the
+    resource's account is added to it and need not be given. ``resource_account`` owns the
+    resource: by default the account in its ARN, and the principal's where that names none.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Mapping[str, str | Sequence[str]] = _NOTHING
+    resource_account: str | None = None
+
+    @property
+    def owner(self) -> str:
+        if self.resource_account is not None:
+            return self.resource_account
+        return account_of(self.resource) or self.principal.account
+
+
+class Context:
+    """The values of a request's condition keys, by name, whatever the name's case.
+
+    "IAM JSON policy elements: Condition": key names, those of tags included, are not
+    case-sensitive. Of tags that differ in case only, the one written as the policy writes it
+    counts, else the first.
+    """
+
+    __slots__ = ("_request", "_twins", "_values")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._values: Mapping[str, Value] | None = None
+        self._twins: Mapping[str, Value] = _NOTHING
+
+    def get(self, key: str, written: str = "") -> Value | None:
+        """What ``key`` (lower case; ``written`` is how the policy writes it) holds, or None.
+
+        A key that holds an empty list is absent.
+        """
+        values = self._values
+        if values is None:
+            values = self._values = self._read()
+        value = self._twins.get(written) or values.get(key)
+        return None if value == () else value
+
+    def _read(self) -> Mapping[str, Value]:
+        """By lower-case name; what is given wins over what follows."""
+        principal, _, _, context, _ = self._request
+        given: dict[str, Value] = {
+            key: value if isinstance(value, str) else tuple(value) for key, value in context.items()
+        }
+        lower = {key.lower(): value for key, value in given.items()}
+        if len(lower) != len(given):
+            self._twins = given
+            lower = {key.lower(): given[key] for key in reversed(given)}
+        return {**principal.context, "aws:resourceaccount": self._request.owner or (), **lower}
+
+    def single(self, key: str) -> str | None:
+        """What a policy variable stands for; a multivalued key can't be one."""
+        value = self.get(key)
+        return value if isinstance(value, str) else None
