@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stslab.lesson.spoiling import spoilt
+from stslab.lesson.faults import spoilt
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/teams/data/reader"

@@ -5,15 +5,20 @@ First only sts:GetCallerIdentity is called: it needs no permission (AWS STS API 
 then. Before a lab begins, the account is looked at (``stslab.aws.survey``).
 """
 
-from typing import NamedTuple
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from botocore import exceptions as boto
 
 from stslab.aws import answers, target
 from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
-from stslab.aws.denied import denied_accounts
 from stslab.aws.survey import Survey, says_production, survey
-from stslab.errors import CredentialsError, RunError
+from stslab.errors import CredentialsError, RunError, UsageError
+from stslab.home import config_file
 from stslab.runner.run.footprint import Footprint
 
 _DEFAULT_REGION = "us-east-1"
@@ -146,3 +151,64 @@ def surveyed(
             "Remove what is no longer needed, or use another account.",
         )
     return seen
+
+
+# -- the accounts that the user never wants a lab on -------------------------------------------
+# ``deny_accounts`` in the ``[guard]`` of ``config.toml`` in the XDG config folder (or what
+# ``STSLAB_CONFIG`` names), which stslab never writes; and ``STSLAB_DENY_ACCOUNTS``: ids, with
+# commas or blanks between them. What can't be understood stops stslab before any call: a list that
+# is not read protects nobody.
+
+VARIABLE = "STSLAB_DENY_ACCOUNTS"
+_ACCOUNT = re.compile(r"\d{12}")
+_KNOWN = frozenset({("guard", "deny_accounts")})
+
+
+def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The ids on the deny list, each with where it stands; UsageError where it makes no sense."""
+    path = config_file()
+    environ = os.environ if environ is None else environ
+    listed = re.split(r"[,\s]+", environ.get(VARIABLE, "").strip())
+    found = {_account(one, f"${VARIABLE}"): f"${VARIABLE}" for one in listed if one}
+    return {**found, **{_account(one, str(path)): str(path) for one in _in_file(path)}}
+
+
+def _in_file(path: Path) -> list[object]:
+    settings = _settings(path)
+    for table, keys in settings.items():
+        names = keys if isinstance(keys, dict) else [""]
+        unknown = [f"{table}.{name}".rstrip(".") for name in names if (table, name) not in _KNOWN]
+        if unknown:
+            raise _senseless(path, f"there is no setting {unknown[0]}")
+    listed = settings.get("guard", {}).get("deny_accounts", [])
+    if not isinstance(listed, list):
+        raise _senseless(path, "deny_accounts is not a list")
+    return listed
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _senseless(path, error.strerror or str(error)) from error
+    except ValueError as error:
+        raise _senseless(path, str(error)) from error
+
+
+def _account(value: object, where: str) -> str:
+    text = value.replace("-", "") if isinstance(value, str) else ""
+    if not _ACCOUNT.fullmatch(text):
+        raise UsageError(
+            f"{where}: {value!r} is not the id of an account.",
+            'Write its twelve digits as text: deny_accounts = ["111122223333"].',
+        )
+    return text
+
+
+def _senseless(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"The settings in {path} can't be understood: {why}.",
+        'Write: [guard] and below it deny_accounts = ["111122223333"]; or remove the file.',
+    )

@@ -7,8 +7,7 @@ from stslab.errors import InvalidLab
 from stslab.lab.checking.advice import Looked, advice
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.loader import read
-from stslab.lab.reading.allowed import Allowed
-from stslab.lab.reading.problems import Problem, in_order
+from stslab.lab.reading.problems import Allowed, Problem, in_order
 from stslab.resources import text_of
 
 

@@ -11,7 +11,7 @@ from tests.policy.messages.test_messages import MESSAGES, commands
 from tests.policy.messages.test_messages import read as known
 
 from stslab.policy.messages import Message, advise
-from stslab.policy.messages.facts import facts
+from stslab.policy.messages.advice import facts
 from stslab.policy.messages.message import OtherGate
 from stslab.policy.vocabulary import Gate
 

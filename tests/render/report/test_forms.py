@@ -11,7 +11,7 @@ import pytest
 from tests.render.report.conftest import WRONG
 from tests.runner.conftest import CLAIMS, Machine
 
-from stslab.render.report import chain
+from stslab.render.report import html
 from stslab.render.report.html import page_of
 from stslab.render.report.junit import as_junit
 from stslab.render.report.masking import masked
@@ -113,7 +113,7 @@ def test_a_stage_that_was_not_reached_has_no_picture(told: Tell) -> None:
 
 def test_the_chain_goes_from_the_user_to_the_bucket_whatever_was_made_first(told: Tell) -> None:
     whole = told("verify-access")
-    made = [(one.what, one.name) for one in sorted(chain.boxes(whole), key=lambda one: one.link)]
+    made = [(one.what, one.name) for one in sorted(html.boxes(whole), key=lambda one: one.link)]
     assert [what for what, _ in made] == [
         "IAM user", "access key", "inline policy", "IAM role", "session", "S3 bucket", "object",
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Markdown as plain paragraphs."""
 
-from stslab.render.text.words import paragraphs
+from stslab.render.terminal.paper import paragraphs
 
 
 def test_markup_goes_and_the_words_stay():

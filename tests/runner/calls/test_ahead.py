@@ -8,7 +8,7 @@ from tests.runner.run.test_kill import assert_only_others_left, lookalikes
 from tests.runner.undo.test_undo import add_by_hand
 
 from stslab.errors import CredentialsError
-from stslab.runner.calls.ahead import AT_ONCE, Ahead
+from stslab.runner.calls.calls import AT_ONCE, Ahead
 from stslab.runner.events import ThingLookedUp
 from stslab.runner.ports import Answer, Call
 

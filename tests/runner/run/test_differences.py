@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stslab.kinds.creations import EFFECTS
-from stslab.runner.run.differences import differences
+from stslab.runner.run.inspection import differences
 
 
 def revoking(before: str) -> dict[str, object]:

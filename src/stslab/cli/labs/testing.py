@@ -98,7 +98,7 @@ def _mutated(verdict: "Verdict", path: Path, pool: "Executor", workers: int) -> 
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.cli.labs.mutation import Mutated, idle_checks, mutated
     from stslab.lab.loader import load
-    from stslab.lab.reading.allowed import Allowed
+    from stslab.lab.reading.problems import Allowed
 
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
     lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))

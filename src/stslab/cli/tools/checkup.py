@@ -185,7 +185,7 @@ def _profiles_in(folder: Path) -> Iterator[Checked]:
 
 
 def _settings() -> Iterator[Checked]:
-    from stslab.aws.denied import denied_accounts
+    from stslab.aws.guard import denied_accounts
 
     denied = denied_accounts()
     if denied:

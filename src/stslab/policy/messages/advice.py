@@ -1,11 +1,13 @@
 """What a message leaves open, and what to look at first: the right caller first, widening last."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Final
 
-from stslab.policy.messages.facts import facts, owner
 from stslab.policy.messages.message import Message, OtherGate, table
+from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
 
 
@@ -139,3 +141,121 @@ def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> t
         except KeyError:
             continue
     return tuple(filled)
+
+
+# -- what is true of a message, and the commands that show what refused ------------------------
+# The commands read, and change nothing. A name in them that was blacked out, has a wildcard or that
+# AWS would not take is left out, and with it the command.
+
+# "IAM and AWS STS quotas": the characters of IAM's names, and of S3's buckets.
+_NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
+_OWNER: Final = re.compile(r"arn:[^:]*:(?:iam|sts)::[^:]*:(user|role|assumed-role)/(.*)", re.DOTALL)
+_BUCKET: Final = re.compile(r"arn:[^:]*:s3:::([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/.*)?", re.DOTALL)
+_ORGANIZATIONS_POLICY: Final = re.compile(r"arn:[^:]*:organizations::.*/(p-[a-zA-Z0-9]{4,128})")
+_MANAGED_POLICY: Final = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/[\w+=,.@/-]{1,600}")
+_WHOLE: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:[^\s*?<>]{1,1024}")
+_ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
+_OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
+# CloudTrail has them only in a trail that logs data events.
+_DATA_EVENTS: Final = frozenset(
+    {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+)
+
+
+def facts(message: Message) -> dict[str, str | bool]:
+    """What is true of the message: names as a shell takes them, words for sentences, conditions.
+
+    What is not true, or is not known, is empty.
+    """
+    kind, caller = owner(message.caller)
+    role_is, role = owner(message.resource_arn)
+    arn, action = message.resource_arn, message.action.lower()
+    other = (message.same_account is False and account_of(arn)) or ""
+    saml = action.endswith("saml")
+    on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
+    operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
+    return {
+        # Names.
+        "kind": kind,
+        "Kind": kind.title(),
+        "caller": caller and quote(caller),
+        "user": quote(caller) if kind == "user" else "",
+        "source": caller and _source(message.caller, kind, caller),
+        "caller_account": account_of(message.caller) or "",
+        "resource_account": account_of(arn) or "",
+        "role": quote(role) if role_is == "role" else "",
+        "bucket": _matched(_BUCKET, arn),
+        "action": (found := _matched(_ACTION, message.action)) and found + on,
+        "operation": operation,
+        # Commands.
+        "policy": policy,
+        "resource_policy": _resource_policy(arn),
+        # Words.
+        "who": f"{kind} {caller}" if kind else "the caller",
+        "where": other and f", in account {other}",
+        "side": "both sides" if other else "the side that refuses",
+        "what": message.action or "this action",
+        "hint": table("facts")["hints"].get(action, ""),
+        "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
+        "providers": "saml-providers" if saml else "open-id-connect-providers",
+        "more": "" if policy else " (its OUs and root have more)",
+        "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
+        # Conditions.
+        "unsigned": message.caller_kind == "an unsigned request",
+        "permission_set": message.caller_kind == "session of IAM Identity Center",
+        "key": action.startswith("kms:"),
+        "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
+        "nameless_bucket": message.service == "s3" and not message.resource,
+        "caller_and_action": bool(message.caller and message.action),
+        "data_event": message.action in _DATA_EVENTS,
+        "event": bool(operation) and not message.encoded and message.action not in _DATA_EVENTS,
+    }
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> str:
+    """The text, or the group of it that the pattern has; empty where it does not match."""
+    found = pattern.fullmatch(text)
+    return found[pattern.groups] if found else ""
+
+
+def owner(caller: str) -> tuple[str, str]:
+    """``("user", name)`` or ``("role", name)``, whose policies the caller has; or two blanks."""
+    found = _OWNER.fullmatch(caller)
+    if not found:
+        return "", ""
+    kind, path = found.groups()
+    name = path.partition("/")[0] if kind == "assumed-role" else path.rpartition("/")[2]
+    return ("user" if kind == "user" else "role", name) if _NAME.fullmatch(name) else ("", "")
+
+
+def _source(caller: str, kind: str, name: str) -> str:
+    """The ARN of the caller; a session's ARN lacks the path of its role, which IAM tells."""
+    if ":iam:" in caller and _WHOLE.fullmatch(caller):
+        return quote(caller)
+    get = f"aws iam get-{kind} --{kind}-name {quote(name)} --query {kind.title()}.Arn --output text"
+    return f"$({get})"
+
+
+def _policy(named: str) -> str:
+    if controls := _matched(_ORGANIZATIONS_POLICY, named):
+        read = "--query Policy.Content --output text"
+        return f"aws organizations describe-policy --policy-id {controls} {read}"
+    if not _matched(_MANAGED_POLICY, named):
+        return ""
+    default = "--query Policy.DefaultVersionId --output text"
+    version = f"$(aws iam get-policy --policy-arn {named} {default})"
+    return f"aws iam get-policy-version --policy-arn {named} --version-id {version}"
+
+
+def _resource_policy(resource: str) -> str:
+    if bucket := _matched(_BUCKET, resource):
+        return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
+    arn, commands = split_arn(resource), table("facts")["resource policies"]
+    if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
+        return ""
+    command = str(commands[arn.service]).format(
+        arn=quote(resource),
+        name=quote(re.split("[:/]", arn.resource)[-1]),
+        path=quote(arn.resource.partition("/")[2]),
+    )
+    return f"{command} --region {arn.region}" if arn.region else command

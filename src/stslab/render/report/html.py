@@ -1,9 +1,10 @@
 """A run's report as one self-contained page: for screen and paper, eyes and ears."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from stslab.kinds.table import KINDS
 from stslab.policy.explain import Node, retold
-from stslab.render.report import chain
 from stslab.render.report.parts import SIGNS, Html, facts, joined, page, part, section, table
 from stslab.render.report.text import (
     CALLS,
@@ -22,6 +23,7 @@ from stslab.render.report.text import (
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.standing import Claim, Stage, Verdict
+from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
 Decision = Mapping[str, object]
@@ -94,12 +96,12 @@ def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
-    made, so_far = chain.boxes(report), tuple[chain.Box, ...]()
+    made, so_far = boxes(report), tuple[Box, ...]()
     cleanup = {one.id for one in report.run.outline if one.cleanup}
     for stage in report.standing.stages:
         so_far += tuple(one for one in made if one.stage == stage.id)
         gone = stage.id in cleanup and report.clean
-        drawn = chain.picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
+        drawn = picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
         lines = (f"{stage.id}: {came_of(stage)}", *attempts(stage))
         told = (part("paragraph", look="dim", text=one) for one in lines)
         body = [*told, drawn, _claims(report, stage, decisions)]
@@ -171,3 +173,67 @@ def _undone(report: Report) -> Html:
     done = table("Last made first", UNDONE, undone_of(report)) if report.removed else Html()
     left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
     return joined(filter(None, (done, *left)))
+
+
+# -- the chain of what a run made --------------------------------------------------------------
+
+_LINKS = (
+    "iam.user iam.group iam.oidc_provider iam.saml_provider",
+    "iam.access_key",
+    "iam.mfa_device",
+    "iam.user_policy iam.group_policy iam.user_attachment iam.group_attachment iam.user_boundary",
+    "sts.GetSessionToken sts.GetFederationToken",
+    "iam.role",
+    "iam.role_policy iam.role_attachment iam.role_boundary iam.policy",
+    "sts.AssumeRole sts.AssumeRoleWithWebIdentity sts.AssumeRoleWithSAML",
+    "s3.bucket",
+    "s3.bucket_policy",
+    "s3.object",
+)
+"""The kinds of things, and the calls that give a session, in the order of the chain."""
+_LINK: Mapping[str, int] = {kind: at for at, kinds in enumerate(_LINKS) for kind in kinds.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Something that a run made: its place in the chain, and the stage that made it first."""
+
+    link: int
+    what: str
+    name: str
+    stage: str
+
+
+def boxes(report: Report) -> tuple[Box, ...]:
+    """Everything that is part of the chain, each once."""
+    found = dict[tuple[str, str], Box]()
+    for one in _made(report):
+        found.setdefault((one.what, one.name), one)
+    return tuple(one for one in found.values() if one.link >= 0)
+
+
+def _made(report: Report) -> Iterator[Box]:
+    for call in (one for one in report.calls if one.outcome == "done"):
+        if call.profile and call.call in _LINK:
+            yield Box(_LINK[call.call], "session", call.profile, call.stage)
+        for thing in call.made:
+            what, _, _ = KINDS[thing.kind].what.partition(" {")
+            name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
+            where = f" ({thing.admin})" if thing.admin != ADMIN else ""
+            yield Box(_LINK.get(thing.kind, -1), f"{what}{where}", name, call.stage)
+
+
+def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
+    """The chain, with what is ``stage``'s marked as new; ``gone``: everything was undone."""
+    links = (
+        [_drawn(one, stage, gone=gone) for one in so_far if one.link == link]
+        for link in range(len(_LINKS))
+    )
+    label = "The chain, undone" if gone else "The chain so far"
+    items = joined(part("link", boxes=joined(link)) for link in links if link)
+    return part("chain", label=label, links=items)
+
+
+def _drawn(box: Box, stage: str, *, gone: bool) -> Html:
+    state = "undone" if gone else "new" if box.stage == stage else ""
+    return part("box", state=state, what=box.what, name=box.name)

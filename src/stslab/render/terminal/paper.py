@@ -1,7 +1,7 @@
 """What the views draw on: lines, fields, tables, commands and prose, for the console's width."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -18,7 +18,6 @@ from stslab.render.meanings import meaning
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import Symbols, in_words, marks_for, symbols_for
-from stslab.render.text.words import paragraphs
 from stslab.runner.events import CallShown, Describe, ThingLookedUp
 
 _WORD = re.compile(r"\S+\s*|^\s+")
@@ -277,3 +276,33 @@ class _WaitLine:
         self.clear()
         self._console.print(text, end="")
         self._drawn = True
+
+
+# -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
+
+_BLANK = re.compile(r"\n[ \t]*\n")
+_ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
+_RULE = re.compile(r"[|\s:-]+")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
+_STRESS = re.compile(r"(?<![\w:/*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?![\w*])")
+_MARKUP = re.compile(r"\*\*|__|`|^#+ +", re.MULTILINE)
+
+
+def paragraphs(markdown: str) -> Iterator[str]:
+    """Each paragraph, list item, row of a table and line of code, in order."""
+    for block in _BLANK.split(markdown.strip("\n")):
+        if block.startswith("    "):
+            yield from block.split("\n")
+        elif block.lstrip().startswith("|"):
+            rows = [row for row in block.split("\n") if not _RULE.fullmatch(row)]
+            yield from (_bare(", ".join(filter(None, _cells(row)))) for row in rows)
+        else:
+            yield from (_bare(" ".join(item.split())) for item in _ITEM.split(block))
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def _bare(text: str) -> str:
+    return _STRESS.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1 (\2)", text)))

@@ -1,26 +1,37 @@
 """Proves a checkpoint's claims: a call each, repeated within its time until it holds."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from jmespath.exceptions import JMESPathError
 from msgspec import structs
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.creations import creation_of
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
-from stslab.lab.references import evaluate, resolve, truthy
+from stslab.lab.reading import expressions
+from stslab.lab.reading.expressions import Tree
+from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.reasons import mismatch
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
-from stslab.runner.journal.records import CheckRecord, EntryState, Intent, Result
-from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.journal.records import (
+    MADE,
+    CheckRecord,
+    Entered,
+    EntryState,
+    How,
+    Intent,
+    Result,
+    Thing,
+)
+from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.begin import claim
-from stslab.runner.run.gone import was_made
 from stslab.runner.run.prepare import thing_made
-from stslab.runner.run.proof_text import compared
 from stslab.runner.undo.removal import removal_of
 from stslab.runner.undo.stacks import require_own
 
@@ -279,3 +290,128 @@ def _said(text: str, scope: Data) -> str:
         return str(resolve(text, scope))
     except UnresolvedReference:
         return text
+
+
+# -- whether a run ever made what its cleanup stage says is gone -------------------------------
+# That a role is gone which never was proves nothing.
+
+# What is listed of a thing, by the call that lists it.
+_LISTED: Mapping[str, frozenset[str]] = {
+    f"{kind.service}.{child.listing}": frozenset({removed.id})
+    for kind in KINDS.values()
+    for child in kind.children
+    if (removed := BY_REMOVAL.get(f"{kind.service}.{child.removals[0].operation}"))
+}
+_ONCE_MADE = (*MADE, EntryState.UNDONE)
+
+
+def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
+    """Whether the run made it: what the call looks for, and whoever asks.
+
+    ``params`` are the call's, with all that is known put in.
+    """
+    made = [one for one in work.entries() if one.state in _ONCE_MADE]
+    profiles = {one.intent.profile for one in made} | {*(work.run.profiles if made else ())}
+    if not check.call:
+        return not profiles.isdisjoint(check.profiles_gone)
+    if check.identity not in {ADMIN, *work.run.accounts, *profiles}:
+        return False
+    things = [thing for one in made for thing in work.things_of(one)]
+    kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
+    listed = _LISTED.get(check.call, frozenset())
+    if kinds | listed:
+        made_so = any(thing.kind in kinds | listed and _is(thing, params) for thing in things)
+        return made_so or (bool(listed) and _in_another_form(work))
+    names = [name for thing in things for name in thing.names.values()]
+    return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
+
+
+def _in_another_form(work: Work) -> bool:
+    """Whether a stage holds that was done by hand, and by nothing that the lab would make."""
+    past = work.journal.past(work.run.id)
+    begun = (one.body for one in past.records(Entered) if isinstance(one.body, Entered))
+    by_hand = {one.stage for one in begun if one.how is How.HAND}
+    return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})
+
+
+def _named(run: str, check: Check, scope: Data) -> set[str]:
+    """The names in the claim that only a run's things have: with its id."""
+    found = set[str]()
+    for name in names_used([check.params, check.expect or ""]):
+        try:
+            value = resolve(f"${{{{ {name} }}}}", scope)
+        except UnresolvedReference:  # of the response, in `expect`
+            continue
+        if isinstance(value, str) and run in value:
+            found.add(value)
+    return found
+
+
+def _is(thing: Thing, params: Data) -> bool:
+    """Whether a lookup with these parameters is for this thing."""
+    names = KINDS[thing.kind].look_names
+    return all(thing.names.get(name) == params[name] for name in names if name in params)
+
+
+# -- the proof of a claim in few words ---------------------------------------------------------
+
+LONGEST = 400
+_CONNECTING = frozenset(
+    {
+        "function_expression",
+        "comparator",
+        "or_expression",
+        "and_expression",
+        "not_expression",
+        "pipe",
+    }
+)
+_NO_PATHS = frozenset({"literal", "expref", "current", "multi_select_dict", "multi_select_list"})
+_PATHS = frozenset({"field", "subexpression", "index_expression", "projection", "flatten"})
+
+
+def compared(expression: str, data: Data) -> str:
+    """``Arn = arn:…`` for each path into the response that the expression compares."""
+    tree = expressions.query(expression).tree
+    body = data.get("Body")
+    if isinstance(body, str):  # what an object holds goes into no journal and no report
+        data = {**data, "Body": f"({len(body)} characters)"}
+    found = {_written(path): _found(path, data) for path in _paths(tree)}
+    parts = [
+        f"{name} = {_brief(value)}" if name else _brief(value) for name, value in found.items()
+    ]
+    text = "; ".join(parts) or "it holds"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _paths(tree: Tree) -> Iterator[Tree]:
+    """The outermost paths in a tree, in order."""
+    if tree["type"] in _CONNECTING:
+        for child in tree["children"][: 1 if tree["type"] == "pipe" else None]:
+            yield from _paths(child)
+    elif tree["type"] not in _NO_PATHS:
+        yield tree
+
+
+def _written(tree: Tree) -> str:
+    """The name of a path that is written with dots alone; nothing for a longer one."""
+    if tree["type"] == "field":
+        return str(tree["value"])
+    if tree["type"] not in _PATHS:
+        return ""
+    names = [_written(child) for child in tree["children"] if child["type"] in _PATHS]
+    return ".".join(filter(None, names))
+
+
+def _found(tree: Tree, data: Data) -> object:
+    try:
+        return Interpreter().visit(tree, data)
+    except (JMESPathError, ValueError, TypeError):
+        # A value of the lab's stands in the middle of the path: it is not resolved here.
+        return None
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

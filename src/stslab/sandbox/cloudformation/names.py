@@ -10,6 +10,8 @@ import uuid
 
 from stslab.sandbox.cloudformation.faults import invalid
 
+SERVICE = "cloudformation.amazonaws.com"
+"""How policies and trust policies name the service."""
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128

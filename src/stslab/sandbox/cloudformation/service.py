@@ -1,21 +1,35 @@
 """CloudFormation as the sandbox has it: a small stack engine of its own."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyLookup
-from stslab.sandbox.api.services import Internal, Read, Reads, Write, Writes
-from stslab.sandbox.cloudformation import needs
+from stslab.sandbox.api.services import (
+    Internal,
+    Keys,
+    Need,
+    Needs,
+    Read,
+    Reads,
+    Write,
+    Writes,
+    pass_role,
+    request_tags,
+    resource_tags,
+)
+from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.operations.stacks import checked_template
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
 Seen = TypeVar("Seen")
@@ -41,7 +55,7 @@ class CloudFormation:
         self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.engine = Engine(state, call, keys, step_seconds)
-        self.needs = needs.of
+        self.needs = of
         self._state = state
         self._call = call
         own = {name: _checked(self._in_its_own_transaction(_WRITES[name])) for name in _CALLING}
@@ -84,7 +98,7 @@ class CloudFormation:
         bucket, key = _place(url)
         where = {"Bucket": bucket, "Key": key}
         try:
-            body = self._call(request.caller, "s3", "GetObject", where, (needs.SERVICE,))["Body"]
+            body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
         except ApiFault as fault:
             raise invalid(f"S3 error: {fault.message}") from None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
@@ -122,3 +136,52 @@ def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, A
             raise invalid(template.UNSUPPORTED) from None
 
     return run
+
+
+# -- what each request needs -------------------------------------------------------------------
+# Service Authorization Reference, "Actions, resources, and condition keys for AWS CloudFormation".
+
+
+# Parameter of the request -> the condition key that has its value.
+_OF_PARAMETERS: Mapping[str, str] = {
+    "ChangeSetName": "cloudformation:ChangeSetName",
+    "RoleARN": "cloudformation:RoleArn",
+    "TemplateURL": "cloudformation:TemplateUrl",
+    "StackPolicyURL": "cloudformation:StackPolicyUrl",
+    "ResourceTypes": "cloudformation:ResourceTypes",
+}
+# Without a stack's name, these are about all stacks.
+_ON_STACKS = frozenset({"DescribeStacks", "ListStacks"})
+
+
+def of(view: View, request: ApiRequest) -> Needs:
+    """The action on the stack that the request names, and leave to pass a role with it."""
+    stack = lookups.addressed(view, request.account, request.region, request.params)
+    need = Need(
+        f"cloudformation:{request.operation}",
+        _stack_arn(request, stack),
+        {**_keys(request.params), **resource_tags(stack.config.tags if stack else {})},
+        resource_account=request.account,
+    )
+    role = request.params.get("RoleARN")
+    return (need, pass_role(view, request.account, role, SERVICE)) if role else (need,)
+
+
+def _keys(params: Mapping[str, Any]) -> Keys:
+    keys: Keys = {
+        key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
+    }
+    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
+    return keys | request_tags(tags)
+
+
+def _stack_arn(request: ApiRequest, stack: Stack | None) -> str:
+    if stack is not None:
+        return stack.stack_id
+    name = str(request.params.get("StackName") or "")
+    if name.startswith("arn:"):
+        return name
+    where = f"arn:aws:cloudformation:{request.region}:{request.account}:stack"
+    if not name:
+        return f"{where}/*/*" if request.operation in _ON_STACKS else "*"
+    return f"{where}/{name}/*"

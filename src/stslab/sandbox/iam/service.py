@@ -5,15 +5,32 @@ CreateUser. One that gets a ``tx`` writes, one that gets a ``view`` reads. Opera
 same for several kinds of things are in a module's own tables, ``READS`` and ``WRITES``.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, ModuleType
+from typing import cast
 
-from stslab.sandbox.api.services import Judge, Read, Reads, Write, Writes
+from stslab.policy import catalogue
+from stslab.sandbox.api.model import ApiRequest, Params
+from stslab.sandbox.api.services import (
+    Judge,
+    Keys,
+    Need,
+    Needs,
+    Read,
+    Reads,
+    Write,
+    Writes,
+    pass_role,
+    request_tags,
+    resource_tags,
+)
 from stslab.sandbox.iam import (
     account,
     credentials,
+    lookups,
     mfa,
-    needs,
     policies,
     providers,
     roles,
@@ -21,6 +38,18 @@ from stslab.sandbox.iam import (
     tagging,
     users,
 )
+from stslab.sandbox.state.identities import (
+    AccessKey,
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    MfaDevice,
+    OidcProvider,
+    Role,
+    SamlProvider,
+    User,
+)
+from stslab.sandbox.state.snapshot import View
 
 _MODULES: tuple[ModuleType, ...] = (
     account,
@@ -49,7 +78,7 @@ class IamService:
             writes[name] = partial(handler, judge)
         self.reads: Reads = reads
         self.writes: Writes = writes
-        self.needs = needs.of
+        self.needs = of
 
 
 def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:
@@ -63,3 +92,149 @@ def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:
         and "request" in found.__code__.co_varnames[: found.__code__.co_argcount]
         and not name.startswith("_")
     }
+
+
+# -- what each request needs -------------------------------------------------------------------
+# IAM's actions are named as its operations; which types of resources each has is in the
+# Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and
+# Access Management".
+
+_INSTANCES = "ec2.amazonaws.com"
+Entity = (
+    User | Group | Role | InstanceProfile | ManagedPolicy | OidcProvider | SamlProvider | MfaDevice
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource of a request: its ARN, how IAM's messages call it, and what is there."""
+
+    arn: str
+    shown: str | None = None
+    entity: Entity | None = None
+
+
+def of(view: View, request: ApiRequest) -> Needs:
+    """The action on what the request names, and what two operations need beside it.
+
+    What is renamed is needed by both names, and a role that goes into an instance profile is
+    passed to EC2.
+    """
+    target = _target(view, request)
+    need = Need(
+        f"iam:{request.operation}",
+        target.arn,
+        {**_asked(request.params), **_there(target.entity)},
+        resource_account=request.account,
+        shown=target.shown,
+    )
+    return (need, *_further(view, request, target, need))
+
+
+def _further(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
+    if request.operation in _RENAMES:  # the ARN that it is to have: IAM API Reference, "UpdateUser"
+        kind, old, new = _RENAMES[request.operation]
+        before = target.entity.path if isinstance(target.entity, User | Group) else "/"
+        path = request.params.get("NewPath") or before
+        name = request.params.get(new) or request.params[old]
+        renamed = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
+        return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
+    if request.operation == "AddRoleToInstanceProfile":
+        role = lookups.find(view, Role, request.account, request.params["RoleName"])
+        return () if role is None else (pass_role(view, role.account, role.arn, _INSTANCES),)
+    return ()
+
+
+def _target(view: View, request: ApiRequest) -> Target:
+    prefix = f"arn:aws:iam::{request.account}"
+    if request.operation in _LISTS:
+        kind = _LISTS[request.operation]
+        path = request.params.get("PathPrefix", "/")
+        shown = f"policy path {path}" if kind == "policy" else None
+        return Target(f"{prefix}:{kind}{path}", shown)
+    if pointed := request.params.get("PolicySourceArn"):
+        return Target(pointed, None, _with_arn(view, request.account, pointed))
+    if request.operation == "GetAccessKeyLastUsed":  # on the user whose key it is
+        key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
+        user = None if key is None else view.get(User, key.account, key.user)
+        return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
+    types = catalogue.resource_types(f"iam:{request.operation}")
+    for type_name, (record, row) in _TYPES.items():
+        given = map(request.params.get, (row.parameter, row.called))
+        names = [str(name) for name in given if name]
+        if type_name in types and names:
+            entity = cast("Entity | None", lookups.find(view, record, request.account, names[0]))
+            return _resolved(request, type_name, entity, names[0])
+    return _implied(view, request, types)
+
+
+def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
+    if name.startswith("arn:"):
+        return Target(name, f"{kind} {name}", entity)
+    creating = request.operation in _CREATING
+    if entity is not None and not creating:
+        return Target(entity.arn, f"{kind} {name}", entity)
+    path = request.params.get("Path") or "/"
+    arn = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
+    return Target(arn, None if creating else f"{kind} {name}")
+
+
+def _with_arn(view: View, account: str, arn: str) -> Entity | None:
+    """The user, role, group or managed policy with this ARN."""
+    parts = arn.split(":", 5)
+    kind, _, name = parts[-1].partition("/")
+    known = _TYPES.get(kind)
+    if known is None:
+        return None
+    by = arn if kind == "policy" else name.rsplit("/", 1)[-1]
+    found = cast("Entity | None", lookups.find(view, known[0], account, by))
+    return found if found is not None and found.arn == arn else None
+
+
+def _implied(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
+    """The caller's own user, where a user may be left out; else everything."""
+    caller = request.caller
+    if "user" in types and not request.params.get("UserName"):
+        user = lookups.find(view, User, request.account, caller.user_name)
+        if user is not None and user.unique_id == caller.user_id:
+            return Target(user.arn, f"user {user.name}", user)
+        return Target(caller.principal.arn)
+    return Target("*", "*")
+
+
+def _asked(params: Params) -> Keys:
+    """The keys of what the request passes."""
+    keys: Keys = {
+        key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
+    }
+    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
+    keys |= request_tags(tags)
+    if params.get("TagKeys"):
+        keys["aws:TagKeys"] = tuple(params["TagKeys"])
+    return keys
+
+
+def _there(entity: Entity | None) -> Keys:
+    """The keys of the entity that the request names: its tags and its boundary."""
+    if entity is None or isinstance(entity, Group):
+        return {}
+    keys = resource_tags(entity.tags, "iam")
+    boundary = entity.boundary if isinstance(entity, User | Role) else ""
+    return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
+
+
+# A type of resource -> its records, and how requests name one.
+_TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.KINDS.items()}
+_LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
+_RENAMES = {
+    operation: (name, kind.parameter, new)
+    for name, (_, kind) in _TYPES.items()
+    for operation, new in kind.renamed.items()
+}
+_CREATING = frozenset(kind.made for _, kind in _TYPES.values())
+# Parameter of the request -> the condition key that has its value.
+_OF_PARAMETERS: Mapping[str, str] = {
+    "PolicyArn": "iam:PolicyARN",
+    "PermissionsBoundary": "iam:PermissionsBoundary",
+    "AWSServiceName": "iam:AWSServiceName",
+}

@@ -5,16 +5,18 @@ header, on chunked uploads and on query parameters, and "Error responses" (S3 AP
 """
 
 import hashlib
+import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
 from stslab.sandbox.api.s3_faults import fault, invalid_argument
-from stslab.sandbox.signing import canonical, checksums, chunked
+from stslab.sandbox.signing import canonical, checksums
 from stslab.sandbox.signing.canonical import (
+    EMPTY_SHA256,
     HASH_HEADER,
     MAX_SKEW,
     REGION,
@@ -22,9 +24,122 @@ from stslab.sandbox.signing.canonical import (
     Circle,
     Claim,
     Credential,
+    same,
     shown,
     stamp,
 )
+
+# -- aws-chunked uploads, out of their frames --------------------------------------------------
+# "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks
+# (Chunked Upload)", and the same "Including Trailing Headers" (S3 API Reference).
+
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+MODES = frozenset({UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER})
+
+_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\r\n")
+_TRAILER = re.compile(rb"([a-zA-Z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n(?:\r\n)?")
+_TRAILER_SIGNATURE = "x-amz-trailer-signature"
+_SMALLEST = 8192
+
+
+@dataclass(slots=True)
+class ChunkSigner:
+    """The chain of signatures that begins with the request's own (``previous``)."""
+
+    key: bytes = field(repr=False)
+    stamp: str
+    scope: str
+    previous: str
+
+    def accepts(self, chunk: bytes, signature: str) -> bool:
+        """Whether this is the next chunk's signature; it is then what the chain goes on from."""
+        digest = hashlib.sha256(chunk).hexdigest()
+        return self._accepts(
+            f"AWS4-HMAC-SHA256-PAYLOAD\n{self._chain}\n{EMPTY_SHA256}", digest, signature
+        )
+
+    def accepts_trailer(self, trailer: str, signature: str) -> bool:
+        """Whether this is the signature of the trailing headers, which end the chain."""
+        digest = hashlib.sha256(trailer.encode()).hexdigest()
+        return self._accepts(f"AWS4-HMAC-SHA256-TRAILER\n{self._chain}", digest, signature)
+
+    @property
+    def _chain(self) -> str:
+        return f"{self.stamp}\n{self.scope}\n{self.previous}"
+
+    def _accepts(self, what: str, digest: str, signature: str) -> bool:
+        ours = hmac.digest(self.key, f"{what}\n{digest}".encode(), "sha256").hex()
+        self.previous = ours
+        return same(ours, signature)
+
+
+def decode(
+    body: bytes, mode: str, signer: ChunkSigner | None, headers: Mapping[str, str]
+) -> tuple[bytes, dict[str, str]]:
+    """The payload and the trailing headers (lower-case names) of an aws-chunked body.
+
+    ``signer`` is None for the unsigned mode. ``headers`` are the request's, by lower-case name.
+    """
+    announced = headers.get("x-amz-decoded-content-length", "")
+    if not re.fullmatch(r"[0-9]{1,19}", announced):
+        raise fault("MissingContentLength")
+    payload, end = _payload(body, signer)
+    if len(payload) != int(announced):
+        raise fault("IncompleteBody")
+    promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
+    trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
+    if set(trailers) != promised - {""}:
+        raise fault("MalformedTrailerError")
+    return payload, trailers
+
+
+def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
+    payload = bytearray()
+    position, small = 0, False
+    while True:
+        line = _SIZE_LINE.match(body, position)
+        if not line:
+            raise fault("IncompleteBody")
+        size = int(line[1], 16)
+        chunk = body[line.end() : line.end() + size]
+        if signer is None and line[2]:
+            raise fault("IncompleteBody")
+        if signer is not None and not signer.accepts(chunk, (line[2] or b"").decode()):
+            raise fault("SignatureDoesNotMatch")
+        if not size:
+            return bytes(payload), line.end()
+        if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":
+            raise fault("IncompleteBody")
+        if small:
+            raise fault("InvalidChunkSizeError")
+        small = size < _SMALLEST and signer is not None
+        payload += chunk
+        position = line.end() + size + 2
+
+
+def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, str]:
+    if mode == SIGNED:
+        if rest != b"\r\n":
+            raise fault("IncompleteBody")
+        return {}
+    trailers: dict[str, str] = {}
+    position = 0
+    while line := _TRAILER.match(rest, position):
+        name = line[1].decode().lower()
+        if name in trailers:
+            raise fault("MalformedTrailerError")
+        trailers[name] = line[2].decode("latin-1")
+        position = line.end()
+    if rest[position:] not in (b"", b"\r\n"):
+        raise fault("MalformedTrailerError")
+    signature = trailers.pop(_TRAILER_SIGNATURE, "")
+    signed = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
+    if signer is not None and not signer.accepts_trailer(signed, signature):
+        raise fault("SignatureDoesNotMatch")
+    return trailers
+
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _HOME = "us-east-1"
@@ -115,7 +230,7 @@ def _verified(
         raise mismatch(named.access_key_id, texts, claim.signature, claim.token)
     plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
     if circle.with_body:
-        signer = chunked.ChunkSigner(signed.key, stamp(claim.time), named.scope, signed.signature)
+        signer = ChunkSigner(signed.key, stamp(claim.time), named.scope, signed.signature)
         plain = _with_payload(plain, payload_hash, signer)
     return claim.proved(plain, record, circle, payload_hash)
 
@@ -126,7 +241,7 @@ def _payload_hash(headers: Mapping[str, str]) -> str:
         raise fault("InvalidRequest", f"Missing required header for this request: {HASH_HEADER}")
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
         raise fault("NotImplemented", Header=HASH_HEADER)
-    if sent != UNSIGNED and sent not in chunked.MODES and not _SHA256.fullmatch(sent):
+    if sent != UNSIGNED and sent not in MODES and not _SHA256.fullmatch(sent):
         message = (
             "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
@@ -170,12 +285,10 @@ def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None
         raise fault("AccessDenied", what, HeadersNotSigned=", ".join(left_out))
 
 
-def _with_payload(
-    request: HttpRequest, payload_hash: str, signer: chunked.ChunkSigner
-) -> HttpRequest:
+def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
     """The request with its payload as it is to be stored, held against all that vouches for it."""
-    if payload_hash in chunked.MODES:
-        unsigned = payload_hash == chunked.UNSIGNED_TRAILER
+    if payload_hash in MODES:
+        unsigned = payload_hash == UNSIGNED_TRAILER
         request = _unframed(request, payload_hash, None if unsigned else signer)
     elif _SHA256.fullmatch(payload_hash):
         actual = hashlib.sha256(request.body).hexdigest()
@@ -199,9 +312,9 @@ def verify_checksums(request: HttpRequest) -> None:
     checksums.verify(canonical.header_map(request), request.body)
 
 
-def _unframed(request: HttpRequest, mode: str, signer: chunked.ChunkSigner | None) -> HttpRequest:
+def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> HttpRequest:
     headers = canonical.header_map(request)
-    payload, trailers = chunked.decode(request.body, mode, signer, headers)
+    payload, trailers = decode(request.body, mode, signer, headers)
     gone, kept = _STREAMING_HEADERS | set(trailers), []
     for name, value in request.headers:
         lower = name.lower()

@@ -14,8 +14,8 @@ from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.api.services import FORBIDDEN, Keys, iso
+from stslab.sandbox.federation.saml import assertion, metadata, names, xml
 from stslab.sandbox.federation.saml import assertion as assertions
-from stslab.sandbox.federation.saml import metadata, names, signature, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
@@ -124,8 +124,8 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
         what = "Issuer not present in specified provider"
         raise _rejected(request, what, "AuthSamlInvalidSamlResponseException")
     try:
-        found = signature.signed_assertion(root, issuers[issuer])
-    except signature.BadSignature as error:
+        found = assertion.signed_assertion(root, issuers[issuer])
+    except assertion.BadSignature as error:
         raise faults.invalid_token("Response signature invalid") from error
     read = assertions.read(found)
     if read.issuer != issuer:  # what chose the keys was not what they signed

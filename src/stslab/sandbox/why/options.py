@@ -3,17 +3,48 @@
 Each option is an idea; whether it helps is found out by deciding again (:mod:`.plan`).
 """
 
+import json
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import yaml
 
 from stslab.policy import Outcome, PolicyKind, Request
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
-from stslab.sandbox.why import homes
-from stslab.sandbox.why.homes import new_policy_name, own_arn
+from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
-from stslab.sandbox.why.texts import texts
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why, and what to do."""
+
+    why: str
+    fixes: tuple[str, ...] = ()
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """The sections of the file."""
+
+    codes: dict[str, Reason]
+    tokens: dict[str, Reason]
+    protects: dict[str, str]
+    filled: dict[str, str]
+
+
+@cache
+def texts() -> Texts:
+    text = Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
+    return msgspec.convert(yaml.load(text, Loader=_Loader), Texts)  # noqa: S506 - a safe one
+
 
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _S3 = "arn:aws:s3:::"
@@ -153,7 +184,7 @@ def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
         name = reading.policy.name
         document = added_to(situation.document(layer.kind, name), statement)
         what = f"Add this statement to the {name}:"
-        if homes.is_fixed(name):
+        if is_fixed(name):
             what = f"Nobody can change the {name}: choose another boundary, that has this too:"
         yield _with_policy(situation, layer.kind, name, document, what=what, statement=statement)
         return
@@ -221,7 +252,7 @@ def _with_policy(
 ) -> Option:
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
-    command = homes.command(name, account or "", document)
+    command = putting(name, account or "", document)
     return Option(what, situation.with_policy(kind, name, document), statement, command)
 
 
@@ -284,3 +315,73 @@ def protects(key: str) -> str:
         return "It keeps out what has not that tag."
     known, claim = texts().protects, lower.rpartition(":")[2]
     return known.get(lower) or known.get(claim, "It keeps out all requests that do not meet it.")
+
+
+# -- where a policy lives, and the command that puts it there ----------------------------------
+
+Words = tuple[str, ...]
+_PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (
+    (
+        re.compile(r"inline policy (\S+) of (user|group|role) (\S+)"),
+        lambda found: _inline(found[2], found[3], found[1]),
+    ),
+    (
+        re.compile(r"(?:managed policy|permissions boundary) (arn:aws:iam::\d{12}:\S+)(?: of .*)?"),
+        lambda found: (
+            "iam", "create-policy-version", "--set-as-default",
+            "--policy-arn", found[1], "--policy-document",
+        ),
+    ),
+    (
+        re.compile(r"trust policy of role (\S+)"),
+        lambda found: (
+            "iam", "update-assume-role-policy", "--role-name", found[1], "--policy-document",
+        ),
+    ),
+    (
+        re.compile(r"bucket policy of (\S+)"),
+        lambda found: ("s3api", "put-bucket-policy", "--bucket", found[1], "--policy"),
+    ),
+)  # fmt: skip
+
+
+def is_fixed(name: str) -> bool:
+    """Whether nobody can change the policy: AWS's own policies, and those of a session."""
+    return not _words(name)
+
+
+def putting(name: str, account: str, document: Mapping[str, object]) -> str:
+    """What puts ``document`` in the place of the account's policy; empty where nothing can."""
+    words = _words(name)
+    if not words:
+        return ""
+    text = json.dumps(document, ensure_ascii=False)
+    profile = "partner" if account == PARTNER else "admin"
+    return shlex.join(["aws", *words, text, "--profile", profile])
+
+
+def _words(name: str) -> Words:
+    matches = ((pattern.fullmatch(name), words) for pattern, words in _PLACES)
+    return next((words(found) for found, words in matches if found), ())
+
+
+def new_policy_name(request: Request) -> str:
+    """What a new inline policy for whoever asks would be called; empty where there can be none."""
+    kind, _, name = own_arn(request).rpartition(":")[2].partition("/")
+    if kind not in ("user", "role"):
+        return ""
+    title = f"allow-{request.action.replace(':', '-')}"
+    return f"inline policy {title} of {kind} {name.rpartition('/')[2]}"
+
+
+def own_arn(request: Request) -> str:
+    """The ARN by which policies name whoever asks: a session's is that of its role."""
+    principal = request.principal
+    return principal.issuer if ":assumed-role/" in principal.arn else principal.arn
+
+
+def _inline(kind: str, owner: str, name: str) -> Words:
+    return (
+        "iam", f"put-{kind}-policy", f"--{kind}-name", owner, "--policy-name", name,
+        "--policy-document",
+    )  # fmt: skip

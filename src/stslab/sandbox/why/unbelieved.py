@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stslab.sandbox.pipeline.log_file import Event
-from stslab.sandbox.why.texts import Reason, texts
+from stslab.sandbox.why.options import Reason, texts
 
 _AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stslab.sandbox.s3.access.public import policy_is_public
+from stslab.sandbox.s3.access.policies import policy_is_public
 
 ROLE = {"AWS": "arn:aws:iam::111122223333:role/app"}
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-91237329"}}

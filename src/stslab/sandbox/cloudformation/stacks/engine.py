@@ -16,7 +16,7 @@ from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyLookup
 from stslab.sandbox.api.services import Internal
 from stslab.sandbox.cloudformation.faults import invalid
-from stslab.sandbox.cloudformation.needs import SERVICE
+from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.stacks import lifecycle, updating
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped

@@ -4,9 +4,13 @@ OASIS, "Assertions and Protocols for SAML V2.0", section 2; IAM User Guide, "Con
 assertions for the authentication response".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from cryptography import x509
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from stslab.sandbox.federation.saml import names, xml
 
@@ -113,3 +117,122 @@ def _attribute(element: xml.Element | None, name: str) -> str:
 
 def _time(element: xml.Element | None, name: str) -> datetime | None:
     return None if element is None else xml.moment(element.get(name))
+
+
+# -- what of a response is signed --------------------------------------------------------------
+# SAML narrows XML signatures down (OASIS, "Assertions and Protocols for SAML V2.0", section 5.4):
+# a signature stands in what it signs, refers to that alone by its ID, and transforms it in no way
+# that could hide a part. All else is refused before a key is tried, so that no signature can
+# be wrapped, and what comes back was read anew from the very bytes that were verified.
+
+_ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+_TRANSFORMS = frozenset({_ENVELOPED, _EXCLUSIVE, f"{_EXCLUSIVE}WithComments"})
+# SHA-1 is in no page of AWS's, and collides: a signature with it proves nothing.
+_METHODS = frozenset(
+    {SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512}
+)
+_DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
+_RESPONSE = f"{{{names.PROTOCOL}}}Response"
+
+
+class BadSignature(Exception):  # noqa: N818 - the name says what happened
+    """Nothing was signed, or not by this provider, or not as SAML has it."""
+
+
+def signed_assertion(
+    response: xml.Element, certificates: Sequence[x509.Certificate]
+) -> xml.Element:
+    """The one assertion of a response that the response's or its own signature covers.
+
+    Where both are signed, both must be right.
+    """
+    _check_response(response)
+    whole = _verified(response, certificates) if _signatures(response) else None
+    # Its own signature may count namespaces that the response's does not: it is verified where
+    # it stands, and not in what was read of the response.
+    assertion = _assertions(response)[0]
+    if _signatures(assertion):
+        return _verified(assertion, certificates)
+    if whole is None:
+        raise BadSignature("neither the response nor its assertion is signed")
+    return xml.parse(xml.alone(_assertions(whole)[0]))
+
+
+def _check_response(response: xml.Element) -> None:
+    """One assertion in a response, each with at most one signature, and none elsewhere."""
+    assertions = _assertions(response)
+    if response.tag != _RESPONSE or not assertions:
+        raise xml.BadXml("it is no Response with an assertion in it")
+    responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
+    if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
+        raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
+    _check_signatures(response, assertions[0])
+
+
+def _assertions(element: xml.Element) -> list[xml.Element]:
+    return list(xml.everywhere(element, names.ASSERTION, "Assertion"))
+
+
+def _check_signatures(*signed: xml.Element) -> None:
+    """In the first element there are only signatures of it and of the others; no ID is double."""
+    placed = sum(len(_signatures(each)) for each in signed)
+    if placed != len(list(xml.everywhere(signed[0], names.SIGNATURE, "Signature"))):
+        raise BadSignature("a signature does not stand in what it signs")
+    identities = [each.get("ID") for each in signed[0].iter("*") if each.get("ID") is not None]
+    if len(set(identities)) < len(identities):
+        raise BadSignature("an ID is given twice")
+
+
+def _signatures(element: xml.Element) -> list[xml.Element]:
+    return xml.children(element, names.SIGNATURE, "Signature")
+
+
+def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) -> xml.Element:
+    """The element as it was signed by the key of one of the certificates."""
+    _check_form(element)
+    document = xml.alone(element)
+    for certificate in certificates:
+        found = _signed_by(certificate, document)
+        if found is None:
+            continue
+        root = xml.parse(found)
+        if root.tag != element.tag or root.get("ID") != element.get("ID"):
+            raise BadSignature("something else is signed")
+        return root
+    raise BadSignature("no key of the provider signed it")
+
+
+def _signed_by(certificate: x509.Certificate, document: bytes) -> bytes | None:
+    """The bytes that the certificate's key signed, or None."""
+    config = SignatureConfiguration(
+        location="./",
+        expect_references=1,
+        signature_methods=_METHODS,
+        digest_algorithms=_DIGESTS,
+        ignore_ambiguous_key_info=True,  # what the message says of its key counts for nothing
+        verification_time=certificate.not_valid_before_utc,  # AWS minds no certificate's expiry
+        default_reference_c14n_method=CanonicalizationMethod.CANONICAL_XML_1_0,
+    )
+    try:
+        result = XMLVerifier().verify(
+            document, x509_cert=certificate, id_attribute="ID", expect_config=config
+        )
+    # The library raises many kinds of errors, lxml's and cryptography's among them, on
+    # malformed signatures. Each means the same: this is not signed.
+    except Exception:  # noqa: BLE001
+        return None
+    return None if isinstance(result, list) else result.signed_data
+
+
+def _check_form(element: xml.Element) -> None:
+    signatures = _signatures(element)
+    if len(signatures) != 1 or xml.children(signatures[0], names.SIGNATURE, "Object"):
+        raise BadSignature("it is not signed once")
+    references = list(xml.everywhere(signatures[0], names.SIGNATURE, "Reference"))
+    identity = element.get("ID")
+    if len(references) != 1 or not identity or references[0].get("URI") != f"#{identity}":
+        raise BadSignature("the signature does not refer to what it stands in")
+    transforms = xml.everywhere(references[0], names.SIGNATURE, "Transform")
+    if not {each.get("Algorithm") for each in transforms} <= _TRANSFORMS:
+        raise BadSignature("the signature transforms what it signs")

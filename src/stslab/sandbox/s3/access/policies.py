@@ -5,8 +5,11 @@ S3 User Guide, "Bucket policies for Amazon S3", "Access control list (ACL) overv
 Amazon S3 storage"; S3 API Reference, "PutBucketPolicy".
 """
 
+import functools
+import ipaddress
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -17,11 +20,79 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
 from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.api.services import Judge, Reads, Writes
 from stslab.sandbox.s3 import lookups
-from stslab.sandbox.s3.access import acl, public
-from stslab.sandbox.s3.access.public import Statement
+from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
+
+# -- what Block Public Access calls public -----------------------------------------------------
+# "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
+
+Statement = Mapping[str, Any]
+_FIXING_KEYS = frozenset(
+    """
+    aws:principalorgid aws:principalorgpaths aws:principalarn aws:principalaccount aws:sourcearn
+    aws:sourcevpc aws:sourcevpce aws:sourceowner aws:sourceaccount aws:userid
+    s3:x-amz-server-side-encryption-aws-kms-key-id s3:dataaccesspointarn s3:dataaccesspointaccount
+    """.split()
+)
+_FIXING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike")
+_BROADEST = {4: 8, 6: 32}  # the shortest prefix that still names a fixed set of addresses
+
+
+@functools.lru_cache(maxsize=256)
+def policy_is_public(text: str) -> bool:
+    """Whether a bucket policy grants something to anyone but fixed principals or places."""
+    statements = json.loads(text).get("Statement", [])
+    if isinstance(statements, dict):
+        statements = [statements]
+    return any(_is_public(one) for one in statements if one.get("Effect") == "Allow")
+
+
+def _is_public(statement: Statement) -> bool:
+    if "NotPrincipal" in statement:
+        return True
+    named = statement.get("Principal", {})
+    if isinstance(named, str):
+        open_to_all = True
+    else:
+        open_to_all = "Federated" in named or any(
+            _is_open(value) for values in named.values() for value in _each(values)
+        )
+    return open_to_all and not _is_fixed(statement.get("Condition", {}))
+
+
+def _is_fixed(conditions: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether some condition limits the grant to fixed values."""
+    for operator, tests in conditions.items():
+        for key, values in tests.items():
+            if _fixes(operator.lower(), key.lower(), list(_each(values))):
+                return True
+    return False
+
+
+def _fixes(operator: str, key: str, values: list[object]) -> bool:
+    if operator == "ipaddress" and key == "aws:sourceip":
+        return all(_is_narrow(str(value)) for value in values)
+    if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
+        return not operator.endswith("ifexists") and not any(_is_open(one) for one in values)
+    return False
+
+
+def _is_narrow(cidr: str) -> bool:
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return False
+    return network.is_private or network.prefixlen >= _BROADEST[network.version]
+
+
+def _is_open(value: object) -> bool:
+    return any(mark in str(value) for mark in ("*", "?", "${"))
+
+
+def _each(values: object) -> Iterator[object]:
+    return iter(values if isinstance(values, list) else [values])
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -29,7 +100,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
     _check(text, bucket.name)
-    if bucket.block.block_public_policy and public.policy_is_public(text):
+    if bucket.block.block_public_policy and policy_is_public(text):
         raise _blocked(request, bucket)
     try:
         kept = policies.kept(text, judge.seen(tx))
@@ -50,7 +121,7 @@ def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
 
 
 def _status(view: View, request: ApiRequest) -> Answer:
-    return {"PolicyStatus": {"IsPublic": public.policy_is_public(_text(view, request))}}
+    return {"PolicyStatus": {"IsPublic": policy_is_public(_text(view, request))}}
 
 
 def _text(view: View, request: ApiRequest) -> str:
@@ -188,7 +259,7 @@ def _restricted(bucket: Bucket, caller: Caller) -> bool:
         bucket.block.restrict_public_buckets
         and caller.account != bucket.owner
         and bool(bucket.policy)
-        and public.policy_is_public(bucket.policy)
+        and policy_is_public(bucket.policy)
     )
 
 
