@@ -8,7 +8,7 @@ import pytest
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
-from stslab.cli.labs.mutation import idle_checks, idle_waits, mutated, play, wrong_cells
+from stslab.cli.labs.mutation import idle_checks, mutated, play, waits, wrong_cells
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lesson.mutants import mutants
@@ -171,8 +171,65 @@ def test_a_wrong_cell_is_found(written: Callable[..., Path], account: InsideAcco
 
 def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: InsideAccount):
     path = written(("because: No policy allows it.", "because: None.\n        within: 60s"))
-    line = 1 + path.read_text().splitlines().index("      - says: It may not list users")
-    assert [one.line for one in idle_waits(loaded(path), account)] == [line]
+    assert told(path, account) == [("idle-within", "It may not list users")]
+
+
+@pytest.mark.parametrize(
+    ("within", "lacking"),
+    [
+        (", within: 60s", []),  # what comes after it needs none
+        ("", [("lacks-within", "It reads itself")]),  # and is not told as well
+    ],
+)
+def test_a_within_that_lacks_where_a_policy_may_not_be_known_yet(
+    within: str,
+    lacking: list[tuple[str, str]],
+    written: Callable[..., Path],
+    account: InsideAccount,
+):
+    reads = f"      - {{says: It reads itself, as: dev, call: iam.GetUser{within}}}\n"
+    again = "      - {says: It reads itself again, as: dev, call: iam.GetUser, with: {}}\n"
+    at = "      - {says: A user can be looked up"
+    assert told(written((at, reads + again + at)), account) == lacking
+
+
+def test_a_within_that_lacks_for_a_policy_that_is_gone(
+    written: Callable[..., Path], account: InsideAccount
+):
+    """The old policy still allows the call that is to be refused; what it did is taken back."""
+    step = """    steps:
+      - title: Take the policy off it
+        call: iam.DeleteUserPolicy
+        with: {UserName: "${{ user }}", PolicyName: read}
+        undo: none
+    checkpoint:
+      - says: It reads itself no more
+        as: dev
+        call: iam.GetUser
+        fails: AccessDenied
+        by: identity policy
+        because: The policy is gone.
+"""
+    stage = f"  - id: forbid\n    title: Forbid it\n    intro: No policy.\n{step}"
+    path = written(("  - id: cleanup\n", f"{stage}  - id: cleanup\n"))
+    assert told(path, account) == [("lacks-within", "It reads itself no more")]
+
+
+def test_the_account_that_a_clock_is_moved_in_is_no_real_one(
+    written: Callable[..., Path], account: InsideAccount
+):
+    clock = "    steps:\n      - {title: Wait, clock: +1m}\n      - title: Put"
+    reads = "      - {says: It reads itself, as: dev, call: iam.GetUser}\n"
+    at = "      - {says: A user can be looked up"
+    path = written(("    steps:\n      - title: Put", clock), (at, reads + at))
+    assert told(path, account) == []
+
+
+def told(path: Path, account: InsideAccount) -> list[tuple[str, str]]:
+    """The rule of each note about a `within`, and which check it is about."""
+    lab = loaded(path)
+    says = {check.line: check.says for stage in lab.stages for check in stage.checkpoint}
+    return [(one.rule, says[one.line]) for one in waits(lab, account)]
 
 
 def test_cells_that_are_not_as_the_stages_say(written: Callable[..., Path]):

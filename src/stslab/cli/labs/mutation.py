@@ -3,17 +3,20 @@
 Everything is played by the runner itself, in an account inside this process.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from itertools import islice
 from pathlib import Path
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
 from stslab.errors import StslabError
+from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
 from stslab.runner.events import Event, StepFailed
@@ -84,55 +87,103 @@ def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
     return play(lab, InsideAccount()).cells if lab.access else {}
 
 
-def idle_waits(lab: Lab, account: InsideAccount) -> Iterator[Step | Check]:
-    """The steps and checks whose `within` waits for nothing, though IAM's changes take long.
-
-    New keys and users are known from the next stage on, roles and policies never: another stage's
-    checks may only have asked IAM for them. Nothing is said of what IAM or another service answers
-    the administrator: that is always the newest.
-    """
+def waits(lab: Lab, account: InsideAccount) -> Iterator["Note"]:
+    """Each `within` that waits for nothing though IAM's changes take long, and each that lacks."""
     account.begin()
     with account.running(lab, lambda _: None) as runner:
-        always = Lag(parse("roles=600s,policies=600s"))
-        account.inside.state.watch(always.notice)
+        spreading = _Spreading(account, real=not embedded_only(lab))
         for stage in lab.stages:
-            lately = Lag(parse("keys=600s,users=600s"))
-            unwatch = account.inside.state.watch(lately.notice)
-
-            def older(view: View, lately: Lag = lately) -> View:
-                return always.seen(lately.seen(view))
-
-            for number, step in enumerate(stage.steps):
-                do = partial(runner.do, stage, number)
-                if _is_idle(step, do, account, older):
-                    yield step
-                do()
-            if stage.cleanup:
-                tuple(_failing(runner, stage))
-            for number, check in enumerate(stage.checkpoint):
-                if _is_idle(check, partial(_holds, runner, stage, number), account, older):
-                    yield check
-            unwatch()
+            with spreading.lately():
+                for number, step in enumerate(stage.steps):
+                    yield from spreading.notes(step, partial(_may, runner, account, step))
+                    with spreading.change():
+                        runner.do(stage, number)
+                with spreading.change():
+                    tuple(_failing(runner, stage) if stage.cleanup else ())
+                for number, check in enumerate(stage.checkpoint):
+                    yield from spreading.notes(check, partial(_holds, runner, stage, number))
 
 
-def _is_idle(
-    part: Step | Check,
-    attempt: Callable[[], object],
-    account: InsideAccount,
-    seen: Callable[[View], View],
-) -> bool:
-    """Whether what has a `within` comes about at once, with requests judged by an older view."""
-    administers = part.identity in (ADMIN, *account.target.accounts)
-    if not part.within or (administers and part.service != "sts"):
-        return False
-    judge = account.inside.judge
-    newest, judge.seen = judge.seen, seen
-    try:
-        return attempt() is not False
-    except StslabError:
-        return False
-    finally:
-        judge.seen = newest
+class _Spreading:
+    """What of a lab's changes the rest of AWS may not know yet.
+
+    New keys and users are known from the next stage on, roles and policies never: another stage's
+    checks may only have asked IAM for them. No `within` has waited for those of ``_unknown``,
+    which matters on a ``real`` account.
+    """
+
+    def __init__(self, account: InsideAccount, *, real: bool) -> None:
+        self._account, self._real = account, real
+        self._lately: list[Lag] = []
+        self._changes: list[Lag] = []
+        self._unknown: list[Lag] = []
+
+    @contextmanager
+    def lately(self) -> Iterator[None]:
+        """While a stage lasts."""
+        with self._watched("keys=600s,users=600s") as self._lately:
+            yield
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """While something is changed."""
+        with self._watched("roles=600s", "policies=600s") as changed:
+            yield
+        now = self._account.inside.state.snapshot.now()
+        changed = [one for one in changed if one.spreading(now)]
+        self._changes += changed
+        self._unknown += changed
+
+    @contextmanager
+    def _watched(self, *specs: str) -> Iterator[list[Lag]]:
+        lags = [Lag(parse(one)) for one in specs]
+        ends = [self._account.inside.state.watch(one.notice) for one in lags]
+        try:
+            yield lags
+        finally:
+            for end in ends:
+                end()
+
+    def notes(self, part: Step | Check, attempt: Callable[[], object]) -> Iterator["Note"]:
+        """What is to be said of a part's `within`, or of its having none.
+
+        Nothing of what IAM or another service answers the administrator: that is the newest.
+        """
+        administers = part.identity in (ADMIN, *self._account.target.accounts)
+        if administers and part.service != "sts":
+            return
+        said = part.says if isinstance(part, Check) else part.title
+        needed = [one for one in self._unknown if self._is_late(attempt, [one])]
+        self._unknown = [one for one in self._unknown if one not in needed]
+        late = needed or self._is_late(attempt, [*self._changes, *self._lately])
+        if part.within and not late:
+            yield Note("idle-within", part.line, f"“{said}”: without its `within`")
+        elif needed and self._real and not part.within:
+            what = f"that “{said}” may come before what it needs is known everywhere"
+            yield Note("lacks-within", part.line, what, "`within: 60s`, on a real account")
+
+    def _is_late(self, attempt: Callable[[], object], unknown: Sequence[Lag]) -> bool:
+        """Whether what is attempted fails while these changes are not known."""
+        judge, before = self._account.inside.judge, self._account.inside.state.snapshot
+        newest, profiles = judge.seen, self._account.files.held
+
+        def older(view: View) -> View:
+            return reduce(lambda known, lag: lag.seen(known), reversed(unknown), view)
+
+        judge.seen = older
+        try:
+            late = attempt() is False
+        except StslabError:
+            late = True
+        finally:
+            judge.seen = newest
+        self._account.back_to(before, profiles)  # a refusal that is to come may not come yet
+        return late
+
+
+def _may(runner: Runner, account: InsideAccount, step: Step) -> bool | None:
+    params = resolve(step.params, runner.scope())
+    return account.decide(step.identity, step.service, step.operation, params).allowed
 
 
 def _holds(runner: Runner, stage: Stage, number: int) -> bool:
@@ -206,8 +257,7 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
             note = Note(mutant.rule, mutant.line, mutant.what, mutant.could)
             unnoticed = () if played.noticed else (note,)
             found += Mutated(1, unnoticed, frozenset(played.failed))
-    waits = idle_waits(lab, account) if share == 0 else ()
-    return found + Mutated(0, tuple(Note("idle-within", one.line, _idle(one)) for one in waits))
+    return found + Mutated(0, tuple(waits(lab, account)) if share == 0 else ())
 
 
 def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
@@ -216,11 +266,6 @@ def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
         for number, check in enumerate(stage.checkpoint):
             if (stage.id, number) not in failed:
                 yield Note("idle-check", check.line, check.says)
-
-
-def _idle(part: Step | Check) -> str:
-    said = part.says if isinstance(part, Check) else part.title
-    return f"“{said}”: without its `within`"
 
 
 def _required(catalogue: BotocoreCatalogue, call: str) -> frozenset[str]:
