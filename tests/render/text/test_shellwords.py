@@ -39,6 +39,15 @@ def test_an_option_keeps_its_value_beside_it():
     ]
 
 
+def test_a_value_that_does_not_fit_beside_its_option_stands_below_it():
+    path = "file:///home/somebody/shown/token"
+    assert wrapped(f"aws sts x --web-identity-token {path} --profile y", 50, "  ") == [
+        "  aws sts x --web-identity-token \\",
+        f"    {path} \\",
+        "    --profile y",
+    ]
+
+
 def test_a_long_document_is_broken_where_json_allows():
     document = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
     lines = wrapped(f"aws iam x --policy-document '{json.dumps(document)}' --profile y", 60, "    ")

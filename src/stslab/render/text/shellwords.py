@@ -30,8 +30,9 @@ def wrapped(command: str, width: int, indent: str = "") -> list[str]:
     """
     if len(indent) + len(command) <= width and "\n" not in command:
         return [indent + command]
-    groups = _option_groups([_laid_out(word, width, indent) for word in _words(command)])
-    lines = _filled(groups, width - len(indent) - len(_CONTINUED))
+    words, room = _words(command), width - len(indent) - len(_CONTINUED)
+    groups = _option_groups([_laid_out(word, width, indent) for word in words], room - len(_DEEPER))
+    lines = _filled(groups, room)
     return _continued(lines, indent)
 
 
@@ -64,11 +65,13 @@ def _laid_out(word: str, width: int, indent: str) -> str:
     return "'" + text.replace("\n", "\n" + indent + _DEEPER) + "'"
 
 
-def _option_groups(words: list[str]) -> list[str]:
-    """Words in groups that like to stay on one line: an option and its value."""
+def _option_groups(words: list[str], room: int) -> list[str]:
+    """Words in groups that like to stay on one line: an option and its value, where they fit."""
     groups: list[str] = []
     for word in words:
-        if groups and groups[-1].startswith("--") and " " not in groups[-1] and word[0] != "-":
+        last = groups[-1] if groups else ""
+        beside = last.startswith("--") and " " not in last and word[0] != "-"
+        if beside and ("\n" in word or len(last) + 1 + len(word) <= room):
             groups[-1] += " " + word
         else:
             groups.append(word)
