@@ -81,7 +81,11 @@ def test_the_policies_in_a_template_are_read_before_it_is_deployed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1, 2", "Resources: 5", "a: !Sub [", "Resources: {A: 5}", ""]
+    "text",
+    [
+        *("{", "[1, 2", "Resources: 5", "a: !Sub [", "Resources: {A: 5}", ""),
+        "Resources: {A: {Type: AWS::IAM::Role, Properties: {Policies: !Ref Some}}}",
+    ],
 )
 def test_what_is_no_template_brings_nothing(text: str) -> None:
     assert (

@@ -4,9 +4,11 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from stslab.kinds import template
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
@@ -165,61 +167,27 @@ def documents_of(call: CallShown) -> dict[str, Any]:
     """Policy documents among the parameters, and those in a CloudFormation template."""
     found: dict[str, Any] = {}
     for name, what in _DOCUMENTS.items():
-        document = _json(call.params.get(name))
-        if document is not None:
-            found[what] = document
-    template = call.params.get("TemplateBody")
-    if isinstance(template, str):
-        found |= dict(_in_template(_filled(template, call.params.get("Parameters"))))
+        with suppress(ValueError):
+            found[what] = json.loads(str(call.params.get(name)))
+    with suppress(template.Unjudgeable):
+        found |= dict(_in_template(call.params))
     return found
 
 
-def _json(text: Any) -> Any:
-    if not isinstance(text, str):
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+def _in_template(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    given = {
+        one["ParameterKey"]: str(one["ParameterValue"]) for one in params.get("Parameters", ())
+    }
+    here = {"AccountId": _HERE, "Partition": "aws"}
+    for one in template.resources(str(params.get("TemplateBody", "")), given, here):
+        said = mapped(one.properties, _readable)
+        if "AssumeRolePolicyDocument" in said:
+            yield f"the trust policy of {one.logical}", said["AssumeRolePolicyDocument"]
+        policies = said.get("Policies", ())
+        for policy in policies if isinstance(policies, list) else ():
+            yield f"what {one.logical} may do", policy.get("PolicyDocument", {})
 
 
-def _filled(template: str, given: Any) -> str:
-    """A template's text with its parameters, as far as they are given, in its ARNs."""
-    known = {"AWS::Partition": "aws"}
-    for one in given if isinstance(given, list) else ():
-        known[str(one.get("ParameterKey"))] = str(one.get("ParameterValue"))
-    for name, value in known.items():
-        template = template.replace(f"${{{name}}}", value)
-    return template
-
-
-def _in_template(text: str) -> Iterator[tuple[str, Any]]:
-    resources = (_yaml(text) or {}).get("Resources", {})
-    for name, resource in resources.items() if isinstance(resources, Mapping) else ():
-        properties = resource.get("Properties", {}) if isinstance(resource, Mapping) else {}
-        trust = properties.get("AssumeRolePolicyDocument")
-        if trust:
-            yield f"the trust policy of {name}", trust
-        for policy in properties.get("Policies", ()):
-            yield f"what {name} may do", policy.get("PolicyDocument", {})
-
-
-def _yaml(text: str) -> Any:
-    """A template's YAML; a function such as ``!Sub`` becomes the text that it is given."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's short forms of functions."""
-
-    def given(loader: Any, _tag: str, node: Any) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return loader.construct_scalar(node)
-        if isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
-        return loader.construct_mapping(node, deep=True)
-
-    Loader.add_multi_constructor("!", given)
-    try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError:
-        return None
+def _readable(text: str) -> str:
+    """A text of a template with names for what only its resources tell."""
+    return template.MARK.sub(r"\1", text).replace(template.UNKNOWN, "…")
