@@ -7,7 +7,6 @@ from typing import Any
 
 from stslab.lesson import verdict
 from stslab.lesson.ports import UNKNOWN
-from stslab.policy.vocabulary import Gate
 from stslab.runner.ports import Credentials
 
 KEY = Credentials("AKIAEXAMPLE", "secret")
@@ -25,7 +24,5 @@ def test_a_move_of_the_clock_is_no_call_that_a_policy_is_asked_for() -> None:
     assert verdict.decided(would, None, "iam", "ListUsers", {}) == UNKNOWN
 
 
-def test_credentials_that_an_operation_does_not_take_are_refused() -> None:
-    refused = verdict.of(told("InvalidClientTokenId"))
-    assert (refused.allowed, refused.by) == (False, (Gate.SIGNATURE,))
+def test_where_no_policy_is_asked_and_it_fails_nothing_is_known() -> None:
     assert verdict.of(told("NoSuchEntity")).allowed is None

@@ -108,6 +108,18 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
     assert would(account, (ana, *ASSUME))["by"] == ["signature"]
 
 
+def test_a_session_that_a_service_takes_from_nobody_is_refused_beside_what_policies_say(
+    account: Direct,
+) -> None:
+    account.user("ben")
+    session = account.client("sts", "ben").get_session_token()["Credentials"]
+    told = would(account, (session["AccessKeyId"], "iam", "ListUsers", {}))
+    assert (told["allowed"], told["by"]) == (False, ["signature"])
+    assert [(one["gate"], one["says"]) for one in told["gates"]] == [
+        ("identity policy", "does not allow")
+    ]
+
+
 @pytest.mark.parametrize(
     ("secret", "token", "by"),
     [("", "", []), ("another", "", ["signature"]), ("", "a token", ["signature"])],

@@ -9,6 +9,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.callers import LastUses, check_session
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing.signature import (
     UNSIGNED_ACTIONS,
     Authenticator,
@@ -150,11 +152,12 @@ class Pipeline:
             self._log.record(self._state.now(), seen, notes, fault)
             self._judge.resume(outer)
 
-    def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None]:
+    def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
         """What the last of these calls would meet after the others, without any being made.
 
         They are carried out in a transaction that is not committed. Returns the last one's
-        decisions, and the fault that it would end in.
+        decisions, the fault that it would end in, and whether its session would be accepted;
+        where it would not, what the policies would decide.
         """
         fork = Transaction(self._state.snapshot)
         outer = self._judge.notes()
@@ -168,9 +171,14 @@ class Pipeline:
                     self._carry_out(api, fork)
                 except ApiFault as refused:
                     fault = refused
+            believed = bool(notes) or fault is None or fault.code not in UNAUTHENTICATED
+            if not believed:
+                for need in self._services[api.service].needs(fork, api):
+                    with suppress(ApiFault):
+                        self._judge.require(fork, api, need)
         finally:
             self._judge.resume(outer)
-        return notes, fault
+        return notes, fault, believed
 
     def _api(
         self, caller: Caller, service: str, operation: str, params: Params, http: HttpRequest

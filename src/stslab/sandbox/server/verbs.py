@@ -171,14 +171,15 @@ def would(inside: Inside, asked: ControlRequest) -> Said:
     They are carried out one after the other on a fork of the account that is thrown away.
     """
     *before, last = _read(asked, _Calls).calls
-    record, believed = _signed(inside, last)
+    record, signed = _signed(inside, last)
     refused: Said = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
     if record is None:
         return refused
-    signed = [(*_signed(inside, call), call) for call in before]
-    made = [_would(one, call) for one, known, call in signed if one and known]
-    told = _verdict(*inside.pipeline.would([*made, _would(record, last)]))
-    if believed:
+    earlier = [(*_signed(inside, call), call) for call in before]
+    made = [_would(one, call) for one, known, call in earlier if one and known]
+    decisions, fault, accepted = inside.pipeline.would([*made, _would(record, last)])
+    told = _verdict(decisions, fault)
+    if signed and accepted:
         return told
     return {**refused, "gates": told["gates"], "documents": told["documents"]}
 
