@@ -100,6 +100,10 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.key("\x15")  # clear the line
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
     terminal.wait("who=admin user=sts-test-user-", "The step is still to be done")
+    for line, says in (("cd /; echo mov''ed", "moved"), ("echo now=$PWD.", "now=/.")):
+        terminal.key("\x15")
+        terminal.enter(line)
+        terminal.wait(says, "admin $ aws iam create-user")
 
 
 def test_words(opened: Open) -> None:

@@ -179,6 +179,10 @@ def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine
     terminal.enter("aws iam create-user --user-name extra-hand >/dev/null; echo mad''e")
     terminal.wait("made", "IAM user extra-hand.")
     terminal.child.kill(9)
+    again = opened("run")  # it goes on by hand, as it was
+    again.wait("By hand: each stage gives you tasks", "Enter goes on:")
+    again.enter("quit")
+    assert again.ended() == 0
     machine.stslab("sandbox", "stop")
     done = machine.stslab("cleanup")
     assert done.code == 0, done.said

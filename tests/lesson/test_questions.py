@@ -8,7 +8,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.lesson.questions import asked, caller, question, whose
+from stslab.lesson.questions import asked, caller, question, row, whose
 from stslab.policy.vocabulary import Gate
 from stslab.resources import bundled
 
@@ -38,7 +38,7 @@ def verdict(*asked: Gate, by: tuple[Gate, ...] = ()) -> Verdict:
             (TRUST, IDENTITY),
             (IDENTITY,),
             [
-                "Allowed: the role's trust policy lets sts in, and a policy of sts allows it",
+                "Allowed: these policies are enough",
                 "Denied: the role's trust policy does not let sts in",
                 "Denied: no policy of sts allows it",
                 "Denied: the role's trust policy does not let sts in, and no policy of sts allows it",
@@ -82,12 +82,15 @@ def test_not_knowing_is_no_answer() -> None:
     assert found.answer(0) is None
 
 
-def test_allowed_names_what_allows_and_nothing_else() -> None:
-    trusts, silent = (
-        GateReading(TRUST, "allows", False),
-        GateReading(IDENTITY, "does not allow", True),
-    )
-    named = question(Verdict(False, (IDENTITY,), (), (trusts, silent)), "sts", "the role")
+def test_allowed_is_worded_alike_whatever_allows() -> None:
+    texts = set()
+    for says in ("allows", "does not allow"):
+        gates = GateReading(TRUST, says, False), GateReading(IDENTITY, "does not allow", True)
+        found = question(Verdict(False, (IDENTITY,), (), gates), "sts", "the role")
+        assert found
+        texts.add(found.answers[0].text)
+    assert texts == {"Allowed: these policies are enough"}
+    named = question(verdict(TRUST, by=(TRUST,)), "sts", "the role")
     assert named
     assert named.answers[0].text == "Allowed: the role's trust policy lets sts in"
     free = question(Verdict(True), "sts", "it")
@@ -144,6 +147,30 @@ def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
             "Denied: no policy of mine allows it",
         ]
         assert found.right == right
+
+
+def test_of_a_session_one_could_think_that_the_trust_is_asked_once_more() -> None:
+    lab = bundled_lab("web-identity")
+    check = check_of(lab, "Mallory's session from before goes on")
+    told = Verdict(True, gates=(GateReading(IDENTITY, "allows", False),))
+    found = question(told, "mallory", "the bucket", check=check, lab=lab)
+    assert found
+    assert [one.text for one in found.answers] == [
+        "Allowed: a policy of mallory allows it",
+        "Denied: the role's trust policy does not let mallory in",
+        "Denied: no policy of mallory allows it",
+    ]
+    assert found.right == 1
+
+
+def test_the_row_of_the_table_that_a_claim_is_about() -> None:
+    lab = bundled_lab("web-identity")
+    claims = {
+        "A pull request, with code that nobody has reviewed, gets in": "pull-request",
+        "The same repository in other letters is refused": "",
+        "Mallory's session from before goes on": "",
+    }
+    assert {says: row(lab, check_of(lab, says)) for says in claims} == claims
 
 
 def test_what_an_object_holds_is_not_asked_for() -> None:

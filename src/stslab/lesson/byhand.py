@@ -4,8 +4,11 @@ A task is done when the account is as its step would make it, or behaves so: the
 stage changes, and its claims. Who did it, where and how, does not matter.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from stslab.errors import RunError, UnresolvedReference
@@ -23,6 +26,7 @@ from stslab.runner.run.run import Runner
 GRADES = 3
 """A nudge, a pointer, the command."""
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
+_FILE, _GAP = re.compile(r"[\w/.-]+\.json"), re.compile(r"\$\{\{.*?\}\}")
 _WIDE = "More than was asked: "
 
 
@@ -99,8 +103,11 @@ class ByHand:
             return Standing(tasks, against)
         wide = (one for one in lacking if one.startswith(_WIDE))
         to_come = _profiles(stage, wanted - adopted)
-        other = (_has_to_hold(one) for one in failing if one.identity not in to_come)
-        return Standing(tasks, (*wide, *other, *differing, *self._wrong_turns(stage)))
+        subjects = self._subjects(stage)
+        turns = [turned(one, subjects) for one in self._changes(stage)]
+        more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted)  # in another form
+        other = (_has_to_hold(one) for one in failing if more and one.identity not in to_come)
+        return Standing(tasks, (*wide, *other, *differing, *filter(None, turns)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint to a task, and whether it is the last: then the command is to be shown."""
@@ -109,11 +116,18 @@ class ByHand:
         grade = self.runner.past.hinted(stage.id, task.number)
         if grade < len(texts):
             self.runner.note(Hint(stage.id, task.number, grade))
-            return texts[grade], False
+            return f"{texts[grade]}{self._to_be_filled_in(texts[grade])}", False
         if grade < GRADES:
             self.runner.note(Hint(stage.id, task.number, GRADES - 1))
         fills = f" It fills the profile {step.profile.name} too." if step.profile else ""
         return f"This is the command.{fills}", True
+
+    def _to_be_filled_in(self, hint: str) -> str:
+        """What to do about the file that a hint names, where it has gaps."""
+        named = (self.lab.path.parent / one for one in _FILE.findall(hint))
+        gaps = {gap: gap for one in named if one.is_file() for gap in _GAP.findall(one.read_text())}
+        values = ", ".join(f"{value} for {gap}" for gap, value in self._known(gaps).items())
+        return f" In a copy of the file, put {values}." if values else ""
 
     def solve(self, stage: Stage, task: Task) -> None:
         """Do a task as the lab would, and what it needs of its stage before.
@@ -170,27 +184,23 @@ class ByHand:
         verdict = self.decide(check.identity, check.service, check.operation, params)
         return not verdict.allowed or verdict.fault in check.fails
 
-    def _wrong_turns(self, stage: Stage) -> Iterator[str]:
-        """The learner's changes to what no task is about, since the stage was first begun."""
+    def _changes(self, stage: Stage) -> Iterator[Event]:
+        """What the learner changed since the stage was first begun."""
         since = self.runner.past.entered(stage.id)
-        wanted = [
-            one for _, step in tasks_of(stage) for one in [subject(self._known(step.params))] if one
-        ]
-        for event in self.requests():
-            if str(event.get("eventTime", "")) < since:
-                return
-            turn = turned(event, wanted)
-            if turn:
-                yield turn
+        recent = takewhile(lambda one: str(one.get("eventTime", "")) >= since, self.requests())
+        return filter(is_a_change, recent)
 
-    def _known(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _subjects(self, stage: Stage) -> list[tuple[str, str]]:
+        """Who and what the tasks are about."""
+        found = (subject(self._known(step.params)) for _, step in tasks_of(stage))
+        return [one for one in found if one]
+
+    def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
+        """The values of these that are known by now."""
         scope, known = self.runner.scope(), {}
-        for name in _SUBJECTS:
-            if name in params:
-                try:
-                    known[name] = resolve(params[name], scope)
-                except UnresolvedReference:
-                    continue
+        for name, value in params.items():
+            with suppress(UnresolvedReference):
+                known[name] = resolve(value, scope)
         return known
 
 
@@ -224,13 +234,15 @@ def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
     return (name, str(params[name])) if name else None
 
 
-def turned(event: Event, wanted: Collection[tuple[str, str]]) -> str:
-    """A sentence about a call that changed what is not wanted; empty for all others."""
-    call = called(event)
-    by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")  # as was asked of it
-    if "errorCode" in event or is_own(event) or by_service or not changes(call):
-        return ""
-    params = event.get("requestParameters") or {}
+def is_a_change(event: Event) -> bool:
+    """Whether somebody changed something by this call, and not stslab or a service for them."""
+    by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")
+    return not ("errorCode" in event or is_own(event) or by_service) and changes(called(event))
+
+
+def turned(event: Event, wanted: Sequence[tuple[str, str]]) -> str:
+    """A sentence about a change of what is not wanted; empty for all others."""
+    call, params = called(event), event.get("requestParameters") or {}
     about = subject(params)
     if about is None or not wanted or about in wanted:
         return ""
@@ -239,6 +251,5 @@ def turned(event: Event, wanted: Collection[tuple[str, str]]) -> str:
     effect = EFFECTS.get(call)
     thing = label(Thing(effect.kind, effect.names(params))) if effect else about[1]
     when = str(event["eventTime"])[11:16]
-    name, value = wanted[0] if isinstance(wanted, list) else next(iter(wanted))
-    what = name.removesuffix("Name").lower()
+    what, value = wanted[0][0].removesuffix("Name").lower(), wanted[0][1]
     return f"{when} {who} called {event['eventName']}: {thing}. The task is about {what} {value}."

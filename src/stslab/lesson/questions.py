@@ -84,6 +84,8 @@ def question(
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
     if any(check and one.call == check.call and not UNBELIEVED & {*one.fails} for one in rules):
         kinds.append(None)
+    if check and lab and asked == [Gate.IDENTITY] and _was_let_in(check, lab):
+        kinds.insert(1, frozenset({Gate.TRUST}))
     kinds = _few(kinds, right, verdict)
     free = verdict.allowed or (check is not None and check.operation in _PLAINLY)
     answers = tuple(
@@ -106,6 +108,14 @@ def _predicted(lab: LabFile | None) -> list[Check]:
     """The checks of a lab that the learner predicts."""
     stages = lab.stages if lab else ()
     return [one for stage in stages for one in stage.checkpoint if one.ask is not None]
+
+
+def _was_let_in(check: Check, lab: LabFile) -> bool:
+    """Whether a role's session calls, in a lab where a trust policy refuses too."""
+    steps = [step for stage in lab.stages for step in stage.steps]
+    roles = [one.profile for one in steps if one.call.startswith("sts.AssumeRole")]
+    refuses = any(Gate.TRUST in one.by for one in _predicted(lab))
+    return refuses and any(one and one.name == check.identity for one in roles)
 
 
 def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
@@ -133,17 +143,13 @@ def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) ->
     if gates is None:
         return "Denied: whatever the policies say, the request breaks a rule of AWS"
     if not gates:
-        asked = [one for one in verdict.gates if one.gate in _GIVE]
-        asked = [one for one in asked if one.says == "allows"] or asked
-        if any(one.gate is Gate.RESOURCE for one in asked):  # it gives to a session itself
-            asked = [one for one in asked if one.gate is not Gate.SESSION]
-        lets = [
-            _PARTIES[one.gate].format(who=who, what=what)
-            + (f" lets {who} in" if one.gate in _LET_IN else " allows it")
-            for one in asked
-        ]
-        none = "it needs no permission" if free else f"a policy of {who} allows it"
-        return f"Allowed: {', and '.join(lets) or none}"
+        gives = [one.gate for one in verdict.gates if one.gate in _GIVE]
+        if len(gives) > 1:  # which of them allow would tell the answer
+            return "Allowed: these policies are enough"
+        for gate in gives:
+            does = f"lets {who} in" if gate in _LET_IN else "allows it"
+            return f"Allowed: {_PARTIES[gate].format(who=who, what=what)} {does}"
+        return f"Allowed: {'it needs no permission' if free else f'a policy of {who} allows it'}"
     denying = {one.gate for one in verdict.gates if _denies(one, verdict)}
     each = [refused(gate, who, what, denies=gate in denying) for gate in Gate if gate in gates]
     first, *others = each
@@ -168,11 +174,18 @@ def asked(lab: LabFile, check: Check) -> str:
     if said and said.environment:
         names = f"AWS_PROFILE={said.profile}" if said.profile else f"--profile {said.option}"
         wants = f"With the keys of {said.environment}, and {names}:"
-    for cell in lab.access.values():
-        if cell.call == check.call and _named(cell.params) == _named(check.params):
-            return f"{wants} {cell.says}"
+    same = lab.access.get(row(lab, check))
+    if same:
+        return f"{wants} {same.says}"
     does = _PLAINLY.get(check.operation, f"calls {check.service}:{check.operation}")
     return f"{check.identity} {does}"
+
+
+def row(lab: LabFile, check: Check) -> str:
+    """The row of the access table that is about the check's call; empty where none is."""
+    asked = check.call, _named(check.params)
+    rows = ((name, (one.call, _named(one.params))) for name, one in lab.access.items())
+    return next((name for name, call in rows if call == asked), "")
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:

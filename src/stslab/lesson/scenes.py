@@ -114,13 +114,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The access table, with what the stage changed."""
+    """The access table, with what the stage changed; without what is to be predicted first."""
 
     title: str
     cells: tuple[CellState, ...]
     changed: frozenset[Key]
     before: Done | None = None
     chain: tuple[Link, ...] = ()
+    asked: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

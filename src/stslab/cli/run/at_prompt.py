@@ -36,7 +36,8 @@ class AtPrompt:
 
     ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
     person is waited for. ``line`` is the command that stands there, ``verdict`` what the account
-    says of the call that it is about.
+    says of the call that it is about. ``asks`` are the cells of the table that the learner is
+    asked about from here on, before anything changes: they are not shown.
     """
 
     lab: Lab
@@ -52,6 +53,7 @@ class AtPrompt:
     verdict: Verdict = UNKNOWN
     line: str = ""
     instead: str = ""
+    asks: frozenset[access.Key] = frozenset()
 
     def enter(self, scene: Any, does: str) -> None:
         self.show(scene)
@@ -111,7 +113,7 @@ class AtPrompt:
         if word == "status":
             return scenes.Welcome(self.lab.title, "", self.runner.map, self.place, resumed=True)
         if word == "access":
-            return scenes.Matrix("Who can do what", self.table(), frozenset())
+            return scenes.Matrix("Who can do what", self.table(), frozenset(), asked=self.asks)
         if word == "policies":
             marked = not isinstance(scene, scenes.Asking)
             return scenes.Documents("The policies that have a say", self.verdict, marked)

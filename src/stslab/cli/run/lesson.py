@@ -1,6 +1,7 @@
 """Sets a lesson up: the runner, the screen and the prompt, for one open account."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from stslab.cli.accounts import Open
 from stslab.cli.bench import Bench
@@ -118,11 +120,16 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
 def _shell(
     opened: Open, lab: Lab, runner: Runner, take_turn: Callable[[], None]
 ) -> Callable[[str, str], str]:
-    """What runs a line in the learner's shell as a profile, and says what it lacks there."""
+    """What runs a line in the learner's shell as a profile, and says what it lacks there.
+
+    Each line is run in the folder in which the one before ended.
+    """
+    folder = Path.cwd()
 
     def shell(line: str, who: str) -> str:
         from stslab.aws import environment
 
+        nonlocal folder
         take_turn()
         changes = environment.variables(opened.profiles, opened.target.info.region)
         found = environment.applied(changes)
@@ -130,7 +137,11 @@ def _shell(
         path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
         named = variables(lab, runner.scope())
         environ = {**found, "PATH": path, **named, "AWS_PROFILE": who}
-        subprocess.run(line, shell=True, env=environ, check=False)  # noqa: S602 - the learner's own
+        where = folder if folder.is_dir() else None
+        with NamedTemporaryFile("r") as ended:
+            noting = f"trap {shlex.quote(f'pwd > {shlex.quote(ended.name)}')} EXIT\n{line}"
+            subprocess.run(noting, shell=True, env=environ, cwd=where, check=False)  # noqa: S602 - the learner's own
+            folder = Path(ended.read().strip() or folder)
         lacks = not shutil.which("aws", path=path)
         return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 
 from stslab.cli.failures import with_flags
 from stslab.cli.run.at_prompt import AtPrompt, Skip
@@ -221,14 +222,16 @@ class Loop(AtPrompt):
         else:
             for at, step in enumerate(stage.steps):
                 self._step(stage, at, step, None if alone or at else intro)
+        self.asks = self._to_be_asked(stage, 0)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records, 0.0)
         after = self.table()
         changed = access.changed(before, after)
         if changed:
             title = f"Who can do what, after stage {number}"
-            links = self._chain()
-            self.enter(scenes.Matrix(title, after, changed, self.heard.take(), links), "goes on")
+            told = self.heard.take()
+            scene = scenes.Matrix(title, after, changed, told, self._chain(), self.asks)
+            self.enter(scene, "goes on")
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
@@ -363,6 +366,7 @@ class Loop(AtPrompt):
         title = questions.asked(self.lab, check)
         asking = self._asking(check, title, asked, callers)
         said = self._answer(asking)
+        self.asks = self._to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
         if said is not None:
             answer = asked.answer(said)
@@ -386,6 +390,15 @@ class Loop(AtPrompt):
             self.wrong.append((asking, answered))
         self.enter(answered, "goes on")
         return record
+
+    def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
+        """The cells that checks from this one on ask about, and those of stages without steps."""
+        later = self.lab.stages[self.lab.stages.index(stage) + 1 :]
+        unchanged = takewhile(lambda one: not one.steps, later)
+        lists = (stage.checkpoint[first:], *(one.checkpoint for one in unchanged))
+        checks = (one for each in lists for one in each if self.predict and one.ask is not None)
+        found = ((questions.row(self.lab, one), one.identity) for one in checks)
+        return frozenset(key for key in found if key[0])
 
     def _callers(self, check: Check) -> dict[str, Verdict]:
         """Where two profiles could be meant: what the call would meet as each of them."""

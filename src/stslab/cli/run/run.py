@@ -83,7 +83,7 @@ def _run(
     lesson: Mapping[str, bool],
 ) -> None:
     from stslab.cli.bench import bench
-    from stslab.cli.run.walk import opened_for, walk
+    from stslab.cli.run.walk import opened_for, placed, walk
     from stslab.runner.journal.records import How
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
@@ -91,6 +91,9 @@ def _run(
         if laid.asker is not None and not as_json and sys.stdout.isatty():
             from stslab.cli.run.lesson import learn
 
+            _, begun = placed(laid.journal, where, lab.id)
+            if begun and laid.journal.past(begun.id).how is How.HAND:  # it goes on as it was
+                lesson = {**lesson, "by_hand": True}
             learn(laid, opened, lab, chosen, **lesson)
         else:
             how = How.YES if where.yes else How.ALONE

@@ -54,15 +54,14 @@ def why() -> bool:
     """
     from stslab.aws.target import sandbox_name
     from stslab.home import home
-    from stslab.runner.journal.records import Entered, How
+    from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal
 
-    place, how = home(), ""
+    place, how = home(), None
     if place.has_journal:
         with Journal(place.journal) as journal:
             for run in journal.unfinished(sandbox_name(place.named))[:1]:
-                begun = [one.body for one in journal.past(run.id).records(Entered)]
-                how = begun[-1].how if begun and isinstance(begun[-1], Entered) else ""
+                how = journal.past(run.id).how
     if how not in (How.HAND, How.BREAK):
         return False
     try:

@@ -133,8 +133,9 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
         paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    contrasts = scene.verdict.gates and not unbelieved and not scene.question.whose
-    if said and said != right and contrasts:
+    asked = {one.gate for one in scene.verdict.gates}
+    contrasts = asked and not unbelieved and not scene.question.whose
+    if said and said != right and contrasts and asked.issuperset(said.gates or ()):
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
@@ -212,6 +213,7 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     legend = [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
     legend += ["now: changed"] if scene.changed else []
     legend += ["empty: not there yet"] if any(one.word == "unknown" for one in scene.cells) else []
+    legend += ["?: you are asked"] if scene.asked else []
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 
@@ -219,8 +221,11 @@ def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) 
     found = next((one for one in scene.cells if (one.says, one.who) == (says, who)), None)
     if found is None or found.verdict.allowed is None:
         return Text(" " * column)
+    key = found.cell, found.who
+    if key in scene.asked:
+        return Text(f"{'?':<{column}}")
     sign = paper.symbols.done if found.verdict.allowed else paper.symbols.dot
-    now = (found.cell, found.who) in scene.changed
+    now = key in scene.changed
     text = f"{sign} now" if now else sign
     return Text(f"{text:<{column}}", style="bold green" if now and found.verdict.allowed else "")
 

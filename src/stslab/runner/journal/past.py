@@ -21,6 +21,7 @@ from stslab.runner.journal.records import (
     Forgot,
     Found,
     Hint,
+    How,
     Intent,
     Marked,
     Outcome,
@@ -178,6 +179,11 @@ class Past:
     def entered(self, stage: str) -> str:
         """When the stage was first begun (ISO 8601), or empty."""
         return next((at for one, at in self._of(Entered) if one.stage == stage), "")
+
+    @property
+    def how(self) -> How | None:
+        """How the last stage that was begun was gone through."""
+        return next((one.how for one, _ in reversed([*self._of(Entered)])), None)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
         for record in self.records(kind):

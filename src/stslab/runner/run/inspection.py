@@ -264,7 +264,8 @@ class Inspection:
         outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         told = outcome.data if isinstance(outcome, Answer) else {}
         if not _is_caller(prepared, str(told.get("Arn"))):
-            return None
+            what = f"The profile {name} is {told.get('Arn')}, and not what the task says"
+            return Seen(what) if told else None
         key = credentials.access_key_id
         if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
@@ -284,7 +285,10 @@ def _named_by(prepared: Prepared, effect: Effect | None) -> Thing | None:
 
 
 def _is_caller(prepared: Prepared, arn: str) -> bool | None:
-    """Whether an ARN is that of who gets a step's credentials; None where that can't be told."""
+    """Whether an ARN is that of who gets a step's credentials; None where that can't be told.
+
+    A session has the name that the task names; where it names none, any does.
+    """
     kind, _, path = arn.rpartition(":")[2].partition("/")
     params = prepared.params
     if prepared.step.call == _MAKES_KEYS:
@@ -295,7 +299,9 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
         return None
     role, _, session = path.partition("/")
     named = str(params.get("RoleArn")).rpartition("/")[2]
-    return (kind, role, session) == ("assumed-role", named, params.get("RoleSessionName", session))
+    name = str(params.get("RoleSessionName", session))
+    right = name == session or f"named {name}" not in (prepared.step.task or "")
+    return right and (kind, role) == ("assumed-role", named)
 
 
 def _removes(later: Entry, thing: Thing) -> bool:

@@ -167,7 +167,7 @@ class Runner:
         self._journal.write(self._run, body)
 
     def to_undo(self) -> tuple[str, ...]:
-        return tuple(one.thing for one in self._cleanup.plan(self._run))
+        return tuple(dict.fromkeys(one.thing for one in self._cleanup.plan(self._run)))
 
     def call(self, call: ports.Call) -> ports.Outcome:
         """Make a call that is no step's, if it changes only what is the run's own."""

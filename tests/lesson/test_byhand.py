@@ -1,0 +1,112 @@
+"""By hand: which single tasks are done, what is told beside them, and what a hint adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.inside import InsideAccount
+from stslab.lab.loader import load
+from stslab.lab.model import Stage
+from stslab.lesson.byhand import ByHand
+from stslab.resources import bundled
+from stslab.runner.events import Event
+from stslab.runner.ports import Answer, Credentials
+
+
+@pytest.fixture(scope="module")
+def account() -> InsideAccount:
+    return InsideAccount()
+
+
+@contextmanager
+def by_hand(
+    account: InsideAccount, lab_id: str, stage_id: str, log: Sequence[Any] = ()
+) -> Iterator[tuple[ByHand, Stage]]:
+    """The stage of a lab, with those before it done; ``log`` is what the account has logged."""
+    lab = load(bundled() / "lab" / f"{lab_id}.yaml", catalogue=BotocoreCatalogue())
+    hands: list[ByHand] = []
+
+    def hear(event: Event) -> None:
+        for one in hands:
+            one.hear(event)
+
+    account.begin()
+    with account.running(lab, hear) as runner:
+        stage = lab.stage(stage_id)
+        assert stage
+        for one in lab.stages[: lab.stages.index(stage)]:
+            runner.run_stage(one.id)
+        runner.begin_stage(stage.id)
+        hands.append(ByHand(lab, runner, account.decide, lambda: log))
+        yield hands[0], stage
+
+
+def call(account: InsideAccount, operation: str, who: str = "admin", **params: Any) -> Any:
+    service, _, name = operation.partition(".")
+    outcome = account.call(who, service, name, params)
+    assert isinstance(outcome, Answer), outcome
+    return outcome.data
+
+
+def assumes(account: InsideAccount, profile: str, who: str, **params: str) -> None:
+    """The profile gets a session that somebody asks for."""
+    given = call(account, "sts.AssumeRole", who, **params)
+    credentials = Credentials.found_in(given["Credentials"])
+    assert credentials
+    account.files.save(profile, credentials)
+
+
+def test_a_session_has_the_name_that_the_task_names(account: InsideAccount) -> None:
+    with by_hand(account, "narrower", "role") as (hand, stage):
+        for at in range(2):
+            hand.runner.do(stage, at)
+        for name, done in (("mine", False), ("clerk", True)):
+            role = hand.runner.scope()["role_arn"]
+            assumes(account, "clerk", "admin", RoleArn=role, RoleSessionName=name)
+            told = hand.look(stage)
+            clerk = next(one for one in told.tasks if "named clerk" in one.text)
+            assert clerk.done is done
+            assert any(f"/{name}, and not what" in one for one in told.notes) is not done
+
+
+def test_where_the_task_names_no_session_any_name_does(account: InsideAccount) -> None:
+    with by_hand(account, "external-id", "external-id") as (hand, stage):
+        hand.runner.do(stage, 0)
+        role, ours = (hand.runner.scope()[one] for one in ("role_arn", "your_id"))
+        assumes(account, "audit", "vendor", RoleArn=role, RoleSessionName="other", ExternalId=ours)
+        assert hand.look(stage).done
+        assert hand.look(stage).done  # once it is taken up, it stays so
+
+
+def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccount) -> None:
+    change = {"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser",
+              "requestParameters": {}}  # fmt: skip
+    log: list[Any] = []
+    with by_hand(account, "mfa", "device", log) as (hand, stage):
+        phone = hand.runner.scope()["device"]
+        for at in range(3):
+            hand.runner.do(stage, at)
+        assert hand.look(stage).notes == ()
+        log += [change] * 4
+        assert hand.look(stage).notes == ("This has to hold too: The user has a device.",)
+        call(account, "iam.CreateVirtualMFADevice", VirtualMFADeviceName=phone)
+        told = hand.look(stage)
+        assert [one.done for one in told.tasks] == [True, True, True, True, False]
+        assert (told.next and told.next.text) == "The device is enabled for the user $MFA_USER."
+        assert told.notes == ()
+
+
+def test_a_hint_fills_in_the_file_that_it_names(account: InsideAccount) -> None:
+    with by_hand(account, "external-id", "two-accounts") as (hand, stage):
+        task = hand.look(stage).tasks[0]
+        assert "In a copy" not in hand.hint(stage, task)[0]
+        text, _ = hand.hint(stage, task)
+        assert text.endswith(
+            "external-id/trust.json. In a copy of the file, put aws for ${{ partition }},"
+            " 444455556666 for ${{ accounts.partner.id }}."
+        )
