@@ -32,7 +32,7 @@ from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
 from stslab.policy.documents.statement import Statement
 from stslab.policy.findings import findings as found_in
-from stslab.policy.vocabulary import PolicyKind
+from stslab.policy.vocabulary import Gate, PolicyKind
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
@@ -199,20 +199,17 @@ def _unused(looked: Looked) -> Iterator[Found]:
         return
     used = names_used(looked.root.plain())
     called = {who.value for who in _identities(looked.root)}
-    variables = looked.root.get("vars")
-    for name, key in variables.keys.items() if variables else ():
-        if name not in used:
-            yield Found(key, key, f"Nothing refers to {name}.", "Leave it out.")
-    for draft in (one for stage in looked.draft.stages for one in stage.steps):
-        saved = draft.node.get("save")
-        for name, key in saved.keys.items() if saved else ():
+    steps = [one for stage in looked.draft.stages for one in stage.steps]
+    named = [(looked.root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
+    for names, part in named:
+        for name, key in names.keys.items() if names else ():
             if name not in used:
-                yield Found(key, draft.node, f"Nothing refers to {name}.", "Leave it out.")
-        profile = draft.part.profile
-        if profile and profile.name not in called:
-            node = draft.node.value["profile"]
-            message = f"Nobody calls as {profile.name}."
-            yield Found(node, draft.node, message, "Prove what it may do, or leave it out.")
+                yield Found(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
+    for step in steps:
+        if step.part.profile and step.part.profile.name not in called:
+            message = f"Nobody calls as {step.part.profile.name}."
+            fix = "Prove what it may do, or leave it out."
+            yield Found(step.node.value["profile"], step.node, message, fix)
 
 
 def _identities(node: Node) -> Iterator[Node]:
@@ -233,6 +230,25 @@ def _codes(looked: Looked) -> Iterator[Found]:
                 message = f"{draft.part.service} has no error {code} that is known."
                 fix = did_you_mean(code, known, "Look it up among the API's errors.")
                 yield Found(draft.node.value["fails"], draft.node, message, fix, code)
+
+
+def _reasons(looked: Looked) -> Iterator[Found]:
+    """A reason that names gates, and none of those that the check itself says refuse."""
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        told, by = draft.part.because or "", draft.part.by
+        named = [gate for gate, words in _NAMED.items() if re.search(words, told, re.IGNORECASE)]
+        if named and by and not any(re.search(_SPOKEN[one], told, re.IGNORECASE) for one in by):
+            message = f"This speaks of the {named[0]}, and it is the {by[0]} that refuses."
+            node = draft.node.value["because"]
+            yield Found(node, draft.node, message, f"Say why the {by[0]} refuses.")
+
+
+_NAMED = {gate: str(gate).removesuffix("y") for gate in Gate} | {Gate.RESOURCE: "bucket polic"}
+_SPOKEN = _NAMED | {
+    Gate.RESOURCE: "bucket|resource",
+    Gate.TRUST: "trust",
+    Gate.IDENTITY: "(?<!bucket )(?<!session )(?<!trust )polic",
+}
 
 
 def _proofs(looked: Looked) -> Iterator[Found]:
@@ -270,7 +286,8 @@ def _undos(looked: Looked) -> Iterator[Found]:
             kind = KINDS[creation.kind]
             removal = f"{kind.service}.{kind.remove.operation}"
             if removal not in undos and not kind.put:
-                message = f"This does not undo the step: the {kind.what} stays."
+                what = kind.what.partition(" {")[0]
+                message = f"This does not undo the step: the {what} stays."
                 yield Found(node, draft.node, message, f"Undo it with {removal}.")
 
 
@@ -348,6 +365,7 @@ RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
     "expect": _expectations,
     "unused": _unused,
     "error-code": _codes,
+    "because": _reasons,
     "proof": _proofs,
     "idle-undo": _undos,
     "repeated-claim": _claims,
