@@ -7,8 +7,7 @@ import pytest
 from botocore.model import ServiceModel
 
 from stslab.aws.models import loader
-from stslab.kinds.creations import EFFECTS, Effect
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import EFFECTS, KINDS, Effect
 
 _FIRST = re.compile(r"[A-Za-z]+")
 

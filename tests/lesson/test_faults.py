@@ -16,7 +16,7 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.policy.vocabulary import Gate
-from stslab.runner.calls.own import OwnOnly
+from stslab.runner.calls.work import OwnOnly
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import Refusal
 from stslab.sandbox.api.identifiers import PARTNER

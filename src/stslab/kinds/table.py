@@ -1,7 +1,8 @@
-"""Each kind of thing, as ``kinds.yaml`` has it: the rows of :mod:`stslab.kinds.kind`."""
+"""Each kind of thing, and what makes it, as ``kinds.yaml`` has them."""
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
-from stslab.kinds.kind import Kind, Listing, Remove
+from stslab.kinds.kind import Kind, Listing, Remove, search
 
 R = TypeVar("R")
 Row = dict[str, object]
@@ -84,3 +85,94 @@ BY_SETTING: Mapping[str, Kind] = {
 BY_REMOVAL: Mapping[str, Kind] = {
     f"{kind.service}.{kind.remove.operation}": kind for kind in KINDS.values()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """An operation that makes a thing.
+
+    ``repeatable``: making it again changes nothing. ``overwrites``: it succeeds although
+    the thing was there before, so one looks first. ``names`` maps names to expressions,
+    where they are not parameters of the same name. ``adopt`` builds its response from that
+    of the kind's lookup. ``discover`` lists the ids of the kind, where only the answer tells the
+    id (``discovered`` is its name). ``tags``: the parameter that takes tags.
+    """
+
+    kind: str
+    repeatable: bool = False
+    overwrites: bool = False
+    names: Mapping[str, str] | None = None
+    adopt: str = ""
+    discover: str = ""
+    discovered: str = ""
+    tags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one operation makes of a thing of ``kind``.
+
+    ``shows`` maps a parameter to where the look-up's answer has it; ``made`` tells when the
+    thing was made. ``more`` is a second look-up, whose answer is added to the first's: an
+    operation, and its parameters as expressions over ``{answer, thing}``. ``put_back`` gives
+    the thing its document again: an operation, and its parameters beside the thing's names,
+    each a value or a document's ``{}``.
+    """
+
+    kind: str
+    shows: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
+    more: tuple[str, Mapping[str, str]] | None = None
+    put_back: tuple[str, Mapping[str, object]] | None = None
+
+    def names(self, params: Mapping[str, object]) -> dict[str, str]:
+        """What names the thing that a call with these parameters is about, as far as they tell."""
+        return {name: str(params[name]) for name in KINDS[self.kind].names if name in params}
+
+
+CREATIONS: Mapping[str, Creation] = rows("creations", Creation)
+DOCUMENT = "{}"
+"""In ``put_back``: where the policy document goes."""
+
+EFFECTS: Mapping[str, Effect] = {
+    **{call: Effect(creation.kind) for call, creation in CREATIONS.items()},
+    **rows("effects", Effect),
+}
+# Other operations that may be made again with the same parameters, told by their first word.
+_REPEATABLE = tuple(
+    """
+    Abort Assume Attach BatchGet Decode Delete Describe Detach Disable Enable Get Head List Put
+    Remove Set Simulate Tag Untag Update Validate
+    """.split()
+)
+
+
+def creation_of(call: str, params: Mapping[str, object]) -> Creation | None:
+    """The row of a call (``service.Operation``), or None where it makes nothing that is known."""
+    return CREATIONS.get(f"{call} {params.get('ChangeSetType', '')}", CREATIONS.get(call))
+
+
+def names_made(
+    creation: Creation,
+    params: Mapping[str, object],
+    answer: Mapping[str, object],
+    account: str,
+    partition: str,
+) -> dict[str, str]:
+    """What names the thing that a call makes, as far as its parameters and its answer tell."""
+    known = {
+        "params": params,
+        "answer": answer,
+        "target": {"account": account, "partition": partition},
+        "host": str(params.get("Url", "")).partition("://")[2],
+    }
+    plain = {name: f"params.{name}" for name in KINDS[creation.kind].names}
+    expressions = creation.names or plain
+    found = {name: search(expression, known) for name, expression in expressions.items()}
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def is_repeatable(call: str) -> bool:
+    """Whether a call (``service.Operation``) whose answer was lost may simply be made again."""
+    creation = CREATIONS.get(call)
+    return creation.repeatable if creation else call.partition(".")[2].startswith(_REPEATABLE)

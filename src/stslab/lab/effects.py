@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from stslab.kinds.creations import creation_of, names_made
 from stslab.kinds.judge import Note, judged, things_of_template
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.own import Own
 from stslab.kinds.subjects import kinds_made, subjects
-from stslab.kinds.table import BY_REMOVAL, KINDS
+from stslab.kinds.table import BY_REMOVAL, KINDS, creation_of, names_made
 from stslab.lab.changed import Changed, Summary
 from stslab.lab.checking.scope import ADMIN
 from stslab.lab.foresight import BASE, allowed, foresee

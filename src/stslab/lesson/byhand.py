@@ -12,8 +12,8 @@ from itertools import takewhile
 from typing import Any
 
 from stslab.errors import RunError, UnresolvedReference
-from stslab.kinds.creations import EFFECTS
 from stslab.kinds.operations import changes
+from stslab.kinds.table import EFFECTS
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access

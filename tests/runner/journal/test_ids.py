@@ -1,4 +1,4 @@
-from stslab.runner.journal.ids import LENGTH, new_run_id
+from stslab.runner.journal.records import LENGTH, new_run_id
 
 
 def test_run_ids_fit_into_any_name_and_do_not_meet():

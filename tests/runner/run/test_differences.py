@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stslab.kinds.creations import EFFECTS
+from stslab.kinds.table import EFFECTS
 from stslab.runner.run.inspection import differences
 
 

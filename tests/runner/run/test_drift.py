@@ -8,7 +8,7 @@ from tests.runner.conftest import Machine
 from tests.runner.fake_world import Refused
 
 from stslab.errors import RunError
-from stslab.kinds.creations import EFFECTS
+from stslab.kinds.table import EFFECTS
 from stslab.runner.events import (
     StepAdopted,
     StepDiffers,

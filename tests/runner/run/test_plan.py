@@ -7,8 +7,7 @@ from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
-from stslab.kinds.creations import CREATIONS, is_repeatable
-from stslab.kinds.table import KINDS, LISTINGS
+from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
 from stslab.runner.run.dry import RUN_ID, DryRun

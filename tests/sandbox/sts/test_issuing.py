@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.pipeline import callers
+from stslab.sandbox.pipeline import judge
 from stslab.sandbox.state.identities import Role, Session, SessionPolicy, User
 from stslab.sandbox.state.snapshot import Account, Record, Snapshot, Transaction
 from stslab.sandbox.state.state import State
@@ -77,7 +77,7 @@ def tx() -> Transaction:
 
 def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
     session = of_role(tx)
-    found = callers.lookup(tx, session.key)
+    found = judge.lookup(tx, session.key)
     assert found is not None
     assert found.caller.session is session
     assert (found.secret_access_key, found.session_token, found.expires) == (
@@ -85,8 +85,8 @@ def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
         session.session_token,
         NOW + timedelta(hours=1),
     )
-    assert callers.lookup(tx, "ASIA") is None
-    assert callers.lookup(tx, identifiers.access_key_id("ASIA", ACCOUNT)) is None
+    assert judge.lookup(tx, "ASIA") is None
+    assert judge.lookup(tx, identifiers.access_key_id("ASIA", ACCOUNT)) is None
 
 
 @pytest.mark.parametrize(("issue", "issuer"), [(of_role, ROLE), (of_user, USER)])
@@ -95,16 +95,16 @@ def test_a_key_ends_with_what_it_was_issued_for(
 ) -> None:
     session = issue(tx)
     tx.delete(issuer)
-    assert callers.lookup(tx, session.key) is None
+    assert judge.lookup(tx, session.key) is None
     tx.put(replace(issuer, unique_id=identifiers.unique_id(session.issuer_id[:4], ACCOUNT)))
-    assert callers.lookup(tx, session.key) is None
+    assert judge.lookup(tx, session.key) is None
 
 
 def test_a_user_s_session_goes_with_its_new_name(tx: Transaction) -> None:
     session = of_user(tx)
     tx.delete(USER)
     tx.put(replace(USER, name="Eve"))
-    found = callers.lookup(tx, session.key)
+    found = judge.lookup(tx, session.key)
     assert found is not None
     assert found.caller.user_name == "Eve"
     assert found.caller.principal.arn == f"arn:aws:iam::{ACCOUNT}:user/Eve"

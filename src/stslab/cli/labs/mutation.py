@@ -22,7 +22,7 @@ from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
 from stslab.runner.events import Event, StepFailed
 from stslab.runner.ports import ADMIN
 from stslab.runner.run.run import Runner
-from stslab.sandbox.rehearsal.lag import Lag
+from stslab.sandbox.rehearsal.rehearsal import Lag
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.state.snapshot import View
 

@@ -64,7 +64,7 @@ def about(
     from its log. FILE may be - for stdout.
     """
     from stslab.render.report import text as page
-    from stslab.render.report.masking import masked
+    from stslab.render.report.text import masked
 
     told, decisions = _told(run, learner)
     if mask:

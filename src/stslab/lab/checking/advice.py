@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from stslab.errors import MalformedPolicy
-from stslab.kinds.creations import creation_of
 from stslab.kinds.judge import resources_of
 from stslab.kinds.operations import changes
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import KINDS, creation_of
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.checking import paths
 from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stslab.kinds.creations import CREATIONS
 from stslab.kinds.kind import RUN_TAG, Kind, is_gone, search
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import CREATIONS, KINDS
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import Thing

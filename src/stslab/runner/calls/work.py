@@ -1,12 +1,160 @@
-"""What everything that works on one run shares."""
+"""What everything that works on one run shares; each call is judged by it before it is sent.
 
-from dataclasses import dataclass, field
+A call changes only what is the run's own.
+"""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from stslab.errors import NotOwn
+from stslab.kinds.judge import Objection, objections
+from stslab.kinds.operations import HOME, changes
+from stslab.kinds.own import Named, Own
+from stslab.kinds.table import KINDS
 from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.own import OwnOnly
-from stslab.runner.journal.records import MADE, Entry, Outcome, Result, RunRecord, Thing
+from stslab.runner.journal.records import (
+    MADE,
+    Entry,
+    EntryState,
+    Outcome,
+    Result,
+    RunRecord,
+    Thing,
+    UndoCall,
+)
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import TargetInfo
+from stslab.runner.ports import ADMIN, Call, Profiles, TargetInfo
+
+# What a run may have made, or made and undid: its names are the run's own.
+_NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)
+# These name things of the account that calls; a bucket's name is the only one in the world.
+_OF_AN_ACCOUNT = ("iam", "cloudformation")
+_OF_THE_CALLER = ("sts.GetSessionToken", "sts.GetFederationToken")
+_UNRESOLVED = frozenset({"${{"})
+
+
+class OwnOnly:
+    """One run's guard: what is its own stands in its journal."""
+
+    def __init__(self, run: RunRecord, journal: Journal, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._run = run
+        self._journal = journal
+        self._recognised: set[Named] = set()
+
+    def require(self, call: Call) -> None:
+        """Let the call pass.
+
+        Raises:
+            NotOwn: it would change what is not the run's own.
+        """
+        lets_in = (call.lets_in,) if call.lets_in and self._run.kind == "sandbox" else ()
+        for found in self._objections(call, Own("", "", "", accounts=lets_in)):
+            raise not_own(found)
+
+    def objections_to(
+        self, undo: Iterable[UndoCall], made: Thing | None
+    ) -> Iterator[tuple[UndoCall, Objection]]:
+        """The undo calls of a step, as far as they are known, that may not be made.
+
+        ``made`` is what the step itself makes.
+        """
+        own = frozenset(self._named(made) if made else ())
+        more = Own("", "", "", things=own, unknown=_UNRESOLVED)
+        for one in undo:
+            for found in self._objections(one.call, more):
+                yield one, found
+                break
+
+    def recognise(self, thing: Thing) -> None:
+        """Take what was recognised in the account (by its tag, its parent or its name) for own."""
+        self._recognised |= set(self._named(thing))
+
+    def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
+        """``more`` are things that are own besides, and texts that stand for the unknown."""
+        assumed = self._assumed(call.identity)
+        if assumed:
+            yield from self._objections(assumed, more)
+        if not changes(call.name) and call.service in HOME:
+            return
+        run, entries = self._run, self._journal.past(self._run.id).entries()
+        account, user = self._caller(call.identity, entries)
+        if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
+            where = f"account {account}" if account else "an account that is not known"
+            yield Objection(
+                f"{call.name} as {call.identity} would change {where}, which is not the run's."
+            )
+            return
+        own = self._own(entries, more, account or run.account)
+        yield from objections(call.name, call.params, own, user)
+
+    def _assumed(self, identity: str) -> Call | None:
+        """The call by which a profile gets its credentials, as its settings say."""
+        said = self._profiles.settings(identity)
+        if not said.get("role_arn"):
+            return None
+        source, params = said.get("source_profile", ADMIN), {"RoleArn": said["role_arn"]}
+        token = "web_identity_token_file" in said
+        return Call(source, "sts", f"AssumeRole{'WithWebIdentity' if token else ''}", params)
+
+    def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
+        """What is the run's own, for a call in this account."""
+        run, things = self._run, set(self._recognised)
+        past = self._journal.past(run.id)
+        for entry in entries:
+            if entry.state in _NAMED:
+                own = [entry.thing] if entry.thing else []
+                every = (*own, *past.things(entry.seq))
+                named = [one for thing in every for one in self._named(thing)]
+                things |= {one for one in named if entry.state in MADE or run.id in one[2]}
+        return replace(
+            more,
+            run=run.id,
+            account=account,
+            partition=run.partition,
+            things=more.things | things,
+            accounts=(run.account, *run.accounts.values(), *more.accounts),
+            embedded=run.kind == "sandbox",
+            allowed=run.allowed,
+        )
+
+    def account_of(self, identity: str) -> str:
+        """The account that an identity calls in, or nothing where that is not known."""
+        return self._caller(identity, self._journal.past(self._run.id).entries())[0]
+
+    def _named(self, thing: Thing) -> Iterator[Named]:
+        """What is the run's with a thing; nothing for what hangs on another: that is judged."""
+        kind = KINDS.get(thing.kind)
+        if kind and not kind.parent and kind.names and kind.names[0] in thing.names:
+            account = self._run.accounts.get(thing.admin, self._run.account)
+            yield account, thing.kind, thing.names[kind.names[0]]
+
+    def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
+        """The account that an identity calls in, and the run's own user that it is, or nothing."""
+        homes = {ADMIN: self._run.account, **self._run.accounts}
+        home, said = homes.get(identity, ""), self._profiles.settings(identity)
+        if said.get("credential_process"):
+            return self._caller(said["credential_process"].split()[4], entries)
+        if home or said:
+            assumed = said.get("role_arn", "::::")  # none: who of two it is, the call shows
+            return home or assumed.split(":")[4], ""
+        made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
+        if not made:
+            return "", ""
+        entry = made[-1]
+        if entry.call.startswith("sts.AssumeRole"):
+            return str(entry.intent.params.get("RoleArn")).split(":")[4], ""
+        before = tuple(one for one in entries if one.seq < entry.seq)
+        account, user = self._caller(entry.intent.identity, before)
+        if entry.call == "iam.CreateAccessKey":
+            return account, entry.thing.names.get("UserName", "") if entry.thing else ""
+        return (account, user) if entry.call in _OF_THE_CALLER else ("", "")
+
+
+def not_own(objection: Objection, where: str = "") -> NotOwn:
+    """The error that an objection is; ``where`` says which part of a lab it is about."""
+    said = f"{where}: {objection.reason}" if where else objection.reason
+    return NotOwn(f"{said} Nothing was sent.", objection.fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from stslab.lab.embedded import embedded_only
 from stslab.lab.foresight import allowed
 from stslab.lab.model import Check, Lab
 from stslab.lab.references import resolve_vars
-from stslab.runner.journal.ids import person
-from stslab.runner.journal.records import ClaimOutline, RunRecord, RunState, StageOutline
+from stslab.runner.journal.records import ClaimOutline, RunRecord, RunState, StageOutline, person
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.scope import basis
 

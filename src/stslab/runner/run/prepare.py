@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from stslab.kinds.creations import Creation, creation_of, names_made
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import KINDS, Creation, creation_of, names_made
 from stslab.lab.foresight import as_known
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve

@@ -17,7 +17,6 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.pin import Pin, pinned
 from stslab.runner.calls.reasons import told
 from stslab.runner.calls.work import Work
-from stslab.runner.journal.ids import new_run_id
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     Body,
@@ -27,6 +26,7 @@ from stslab.runner.journal.records import (
     RunRecord,
     RunState,
     Thing,
+    new_run_id,
 )
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal

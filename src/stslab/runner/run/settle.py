@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stslab.errors import RunError
-from stslab.kinds.creations import is_repeatable
 from stslab.kinds.kind import Kind, search
-from stslab.kinds.table import KINDS
+from stslab.kinds.table import KINDS, is_repeatable
 from stslab.lab.embedded import MOVES
 from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, is_ours, label, look

@@ -1,20 +1,325 @@
-"""Does a stage's steps: each once, and again where what it did is gone."""
+"""Does a stage's steps: each once, and again where what it did is gone.
+
+The intent is journaled, then the call is made, what came back is saved, and the outcome journaled.
+A step that an earlier process left half-done is settled first: what it made is adopted
+where its response can be had again, or else undone and made anew.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from stslab.errors import UnresolvedReference
-from stslab.kinds.creations import is_repeatable
+from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
+from stslab.kinds.kind import EXISTS, RUN_TAG
+from stslab.kinds.table import KINDS, is_repeatable
 from stslab.lab.embedded import LIVE
-from stslab.lab.model import Stage
-from stslab.lab.references import names_used
-from stslab.runner.calls.work import Work
+from stslab.lab.model import Stage, Step
+from stslab.lab.references import evaluate, names_used
+from stslab.runner import events
+from stslab.runner.calls.look import complete, identified, label, look, made_by_hand
+from stslab.runner.calls.waits import wait
+from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted, StepSkipped
-from stslab.runner.journal.records import Entry, EntryState, Result
-from stslab.runner.ports import Data
-from stslab.runner.run.doing import Doing
+from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
+from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run.inspection import Inspection
-from stslab.runner.run.prepare import prepare
+from stslab.runner.run.prepare import Prepared, completed, prepare
+from stslab.runner.run.settle import (
+    Settled,
+    adopt_existing,
+    clean_thing,
+    clean_undo,
+    restoring,
+    settle,
+    written,
+)
+from stslab.runner.undo.removal import removal_of
+from stslab.runner.undo.stacks import STACK, remember, require_own
+
+_ROUNDS = 4
+_RESUME = "Fix the cause, then go on with `stslab run`, or undo everything with `stslab cleanup`."
+
+
+class StepError(Exception):
+    """A step's call did not do what the lab needs. Its message holds no secret."""
+
+    def __init__(self, code: str, message: str, request_id: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A step that is being done, since ``started`` on the clock.
+
+    ``scope`` gives what the run knows at the moment.
+    """
+
+    work: Work
+    scope: Callable[[], Data]
+    inspection: Inspection
+    stage: Stage
+    prepared: Prepared
+    started: float
+
+    @property
+    def step(self) -> Step:
+        return self.prepared.step
+
+    def emit(self, event: events.Event) -> None:
+        self.work.calls.emit(event)
+
+    def go_on(self, entry: Entry | None) -> None:
+        """Do the step, or what ``entry`` left of it.
+
+        Raises:
+            RunError: its call failed; AWS's message is in it.
+            CredentialsError: its identity can't be used.
+            NotOwn: it, or its undo, would change what is not the run's own.
+        """
+        step, stage, number = self.step, self.stage, self.prepared.intent.step
+        shown, of = self._shown(), len(stage.steps)
+        self.emit(events.StepStarted(stage.id, step.title, shown, number + 1, of, step.why or ""))
+        try:
+            self._go_on(entry)
+        except StepError as error:
+            raise self._failed(error) from error
+        except NotOwn as error:
+            where = f"The step “{step.title}” of stage {stage.id}"
+            raise NotOwn(f"{where}: {error.message}", error.hint) from error
+
+    def by_hand(self, *, saves: bool = True) -> Data | None:
+        """What the step's call would have answered, where somebody did by hand what it does.
+
+        In the embedded account only: elsewhere what the run did not make is not its own. What is
+        there must be as the step makes it: in what it is not, is told. With ``saves`` the answer
+        has all that the step saves.
+        """
+        step, stage = self.step, self.stage.id
+        embedded = self.work.calls.target.embedded
+        seen = self.inspection.by_hand(self.prepared) if embedded else None
+        if seen is None:
+            return None
+        names = step.save.values() if saves else ()
+        if any(evaluate(text, seen.answer, self.scope()) is None for text in names):
+            return None
+        if seen.what:
+            self.emit(events.StepDiffers(stage, step.title, seen.what, seen.differences))
+            return None
+        return seen.answer
+
+    def adopt(self, answer: Data) -> None:
+        """Take up what somebody did by hand: it is journaled, and so undone later."""
+        seq = self._intend(self.prepared)
+        self.emit(events.StepAdopted(self.stage.id, self.step.title))
+        self._answered(self.prepared, seq, Answer(answer))
+
+    def _shown(self) -> events.CallShown:
+        return self.work.calls.shown(self.prepared.intent.call)
+
+    def _go_on(self, entry: Entry | None) -> None:
+        if entry and entry.state is EntryState.ANSWERED:
+            self._finish(entry.seq)
+            return
+        prepared = restoring(self.work, self.prepared, entry)
+        self._answered(prepared, *self._asked(prepared, entry))
+
+    def _asked(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
+        """The entry that stands for the call in the end, and what it answered."""
+        intent = prepared.intent
+        for _ in range(1 if is_repeatable(self.step.call) else _ROUNDS):
+            settled = settle(self.work, entry, prepared) if entry else Settled()
+            if settled.data is not None:
+                return settled.entry, Answer(settled.data)
+            called = self._called(prepared.again(settled.replaces or intent.replaces))
+            if called:
+                return called
+            entry = self.work.journal.past(self.work.run.id).latest(intent.stage, intent.step)
+        raise StepError("NoAnswer", "its answer was lost, again and again")
+
+    def _called(self, prepared: Prepared) -> tuple[int, Answer] | None:
+        """Journal the intent and call. None where the answer was lost."""
+        self._require_own(prepared)
+        self._refuse_existing(prepared)
+        seq, conclude = self._intend(prepared), self.work.conclude
+        try:
+            outcome = self.work.calls.make(prepared.intent.call, within=self.step.within or 0.0)
+        except CredentialsError as error:
+            conclude(seq, Result(EntryState.REFUSED, error.message))
+            raise
+        if isinstance(outcome, Answer):
+            return seq, outcome
+        if isinstance(outcome, Lost):
+            conclude(seq, Result(EntryState.LOST, outcome.reason))
+            return None
+        answer = self._refused(prepared, seq, outcome)
+        return (seq, answer) if answer else None
+
+    def _intend(self, prepared: Prepared) -> int:
+        return self.work.journal.intend(self.work.run.id, written(self.work, prepared.intent))
+
+    def _require_own(self, prepared: Prepared) -> None:
+        """Neither the call nor what would undo it changes anything that is not the run's own."""
+        intent = prepared.intent
+        require_own(self.work, intent.call)
+        for _, found in self.work.own.objections_to(intent.undo, intent.thing):
+            raise not_own(found, "Its undo")
+
+    def _refuse_existing(self, prepared: Prepared) -> None:
+        """A call that would overwrite a thing is not made where the thing is there already."""
+        creation, thing = prepared.creation, prepared.intent.thing
+        if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
+            return
+        if KINDS[thing.kind].parent:  # which is the run's own, or it would not be called
+            return
+        sight = look(self.work, thing)
+        if sight.there is None:
+            raise StepError("LookupFailed", f"{label(thing)} can't be looked up: {sight.proof}")
+        if sight.there:
+            raise StepError("AlreadyExists", _existed(thing))
+
+    def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
+        """The answer all the same, where the thing is there and is the run's; else an error.
+
+        None where the learner made it otherwise: then it is to be made again.
+        """
+        thing = prepared.intent.thing
+        state, message = EntryState.REFUSED, self.work.calls.clean_text(refusal.message)
+        detail = message
+        if refusal.code in EXISTS and thing:
+            adopted = adopt_existing(self.work, prepared)
+            if not adopted:
+                adopted = self.by_hand(saves=False)
+                if adopted is not None:
+                    self.emit(events.StepAdopted(self.stage.id, self.step.title))
+            if adopted is not None:
+                return Answer(adopted)
+            if made_by_hand(self.work, thing):
+                self.work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
+                anew = f"The {label(thing)} that you made is not as the step makes it."
+                self.emit(events.Notice("info", anew, "It is removed, and made as the step says."))
+                return None
+            state, detail = EntryState.NOT_OURS, _existed(thing)
+            message = f"{message} {detail}"
+        self.work.conclude(seq, Result(state, detail, refusal.request_id))
+        raise StepError(refusal.code, message, refusal.request_id)
+
+    def _answered(self, prepared: Prepared, seq: int, answer: Answer) -> None:
+        """Save what came back: credentials to their profile first, then all else at once."""
+        work = self.work
+        work.calls.learn(answer.data)
+        profile = self._save_profile(answer.data)
+        if self.step.token:
+            work.calls.profiles.save_token(answer.data["Token"])
+        clean, scope = work.calls.clean(answer.data), dict(self.scope())
+        if profile:
+            known = {"access_key_id": profile[1], "expiration": profile[2]}
+            scope["profiles"] = {**scope["profiles"], profile[0]: known}
+        saved = self._to_save(clean, scope)
+        scope |= saved
+        thing, undo = completed(prepared, clean, scope)
+        foreign = list(work.own.objections_to(undo, thing))
+        if foreign:  # what only the answer told: the thing is undone all the same
+            undo = _without([call for call, _ in foreign], undo, thing)
+        thing = clean_thing(work, thing)
+        state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
+        clean_calls = clean_undo(work, undo)
+        result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
+        work.conclude(seq, result)
+        found = thing and identified(work, thing)
+        if found != thing:
+            work.conclude(seq, Result(state, thing=found))
+        for _, objection in foreign:
+            raise not_own(objection, "Its undo")
+        shown = {name: evaluate(text, clean, scope) for name, text in self.step.show.items()}
+        told = tuple((name, value) for name, value in shown.items() if value is not None)
+        self._finish(seq, shown=told, request_id=answer.request_id)
+
+    def _save_profile(self, data: Data) -> tuple[str, str, str] | None:
+        profile, profiles = self.step.profile, self.work.calls.profiles
+        if profile is None:
+            return None
+        found = Credentials.found_in(evaluate(profile.source, data, self.scope()))
+        # Where it was adopted, its secret was saved before the process was stopped.
+        credentials = found or profiles.get(profile.name)
+        if credentials is None:
+            raise StepError("NoCredentials", f"{profile.source} gives no credentials")
+        profiles.save(profile.name, credentials.spoilt(profile.spoil) if found else credentials)
+        return profile.name, credentials.access_key_id, credentials.expiration
+
+    def _to_save(self, data: Data, scope: Data) -> dict[str, object]:
+        found = {name: evaluate(text, data, scope) for name, text in self.step.save.items()}
+        missing = [name for name, value in found.items() if value is None]
+        if missing:
+            wanted = "; ".join(f"{self.step.save[name]} (for {name})" for name in missing)
+            raise StepError("UnexpectedAnswer", f"the answer does not have {wanted}")
+        return found
+
+    def _finish(
+        self, seq: int, *, shown: tuple[tuple[str, object], ...] = (), request_id: str = ""
+    ) -> None:
+        """Wait for what the call began, if it is to be waited for; then the step is done."""
+        self._wait(seq)
+        step, known = self.step, self.work.journal.past(self.work.run.id).saved()
+        self.emit(
+            events.StepFinished(
+                stage=self.stage.id,
+                title=step.title,
+                shown=shown,
+                saved={name: known[name] for name in step.save if name in known},
+                profile=step.profile.name if step.profile else None,
+                request_id=request_id,
+                seconds=self.work.calls.clock.monotonic() - self.started,
+            )
+        )
+
+    def _wait(self, seq: int) -> None:
+        work, step, prepared = self.work, self.step, self.prepared
+        if prepared.waiter:
+            waited = wait(
+                work, step.identity, step.service, prepared.waiter, prepared.waiter_params
+            )
+            if not waited.ok:
+                reason = work.calls.clean_text(waited.reason)
+                work.conclude(seq, Result(EntryState.FAILED, reason))
+                raise StepError("WaitFailed", reason)
+        if prepared.intent.thing and prepared.intent.thing.kind == STACK:
+            remember(work, prepared.intent.thing, seq)
+        if prepared.waiter:
+            work.conclude(seq, Result(EntryState.DONE))
+
+    def _failed(self, error: StepError) -> RunError:
+        stage, step, said = self.stage.id, self.step, f"{error.code}: {error.message}"
+        seconds = self.work.calls.clock.monotonic() - self.started
+        self.emit(
+            events.StepFailed(
+                stage=stage,
+                title=step.title,
+                call=self._shown(),
+                code=error.code,
+                message=error.message,
+                request_id=error.request_id,
+                seconds=seconds,
+            )
+        )
+        where = f"The step “{step.title}” of stage {stage} failed"
+        return RunError(f"{where}: {step.call}: {said}", _RESUME)
+
+
+def _without(
+    foreign: list[UndoCall], undo: tuple[UndoCall, ...], thing: Thing | None
+) -> tuple[UndoCall, ...]:
+    """The undo less the calls that may not be made; the thing is removed all the same."""
+    kept = tuple(one for one in undo if all(one is not call for call in foreign))
+    return kept or ((removal_of(thing),) if thing and complete(thing) else ())
+
+
+def _existed(thing: Thing) -> str:
+    return (
+        f"The {label(thing)} was there before, and was not made by this run (it has no tag"
+        f" {RUN_TAG} of it): it is left alone."
+    )
 
 
 @dataclass(frozen=True, slots=True)

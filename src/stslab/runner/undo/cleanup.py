@@ -22,9 +22,8 @@ from stslab.runner.events import (
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Clock, Hand, Profiles, SystemClock
-from stslab.runner.undo.children import children
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
-from stslab.runner.undo.removal import Undone, failed
+from stslab.runner.undo.removal import Undone, children, failed
 from stslab.runner.undo.undo import undo
 
 _BY_HAND = " (changed by hand)"

@@ -10,8 +10,7 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Describe, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import ADMIN
-from stslab.runner.undo.children import children
-from stslab.runner.undo.removal import Undone, removal_of
+from stslab.runner.undo.removal import Undone, children, removal_of
 from stslab.runner.undo.sweep import leftovers
 
 _GONE_SECONDS = 60.0

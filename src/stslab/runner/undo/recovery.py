@@ -16,7 +16,7 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import label
 from stslab.runner.events import Event, Notice
 from stslab.runner.journal import records
-from stslab.runner.journal.ids import LENGTH
+from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
 from stslab.runner.undo.removal import removal_of

@@ -27,9 +27,8 @@ from stslab.sandbox.api.model import (
 )
 from stslab.sandbox.api.services import Service, unsupported
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.callers import LastUses, check_session
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
-from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.judge import Judge, LastUses, check_session
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing.signature import (
     UNSIGNED_ACTIONS,

@@ -7,8 +7,8 @@ sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
 import re
 from typing import NamedTuple
 
+from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.s3_faults import fault, no_such_key
 from stslab.sandbox.state.buckets import ObjectVersion
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
+from stslab.sandbox.api.faults import invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.s3_faults import invalid_argument
 from stslab.sandbox.api.services import Reads
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion

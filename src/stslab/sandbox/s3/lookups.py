@@ -2,8 +2,8 @@
 
 import re
 
+from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, View

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
-from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import fault
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span

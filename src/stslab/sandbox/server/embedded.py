@@ -15,9 +15,9 @@ from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline import accounts, callers
+from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.decisions import DecisionLog
-from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.judge import Judge, lookup
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.rehearsal.spec import parse
@@ -64,7 +64,7 @@ def assemble(
     judge, log = Judge(), log or DecisionLog()
 
     def known(access_key_id: str) -> KeyRecord | None:  # to the rest of AWS
-        return callers.lookup(judge.seen(state.snapshot), access_key_id)
+        return lookup(judge.seen(state.snapshot), access_key_id)
 
     services: dict[str, Service] = {}
     pipeline = Pipeline(state, Authenticator(known, state.now), services, log, judge)

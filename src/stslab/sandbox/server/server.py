@@ -25,7 +25,7 @@ from html import escape
 from cheroot import server as cheroot
 from cheroot.workers import threadpool
 
-from stslab.sandbox.api import faults, s3_faults, serialize
+from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
@@ -235,13 +235,13 @@ class _Request(cheroot.HTTPRequest):
             if there_is_room:
                 self._respond(length)
             else:
-                self._leave_unread(_fault(self._request(), s3_faults.fault("SlowDown")))
+                self._leave_unread(_fault(self._request(), faults.fault("SlowDown")))
 
     def _refusal(self, length: int) -> ApiResponse | None:
         """The answer by the head alone; None where the body is worth reading."""
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
-            return _fault(self._request(), s3_faults.fault("EntityTooLarge", extra=sizes))
+            return _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
         return self.server.refuse(self._request()) if length > _SMALL else None
 
     def _leave_unread(self, response: ApiResponse) -> None:

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from stslab.sandbox.api.s3_faults import fault
+from stslab.sandbox.api.faults import fault
 
 PREFIX = "x-amz-checksum-"
 # These names begin like a checksum and are none.

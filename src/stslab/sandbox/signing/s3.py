@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
-from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, checksums
 from stslab.sandbox.signing.canonical import (
     EMPTY_SHA256,

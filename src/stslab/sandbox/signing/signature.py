@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from stslab.policy import Principal
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import (
     ApiFault,
@@ -22,7 +23,6 @@ from stslab.sandbox.api.model import (
     KeyLookup,
     KeyRecord,
 )
-from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, s3, v2
 from stslab.sandbox.signing.canonical import (
     HASH_HEADER,

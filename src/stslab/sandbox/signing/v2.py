@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.signing.canonical import TOKEN, Circle, shown
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.services import Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.sandbox.api import policies
+from stslab.sandbox.api.faults import fault
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
-from stslab.sandbox.api.s3_faults import fault
 from stslab.sandbox.api.services import Judge, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 from botocore.model import OperationModel, StructureShape
 
 from stslab.sandbox.api import operations
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import HttpRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument
 
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 _VIRTUAL_HOST = re.compile(

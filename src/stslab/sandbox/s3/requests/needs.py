@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 import msgspec
 
 from stslab.policy import catalogue
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument
 from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import policies

@@ -16,8 +16,8 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 from botocore.model import Shape, StructureShape
 
 from stslab.sandbox.api import operations
+from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
-from stslab.sandbox.api.s3_faults import fault, invalid_argument, malformed
 from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import checksums
 
