@@ -246,7 +246,7 @@ _NAMED = {gate: str(gate).removesuffix("y") for gate in Gate} | {Gate.RESOURCE: 
 _SPOKEN = _NAMED | {
     Gate.RESOURCE: "bucket|resource",
     Gate.TRUST: "trust",
-    Gate.IDENTITY: "(?<!bucket )(?<!session )(?<!trust )polic",
+    Gate.IDENTITY: "statement|(?<!bucket )(?<!session )(?<!trust )polic",
 }
 
 

@@ -115,10 +115,10 @@ class Target:
 
 
 def of(view: View, request: ApiRequest) -> Needs:
-    """The action on what the request names, and what two operations need beside it.
+    """The action on what the request names, and what some operations need beside it.
 
-    What is renamed is needed by both names, and a role that goes into an instance profile is
-    passed to EC2.
+    What is made with tags is tagged, what is renamed is needed by both names, and a role that goes
+    into an instance profile is passed to EC2.
     """
     target = _target(view, request)
     need = Need(
@@ -132,6 +132,9 @@ def of(view: View, request: ApiRequest) -> Needs:
 
 
 def _further(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
+    if request.operation.startswith("Create") and request.params.get("Tags"):
+        made = request.operation.removeprefix("Create").removeprefix("Virtual")
+        return (replace(need, action=f"iam:Tag{made}"),)
     if request.operation in _RENAMES:  # the ARN that it is to have: IAM API Reference, "UpdateUser"
         kind, old, new = _RENAMES[request.operation]
         before = target.entity.path if isinstance(target.entity, User | Group) else "/"
