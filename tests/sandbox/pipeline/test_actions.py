@@ -29,11 +29,15 @@ def test_a_call_needs_just_these_actions(deciding: Direct, row) -> None:
     assert asked == row["needs"]
 
 
+def _given(shape: Any) -> object:
+    return dict.fromkeys(shape.members, "x") if shape.type_name == "structure" else "x"
+
+
 @pytest.mark.parametrize("version", [None, "null"])
 @pytest.mark.parametrize("operation", OF_S3)
 def test_every_action_that_is_asked_for_exists(operation: str, version: str | None) -> None:
     members = operations.operation("s3", operation).input_shape.members
-    params = dict.fromkeys(members, "x") | {"VersionId": version}
+    params = {name: _given(shape) for name, shape in members.items()} | {"VersionId": version}
     request: Any = SimpleNamespace(operation=operation, params=params)
     asked = needs.actions(request)
     assert asked

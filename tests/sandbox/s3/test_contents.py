@@ -1,8 +1,11 @@
 """What an object holds is read and hashed outside the transaction, in which nobody else can write."""
 
+from dataclasses import replace
+
+import pytest
 from tests.sandbox.s3.alone import ACCOUNT, Alone
 
-from stslab.sandbox.api.model import HttpRequest
+from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.s3.requests import params
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.snapshot import Snapshot
@@ -26,6 +29,17 @@ def test_a_body_is_hashed_with_the_parameters() -> None:
     assert content.etag == "5d41402abc4b2a76b9719d911017c592"
     assert str(content) == "(5 bytes)"
     assert "hello" not in repr(content)
+
+
+def test_a_list_of_objects_to_delete_comes_with_a_digest() -> None:
+    """S3 API Reference, "DeleteObjects": the Content-MD5 header, or a checksum's, is required."""
+    body = b"<Delete><Object><Key>a</Key></Object></Delete>"
+    for header in ("Content-MD5", "x-amz-checksum-crc32", "x-amz-trailer"):
+        sent = HttpRequest("POST", "/bucket", (), "delete", ((header, "any"),), body)
+        assert params.parse("DeleteObjects", sent, Address("bucket", ""))["Delete"]
+    with pytest.raises(ApiFault, match="Content-MD5 OR x-amz-checksum") as refused:
+        params.parse("DeleteObjects", replace(sent, headers=()), Address("bucket", ""))
+    assert refused.value.code == "InvalidRequest"
 
 
 def test_no_body_is_read_while_the_account_is_written() -> None:

@@ -136,7 +136,7 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
             raise MalformedPolicy(
                 f'Invalid principal in policy: "{type_}":{json.dumps(names)}', f": {name}"
             )
-        for each in texts(names, name):
+        for each in texts(names, name) or [""]:
             if not each or (type_ == "AWS" and not is_aws_principal(each)):
                 raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"')
             if type_ == "Federated" and not _PROVIDER.fullmatch(each):

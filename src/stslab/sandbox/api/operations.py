@@ -134,4 +134,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _listed(values: Sequence[object]) -> str:
-    return f"[{', '.join(map(str, values))}]"
+    return f"[{', '.join(map(_shown, values))}]"
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return f"{{{', '.join(f'{name}={part}' for name, part in value.items())}}}"

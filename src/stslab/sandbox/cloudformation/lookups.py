@@ -3,7 +3,7 @@
 AWS CloudFormation User Guide, "Exporting stack output values".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from stslab.sandbox.cloudformation.faults import invalid
@@ -116,16 +116,17 @@ def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, s
         holder = taken[name][0] if name in taken else stack
         if holder.stack_id != stack.stack_id:
             raise invalid(f"Export with name {name} is already exported by stack {holder.name}")
-    check_exports_in_use(view, stack, new)
+    for name, users in exports_in_use(view, stack, new):
+        verb = "updated" if name in new else "deleted"
+        raise invalid(f"Export {name} cannot be {verb} as it is in use by {users}")
 
 
-def check_exports_in_use(view: View, stack: Stack, staying: Mapping[str, str]) -> None:
-    """Refuse to delete or change an export that another stack imports."""
+def exports_in_use(
+    view: View, stack: Stack, staying: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """The exports that would change or go, each with the other stacks that import it."""
     for output in stack.outputs:
         name = output.get("ExportName", "")
-        if not name or staying.get(name) == output["OutputValue"]:
-            continue
         users = importers(view, stack, name)
-        if users:
-            verb = "update" if name in staying else "delete"
-            raise invalid(f"Cannot {verb} export {name} as it is in use by {' and '.join(users)}.")
+        if name and staying.get(name) != output["OutputValue"] and users:
+            yield name, " and ".join(users)

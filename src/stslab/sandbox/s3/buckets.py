@@ -48,7 +48,8 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
             raise fault("BucketAlreadyExists", BucketName=name)
         if region != REGION:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
-        return answer  # in us-east-1 alone, this succeeds and changes nothing
+        tx.put(replace(there, grants=None))
+        return answer  # in us-east-1 alone, this succeeds, and resets the bucket's list
     bucket = Bucket(
         name=name,
         owner=request.account,

@@ -98,11 +98,12 @@ _AES = {
     "BucketKeyEnabled": False,
     "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
+_ENCRYPTION = Setting(
+    "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
+)
 _SETTINGS = (
+    _ENCRYPTION,
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
-    Setting(
-        "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
-    ),
     Setting("LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
     Setting("Logging", "BucketLoggingStatus"),
     Setting("NotificationConfiguration", "NotificationConfiguration"),
@@ -129,7 +130,7 @@ def _own(setting: Setting, bucket: Bucket) -> Answer:
     if text is None and setting.missing:
         raise fault(setting.missing, BucketName=bucket.name)
     found: Answer = json.loads(text or setting.default)
-    return {setting.member: found} if setting.name == "Encryption" else found
+    return {setting.member: found} if setting is _ENCRYPTION else found
 
 
 def _none(code: str, bucket: Bucket) -> Answer:
@@ -191,6 +192,20 @@ def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+def check_key(algorithm: str, key: str | None, message: str) -> None:
+    """Refuse a KMS key where another algorithm than KMS's encrypts."""
+    if key and not algorithm.startswith("aws:kms"):
+        raise invalid_argument(message, "SSEKMSKeyId", key)
+
+
+def _encrypted(bucket: Bucket, params: Params) -> Params:
+    for rule in params["ServerSideEncryptionConfiguration"]["Rules"]:
+        default = rule.get("ApplyServerSideEncryptionByDefault") or {"SSEAlgorithm": ""}
+        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms"
+        check_key(default["SSEAlgorithm"], default.get("KMSMasterKeyID"), message)
+    return _put(_ENCRYPTION, bucket, params)
+
+
 def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
     return {"settings": {name: text for name, text in bucket.settings.items() if name != setting}}
 
@@ -205,12 +220,12 @@ def _versioned(_bucket: Bucket, params: Params) -> Params:
 
 
 def _owned(bucket: Bucket, params: Params) -> Params:
-    """Lists can be disabled where the bucket's gives nothing away."""
+    """Lists can be disabled where the bucket's gives full control to its owner, and no more."""
     rules = params["OwnershipControls"]["Rules"]
     if len(rules) != 1:
         raise malformed()
-    if rules[0]["ObjectOwnership"] == acl.ENFORCED:
-        acl.check_disabling(bucket)
+    if rules[0]["ObjectOwnership"] == acl.ENFORCED and bucket.grants is not None:
+        raise fault("InvalidBucketAclWithObjectOwnership")
     return {"ownership": rules[0]["ObjectOwnership"]}
 
 
@@ -230,6 +245,7 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
+    "PutBucketEncryption": _encrypted,
     "DeleteBucketCors": functools.partial(_without, "Cors"),
     "DeleteBucketEncryption": functools.partial(_without, "Encryption"),
     "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),

@@ -116,6 +116,10 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     parts = tuple(_listed(request, upload))
     if any(part.size < _SMALLEST for part in parts[:-1]):
         raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)
+    size = sum(part.size for part in parts)
+    if (expected := request.params.get("MpuObjectSize", size)) != size:
+        what = f"The provided 'x-amz-mp-object-size' header value {expected} does not match"
+        raise fault("InvalidRequest", f"{what} what was computed: {size}")
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     made = replace(
         upload.draft,

@@ -56,7 +56,11 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if params.get("SSECustomerAlgorithm"):
         blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
         raise fault("NotImplemented") if "NONE" in blocked else fault("AccessDenied")
-    if "ServerSideEncryption" in params:
+    message = "Server Side Encryption with AWS KMS managed key requires HTTP header "
+    message += "x-amz-server-side-encryption : aws:kms"
+    algorithm = params.get("ServerSideEncryption", "")
+    settings.check_key(algorithm, params.get("SSEKMSKeyId"), message)
+    if algorithm:
         return {name: str(params[name]) for name in _ENCRYPTION if params.get(name)}
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
     found = {

@@ -99,6 +99,8 @@ class AssumeRole:
         caller, params = request.caller, request.params
         if caller.kind == "Root":
             raise faults.access_denied("Roles may not be assumed by root accounts.")
+        if params.get("ProvidedContexts"):
+            raise services.unsupported("sts", "AssumeRole with ProvidedContexts")
         calling = caller.session
         context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
         wish = Wish(

@@ -4,7 +4,7 @@ AWS CloudFormation User Guide, "Stack failure options", "Stack status codes", "D
 "DeletionPolicy attribute".
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec.structs import replace
 
@@ -21,14 +21,13 @@ from stslab.sandbox.state.stacks import Leftover, StackResource
 
 def delete_stack(job: Job) -> None:
     stack = job.stack
-    try:
-        lookups.check_exports_in_use(job.state.snapshot, stack, {})
-    except ApiFault as fault:
-        job.stack_becomes(stack.settled_status, f"Delete canceled. {fault.message}")
+    for name, users in lookups.exports_in_use(job.state.snapshot, stack, {}):
+        why = f"Delete canceled. Cannot delete export {name} as it is in use by {users}."
+        job.stack_becomes(stack.settled_status, why)
         return
     job.pause()
     failed = delete_resources(job, [r for r in job.resources.values() if r.status not in GONE])
-    failed += delete_leftovers(job)
+    failed += _delete_leftovers(job, job.resources)
     if failed:
         job.stack_becomes("DELETE_FAILED", failure("delete", failed))
         return
@@ -91,9 +90,21 @@ def _deleting(job: Job, resource: StackResource | Leftover) -> Step:
     return Step(resource.logical_id, resource.type, "DELETE", act)
 
 
-def delete_leftovers(job: Job) -> list[str]:
-    """Delete what updates replaced; returns the logical ids of what could not be deleted."""
-    return [left.logical_id for left in job.stack.leftovers if not _delete_leftover(job, left)]
+def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:
+    """Delete what an update or its rollback replaced, and what is no longer wanted.
+
+    What others depend on goes after them.
+    """
+    needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
+    for wave in reversed(Graph(needs).waves()):
+        _delete_leftovers(job, wave)
+        delete_resources(job, [r for r in unwanted if r.logical_id in wave], creating=creating)
+
+
+def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
+    """Delete what updates replaced of these resources; returns which could not be deleted."""
+    left = [one for one in job.stack.leftovers if one.logical_id in names]
+    return [one.logical_id for one in left if not _delete_leftover(job, one)]
 
 
 def _delete_leftover(job: Job, left: Leftover) -> bool:

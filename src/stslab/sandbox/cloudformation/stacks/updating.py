@@ -141,10 +141,9 @@ def clean_up(job: Job) -> None:
             tx.put(replace(resource, before=None, fresh=False))
         stack = job.stack_in(tx)
         tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
-    lifecycle.delete_leftovers(job)
     wanted = job.blueprint().active
     unwanted = [r for name, r in job.resources.items() if name not in wanted]
-    lifecycle.delete_resources(job, [r for r in unwanted if r.status not in GONE])
+    lifecycle.clean_up(job, [r for r in unwanted if r.status not in GONE])
     _forget(job, unwanted)
     job.stack_becomes("UPDATE_COMPLETE")
 
@@ -237,8 +236,7 @@ def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
 def clean_up_rollback(job: Job) -> None:
     """Go on from UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
-    lifecycle.delete_leftovers(job)
     fresh = [resource for resource in job.resources.values() if resource.fresh]
-    lifecycle.delete_resources(job, fresh, creating=True)
+    lifecycle.clean_up(job, fresh, creating=True)
     _forget(job, fresh)
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE")

@@ -39,6 +39,7 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "bucket-owner-full-control": (),
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
+_MOST_GRANTS = 100
 _OWN = frozenset({"", "private"})
 _HEADERS: Mapping[str, str] = {
     "GrantFullControl": ALL,
@@ -72,7 +73,9 @@ def asked(view: View, request: ApiRequest, owner_id: str) -> Grants:
         return (Grant(owner_id, ALL), *own) if own else None
     for each in found:
         _check_grantee(view, each.grantee)
-    return tuple(found)
+    if len(found) > _MOST_GRANTS:
+        raise fault("MalformedACLError")
+    return tuple(found) if found != [Grant(owner_id, ALL)] else None
 
 
 def _of_header(request: ApiRequest, name: str) -> Iterator[Grant]:
@@ -149,12 +152,6 @@ def changed(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
     return asked(view, request, lookups.canonical_id(view, bucket))
-
-
-def check_disabling(bucket: Bucket) -> None:
-    """Refuse to disable lists while the bucket's own gives something to a group."""
-    if any("://" in one.grantee for one in bucket.grants or ()):
-        raise fault("InvalidBucketAclWithObjectOwnership")
 
 
 def _refuse_public(request: ApiRequest, bucket: Bucket) -> None:

@@ -99,7 +99,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
-    _check(text, bucket.name)
+    _check(tx, text, bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
         raise _blocked(request, bucket)
     try:
@@ -156,9 +156,16 @@ WRITES: Writes = {"DeleteBucketPolicy": _delete}
 
 _MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})
+# What requests through access points have, and those on buckets whose tags count.
+_WITHOUT_ACTION = frozenset(
+    """
+    s3:accesspointnetworkorigin s3:accesspointtag s3:buckettag s3:dataaccesspointaccount
+    s3:dataaccesspointarn
+    """.split()
+)
 
 
-def _check(text: str, bucket: str) -> None:
+def _check(view: View, text: str, bucket: str) -> None:
     """Refuse what is no policy for the bucket."""
     if len(text.encode()) > _MAX_SIZE:
         raise fault("PolicyTooLarge")
@@ -167,13 +174,22 @@ def _check(text: str, bucket: str) -> None:
     except MalformedPolicy as error:
         raise fault("MalformedPolicy", error.message) from None
     for statement in _statements(text):
+        _check_canonical(view, statement)
         _check_actions(statement)
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
+        _check_conditions(statement)
 
 
 def _statements(text: str) -> Iterator[Statement]:
     statements = json.loads(text)["Statement"]
     yield from statements if isinstance(statements, list) else [statements]
+
+
+def _check_canonical(view: View, statement: Statement) -> None:
+    principal = statement.get("Principal", statement.get("NotPrincipal"))
+    ids = _listed(principal, "CanonicalUser") if isinstance(principal, dict) else []
+    if not all(acl.account_with(view, one) for one in ids):
+        raise fault("MalformedPolicy", "Invalid principal in policy")
 
 
 def _check_actions(statement: Statement) -> None:
@@ -192,6 +208,24 @@ def _check_resources(statement: Statement, arn: str) -> None:
     for pattern in _listed(statement, "Action"):
         if not any(there & catalogue.resource_types(each) for each in _matching(pattern)):
             raise fault("MalformedPolicy", "Action does not apply to any resource(s) in statement")
+
+
+def _check_conditions(statement: Statement) -> None:
+    """Refuse keys that S3 does not have, and those that none of the statement's actions has."""
+    named = {_bare(key) for keys in statement.get("Condition", {}).values() for key in keys}
+    asked = {key for key in named if key.startswith("s3:") and key not in _WITHOUT_ACTION}
+    if not asked <= {_bare(key) for key in catalogue.key_types("s3")}:
+        raise fault("MalformedPolicy", "Policy has an invalid condition key")
+    actions = {each for pattern in _listed(statement, "Action") for each in _matching(pattern)}
+    if actions and not asked <= {
+        _bare(key) for each in actions for key in catalogue.condition_keys(each)
+    }:
+        what = "Conditions do not apply to combination of actions and resources in statement"
+        raise fault("MalformedPolicy", what)
+
+
+def _bare(key: str) -> str:
+    return key.lower().partition("/")[0]
 
 
 def _types_of(resource: str, arn: str) -> frozenset[str]:

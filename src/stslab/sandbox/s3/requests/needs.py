@@ -1,6 +1,6 @@
 """What each S3 request needs: which actions, on the bucket, its objects, or a copy's source."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
@@ -11,15 +11,17 @@ from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso
+from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso, request_tags
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests.address import Address, checked
+from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 
 ARN = "arn:aws:s3:::"
 _TLS = "1.3"
+_DIGITS = 12
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Reading an object that is not there tells so only to those who may list the bucket.
 _READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
@@ -37,6 +39,7 @@ class _Tables(msgspec.Struct, frozen=True):
     actions: Mapping[str, tuple[str, ...]]
     unversioned: frozenset[str]
     further: tuple[_Further, ...]
+    creating: Mapping[str, str]
     keys: Mapping[str, str]
     listing_keys: Mapping[str, str]
 
@@ -49,12 +52,18 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
         names = tuple(map(_versioned, names))
+    given = {**request.params, **_configuration(request)}
     more = (
         one.action
         for one in _TABLES.further
-        if request.operation in one.operations and any(map(request.params.get, one.params))
+        if request.operation in one.operations and any(map(given.get, one.params))
     )
     return tuple(f"s3:{name}" for name in (*names, *more))
+
+
+def _configuration(request: ApiRequest) -> Document:
+    """What a new bucket is to be."""
+    return request.params.get("CreateBucketConfiguration") or {}
 
 
 def _versioned(name: str) -> str:
@@ -115,8 +124,9 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
     """
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
-        if request.params.get("ExpectedBucketOwner") not in (None, bucket.owner):
-            raise fault("AccessDenied")
+        if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
+            is_account = len(expected) == _DIGITS and expected.isdecimal()
+            raise fault("AccessDenied" if is_account else "InvalidBucketOwnerAWSAccountID")
         _check_region(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Asked(request, view, seen)))
@@ -235,10 +245,12 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     if until is not None:
         keys["s3:object-lock-retain-until-date"] = iso(until)
         keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
-    configuration = request.params.get("CreateBucketConfiguration") or {}
+    if request.operation in _TABLES.creating:
+        keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
+    configuration = _configuration(request)
     if configuration.get("LocationConstraint"):
         keys["s3:LocationConstraint"] = configuration["LocationConstraint"]
-    return {**keys, **_new_tags(request)}
+    return {**keys, **_new_tags(request), **request_tags(_tags(configuration.get("Tags")))}
 
 
 def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
@@ -253,9 +265,13 @@ def _new_tags(request: ApiRequest) -> Keys:
     if isinstance(tagging, str):
         tags = dict(parse_qsl(tagging, keep_blank_values=True))
     else:
-        tags = {tag.get("Key", ""): tag.get("Value", "") for tag in tagging.get("TagSet", [])}
+        tags = _tags(tagging.get("TagSet"))
     keys: Keys = {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
     return {**keys, "s3:RequestObjectTagKeys": tuple(tags)}
+
+
+def _tags(tag_set: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in tag_set or ()}
 
 
 def _signing(request: ApiRequest) -> Keys:

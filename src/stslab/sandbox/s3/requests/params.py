@@ -160,8 +160,15 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "long": integer,
     "timestamp": moment,
     "list": lambda text: [word.strip() for word in text.split(",")],
+    "capitals": str.upper,
 }
+# Read otherwise than their types say: S3 gives Expires back as it came, be it a time or not; and
+# AWS's SDK for C++ and its Common Runtime write a mode in small letters.
+_TYPES = {"Expires": "string", "ChecksumMode": "capitals"}
+# What a canned list may be beside what the model has ("Access control list (ACL) overview").
+_FURTHER_CHOICES = {"BucketCannedACL": {"log-delivery-write"}}
 _MOST_METADATA = 2048
+_MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
     "MaxBuckets": "max-buckets",
     "MaxKeys": "maxKeys",
@@ -169,6 +176,7 @@ _COUNTS: Mapping[str, str] = {
     "MaxUploads": "max-uploads",
     "PartNumberMarker": "part-number-marker",
 }
+_DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 # Texts that S3 refuses with an error of their own.
 _REFUSED_LATER = frozenset({"BucketLocationConstraint"})
 _MESSAGES: Mapping[str, str] = {
@@ -222,10 +230,9 @@ def _members(shape: StructureShape, location: str) -> tuple[_Member, ...]:
     for name, member in shape.members.items():
         if member.serialization.get("location") == location:
             wire_name = member.serialization.get("name", name)
-            # S3 gives Expires back as it came, be it a time or not.
-            kind = "string" if name == "Expires" else member.type_name
-            choices = frozenset(getattr(member, "enum", ()))
-            found.append(_Member(name, wire_name, _CONVERTERS.get(kind, str), choices))
+            convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
+            choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
+            found.append(_Member(name, wire_name, convert, frozenset(choices)))
     return tuple(found)
 
 
@@ -246,6 +253,9 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
         parsed[map_name] = {
             key[len(prefix) :]: value for key, value in headers.items() if key.startswith(prefix)
         }
+    if name == "DeleteObjects" and not any(key.startswith(_DIGESTS) for key in headers):
+        missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
+        raise fault("InvalidRequest", missing)
     return {**parsed, **_body(layout, http)}
 
 
@@ -286,8 +296,8 @@ def check(request: ApiRequest) -> None:
         if given is not None and member.choices and given not in member.choices:
             raise _no_choice(member, given)
     for name, shown in _COUNTS.items():
-        if params.get(name, 0) < 0:
-            message = f"Argument {shown} must be an integer between 0 and 2147483647"
+        if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
+            message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
     size = sum(len(key) + len(value) for key, value in (params.get("Metadata") or {}).items())
     if size > _MOST_METADATA:
