@@ -108,9 +108,6 @@ def described(request: ApiRequest, found: Page[T], *names: str) -> Answer:
     }
 
 
-_NAME = attrgetter("name")
-
-
 def _objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
     bucket = lookups.bucket_of(view, request)
@@ -162,7 +159,7 @@ def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
     """What the bucket has that begins with the prefix that was asked for, by key."""
     prefix = request.params.get("Prefix", "")
     held = (one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name)
-    return sorted((one for one in held if one.name.startswith(prefix)), key=_NAME)
+    return sorted((one for one in held if one.name.startswith(prefix)), key=attrgetter("name"))
 
 
 def _content(request: ApiRequest, one: Object, owner: str) -> Answer:

@@ -41,10 +41,6 @@ def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
     return {**described, "Body": versions.content(blob, version, span)}
 
 
-def _head(view: View, request: ApiRequest) -> Answer:
-    return _described(request, *_asked(view, request))
-
-
 def _asked(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
     bucket, version = lookups.readable(view, request)
     conditions.check_read(request, version)
@@ -199,24 +195,25 @@ def _get_tags(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _put_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    found = settings.tags_of_object(request.params["Tagging"]["TagSet"])
-    version = versions.change(tx, request, tags=found)
+def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
+    """PutObjectTagging, and DeleteObjectTagging, which gives none."""
+    given = request.params.get("Tagging", {"TagSet": ()})["TagSet"]
+    tags = settings.tags_of_set(given, settings.MOST_ON_OBJECTS)
+    version = versions.change(tx, request, tags=tags)
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
 
-def _delete_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    version = versions.change(tx, request, tags={})
-    return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
-
-
-READS: Reads = {"GetObjectAcl": _get_acl, "GetObjectTagging": _get_tags, "HeadObject": _head}
+READS: Reads = {
+    "GetObjectAcl": _get_acl,
+    "GetObjectTagging": _get_tags,
+    "HeadObject": lambda view, request: _described(request, *_asked(view, request)),
+}
 WRITES: Writes = {
     "DeleteObject": _delete_one,
-    "DeleteObjectTagging": _delete_tags,
+    "DeleteObjectTagging": _set_tags,
     "PutObject": _put,
     "PutObjectAcl": _put_acl,
-    "PutObjectTagging": _put_tags,
+    "PutObjectTagging": _set_tags,
 }
 MOST = 1000
 

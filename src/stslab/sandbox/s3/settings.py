@@ -23,7 +23,7 @@ from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
 
-_MOST = 10
+MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50
 _LONGEST_KEY, _LONGEST_VALUE = 128, 256
 _SYSTEM = "aws:"
@@ -31,7 +31,7 @@ _SYSTEM = "aws:"
 
 def tags_of_header(text: str | None) -> Mapping[str, str]:
     try:
-        pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=_MOST * 10)
+        pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=MOST_ON_OBJECTS * 10)
     except ValueError:
         pairs = []
     if len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
@@ -41,7 +41,7 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
             "x-amz-tagging",
             text,
         )
-    return _checked(dict(pairs), _MOST)
+    return _checked(dict(pairs), MOST_ON_OBJECTS)
 
 
 def tags_of_set(
@@ -56,18 +56,13 @@ def tags_of_set(
     return _checked(tags, most)
 
 
-def tags_of_object(tag_set: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
-    """The tags of an object's TagSet; an object has ten at most."""
-    return tags_of_set(tag_set, _MOST)
-
-
 def tags_as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
     if len(tags) > most:
-        kind = "Object" if most == _MOST else "Bucket"
+        kind = "Object" if most == MOST_ON_OBJECTS else "Bucket"
         raise fault("BadRequest", f"{kind} tags cannot be greater than {most}")
     for key, value in tags.items():
         if not 0 < len(key) <= _LONGEST_KEY:
@@ -125,38 +120,16 @@ def encryption_rule(bucket: Bucket) -> Document:
     return found
 
 
-def _own(setting: Setting, bucket: Bucket) -> Answer:
-    text = bucket.settings.get(setting.name)
-    if text is None and setting.missing:
-        raise fault(setting.missing, BucketName=bucket.name)
-    found: Answer = json.loads(text or setting.default)
+def _own(setting: Setting, bucket: Bucket) -> Answer | None:
+    text = bucket.settings.get(setting.name) or ("" if setting.missing else setting.default)
+    found: Answer | None = json.loads(text) if text else None
     return {setting.member: found} if setting is _ENCRYPTION else found
 
 
-def _none(code: str, bucket: Bucket) -> Answer:
-    if code:
-        raise fault(code, BucketName=bucket.name)
-    return {}
-
-
-def _tags(bucket: Bucket) -> Answer:
-    if not bucket.tags:
-        raise fault("NoSuchTagSet", BucketName=bucket.name)
-    return {"TagSet": tags_as_set(bucket.tags)}
-
-
-def _ownership(bucket: Bucket) -> Answer:
-    if not bucket.ownership:
-        raise fault("OwnershipControlsNotFoundError", BucketName=bucket.name)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
-
-
-def _block(bucket: Bucket) -> Answer:
+def _block(bucket: Bucket) -> Answer | None:
     block = bucket.public_access_block
-    if block is None:
-        raise fault("NoSuchPublicAccessBlockConfiguration", BucketName=bucket.name)
-    found = {said: getattr(block, name) for said, name in _BLOCKS.items()}
-    return {"PublicAccessBlockConfiguration": found}
+    found = {said: getattr(block, name) for said, name in _BLOCKS.items()} if block else None
+    return {"PublicAccessBlockConfiguration": found} if found else None
 
 
 _BLOCKS: Mapping[str, str] = {
@@ -165,19 +138,31 @@ _BLOCKS: Mapping[str, str] = {
     "BlockPublicPolicy": "block_public_policy",
     "RestrictPublicBuckets": "restrict_public_buckets",
 }
-_SHOWN: Mapping[str, Callable[[Bucket], Answer]] = {
-    "GetBucketLocation": lambda one: {
-        "LocationConstraint": "" if one.region == REGION else one.region
-    },
-    "GetBucketOwnershipControls": _ownership,
-    "GetBucketRequestPayment": lambda _: {"Payer": "BucketOwner"},  # requester pays is not offered
-    "GetBucketTagging": _tags,
-    "GetBucketVersioning": lambda one: {"Status": one.versioning or None},
-    "GetPublicAccessBlock": _block,
-    **{f"GetBucket{one.name}": functools.partial(_own, one) for one in _SETTINGS},
-    **{operation: functools.partial(_none, code) for operation, code in _NEVER.items()},
+_SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
+    "GetBucketLocation": (
+        lambda one: {"LocationConstraint": "" if one.region == REGION else one.region},
+        "",
+    ),
+    "GetBucketOwnershipControls": (
+        lambda one: (
+            {"OwnershipControls": {"Rules": [{"ObjectOwnership": one.ownership}]}}
+            if one.ownership
+            else None
+        ),
+        "OwnershipControlsNotFoundError",
+    ),
+    # Requester pays is not offered.
+    "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
+    "GetBucketTagging": (
+        lambda one: {"TagSet": tags_as_set(one.tags)} if one.tags else None,
+        "NoSuchTagSet",
+    ),
+    "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
+    "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
+    **{f"GetBucket{one.name}": (functools.partial(_own, one), one.missing) for one in _SETTINGS},
+    **{operation: (lambda _: None, code) for operation, code in _NEVER.items()},
 }
-"""What each read says of the bucket."""
+"""What each read says of the bucket, and the error where there is nothing to say, if any."""
 
 
 def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
@@ -254,8 +239,14 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
 """The members of the bucket that each write changes."""
 
 
-def _read(show: Callable[[Bucket], Answer], view: View, request: ApiRequest) -> Answer:
-    return show(lookups.bucket_of(view, request))
+def _read(
+    show: Callable[[Bucket], Answer | None], missing: str, view: View, request: ApiRequest
+) -> Answer:
+    bucket = lookups.bucket_of(view, request)
+    found = show(bucket)
+    if found is None and missing:
+        raise fault(missing, BucketName=bucket.name)
+    return found or {}
 
 
 def _write(
@@ -266,5 +257,5 @@ def _write(
     return {}
 
 
-READS: Reads = {name: functools.partial(_read, show) for name, show in _SHOWN.items()}
+READS: Reads = {name: functools.partial(_read, *row) for name, row in _SHOWN.items()}
 WRITES: Writes = {name: functools.partial(_write, change) for name, change in _CHANGED.items()}

@@ -21,14 +21,9 @@ from stslab.sandbox.state.snapshot import Transaction, View
 Blob = Callable[[str], bytes]
 """Reads a body by its name."""
 
-HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-    "WebsiteRedirectLocation",
+HEADERS = tuple(
+    "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Expires "
+    "WebsiteRedirectLocation".split()
 )
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")

@@ -205,6 +205,7 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     if not stack.resources:
         for name in found.active:  # functions with wrong arguments are refused at once
             found.properties(name, lambda _reference: UNKNOWN)
+        found.outputs(lambda _reference: UNKNOWN)
     return found
 
 

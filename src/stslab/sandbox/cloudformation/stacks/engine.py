@@ -6,6 +6,7 @@ that status was committed. So the work goes on after any interruption: :meth:`En
 takes up what a sandbox that went down left in the middle.
 """
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from contextlib import suppress
 
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.model import Answer, ApiFault, Caller, KeyLookup
+from stslab.sandbox.api.model import ApiFault, Caller, KeyLookup
 from stslab.sandbox.api.services import Internal
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.names import SERVICE
@@ -143,17 +144,15 @@ class Engine:
 
     def _calls_of(self, stack: Stack) -> Call:
         """Calls as the stack's service role, or else as whoever asked for the work."""
-        acting: list[Caller] = []
         via = () if stack.role_arn else (SERVICE,)
 
-        def call(service: str, operation: str, params: Mapping[str, object]) -> Answer:
-            if not acting:
-                acting.append(
-                    self.as_role(stack.role_arn) if stack.role_arn else self._as_caller(stack)
-                )
-            return self._call(acting[0], service, operation, params, via)
+        @functools.cache
+        def acting() -> Caller:
+            return self.as_role(stack.role_arn) if stack.role_arn else self._as_caller(stack)
 
-        return call
+        return lambda service, operation, params: self._call(
+            acting(), service, operation, params, via
+        )
 
     def _as_caller(self, stack: Stack) -> Caller:
         key = self._keys(stack.caller_key)

@@ -26,56 +26,41 @@ USER_INITIATED = "User Initiated"
 DELETED_STACKS_KEPT = 100
 """How many deleted stacks an account remembers; AWS remembers them for 90 days."""
 
-_STACK_TYPE = "AWS::CloudFormation::Stack"
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
-    stack = replace(stack, status=status, reason=reason)
-    _append(tx, stack, (stack.name, stack.stack_id, _STACK_TYPE), status, reason)
+    note(tx, replace(stack, status=status, reason=reason), None, status, reason)
 
 
 def note(
     tx: Transaction,
     stack: Stack,
-    resource: StackResource,
+    resource: StackResource | None,
     status: str,
     reason: str = "",
     *,
     shown: Mapping[str, Value] | None = None,
 ) -> None:
-    subject = resource.logical_id, resource.physical_id, resource.type
-    _append(tx, stack, subject, status, reason, shown=shown)
-
-
-def _append(
-    tx: Transaction,
-    stack: Stack,
-    subject: tuple[str, str, str],
-    status: str,
-    reason: str,
-    *,
-    shown: Mapping[str, Value] | None = None,
-) -> None:
-    """One more event, about a subject with a logical and a physical id, and a type.
+    """One more event, about a resource or about the stack itself.
 
     Its time is in milliseconds, as AWS gives them, and after that of the last one: a client that
     asks for what came after the newest event it has seen misses none.
     """
-    (logical_id, physical_id, kind), number = subject, stack.events + 1
-    now, account, stack_id = tx.now(), stack.account, stack.stack_id
+    now, account, stack_id, number = tx.now(), stack.account, stack.stack_id, stack.events + 1
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     last = tx.get(StackEvent, account, event_key(stack_id, stack.events))
     at = at if last is None else max(at, last.at + _MILLISECOND)
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    logical_id = resource.logical_id if resource else stack.name
     event = StackEvent(
         account=account,
         stack_id=stack_id,
         number=number,
-        event_id=str(uuid.uuid4()) if kind == _STACK_TYPE else f"{logical_id}-{status}-{stamp}",
+        event_id=f"{logical_id}-{status}-{stamp}" if resource else str(uuid.uuid4()),
         logical_id=logical_id,
-        physical_id=physical_id,
-        type=kind,
+        physical_id=resource.physical_id if resource else stack_id,
+        type=resource.type if resource else "AWS::CloudFormation::Stack",
         status=status,
         at=at,
         reason=reason,
@@ -174,11 +159,7 @@ class Job:
             note(tx, stack, resource, status, reason, shown=shown)
 
     def note(
-        self,
-        resource: StackResource,
-        status: str,
-        reason: str = "",
-        shown: Properties | None = None,
+        self, resource: StackResource, status: str, reason: str = "", shown: Value = None
     ) -> None:
         with self.state.transaction() as tx:
             note(tx, self.stack_in(tx), resource, status, reason, shown=shown)

@@ -84,10 +84,8 @@ def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
 
 
 def _deleting(job: Job, resource: StackResource | Leftover) -> Step:
-    def act() -> None:
-        steps.delete(job, resource)
-
-    return Step(resource.logical_id, resource.type, "DELETE", act)
+    name, kind = resource.logical_id, resource.type
+    return Step(name, kind, "DELETE", lambda: steps.delete(job, resource))
 
 
 def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:

@@ -127,6 +127,10 @@ def kind_of(type_name: str) -> ResourceType:
 
 
 def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
+    def note(reason: str) -> None:
+        now = job.resource(resource.logical_id)
+        job.note(now, now.status, reason)
+
     base = Work(
         job.call,
         job.state,
@@ -136,6 +140,7 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         properties=resource.properties,
         region=job.stack.region,
         account=job.account,
+        note=note,
     )
     return replace(base, **more)
 
@@ -199,7 +204,7 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
         tags=want.tags,
         initiated=True,
     )
-    work = _work_on(job, resource, tags=want.tags, note=_noting(job, logical_id))
+    work = _work_on(job, resource, tags=want.tags)
     try:
         want.kind.handler.create(work)
     except ApiFault:
@@ -215,14 +220,6 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     job.note(resource, resource.status, "Resource creation Initiated", want.shown)
 
 
-def _noting(job: Job, logical_id: str) -> Callable[[str], None]:
-    def note(reason: str) -> None:
-        resource = job.resource(logical_id)
-        job.note(resource, resource.status, reason)
-
-    return note
-
-
 def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> None:
     """Change a resource in place, from what it says that it is."""
     resource = job.resource(logical_id)
@@ -233,7 +230,6 @@ def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> Non
         tags=want.tags,
         old_tags=resource.tags,
         attributes=dict(resource.attributes),
-        note=_noting(job, logical_id),
     )
     want.kind.handler.update(work, resource.properties)
     _settle(job, blueprint, logical_id, work)

@@ -40,7 +40,6 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
 _MOST_GRANTS = 100
-_OWN = frozenset({"", "private"})
 _HEADERS: Mapping[str, str] = {
     "GrantFullControl": ALL,
     "GrantRead": "READ",
@@ -131,7 +130,9 @@ def _grantee(one: Grant) -> Mapping[str, str]:
 def check_creating(request: ApiRequest) -> None:
     """Refuse a new bucket whose list its ownership setting or Block Public Access forbids."""
     ownership = request.params.get("ObjectOwnership", ENFORCED)
-    if ownership == ENFORCED and (_lists(request) or request.params.get("ACL", "") not in _OWN):
+    if ownership == ENFORCED and (
+        _lists(request) or request.params.get("ACL", "") not in ("", "private")
+    ):
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
         raise fault("AccessDenied")

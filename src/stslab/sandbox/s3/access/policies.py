@@ -43,35 +43,27 @@ _BROADEST = {4: 8, 6: 32}  # the shortest prefix that still names a fixed set of
 @functools.lru_cache(maxsize=256)
 def policy_is_public(text: str) -> bool:
     """Whether a bucket policy grants something to anyone but fixed principals or places."""
-    statements = json.loads(text).get("Statement", [])
-    if isinstance(statements, dict):
-        statements = [statements]
-    return any(_is_public(one) for one in statements if one.get("Effect") == "Allow")
+    return any(_is_public(one) for one in _statements(text) if one.get("Effect") == "Allow")
 
 
 def _is_public(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True
     named = statement.get("Principal", {})
-    if isinstance(named, str):
-        open_to_all = True
-    else:
-        open_to_all = "Federated" in named or any(
-            _is_open(value) for values in named.values() for value in _each(values)
-        )
-    return open_to_all and not _is_fixed(statement.get("Condition", {}))
+    open_to_all = (
+        isinstance(named, str)
+        or "Federated" in named
+        or any(_is_open(value) for values in named.values() for value in _each(values))
+    )
+    return open_to_all and not any(
+        _fixes(operator.lower(), key.lower(), _each(values))
+        for operator, tests in statement.get("Condition", {}).items()
+        for key, values in tests.items()
+    )
 
 
-def _is_fixed(conditions: Mapping[str, Mapping[str, object]]) -> bool:
-    """Whether some condition limits the grant to fixed values."""
-    for operator, tests in conditions.items():
-        for key, values in tests.items():
-            if _fixes(operator.lower(), key.lower(), list(_each(values))):
-                return True
-    return False
-
-
-def _fixes(operator: str, key: str, values: list[object]) -> bool:
+def _fixes(operator: str, key: str, values: list[Any]) -> bool:
+    """Whether a condition limits the grant to fixed values."""
     if operator == "ipaddress" and key == "aws:sourceip":
         return all(_is_narrow(str(value)) for value in values)
     if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
@@ -91,8 +83,12 @@ def _is_open(value: object) -> bool:
     return any(mark in str(value) for mark in ("*", "?", "${"))
 
 
-def _each(values: object) -> Iterator[object]:
-    return iter(values if isinstance(values, list) else [values])
+def _each(values: object) -> list[Any]:
+    return values if isinstance(values, list) else [values]
+
+
+def _statements(text: str) -> list[Statement]:
+    return _each(json.loads(text).get("Statement", []))
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -101,7 +97,12 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     text = str(request.params.get("Policy", ""))
     _check(tx, text, bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
-        raise _blocked(request, bucket)
+        raise fault(
+            "AccessDenied",
+            f"User: {request.caller.principal.arn} is not authorized to perform: "
+            f's3:PutBucketPolicy on resource: "{bucket.arn}" because public policies are prevented '
+            "by the BlockPublicPolicy setting in S3 Block Public Access.",
+        )
     try:
         kept = policies.kept(text, judge.seen(tx))
     except ApiFault:
@@ -142,27 +143,13 @@ def _own_bucket(view: View, request: ApiRequest) -> Bucket:
     return bucket
 
 
-def _blocked(request: ApiRequest, bucket: Bucket) -> ApiFault:
-    return fault(
-        "AccessDenied",
-        f"User: {request.caller.principal.arn} is not authorized to perform: s3:PutBucketPolicy "
-        f'on resource: "{bucket.arn}" because public policies are prevented by the '
-        "BlockPublicPolicy setting in S3 Block Public Access.",
-    )
-
-
 READS: Reads = {"GetBucketPolicyStatus": _status}
 WRITES: Writes = {"DeleteBucketPolicy": _delete}
 
 _MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})
 # What requests through access points have, and those on buckets whose tags count.
-_WITHOUT_ACTION = frozenset(
-    """
-    s3:accesspointnetworkorigin s3:accesspointtag s3:buckettag s3:dataaccesspointaccount
-    s3:dataaccesspointarn
-    """.split()
-)
+_WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
 
 def _check(view: View, text: str, bucket: str) -> None:
@@ -178,11 +165,6 @@ def _check(view: View, text: str, bucket: str) -> None:
         _check_actions(statement)
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
         _check_conditions(statement)
-
-
-def _statements(text: str) -> Iterator[Statement]:
-    statements = json.loads(text)["Statement"]
-    yield from statements if isinstance(statements, list) else [statements]
 
 
 def _check_canonical(view: View, statement: Statement) -> None:
@@ -213,7 +195,7 @@ def _check_resources(statement: Statement, arn: str) -> None:
 def _check_conditions(statement: Statement) -> None:
     """Refuse keys that S3 does not have, and those that none of the statement's actions has."""
     named = {_bare(key) for keys in statement.get("Condition", {}).values() for key in keys}
-    asked = {key for key in named if key.startswith("s3:") and key not in _WITHOUT_ACTION}
+    asked = {key for key in named if key.startswith("s3:") and not key.startswith(_WITHOUT_ACTION)}
     if not asked <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise fault("MalformedPolicy", "Policy has an invalid condition key")
     actions = {each for pattern in _listed(statement, "Action") for each in _matching(pattern)}
@@ -242,8 +224,7 @@ def _matching(pattern: str) -> tuple[str, ...]:
 
 
 def _listed(statement: Statement, *names: str) -> list[str]:
-    found: list[str] | str = next((statement[name] for name in names if name in statement), [])
-    return found if isinstance(found, list) else [found]
+    return _each(next((statement[name] for name in names if name in statement), []))
 
 
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {
@@ -277,11 +258,10 @@ def of(
     granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
     if granted:
         policy = json.loads(text or _EMPTY)
-        own = policy["Statement"]
         listed = [
             {"Sid": f"AccessControlList{number}", **one} for number, one in enumerate(granted)
         ]
-        policy["Statement"] = [*(own if isinstance(own, list) else [own]), *listed]
+        policy["Statement"] = [*_each(policy["Statement"]), *listed]
         text = json.dumps(policy)
     if not text:
         return None

@@ -5,7 +5,6 @@ object, and by sub-resources in the query (``?acl``). The tables are botocore's 
 """
 
 import functools
-import ipaddress
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -28,16 +27,8 @@ _LONGEST_KEY = 1024
 _SUPERSEDED = frozenset(
     {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
 )
-# Requests that only directory buckets, Object Lambda and browsers make, at addresses of their own.
-_ELSEWHERE = frozenset(
-    {
-        "ListDirectoryBuckets",
-        "WriteGetObjectResponse",
-        "PostObject",
-        "BucketCORSPreflightCheck",
-        "ObjectCORSPreflightCheck",
-    }
-)
+# Requests that only directory buckets and Object Lambda make, at addresses of their own.
+_ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +64,6 @@ class Candidate:
             and all(http.has_header(name) for name in self.headers)
         )
 
-    @property
-    def weight(self) -> int:
-        """More for the more particular of two that fit."""
-        return len(self.literals) + len(self.arguments) + len(self.headers)
-
 
 def address(http: HttpRequest) -> Address:
     """The bucket and key, from the path, or from the host where that names the bucket."""
@@ -102,26 +88,18 @@ def checked(where: Address) -> Address:
 
 
 def _virtual_bucket(host: str) -> str:
-    name = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host
-    if _is_address(name):
-        return ""
-    found = _VIRTUAL_HOST.fullmatch(name)
+    found = _VIRTUAL_HOST.fullmatch(host.rsplit(":", 1)[0].lower())
     bucket = found["bucket"] if found else ""
     return "" if bucket == "s3" else bucket
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def operation(http: HttpRequest, where: Address) -> str:
     query = single(http)
     asked = _subresources() & query.keys()
-    _refuse_two(asked)
+    named = sorted(asked - _TOGETHER)
+    if len(named) > 1:
+        message = f"Conflicting query string parameters: {', '.join(named)}"
+        raise invalid_argument(message, "ResourceType", named[0])
     for candidate in _candidates().get((http.method, where.level), ()):
         if candidate.fits(asked, query, http):
             return candidate.name
@@ -136,13 +114,6 @@ def single(http: HttpRequest) -> dict[str, str]:
         arguments[name] = value
     arguments.pop("x-id", None)  # the JavaScript SDK repeats the operation's name there
     return arguments
-
-
-def _refuse_two(asked: AbstractSet[str]) -> None:
-    named = sorted(asked - _TOGETHER)
-    if len(named) > 1:
-        message = f"Conflicting query string parameters: {', '.join(named)}"
-        raise invalid_argument(message, "ResourceType", named[0])
 
 
 # Sub-resources that qualify another one, or an upload, and do not name an operation alone.
@@ -161,9 +132,12 @@ def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
         model = operations.operation("s3", name)
         place = operations.method(model), _level(operations.path(model))
         table.setdefault(place, []).append(_candidate(name, model))
-    return {
-        place: tuple(sorted(found, key=lambda one: -one.weight)) for place, found in table.items()
-    }
+    return {place: tuple(sorted(found, key=_rank)) for place, found in table.items()}
+
+
+def _rank(one: Candidate) -> int:
+    """The more particular of two that fit comes first."""
+    return -len(one.literals) - len(one.arguments) - len(one.headers)
 
 
 def _level(path: str) -> str:

@@ -260,14 +260,10 @@ def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
 
 def _new_tags(request: ApiRequest) -> Keys:
     tagging = request.params.get("Tagging")
-    if not tagging:
-        return {}
-    if isinstance(tagging, str):
-        tags = dict(parse_qsl(tagging, keep_blank_values=True))
-    else:
-        tags = _tags(tagging.get("TagSet"))
+    is_text = isinstance(tagging, str)
+    tags = dict(parse_qsl(tagging, True)) if is_text else _tags((tagging or {}).get("TagSet"))
     keys: Keys = {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
-    return {**keys, "s3:RequestObjectTagKeys": tuple(tags)}
+    return {**keys, "s3:RequestObjectTagKeys": tuple(tags)} if tags else keys
 
 
 def _tags(tag_set: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
