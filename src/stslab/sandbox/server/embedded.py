@@ -120,7 +120,7 @@ class EmbeddedAccount:
         """Read AWS's models of the services, and how S3's requests look. Requests may come."""
         for service in operations.SERVICES:
             operations.names(service)
-        address.warm_up()
+        address.candidates()
 
     def reset(self) -> None:
         """Begin anew: what was in the account is gone, its keys with it."""

@@ -100,7 +100,7 @@ def operation(http: HttpRequest, where: Address) -> str:
     if len(named) > 1:
         message = f"Conflicting query string parameters: {', '.join(named)}"
         raise invalid_argument(message, "ResourceType", named[0])
-    for candidate in _candidates().get((http.method, where.level), ()):
+    for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(asked, query, http):
             return candidate.name
     raise fault("MethodNotAllowed", Method=http.method, ResourceType=where.level)
@@ -120,13 +120,9 @@ def single(http: HttpRequest) -> dict[str, str]:
 _TOGETHER = frozenset({"select-type", "partNumber", "id", "annotationName", "list-type"})
 
 
-def warm_up() -> None:
-    """Sort the operations by what their requests look like, which the first request needs."""
-    _candidates()
-
-
 @functools.cache
-def _candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
+def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
+    """The operations by what their requests look like; the first call takes a while."""
     table: dict[tuple[str, str], list[Candidate]] = {}
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
@@ -176,7 +172,7 @@ _NAMING_HEADERS = frozenset({"x-amz-copy-source"})
 def _subresources() -> frozenset[str]:
     """Every argument that some operation requires by name."""
     found: set[str] = set()
-    for candidates in _candidates().values():
+    for candidates in candidates().values():
         for candidate in candidates:
             found.update(candidate.literals, candidate.arguments)
     return frozenset(found)
