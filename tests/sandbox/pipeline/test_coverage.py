@@ -71,7 +71,7 @@ def test_an_operation_is_mapped_or_refused(furnished: Direct, service: str) -> N
 
 def test_operations_without_a_request_of_their_own_are_refused(direct: Direct) -> None:
     s3 = direct.inside.services["s3"]
-    named = {one.name for group in address._candidates().values() for one in group}
+    named = {one.name for group in address.candidates().values() for one in group}
     for name in NOT_NAMED:
         assert name not in named
         assert name not in {**s3.reads, **s3.writes}

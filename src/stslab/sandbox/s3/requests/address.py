@@ -172,7 +172,7 @@ _NAMING_HEADERS = frozenset({"x-amz-copy-source"})
 def _subresources() -> frozenset[str]:
     """Every argument that some operation requires by name."""
     found: set[str] = set()
-    for candidates in candidates().values():
-        for candidate in candidates:
+    for fitting in candidates().values():
+        for candidate in fitting:
             found.update(candidate.literals, candidate.arguments)
     return frozenset(found)
