@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import MsgspecError
 
+from stslab.aws.profiles import ProfileFiles
 from stslab.cli.accounts import sandbox_target
 from stslab.errors import StslabError, UsageError
 from stslab.home import Home, private_folder
@@ -19,7 +20,10 @@ from stslab.runner.journal import chain
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import read
 from stslab.runner.journal.records import RunRecord
+from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials
+from stslab.sandbox.server import exchange
+from stslab.sandbox.state import archive
 
 _FORMAT, _VERSION = "stslab set-up", 1
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
@@ -36,10 +40,6 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
     Raises:
         UsageError: there is no such run in the embedded account, or its lab is gone.
     """
-    from stslab.aws.profiles import ProfileFiles
-    from stslab.runner.journal.store import Journal
-    from stslab.sandbox.server import exchange
-
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [one.name for one in journal.past(run_id).profiles()]
@@ -101,10 +101,6 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     Raises:
         StslabError: it is no set-up that can be used here; then nothing was changed.
     """
-    from stslab.runner.journal.store import Journal
-    from stslab.sandbox.server import exchange
-    from stslab.sandbox.state import archive
-
     run_id, links, profiles, files = _read(path)
     private_folder(home.root)
     with tempfile.TemporaryDirectory(prefix="stslab-import-") as aside:

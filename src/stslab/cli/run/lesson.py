@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from stslab.aws import environment
 from stslab.cli.accounts import Open
 from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
+from stslab.cli.refusals import explained
 from stslab.cli.run.at_prompt import Quit
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Prompt
@@ -28,11 +30,14 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
+from stslab.render.why import GRADES, show_grade
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import WHY, Hint, How
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
+from stslab.sandbox.pipeline.log_file import Tail, newest_first
+from stslab.sandbox.server.client import control
 
 _NO_AWS = (
     "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
@@ -127,8 +132,6 @@ def _shell(
     folder = Path.cwd()
 
     def shell(line: str, who: str) -> str:
-        from stslab.aws import environment
-
         nonlocal folder
         take_turn()
         changes = environment.variables(opened.profiles, opened.target.info.region)
@@ -160,8 +163,6 @@ def commands(home: Home, opened: Open, lab: Lab, runner: Runner) -> Callable[...
 
 
 def hand_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> ByHand:
-    from stslab.sandbox.pipeline.log_file import newest_first
-
     decide = opened.decider(home)
     made = (step.profile.name for stage in lab.stages for step in stage.steps if step.profile)
     opened.profiles.prepare(*made)
@@ -173,8 +174,6 @@ def _happened(home: Home, opened: Open, journal: Journal) -> Callable[[], bool]:
 
     What this process itself calls and writes in order to look is not news: it would never end.
     """
-    from stslab.sandbox.pipeline.log_file import Tail
-
     last, log = [tuple[int, ...]()], Tail(home.sandbox)
 
     def happened() -> bool:
@@ -197,9 +196,6 @@ class Why:
     stage: Callable[[], Stage | None]
 
     def __call__(self, paper: Paper) -> None:
-        from stslab.cli.refusals import explained
-        from stslab.render.why import GRADES, show_grade
-
         told = explained(self.home, "")
         if told is None:
             paper.prose("The embedded account has refused nothing yet.", indent=1)
@@ -249,7 +245,6 @@ def _left(loop: Loop) -> str:
 
 def _clock(home: Home, opened: Open) -> Callable[[], datetime]:
     """The account's clock, which may be moved."""
-    from stslab.sandbox.server.client import control
 
     def now() -> datetime:
         embedded = opened.kind == "sandbox"

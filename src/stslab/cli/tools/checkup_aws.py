@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from stslab.aws.guard import Source, identify, require
+from stslab.aws.reach import Reach, credentials_found, reach
+from stslab.aws.survey import alias, says_production
 from stslab.cli.options import Where
 from stslab.render.checkup import NOTE, WARNING, WRONG, Checked, checked
-
-if TYPE_CHECKING:
-    from stslab.aws.guard import Source
-    from stslab.aws.reach import Reach
 
 # AWS refuses what was signed more than five minutes ago, or is to be (IAM User Guide,
 # "Troubleshoot AWS signed requests").
@@ -24,9 +22,6 @@ def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
     Raises:
         CredentialsError: they are missing, or the guard refuses them.
     """
-    from stslab.aws.guard import Source, identify, require
-    from stslab.aws.reach import reach
-
     source = Source(where.profile, where.region, endpoint)
     reached = reach(source.clients)
     yield _network(reached)
@@ -38,14 +33,14 @@ def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
     yield _alias(source)
 
 
-def _network(reached: "Reach") -> Checked:
+def _network(reached: Reach) -> Checked:
     if reached.answered:
         return checked("network", f"{reached.url} answers")
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
     return checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
 
 
-def _clock(reached: "Reach") -> Checked:
+def _clock(reached: Reach) -> Checked:
     if reached.date is None:
         return Checked("clock", NOTE, "not compared with AWS's: there was no answer (offline?)")
     off = (datetime.now(UTC) - reached.date).total_seconds()
@@ -54,10 +49,8 @@ def _clock(reached: "Reach") -> Checked:
     return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)
 
 
-def _found(source: "Source") -> Checked:
+def _found(source: Source) -> Checked:
     """Which credentials botocore's chain finds, and how long they last."""
-    from stslab.aws.reach import credentials_found
-
     told = credentials_found(source.clients)
     if told.expires is None:
         return checked("credentials", f"from {told.method}; they do not expire")
@@ -67,9 +60,7 @@ def _found(source: "Source") -> Checked:
     return checked("credentials", says, fix, WARNING)
 
 
-def _alias(source: "Source") -> Checked:
-    from stslab.aws.survey import alias, says_production
-
+def _alias(source: Source) -> Checked:
     found = alias(source.clients)
     if found is None:
         return Checked("account alias", NOTE, "not known: you may not ask")

@@ -6,10 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.errors import InvalidLab
 from stslab.home import Home
+from stslab.lab.loader import load
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.checkup import NOTE, WARNING, WRONG, Checked, checked
 from stslab.resources import bundled_labs, foreign_folder
+from stslab.sandbox.server import client
 
 _COLUMNS, _LINES = 80, 24
 _HASH = 12
@@ -24,8 +28,6 @@ def class_checks() -> Iterator[Checked]:
 
 def _starts() -> Iterator[Checked]:
     """A new account, in a folder of its own that is gone afterwards."""
-    from stslab.sandbox.server import client
-
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="stslab-class-"))
     try:
@@ -39,10 +41,6 @@ def _starts() -> Iterator[Checked]:
 
 def _labs() -> Iterator[Checked]:
     """Each lab that goes by an id, with its hash: the same on every machine of the class."""
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.errors import InvalidLab
-    from stslab.lab.loader import load
-
     folder = foreign_folder()
     further = labs_in(folder) if folder else []
     if folder and not further:
