@@ -241,11 +241,7 @@ def tell_of(home: Home, kind: str) -> "Tell":
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
-    """Make sure that somebody agreed to work on anything but the embedded account.
-
-    Raises:
-        UsageError: no person can be asked, and the flags do not agree to it.
-    """
+    """Make sure that somebody agreed to work on anything but the embedded account."""
     if opened.kind == "sandbox" or interactive:
         return
     missing = [] if where.yes else ["--yes"]

@@ -94,11 +94,7 @@ def progress() -> "dict[str, Standing]":
 
 
 def next_lab() -> str:
-    """The first of the bundled labs, in their order, that is not done.
-
-    Raises:
-        UsageError: all are done.
-    """
+    """The first of the bundled labs, in their order, that is not done."""
     from stslab.lab.reading.listing import headers
 
     done = {lab for lab, one in progress().items() if one.finished}

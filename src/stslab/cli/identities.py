@@ -46,11 +46,7 @@ def as_option(command: _Decorated) -> _Decorated:
 
 
 def become(opened: "Open", name: str) -> dict[str, str | None]:
-    """The variables that make this profile the aws CLI's default; the others are there too.
-
-    Raises:
-        UsageError: there is no such profile.
-    """
+    """The variables that make this profile the aws CLI's default; the others are there too."""
     from stslab.aws import environment
 
     if opened.kind == "sandbox":

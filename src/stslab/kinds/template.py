@@ -61,9 +61,6 @@ def resources(
     """Every resource, as it is for each way that the template's conditions may come out.
 
     ``parameters`` are those that are given; ``pseudo`` has AccountId, Region and the like.
-
-    Raises:
-        Unjudgeable: it is no template, or something in it can't be told.
     """
     read = parse(text)
     _refuse_unseen(read)
@@ -99,11 +96,7 @@ def _conditions_in(value: Part) -> Iterator[str]:
 
 
 def parse(text: str) -> Mapping[str, Part]:
-    """The template's data, functions in their long form.
-
-    Raises:
-        Unjudgeable: it is no template, or could be read in two ways.
-    """
+    """The template's data, functions in their long form."""
     if len(text) > _LONGEST or _RESERVED.search(text):
         raise Unjudgeable("it is too long, or has characters that are reserved")
     # JSON is YAML, but for tabs between its tokens.

@@ -76,11 +76,7 @@ def read(
 
 
 def read_bytes(path: Path) -> bytes:
-    """A lab file's bytes, at most a few more than a lab may have.
-
-    Raises:
-        InvalidLab: it can't be read.
-    """
+    """A lab file's bytes, at most a few more than a lab may have."""
     try:
         if path.is_file() or not path.exists():  # a pipe may never end
             with path.open("rb") as file:

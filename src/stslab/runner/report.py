@@ -154,11 +154,7 @@ def report(journal: Journal, run_id: str) -> Report:
 
 
 def told(past: Past, links: tuple[Link, ...]) -> Report:
-    """What a run did, from its records; ``links`` are the same as the journal has them.
-
-    Raises:
-        JournalError: they do not tell of any run.
-    """
+    """What a run did, from its records; ``links`` are the same as the journal has them."""
     stands = standing(past)
     if stands is None:
         raise JournalError(f"There is no run {past.run_id}.", "See which there are: stslab status.")

@@ -95,11 +95,7 @@ def moment(text: str) -> datetime | None:
 
 
 def since(text: str, now: datetime) -> datetime:
-    """The moment that ``text`` means: ISO 8601, or a span before ``now``.
-
-    Raises:
-        UsageError: it is neither.
-    """
+    """The moment that ``text`` means: ISO 8601, or a span before ``now``."""
     ago = span(text)
     found = now - ago if ago is not None else moment(text)
     if found is None:

@@ -35,11 +35,7 @@ _HINT = "Export it again: stslab sandbox export FILE --run ID"
 
 
 def export(home: Home, run_id: str, path: Path) -> RunRecord:
-    """Write the account and this run of it to ``path``.
-
-    Raises:
-        UsageError: there is no such run in the embedded account, or its lab is gone.
-    """
+    """Write the account and this run of it to ``path``."""
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [one.name for one in journal.past(run_id).profiles()]

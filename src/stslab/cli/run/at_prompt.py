@@ -83,11 +83,7 @@ class AtPrompt:
         return entered
 
     def word(self, word: str, scene: Any) -> bool:
-        """Do what a word says; the scene stays the one that is waited at: whether it is shown.
-
-        Raises:
-            Skip: the rest of the stage is to be left out.
-        """
+        """Do what a word says; the scene stays the one that is waited at: whether it is shown."""
         if word == "skip":
             raise Skip
         shown = self._scene_of(word, scene)

@@ -93,11 +93,7 @@ def offered(lab: "Lab") -> "list[Fault]":
 
 
 def chosen(lab: "Lab", faults: "Sequence[Fault]", asked: str) -> "Fault":
-    """The fault that ``asked``, a flag and its value, means.
-
-    Raises:
-        UsageError: there is no such fault, or none at all.
-    """
+    """The fault that ``asked``, a flag and its value, means."""
     flag, value = asked.split(" ", 1)
     if not faults:
         raise UsageError(

@@ -121,11 +121,7 @@ def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, ex
 
 
 def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
-    """Clean up each run (their ids), past the failures of others.
-
-    Raises:
-        UndoIncomplete: something is left, of all of them together.
-    """
+    """Clean up each run (their ids), past the failures of others."""
     left: list[tuple[str, str]] = []
     errors: list[UndoIncomplete] = []
     for run in runs:

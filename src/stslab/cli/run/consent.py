@@ -81,11 +81,7 @@ def say_where(console: Console, opened: Open, why: str) -> None:
 
 
 def confirm_account(console: Console, opened: Open) -> None:
-    """The person types the account's id to go on, and that of the second one.
-
-    Raises:
-        CredentialsError: they type something else.
-    """
+    """The person types the account's id to go on, and that of the second one."""
     for account in (opened.target.info.account, *opened.target.info.accounts.values()):
         console.print()
         asked = f"Type the account's id ({account}) to go on, anything else to stop: "

@@ -263,11 +263,7 @@ class Breaking:
         Paper(self.laid.console).prose(GOES_ON)
 
     def _stands(self, opened: Open) -> Broken | None:
-        """The fault of the run that goes on; None where no run does.
-
-        Raises:
-            UsageError: the run that goes on has no fault, or another one than was asked for.
-        """
+        """The fault of the run that goes on; None where no run does."""
         unfinished = self.laid.journal.unfinished(opened.target.info.name, self.lab.id)
         for run in unfinished:
             if not opened.goes_on(run) or run.instance != opened.target.info.instance:
@@ -296,11 +292,7 @@ class Breaking:
         return stands
 
     def _planted(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
-        """Make the set-up, as far as it is not there, and break it.
-
-        Raises:
-            RunError: it is not broken as it was in the proof.
-        """
+        """Make the set-up, as far as it is not there, and break it."""
         runner, journal, fault = loop.runner, self.laid.journal, stands.fault
         if stands.state is FaultState.PLANTING:  # it was stopped in the middle
             faults.fix(fault)

@@ -129,11 +129,7 @@ class _AtWork(NamedTuple):
 
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
-    """What the run is at: the fault in it, or the tasks of its stage.
-
-    Raises:
-        UsageError: there is no such run, or nothing is left to do in it.
-    """
+    """What the run is at: the fault in it, or the tasks of its stage."""
     from stslab.cli.accounts import open_account
     from stslab.cli.bench import bench
     from stslab.cli.current import current

@@ -113,11 +113,7 @@ def _briefly(error: StslabError, stage: Stage) -> StslabError:
 
 
 def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
-    """What was proved, what is still there, and what to try with it.
-
-    Raises:
-        UndoIncomplete: these ``stages`` were the lab's last ones, and something is left.
-    """
+    """What was proved, what is still there, and what to try with it."""
     told = runner.finish()
     if told.left and lab.stages[-1] in stages:
         are = "is" if len(told.left) == 1 else "are"

@@ -149,11 +149,7 @@ class Node:
 
 
 def decoded(name: str, raw: bytes) -> Source:
-    """The text of a file.
-
-    Raises:
-        Unreadable: it is too large, or no UTF-8.
-    """
+    """The text of a file."""
     if len(raw) > LARGEST_FILE:
         large, fix = "This file is larger than 1 MiB.", "Split the lab into several."
         raise Unreadable(Problem(name, 1, 1, large, fix))
@@ -166,11 +162,7 @@ def decoded(name: str, raw: bytes) -> Source:
 
 
 def nodes(source: Source, report: Report) -> Node:
-    """The document in ``source``, with every problem of its YAML reported.
-
-    Raises:
-        Unreadable: it is no YAML, or so deep that it can't be a lab.
-    """
+    """The document in ``source``, with every problem of its YAML reported."""
     events = _events(source)
     root: Node | None = None
     for event in events:

@@ -91,11 +91,7 @@ def embedded(text: str) -> tuple[Embedded, ...]:
 
 @lru_cache(maxsize=4096)
 def query(text: str) -> Query:
-    """JMESPath that may hold ``${{ … }}``, inside its quotes or as a value of its own.
-
-    Raises:
-        BadExpression: with its position in ``text``.
-    """
+    """JMESPath that may hold ``${{ … }}``, inside its quotes or as a value of its own."""
     _refuse_long(text)
     holes = embedded(text)
     written, origin = _with_placeholders(text, holes)

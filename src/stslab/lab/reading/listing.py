@@ -72,9 +72,6 @@ def find(name_or_path: str | Path) -> Path:
     """The file of a lab: a path to it, or to a folder that has no other, or a known lab's id.
 
     Known are the labs that come with stslab, and those in the folder that ``STSLAB_LABS`` names.
-
-    Raises:
-        LabError: there is no such lab.
     """
     path = Path(name_or_path)
     named = str(name_or_path)

@@ -61,11 +61,7 @@ class Misconception(NamedTuple):
 
 
 def handed_in(text: str, where: str) -> Handed:
-    """The report in JSON that a learner handed in.
-
-    Raises:
-        UsageError: it is none.
-    """
+    """The report in JSON that a learner handed in."""
     try:
         found = msgspec.json.decode(text, type=Handed)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:

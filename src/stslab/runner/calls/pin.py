@@ -17,11 +17,7 @@ class Pin(StrEnum):
 
 
 def pinned(run: RunRecord, target: TargetInfo) -> Pin:
-    """Compare the target with what the run remembers.
-
-    Raises:
-        CredentialsError: it is another account, which the run must not touch.
-    """
+    """Compare the target with what the run remembers."""
     there = run.kind == target.kind == "sandbox" and run.target == target.name
     if there and run.instance != target.instance:
         return Pin.GONE

@@ -208,11 +208,7 @@ class Journal:
         return tuple(Link(*row) for row in found)
 
     def verify(self) -> None:
-        """Read all of it.
-
-        Raises:
-            JournalCorrupt: something in it is not as it was written.
-        """
+        """Read all of it."""
         said = self._read("PRAGMA quick_check(1)")[0][0]
         if said != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))

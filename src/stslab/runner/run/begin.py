@@ -60,11 +60,7 @@ def new_run(
 
 
 def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
-    """The ids of the lab's further accounts, by the identities that administer them.
-
-    Raises:
-        CredentialsError: one is not there.
-    """
+    """The ids of the lab's further accounts, by the identities that administer them."""
     lacking = [name for name in lab.accounts if name not in target.accounts]
     if lacking:
         raise CredentialsError(
@@ -75,11 +71,7 @@ def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
 
 
 def require_anywhere(lab: Lab) -> None:
-    """Refuse a lab that needs what only the embedded account has.
-
-    Raises:
-        UsageError: with what it needs.
-    """
+    """Refuse a lab that needs what only the embedded account has."""
     needs = embedded_only(lab)
     if needs:
         raise UsageError(
@@ -89,11 +81,7 @@ def require_anywhere(lab: Lab) -> None:
 
 
 def require_services(lab: Lab, allowed: Collection[str]) -> None:
-    """Refuse a lab that uses a service besides the four that the person did not allow.
-
-    Raises:
-        CredentialsError: with the services.
-    """
+    """Refuse a lab that uses a service besides the four that the person did not allow."""
     lacking = sorted({*lab.services} - {*allowed})
     if lacking:
         raise CredentialsError(

@@ -11,11 +11,7 @@ from stslab.runner.ports import Data
 
 
 def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
-    """The stages from ``first`` to ``last``, both included; empty for the lab's own ends.
-
-    Raises:
-        UsageError: there is no such stage, or they stand the other way round.
-    """
+    """The stages from ``first`` to ``last``, both included; empty for the lab's own ends."""
     ids = [stage.id for stage in lab.stages]
     start = _position(ids, first) if first else 0
     end = _position(ids, last) if last else len(ids) - 1

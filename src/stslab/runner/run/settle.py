@@ -32,11 +32,7 @@ class Settled:
 
 
 def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
-    """Find out what became of the entry.
-
-    Raises:
-        RunError: it can't be told, or what is there could not be undone.
-    """
+    """Find out what became of the entry."""
     if entry.state in records.MADE:
         return _undone(work, entry)
     if entry.state not in records.PERHAPS:

@@ -92,11 +92,7 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
-    """The properties with scalars as their type has them ("3600" becomes 3600).
-
-    Raises:
-        Unfit: with all problems, in the words of CloudFormation's property validation.
-    """
+    """The properties with scalars as their type has them ("3600" becomes 3600)."""
     problems = [
         f"#: required key [{name}] not found"
         for name in kind.properties
