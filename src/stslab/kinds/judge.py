@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from stslab.kinds import documents, template
-from stslab.kinds.kind import RUN_TAG, search
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
 from stslab.kinds.own import Own
-from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
+from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, search
 
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from stslab.kinds.judge import resources_of
-from stslab.kinds.kind import search
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, changes
 from stslab.kinds.own import Own
-from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made
+from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
 
 _ROLE = "iam.role"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stslab.kinds.kind import UNUSABLE
+from stslab.kinds.table import UNUSABLE
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict

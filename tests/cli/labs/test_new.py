@@ -4,9 +4,9 @@ import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
-from stslab.cli.labs.learner import tasks
 from stslab.cli.labs.mutation import play
 from stslab.cli.labs.new import STARTS as FOLDER
+from stslab.cli.labs.trial import tasks
 from stslab.lab.loader import load
 
 STARTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))

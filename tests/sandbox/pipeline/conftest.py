@@ -8,7 +8,7 @@ from tests.sandbox.direct import Direct
 from tests.sandbox.furnished import furnish
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.services import Read, Service, unsupported
+from stslab.sandbox.api.model import Read, Service, unsupported
 
 
 class _Deciding:

@@ -13,8 +13,14 @@ from tests.sandbox.direct import ENDPOINT, Raw, as_http
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api import serialize
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.api.model import ApiFault, ApiRequest, ApiResponse, Caller, HttpRequest
-from stslab.sandbox.api.services import unsupported
+from stslab.sandbox.api.model import (
+    ApiFault,
+    ApiRequest,
+    ApiResponse,
+    Caller,
+    HttpRequest,
+    unsupported,
+)
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.state.snapshot import Account, Snapshot, View

@@ -1,7 +1,6 @@
 """AWS's error messages: what they say, what they leave out, and where to look first. Pure."""
 
 from stslab.policy.messages.advice import Advice, Step, advise
-from stslab.policy.messages.message import Message
-from stslab.policy.messages.reading import read
+from stslab.policy.messages.reading import Message, read
 
 __all__ = ["Advice", "Message", "Step", "advise", "read"]

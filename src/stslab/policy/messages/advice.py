@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
 
-from stslab.policy.messages.message import Message, OtherGate, table
+from stslab.policy.messages.reading import Message, OtherGate, table
 from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
 

@@ -8,9 +8,8 @@ from threading import Thread
 from typing import TypeVar
 
 from stslab.errors import NotOwn
-from stslab.kinds.kind import EXISTS
 from stslab.kinds.operations import changes
-from stslab.kinds.table import is_repeatable
+from stslab.kinds.table import EXISTS, is_repeatable
 from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner.calls.patience import Patience, Verdict
 from stslab.runner.events import CallShown, Event

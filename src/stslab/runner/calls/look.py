@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stslab.kinds.kind import RUN_TAG, Kind, is_gone, search
-from stslab.kinds.table import CREATIONS, KINDS
+from stslab.kinds.table import CREATIONS, KINDS, RUN_TAG, Kind, is_gone, search
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import Thing

@@ -121,7 +121,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something in an account: its kind (an id of ``stslab.kinds.kind``) and what names it.
+    """Something in an account: its kind (an id of ``stslab.kinds.table``) and what names it.
 
     ``identity`` tells it from another that is made later with the same names; empty where that
     is not known. ``admin`` administers the account that it is in.

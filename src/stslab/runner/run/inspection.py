@@ -9,10 +9,18 @@ from datetime import datetime
 
 from stslab.errors import MalformedPolicy
 from stslab.kinds.judge import resources_of
-from stslab.kinds.kind import RUN_TAG, UNUSABLE, search
 from stslab.kinds.operations import changes
 from stslab.kinds.own import Own
-from stslab.kinds.table import BY_REMOVAL, DOCUMENT, EFFECTS, KINDS, Effect
+from stslab.kinds.table import (
+    BY_REMOVAL,
+    DOCUMENT,
+    EFFECTS,
+    KINDS,
+    RUN_TAG,
+    UNUSABLE,
+    Effect,
+    search,
+)
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.embedded import MOVES
 from stslab.lab.model import Profile

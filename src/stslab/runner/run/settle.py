@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stslab.errors import RunError
-from stslab.kinds.kind import Kind, search
-from stslab.kinds.table import KINDS, is_repeatable
+from stslab.kinds.table import KINDS, Kind, is_repeatable, search
 from stslab.lab.embedded import MOVES
 from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, is_ours, label, look

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
-from stslab.kinds.kind import EXISTS, RUN_TAG
-from stslab.kinds.table import KINDS, is_repeatable
+from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import evaluate, names_used

@@ -19,8 +19,8 @@ from stslab.runner.journal import records
 from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
+from stslab.runner.undo.proof import Item, listed
 from stslab.runner.undo.removal import removal_of
-from stslab.runner.undo.sweep import Item, listed
 
 RECOVERED = "recovered"
 """The lab that a run is of which is known from its leftovers alone."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stslab.errors import CredentialsError
-from stslab.kinds.kind import BUSY, UNUSABLE, Child, is_gone, search
-from stslab.kinds.table import BY_REMOVAL, KINDS
+from stslab.kinds.table import BUSY, BY_REMOVAL, KINDS, UNUSABLE, Child, is_gone, search
 from stslab.runner.calls.look import is_guarded, is_replaced, label, look
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.waits import StackEvents, wait

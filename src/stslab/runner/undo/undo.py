@@ -7,8 +7,7 @@ looked for first, and only what is recognised as the run's own is removed.
 from dataclasses import replace
 
 from stslab.errors import RunError
-from stslab.kinds.kind import is_gone, search
-from stslab.kinds.table import KINDS, creation_of
+from stslab.kinds.table import KINDS, creation_of, is_gone, search
 from stslab.runner.calls.look import complete, is_ours, label, look, read_of
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work

@@ -1,12 +1,21 @@
-"""The words that all modules of the sandbox share: requests, callers, answers, faults."""
+"""What all modules of the sandbox share: requests, callers, answers, faults, needs, services.
 
-from collections.abc import Callable, Mapping
+A service has two tables of handlers by operation: ``reads`` get a view of the account and
+nothing to change it with, ``writes`` get a transaction, which is committed when the handler
+has returned, before the call is answered. Which table an operation is in decides which it
+gets; one that is in neither is refused as unsupported. An ApiFault that a handler raises
+leaves everything as it was.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from stslab.policy import Principal
-from stslab.sandbox.state.identities import Session
+from stslab.policy import Decision, NamedPolicy, Principal
+from stslab.sandbox.state.identities import Role, Session, User
+from stslab.sandbox.state.snapshot import Transaction, View
 
 Pairs = tuple[tuple[str, str], ...]
 Params = Mapping[str, Any]
@@ -169,3 +178,187 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         self.headers = headers
         self.fault = fault
         self.extra: Mapping[str, Any] = dict(extra or {})
+
+
+# -- what a service is to the pipeline, and the pipeline to a service -----------------------------
+
+FORBIDDEN = 403
+_NOT_IMPLEMENTED = 501
+_POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
+
+Read = Callable[[View, ApiRequest], Answer]
+Write = Callable[[Transaction, ApiRequest], Answer]
+Reads = Mapping[str, Read]
+Writes = Mapping[str, Write]
+Context = Mapping[str, str | Sequence[str]]
+Keys = dict[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One action on one resource, with the condition keys that this action adds.
+
+    IAM must allow it before the request is carried out. ``resource_policy`` is the resource's
+    own, where it has one; ``resource_account`` owns the resource. ``shown`` is how the service's
+    messages call the resource, where that is not its ARN: IAM says ``user bob``, S3 puts the ARN
+    in quotes, and an empty text leaves it out.
+    """
+
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
+    resource_policy: NamedPolicy | None = None
+    resource_account: str | None = None
+    shown: str | None = None
+
+
+Needs = Sequence[Need]
+
+
+class Service(Protocol):
+    """A service. What ``needs`` names is decided before the handler is called."""
+
+    reads: Reads
+    writes: Writes
+
+    def needs(self, view: View, request: ApiRequest, /) -> Needs: ...
+
+
+class Judge(Protocol):
+    """Decides for services what only they can put into questions, and logs each decision."""
+
+    def decide(
+        self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
+    ) -> Decision:
+        """Decide ``need`` for the request's caller.
+
+        The caller's own policies and the global condition keys are gathered here; the context
+        of the need adds to them and wins. ``principal`` stands in for a caller that the request
+        itself identifies (a web identity), and that has no policies of its own.
+        """
+        ...
+
+    def seen(self, view: View) -> View:
+        """What the rest of AWS knows of IAM by now: ``view``, but for a rehearsal.
+
+        Trust policies and principals are looked up in it; IAM's own answers come from ``view``.
+        """
+        ...
+
+
+class Internal(Protocol):
+    """Makes calls inside the account, each a request of its own with its own transaction.
+
+    A call that writes can't be made from a handler in ``writes``: its transaction is open.
+    """
+
+    def __call__(
+        self,
+        caller: Caller,
+        service: str,
+        operation: str,
+        params: Params,
+        via: tuple[str, ...] = (),
+    ) -> Answer:
+        """Decide and carry out a call in ``caller``'s name, or raise what the caller would get.
+
+        ``via`` lists the services through which it comes (``aws:CalledVia``); it is empty
+        where the service uses a role of its own.
+        """
+        ...
+
+
+ManagedText = Callable[[View, str, str], str | None]
+"""The text of a managed policy's default version, by account and ARN: AWS's own, too."""
+
+SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], None]
+"""Spends a code of this user's device (serial number, code) now; ApiFault where it is wrong.
+
+IAM does it, for STS.
+"""
+
+
+# -- needs, and the condition keys in their context ------------------------------------------
+
+
+def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
+    """What a caller in ``account`` needs who hands a role to ``service``.
+
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Nobody can
+    pass another account's role: that is AccessDenied.
+    """
+    if role_arn.split(":")[4:5] != [account]:
+        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.", FORBIDDEN)
+    role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
+    keys: Keys = {"iam:PassedToService": service}
+    if role is not None:
+        keys |= resource_tags(role.tags, "iam")
+        if role.boundary:
+            keys["iam:PermissionsBoundary"] = role.boundary
+    return Need("iam:PassRole", role_arn, keys, resource_account=account)
+
+
+def iso(moment: datetime) -> str:
+    """A time as date condition keys have it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def request_tags(tags: Mapping[str, str]) -> Keys:
+    """The keys of tags that a request passes: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return keys | {"aws:TagKeys": tuple(tags)} if tags else keys
+
+
+def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
+    """The keys of a resource's tags: ``aws:ResourceTag/…``, and those of ``services``."""
+    return {
+        f"{service}:ResourceTag/{key}": value
+        for service in ("aws", *services)
+        for key, value in tags.items()
+    }
+
+
+# -- refusals --------------------------------------------------------------------------------
+
+
+def unsupported(service: str, operation: str) -> ApiFault:
+    """The refusal of an operation that AWS has and the account has not."""
+    message = f"The sandbox does not implement {service}:{operation}."
+    if service == "s3":
+        return ApiFault("NotImplemented", message, _NOT_IMPLEMENTED)
+    return ApiFault("UnsupportedOperation", message)
+
+
+def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
+    """AWS's message for a denial. A Deny names its policy, where that has an ARN.
+
+    Only in one account or organization (AWS Security Blog, "Enhanced access denied error messages
+    with policy ARNs").
+    """
+    denying = next((layer for layer in decision.layers if layer.denies), None)
+    if denying is None or resource_account not in (None, request.caller.account):
+        return decision.message
+    names = (
+        each.policy.name
+        for each in denying.readings
+        if any(not one.allows and not each.mismatch(one) for one in each.policy.document.statements)
+    )
+    named = next(names, "")
+    found = _POLICY_ARN.search(named)
+    return f"{decision.message}: {found[0]}" if found else decision.message
+
+
+def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
+    """AWS's AccessDenied for a need that was not allowed.
+
+    S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
+    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
+    """
+    message = explained(request, decision, need.resource_account)
+    stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
+    if request.service == "s3" and stranger:
+        message = "Access Denied"
+    elif need.shown is not None:
+        named = f" on resource: {need.shown}" if need.shown else ""
+        message = message.replace(f" on resource: {need.resource}", named, 1)
+    return ApiFault("AccessDenied", message, FORBIDDEN)

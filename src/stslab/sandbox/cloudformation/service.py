@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, KeyLookup
-from stslab.sandbox.api.services import (
+from stslab.sandbox.api.model import (
+    Answer,
+    ApiFault,
+    ApiRequest,
     Internal,
+    KeyLookup,
     Keys,
     Need,
     Needs,

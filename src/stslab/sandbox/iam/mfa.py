@@ -14,8 +14,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import FORBIDDEN
+from stslab.sandbox.api.model import FORBIDDEN, Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, policies
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import UNUSED, Uses
 from stslab.sandbox.state.identities import (

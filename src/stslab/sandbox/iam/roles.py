@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Judge
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role

@@ -12,12 +12,13 @@ from types import FunctionType, ModuleType
 from typing import cast
 
 from stslab.policy import catalogue
-from stslab.sandbox.api.model import ApiRequest, Params
-from stslab.sandbox.api.services import (
+from stslab.sandbox.api.model import (
+    ApiRequest,
     Judge,
     Keys,
     Need,
     Needs,
+    Params,
     Read,
     Reads,
     Write,

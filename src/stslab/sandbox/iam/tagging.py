@@ -7,8 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import lookups, shapes
 from stslab.sandbox.state.identities import (
     InstanceProfile,

@@ -5,8 +5,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Read, Reads
+from stslab.sandbox.api.model import Answer, ApiRequest, Read, Reads
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View

@@ -16,9 +16,18 @@ import msgspec
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, KeyRecord
+from stslab.sandbox.api.model import (
+    FORBIDDEN,
+    ApiFault,
+    ApiRequest,
+    Caller,
+    KeyRecord,
+    Keys,
+    Need,
+    denial,
+    iso,
+)
 from stslab.sandbox.api.policies import named
-from stslab.sandbox.api.services import FORBIDDEN, Keys, Need, denial, iso
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.state.identities import AccessKey, Identity, LastUsed, Role, Session, User
@@ -193,7 +202,7 @@ class Judge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """See :meth:`stslab.sandbox.api.services.Judge.decide`; the decision is noted."""
+        """See :meth:`stslab.sandbox.api.model.Judge.decide`; the decision is noted."""
         own = Policies() if principal else _policies_of(self.seen(view), request.caller)
         policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
         question = Request(

@@ -24,8 +24,9 @@ from stslab.sandbox.api.model import (
     Caller,
     HttpRequest,
     Params,
+    Service,
+    unsupported,
 )
-from stslab.sandbox.api.services import Service, unsupported
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
 from stslab.sandbox.pipeline.judge import Judge, LastUses, check_session

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document

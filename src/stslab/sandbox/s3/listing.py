@@ -14,8 +14,7 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from stslab.sandbox.api.faults import invalid_argument
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View

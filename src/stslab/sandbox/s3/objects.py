@@ -9,8 +9,7 @@ import dataclasses
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, malformed, no_such_key
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Judge, Reads, Writes, denial
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads, Writes, denial
 from stslab.sandbox.s3 import conditions, lookups, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Judge, Needs, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes
 from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests import needs, params

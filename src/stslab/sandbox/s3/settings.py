@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import Answer, ApiRequest, Params
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document

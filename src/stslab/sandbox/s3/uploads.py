@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.s3 import conditions, listing, lookups, versions
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.objects import source_of

@@ -9,8 +9,7 @@ import msgspec
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import LEARNER, REGION
-from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord
-from stslab.sandbox.api.services import Service
+from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from stslab.policy import NamedPolicy, PolicyKind, Principal
-from stslab.sandbox.api import faults, policies, services
+from stslab.sandbox.api import faults, model, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -64,7 +64,7 @@ class Wish:
     session_name: str
     tags: SessionTags
     source_identity: str
-    context: services.Context
+    context: model.Context
     principal: Principal | None = None
 
     @property
@@ -74,9 +74,9 @@ class Wish:
         return (f"sts:{self.operation}", *(action for action, used in also if used))
 
     @property
-    def keys(self) -> services.Keys:
+    def keys(self) -> model.Keys:
         """The condition keys that only this call fills."""
-        keys: services.Keys = {"sts:RoleSessionName": self.session_name}
+        keys: model.Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
         # A transitive session tag stands before the role's own tag of the same key.
@@ -91,16 +91,16 @@ class Wish:
 class AssumeRole:
     """The operation, and what the operations for federated identities share with it."""
 
-    judge: services.Judge
-    managed_text: services.ManagedText
-    spend_mfa: services.SpendMfa
+    judge: model.Judge
+    managed_text: model.ManagedText
+    spend_mfa: model.SpendMfa
 
     def __call__(self, tx: Transaction, request: ApiRequest) -> Answer:
         caller, params = request.caller, request.params
         if caller.kind == "Root":
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         if params.get("ProvidedContexts"):
-            raise services.unsupported("sts", "AssumeRole with ProvidedContexts")
+            raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
         calling = caller.session
         context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
         wish = Wish(
@@ -123,10 +123,10 @@ class AssumeRole:
         """The role, where trust and the caller's policies allow all of ``wish``."""
         target = wish.target
         for action in wish.actions:
-            need = services.Need(action, target.arn, wish.keys, target.trust, target.account)
+            need = model.Need(action, target.arn, wish.keys, target.trust, target.account)
             decision = self.judge.decide(view, request, need, wish.principal)
             if not decision.allowed:
-                raise faults.access_denied(services.explained(request, decision, target.account))
+                raise faults.access_denied(model.explained(request, decision, target.account))
             # In a chain of roles the trust policy alone does not let a source identity pass: IAM
             # User Guide, "Monitor and control actions taken with assumed roles".
             own = [one.allows for one in decision.layers if one.kind is PolicyKind.IDENTITY]
@@ -195,7 +195,7 @@ class AssumeRole:
         return members
 
 
-def proved_mfa(tx: Transaction, request: ApiRequest, spend: services.SpendMfa) -> bool:
+def proved_mfa(tx: Transaction, request: ApiRequest, spend: model.SpendMfa) -> bool:
     """Whether an MFA code came along; it is right, and spent."""
     caller, params = request.caller, request.params
     serial, given = params.get("SerialNumber"), params.get("TokenCode")

@@ -14,8 +14,7 @@ from typing import Any
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiFault, Params
-from stslab.sandbox.api.services import Keys, ManagedText
+from stslab.sandbox.api.model import ApiFault, Keys, ManagedText, Params
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
 

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
-from stslab.sandbox.api.services import FORBIDDEN, Keys, iso
+from stslab.sandbox.api.model import FORBIDDEN, Answer, ApiFault, ApiRequest, Keys, Params, iso
 from stslab.sandbox.federation.saml import assertion, metadata, names, xml
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml.assertion import Assertion

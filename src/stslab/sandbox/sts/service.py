@@ -3,7 +3,7 @@
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import faults, identifiers, operations, services
+from stslab.sandbox.api import faults, identifiers, model, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -18,7 +18,7 @@ class StsService:
 
     def __init__(self, assume: AssumeRole) -> None:
         self._assume = assume
-        self.reads: services.Reads = {
+        self.reads: model.Reads = {
             "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
@@ -27,7 +27,7 @@ class StsService:
             "GetScopedCredentials": _not_on_the_global_endpoint,
             "GetWebIdentityToken": _outbound_federation_disabled,
         }
-        self.writes: services.Writes = {
+        self.writes: model.Writes = {
             "AssumeRole": assume,
             "AssumeRoleWithSAML": partial(_with_saml, assume),
             "AssumeRoleWithWebIdentity": partial(_with_web_identity, assume),
@@ -35,7 +35,7 @@ class StsService:
             "GetSessionToken": self._get_session_token,
         }
 
-    def needs(self, _view: View, _request: ApiRequest) -> services.Needs:
+    def needs(self, _view: View, _request: ApiRequest) -> model.Needs:
         """Nothing that the pipeline could ask: each operation asks its own questions.
 
         They go to trust policies too, concern a role that may be another account's, or are
@@ -43,26 +43,26 @@ class StsService:
         """
         return ()
 
-    def _require(self, view: View, request: ApiRequest, need: services.Need) -> None:
+    def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
         decision = self._assume.judge.decide(view, request, need)
         if not decision.allowed:
-            raise faults.access_denied(services.explained(request, decision, None))
+            raise faults.access_denied(model.explained(request, decision, None))
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
         """Say which account a key belongs to, live, deleted or anyone's."""
-        self._require(view, request, services.Need("sts:GetAccessKeyInfo", "*"))
+        self._require(view, request, model.Need("sts:GetAccessKeyInfo", "*"))
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
             raise ApiFault(
                 "InvalidClientTokenId",
                 "The access key ID provided is not valid.",
-                services.FORBIDDEN,
+                model.FORBIDDEN,
             )
         return {"Account": account}
 
     def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
         """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
-        self._require(view, request, services.Need("sts:DecodeAuthorizationMessage", "*"))
+        self._require(view, request, model.Need("sts:DecodeAuthorizationMessage", "*"))
         raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
@@ -90,7 +90,7 @@ class StsService:
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
         tags = issuing.tags_of(params, None)
         for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
-            self._require(tx, request, services.Need(f"sts:{action}", arn, tags.context()))
+            self._require(tx, request, model.Need(f"sts:{action}", arn, tags.context()))
         grant = issuing.Grant(
             _duration(request),
             issuing.session_policies(tx, caller.account, params, self._assume.managed_text),
@@ -162,7 +162,7 @@ def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(
         "OutboundWebIdentityFederationDisabledException",
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
-        services.FORBIDDEN,
+        model.FORBIDDEN,
     )
 
 

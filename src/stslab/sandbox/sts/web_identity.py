@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Keys
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
 from stslab.sandbox.federation.oidc import issuers, tokens
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
 from stslab.sandbox.state.identities import Issuer, OidcProvider

@@ -6,8 +6,7 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.api.services import Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations import stacks

@@ -5,8 +5,7 @@ AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 
 import json
 
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Reads
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set

@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.api.services import Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.stacks.changes import compare

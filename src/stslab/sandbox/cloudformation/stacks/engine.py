@@ -14,8 +14,7 @@ from contextlib import suppress
 
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.model import ApiFault, Caller, KeyLookup
-from stslab.sandbox.api.services import Internal
+from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.resources.work import Call

@@ -17,8 +17,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.faults import fault
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller
-from stslab.sandbox.api.services import Judge, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address

@@ -10,8 +10,7 @@ import msgspec
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import ApiRequest
-from stslab.sandbox.api.services import Context, Keys, Need, Needs, iso, request_tags
+from stslab.sandbox.api.model import ApiRequest, Context, Keys, Need, Needs, iso, request_tags
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import policies
 from stslab.sandbox.s3.requests.address import Address, checked
