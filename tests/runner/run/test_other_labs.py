@@ -4,12 +4,19 @@ import pytest
 from msgspec.structs import replace
 from tests.runner.conftest import Machine
 from tests.runner.fake_world import Refused, no_entity
-from tests.runner.fakes import LOST_AFTER, LOST_BEFORE
+from tests.runner.fakes import LOST_AFTER, LOST_BEFORE, REFUSE
 from tests.runner.run.test_faults import always
 from tests.unjudged import unjudged
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.errors import InvalidLab, NotOwn, RunError, UndoIncomplete, UnresolvedReference
+from stslab.errors import (
+    CheckFailed,
+    InvalidLab,
+    NotOwn,
+    RunError,
+    UndoIncomplete,
+    UnresolvedReference,
+)
 from stslab.lab import loader
 from stslab.runner.events import StepFinished, UndoFinished
 from stslab.runner.journal.records import RunState
@@ -234,3 +241,36 @@ def test_what_a_lost_call_made_is_adopted_although_it_showed_late(make):
     assert groups == {"thing-run00001"}
     clean_up(machine)
     assert groups == set()
+
+
+MAY_NOT = """
+    checkpoint:
+      - says: Nobody makes another one
+        call: iam.CreateUser
+        with: {UserName: "${{ name }}-2", Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]}
+        fails: AccessDenied
+        by: identity policy
+        because: No policy allows it.
+"""
+
+
+@pytest.mark.parametrize(
+    ("faults", "held"),
+    [
+        ([LOST_BEFORE, REFUSE], True),  # asked again: it is refused
+        ([LOST_AFTER], False),  # it was not refused, and is there
+    ],
+)
+def test_what_is_to_be_refused_is_asked_again_when_its_answer_is_lost(make, faults, held):
+    machine = make(USER, MAY_NOT)
+    coming = iter([None, *faults])  # the first one is the step's
+    fault = lambda _n, name: next(coming, None) if name == "iam.CreateUser" else None  # noqa: E731
+    error = None
+    try:
+        run_one(machine, fault)
+    except CheckFailed as failed:
+        error = failed
+    assert (error is None) == held
+    with machine.process() as process:
+        process.clean_up()
+    assert machine.world.everything()["users"] == []

@@ -35,7 +35,7 @@ from stslab.runner.ports import (
 
 T = TypeVar("T")
 
-_TRANSIENT_SECONDS = 60.0
+TRANSIENT_SECONDS = 60.0
 _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
 _PAGES = 1000
@@ -172,10 +172,10 @@ class Calls:
         if isinstance(outcome, Answer):
             return 0.0
         if isinstance(outcome, Lost):
-            return _TRANSIENT_SECONDS if repeatable else 0.0
+            return TRANSIENT_SECONDS if repeatable else 0.0
         if outcome.transient:
             harmless = repeatable or outcome.status < _SERVER_ERROR
-            return _TRANSIENT_SECONDS if harmless else 0.0
+            return TRANSIENT_SECONDS if harmless else 0.0
         if not self.target.eventually_consistent or outcome.code in EXISTS:
             return 0.0
         unheard = _is_spreading(outcome) and self._key_of(identity) not in self._unknown

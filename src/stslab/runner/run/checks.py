@@ -8,11 +8,13 @@ from jmespath.exceptions import JMESPathError
 from msgspec import structs
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
+from stslab.kinds.kind import EXISTS
 from stslab.kinds.table import BY_REMOVAL, KINDS, creation_of
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
+from stslab.runner.calls.calls import TRANSIENT_SECONDS
 from stslab.runner.calls.look import complete
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.reasons import mismatch
@@ -146,21 +148,26 @@ class Checks:
         return self._tried(stage, number, call) if check.call else self._gone(check)
 
     def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
-        """Once; or until it holds, within the check's time, where changes take time to spread."""
+        """Once; or until it holds, within the check's time, where changes take time to spread.
+
+        What is to be refused is asked again if no answer comes: it changes nothing, or is there.
+        """
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
         conclude = self._intended(stage, number, call)
 
-        def attempt() -> Finding:
+        def attempt() -> tuple[Finding, float]:
             outcome = self._called(check, call)
             conclude(outcome)
-            return self._judged(check, outcome, scope)
+            lost = isinstance(outcome, Lost) and bool(check.fails)
+            again = max(limit, TRANSIENT_SECONDS if lost else 0.0)
+            return self._judged(check, outcome, scope), again
 
-        def judge(finding: Finding) -> Verdict:
-            return Verdict(0.0 if finding.held else limit, check.says)
+        def judge(tried: tuple[Finding, float]) -> Verdict:
+            return Verdict(0.0 if tried[0].held else tried[1], check.says)
 
-        return self._work.calls.patience.until(attempt, judge)
+        return self._work.calls.patience.until(attempt, judge)[0]
 
     def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
         """Journals a check's call that would make a thing, lest it does and is left.
@@ -188,12 +195,15 @@ class Checks:
             thing=thing,
             undo=(removal_of(thing),),
         )
-        seq, made = work.journal.intend(work.run.id, intent), list[bool]()
+        seq, before = work.journal.intend(work.run.id, intent), list[Outcome]()
 
         def conclude(outcome: Outcome) -> None:
-            made.append(isinstance(outcome, Answer))
+            there = isinstance(outcome, Refusal) and outcome.code in EXISTS
+            lost = there and any(isinstance(one, Lost) for one in before)
+            before.append(outcome)
             if not isinstance(outcome, Lost):
-                state = EntryState.DONE if any(made) else EntryState.REFUSED
+                made = lost or any(isinstance(one, Answer) for one in before)
+                state = EntryState.DONE if made else EntryState.REFUSED
                 work.conclude(seq, Result(state, "", outcome.request_id))
 
         return conclude
