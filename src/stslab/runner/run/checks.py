@@ -8,8 +8,7 @@ from jmespath.exceptions import JMESPathError
 from msgspec import structs
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
-from stslab.kinds.kind import EXISTS
-from stslab.kinds.table import BY_REMOVAL, KINDS, creation_of
+from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS, creation_of
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
