@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.machine import CLAIMS, Machine
 
-from stslab.cli.labs.new import STARTS
+from stslab.cli.labs.labs import STARTS
 
 pytestmark = pytest.mark.slow
 

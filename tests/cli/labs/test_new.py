@@ -4,8 +4,8 @@ import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
+from stslab.cli.labs.labs import STARTS as FOLDER
 from stslab.cli.labs.mutation import play
-from stslab.cli.labs.new import STARTS as FOLDER
 from stslab.cli.labs.trial import tasks
 from stslab.lab.loader import load
 

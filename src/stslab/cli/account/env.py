@@ -1,13 +1,18 @@
-"""``stslab env``: what points the ordinary aws CLI and SDKs at the account."""
+"""``stslab env`` and ``shell``: what points the ordinary aws CLI and SDKs at the account."""
 
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import click
 
 from stslab.cli.current import lab_variables
 from stslab.cli.identities import as_option, become
 from stslab.cli.options import Where, on_account
+from stslab.errors import UsageError
 
 _SHELLS = ("sh", "bash", "zsh", "fish")
 
@@ -54,3 +59,77 @@ _OURS = (
     "AWS_DEFAULT_REGION",
     "AWS_PAGER",
 )
+
+
+_INSIDE = "STSLAB_SHELL"
+_HINT = "(stslab)"
+
+
+@click.command("shell")
+@as_option
+@on_account()
+def shell(*, name: str, where: Where) -> int:
+    """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
+
+    The profiles are admin (the default; --as names another) and those that the lab makes; in
+    the embedded account also root, and partner and partner-root of a second account. Leave it
+    with `exit`.
+    """
+    from stslab.aws import environment
+    from stslab.cli.accounts import open_account
+    from stslab.home import home
+
+    if os.environ.get(_INSIDE):
+        raise UsageError("This is a shell of stslab's already.", "Leave it first: exit")
+    opened = open_account(home(), where)
+    changes = {**become(opened, name), **lab_variables(where.target)}
+    names = ", ".join(opened.profiles.names())
+    click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
+    return _opened(environment.applied(changes) | {_INSIDE: "1"})
+
+
+def _opened(environ: dict[str, str]) -> int:
+    """Run the learner's shell to its end, with a hint in its prompt; its exit code."""
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
+        start = _STARTS.get(shell.rsplit("/", 1)[-1], _plain)
+        arguments, more = start(Path(folder))
+        try:
+            return subprocess.call([shell, *arguments], env={**environ, **more})
+        except OSError as error:
+            raise UsageError(
+                f"The shell {shell} can't be started: {error.strerror}.",
+                "Name another one in SHELL.",
+            ) from error
+
+
+Start = tuple[list[str], Mapping[str, str]]
+
+
+def _bash(folder: Path) -> Start:
+    file = folder / "bashrc"
+    file.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="{_HINT} $PS1"\n')
+    return ["--rcfile", str(file), "-i"], {}
+
+
+def _zsh(folder: Path) -> Start:
+    own = os.environ.get("ZDOTDIR") or "$HOME"
+    (folder / ".zshrc").write_text(
+        f'ZDOTDIR="{own}"\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\nPS1="{_HINT} $PS1"\n'
+    )
+    return ["-i"], {"ZDOTDIR": str(folder)}
+
+
+def _fish(_folder: Path) -> Start:
+    hint = (
+        "functions -q fish_prompt; and functions -c fish_prompt stslab_prompt;"
+        f" function fish_prompt; echo -n '{_HINT} '; stslab_prompt; end"
+    )
+    return ["-i", "-C", hint], {}
+
+
+def _plain(_folder: Path) -> Start:
+    return ["-i"], {"PS1": f"{_HINT} $ "}
+
+
+_STARTS: Mapping[str, Callable[[Path], Start]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

@@ -1,14 +1,18 @@
-"""``stslab labs``: which labs there are."""
+"""``stslab labs``, ``show`` and ``new``: which labs there are, one of them, and one more."""
 
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from stslab.cli.bench import progress
+from stslab.cli.names import complete_lab
 from stslab.cli.options import json_option
+from stslab.errors import UsageError
 from stslab.render.text.safe import visible
 from stslab.resources import foreign_folder, labs_folder
 
@@ -24,7 +28,6 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
     A lab goes by its id; those of a FOLDER that is named here, by their path.
     """
-    from stslab.errors import UsageError
     from stslab.lab.reading.listing import header, headers, labs_in
 
     further = folder or foreign_folder()
@@ -86,3 +89,81 @@ def _embedded_only(path: Path) -> bool:
         return bool(embedded_only(load(path, catalogue=None)))
     except InvalidLab:
         return False
+
+
+@click.command("show")
+@click.argument("lab", default="assume-role", shell_complete=complete_lab)
+@click.option(
+    "--table", "way", flag_value="table", default="table", help="As a table (the default)."
+)
+@click.option("--markdown", "way", flag_value="markdown", help="As a page of Markdown.")
+@click.option("--shell", "way", flag_value="shell", help="As a script of aws commands.")
+def show(*, lab: str, way: str) -> None:
+    """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
+    from stslab.aws.catalogue import BotocoreCatalogue
+    from stslab.lab.loader import load
+    from stslab.lab.reading.listing import find
+
+    loaded = load(find(lab), catalogue=BotocoreCatalogue())
+    if way == "shell":
+        from stslab.aws.command import aws_command
+        from stslab.cli.describing import with_keys
+        from stslab.render.script import script_of
+
+        click.echo(script_of(loaded, with_keys(loaded, aws_command)), nl=False)
+    elif way == "markdown":
+        from stslab.render.lab import markdown_of
+
+        click.echo(visible(markdown_of(loaded)), nl=False)
+    else:
+        from stslab.render.lab import show_table
+        from stslab.render.terminal.console import make_console
+
+        show_table(make_console(sys.stdout), loaded, lab)
+
+
+STARTS = Path(__file__).parent / "starts"
+_NAME = "my-lab"
+_ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
+_SCHEMA = "lab.schema.json"
+
+
+@click.command("new")
+@click.argument("lab_id", metavar="ID")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(sorted(path.stem for path in STARTS.glob("*.yaml"))),
+    default="role",
+    show_default=True,
+    help="What the lab is about.",
+)
+def new(*, lab_id: str, start: str) -> None:
+    """Make the folder ID with a lab in it, `ID.yaml`, that passes its test as it is.
+
+    Change one thing at a time, and test it again.
+    """
+    if not _ID.fullmatch(lab_id):
+        raise UsageError(
+            f"{lab_id!r} is no name for a lab.",
+            "Use small letters, digits and -, beginning with a letter; 2 to 40 of them.",
+        )
+    folder = Path(lab_id)
+    text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace(_NAME, lab_id)
+    path = folder / f"{lab_id}.yaml"
+    try:
+        folder.mkdir()
+        path.write_text(f"# yaml-language-server: $schema={_SCHEMA}\n{text}", encoding="utf-8")
+        schema = (labs_folder() / _SCHEMA).read_text(encoding="utf-8")
+        (folder / _SCHEMA).write_text(schema, encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(f"There is a {folder} already.", "Choose another name.") from None
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or folder} can't be written: {error.strerror}.",
+            "Go to a folder that you may write to.",
+        ) from error
+    click.echo(f"{path}: {start}, ready to be changed.")
+    click.echo(f"Check it:   stslab lint {path}")
+    click.echo(f"Test it:    stslab test {path} --mutate")
+    click.echo(f"Go through: stslab run {path}")

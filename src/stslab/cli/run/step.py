@@ -1,11 +1,13 @@
-"""``stslab step``: one stage of the current run."""
+"""``stslab step`` and ``check``: do a stage of the current run, or try its claims again."""
 
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from stslab.cli.names import complete_lab, complete_stage
 from stslab.cli.options import Where, json_option, on_account
+from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from stslab.cli.bench import Bench
@@ -51,3 +53,83 @@ def _is_to_go_on(laid: "Bench", drifted: "tuple[StepDrifted, ...]") -> bool:
     if not gone or laid.asker is None:
         return True
     return laid.asker.agrees(f"{'; '.join(gone)}.", "", "Enter does it again")
+
+
+if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
+    from stslab.cli.bench import Bench
+    from stslab.lab.model import Lab
+
+
+@click.command("check")
+@click.argument("stage", default="", shell_complete=complete_stage)
+@click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
+@click.option("--lab", shell_complete=complete_lab,
+              help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
+@json_option()
+@on_account(consent=True)
+def check_command(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Where) -> None:
+    """Try the claims of STAGE (the last one that the newest run has done) again.
+
+    It changes nothing, and the record of the run stays as it is. A claim that was proved, and
+    that a later stage has changed since, is said to be so. Exit code 3 if another does not hold.
+    """
+    from stslab.aws.target import name_of
+    from stslab.cli.bench import bench, load_lab, meant_lab
+    from stslab.cli.failures import goes_on_in
+    from stslab.cli.run.walk import opened_for, runner_of
+    from stslab.runner.journal.records import How
+    from stslab.runner.run.plan import stage_of
+
+    lab = meant_lab(lab, where.target, ended=True)
+    loaded = load_lab(lab)
+    goes_on_in(lab)
+    if stage and every:
+        raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
+    chosen = [stage_of(loaded, stage).id] if stage else []
+    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
+        place = (name_of(where.target), loaded.id)
+        if not laid.journal.runs(*place):
+            raise nothing
+        goes_on = laid.journal.unfinished(*place)
+        opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)
+        runner = runner_of(laid, opened, loaded, How.BY_NAME)
+        if runner.look_back() is None:
+            raise nothing
+        _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
+
+
+def _opened_to_look(laid: "Bench", where: Where) -> "Open":
+    """The account of a run that has ended: nothing is made there."""
+    from stslab.cli.accounts import open_account, require_consent
+
+    opened = open_account(laid.home, where)
+    require_consent(where, opened, interactive=laid.asker is not None)
+    if opened.kind != "sandbox":
+        from stslab.cli.run.consent import say_where
+
+        say_where(laid.console, opened, "Looking at a real account")
+    return opened
+
+
+def _done(lab: "Lab", done: Collection[str], *, every: bool) -> Sequence[str]:
+    """The stages that are done, in the lab's order; or of them the last one alone."""
+    stages = [stage.id for stage in lab.stages if stage.id in done]
+    if not stages:
+        raise UsageError("The run has done no stage yet.", "Go on with it: stslab run")
+    return stages if every else stages[-1:]
+
+
+def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
+    """Check each stage, past the failures of others."""
+    failed = []
+    for stage in stages:
+        try:
+            check(stage)
+        except CheckFailed as error:
+            failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise CheckFailed(" ".join(error.message for error in failed), failed[0].hint)
