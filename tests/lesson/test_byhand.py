@@ -83,6 +83,33 @@ def test_where_the_task_names_no_session_any_name_does(account: InsideAccount) -
         assert hand.look(stage).done  # once it is taken up, it stays so
 
 
+LISTS = """{"Version": "2012-10-17", "Statement":
+    {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}}"""
+TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole",
+    "Principal": {"AWS": "444455556666"},
+    "Condition": {"StringLike": {"sts:ExternalId": "CUSTOMER"}}}}"""
+ALL = LISTS.replace("s3:ListAllMyBuckets", "*")
+
+
+def test_a_policy_under_another_name_is_one_too(account: InsideAccount) -> None:
+    with by_hand(account, "external-id", "two-accounts") as (hand, stage):
+        hand.runner.do(stage, 0)
+        role = hand.runner.scope()["role"]
+        for document, done in ((ALL, False), (LISTS, True)):
+            call(account, "iam.PutRolePolicy", RoleName=role, PolicyName="mine",
+                 PolicyDocument=document)  # fmt: skip
+            assert [one.done for one in hand.look(stage).tasks] == [True, done, False, False]
+
+
+def test_a_trust_that_lets_in_whom_it_should_is_one_too(account: InsideAccount) -> None:
+    with by_hand(account, "external-id", "external-id") as (hand, stage):
+        role, ours = (hand.runner.scope()[one] for one in ("role", "your_id"))
+        for customer, done in (("customer-*", False), (ours, True)):
+            call(account, "iam.UpdateAssumeRolePolicy", RoleName=role,
+                 PolicyDocument=TRUST.replace("CUSTOMER", customer))  # fmt: skip
+            assert [one.done for one in hand.look(stage).tasks] == [done, False]
+
+
 def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccount) -> None:
     change = {"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser",
               "requestParameters": {}}  # fmt: skip
@@ -107,6 +134,10 @@ def test_a_hint_fills_in_the_file_that_it_names(account: InsideAccount) -> None:
         assert "In a copy" not in hand.hint(stage, task)[0]
         text, _ = hand.hint(stage, task)
         assert text.endswith(
-            "external-id/trust.json. In a copy of the file, put aws for ${{ partition }},"
+            "external-id/trust.json put aws for ${{ partition }},"
             " 444455556666 for ${{ accounts.partner.id }}."
         )
+        hand.runner.do(stage, 0)
+        policy = hand.look(stage).tasks[1]
+        hand.hint(stage, policy)
+        assert hand.hint(stage, policy)[0].endswith("lab/external-id/permissions.json.")

@@ -17,7 +17,7 @@ def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
     admin, sts, assumed = chain(lab, stages, KNOWN, names)
     assert (admin.who, admin.depth, admin.what) == ("admin", 0, "")
     assert (sts.who, sts.depth, sts.what) == ("sts", 1, "the user u-a1")
-    assert (assumed.depth, assumed.what) == (2, "the session s of $ROLE")
+    assert (assumed.depth, assumed.what) == (2, "a session of $ROLE")
     assert sts.may == ("assume the role",)
     assert "get an object" in assumed.may
     assert [one.what for one in chain(lab, stages, {}, {})] == ["", "", ""]

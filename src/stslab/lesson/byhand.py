@@ -1,7 +1,8 @@
 """What a learner reaches by hand: a stage's tasks, and whether the account is so by now.
 
-A task is done when the account is as its step would make it, or behaves so: the cells that the
-stage changes, and its claims. Who did it, where and how, does not matter.
+A task is done when the account is as its step would make it, or behaves so: in what the task
+is about, as far as that can be told of it alone, else in all cells that the stage changes; and no
+claim says otherwise. Who did it, where and how, does not matter.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from stslab.errors import RunError, UnresolvedReference
@@ -16,7 +18,7 @@ from stslab.kinds.operations import changes
 from stslab.kinds.table import EFFECTS
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import access
+from stslab.lesson import access, forms
 from stslab.lesson.ports import Decide, Event, called, is_own
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
@@ -27,6 +29,7 @@ GRADES = 3
 """A nudge, a pointer, the command."""
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.json"), re.compile(r"\$\{\{.*?\}\}")
+_TRUST = "iam.UpdateAssumeRolePolicy"
 _WIDE = "More than was asked: "
 
 
@@ -65,23 +68,21 @@ class ByHand:
     runner: Runner
     decide: Decide
     requests: Callable[[], Iterable[Event]]
-    differing: dict[int, str] = field(default_factory=dict)
+    differing: list[str] = field(default_factory=list)
 
     def hear(self, event: object) -> None:
         """Take note of what is there, but not as a step would make it."""
         if isinstance(event, StepDiffers):
-            self.differing[len(self.differing)] = event.what
+            self.differing.append(f"{event.what}.")
 
     def look(self, stage: Stage) -> Standing:
-        self.differing.clear()
-        adopted = set[int]()
+        adopted, differing = set[int](), dict[int, list[str]]()
         for at, step in enumerate(stage.steps):
-            told = len(self.differing)
+            self.differing = []
             if self._is_made(stage, at, step, after_all=len(adopted) == at):
                 adopted.add(at)
-            elif step.undo == ():  # it changes what an earlier step made
-                self.differing.pop(told, None)
-        differing = tuple(f"{what}." for what in self.differing.values())
+            elif step.undo != ():  # else it changes what an earlier step made
+                differing[at] = self.differing
         cells = access.table(
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
         )
@@ -89,25 +90,29 @@ class ByHand:
         wanted = {at for at, _ in tasks_of(stage)}
         reached = bool(stage.changes) and not lacking
         made = adopted >= wanted
-        failing = tuple(self._failing(stage)) if made or reached else ()
+        alike = {at for at in wanted - adopted if self._is_alike(stage, stage.steps[at], cells)}
+        failing = tuple(self._failing(stage)) if made or reached or alike else ()
+        to_come = _profiles(stage, wanted - adopted)
+        in_the_way = [one for one in failing if one.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
         behaves = reached and not against
+        so_far = adopted if in_the_way else adopted | alike
         tasks = tuple(
             Task(at, f"{step.title}. (stslab did that.)", done=True)
             if _is_the_labs(step)
-            else Task(at, step.task or f"{step.title}.", at in adopted or behaves)
+            else Task(at, step.task or f"{step.title}.", at in so_far or behaves)
             for at, step in enumerate(stage.steps)
             if at in wanted or (_is_the_labs(step) and at in adopted)
         )
         if made or behaves:
             return Standing(tasks, against)
         wide = (one for one in lacking if one.startswith(_WIDE))
-        to_come = _profiles(stage, wanted - adopted)
         subjects = self._subjects(stage)
         turns = [turned(one, subjects) for one in self._changes(stage)]
         more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted)  # in another form
-        other = (_has_to_hold(one) for one in failing if more and one.identity not in to_come)
-        return Standing(tasks, (*wide, *other, *differing, *filter(None, turns)))
+        other = map(_has_to_hold, in_the_way if more else ())
+        differs = (what for at, told in differing.items() for what in told if at not in so_far)
+        return Standing(tasks, (*wide, *other, *differs, *filter(None, turns)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint to a task, and whether it is the last: then the command is to be shown."""
@@ -116,18 +121,20 @@ class ByHand:
         grade = self.runner.past.hinted(stage.id, task.number)
         if grade < len(texts):
             self.runner.note(Hint(stage.id, task.number, grade))
-            return f"{texts[grade]}{self._to_be_filled_in(texts[grade])}", False
+            return f"{texts[grade]}{self._where(texts[grade])}", False
         if grade < GRADES:
             self.runner.note(Hint(stage.id, task.number, GRADES - 1))
         fills = f" It fills the profile {step.profile.name} too." if step.profile else ""
         return f"This is the command.{fills}", True
 
-    def _to_be_filled_in(self, hint: str) -> str:
-        """What to do about the file that a hint names, where it has gaps."""
-        named = (self.lab.path.parent / one for one in _FILE.findall(hint))
-        gaps = {gap: gap for one in named if one.is_file() for gap in _GAP.findall(one.read_text())}
-        values = ", ".join(f"{value} for {gap}" for gap, value in self._known(gaps).items())
-        return f" In a copy of the file, put {values}." if values else ""
+    def _where(self, hint: str) -> str:
+        """Where the file is that a hint names, and what to put into its gaps."""
+        files = [self.lab.path.parent / one for one in _FILE.findall(hint)]
+        for one in filter(Path.is_file, files):
+            gaps = self._known({gap: gap for gap in _GAP.findall(one.read_text())})
+            values = ", ".join(f"{value} for {gap}" for gap, value in gaps.items())
+            return f" In a copy of {one} put {values}." if values else f" The file is {one}."
+        return ""
 
     def solve(self, stage: Stage, task: Task) -> None:
         """Do a task as the lab would, and what it needs of its stage before.
@@ -155,6 +162,22 @@ class ByHand:
             except (RunError, UnresolvedReference):
                 return False
         return True
+
+    def _is_alike(self, stage: Stage, step: Step, cells: Collection[access.CellState]) -> bool:
+        """Whether the account behaves as the step alone would make it, where that can be told."""
+        params = self._known(step.params)
+        if step.call != _TRUST:
+            account = self.runner.account_of(step.identity)
+            return forms.behaves(step, params, account, self.runner.call)
+        rows = {
+            name
+            for name, cell in self.lab.access.items()
+            if str(self._known(cell.params).get("RoleArn")).endswith(
+                f":role/{params.get('RoleName')}"
+            )
+        }
+        told = [one.verdict.allowed == one.expected.allowed for one in cells if one.cell in rows]
+        return any(one.cell in rows for one in stage.changes) and all(told)
 
     def _lacking(self, stage: Stage, cells: Collection[access.CellState]) -> Iterator[str]:
         """The cells that the stage changes and that are not so, and others that are too wide."""

@@ -14,7 +14,7 @@ from stslab.runner.ports import Data
 _WHAT: Mapping[str, str] = {
     "iam.CreateAccessKey": "the user {UserName}",
     "sts.GetSessionToken": "a session of the same user",
-    "sts.AssumeRole": "the session {RoleSessionName} of {RoleArn}",
+    "sts.AssumeRole": "a session of {RoleArn}",
 }
 """What a caller is that such a call makes."""
 

@@ -58,7 +58,7 @@ def story(paper: Paper, scene: scenes.Story) -> None:
     if scene.things:
         paper.blank()
         back = ", and your changes put back" if "by hand" in str(scene.things) else ""
-        paper.prose(f"This will be removed, where it is still there{back}:", indent=1, style="bold")
+        paper.prose(f"This will be undone, where it is still there{back}:", indent=1, style="bold")
     for thing in scene.things:
         paper.line(paper.symbols.dot, "", thing, indent=3)
 
