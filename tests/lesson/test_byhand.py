@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from stslab.lab.model import Stage
 from stslab.lesson.byhand import ByHand
 from stslab.resources import bundled
 from stslab.runner.events import Event
-from stslab.runner.ports import Answer, Credentials
+from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork, NoHand
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +23,22 @@ def account() -> InsideAccount:
     return InsideAccount()
 
 
+class Known(NoHand):
+    """An account that tells these sessions."""
+
+    sessions: Mapping[str, Given] = {}
+
+    def look(self, _run: str, _own: Collection[str] = ()) -> HandWork:
+        return HandWork(sessions=self.sessions)
+
+
 @contextmanager
 def by_hand(
-    account: InsideAccount, lab_id: str, stage_id: str, log: Sequence[Any] = ()
+    account: InsideAccount,
+    lab_id: str,
+    stage_id: str,
+    log: Sequence[Any] = (),
+    hand: Hand | None = None,
 ) -> Iterator[tuple[ByHand, Stage]]:
     """The stage of a lab, with those before it done; ``log`` is what the account has logged."""
     lab = load(bundled() / "lab" / f"{lab_id}.yaml", catalogue=BotocoreCatalogue())
@@ -36,7 +49,7 @@ def by_hand(
             one.hear(event)
 
     account.begin()
-    with account.running(lab, hear) as runner:
+    with account.running(lab, hear, hand) as runner:
         stage = lab.stage(stage_id)
         assert stage
         for one in lab.stages[: lab.stages.index(stage)]:
@@ -89,6 +102,43 @@ TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": 
     "Principal": {"AWS": "444455556666"},
     "Condition": {"StringLike": {"sts:ExternalId": "CUSTOMER"}}}}"""
 ALL = LISTS.replace("s3:ListAllMyBuckets", "*")
+
+
+def test_a_session_knows_of_a_code_where_the_task_says_so(account: InsideAccount) -> None:
+    known = Known()
+    with by_hand(account, "mfa", "session", hand=known) as (hand, stage):
+        own = account.files.get("user")
+        assert own
+        account.files.save("plain", own)  # the user's key, and no session
+        given = call(account, "sts.GetSessionToken", "user")
+        credentials = Credentials.found_in(given["Credentials"])
+        assert credentials
+        account.files.save("badge", credentials)
+        known.sessions = {credentials.access_key_id: Given("", 43200, mfa=False)}
+        told = hand.look(stage)
+        assert [one.done for one in told.tasks] == [False, False]
+        assert [one.split(" is ")[0] for one in told.notes if "not what" in one] == [
+            "The profile plain",
+            "The profile badge",
+        ]
+        account.files.save("plain", credentials)
+        assert [one.done for one in hand.look(stage).tasks] == [True, False]
+
+
+def test_a_session_lasts_as_long_as_the_task_says(account: InsideAccount) -> None:
+    known = Known()
+    with by_hand(account, "one-hour", "longer", hand=known) as (hand, stage):
+        for at in range(2):
+            hand.runner.do(stage, at)
+        role = hand.runner.scope()["work_arn"]
+        assumes(account, "direct", "admin", RoleArn=role, RoleSessionName="any")
+        own = account.files.get("direct")
+        assert own
+        for seconds, done in ((3600, False), (14400, True)):
+            known.sessions = {own.access_key_id: Given("", seconds, mfa=False)}
+            told = hand.look(stage)
+            assert told.tasks[-1].done is done
+            assert any("for 60 minutes, and not what" in one for one in told.notes) is not done
 
 
 def test_a_policy_under_another_name_is_one_too(account: InsideAccount) -> None:

@@ -12,7 +12,7 @@ from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
 from stslab.lesson.ports import UNKNOWN
-from stslab.runner.ports import ADMIN, Credentials, HandWork
+from stslab.runner.ports import ADMIN, Credentials, Given, HandWork
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
@@ -149,7 +149,9 @@ class LearnersHand:
     def _asked(self, run: str, own: Collection[str], *, only_look: bool) -> HandWork:
         body = {"run": run, "own": list(own), "only_look": only_look}
         said = control(self.folder, "POST", "restore", body)
-        return HandWork(*(tuple(said[name]) for name in ("restored", "kept", "made")))
+        restored, kept, made = (tuple(said[name]) for name in ("restored", "kept", "made"))
+        sessions = {key: Given(**one) for key, one in said["sessions"].items()}
+        return HandWork(restored, kept, made, sessions)
 
 
 def credentials(said: Mapping[str, str]) -> Credentials | None:

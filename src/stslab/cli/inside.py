@@ -26,7 +26,7 @@ from stslab.policy.decision import refusal
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
-from stslab.runner.ports import ADMIN, Credentials, Reason, Refusal, TargetInfo
+from stslab.runner.ports import ADMIN, Credentials, Hand, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
@@ -79,7 +79,9 @@ class InsideAccount(Boto3Account):
             self.files.save(name, found)
 
     @contextmanager
-    def running(self, lab: Lab, hear: Callable[[Event], None]) -> Iterator[Runner]:
+    def running(
+        self, lab: Lab, hear: Callable[[Event], None], hand: Hand | None = None
+    ) -> Iterator[Runner]:
         """A run of the lab that has begun, in memory."""
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:
@@ -93,6 +95,7 @@ class InsideAccount(Boto3Account):
                 describe=lambda _: "",
                 how=How.ALONE,
                 tell=self.tell,
+                hand=hand,
             )
             runner.start_or_resume()
             try:

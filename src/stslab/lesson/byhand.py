@@ -95,7 +95,8 @@ class ByHand:
         to_come = _profiles(stage, wanted - adopted)
         in_the_way = [one for one in failing if one.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
-        behaves = reached and not against
+        wrong = any(stage.steps[at].profile for at, told in differing.items() if told)
+        behaves = reached and not against and not wrong  # a profile is as its task says, or not
         so_far = adopted if in_the_way else adopted | alike
         tasks = tuple(
             Task(at, f"{step.title}. (stslab did that.)", done=True)

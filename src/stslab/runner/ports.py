@@ -227,16 +227,27 @@ class Profiles(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A session that somebody asked for by hand. ``expires`` is ISO 8601; ``mfa``: with a code."""
+
+    expires: str
+    seconds: int
+    mfa: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HandWork:
     """What the learner changed by hand in a run, beside what the run's journal undoes.
 
     ``restored`` is (or would be) as before the run again. ``kept`` was changed since by somebody
     else, and stays. ``made`` is all that was made by hand. Each is what people call the thing.
+    ``sessions`` go by their access key ids.
     """
 
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
+    sessions: Mapping[str, Given] = field(default_factory=dict)
 
 
 class Hand(Protocol):

@@ -93,6 +93,19 @@ def test_keys_that_came_of_the_runs_own_are_its_own(direct: Direct, holder: Hold
     assert users(direct) == ["admin"]
 
 
+def test_sessions_are_told_with_how_long_they_last(direct: Direct, holder: Holder) -> None:
+    iam = direct.client("iam", "hand")
+    iam.create_user(UserName="ana")
+    key = iam.create_access_key(UserName="ana")["AccessKey"]
+    direct.keys["ana"] = (key["AccessKeyId"], key["SecretAccessKey"], None)
+    given = direct.client("sts", "ana").get_session_token(DurationSeconds=129600)["Credentials"]
+    assert undone(holder, only_look=True)["sessions"] == {
+        given["AccessKeyId"]: {
+            "seconds": 129600, "mfa": False, "expires": given["Expiration"].isoformat(),
+        }
+    }  # fmt: skip
+
+
 def test_what_others_changed_since_is_kept_and_told(direct: Direct, holder: Holder) -> None:
     direct.client("iam", "hand").create_user(UserName="both")
     direct.client("iam").tag_user(UserName="both", Tags=[{"Key": "a", "Value": "1"}])
@@ -109,14 +122,14 @@ def test_what_others_changed_since_is_kept_and_told(direct: Direct, holder: Hold
 
 def test_what_others_made_is_left_alone(direct: Direct, holder: Holder) -> None:
     direct.client("iam").create_user(UserName="theirs")
-    assert undone(holder) == {"restored": [], "kept": [], "made": []}
+    assert undone(holder) == {"restored": [], "kept": [], "made": [], "sessions": {}}
     assert users(direct) == ["admin", "theirs"]
 
 
 def test_what_the_journal_undoes_is_left_to_it(direct: Direct, holder: Holder) -> None:
     direct.client("iam", "hand").create_user(UserName="labs")
     assert undone(holder, "LABS", only_look=True) == {
-        "restored": [], "kept": [], "made": ["IAM user labs"],
+        "restored": [], "kept": [], "made": ["IAM user labs"], "sessions": {},
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from stslab.runner.calls.look import complete, is_replaced, label, look, parent_
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
-from stslab.runner.ports import Answer, Call, Credentials, Data, Refusal
+from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, Scope
 from stslab.runner.undo.stacks import STACK, inside
 from stslab.runner.undo.undo import is_there
@@ -270,16 +270,21 @@ class Inspection:
         self._work.calls.learn_profiles([name])
         outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         told = outcome.data if isinstance(outcome, Answer) else {}
-        if not _is_caller(prepared, str(told.get("Arn"))):
-            what = f"The profile {name} is {told.get('Arn')}, and not what the task says"
-            return Seen(what) if told else None
         key = credentials.access_key_id
+        given = self._work.calls.hand.look(self._work.run.id).sessions.get(key)
+        if not _is_caller(prepared, str(told.get("Arn"))) or not _is_as_asked(
+            prepared, credentials, given
+        ):
+            lasts = f" for {given.seconds // 60} minutes" if given else ""
+            what = f"The profile {name} is {told.get('Arn')}{lasts}, and not what the task says"
+            return Seen(what) if told else None
         if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
             thing = Thing("iam.access_key", names, admin=prepared.place.admin)
             there = look(self._work, thing).there
             return Seen(answer={"AccessKey": {**names, "Status": "Active"}}) if there else None
-        session = {"AccessKeyId": key, "Expiration": credentials.expiration}
+        ends = credentials.expiration or (given.expires if given else "")
+        session = {"AccessKeyId": key, "Expiration": ends}
         user = {"Arn": told.get("Arn"), "AssumedRoleId": told.get("UserId")}
         return Seen(answer={"Credentials": session, "AssumedRoleUser": user})
 
@@ -309,6 +314,15 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
     name = str(params.get("RoleSessionName", session))
     right = name == session or f"named {name}" not in (prepared.step.task or "")
     return right and (kind, role) == ("assumed-role", named)
+
+
+def _is_as_asked(prepared: Prepared, held: Credentials, given: Given | None) -> bool:
+    """Whether it is a key or a session as the step asks for: for how long, with a code or none."""
+    params, call = prepared.params, prepared.step.call
+    if given is None:  # nobody asked for it by hand
+        return bool(held.session_token) is (call != _MAKES_KEYS)
+    coded = call != _GIVES_SESSION or given.mfa is ("SerialNumber" in params)
+    return coded and params.get("DurationSeconds", given.seconds) == given.seconds
 
 
 def _removes(later: Entry, thing: Thing) -> bool:

@@ -14,7 +14,7 @@ from stslab.sandbox.server.control import ControlRequest, Said
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
-from stslab.sandbox.state.identities import AccessKey
+from stslab.sandbox.state.identities import AccessKey, Session
 from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
 
@@ -146,7 +146,7 @@ def restore(account: Holder, asked: ControlRequest) -> Said:
 
     ``own`` is what the run's journal undoes: it is left to that. ``restored`` was put back as it
     was before; ``kept`` was changed since by somebody else, and stays. ``made`` is all that was
-    made by hand.
+    made by hand, but for ``sessions``.
     """
     body, look = asked.body, bool(asked.body.get("only_look"))
     own = {str(one).lower() for one in body.get("own", [])}
@@ -167,7 +167,13 @@ def restore(account: Holder, asked: ControlRequest) -> Said:
                 _put_back(tx, one)
         for trace in () if look else noted:
             tx.delete(trace)
-    return dict(told)
+    sessions = (one.left for one in hands if isinstance(one.left, Session))
+    return {**told, "sessions": {one.access_key_id: _given(one) for one in sessions}}
+
+
+def _given(one: Session) -> Said:
+    seconds = int((one.expires - one.issued).total_seconds())
+    return {"expires": one.expires.isoformat(), "seconds": seconds, "mfa": one.mfa is not None}
 
 
 class _Handled(NamedTuple):
