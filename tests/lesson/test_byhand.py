@@ -84,7 +84,7 @@ def test_a_session_has_the_name_that_the_task_names(account: InsideAccount) -> N
             told = hand.look(stage)
             clerk = next(one for one in told.tasks if "named clerk" in one.text)
             assert clerk.done is done
-            assert any(f"/{name}, and not what" in one for one in told.notes) is not done
+            assert any(f"/{name}, but it is not what" in one for one in told.notes) is not done
 
 
 def test_where_the_task_names_no_session_any_name_does(account: InsideAccount) -> None:
@@ -114,10 +114,10 @@ def test_a_session_knows_of_a_code_where_the_task_says_so(account: InsideAccount
         credentials = Credentials.found_in(given["Credentials"])
         assert credentials
         account.files.save("badge", credentials)
-        known.sessions = {credentials.access_key_id: Given("", 43200, mfa=False)}
+        known.sessions = {credentials.access_key_id: Given(own.access_key_id, "", 43200, mfa=False)}
         told = hand.look(stage)
         assert [one.done for one in told.tasks] == [False, False]
-        assert [one.split(" is ")[0] for one in told.notes if "not what" in one] == [
+        assert [one.split(" is ")[0] for one in told.notes if ", but it " in one] == [
             "The profile plain",
             "The profile badge",
         ]
@@ -132,13 +132,14 @@ def test_a_session_lasts_as_long_as_the_task_says(account: InsideAccount) -> Non
             hand.runner.do(stage, at)
         role = hand.runner.scope()["work_arn"]
         assumes(account, "direct", "admin", RoleArn=role, RoleSessionName="any")
-        own = account.files.get("direct")
+        own, asker = account.files.get("direct"), account.files.get("admin")
         assert own
+        admin = asker.access_key_id if asker else ""
         for seconds, done in ((3600, False), (14400, True)):
-            known.sessions = {own.access_key_id: Given("", seconds, mfa=False)}
+            known.sessions = {own.access_key_id: Given(admin, "", seconds, mfa=False)}
             told = hand.look(stage)
             assert told.tasks[-1].done is done
-            assert any("for 60 minutes, and not what" in one for one in told.notes) is not done
+            assert any("but it lasts 60 minutes." in one for one in told.notes) is not done
 
 
 def test_a_policy_under_another_name_is_one_too(account: InsideAccount) -> None:

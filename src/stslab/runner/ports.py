@@ -228,8 +228,12 @@ class Profiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A session that somebody asked for by hand. ``expires`` is ISO 8601; ``mfa``: with a code."""
+    """A session that was asked for by hand: with the key ``by``, and with a code or none (``mfa``).
 
+    ``expires`` is ISO 8601.
+    """
+
+    by: str
     expires: str
     seconds: int
     mfa: bool

@@ -101,7 +101,8 @@ def test_sessions_are_told_with_how_long_they_last(direct: Direct, holder: Holde
     given = direct.client("sts", "ana").get_session_token(DurationSeconds=129600)["Credentials"]
     assert undone(holder, only_look=True)["sessions"] == {
         given["AccessKeyId"]: {
-            "seconds": 129600, "mfa": False, "expires": given["Expiration"].isoformat(),
+            "by": key["AccessKeyId"], "mfa": False,
+            "seconds": 129600, "expires": given["Expiration"].isoformat(),
         }
     }  # fmt: skip
 

@@ -272,12 +272,10 @@ class Inspection:
         told = outcome.data if isinstance(outcome, Answer) else {}
         key = credentials.access_key_id
         given = self._work.calls.hand.look(self._work.run.id).sessions.get(key)
-        if not _is_caller(prepared, str(told.get("Arn"))) or not _is_as_asked(
-            prepared, credentials, given
-        ):
-            lasts = f" for {given.seconds // 60} minutes" if given else ""
-            what = f"The profile {name} is {told.get('Arn')}{lasts}, and not what the task says"
-            return Seen(what) if told else None
+        asker, arn = self._work.calls.profiles.get(prepared.step.identity), str(told.get("Arn"))
+        amiss = _amiss(prepared, arn, credentials, given, asker)
+        if amiss:
+            return Seen(f"The profile {name} is {arn}, but {amiss}") if told else None
         if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
             thing = Thing("iam.access_key", names, admin=prepared.place.admin)
@@ -316,13 +314,21 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
     return right and (kind, role) == ("assumed-role", named)
 
 
-def _is_as_asked(prepared: Prepared, held: Credentials, given: Given | None) -> bool:
-    """Whether it is a key or a session as the step asks for: for how long, with a code or none."""
+def _amiss(
+    prepared: Prepared, arn: str, held: Credentials, given: Given | None, asker: Credentials | None
+) -> str:
+    """In what credentials are not those that the step asks for; empty where they are."""
     params, call = prepared.params, prepared.step.call
+    if not _is_caller(prepared, arn) or bool(held.session_token) is (call == _MAKES_KEYS):
+        return "it is not what the task says"
     if given is None:  # nobody asked for it by hand
-        return bool(held.session_token) is (call != _MAKES_KEYS)
-    coded = call != _GIVES_SESSION or given.mfa is ("SerialNumber" in params)
-    return coded and params.get("DurationSeconds", given.seconds) == given.seconds
+        return ""
+    if params.get("DurationSeconds", given.seconds) != given.seconds:
+        return f"it lasts {given.seconds // 60} minutes"
+    if call == _GIVES_SESSION and given.mfa is not ("SerialNumber" in params):
+        return "it knows of a code" if given.mfa else "it knows of no code"
+    other = asker and asker.access_key_id != given.by
+    return f"{prepared.step.identity} did not ask for it" if other else ""
 
 
 def _removes(later: Entry, thing: Thing) -> bool:

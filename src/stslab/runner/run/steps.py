@@ -240,8 +240,10 @@ class Doing:
         if profile is None:
             return None
         found = Credentials.found_in(evaluate(profile.source, data, self.scope()))
-        # Where it was adopted, its secret was saved before the process was stopped.
-        credentials = found or profiles.get(profile.name)
+        # Where it was adopted, its secret is saved already.
+        held, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
+        end = str(evaluate(ends, data, self.scope()))
+        credentials = found or (held and replace(held, expiration=held.expiration or end))
         if credentials is None:
             raise StepError("NoCredentials", f"{profile.source} gives no credentials")
         profiles.save(profile.name, credentials.spoilt(profile.spoil) if found else credentials)

@@ -167,13 +167,17 @@ def restore(account: Holder, asked: ControlRequest) -> Said:
                 _put_back(tx, one)
         for trace in () if look else noted:
             tx.delete(trace)
-    sessions = (one.left for one in hands if isinstance(one.left, Session))
-    return {**told, "sessions": {one.access_key_id: _given(one) for one in sessions}}
-
-
-def _given(one: Session) -> Said:
-    seconds = int((one.expires - one.issued).total_seconds())
-    return {"expires": one.expires.isoformat(), "seconds": seconds, "mfa": one.mfa is not None}
+    given = {
+        one.left.access_key_id: {
+            "by": one.trace.by,
+            "expires": one.left.expires.isoformat(),
+            "seconds": int((one.left.expires - one.left.issued).total_seconds()),
+            "mfa": one.left.mfa is not None,
+        }
+        for one in hands
+        if isinstance(one.left, Session)
+    }
+    return {**told, "sessions": given}
 
 
 class _Handled(NamedTuple):

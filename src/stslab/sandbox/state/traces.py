@@ -33,7 +33,7 @@ class Trace(Record, frozen=True, kw_only=True):
     """One record that a run changed by hand.
 
     ``was`` is the record before the first change, ``left`` after the last, as JSON; empty where
-    there was none.
+    there was none. ``by`` is the key that the last was made with.
     """
 
     table: ClassVar[str] = "trace"
@@ -43,6 +43,7 @@ class Trace(Record, frozen=True, kw_only=True):
     of: tuple[str, str, str]
     was: str
     left: str
+    by: str = ""
 
     @property
     def key(self) -> str:
@@ -75,7 +76,7 @@ def note(before: Snapshot, tx: Transaction) -> None:
         if run:
             trace = _traced(before, run, address)
             first = trace.was if trace else _text(before.record(address))
-            tx.put(Trace(run=run, of=address, was=first, left=_text(record)))
+            tx.put(Trace(run=run, of=address, was=first, left=_text(record), by=tx.by))
 
 
 def _traced(view: View, run: str, address: Address) -> Trace | None:
