@@ -244,6 +244,12 @@ V2_EXAMPLES = {
         "82ZHiFIjc+WbcwFKGUVEQspPn+0=",
         datetime(2007, 3, 27, 19, 44, 46, tzinfo=UTC),
     ),
+    "fetch, as AWS's SDK for Ruby sends it": (
+        "GET /?acl=",
+        "Date: Tue, 27 Mar 2007 19:44:46 +0000\r\n",
+        "82ZHiFIjc+WbcwFKGUVEQspPn+0=",
+        datetime(2007, 3, 27, 19, 44, 46, tzinfo=UTC),
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
@@ -84,7 +85,13 @@ def _verified(
 ) -> Authenticated:
     (access_key_id, signature, date), token = claim, headers.get(TOKEN, "")
     record = s3.require_key(circle, access_key_id, token)
-    candidates = [_to_sign(request, headers, date, path) for path in _resource_paths(request)]
+    # A sub-resource without a value may be sent with an equal sign and signed without.
+    bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
+    candidates = [
+        _to_sign(one, headers, date, path)
+        for one in (request, bare)
+        for path in _resource_paths(one)
+    ]
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), signature) for one in digests):

@@ -52,6 +52,7 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
     if request.params.get("VersionId") and "Key" in request.params:
         names = tuple(map(_versioned, names))
     given = {**request.params, **_configuration(request)}
+    given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     more = (
         one.action
         for one in _TABLES.further
