@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
 
@@ -195,11 +196,6 @@ def _copy(asked: _Asked) -> Iterator[Need]:
     yield from _object(asked)
 
 
-def _part_copy(asked: _Asked) -> Iterator[Need]:
-    yield from _source(asked)
-    yield from _object(asked)
-
-
 def _source(asked: _Asked) -> Iterator[Need]:
     """What reading a copy's source needs; its bucket may have to be of an account."""
     where, version = source(asked.request)
@@ -208,11 +204,6 @@ def _source(asked: _Asked) -> Iterator[Need]:
     if expected and bucket is not None and bucket.owner != expected:
         raise fault("AccessDenied")
     yield asked.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
-
-
-def _each_object(_asked: _Asked) -> Iterator[Need]:
-    """DeleteObjects decides for each key when it is carried out, and reports each."""
-    return iter(())
 
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
@@ -227,9 +218,10 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
 
 _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
     "ListBuckets": _service,
-    "DeleteObjects": _each_object,
+    # Each key is decided on when this is carried out, and reported.
+    "DeleteObjects": lambda _: iter(()),
     "CopyObject": _copy,
-    "UploadPartCopy": _part_copy,
+    "UploadPartCopy": lambda asked: chain(_source(asked), _object(asked)),
 }
 
 
