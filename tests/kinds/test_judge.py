@@ -2,12 +2,12 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.kinds.judge import Note, Objection, judged
@@ -40,7 +40,7 @@ OWN = Own(
     ),
     allowed=Allowed((f"arn:aws:iam::{ACCOUNT}:role/declared",), ("999988887777",), ("sqs",)),
 )
-REAL = Own(**{name: getattr(OWN, name) for name in Own.__slots__} | {"embedded": False})
+REAL = Own(**{name: getattr(OWN, name) for name in Own.__struct_fields__} | {"embedded": False})
 
 
 def read(name: str) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
 """Every fault of every bundled lab does what it says, and its fix brings back what was."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue

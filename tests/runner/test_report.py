@@ -1,9 +1,9 @@
 """What a run did, from its journal alone."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.runner.conftest import CLAIMS, STAGES, Machine
 from tests.runner.fakes import REFUSE
 

@@ -3,10 +3,10 @@
 Nothing is signed to ask for the time, so that a clock that is wrong can't spoil the answer.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import msgspec
 from botocore import exceptions as boto
 
 from stslab.aws import answers
@@ -14,8 +14,7 @@ from stslab.aws.answers import Response
 from stslab.aws.clients import Clients
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True):
     """Whether ``url`` answered; its ``date`` (aware, UTC) if it told; else the ``problem``."""
 
     url: str
@@ -24,8 +23,7 @@ class Reach:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsFound:
+class CredentialsFound(msgspec.Struct, frozen=True):
     """How botocore's chain calls the source, and when they end (aware, UTC), if they do."""
 
     method: str

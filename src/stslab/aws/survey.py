@@ -5,9 +5,9 @@ What the caller may not look at is left open: then the lab's own first call tell
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 
+import msgspec
 from botocore import exceptions as boto
 
 from stslab.aws.answers import Response
@@ -29,8 +29,7 @@ _SUMMARY = {
 _REFUSED = (boto.ClientError, boto.BotoCoreError)
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(msgspec.Struct, frozen=True):
     """What was seen. ``alias`` is empty where there is none, None where it can't be told.
 
     ``denied`` are the actions that the caller lacks (``action on resource``), None where

@@ -1,9 +1,12 @@
 """Where calls go: the embedded account, a real one, or another endpoint."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
@@ -36,7 +39,7 @@ class Target:
     def with_other(self, name: str, account: str, profile: str) -> "Target":
         """The same with a further account, for which the learner has this profile."""
         info = replace(self.info, accounts={**self.info.accounts, name: account})
-        return replace(self, info=info, others={**self.others, name: profile})
+        return dataclasses.replace(self, info=info, others={**self.others, name: profile})
 
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from stslab.cli.failures import USUAL_LAB, interruptible
 from stslab.errors import LabError, UsageError
@@ -30,8 +31,7 @@ NEXT = "next"
 """In place of a lab: the first that is not done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True):
     """State, memory and output of one command.
 
     ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asker``

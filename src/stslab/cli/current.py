@@ -1,7 +1,8 @@
 """The run that goes on, with its lab: what commands beside a lesson are about."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from stslab.errors import StslabError, UsageError
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from stslab.runner.ports import Data
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(msgspec.Struct, frozen=True):
     """A run that is not ended. ``done`` are the stages whose checkpoints held."""
 
     run: "RunRecord"

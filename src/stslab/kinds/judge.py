@@ -7,7 +7,9 @@ a person should know of it beforehand (:class:`Note`). The rules are those of
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.kinds import documents, template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
@@ -17,8 +19,7 @@ from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, search
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(msgspec.Struct, frozen=True):
     """Why a call may not be made, and what to do. ``parameter`` and ``word`` say where it is."""
 
     reason: str
@@ -27,8 +28,7 @@ class Objection:
     word: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What a call does that a person should know before they agree to it."""
 
     text: str
@@ -40,15 +40,14 @@ Finding = Objection | Note
 _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """One call that is judged. ``inside`` are the kinds of a template's resources."""
 
     call: str
     own: Own
     caller: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
-    inside: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, object] = msgspec.field(default_factory=dict)
+    inside: Mapping[str, str] = msgspec.field(default_factory=dict)
     place: str = ""
 
     @property

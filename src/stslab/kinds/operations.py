@@ -6,7 +6,6 @@ call's parameters, or a resource's properties, name something (JMESPath), and wh
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -47,8 +46,7 @@ class Must(StrEnum):
     """It belongs to the whole account: on the embedded account only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One rule. ``needed``: what it looks for must be there.
 
     ``implied``: a user that is left out is the one that calls. ``either`` are rules of which

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(msgspec.Struct, frozen=True):
     """What a lab declares beyond its own things, and the person agreed to.
 
     ``roles`` are ARNs, ``accounts`` ids (``*`` is everyone), ``services`` as boto3 names them.
@@ -21,8 +21,7 @@ Named = tuple[str, str, str]
 """A thing: the id of its account, its kind, and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(msgspec.Struct, frozen=True):
     """What a run may change by a call in ``account``, and whom it may let in.
 
     ``things`` are the run's own, in any of its ``accounts``. ``unknown`` are texts (``<name>``, or

@@ -13,7 +13,6 @@ its scheme.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,16 +34,14 @@ def search(expression: str, data: object) -> Any:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True):
     """An operation that takes something away, and the names that it is called with."""
 
     operation: str
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """What must go before its parent can: how it is listed, and what removes each.
 
     ``each`` gives a list of mappings, with the parent's names in it as ``<Name>``; a removal is
@@ -72,8 +69,7 @@ def _literal(text: str) -> str:
     return "`" + json.dumps(text).replace("`", r"\u0060") + "`"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """One kind of thing. ``id`` is the service and a word for it.
 
     ``names`` are the input members that name one, ``look_names`` those that the lookup
@@ -133,8 +129,7 @@ class _Named(dict[str, str]):
         return f"(unknown {key})"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``.
 
     ``tagging`` reads the tags where the listing does not tell them; ``tags`` finds them.
@@ -144,8 +139,8 @@ class Listing:
 
     listing: str
     each: str
-    pages: Mapping[str, str] = field(default_factory=lambda: {"Marker": "Marker"})
-    params: Mapping[str, Any] = field(default_factory=dict)
+    pages: Mapping[str, str] = msgspec.field(default_factory=lambda: {"Marker": "Marker"})
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tagging: str = ""
     tags: str = "Tags"
     taggable: bool = True
@@ -262,8 +257,7 @@ BY_REMOVAL: Mapping[str, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(msgspec.Struct, frozen=True):
     """An operation that makes a thing.
 
     ``repeatable``: making it again changes nothing. ``overwrites``: it succeeds although
@@ -283,8 +277,7 @@ class Creation:
     tags: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """What one operation makes of a thing of ``kind``.
 
     ``shows`` maps a parameter to where the look-up's answer has it; ``made`` tells when the
@@ -295,7 +288,7 @@ class Effect:
     """
 
     kind: str
-    shows: Mapping[str, str] = field(default_factory=dict)
+    shows: Mapping[str, str] = msgspec.field(default_factory=dict)
     made: str = ""
     more: tuple[str, Mapping[str, str]] | None = None
     put_back: tuple[str, Mapping[str, object]] | None = None

@@ -9,9 +9,9 @@ reference".
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import yaml
 
 Part = Any
@@ -42,8 +42,7 @@ class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
         self.word = word
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """One resource of a template, its properties evaluated.
 
     ``stays``: it is kept when its stack is deleted, or when another takes its place.
@@ -196,15 +195,14 @@ def _mapping(value: Part) -> Mapping[str, Part]:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
+class _Scope(msgspec.Struct, frozen=True):
     """What names mean in a template."""
 
     names: Mapping[str, Part]
     mappings: Mapping[str, Part]
     resources: frozenset[str]
     ways: Mapping[str, bool]
-    own: Mapping[str, Part] = field(default_factory=dict)
+    own: Mapping[str, Part] = msgspec.field(default_factory=dict)
 
     def value(self, node: Part) -> Part:
         if isinstance(node, Mapping):

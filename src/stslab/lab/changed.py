@@ -1,10 +1,9 @@
 """What a person is told of a lab's calls: which things they change."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """One thing that a run changes, by which calls; ``undo`` are those that undo it."""
 
     thing: str
@@ -12,8 +11,7 @@ class Changed:
     undo: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """The list in short: what is changed, which calls only read, and what a person should know.
 
     ``cleanup`` are the calls that it makes besides, for what was added by hand.

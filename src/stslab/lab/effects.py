@@ -5,8 +5,10 @@ What only an answer will tell stands as its name in angle brackets.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.kinds.judge import Note, judged, things_of_template
 from stslab.kinds.operations import HOME, changes
@@ -35,8 +37,7 @@ _NAMING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """One call, and ``own``: what is the run's own when it is made.
 
     ``when`` is step, undo, check or fault; ``place`` leads to it in the lab's file. ``made`` is

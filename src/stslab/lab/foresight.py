@@ -4,7 +4,8 @@ What only an answer will tell stands as its name in angle brackets: ``<role_arn>
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from stslab.errors import UnresolvedReference
 from stslab.kinds.own import Allowed
@@ -23,12 +24,11 @@ BASE: Scope = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Foresight:
+class Foresight(msgspec.Struct, frozen=True):
     """What is known (``scope``), and the texts that stand for what is not (``unknown``)."""
 
     scope: Mapping[str, Data]
-    unknown: frozenset[str] = field(default_factory=frozenset)
+    unknown: frozenset[str] = msgspec.field(default_factory=frozenset)
 
     def params(self, params: Mapping[str, Data] | None) -> dict[str, Data]:
         """Parameters as far as they are known; the rest stays as it is written."""

@@ -1,8 +1,9 @@
 """The access table: who can do what, as the lab says it and as the account decides it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.model import Cell, LabFile
@@ -14,16 +15,14 @@ Key = tuple[str, str]
 """A cell of the table: the row's id and who would call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What a cell should be: allowed, or denied; ``by`` these gates, where the lab names them."""
 
     allowed: bool = False
     by: tuple[Gate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CellState:
+class CellState(msgspec.Struct, frozen=True):
     """One cell. ``verdict`` is what the account decides; unknown where names are not known yet."""
 
     cell: str

@@ -13,6 +13,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stslab.errors import RunError, UnresolvedReference
 from stslab.kinds.operations import changes
 from stslab.kinds.table import EFFECTS
@@ -33,8 +35,7 @@ _TRUST = "iam.UpdateAssumeRolePolicy"
 _WIDE = "More than was asked: "
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """One thing to reach, the step that would do it, and whether it is reached."""
 
     number: int
@@ -42,8 +43,7 @@ class Task:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How far a stage is. ``notes`` name what is in the way, or more than was asked."""
 
     tasks: tuple[Task, ...]

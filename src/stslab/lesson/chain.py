@@ -1,8 +1,10 @@
 """The chain: who came by their credentials from which caller, and what each may do with them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from itertools import takewhile
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.model import LabFile
@@ -19,8 +21,7 @@ _WHAT: Mapping[str, str] = {
 """What a caller is that such a call makes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """One caller: how many others stand before it, what it is, and what it may do."""
 
     who: str

@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from stslab.kinds import template
 from stslab.lesson.ports import GateReading, Verdict
@@ -36,8 +37,7 @@ _WHOSE: Mapping[Gate, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What one gate goes by: ``lines`` are its statements; none where it has no policy."""
 
     gate: Gate

@@ -5,13 +5,17 @@ credentials of a session. Which are any good is proved by doing: cells of the ac
 and the fix brings them back.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.table import rows
@@ -29,8 +33,7 @@ Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(msgspec.Struct, frozen=True):
     """A kind of policy: of which things, how its texts are listed and read, how one is written."""
 
     kind: str
@@ -47,8 +50,7 @@ class _Kind:
 _KINDS = rows("policies", _Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """A policy of the set-up: ``called`` in words, and the call that writes it."""
 
     called: str
@@ -62,8 +64,7 @@ class Policy:
         return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(msgspec.Struct, frozen=True):
     """What is wrong where: the policy, the statement and its element, what kind of change fixes it.
 
     ``gate`` refuses. What is not known is empty.
@@ -74,8 +75,7 @@ class Diagnosis:
     advice: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remaining:
+class Remaining(msgspec.Struct, frozen=True):
     """How far a fix is, in sentences: what is ``still`` broken, what is open that was not before.
 
     ``claims`` are those that do not hold, once nothing of either is left.
@@ -199,7 +199,9 @@ class Faults:
             raise RunError(f"There is no profile {fault.profile}.")
         if fault.spoil == EXPIRED:
             self.control("POST", "end-session", {"key": held.access_key_id})
-            held = replace(held, expiration=datetime.now(UTC).isoformat(timespec="seconds"))
+            held = dataclasses.replace(
+                held, expiration=datetime.now(UTC).isoformat(timespec="seconds")
+            )
         elif fault.spoil == NO_TOKEN:
             held = held.spoilt("SessionToken")
         else:

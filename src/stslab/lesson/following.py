@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from stslab.lab.model import Lab, Stage
 from stslab.lesson import access
 from stslab.lesson.byhand import tasks_of
@@ -15,8 +17,7 @@ from stslab.runner.journal.standing import standing
 from stslab.runner.run.scope import basis, scope
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(msgspec.Struct, frozen=True):
     """A moment of a run. ``how`` is the way in which its stage is gone through.
 
     ``tasks`` are the stage's, each with whether it is done; ``missing`` is what the account does
@@ -34,8 +35,7 @@ class Now:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """A profile, and when it ends (ISO 8601); empty for a key that lasts."""
 
     name: str

@@ -7,10 +7,10 @@ not prove what it says.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from stslab.kinds.operations import changes
@@ -37,8 +37,7 @@ _TELLING = frozenset({"RoleSessionName"})
 _ARN_PARTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(msgspec.Struct, frozen=True):
     """``lab``, which differs by ``what`` in one step. ``could`` says what would notice it.
 
     ``stage`` and ``step`` are where it differs (the step counts from 0), ``line`` is the step's.
@@ -61,8 +60,7 @@ class Mutant:
         return f"unnoticed-{self.kind}{f'/{self.detail}' if self.detail else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Changed:
+class _Changed(msgspec.Struct, frozen=True):
     """A step in another way: None where it is left out. ``detail`` says of what of its kind."""
 
     kind: str

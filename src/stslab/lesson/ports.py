@@ -1,14 +1,14 @@
 """What a lesson needs of an account. Where a target can't tell, the answer is unknown."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from stslab.policy.vocabulary import Gate
 
 
-@dataclass(frozen=True, slots=True)
-class GateReading:
+class GateReading(msgspec.Struct, frozen=True):
     """What one gate said of a request.
 
     ``says`` is ``allows``, ``denies`` (a Deny matched) or ``does not allow``. ``decided``: the
@@ -22,8 +22,7 @@ class GateReading:
     policies: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the account decides of a request. ``allowed`` is None where it can't tell.
 
     ``by`` are the gates that refuse, ``keys`` the condition keys because of which. ``gates`` are
@@ -36,7 +35,7 @@ class Verdict:
     by: tuple[Gate, ...] = ()
     keys: tuple[str, ...] = ()
     gates: tuple[GateReading, ...] = ()
-    documents: Mapping[str, Any] = field(default_factory=dict)
+    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)
     fault: str = ""
 
 

@@ -1,7 +1,8 @@
 """What a learner is asked before a check: answers that could each be true, and which one is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.lab.model import Check, LabFile
 from stslab.lesson.evidence import statements_of
@@ -33,8 +34,7 @@ Gates = frozenset[Gate] | None
 """What refuses: no gate where the call is allowed, None where a rule of the service does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One answer: its digit, its words, and what would refuse."""
 
     digit: int
@@ -42,8 +42,7 @@ class Answer:
     gates: Gates
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """The answers, and the digit of the one that is right. ``whose``: it is about who calls."""
 
     answers: tuple[Answer, ...]

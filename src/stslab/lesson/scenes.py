@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stslab.lesson.access import CellState, Key
 from stslab.lesson.byhand import Standing
 from stslab.lesson.chain import Link
@@ -17,8 +19,7 @@ from stslab.runner import events
 from stslab.runner.journal.standing import Concept
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(msgspec.Struct, frozen=True):
     """The lab, before anything runs. ``advice`` says what else there is to choose."""
 
     title: str
@@ -29,8 +30,7 @@ class Welcome:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(msgspec.Struct, frozen=True):
     """Markdown under a heading: a stage before its first step or cleanup, or its longer story.
 
     ``place`` is where it stands in the lab, ``things`` what cleanup will remove, ``pages`` those of
@@ -44,8 +44,7 @@ class Story:
     pages: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """What came of the last step or proof; it stands above the next scene."""
 
     lines: tuple[tuple[bool, str], ...]
@@ -58,8 +57,7 @@ class Done:
         return Done(wrong or ((True, "All that was done and claimed went well"),))
 
 
-@dataclass(frozen=True, slots=True)
-class Doing:
+class Doing(msgspec.Struct, frozen=True):
     """A step that waits for Enter. ``documents`` are policies worth reading first, by name.
 
     ``intro``: the stage's introduction, where it stands above.
@@ -73,8 +71,7 @@ class Doing:
     before: Done | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """A prediction: the evidence by who could be calling, and the answers.
 
     ``target`` is what is asked for.
@@ -93,8 +90,7 @@ class Asking:
     brief: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*.
 
     ``refusal`` is AWS's message, where it refused.
@@ -112,8 +108,7 @@ class Answered:
     refusal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(msgspec.Struct, frozen=True):
     """The access table, with what the stage changed; without what is to be predicted first."""
 
     title: str
@@ -124,8 +119,7 @@ class Matrix:
     asked: frozenset[Key] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
+class Stuck(msgspec.Struct, frozen=True):
     """Something stopped the lesson: what it was, and what to do."""
 
     title: str
@@ -134,16 +128,14 @@ class Stuck:
     before: Done | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drifted:
+class Drifted(msgspec.Struct, frozen=True):
     """What was done before and is no longer so, before a stage that needs it."""
 
     title: str
     drifted: tuple[events.StepDrifted, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(msgspec.Struct, frozen=True):
     """The policies that have a say in a request, whole; those that decide may be marked."""
 
     title: str
@@ -151,8 +143,7 @@ class Documents:
     marked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tasks:
+class Tasks(msgspec.Struct, frozen=True):
     """What is to be reached by hand in a stage, and how far it is."""
 
     title: str
@@ -160,8 +151,7 @@ class Tasks:
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """A fault: what a colleague reports, the command that shows it, and what came of that.
 
     ``told`` is what was asked about it.
@@ -175,8 +165,7 @@ class Ticket:
     told: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now.
 
     ``minutes`` is how long they last.
@@ -190,16 +179,14 @@ class Session:
     before: Done | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
+class Remember(msgspec.Struct, frozen=True):
     """What to remember of the lab, and who could do what through which caller."""
 
     lines: tuple[str, ...]
     chain: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The end: what was proved of all there is, what was predicted, and what to remember.
 
     ``notes`` are those of the run's end: what there is to say, of which stages. ``gone`` are the

@@ -5,8 +5,9 @@ Each finding is a row: a function that looks at a statement and says what it fou
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
+
+import msgspec
 
 from stslab.policy import catalogue
 from stslab.policy.conditions.conditions import Condition, Quantifier
@@ -30,8 +31,7 @@ QUOTAS: Final = {
 Organizations"): of what may be attached where the most fits, the inline policies of a role."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """``code`` names the rule, ``statement`` the statement's label (empty: the policy)."""
 
     code: str
@@ -39,7 +39,7 @@ class Finding:
     statement: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+        return msgspec.structs.asdict(self)
 
 
 def findings(policy: Policy) -> tuple[Finding, ...]:

@@ -7,8 +7,9 @@ request's context, whose values are always literal text.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from stslab.policy.remembered import remembered
 
@@ -26,8 +27,7 @@ def no_value(_key: str) -> None:
     """A lookup where there is nothing to look up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """``${key}``, or ``${key, 'default'}``. ``source`` is how the policy writes it."""
 
     key: str
@@ -39,15 +39,13 @@ class Variable:
         return lookup(self.key) or self.default
 
 
-@dataclass(frozen=True, slots=True)
-class Star:
+class Star(msgspec.Struct, frozen=True):
     """``*``: any text; within one segment of an ARN where not ``crosses``."""
 
     crosses: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class One:
+class One(msgspec.Struct, frozen=True):
     """``?``: any one character; no colon where not ``crosses``."""
 
     crosses: bool = True

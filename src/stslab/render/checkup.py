@@ -1,8 +1,8 @@
 """What a doctor's check is, and how the checks look on a terminal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.console import Console
 
 from stslab.render.terminal.paper import Paper
@@ -11,8 +11,7 @@ from stslab.render.text.durations import counted
 GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """One thing that was looked at. ``state``: good, note, warning or wrong; ``fix``: what to do.
 
     ``exit_code`` is that of the command, where it is wrong.

@@ -1,10 +1,11 @@
 """Writes a run for programs: one JSON object a line, each one event."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
+
+import msgspec
 
 from stslab.runner.events import Event
 
@@ -19,9 +20,9 @@ class JsonRenderer:
         self._now = now
 
     def __call__(self, event: Event) -> None:
-        fields = dataclasses.asdict(event)
+        fields = msgspec.to_builtins(event, enc_hook=str)
         record = {"event": event.kind, "at": self._now().isoformat(), **fields}
-        self._stream.write(json.dumps(record, default=str) + "\n")
+        self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
 
     def close(self) -> None:

@@ -7,9 +7,10 @@ lab's checks prove, and ends where one does not hold.
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+
+import msgspec
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.embedded import GIVES_TOKEN, token_params
@@ -27,8 +28,7 @@ _CODE_OF = re.compile(r"\bmfa\.(\w+)")
 _GIVEN = ("account", "region", "partition")
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(msgspec.Struct, frozen=True):
     """Writes calls as commands, with a scope in which each value is a mark of its variable."""
 
     describe: Describe

@@ -6,8 +6,9 @@ been redacted. Times are seconds. An event's ``kind`` is its name in JSON.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from stslab.lab.changed import Changed
 from stslab.runner.ports import Data
@@ -15,8 +16,7 @@ from stslab.runner.ports import Data
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened in a run."""
 
     @property
@@ -25,22 +25,20 @@ class Event:
         return _WORD.sub("_", type(self).__name__).lower()
 
 
-@dataclass(frozen=True, slots=True)
-class CallShown:
+class CallShown(msgspec.Struct, frozen=True):
     """A call as it may be shown: who makes it, and with what (redacted) parameters."""
 
     identity: str
     service: str
     operation: str
-    params: Data = field(default_factory=dict)
+    params: Data = msgspec.field(default_factory=dict)
 
 
 Describe = Callable[[CallShown], str]
 """Gives the equivalent, copyable ``aws`` command line of a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageShown:
+class StageShown(msgspec.Struct, frozen=True):
     """A stage on the lab's map. ``state`` is pending, done or current."""
 
     id: str
@@ -48,8 +46,7 @@ class StageShown:
     state: str = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted(Event):
+class RunStarted(Event, frozen=True):
     """A run begins, or goes on (``resumed``) where it was stopped."""
 
     run: str
@@ -63,8 +60,7 @@ class RunStarted(Event):
     dry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Foreseen(Event):
+class Foreseen(Event, frozen=True):
     """What a run would change, with which calls; what it would read; what cleanup may call.
 
     ``notes`` is what a person should know before they agree.
@@ -76,8 +72,7 @@ class Foreseen(Event):
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StageStarted(Event):
+class StageStarted(Event, frozen=True):
     """A stage begins. ``intro`` is Markdown; ``pages`` are (title, URL) of AWS's documentation."""
 
     stage: str
@@ -88,8 +83,7 @@ class StageStarted(Event):
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class StageFinished(Event):
+class StageFinished(Event, frozen=True):
     """A stage's steps are done and its checkpoint holds (``held``), or does not."""
 
     stage: str
@@ -97,8 +91,7 @@ class StageFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted(Event):
+class StepStarted(Event, frozen=True):
     """A step is about to make its call. ``why`` is its reason, if the lab tells one."""
 
     stage: str
@@ -109,16 +102,14 @@ class StepStarted(Event):
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StepSkipped(Event):
+class StepSkipped(Event, frozen=True):
     """A step was done before, in an earlier process."""
 
     stage: str
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """In what a thing is not as its step makes it: what the step says, and what is there.
 
     Of a policy they are the statements that differ, as JSON.
@@ -129,8 +120,7 @@ class Difference:
     found: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StepDrifted(Event):
+class StepDrifted(Event, frozen=True):
     """A step was done before, and what came of it is gone, has ended or was changed (``what``).
 
     ``again`` says whether the step is done again. Where it is not, ``fix`` are the calls that put
@@ -146,16 +136,14 @@ class StepDrifted(Event):
     fix: tuple[CallShown, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StepAdopted(Event):
+class StepAdopted(Event, frozen=True):
     """What a step makes was made by hand, and rightly: the run takes it up, and undoes it later."""
 
     stage: str
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepDiffers(Event):
+class StepDiffers(Event, frozen=True):
     """What was made by hand (``what``) is not as the step makes it: it is not taken up."""
 
     stage: str
@@ -164,8 +152,7 @@ class StepDiffers(Event):
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StepFinished(Event):
+class StepFinished(Event, frozen=True):
     """A step's call succeeded. ``shown`` are its (label, value) lines worth reading."""
 
     stage: str
@@ -177,8 +164,7 @@ class StepFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class StepFailed(Event):
+class StepFailed(Event, frozen=True):
     """A step's call failed where the lab needs it to succeed: what AWS said."""
 
     stage: str
@@ -190,8 +176,7 @@ class StepFailed(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting(Event):
+class Waiting(Event, frozen=True):
     """A wait goes on: for what, since when, for how long at most, and how often tried."""
 
     what: str
@@ -200,8 +185,7 @@ class Waiting(Event):
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
-class StackProgress(Event):
+class StackProgress(Event, frozen=True):
     """One event of a CloudFormation stack, as it comes."""
 
     time: str
@@ -211,8 +195,7 @@ class StackProgress(Event):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckStarted(Event):
+class CheckStarted(Event, frozen=True):
     """A claim is about to be proved."""
 
     stage: str
@@ -220,8 +203,7 @@ class CheckStarted(Event):
     call: CallShown | None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFinished(Event):
+class CheckFinished(Event, frozen=True):
     """A claim was tried: held or not, and the proof.
 
     ``denied`` is true where the claim is a refusal and AWS refused: the expected success.
@@ -248,8 +230,7 @@ class CheckFinished(Event):
     changed_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UndoStarted(Event):
+class UndoStarted(Event, frozen=True):
     """Cleanup begins: what it will undo, in its order."""
 
     run: str
@@ -270,8 +251,7 @@ class UndoOutcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class UndoFinished(Event):
+class UndoFinished(Event, frozen=True):
     """One thing was undone, by these calls, or was not."""
 
     thing: str
@@ -281,8 +261,7 @@ class UndoFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ThingLookedUp(Event):
+class ThingLookedUp(Event, frozen=True):
     """The proof of cleanup: a thing was looked for. ``gone`` says whether it is."""
 
     thing: str
@@ -291,8 +270,7 @@ class ThingLookedUp(Event):
     proof: str
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupFinished(Event):
+class CleanupFinished(Event, frozen=True):
     """Cleanup ended. ``remaining``: (thing, the ``aws`` command that removes it)."""
 
     run: str
@@ -301,8 +279,7 @@ class CleanupFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished(Event):
+class RunFinished(Event, frozen=True):
     """A run ended, or stands still: ``claims`` are all of the lab's, (stage title, claim, verdict).
 
     ``proved`` counts those that were proved; the verdicts are those of a report. ``notes`` are
@@ -320,8 +297,7 @@ class RunFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Notice(Event):
+class Notice(Event, frozen=True):
     """Something that a person should know. ``level``: info or warning."""
 
     level: str

@@ -4,12 +4,16 @@
 not an exception: a lab may expect it.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
+
+import msgspec
+from msgspec.structs import replace
 
 Data = Mapping[str, Any]
 """Parameters of a call, or an answer: with the values that boto3 takes and gives."""
@@ -17,8 +21,7 @@ ADMIN = "admin"
 """The identity that looks things up, and that undoes where the step's own can't."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A call: who makes it, and with what. ``operation`` is the API's own name.
 
     ``lets_in`` is another account that it may let in, on the embedded account: a derived fault's.
@@ -35,8 +38,7 @@ class Call:
         return f"{self.service}.{self.operation}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The call succeeded. ``data`` is the output as boto3 returns it, less ResponseMetadata.
 
     It may hold credentials: they go to a profile, and are redacted from all else.
@@ -46,8 +48,7 @@ class Answer:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """AWS answered with an error. ``transient``: AWS says to try again (throttling, 5xx)."""
 
     code: str
@@ -57,8 +58,7 @@ class Refusal:
     transient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """No answer was seen (timeout, reset connection): the call has perhaps taken effect."""
 
     reason: str
@@ -67,8 +67,7 @@ class Lost:
 Outcome = Answer | Refusal | Lost
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """Why a call was refused: the gates that refused, and the condition keys that decided.
 
     ``whole``: no other gate refused. Where it is not known, ``gates`` is what AWS named.
@@ -83,8 +82,7 @@ Tell = Callable[[Refusal], Reason | None]
 """Tells why a call was refused; None where that is not told."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetInfo:
+class TargetInfo(msgspec.Struct, frozen=True):
     """Where calls go.
 
     ``kind`` is sandbox, aws or endpoint. ``instance`` tells one embedded account from the
@@ -104,7 +102,7 @@ class TargetInfo:
     eventually_consistent: bool = False
     pace: float = 1.0
     admin: str = ADMIN
-    accounts: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, account: str) -> Self:
         """The same in another of the accounts, or as it is for one that is not known."""
@@ -118,16 +116,14 @@ class TargetInfo:
         return self.kind == "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class WaiterProbe:
+class WaiterProbe(msgspec.Struct, frozen=True):
     """One look at what a botocore waiter waits for. ``state``: success, retry or failure."""
 
     state: str
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class WaiterPace:
+class WaiterPace(msgspec.Struct, frozen=True):
     """How a botocore waiter polls: pause in seconds between tries, and tries at most."""
 
     delay: float
@@ -170,9 +166,9 @@ class Credentials:
     def spoilt(self, part: str | None) -> Self:
         """The same, but for this part (AWS's name): the token is left out, the secret another."""
         if part == "SessionToken":
-            return replace(self, session_token="")
+            return dataclasses.replace(self, session_token="")
         if part == "SecretAccessKey":
-            return replace(self, secret_access_key=self.secret_access_key[::-1])
+            return dataclasses.replace(self, secret_access_key=self.secret_access_key[::-1])
         return self
 
     @classmethod
@@ -226,8 +222,7 @@ class Profiles(Protocol):
         """Write the token, which only its owner reads; nothing: take it away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A session that was asked for by hand: with the key ``by``, and with a code or none (``mfa``).
 
     ``expires`` is ISO 8601.
@@ -239,8 +234,7 @@ class Given:
     mfa: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HandWork:
+class HandWork(msgspec.Struct, frozen=True):
     """What the learner changed by hand in a run, beside what the run's journal undoes.
 
     ``restored`` is (or would be) as before the run again. ``kept`` was changed since by somebody
@@ -251,7 +245,7 @@ class HandWork:
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
-    sessions: Mapping[str, Given] = field(default_factory=dict)
+    sessions: Mapping[str, Given] = msgspec.field(default_factory=dict)
 
 
 class Hand(Protocol):

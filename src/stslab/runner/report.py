@@ -1,9 +1,11 @@
 """What a run did, told from the journal alone: for instructors, and for programs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
+from msgspec import to_builtins
 
 from stslab import __version__
 from stslab.errors import JournalError
@@ -36,8 +38,7 @@ _GONE = (EntryState.UNDONE, EntryState.NEVER_MADE)
 _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 
-@dataclass(frozen=True, slots=True)
-class CallTold:
+class CallTold(msgspec.Struct, frozen=True):
     """A call of a step, what it changed, and what it made, a profile's session among it.
 
     ``seconds`` is None where no answer is known.
@@ -56,8 +57,7 @@ class CallTold:
     profile: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RemovedTold:
+class RemovedTold(msgspec.Struct, frozen=True):
     """Something that was undone, by which calls, and when (ISO 8601 in UTC)."""
 
     thing: str
@@ -65,8 +65,7 @@ class RemovedTold:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class FaultTold:
+class FaultTold(msgspec.Struct, frozen=True):
     """A fault that the learner was to find. What it was is told once it is fixed.
 
     ``asked`` are the flags that choose it, ``tries`` is how often somebody changed something, and
@@ -85,8 +84,7 @@ class FaultTold:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What a run did. ``removed`` was undone, ``remaining`` was not (yet).
 
     ``clean`` is true once cleanup has proved that nothing is left. ``seconds`` is the time
@@ -114,7 +112,7 @@ class Report:
     def as_dict(self) -> Mapping[str, Any]:
         """The report for programs, in JSON's types."""
         stands = self.standing
-        run = {name: value for name, value in asdict(self.run).items() if name != "outline"}
+        run = {name: value for name, value in to_builtins(self.run).items() if name != "outline"}
         return {
             "report": ABOUT,
             "stslab": __version__,
@@ -129,16 +127,16 @@ class Report:
             "tried_again": stands.tried_again,
             "lab_changed": stands.changed,
             "stages": [
-                {"stage": one.id, "held": one.state is StageState.DONE, **asdict(one)}
+                {"stage": one.id, "held": one.state is StageState.DONE, **to_builtins(one)}
                 for one in stands.stages
             ],
-            "claims": [asdict(one) for one in stands.claims],
-            "predicted": [asdict(one) for one in self.predicted],
-            "predictions": [asdict(one) for one in self.predictions],
+            "claims": [to_builtins(one) for one in stands.claims],
+            "predicted": [to_builtins(one) for one in self.predicted],
+            "predictions": [to_builtins(one) for one in self.predictions],
             "hints": self.hints,
-            "fault": asdict(self.fault) if self.fault else None,
-            "calls": [asdict(one) for one in self.calls],
-            "removed": [asdict(one) for one in self.removed],
+            "fault": to_builtins(self.fault) if self.fault else None,
+            "calls": [to_builtins(one) for one in self.calls],
+            "removed": [to_builtins(one) for one in self.removed],
             "remaining": self.remaining,
             "records": [one._asdict() for one in self.links],
         }

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from msgspec import MsgspecError, convert
 from msgspec.json import decode, encode
+from msgspec.structs import replace
 
 from stslab.errors import StslabError, UsageError
 from stslab.runner.journal.chain import Link, first_broken
@@ -26,8 +27,7 @@ _HOW = "Hand in what `stslab report RUN --json` prints: it carries the run's rec
 _OF_STSLAB = ("stslab", "report", "learner")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at: whether it is as it should be, in a sentence."""
 
     right: bool

@@ -1,9 +1,9 @@
 """Which lab a command is about that names none: that of the newest run."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.cli.run.test_status import record
 
 from stslab.home import Home

@@ -3,7 +3,6 @@
 import re
 import shlex
 import textwrap
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from stslab.policy.messages import Message, advise
 from stslab.policy.vocabulary import Gate
 
 FOLDER = Path(__file__).parents[2] / "cases" / "messages"
-READ = [each.name for each in fields(Message) if each.name != "known"]
+READ = [name for name in Message.__struct_fields__ if name != "known"]
 NOTHING = Message()
 
 

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 from tests.render.report.conftest import WRONG
 from tests.runner.conftest import CLAIMS, Machine
 

@@ -4,11 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from time import process_time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.render.report.conftest import WRONG
 from tests.runner.conftest import STAGES
 

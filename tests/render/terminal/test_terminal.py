@@ -2,9 +2,9 @@
 
 import re
 import shlex
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.render.drawing import as_a_shell_reads, drawn
 from tests.render.story import ASSUME, DENIED, PUT_POLICY, ROLE, denied_check, failed_check, story
 

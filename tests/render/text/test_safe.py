@@ -60,7 +60,7 @@ def test_signs_follow_the_encoding():
     assert symbols_for("utf8") is UNICODE
     assert symbols_for("ascii") is ASCII
     assert symbols_for(None) is ASCII
-    assert all(getattr(ASCII, name).isascii() for name in ASCII.__slots__)
+    assert all(getattr(ASCII, name).isascii() for name in ASCII.__struct_fields__)
 
 
 HOSTILE = st.lists(

@@ -1,9 +1,9 @@
 """Cleanup: what the learner added goes too, what others own stays, what is left is told."""
 
 import contextlib
-import dataclasses
 
 import pytest
+from msgspec.structs import replace
 from tests.runner.fake_world import Refused
 from tests.runner.fakes import REFUSE
 from tests.runner.run.test_faults import always
@@ -259,7 +259,7 @@ def test_a_profile_that_another_run_wrote_since_is_left(left_open):
     others = type(sts)("AKIAOTHER", "OTHERSECRET")
     left_open.profiles.save("sts", others)
     with left_open.process() as process:
-        process.journal.begin(dataclasses.replace(process.journal.run("run00001"), id="run00002"))
+        process.journal.begin(replace(process.journal.run("run00001"), id="run00002"))
         seq = process.journal.intend(
             "run00002", process.journal.past("run00001").entries()[0].intent
         )

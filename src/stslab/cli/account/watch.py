@@ -5,12 +5,13 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
 from stslab.cli.accounts import decider
 from stslab.cli.options import json_option
@@ -204,7 +205,7 @@ class _Lines:
         if status == self._last:
             return
         self._last = status
-        told = asdict(status.now) if status.now else None
+        told = to_builtins(status.now) if status.now else None
         if told:
             told["tasks"] = [{"text": text, "done": done} for text, done in told["tasks"]]
         names = [

@@ -10,6 +10,8 @@ from functools import partial, reduce
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
 from stslab.errors import StslabError
@@ -217,8 +219,7 @@ def is_viable(mutant: Mutant, played: Played) -> bool:
     return mutant.kind not in OF_CONTENT or not code or code in _DENIED
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What a lab does not notice, or need: by ``rule`` its author may allow it in ``line``.
 
     ``could`` is what would notice it.
@@ -230,8 +231,7 @@ class Note:
     could: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mutated:
+class Mutated(msgspec.Struct, frozen=True):
     """How some of a lab's mutants went. ``failed`` are the checks that noticed one."""
 
     mutants: int = 0

@@ -4,11 +4,12 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from stslab.cli.names import complete_lab
 from stslab.cli.options import json_option
@@ -208,8 +209,8 @@ def _of_a_gone_account(event: "Event") -> "Event":
 def _fields(verdict: "Verdict") -> dict[str, Any]:
     mutants = {
         "mutants": verdict.mutants,
-        "unnoticed": [asdict(one) for one in verdict.unnoticed],
-        "idle_checks": [asdict(one) for one in verdict.idle],
+        "unnoticed": [to_builtins(one) for one in verdict.unnoticed],
+        "idle_checks": [to_builtins(one) for one in verdict.idle],
     }
     return {
         "lab": verdict.lab,
@@ -219,10 +220,10 @@ def _fields(verdict: "Verdict") -> dict[str, Any]:
         "error": verdict.error.message if verdict.error else None,
         "places": list(getattr(verdict.error, "__notes__", ())),
         "left": list(verdict.left),
-        "claims": [asdict(one) for one in verdict.claims],
-        "wrong_cells": [asdict(one) for one in verdict.cells],
-        "tasks": [asdict(one) for one in verdict.tasks],
-        "faults": [asdict(one) for one in verdict.faults],
+        "claims": [to_builtins(one) for one in verdict.claims],
+        "wrong_cells": [to_builtins(one) for one in verdict.cells],
+        "tasks": [to_builtins(one) for one in verdict.tasks],
+        "faults": [to_builtins(one) for one in verdict.faults],
         "calls": verdict.calls,
         "seconds": round(verdict.seconds, 3),
         **({} if verdict.mutants is None else mutants),

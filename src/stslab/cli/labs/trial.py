@@ -7,8 +7,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import open_account
@@ -32,8 +34,7 @@ from stslab.sandbox.server import client
 _LOOKS = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """A task or a fault, and ``why`` it can't be solved as the lab has it; empty where it can."""
 
     stage: str
@@ -135,8 +136,7 @@ class _Learner:
         return f"{wait.waiter} does not come about"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A check of the lab, and how it went: ``held`` is None where it was not reached."""
 
     stage: str
@@ -146,8 +146,7 @@ class Claim:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """How a lab did. ``error`` is what stopped it, ``left`` what it left in the account.
 
     ``events`` are all that happened, in order. Where its mutants were played, there are so many,

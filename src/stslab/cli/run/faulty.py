@@ -5,10 +5,12 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import takewhile
+
+from msgspec.structs import replace
 
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.bench import Bench

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+import msgspec
 
 from stslab.aws import environment
 from stslab.cli.accounts import Open
@@ -184,8 +185,7 @@ def _happened(home: Home, opened: Open, journal: Journal) -> Callable[[], bool]:
     return happened
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(msgspec.Struct, frozen=True):
     """The explanation of the last refusal: whole, or by hand, each time a little more.
 
     By hand, the journal of ``runner`` knows how far one went.

@@ -6,10 +6,12 @@ and the lesson looks at what came of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
+
+from msgspec.structs import replace
 
 from stslab.cli.failures import with_flags
 from stslab.cli.run.at_prompt import AtPrompt, Skip

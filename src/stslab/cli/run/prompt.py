@@ -9,9 +9,9 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from rich.console import Console
 
 from stslab.render.text.safe import visible
@@ -43,8 +43,7 @@ WORDS: Mapping[str, str] = {
 """Each word, and what it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True):
     """What was entered: a ``word`` of stslab's, or a command ``line``; ``end``: nothing more comes.
 
     ``unchanged``: the line is the one that stood there. ``changed``: something else happened

@@ -1,8 +1,9 @@
 """What the lab checker asks about AWS's APIs; ``stslab.aws.catalogue`` answers it, offline."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 
 class Shape(Protocol):
@@ -66,12 +67,11 @@ class Catalogue(Protocol):
     def waiters(self, service: str) -> Mapping[str, str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A shape made by hand. ``of`` is the shape of a list's or a map's items."""
 
     kind: str
-    members: Mapping[str, Shape] = field(default_factory=dict)
+    members: Mapping[str, Shape] = msgspec.field(default_factory=dict)
     required: Collection[str] = ()
     of: Shape | None = None
     choices: Collection[str] = ()

@@ -5,7 +5,8 @@ The same rules are kept before each call is sent; here a problem has its line an
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from stslab.kinds.judge import Objection, objections
 from stslab.kinds.operations import HOME, changes

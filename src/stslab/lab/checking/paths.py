@@ -5,9 +5,9 @@ is taken as it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 from jmespath.functions import Functions
 
 from stslab.lab.checking.catalogue import (
@@ -26,8 +26,7 @@ from stslab.lab.reading.expressions import Tree
 from stslab.lab.reading.problems import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(msgspec.Struct, frozen=True):
     """A word of an expression that can't be right, why, and the fix."""
 
     word: str
@@ -35,8 +34,7 @@ class Complaint:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True):
     """Walks a tree; ``root`` complains about names that the outermost value does not have."""
 
     complain: Callable[[Complaint], None]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import inspect
 
 from stslab.lab.model import (
@@ -164,8 +165,7 @@ def _keys(model: type[Part]) -> list[str]:
     return sorted(one.encode_name for one in fields(model))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A type, with how a file may write its values in a shorter way; see the model's page."""
 
     type: inspect.Type

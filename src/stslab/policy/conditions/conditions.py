@@ -1,9 +1,10 @@
 """Conditions: an operator, a key and its values, put to a request's context."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 from stslab.policy.conditions.operators import OPERATORS, Comparison, Operator
 from stslab.policy.patterns import glob
@@ -24,8 +25,7 @@ class Quantifier(StrEnum):
 _QUANTIFIERS: Final = {each.value.lower(): each for each in Quantifier}
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """An operator as a policy names it: ``ForAnyValue:StringLikeIfExists``."""
 
     written: str

@@ -8,10 +8,12 @@ import base64
 import ipaddress
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.policy.patterns import arn_globs, glob, no_value
 from stslab.policy.request import Context
@@ -21,8 +23,7 @@ Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether variables are variables); None: it is not of the type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True):
     """One row: ``negated`` operators hold where their comparison does not."""
 
     name: str

@@ -2,25 +2,24 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
+
+import msgspec
 
 from stslab.policy.messages.reading import Message, OtherGate, table
 from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One thing to look at: ``what`` in a sentence, and aws commands that run as they stand."""
 
     what: str
     commands: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True):
     """``refused_by`` in a sentence, ``cannot_say`` what is left open, ``steps`` in their order."""
 
     refused_by: str

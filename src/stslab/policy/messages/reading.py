@@ -9,7 +9,6 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import islice
@@ -18,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import jmespath
 import msgspec
+from msgspec.structs import replace
 
 from stslab.policy.decision import GATES
 from stslab.policy.request import account_of, split_arn
@@ -61,8 +61,7 @@ class Known(msgspec.Struct, frozen=True):
     open: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """What a message says; an empty text or None is what it does not say.
 
     ``caller``, ``resource`` and ``policy`` stand as they are given, so that account ids that

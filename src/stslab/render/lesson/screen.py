@@ -3,9 +3,9 @@
 import base64
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from stslab.lesson.scenes import Done

@@ -1,7 +1,8 @@
 """A run's report as one self-contained page: for screen and paper, eyes and ears."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.kinds.table import KINDS
 from stslab.policy.explain import Node, retold
@@ -194,8 +195,7 @@ _LINKS = (
 _LINK: Mapping[str, int] = {kind: at for at, kinds in enumerate(_LINKS) for kind in kinds.split()}
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(msgspec.Struct, frozen=True):
     """Something that a run made: its place in the chain, and the stage that made it first."""
 
     link: int

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 # One character for one, so that what was laid out for a width keeps it.
 _PLAIN = str.maketrans(
@@ -11,8 +12,7 @@ _PLAIN = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Symbols:
+class Symbols(msgspec.Struct, frozen=True):
     """What stands beside a line to say how it went, whatever the colours."""
 
     done: str

@@ -1,7 +1,9 @@
 """Looks things up in the account, and tells whether a thing is the run's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.kinds.table import CREATIONS, KINDS, RUN_TAG, Kind, is_gone, search
 from stslab.runner.calls.work import Work
@@ -12,8 +14,7 @@ from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True):
     """What a lookup showed. ``there`` is None where it could not be told; ``proof`` says why."""
 
     thing: Thing

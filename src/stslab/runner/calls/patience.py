@@ -1,8 +1,9 @@
 """Trying again: every wait is shown, and every wait ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from stslab.runner.events import Event, Waiting
 from stslab.runner.ports import Clock
@@ -14,8 +15,7 @@ _GROWTH = 1.5
 _SHOWN_EVERY = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What to do about a try: nothing more where ``limit`` is 0, else go on so long.
 
     ``limit`` is in seconds since the first try; ``what`` says to people what is waited for.

@@ -1,6 +1,6 @@
 """Waits for what a call began, by botocore's waiters; a stack's events are told as they come."""
 
-from dataclasses import dataclass
+import msgspec
 
 from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
@@ -11,8 +11,7 @@ _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(msgspec.Struct, frozen=True):
     """How a wait ended; ``reason`` says why it did not succeed."""
 
     ok: bool

@@ -4,7 +4,9 @@ A call changes only what is the run's own.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from stslab.errors import NotOwn
 from stslab.kinds.judge import Objection, objections

@@ -1,11 +1,11 @@
 """What the records of one run tell when they are read together. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Self, TypeVar
 
 from msgspec.json import decode
+from msgspec.structs import replace
 
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.records import (

@@ -5,8 +5,9 @@ import platform
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from stslab.kinds.own import Allowed
 from stslab.runner.ports import ADMIN, Call, Data
@@ -61,8 +62,7 @@ PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
 MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimOutline:
+class ClaimOutline(msgspec.Struct, frozen=True):
     """A claim as a lab has it. ``proves`` is the hash of how it is asked and what must come.
 
     ``call`` is ``service.Operation``, or empty; ``by`` are the gates that are to refuse.
@@ -75,8 +75,7 @@ class ClaimOutline:
     by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StageOutline:
+class StageOutline(msgspec.Struct, frozen=True):
     """A stage as a lab has it."""
 
     id: str
@@ -85,8 +84,7 @@ class StageOutline:
     claims: tuple[ClaimOutline, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(msgspec.Struct, frozen=True):
     """One attempt at a lab on one target. Times are ISO 8601 in UTC.
 
     ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
@@ -113,14 +111,13 @@ class RunRecord:
     ended: str = ""
     caller: str = ""
     person: str = ""
-    allowed: Allowed = field(default_factory=Allowed)
-    accounts: Mapping[str, str] = field(default_factory=dict)
+    allowed: Allowed = msgspec.field(default_factory=Allowed)
+    accounts: Mapping[str, str] = msgspec.field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     outline: tuple[StageOutline, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(msgspec.Struct, frozen=True):
     """Something in an account: its kind (an id of ``stslab.kinds.table``) and what names it.
 
     ``identity`` tells it from another that is made later with the same names; empty where that
@@ -137,8 +134,7 @@ class Thing:
         return ours == theirs and dict(self.names) == dict(other.names)
 
 
-@dataclass(frozen=True, slots=True)
-class UndoCall:
+class UndoCall(msgspec.Struct, frozen=True):
     """A call that undoes a step. ``waiter`` is a botocore waiter's name, or empty."""
 
     identity: str
@@ -146,15 +142,14 @@ class UndoCall:
     operation: str
     params: Data
     waiter: str = ""
-    waiter_params: Data = field(default_factory=dict)
+    waiter_params: Data = msgspec.field(default_factory=dict)
 
     @property
     def call(self) -> Call:
         return Call(self.identity, self.service, self.operation, self.params)
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """What is about to be called, how it is undone, and how its thing is recognised.
 
     ``thing`` may lack names that only the answer tells. ``replaces`` is an earlier
@@ -178,8 +173,7 @@ class Intent:
         return Call(self.identity, self.service, self.operation, self.params)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An intent as it was journaled, and what became of it.
 
     ``state`` is what became of it in the end: undone or not; ``happened`` what came of the call
@@ -205,8 +199,7 @@ class Entry:
         return f"{self.intent.service}.{self.intent.operation}"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What came back. ``thing`` and ``undo`` are complete now; None where nothing new is known.
 
     ``profile`` is (name, access key id, expiration) of credentials that were saved.
@@ -217,12 +210,11 @@ class Result:
     request_id: str = ""
     thing: Thing | None = None
     undo: tuple[UndoCall, ...] | None = None
-    saved: Data = field(default_factory=dict)
+    saved: Data = msgspec.field(default_factory=dict)
     profile: tuple[str, str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SavedProfile:
+class SavedProfile(msgspec.Struct, frozen=True):
     """A profile that a run wrote. ``expiration`` is ISO 8601, or empty for a long-term key."""
 
     name: str
@@ -247,8 +239,7 @@ class How(StrEnum):
     """Beside stslab, which found it done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True):
     """A stage was begun. ``sha256`` is of the lab, with all that it includes, as it was then."""
 
     stage: str
@@ -256,15 +247,13 @@ class Entered:
     how: How
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True):
     """A person left a stage out, or the rest of it."""
 
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(msgspec.Struct, frozen=True):
     """A stage whose checkpoint was tried, and when."""
 
     stage: str
@@ -273,8 +262,7 @@ class StageRecord:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRecord:
+class CheckRecord(msgspec.Struct, frozen=True):
     """A claim, and how it was tried once. ``number`` counts from 0 in its stage.
 
     ``claim`` is as the lab had it then. ``denied``: it holds because AWS refused. ``void``: it
@@ -298,8 +286,7 @@ class CheckRecord:
     gates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """What the learner said before a check. ``said`` is their answer in words."""
 
     stage: str
@@ -309,8 +296,7 @@ class Prediction:
     right: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(msgspec.Struct, frozen=True):
     """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command.
 
     ``step`` is HINT or WHY where it is about a fault, or a refusal: ``about`` is its request.
@@ -325,8 +311,7 @@ class Hint:
 HINT, WHY = -1, -2
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One change that breaks the set-up: by calls, or in a profile's credentials (``spoil``).
 
     ``title`` is the symptom, ``cells`` (cell, who) those of the access table that change.
@@ -356,8 +341,7 @@ class FaultState(StrEnum):
     FIXED = "fixed"
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """The run's fault, and how far it is. ``asked`` are the flags that chose it.
 
     ``gate``, ``where`` and ``advice`` tell what is wrong. ``opened``: more than before was open.
@@ -377,31 +361,27 @@ class Broken:
     solved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(msgspec.Struct, frozen=True):
     """Where the run stands from now on."""
 
     state: RunState
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of the call whose intent has this number."""
 
     entry: int
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What else a call made."""
 
     entry: int
     thing: Thing
 
 
-@dataclass(frozen=True, slots=True)
-class Forgot:
+class Forgot(msgspec.Struct, frozen=True):
     """A profile that is out of the files."""
 
     profile: str
@@ -440,8 +420,7 @@ KINDS: Mapping[str, type[Body]] = {
 """What a record can be, by the word that the journal has for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One record of a run. ``number`` counts from 1; ``at`` is ISO 8601 in UTC."""
 
     number: int

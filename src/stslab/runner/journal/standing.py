@@ -4,8 +4,10 @@ Every place that says what was proved, done, skipped or not reached says what st
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
@@ -40,8 +42,7 @@ class StageState(StrEnum):
     AHEAD = "not reached"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One time that a stage was begun. ``lab`` is the hash of the lab then.
 
     ``outcome`` is done, did not hold, or stopped; ``seconds`` is None where it was stopped.
@@ -54,8 +55,7 @@ class Attempt:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A claim of the lab, as it was tried when it was proved, or else the last time.
 
     ``call`` is ``service.Operation``; it is empty where nothing is called. ``by`` are the gates
@@ -83,8 +83,7 @@ class Claim:
         return self.verdict in PROVED
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """A stage of the lab, how far it has come, and each attempt at it."""
 
     id: str
@@ -106,8 +105,7 @@ class Stage:
         return any(one.how is records.How.BREAK for one in self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How far a run has come. ``claims`` are all claims of the lab, tried or not, in its order."""
 
     run: records.RunRecord
@@ -266,8 +264,7 @@ def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict
     return Verdict.DENIED if tried.denied else Verdict.ALLOWED
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
+class Concept(msgspec.Struct, frozen=True):
     """How often the learner predicted something about a concept, and was right."""
 
     name: str

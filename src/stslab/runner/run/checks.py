@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 
+import msgspec
 from jmespath.exceptions import JMESPathError
 from msgspec import structs
+from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS, creation_of
@@ -38,8 +39,7 @@ from stslab.runner.undo.stacks import require_own
 _NO_CREDENTIALS = "NoCredentials"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """How a claim was tried once. ``why`` says what did not hold."""
 
     held: bool
@@ -55,8 +55,7 @@ class Finding:
 _NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True):
     """A claim that was proved, and the stage (its id) that has changed what it is about since."""
 
     at: str

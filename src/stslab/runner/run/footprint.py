@@ -7,7 +7,8 @@ stands in angle brackets. The actions are those of the Service Authorization Ref
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.kinds.judge import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
@@ -43,16 +44,14 @@ _RESOURCES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
+class Needed(msgspec.Struct, frozen=True):
     """An action that the lab's admin needs, and on which resource (``*`` where not known)."""
 
     action: str
     resource: str
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
+class Footprint(msgspec.Struct, frozen=True):
     """What a lab changes; what that costs; what ``admin`` must be allowed.
 
     ``counts`` is how many of each kind (``iam.user``) it makes, for the account's quotas.

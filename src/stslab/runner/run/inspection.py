@@ -4,8 +4,10 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.kinds.judge import resources_of
@@ -48,8 +50,7 @@ _MADE_BY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What a look at a step's work showed. ``what`` is what is wrong with it, or nothing.
 
     ``gone``: it has to be made again. ``fix`` are the calls that put back what was changed.
@@ -60,7 +61,7 @@ class Seen:
     gone: bool = False
     differences: tuple[Difference, ...] = ()
     fix: tuple[CallShown, ...] = ()
-    answer: Data = field(default_factory=dict)
+    answer: Data = msgspec.field(default_factory=dict)
 
 
 _AS_IT_WAS = Seen()

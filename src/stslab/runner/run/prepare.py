@@ -1,6 +1,7 @@
 """Turns a step into what is journaled and called: parameters, undo, and the thing it makes."""
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from stslab.kinds.table import KINDS, Creation, creation_of, names_made
 from stslab.lab.foresight import as_known
@@ -13,8 +14,7 @@ from stslab.runner.ports import Data, TargetInfo
 Scope = Data
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A step ready to be called. ``creation`` is None where it makes nothing that is known.
 
     ``place`` is the target in the account that is called. The intent is not redacted.

@@ -6,7 +6,8 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
@@ -41,8 +42,7 @@ _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED
 _FIX = "Fix what is wrong, then go on with `stslab run`, or undo everything with `stslab cleanup`."
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """Where a run stands. ``done`` are the ids of the stages whose checkpoints held."""
 
     run: RunRecord

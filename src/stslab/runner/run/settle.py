@@ -1,7 +1,9 @@
 """Settles a step that was left half-done: was it made? Adopt it, or undo it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import RunError
 from stslab.kinds.table import KINDS, Kind, is_repeatable, search
@@ -18,8 +20,7 @@ from stslab.runner.undo.undo import discovered, is_there, undo
 _AGAIN = "Try again: stslab run"
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """What to do now: go on with ``data`` as the answer of ``entry``, or call.
 
     ``replaces`` is the entry that the new call stands for as well, or 0.

@@ -5,8 +5,11 @@ A step that an earlier process left half-done is settled first: what it made is 
 where its response can be had again, or else undone and made anew.
 """
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
 from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
@@ -48,8 +51,7 @@ class StepError(Exception):
         self.request_id = request_id
 
 
-@dataclass(frozen=True, slots=True)
-class Doing:
+class Doing(msgspec.Struct, frozen=True):
     """A step that is being done, since ``started`` on the clock.
 
     ``scope`` gives what the run knows at the moment.
@@ -243,7 +245,9 @@ class Doing:
         # Where it was adopted, its secret is saved already.
         held, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
         end = str(evaluate(ends, data, self.scope()))
-        credentials = found or (held and replace(held, expiration=held.expiration or end))
+        if held and not held.expiration:
+            held = dataclasses.replace(held, expiration=end)
+        credentials = found or held
         if credentials is None:
             raise StepError("NoCredentials", f"{profile.source} gives no credentials")
         profiles.save(profile.name, credentials.spoilt(profile.spoil) if found else credentials)
@@ -323,16 +327,15 @@ def _existed(thing: Thing) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(msgspec.Struct, frozen=True):
     """The steps that this process did, and those that it looked at: neither needs another look.
 
     ``remade`` are the names of the things of steps that were done again.
     """
 
-    made: set[tuple[str, int]] = field(default_factory=set)
-    looked: set[tuple[str, int]] = field(default_factory=set)
-    remade: set[str] = field(default_factory=set)
+    made: set[tuple[str, int]] = msgspec.field(default_factory=set)
+    looked: set[tuple[str, int]] = msgspec.field(default_factory=set)
+    remade: set[str] = msgspec.field(default_factory=set)
 
     def has(self, stage: Stage, number: int) -> bool:
         return (stage.id, number) in self.made | self.looked

@@ -1,7 +1,8 @@
 """Undoes a whole run, from the journal alone, and proves that nothing is left."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.lab.embedded import GIVES_TOKEN
@@ -31,8 +32,7 @@ _KEPT = "# You made or changed it, and somebody else changed it since. It is lef
 _REMOVED = (UndoOutcome.UNDONE, UndoOutcome.WAS_GONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """One thing that cleanup will undo, with which calls.
 
     ``extras`` is what else hangs on it and goes with it. ``perhaps``: it is looked for

@@ -1,9 +1,10 @@
 """Proves that nothing of a run is left: looks for each thing, then for whatever carries its tag."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+
+import msgspec
 
 from stslab.kinds.table import KINDS, LISTINGS, Listing, search
 from stslab.runner.calls.calls import Calls
@@ -20,8 +21,7 @@ _CLOCKS = timedelta(hours=1)
 _MOST_TAGS_READ = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """A thing as a listing has it. ``created`` is ISO 8601, or empty where that is not told."""
 
     row: Listing

@@ -9,7 +9,8 @@ undoes it: in order, past failures, with proof, and it goes on when it was stopp
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
@@ -29,8 +30,7 @@ _ID = re.compile(rf"[a-z][a-z0-9]{{{LENGTH - 1}}}")
 _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True):
     """One thing that was found. ``tag`` is None where it has none, or its kind has none."""
 
     item: Item
@@ -56,8 +56,7 @@ class Leftover:
         return run in self.ids
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRun:
+class FoundRun(msgspec.Struct, frozen=True):
     """What is left of one run, in the order in which it is undone.
 
     ``known`` is the run as this machine's journal has it, if it does. ``since`` is when the
@@ -76,8 +75,7 @@ class FoundRun:
         return known is not None and known.lab != RECOVERED and known.state in records.UNFINISHED
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a sweep found. ``doubtful`` carries our tag, but not that run's id in its name.
 
     ``refused`` are the listings that AWS refused: what they would have shown is not known.

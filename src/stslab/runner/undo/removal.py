@@ -4,7 +4,9 @@ What must go before a thing can is found in the account, and removed first.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import CredentialsError
 from stslab.kinds.table import BUSY, BY_REMOVAL, KINDS, UNUSABLE, Child, is_gone, search
@@ -20,8 +22,7 @@ from stslab.runner.undo.stacks import STACK, remember
 _ROUNDS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(msgspec.Struct, frozen=True):
     """Something on a thing that goes before it. ``count`` is of how many it stands for."""
 
     parent: Thing
@@ -129,8 +130,7 @@ _PROTECTED = "its termination protection was switched on since: switch it off, a
 _REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(msgspec.Struct, frozen=True):
     """How undoing something ended, why, and by which calls."""
 
     outcome: UndoOutcome

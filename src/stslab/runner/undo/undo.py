@@ -4,7 +4,7 @@ A call whose answer is known is undone as the journal says. One that is perhaps 
 looked for first, and only what is recognised as the run's own is removed.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from stslab.errors import RunError
 from stslab.kinds.table import KINDS, creation_of, is_gone, search

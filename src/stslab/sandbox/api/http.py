@@ -6,9 +6,10 @@ stray control characters and escapes that are no escapes do not.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote, unquote_plus
+
+import msgspec
 
 from stslab.sandbox.api.model import HttpRequest, Pairs
 
@@ -47,8 +48,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A request without its body, whose ``length`` is in bytes, None where it is chunked."""
 
     request: HttpRequest

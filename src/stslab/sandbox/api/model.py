@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from stslab.policy import Decision, NamedPolicy, Principal
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -55,8 +57,7 @@ class HttpRequest:
         return next((value for key, value in self.query if key == name), default)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who makes a call, as its signature proved.
 
     ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or
@@ -96,8 +97,7 @@ Users' and root's keys are from IAM, sessions' from STS.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(msgspec.Struct, frozen=True):
     """A request that is what its caller sent.
 
     ``service`` and ``region`` are of the verified credential scope (``s3`` where there is
@@ -118,8 +118,7 @@ class Authenticated:
     payload_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
+class ApiRequest(msgspec.Struct, frozen=True):
     """One API call, named: what is asked for, by whom, where and when.
 
     ``params`` has botocore's input shape, as boto3 takes it. ``account`` owns what is asked
@@ -194,8 +193,7 @@ Context = Mapping[str, str | Sequence[str]]
 Keys = dict[str, str | Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """One action on one resource, with the condition keys that this action adds.
 
     IAM must allow it before the request is carried out. ``resource_policy`` is the resource's
@@ -206,7 +204,7 @@ class Need:
 
     action: str
     resource: str
-    context: Context = field(default_factory=dict)
+    context: Context = msgspec.field(default_factory=dict)
     resource_policy: NamedPolicy | None = None
     resource_account: str | None = None
     shown: str | None = None

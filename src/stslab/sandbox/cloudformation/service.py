@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import (

@@ -6,10 +6,12 @@ same for several kinds of things are in a module's own tables, ``READS`` and ``W
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import cast
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.model import (
@@ -106,8 +108,7 @@ Entity = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The resource of a request: its ARN, how IAM's messages call it, and what is there."""
 
     arn: str

@@ -6,9 +6,10 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import ApiRequest, Params
@@ -143,8 +144,7 @@ def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) 
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Uses:
+class Uses(msgspec.Struct, frozen=True):
     """How often each managed policy is attached in an account, and is a boundary, by its ARN."""
 
     attached: Mapping[str, int]

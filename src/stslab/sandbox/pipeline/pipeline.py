@@ -10,8 +10,9 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, operations, serialize

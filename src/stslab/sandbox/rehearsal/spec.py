@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 from stslab.errors import UsageError
 
@@ -26,8 +27,7 @@ _MILLI = 0.001
 _NAMES = re.compile(r"[A-Za-z0-9:+]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """From ``low`` to ``high`` seconds."""
 
     low: float = 0.0
@@ -38,8 +38,7 @@ class Span:
         return self.low + (self.high - self.low) * share
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(msgspec.Struct, frozen=True):
     """A rehearsal: delays in seconds, rates from 0 to 1, and stacks that are slow or fail.
 
     ``keys``, ``users``, ``roles`` and ``policies`` are how long a change of one takes to
@@ -47,16 +46,16 @@ class Spec:
     """
 
     seed: int = 1
-    keys: Span = field(default_factory=Span)
-    users: Span = field(default_factory=Span)
-    roles: Span = field(default_factory=Span)
-    policies: Span = field(default_factory=Span)
+    keys: Span = msgspec.field(default_factory=Span)
+    users: Span = msgspec.field(default_factory=Span)
+    roles: Span = msgspec.field(default_factory=Span)
+    policies: Span = msgspec.field(default_factory=Span)
     throttle: float = 0.0
     errors: float = 0.0
     errors_after: float = 0.0
     reset_before: float = 0.0
     reset_after: float = 0.0
-    slow_stacks: Span = field(default_factory=Span)
+    slow_stacks: Span = msgspec.field(default_factory=Span)
     fail_stacks: tuple[str, ...] = ()
     fail_deletes: tuple[str, ...] = ()
 
@@ -118,7 +117,7 @@ _BY_TYPE: Mapping[str, Callable[[str, str], Any]] = {
     "float": _rate,
     "tuple[str, ...]": _names,
 }
-_READERS = {part.name.replace("_", "-"): _BY_TYPE[str(part.type)] for part in fields(Spec)}
+_READERS = {name.replace("_", "-"): _BY_TYPE[kind] for name, kind in Spec.__annotations__.items()}
 
 
 _BYTES = 7

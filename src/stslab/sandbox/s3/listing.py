@@ -8,10 +8,11 @@ import base64
 import binascii
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Generic, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from stslab.sandbox.api.faults import invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
@@ -24,8 +25,7 @@ MOST = 1000
 _CHECK = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page: what was found, and the prefixes that stand for more.
 
     ``last`` is the name or prefix that comes last, from which the next page goes on.

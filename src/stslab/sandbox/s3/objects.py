@@ -4,8 +4,6 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 "DeleteObjects", and the operations on an object's list and tags.
 """
 
-import dataclasses
-
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, malformed, no_such_key
@@ -237,7 +235,7 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
 
 def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -> Answer:
     demands = {"IfMatch": one["ETag"]} if one.get("ETag") else {}
-    single = dataclasses.replace(
+    single = replace(
         request,
         operation="DeleteObject",
         params={**request.params, "VersionId": None, **_named(one), **demands},

@@ -1,7 +1,6 @@
 """The embedded account: put together of its services, opened, asked, begun anew, closed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -34,8 +33,7 @@ from stslab.sandbox.sts.service import StsService
 STEP_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(msgspec.Struct, frozen=True):
     """What stands behind the server.
 
     ``cloudformation.engine.resume()`` is to be called once the server can answer, and

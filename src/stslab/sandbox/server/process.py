@@ -17,10 +17,11 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+import msgspec
 
 from stslab import __version__
 from stslab.errors import SandboxError
@@ -40,8 +41,7 @@ _STDERR = 2
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How to serve. ``port`` 0: the last one, or any. ``idle``: seconds after which to end.
 
     ``fresh``: with a new account, whatever was saved and whether or not it can be read.

@@ -6,6 +6,7 @@ gives its answer back. Whatever the application raises becomes AWS's InternalFai
 log with the lines that led to it and without values.
 """
 
+import dataclasses
 import email.utils
 import http
 import logging
@@ -18,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import lru_cache
 from html import escape
 
@@ -264,7 +264,9 @@ class _Request(cheroot.HTTPRequest):
             self._reset()
 
     def _request(self, body: bytes = b"") -> HttpRequest:
-        return replace(self.head.request, body=body, source_ip=self.conn.remote_addr or HOST)
+        return dataclasses.replace(
+            self.head.request, body=body, source_ip=self.conn.remote_addr or HOST
+        )
 
     def _send(self, response: ApiResponse) -> None:
         self.sent_headers = True

@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+import msgspec
+
 from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyLookup, KeyRecord, Pairs
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -30,8 +32,7 @@ Headers = Mapping[str, str]
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(msgspec.Struct, frozen=True):
     """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures).
 
     ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.

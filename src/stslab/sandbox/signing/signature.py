@@ -9,8 +9,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import fault, invalid_argument

@@ -5,7 +5,8 @@ Two policies decide at once: the role's trust policy and the caller's own (STS A
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.policy import NamedPolicy, PolicyKind, Principal
 from stslab.sandbox.api import faults, model, policies
@@ -24,8 +25,7 @@ MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 """The condition keys of a call that came with an MFA code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A role's ARN taken apart; ``role`` and ``trust`` are None where there is no such role.
 
     A deleted principal in its trust policy is no principal at all.
@@ -51,8 +51,7 @@ class Target:
         return cls(arn, account, name, role, trust)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What is asked of a role: the operation, the session's name, tags, source identity.
 
     ``context`` are the condition keys of this call alone; ``principal`` is the web identity
@@ -87,8 +86,7 @@ class Wish:
         return keys | self.tags.context() | dict(self.context)
 
 
-@dataclass(frozen=True, slots=True)
-class AssumeRole:
+class AssumeRole(msgspec.Struct, frozen=True):
     """The operation, and what the operations for federated identities share with it."""
 
     judge: model.Judge

@@ -7,10 +7,11 @@ import json
 import math
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
+
+import msgspec
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
@@ -30,8 +31,7 @@ _REMEMBERED = timedelta(hours=36)
 _LOOKS_EVERY, _FORGETS = 1024, 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """What a new session carries beside who it is: policies, tags, and how long it lasts.
 
     ``always_limited``: without session policies the session may do nothing, instead of all
@@ -132,8 +132,7 @@ def _percent(size: int) -> int:
 # -- session tags: what is passed, what is inherited along a chain of roles, what is refused ----
 
 
-@dataclass(frozen=True, slots=True)
-class SessionTags:
+class SessionTags(msgspec.Struct, frozen=True):
     """``passed`` came with the request, ``inherited`` are the calling session's transitive ones."""
 
     passed: Tags = ()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from stslab.errors import PolicyError
 from stslab.policy import Outcome
@@ -25,8 +26,7 @@ _NO_ROLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(msgspec.Struct, frozen=True):
     """What can be asked beside the request itself.
 
     ``key``: what the sandbox knows now of an access key, or None if it can't be asked.

@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -50,8 +49,7 @@ _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _S3 = "arn:aws:s3:::"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One thing to do: ``what`` in a sentence, and the situation ``after`` it.
 
     ``statement`` is the policy statement that it is about, ``command`` an aws command line

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from stslab.errors import PolicyError
 from stslab.policy import (
@@ -26,8 +27,7 @@ Statement = Document
 _LIMITS = {PolicyKind.BOUNDARY: "boundaries", PolicyKind.SESSION: "session"}
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """A request, and all policies that were gathered for it."""
 
     request: Request

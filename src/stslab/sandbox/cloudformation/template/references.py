@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.template.template import Template, Value
 
@@ -21,8 +23,7 @@ IF_PARTS = 3
 Chosen = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A ``Ref`` (no attribute) or an ``Fn::GetAtt`` of ``name``."""
 
     name: str

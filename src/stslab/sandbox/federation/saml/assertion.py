@@ -5,9 +5,9 @@ assertions for the authentication response".
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from cryptography import x509
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration, XMLVerifier
@@ -15,8 +15,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from stslab.sandbox.federation.saml import names, xml
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(msgspec.Struct, frozen=True):
     """An assertion taken apart; what it does not say is empty or None.
 
     ``begins`` and ``ends`` are the times of its Conditions. ``confirmed_from``,

@@ -3,9 +3,9 @@
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -34,8 +34,7 @@ _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What an assertion is to say.
 
     ``attributes`` are values by the attribute's whole name. ``seconds``: how long it is valid
@@ -44,7 +43,7 @@ class Wanted:
     """
 
     subject: str
-    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     subject_format: str = names.PERSISTENT
     recipient: str = names.SIGN_IN
     audience: str = names.AUDIENCE

@@ -8,9 +8,9 @@ import functools
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+import msgspec
 from botocore.model import OperationModel, StructureShape
 
 from stslab.sandbox.api import operations
@@ -31,8 +31,7 @@ _SUPERSEDED = frozenset(
 _ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """What a request addresses: nothing (the service), a bucket, or a key in a bucket."""
 
     bucket: str = ""
@@ -45,12 +44,11 @@ class Address:
         return OBJECT if self.key else BUCKET
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """What a request must have to be this operation, beyond its method and level."""
 
     name: str
-    literals: Mapping[str, str] = field(default_factory=dict)
+    literals: Mapping[str, str] = msgspec.field(default_factory=dict)
     arguments: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()

@@ -1,7 +1,6 @@
 """What each S3 request needs: which actions, on the bucket, its objects, or a copy's source."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
@@ -71,8 +70,7 @@ def _versioned(name: str) -> str:
     return name if name in _TABLES.unversioned else name.replace("Object", "ObjectVersion")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """A request, the records that it is about, and what is known of IAM."""
 
     request: ApiRequest
