@@ -95,10 +95,12 @@ def summary(effects: Iterable[Effect]) -> Summary:
         reads=tuple(sorted({one.call for one in listed if not changes(one.call)})),
         cleanup=tuple(
             sorted(
-                f"{kind.service}.{removal.operation}"
-                for kind in kinds.values()
-                for child in kind.children
-                for removal in child.removals
+                {
+                    f"{kind.service}.{removal.operation}"
+                    for kind in kinds.values()
+                    for child in kind.children
+                    for removal in child.removals
+                }
             )
         ),
         notes=tuple(dict.fromkeys(note for one in listed for note in one.notes)),

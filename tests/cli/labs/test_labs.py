@@ -162,7 +162,7 @@ def test_lint_reports_all_that_it_is_given_and_waits_for_no_pipe(stslab, tmp_pat
     assert {one["file"] for one in problems} == set(given)
     assert all(
         f"can't be read: {why}" in said.out
-        for why in ("it is a pipe", "No such file", "it is a folder")
+        for why in ("it is a pipe", "No such file", "no lab is in this folder")
     )
 
 

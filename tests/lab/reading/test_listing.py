@@ -66,7 +66,6 @@ def test_find_by_id_and_by_path(tmp_path: Path):
         ("assume-rol", "There is no lab 'assume-rol'.", "Did you mean assume-role?"),
         ("", "There is no lab", "assume-role"),
         ("some/where", "There is no lab file some/where.", "stslab labs"),
-        ("/tmp/", "/tmp is a folder.", "stslab labs"),
         ("steps.yml", "There is no lab file steps.yml.", "stslab labs"),
     ],
 )
@@ -75,6 +74,18 @@ def test_what_is_not_found(name: str, says: str, hint: str):
         listing.find(name)
     assert says in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_a_folder_names_its_only_lab(tmp_path: Path):
+    with pytest.raises(LabError, match=f"{tmp_path} is a folder without a lab"):
+        listing.find(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"stslab: 1\nid: {name}", encoding="utf-8")
+        if name == "one":
+            assert listing.find(tmp_path) == tmp_path / "one.yaml"
+    with pytest.raises(LabError, match="has 2 labs") as caught:
+        listing.find(tmp_path)
+    assert f"{tmp_path}/one.yaml, {tmp_path}/two.yaml" in caught.value.hint
 
 
 def test_listing_imports_nothing_heavy():

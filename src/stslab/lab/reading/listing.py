@@ -83,7 +83,10 @@ def find(name_or_path: str | Path) -> Path:
     if named in known:
         return known[named]
     within = labs_in(path) if named else []
-    if len(within) == 1:
+    if len(within) > 1:
+        listed = ", ".join(map(str, within))
+        raise LabError(f"{named} has {len(within)} labs.", f"Name one of them: {listed}.")
+    if within:
         return within[0]
     if path.suffix in {".yaml", ".yml"} or "/" in named:
         return _file(path)
@@ -98,7 +101,7 @@ def _file(path: Path) -> Path:
         raise LabError(
             f"The lab {path} can't be read: {error.strerror}.", "Name a file that you may read."
         ) from error
-    what = f"{path} is a folder" if path.is_dir() else f"There is no lab file {path}"
+    what = f"{path} is a folder without a lab" if path.is_dir() else f"There is no lab file {path}"
     raise LabError(f"{what}.", "`stslab labs` lists the labs there are.")
 
 
