@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import md5
 
 import pytest
 from tests.sandbox.cases import Account, Keys
@@ -125,7 +127,8 @@ def test_xml_declares_nothing(intruder, encoding, key):
     body = BOMB.format(key).encode(encoding)
     if encoding == "utf-16":
         body = '<?xml version="1.0" encoding="UTF-16"?>'.encode(encoding) + body[2:]
-    said = intruder.send("POST", "/{b}?delete", body=body)
+    digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+    said = intruder.send("POST", "/{b}?delete", body=body, headers={"Content-MD5": digest})
     assert (said.status, said.code) == (400, "MalformedXML")
 
 
