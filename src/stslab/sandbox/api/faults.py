@@ -1,26 +1,32 @@
 """The errors that the services answer with, by AWS's codes."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from stslab.sandbox.api.model import ApiFault, Pairs
 
+access_denied = partial(ApiFault, "AccessDenied")
+already_exists = partial(ApiFault, "AlreadyExistsException")
+exists = partial(ApiFault, "EntityAlreadyExists")
+in_use = partial(ApiFault, "DeleteConflict")
+invalid = partial(ApiFault, "ValidationError")
+invalid_client_token = partial(
+    ApiFault, "InvalidClientTokenId", "The security token included in the request is invalid"
+)
+invalid_input = partial(ApiFault, "InvalidInput")
+invalid_token = partial(ApiFault, "InvalidIdentityToken")
+limit_exceeded = partial(ApiFault, "LimitExceeded")
+malformed_policy = partial(ApiFault, "MalformedPolicyDocument")
+no_such = partial(ApiFault, "NoSuchEntity")
 
-def _coded(code: str, status: int = 400) -> Callable[[str], ApiFault]:
-    return lambda message: ApiFault(code, message, status)
 
-
-access_denied = _coded("AccessDenied", 403)
-exists = _coded("EntityAlreadyExists", 409)
-in_use = _coded("DeleteConflict", 409)
-invalid = _coded("ValidationError")
-invalid_input = _coded("InvalidInput")
-invalid_token = _coded("InvalidIdentityToken")
-limit_exceeded = _coded("LimitExceeded", 409)
-malformed_policy = _coded("MalformedPolicyDocument")
-no_such = _coded("NoSuchEntity", 404)
+def require(holds: object, message: str) -> None:
+    """Raise ValidationError, CloudFormation's answer to most things, where it does not hold."""
+    if not holds:
+        raise invalid(message)
 
 
 def quota(name: str, limit: int) -> ApiFault:
@@ -47,13 +53,13 @@ def failure(service: str) -> ApiFault:
     message = "The request processing has failed because of an unknown error, exception or failure."
     if service == "s3":
         code, message = "InternalError", "We encountered an internal error. Please try again."
-    return ApiFault(code, message, 500, fault="Receiver")
+    return ApiFault(code, message)
 
 
 def unavailable() -> ApiFault:
     """What AWS answers when the failure will pass."""
     message = "The request has failed due to a temporary failure of the server."
-    return ApiFault("ServiceUnavailable", message, 503, fault="Receiver")
+    return ApiFault("ServiceUnavailable", message)
 
 
 def where(error: BaseException) -> str:

@@ -153,36 +153,49 @@ class Dropped(Exception):  # noqa: N818 - what happens to the connection; nobody
     """The connection is to be reset instead of an answer."""
 
 
+_CODES: Mapping[int, str] = {
+    403: """
+        AccessDenied ExpiredToken IDPRejectedClaim InvalidAuthenticationCode InvalidClientTokenId
+        MissingAuthenticationToken OutboundWebIdentityFederationDisabledException
+        SignatureDoesNotMatch
+    """,
+    404: "ChangeSetNotFound NoSuchEntity",
+    409: "BucketAlreadyExists DeleteConflict EntityAlreadyExists LimitExceeded",
+    410: "ReportNotPresent",
+    500: "InternalError InternalFailure",
+    501: "NotImplemented",
+    503: "ServiceUnavailable SlowDown",
+}
+"""The errors whose HTTP status is not 400; S3's own are in ``s3_faults.txt``."""
+_STATUSES = {code: status for status, codes in _CODES.items() for code in codes.split()}
+
+
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
     """An error as AWS answers it; becomes the error body of the service's own protocol.
 
-    ``fault`` is Sender or Receiver. ``extra`` are further members of the error's body, as S3
-    has them (``{"BucketName": ...}``). Neither holds a secret key or a session token.
+    ``status`` is the code's own, if it is not given. ``extra`` are further members of the error's
+    body, as S3 has them (``{"BucketName": ...}``); they hold no secret key and no session token.
     """
 
     def __init__(
         self,
         code: str,
         message: str,
-        status: int = 400,
+        status: int = 0,
         *,
         headers: Pairs = (),
-        fault: str = "Sender",
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
-        self.status = status
+        self.status = status or _STATUSES.get(code, 400)
         self.headers = headers
-        self.fault = fault
         self.extra: Mapping[str, Any] = dict(extra or {})
 
 
 # -- what a service is to the pipeline, and the pipeline to a service -----------------------------
 
-FORBIDDEN = 403
-_NOT_IMPLEMENTED = 501
 _POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
 Read = Callable[[View, ApiRequest], Answer]
@@ -286,7 +299,7 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
     pass another account's role: that is AccessDenied.
     """
     if role_arn.split(":")[4:5] != [account]:
-        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.", FORBIDDEN)
+        raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
     role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
     keys: Keys = {"iam:PassedToService": service}
     if role is not None:
@@ -322,9 +335,7 @@ def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
 def unsupported(service: str, operation: str) -> ApiFault:
     """The refusal of an operation that AWS has and the account has not."""
     message = f"The sandbox does not implement {service}:{operation}."
-    if service == "s3":
-        return ApiFault("NotImplemented", message, _NOT_IMPLEMENTED)
-    return ApiFault("UnsupportedOperation", message)
+    return ApiFault("NotImplemented" if service == "s3" else "UnsupportedOperation", message)
 
 
 def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
@@ -359,4 +370,4 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     elif need.shown is not None:
         named = f" on resource: {need.shown}" if need.shown else ""
         message = message.replace(f" on resource: {need.resource}", named, 1)
-    return ApiFault("AccessDenied", message, FORBIDDEN)
+    return ApiFault("AccessDenied", message)

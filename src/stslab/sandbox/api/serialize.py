@@ -219,7 +219,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     elif service == "s3":
         kind, body = S3_XML, _s3_error(problem, request_id)
     else:
-        members = {"Type": problem.fault, "Code": problem.code, "Message": problem.message}
+        whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
+        members = {"Type": whose, "Code": problem.code, "Message": problem.message}
         inner = f"<Error>{_elements({**members, **problem.extra})}</Error>"
         id_ = f"<RequestId>{request_id}</RequestId>"
         kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"

@@ -6,7 +6,7 @@ AWS CloudFormation User Guide, "Exporting stack output values".
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.api.faults import invalid
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import (
     ChangeSet,

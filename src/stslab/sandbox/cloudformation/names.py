@@ -8,7 +8,7 @@ import secrets
 import string
 import uuid
 
-from stslab.sandbox.cloudformation.faults import invalid
+from stslab.sandbox.api.faults import invalid
 
 SERVICE = "cloudformation.amazonaws.com"
 """How policies and trust policies name the service."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import (
     Answer,
     ApiFault,
@@ -26,7 +27,6 @@ from stslab.sandbox.api.model import (
     resource_tags,
 )
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.operations.stacks import checked_template

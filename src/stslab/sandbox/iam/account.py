@@ -147,7 +147,6 @@ def delete_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
 
 # -- the credential report (IAM User Guide, "Getting credential reports for your account") ----
 
-_GONE = 410
 _NO_CERTIFICATES = {
     "cert_1_active": "false",
     "cert_1_last_rotated": "N/A",
@@ -181,7 +180,7 @@ def get_credential_report(view: View, request: ApiRequest) -> Answer:
     """The one that was generated last."""
     report = lookups.account(view, request.account).credential_report
     if report is None:
-        raise ApiFault("ReportNotPresent", "No credential report is present.", _GONE)
+        raise ApiFault("ReportNotPresent", "No credential report is present.")
     return {
         "Content": report.text.encode(),
         "ReportFormat": "text/csv",

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import FORBIDDEN, Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User
@@ -154,9 +154,7 @@ def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> Mf
     codes = request.params["AuthenticationCode1"], request.params["AuthenticationCode2"]
     proved = synchronised(device, codes, request.now, within)
     if proved is None:
-        raise ApiFault(
-            "InvalidAuthenticationCode", "Authentication code for device is not valid.", FORBIDDEN
-        )
+        raise ApiFault("InvalidAuthenticationCode", "Authentication code for device is not valid.")
     return proved
 
 

@@ -17,8 +17,6 @@ import msgspec
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import (
-    FORBIDDEN,
-    ApiFault,
     ApiRequest,
     Caller,
     KeyRecord,
@@ -121,11 +119,7 @@ def check_session(caller: Caller, service: str, operation: str) -> None:
         return
     without_mfa = session.kind == "SessionToken" and session.mfa is None
     if service == "iam" and (session.kind == "FederatedUser" or without_mfa):
-        raise ApiFault(
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid",
-            FORBIDDEN,
-        )
+        raise faults.invalid_client_token()
     if service != "sts":
         return
     if operation in _NEVER:

@@ -241,7 +241,7 @@ Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(KINDS)})$")]
 AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
 """The kinds that strike when the call has taken effect."""
 
-_SLOW_DOWN = ApiFault("SlowDown", "Please reduce your request rate.", 503, fault="Receiver")
+_SLOW_DOWN = ApiFault("SlowDown", "Please reduce your request rate.")
 _THROTTLED: Mapping[str, ApiFault] = {
     "s3": _SLOW_DOWN,
     "sts": ApiFault("ThrottlingException", "Rate exceeded"),

@@ -318,21 +318,21 @@ def _key(claim: Claim, circle: Circle) -> KeyRecord:
     record = circle.keys(claim.credential.access_key_id)
     if record is None or not record.active or not canonical.same(record.session_token, claim.token):
         message = "The security token included in the request is invalid."
-        raise ApiFault("InvalidClientTokenId", message, 403)
+        raise ApiFault("InvalidClientTokenId", message)
     if circle.expired(record):
         message = "The security token included in the request is expired"
-        raise ApiFault("ExpiredToken", message, 403)
+        raise ApiFault("ExpiredToken", message)
     return record
 
 
 def missing_token() -> ApiFault:
     """What an unsigned request gets where a signature is needed."""
-    return ApiFault("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    return ApiFault("MissingAuthenticationToken", "Request is missing Authentication Token")
 
 
 def _incomplete(message: str) -> ApiFault:
-    return ApiFault("IncompleteSignature", message, 400)
+    return ApiFault("IncompleteSignature", message)
 
 
 def _mismatch(message: str) -> ApiFault:
-    return ApiFault("SignatureDoesNotMatch", message, 403)
+    return ApiFault("SignatureDoesNotMatch", message)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
-from stslab.sandbox.api.model import FORBIDDEN, Answer, ApiFault, ApiRequest, Keys, Params, iso
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, Params, iso
 from stslab.sandbox.federation.saml import assertion, metadata, names, xml
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml.assertion import Assertion
@@ -107,7 +107,6 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
         raise ApiFault(
             "IDPRejectedClaim",
             "The identity provider (IdP) reported that authentication failed.",
-            FORBIDDEN,
         )
     if next(xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"), None) is not None:
         raise faults.invalid_token(

@@ -56,7 +56,6 @@ class StsService:
             raise ApiFault(
                 "InvalidClientTokenId",
                 "The access key ID provided is not valid.",
-                model.FORBIDDEN,
             )
         return {"Account": account}
 
@@ -162,7 +161,6 @@ def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(
         "OutboundWebIdentityFederationDisabledException",
         f"Outbound web identity federation is not enabled for account {request.caller.account}.",
-        model.FORBIDDEN,
     )
 
 

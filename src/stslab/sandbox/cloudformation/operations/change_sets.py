@@ -6,9 +6,9 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
-from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, stack_becomes
@@ -23,7 +23,6 @@ NO_CHANGES = (
 )
 REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
-NOT_FOUND = 404
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
@@ -35,7 +34,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     new = tx.get(Stack, stack.account, stack.stack_id) is None
     name = params["ChangeSetName"]
     if _named(tx, stack, name):
-        raise already_exists(f"ChangeSet {name}")
+        raise already_exists(f"ChangeSet {name} already exists")
     change_set = ChangeSet(
         account=request.account,
         change_set_id=names.change_set_id(request.account, request.region, name),
@@ -171,7 +170,7 @@ def find_change_set(
     else:
         raise invalid(missing)
     if stack is None or change_set is None:
-        raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", NOT_FOUND)
+        raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
     return stack, change_set
 
 

@@ -5,9 +5,9 @@ AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 
 import json
 
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
 from stslab.sandbox.cloudformation.operations.stacks import (
     PAGE,

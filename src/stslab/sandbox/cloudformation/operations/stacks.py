@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Writes
 from stslab.sandbox.cloudformation import lookups, names
-from stslab.sandbox.cloudformation.faults import already_exists, invalid, require
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import (
     USER_INITIATED,
@@ -129,7 +129,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     if found is not None and found.status != "REVIEW_IN_PROGRESS":
         if token and token == found.token:
             return {"StackId": found.stack_id}
-        raise already_exists(f"Stack [{name}]")
+        raise already_exists(f"Stack [{name}] already exists")
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
     require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
     wanted = config(request)

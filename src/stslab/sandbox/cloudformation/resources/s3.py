@@ -10,7 +10,6 @@ from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Wo
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
-CONFLICT = 409
 # What S3 calls the members of a property, by what CloudFormation calls them.
 _ENCRYPTION = {
     "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
@@ -140,7 +139,7 @@ class Bucket:
         """
         name, region = work.physical_id, work.region
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
-            raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists", CONFLICT))
+            raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(
             "CreateBucket",
             Bucket=name,

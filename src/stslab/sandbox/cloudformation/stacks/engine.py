@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from stslab.policy import Principal
-from stslab.sandbox.api.faults import where
+from stslab.sandbox.api.faults import invalid, invalid_client_token, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
-from stslab.sandbox.cloudformation.faults import invalid
 from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.stacks import lifecycle, updating
@@ -26,7 +25,6 @@ from stslab.sandbox.state.state import State
 STEP_SECONDS = 0.02
 _SESSION = "AWSCloudFormation"
 _ARN_FIELDS = 6
-_FORBIDDEN = 403
 _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
     "CREATE_IN_PROGRESS": (lifecycle.create_stack, "CREATE_FAILED"),
     "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back, "ROLLBACK_FAILED"),
@@ -156,11 +154,7 @@ class Engine:
     def _as_caller(self, stack: Stack) -> Caller:
         key = self._keys(stack.caller_key)
         if key is None or not key.active:
-            raise ApiFault(
-                "InvalidClientTokenId",
-                "The security token included in the request is invalid",
-                _FORBIDDEN,
-            )
+            raise invalid_client_token()
         return key.caller
 
     def as_role(self, role_arn: str) -> Caller:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from stslab.sandbox.cloudformation.faults import require
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, Scope, as_text, evaluate
 from stslab.sandbox.cloudformation.template.references import (

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.faults import invalid, require
 from stslab.sandbox.cloudformation.template.references import (
     SUB_VARIABLE,
     Reference,

@@ -6,7 +6,7 @@ AWS CloudFormation User Guide, "Parameters".
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.template import Template, Value
 
 PSEUDO_PARAMETERS = frozenset(

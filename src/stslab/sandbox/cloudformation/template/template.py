@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 
 import yaml
 
-from stslab.sandbox.cloudformation.faults import invalid, require
+from stslab.sandbox.api.faults import invalid, require
 
 Value = Any
 """What a template, or a property that was resolved, may have as a value: what JSON can hold."""

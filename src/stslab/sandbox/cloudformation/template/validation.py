@@ -6,8 +6,8 @@ AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFo
 
 from collections.abc import Iterable
 
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.faults import require
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
