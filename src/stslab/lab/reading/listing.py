@@ -79,7 +79,10 @@ def find(name_or_path: str | Path) -> Path:
     files = [*(labs_in(folder) if folder else ()), *sorted(resources.labs_folder().glob("*.yaml"))]
     says_so = re.compile(rf"^id: *{re.escape(named)}$", re.MULTILINE)
     likely = [one for one in files if says_so.search(resources.text_of(one))]
-    known = {one.id: one.path for one in map(header, likely or files)}
+    known = {
+        named if likely and one.problem else one.id: one.path  # reading it tells what is wrong
+        for one in map(header, likely or files)
+    }
     if named in known:
         return known[named]
     within = labs_in(path) if named else []

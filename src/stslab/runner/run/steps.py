@@ -436,7 +436,7 @@ class Steps:
             if not quietly:
                 emit(StepSkipped(stage.id, stage.steps[number].title))
             return None
-        if drifted.again and self._adopt(stage, number):
+        if drifted.again and not drifted.differences and self._adopt(stage, number):
             self._looks.done(stage, number, entry)
             self._supersede(entry, drifted.what)
             return None
