@@ -182,8 +182,11 @@ def _contrast(scene: scenes.Answered, said: Gates) -> str:
     if said is None or (not said and not by):
         return "The policies are one thing, and what AWS gives at most is another."
     if not said:
-        too = " too" if any(one.says == "allows" for one in scene.verdict.gates) else ""
-        return f"You would be right if {named(by)} allowed it{too}."
+        said_of = {one.gate: one.says for one in scene.verdict.gates}
+        too = " too" if "allows" in said_of.values() else ""
+        denied = any(said_of.get(one) == "denies" for one in by)
+        does = "did not deny it" if denied else f"allowed it{too}"
+        return f"You would be right if {named(by)} {does}."
     wrong = [gate for gate in said if gate not in by]
     if wrong:
         return f"You would be right if {named(wrong)} refused it."
