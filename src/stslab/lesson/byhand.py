@@ -76,13 +76,7 @@ class ByHand:
             self.differing.append(f"{event.what}.")
 
     def look(self, stage: Stage) -> Standing:
-        adopted, differing = set[int](), dict[int, list[str]]()
-        for at, step in enumerate(stage.steps):
-            self.differing = []
-            if self._is_made(stage, at, step, after_all=len(adopted) == at):
-                adopted.add(at)
-            elif step.undo != ():  # else it changes what an earlier step made
-                differing[at] = self.differing
+        adopted, differing = self._adopted(stage)
         cells = access.table(
             self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
         )
@@ -92,7 +86,7 @@ class ByHand:
         made = adopted >= wanted
         alike = {at for at in wanted - adopted if self._is_alike(stage, stage.steps[at], cells)}
         failing = tuple(self._failing(stage)) if made or reached or alike else ()
-        to_come = _profiles(stage, wanted - adopted)
+        to_come = {one.name for at in wanted - adopted if (one := stage.steps[at].profile)}
         in_the_way = [one for one in failing if one.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
         wrong = any(stage.steps[at].profile for at, told in differing.items() if told)
@@ -108,7 +102,8 @@ class ByHand:
         if made or behaves:
             return Standing(tasks, against)
         wide = (one for one in lacking if one.startswith(_WIDE))
-        subjects = self._subjects(stage)
+        known = (subject(self._known(step.params)) for _, step in tasks_of(stage))
+        subjects = [one for one in known if one]
         turns = [turned(one, subjects) for one in self._changes(stage)]
         more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted)  # in another form
         other = map(_has_to_hold, in_the_way if more else ())
@@ -146,6 +141,17 @@ class ByHand:
         for at in range(task.number + 1):
             self.runner.do(stage, at)
 
+    def _adopted(self, stage: Stage) -> tuple[set[int], dict[int, list[str]]]:
+        """The steps whose work is there, and of others what is there in its place."""
+        adopted, differing = set[int](), dict[int, list[str]]()
+        for at, step in enumerate(stage.steps):
+            self.differing = []
+            if self._is_made(stage, at, step, after_all=len(adopted) == at):
+                adopted.add(at)
+            elif step.undo != ():  # else it changes what an earlier step made
+                differing[at] = self.differing
+        return adopted, differing
+
     def _is_made(self, stage: Stage, at: int, step: Step, *, after_all: bool) -> bool:
         """Whether a step's work is there; what a step only reads is read then.
 
@@ -170,13 +176,9 @@ class ByHand:
         if step.call != _TRUST:
             account = self.runner.account_of(step.identity)
             return forms.behaves(step, params, account, self.runner.call)
-        rows = {
-            name
-            for name, cell in self.lab.access.items()
-            if str(self._known(cell.params).get("RoleArn")).endswith(
-                f":role/{params.get('RoleName')}"
-            )
-        }
+        role, table = f":role/{params.get('RoleName')}", self.lab.access
+        arns = {name: str(self._known(one.params).get("RoleArn")) for name, one in table.items()}
+        rows = {name for name, arn in arns.items() if arn.endswith(role)}
         told = [one.verdict.allowed == one.expected.allowed for one in cells if one.cell in rows]
         return any(one.cell in rows for one in stage.changes) and all(told)
 
@@ -214,11 +216,6 @@ class ByHand:
         recent = takewhile(lambda one: str(one.get("eventTime", "")) >= since, self.requests())
         return filter(is_a_change, recent)
 
-    def _subjects(self, stage: Stage) -> list[tuple[str, str]]:
-        """Who and what the tasks are about."""
-        found = (subject(self._known(step.params)) for _, step in tasks_of(stage))
-        return [one for one in found if one]
-
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
         """The values of these that are known by now."""
         scope, known = self.runner.scope(), {}
@@ -235,11 +232,6 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
         for at, step in enumerate(stage.steps)
         if not _is_the_labs(step) and (changes(step.call) or step.profile)
     ]
-
-
-def _profiles(stage: Stage, left: Collection[int]) -> set[str]:
-    """The profiles that these steps give."""
-    return {one.name for at in left for one in [stage.steps[at].profile] if one}
 
 
 def _has_to_hold(check: Check) -> str:
