@@ -1,9 +1,14 @@
-"""The table of commands, in ``commands.txt``: where each is, its help in a line, and examples."""
+"""The commands, as ``commands.txt`` has them; a group imports each when it is invoked."""
 
+import importlib
+import os
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
 
 _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?")
 
@@ -37,3 +42,84 @@ def _table() -> dict[str, Entry]:
         else:
             table[name] = table[name]._replace(examples=(*table[name].examples, line))
     return table
+
+
+if TYPE_CHECKING:  # click imports it only when a shell asks for completions
+    from click.shell_completion import CompletionItem
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by a table, so that help and completion import none."""
+
+    entries: Mapping[str, Entry] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the table's order; one that has no help stands for what has no name."""
+        del ctx
+        return [name for name, entry in self.entries.items() if entry.help]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now; None if there is no such command."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.where.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        shown = ["\b", "Examples:", *(f"  {one}" for one in entry.examples)]
+        command.epilog = "\n".join(shown) if entry.examples else None
+        if not any("--plain" in param.opts for param in command.params):
+            command.params.extend(looks())
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; an unknown one gets the nearest name's hint."""
+        name = args[0]
+        if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"There is no command {name!r}.{nearest(name, self.entries)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.entries[name].help) for name in self.list_commands(ctx)]
+            )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """The commands that begin so; options where it looks like one."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=self.entries[name].help)
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
+
+
+def looks() -> Iterator[click.Option]:
+    """``--no-color`` and ``--plain``: each as if its variable stood in the environment."""
+    for flag, variable, says in (
+        ("--no-color", "NO_COLOR", "No colours; NO_COLOR=1 in the environment does the same."),
+        ("--plain", "STSLAB_PLAIN", "All in words: no boxes, no colours, nothing drawn over."),
+    ):
+
+        def switch(
+            ctx: click.Context, _param: click.Parameter, wanted: bool, variable: str = variable
+        ) -> None:
+            if wanted:
+                os.environ[variable] = "1"
+                ctx.find_root().color = ctx.color = False
+
+        yield click.Option(
+            [flag], is_flag=True, is_eager=True, expose_value=False, callback=switch, help=says
+        )
+
+
+def nearest(name: str, names: Mapping[str, object]) -> str:
+    """A hint at the name that was perhaps meant; empty if no name is like it."""
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

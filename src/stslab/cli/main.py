@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from stslab import __version__
-from stslab.cli.commands import family
-from stslab.cli.lazy import LazyGroup, looks
+from stslab.cli.commands import LazyGroup, family, looks
 from stslab.errors import StslabError
 
 _INTERRUPTED = 130

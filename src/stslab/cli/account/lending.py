@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from stslab.cli.commands import family
-from stslab.cli.lazy import LazyGroup
+from stslab.cli.commands import LazyGroup, family
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home

@@ -6,8 +6,7 @@ import sys
 
 import click
 
-from stslab.cli.commands import family
-from stslab.cli.lazy import LazyGroup
+from stslab.cli.commands import LazyGroup, family
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home

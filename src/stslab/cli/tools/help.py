@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from stslab.cli.lazy import nearest
+from stslab.cli.commands import nearest
 from stslab.errors import UsageError
 from stslab.resources import bundled, text_of
 

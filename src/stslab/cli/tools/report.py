@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from stslab.cli.commands import family
-from stslab.cli.lazy import LazyGroup
+from stslab.cli.commands import LazyGroup, family
 from stslab.cli.names import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home

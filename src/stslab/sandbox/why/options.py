@@ -1,6 +1,6 @@
 """What could be changed so that a layer of policies no longer refuses a request.
 
-Each option is an idea; whether it helps is found out by deciding again (:mod:`.plan`).
+Each option is an idea; whether it helps is found out by deciding again.
 """
 
 import json
