@@ -104,7 +104,7 @@ def next_lab() -> str:
     raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
 
 
-def load_lab(name: str) -> "Lab":
+def load_lab(lab: str | Path) -> "Lab":
     """The lab of this id or in this file, checked.
 
     Raises:
@@ -115,7 +115,8 @@ def load_lab(name: str) -> "Lab":
     from stslab.lab.loader import load
     from stslab.lab.reading.listing import find
 
-    return load(find(name), catalogue=BotocoreCatalogue())
+    path = lab if isinstance(lab, Path) else find(lab)
+    return load(path, catalogue=BotocoreCatalogue())
 
 
 def meant_lab(name: str | None, target: str, *, ended: bool = False) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.bench import progress
+from stslab.cli.bench import load_lab, progress
 from stslab.cli.names import complete_lab
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
@@ -100,11 +100,7 @@ def _embedded_only(path: Path) -> bool:
 @click.option("--shell", "way", flag_value="shell", help="As a script of aws commands.")
 def show(*, lab: str, way: str) -> None:
     """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.lab.loader import load
-    from stslab.lab.reading.listing import find
-
-    loaded = load(find(lab), catalogue=BotocoreCatalogue())
+    loaded = load_lab(lab)
     if way == "shell":
         from stslab.aws.command import aws_command
         from stslab.cli.describing import with_keys

@@ -12,15 +12,14 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import open_account
+from stslab.cli.bench import load_lab
 from stslab.cli.describing import describer
 from stslab.cli.inside import TARGET, InsideAccount, proofs
 from stslab.cli.labs.mutation import Note, wrong_cells
 from stslab.cli.options import Where
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
-from stslab.lab.loader import load
 from stslab.lab.model import Fault, Lab, Stage, Step, Wait
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
@@ -193,7 +192,7 @@ _ADMINS = frozenset({"admin", "default", "partner"})
 def tried(path: Path, spec: str | None) -> Verdict:
     """Try the lab in this file, in a throw-away sandbox; with ``spec`` it is as a real account."""
     try:
-        lab = load(path, catalogue=BotocoreCatalogue())
+        lab = load_lab(path)
     except InvalidLab as invalid:
         return Verdict(path.stem, str(path), invalid)
     home = Home(Path(tempfile.mkdtemp(prefix="stslab-test-")))

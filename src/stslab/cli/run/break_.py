@@ -61,14 +61,13 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
 
 
 def _list(lab: str, *, as_json: bool) -> None:
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.lab.loader import load
+    from stslab.cli.bench import load_lab
     from stslab.lab.reading.listing import find
     from stslab.resources import bundled_labs
 
     rows = []
     for path in [find(lab)] if lab else bundled_labs():
-        loaded = load(path, catalogue=BotocoreCatalogue())
+        loaded = load_lab(path)
         rows += [
             {"id": one.id, "lab": loaded.id, "title": one.title, "derived": one.derived}
             for one in offered(loaded)

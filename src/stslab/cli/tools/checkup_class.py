@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.bench import load_lab
 from stslab.errors import InvalidLab
 from stslab.home import Home
-from stslab.lab.loader import load
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.checkup import NOTE, WARNING, WRONG, Checked, checked
 from stslab.resources import bundled_labs, foreign_folder
@@ -48,7 +47,7 @@ def _labs() -> Iterator[Checked]:
         yield Checked("labs", WRONG, f"there is none in {folder}", fix)
     for path in (*bundled_labs(), *further):
         try:
-            loaded = load(path, catalogue=BotocoreCatalogue())
+            loaded = load_lab(path)
             yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:_HASH]}")
         except InvalidLab as bad:
             fix = f"See what: stslab lint {path}"

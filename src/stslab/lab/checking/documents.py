@@ -1,0 +1,137 @@
+"""The policy documents in a lab's calls, as the engine that decides by them reads them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from stslab.errors import MalformedPolicy
+from stslab.kinds.judge import resources_of
+from stslab.kinds.template import MARK, UNKNOWN
+from stslab.lab.effects import Effect
+from stslab.policy import catalogue
+from stslab.policy.documents.document import Policy, parse
+from stslab.policy.documents.statement import Statement
+from stslab.policy.findings import findings as found_in
+from stslab.policy.vocabulary import PolicyKind
+
+_KINDS = {
+    "AssumeRolePolicyDocument": PolicyKind.TRUST,
+    "iam.UpdateAssumeRolePolicy PolicyDocument": PolicyKind.TRUST,
+    "PolicyDocument": PolicyKind.IDENTITY,
+    "s3.PutBucketPolicy Policy": PolicyKind.RESOURCE,
+    "AWS::S3::BucketPolicy PolicyDocument": PolicyKind.RESOURCE,
+    "sts.AssumeRole Policy": PolicyKind.SESSION,
+    "sts.AssumeRoleWithSAML Policy": PolicyKind.SESSION,
+    "sts.AssumeRoleWithWebIdentity Policy": PolicyKind.SESSION,
+    "sts.GetFederationToken Policy": PolicyKind.SESSION,
+}
+_MEANT = frozenset({"names-principal"})
+"""What is said of a policy that a lab may well want to show."""
+_ROLE = "arn:aws:iam::111122223333:role/some"
+_HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
+_FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
+_WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
+_PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
+
+
+class Finding(NamedTuple):
+    """``word`` is what of the document it is about, where that is known."""
+
+    code: str
+    message: str
+    fix: str
+    word: str = ""
+
+
+def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
+    """What is wrong with the documents of a call, each with the parameter that holds it."""
+    for name, value in effect.params.items():
+        kind = _KINDS.get(f"{effect.call} {name}") or _KINDS.get(name)
+        if kind and isinstance(value, str):
+            yield from ((name, one) for one in _of(value, kind))
+    if "TemplateBody" in effect.params:
+        for resource in resources_of(effect.params, effect.own):
+            for name, value in _held(resource.properties):
+                kind = _KINDS.get(f"{resource.type} {name}") or _KINDS[name]
+                for one in _of(json.dumps(value), kind):
+                    message = f"{resource.logical}: {one.message}"
+                    yield "TemplateBody", one._replace(message=message)
+
+
+def _held(properties: Any) -> Iterator[tuple[str, Any]]:
+    """The documents in a resource's properties."""
+    if isinstance(properties, Mapping):
+        for name, value in properties.items():
+            if name in _KINDS and isinstance(value, Mapping):
+                yield name, value
+            else:
+                yield from _held(value)
+    for one in properties if isinstance(properties, list) else ():
+        yield from _held(one)
+
+
+def _stand_in(unknown: re.Match[str]) -> str:
+    """What a text that is not known yet may become, in quotes."""
+    if unknown[1] == "<now>":
+        return '"2030-01-31T12:00:00Z"'
+    if not _FEDERATED.search(unknown.string[: unknown.start()]):
+        return f'"{_ROLE}"'
+    if "WithSAML" in unknown.string:
+        return '"arn:aws:iam::111122223333:saml-provider/some"'
+    host = _HOST.search(unknown.string)  # as a condition has it
+    return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "the.provider"}"'
+
+
+def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
+    if "${{" in text:  # what an expression may become is told by a run alone
+        return
+    try:
+        policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
+    except MalformedPolicy as malformed:
+        message = malformed.message.rstrip(".")
+        word = re.search(r" : (\w[\w:]*)$", message)
+        said = f"IAM would refuse this: {message}."
+        yield Finding("malformed", said, malformed.hint, word[1] if word else "")
+        return
+    for one in found_in(policy):
+        if one.code not in _MEANT:
+            label = one.statement.removeprefix("statement ")
+            statement = f"Statement {label}: " if label else ""
+            said, _, meant = one.message.partition("; did you mean ")
+            allow = f"say why it is meant so: # stslab: allow policy-{one.code} reason"
+            fix = f"Did you mean {meant}" if meant else f"Change the policy, or {allow}."
+            word = re.search(r"(?:no action|condition key) ([\w:.*?/-]*\w)", said)
+            message = f"{statement}{said.rstrip('.')}."
+            yield Finding(one.code, message, fix, word[1] if word else "")
+    yield from _wide(policy)
+
+
+def _wide(policy: Policy) -> Iterator[Finding]:
+    """An Allow of all that a service can do, or of what could name its resource."""
+    for statement in policy.statements if policy.kind is PolicyKind.IDENTITY else ():
+        actions = _listed(statement.source.get("Action"))
+        if not statement.allows:
+            continue
+        whole = [one for one in actions if one == "*" or one.endswith(":*")]
+        if "NotAction" in statement.source or whole:
+            word = whole[0] if whole else "NotAction"
+            message = f"{word} allows more than any lab needs."
+            yield Finding("wide", message, "Name the actions.", word)
+        elif _is_everything(statement) and all(map(_can_be_limited, actions)):
+            message = f"{actions[0]} on every resource is more than a lab needs."
+            yield Finding("wide", message, "Name the resource.", actions[0])
+
+
+def _is_everything(statement: Statement) -> bool:
+    everything = "*" in _listed(statement.source.get("Resource"))
+    return ("NotResource" in statement.source or everything) and not statement.conditions
+
+
+def _can_be_limited(action: str) -> bool:
+    named = catalogue.matching_actions(action)
+    return bool(named) and all(map(catalogue.resource_types, named))
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
