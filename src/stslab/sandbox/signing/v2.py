@@ -87,11 +87,8 @@ def _verified(
     record = s3.require_key(circle, access_key_id, token)
     # A sub-resource without a value may be sent with an equal sign and signed without.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
-    candidates = [
-        _to_sign(one, headers, date, path)
-        for one in (request, bare)
-        for path in _resource_paths(one)
-    ]
+    paths = _resource_paths(request)
+    candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), signature) for one in digests):

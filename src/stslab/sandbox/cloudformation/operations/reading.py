@@ -57,14 +57,10 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
     both = "Exactly one of StackName and PhysicalResourceId must be specified"
     require(bool(by_name) != bool(physical), both)
-    if by_name:
-        stack = described(view, request)
-    else:
-        holding = lookups.holding(view, request.account, request.region, str(physical))
-        if holding is None:
-            raise invalid(f"Stack for {physical} does not exist")
-        stack = holding
-    logical = params.get("LogicalResourceId")
+    account, region = request.account, request.region
+    by_id = None if by_name else lookups.holding(view, account, region, str(physical))
+    require(by_name or by_id, f"Stack for {physical} does not exist")
+    stack, logical = by_id or described(view, request), params.get("LogicalResourceId")
     found = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
     return {"StackResources": [_resource(stack, resource) for resource in found[:PAGE]]}
 
@@ -220,6 +216,11 @@ def _get_template(view: View, request: ApiRequest) -> Answer:
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
+def _get_policy(view: View, request: ApiRequest) -> Answer:
+    described(view, request)
+    return {}  # no stack has one
+
+
 def _common(template: Template) -> Answer:
     capability, types = validation.needed_capabilities(template)
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
@@ -236,6 +237,7 @@ READS: Reads = {
     "ListStackResources": _list_resources,
     "ListExports": _list_exports,
     "ListImports": _list_imports,
+    "GetStackPolicy": _get_policy,
     "GetTemplate": _get_template,
     "GetTemplateSummary": _template_summary,
     "ValidateTemplate": _validate_template,
