@@ -12,6 +12,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.inside import InsideAccount
 from stslab.lab.loader import load
 from stslab.lab.model import Stage
+from stslab.lab.references import resolve
 from stslab.lesson.byhand import ByHand
 from stslab.resources import bundled
 from stslab.runner.events import Event
@@ -159,6 +160,18 @@ def test_a_trust_that_lets_in_whom_it_should_is_one_too(account: InsideAccount) 
             call(account, "iam.UpdateAssumeRolePolicy", RoleName=role,
                  PolicyDocument=TRUST.replace("CUSTOMER", customer))  # fmt: skip
             assert [one.done for one in hand.look(stage).tasks] == [done, False]
+
+
+def test_a_policy_under_another_name_waits_for_no_other_task(account: InsideAccount) -> None:
+    log = [{"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser"}] * 3
+    with by_hand(account, "mfa", "device", log) as (hand, stage):
+        for at in range(2):
+            hand.runner.do(stage, at)
+        work = resolve(stage.steps[2].params, hand.runner.scope())
+        call(account, "iam.PutUserPolicy", **{**work, "PolicyName": "mine"})
+        told = hand.look(stage)
+        assert [one.done for one in told.tasks] == [True, True, True, False, False]
+        assert told.notes == ()
 
 
 def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccount) -> None:

@@ -91,7 +91,8 @@ class ByHand:
         against = (*lacking, *map(_has_to_hold, failing))
         wrong = any(stage.steps[at].profile for at, told in differing.items() if told)
         behaves = reached and not against and not wrong  # a profile is as its task says, or not
-        so_far = adopted if in_the_way else adopted | alike
+        wide = any(one.fails or one.operation.startswith("Simulate") for one in in_the_way)
+        so_far = adopted if wide else adopted | alike
         tasks = tuple(
             Task(at, f"{step.title}. (stslab did that.)", done=True)
             if _is_the_labs(step)
@@ -101,14 +102,14 @@ class ByHand:
         )
         if made or behaves:
             return Standing(tasks, against)
-        wide = (one for one in lacking if one.startswith(_WIDE))
+        beyond = (one for one in lacking if one.startswith(_WIDE))
         known = (subject(self._known(step.params)) for _, step in tasks_of(stage))
         subjects = [one for one in known if one]
         turns = [turned(one, subjects) for one in self._changes(stage)]
-        more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted)  # in another form
-        other = map(_has_to_hold, in_the_way if more else ())
+        more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted | alike)
+        other = map(_has_to_hold, in_the_way if more else ())  # something is in another form
         differs = (what for at, told in differing.items() for what in told if at not in so_far)
-        return Standing(tasks, (*wide, *other, *differs, *filter(None, turns)))
+        return Standing(tasks, (*beyond, *other, *differs, *filter(None, turns)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint to a task, and whether it is the last: then the command is to be shown."""
