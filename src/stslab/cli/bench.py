@@ -82,10 +82,8 @@ def progress() -> "dict[str, Standing]":
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
-    place, best = home(), dict[str, "Standing"]()
-    if not place.has_journal:
-        return best
-    with Journal(place.journal) as journal:
+    best = dict[str, "Standing"]()
+    with Journal.of(home()) as journal:
         for run in journal.runs():
             one = standing(journal.past(run.id))
             if one and (run.lab not in best or one.progress > best[run.lab].progress):
@@ -136,9 +134,9 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False) -> str:
             return ""
 
     meant = USUAL_LAB if name is None else name
-    if (name is not None and (not name or file(name))) or not home().has_journal:
+    if name is not None and (not name or file(name)):
         return meant
-    with Journal(home().journal) as journal:
+    with Journal.of(home()) as journal:
         place = (name_of(target), name or "")
         runs = journal.unfinished(*place) or (journal.runs(*place) if ended else ())
     for run in runs:

@@ -56,10 +56,8 @@ def lab_variables(target: str) -> dict[str, str]:
     from stslab.home import home
     from stslab.runner.journal.store import Journal
 
-    if not home().has_journal:
-        return {}
     try:
-        with Journal(home().journal) as journal:
+        with Journal.of(home()) as journal:
             return current(journal, target).variables
     except StslabError:
         return {}

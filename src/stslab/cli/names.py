@@ -37,9 +37,7 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
     from stslab.runner.journal.store import Journal
 
     try:
-        if not home().has_journal:
-            return []
-        with Journal(home().journal) as journal:
+        with Journal.of(home()) as journal:
             return [run.id for run in journal.runs() if run.id.startswith(incomplete)]
     except StslabError:
         return []

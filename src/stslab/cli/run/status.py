@@ -33,10 +33,7 @@ def _runs(most: int | None) -> "list[Standing]":
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
-    place = home()
-    if not place.has_journal:
-        return []
-    with Journal(place.journal) as journal:
+    with Journal.of(home()) as journal:
         stands = (standing(journal.past(run.id)) for run in journal.runs()[:most])
         return [one for one in stands if one]
 

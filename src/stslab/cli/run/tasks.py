@@ -58,10 +58,9 @@ def why() -> bool:
     from stslab.runner.journal.store import Journal
 
     place, how = home(), None
-    if place.has_journal:
-        with Journal(place.journal) as journal:
-            for run in journal.unfinished(sandbox_name(place.named))[:1]:
-                how = journal.past(run.id).how
+    with Journal.of(place) as journal:
+        for run in journal.unfinished(sandbox_name(place.named))[:1]:
+            how = journal.past(run.id).how
     if how not in (How.HAND, How.BREAK):
         return False
     try:

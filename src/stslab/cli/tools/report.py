@@ -94,9 +94,7 @@ def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
     from stslab.sandbox.pipeline.log_file import newest_first
 
     place = home()
-    if not place.has_journal:
-        raise UsageError("There are no runs yet.", "Begin with: stslab run")
-    with Journal(place.journal) as journal:
+    with Journal.of(place) as journal:
         told = report(journal, _known([one.id for one in journal.runs()], run))
     asked = {one.request_id for one in told.standing.claims if told.run.kind == "sandbox"}
     events = (one for one in newest_first(place.sandbox) if one["requestID"] in asked - {""})

@@ -19,7 +19,7 @@ from msgspec import MsgspecError
 from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
-from stslab.home import private_folder
+from stslab.home import Home, private_folder
 from stslab.runner.journal import chain
 from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past, read
@@ -106,6 +106,11 @@ class Journal:
         self._clock = clock or SystemClock()
         self._database = _open(path)
         self._known, self._known_at = dict[str, Past](), (0, 0)
+
+    @classmethod
+    def of(cls, home: Home) -> Self:
+        """That of a state folder, to be read: an empty one, which nobody keeps, if it has none."""
+        return cls(home.journal if home.has_journal else IN_MEMORY)
 
     def __enter__(self) -> Self:
         return self
