@@ -82,14 +82,14 @@ class ModelShape:
 
     @property
     def least(self) -> int:
-        """How many characters a text, or items a list, has at least: botocore sends no fewer."""
-        counted = self._shape.type_name in {"string", "list"}
+        """A number, or how many characters a text, or items a list, has: botocore sends no less."""
+        counted = self._shape.type_name in {"string", "list", "integer", "long"}
         return int(self._shape.metadata.get("min", 0)) if counted else 0
 
     @property
     def most(self) -> int:
-        is_text = self._shape.type_name == "string"
-        return int(self._shape.metadata.get("max", 0)) if is_text else 0
+        counted = self._shape.type_name in {"string", "integer", "long"}
+        return int(self._shape.metadata.get("max", 0)) if counted else 0
 
     @property
     def pattern(self) -> str:

@@ -124,23 +124,41 @@ def _policies(looked: Looked) -> Iterator[Found]:
 
 
 def _parameters(looked: Looked) -> Iterator[Found]:
-    """What the API's model says of a text, and only AWS would refuse."""
+    """What the API's model says of a value, and only AWS would refuse."""
     told: set[str] = set()
     for one in looked.effects:
         operation, part = looked.operation(one.call), looked.root.at(one.place)
-        for name, value in () if one.fails else one.params.items():
-            shape = (operation.input or NOTHING).members.get(name) if operation else None
-            known = isinstance(value, str) and "<" not in value and OPEN not in value
-            why = shape and known and _misfit(shape, value)
-            if why and f"{name} {value}" not in told:
+        shape = (operation.input if operation else None) or NOTHING
+        given = {} if one.fails else one.params
+        for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
+            if f"{name} {value}" not in told:
                 told.add(f"{name} {value}")
-                node = (part.get("with") or part).get(name) or part
                 yield Found(node, part, f"{name} can't be {shortened(value)}.", why)
 
 
-def _misfit(shape: Shape, value: str) -> str:
+def _misfits(
+    shape: Shape, value: object, node: Node, name: str
+) -> Iterator[tuple[Node, str, object, str]]:
+    """What in a value does not fit its shape: where, its name, itself, and why."""
+    if isinstance(value, Mapping):
+        parts = dict.fromkeys(value, shape.item) if shape.kind == "map" else shape.members
+        for key in parts.keys() & value.keys():
+            yield from _misfits(parts[key], value[key], node.get(key) or node, key)
+    elif isinstance(value, list) and shape.kind == "list":
+        nodes = node.items or [node] * len(value)
+        for each, item in zip(nodes, value, strict=True):
+            yield from _misfits(shape.item, item, each, name)
+    elif isinstance(value, str | int) and (why := _misfit(shape, value)):
+        yield node, name, value, why
+
+
+def _misfit(shape: Shape, value: str | int) -> str:
     """Why a value does not fit the shape, or nothing."""
-    if shape.most and len(value) > shape.most:
+    if isinstance(value, int):
+        return f"Write at most {shape.most}." if 0 < shape.most < value else ""
+    if "<" in value or OPEN in value:  # not known yet
+        return ""
+    if 0 < shape.most < len(value):
         return f"Write at most {shape.most} characters; this has {len(value)}."
     try:
         fits = not shape.pattern or re.fullmatch(shape.pattern, value, re.ASCII)

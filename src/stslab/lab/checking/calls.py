@@ -72,6 +72,9 @@ class Calls:
             self._list(node, shape, name)
         elif isinstance(node.value, str):
             self._text(node, shape, name)
+        elif isinstance(node.value, int) and node.value < shape.least:
+            fix = f"Write at least {shape.least}."
+            self.report(node.problem(f"{_called(name)} is too small.", fix))
 
     def _wrong_kind(self, node: Node, shape: Shape, name: str, given: str) -> None:
         wanted, fix = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
