@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
-def mapped(value: Any, change: Callable[[str], Any]) -> Any:
-    """The structure with each text in it changed, but for the keys; tuples become lists."""
+def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
+    """The structure with each text in it (or all ``of`` a type) changed; tuples become lists."""
     if isinstance(value, Mapping):
-        return {key: mapped(part, change) for key, part in value.items()}
+        return {key: mapped(part, change, of) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [mapped(part, change) for part in value]
-    return change(value) if isinstance(value, str) else value
+        return [mapped(part, change, of) for part in value]
+    return change(value) if isinstance(value, of) else value
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -13,6 +13,7 @@ from botocore.response import StreamingBody
 
 from stslab.errors import CredentialsError
 from stslab.runner.ports import Answer, Lost, Outcome, Refusal
+from stslab.structures import mapped
 
 Response = Mapping[str, Any]
 """What botocore gives: of an answer, or of an AWS error."""
@@ -63,16 +64,13 @@ _ENDED = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 
 def answer(response: Response) -> Answer:
     """A response as the runner sees it: plain values, less ResponseMetadata."""
-    data = {key: plain(value) for key, value in response.items() if key != "ResponseMetadata"}
+    told = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+    data = mapped(told, plain, of=object)
     return Answer(data, str(response.get("ResponseMetadata", {}).get("RequestId", "")))
 
 
 def plain(value: object) -> object:
     """A value as JSON has it: a date is ISO 8601 in UTC, a body its text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -9,6 +9,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
+from stslab.structures import mapped
 
 # What S3 calls the members of a property, by what CloudFormation calls them.
 _ENCRYPTION = {
@@ -35,16 +36,14 @@ _NONCURRENT_TRANSITION = {
 
 
 def _renamed(given: Properties, names: Mapping[str, str]) -> Properties:
-    return {new: _typed(given[old]) for old, new in names.items() if old in given}
+    return {new: mapped(given[old], _typed) for old, new in names.items() if old in given}
 
 
-def _typed(value: Value) -> Value:
-    """Numbers and booleans that a template has as texts."""
-    if isinstance(value, dict):
-        return {name: _typed(member) for name, member in value.items()}
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+def _typed(text: str) -> bool | int | str:
+    """A number or boolean that a template has as a text."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    return int(text) if text.isdecimal() else text
 
 
 def _encryption(value: Properties) -> Properties:
@@ -68,7 +67,7 @@ def _lifecycle_rule(rule: Properties) -> Properties:
         "Expiration": _renamed(rule, _EXPIRATION),
         "Transitions": _both(rule, "Transition", _TRANSITION),
         "NoncurrentVersionTransitions": noncurrent,
-        "NoncurrentVersionExpiration": _typed(expiring) if any(expiring.values()) else None,
+        "NoncurrentVersionExpiration": mapped(expiring, _typed) if any(expiring.values()) else None,
     }
     given = {name: value for name, value in optional.items() if value}
     return {**_renamed(rule, _RULE), "Filter": _filter(rule), **given}
@@ -111,7 +110,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "PublicAccessBlockConfiguration": Setting(
         "PutPublicAccessBlock",
-        lambda value: {"PublicAccessBlockConfiguration": _typed(value)},
+        lambda value: {"PublicAccessBlockConfiguration": mapped(value, _typed)},
         "DeletePublicAccessBlock",
     ),
     "VersioningConfiguration": Setting(

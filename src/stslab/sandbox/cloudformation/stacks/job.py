@@ -21,6 +21,7 @@ from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack, StackEvent, StackResource, event_key
 from stslab.sandbox.state.state import State
+from stslab.structures import mapped
 
 USER_INITIATED = "User Initiated"
 DELETED_STACKS_KEPT = 100
@@ -64,7 +65,7 @@ def note(
         status=status,
         at=at,
         reason=reason,
-        properties="" if shown is None else json.dumps(_texts(shown)),
+        properties="" if shown is None else json.dumps(mapped(shown, as_text, of=object)),
         token=stack.token,
     )
     tx.put(event)
@@ -72,15 +73,6 @@ def note(
     forgotten = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
     if forgotten is not None:
         tx.delete(forgotten)
-
-
-def _texts(value: Value) -> Value:
-    """Properties as events show them: scalars are texts."""
-    if isinstance(value, Mapping):
-        return {str(key): _texts(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_texts(item) for item in value]
-    return as_text(value)
 
 
 def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
