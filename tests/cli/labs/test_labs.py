@@ -166,6 +166,13 @@ def test_lint_reports_all_that_it_is_given_and_waits_for_no_pipe(stslab, tmp_pat
     )
 
 
+def test_a_junit_file_that_cannot_be_written_is_told_before_anything_is_tried(stslab, tmp_path):
+    said = stslab("test", "--junit", str(tmp_path / "none" / "junit.xml"))
+    assert said.code == 2
+    assert "No such file or directory" in said.err
+    assert said.out == ""
+
+
 def test_show_as_a_table(stslab):
     said = stslab("show")
     assert said.code == 0

@@ -5,7 +5,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from msgspec import to_builtins
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 @click.option(
     "--junit",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.File("w", encoding="utf-8", lazy=False),
     help="Write JUnit's XML, for a CI system.",
 )
 @json_option("One JSON object a lab, on stdout.")
 def command(
-    *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: Path | None, as_json: bool
+    *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: TextIO | None, as_json: bool
 ) -> int:
     """Run each of LABS (ids, files, folders; without any all bundled ones) in a throw-away account.
 
@@ -70,7 +70,7 @@ def command(
     if junit:
         from stslab.cli.labs.junit import as_junit
 
-        junit.write_text(as_junit(verdicts), encoding="utf-8")
+        junit.write(as_junit(verdicts))
     bad = [verdict.exit_code for verdict in verdicts if verdict.exit_code]
     return bad[0] if bad else 0
 
