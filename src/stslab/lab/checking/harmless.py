@@ -37,11 +37,10 @@ def check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | Non
 def refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozenset[Node]) -> None:
     """Report each call that would change what no step of the lab has made before it.
 
-    Nothing is said of what is ``broken``. Where that may make something, whatever has the run's
-    id in its name may be it.
+    Nothing is said of what is ``broken``, or may be declared where that can't be read. Where what
+    is broken may make something, whatever has the run's id in its name may be it.
     """
-    if draft.lab.spoiled & {"accounts", "services", "uses"}:
-        return
+    unread = [f"{one}:" for one in ("accounts", "services", "uses") if draft.lab.unclear(one)]
     root, doubtful = draft.lab.node, any(_may_make(one, broken) for one in draft.stages)
     undos: dict[Place, set[str]] = {
         ("stages", number, "steps", at): {undo.call for undo in step.undo}
@@ -51,14 +50,15 @@ def refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozenset
     }
     for one in effects(lab, faults=True):
         node, undone = root.at(one.place), root.at(one.place[:4])
-        unread = {node.get("call") or node, node.get("as")}
-        unread |= {undone.get("with")} if one.when == UNDO and not node.get("with") else set()
-        if unread & broken:
+        needed = {node.get("call") or node, node.get("as")}
+        needed |= {undone.get("with")} if one.when == UNDO and not node.get("with") else set()
+        if needed & broken:
             continue
         unknown = one.own.unknown | {one.own.run} if doubtful else one.own.unknown
         judged = replace(one, own=replace(one.own, unknown=unknown))
         for problem in _problems(judged, node, undos.get(one.place), broken):
-            report(problem)
+            if not any(declared in problem.fix for declared in unread):
+                report(problem)
 
 
 def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:

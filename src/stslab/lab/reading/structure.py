@@ -63,7 +63,7 @@ class Draft(Generic[P]):
 
     def unclear(self, key: str) -> bool:
         """Whether a key is bad, or one that may be meant as it."""
-        return bool(get_close_matches(key, self.spoiled))
+        return bool(get_close_matches(key, self.spoiled, cutoff=0.75))
 
 
 @dataclass(slots=True)
