@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from stslab.structures import parts
+
 HIDDEN = "********"
 _SHORTEST = 8
 
@@ -70,12 +72,6 @@ def redact_named(text: str) -> str:
 
 def secrets_in(value: Any) -> Iterator[str]:
     """The secrets that stand in a response or in parameters, found by their keys."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            if is_secret_key(key) and isinstance(part, str):
-                yield part
-            else:
-                yield from secrets_in(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from secrets_in(part)
+    for path, part in parts(value):
+        if path and isinstance(part, str) and is_secret_key(path[-1]):
+            yield part

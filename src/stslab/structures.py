@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+Path = tuple[str | int, ...]
+"""The keys, and the numbers in lists, that lead to a part of a structure."""
+
 
 def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
     """The structure with each text in it (or all ``of`` a type) changed; tuples become lists."""
@@ -13,10 +16,14 @@ def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
     return change(value) if isinstance(value, of) else value
 
 
+def parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Each part of a structure in order, itself the first, with the path to it."""
+    yield path, value
+    inside = enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, part in value.items() if isinstance(value, Mapping) else inside:
+        yield from parts(part, (*path, key))
+
+
 def texts(value: Any) -> Iterator[str]:
     """Each text in a structure, but for the keys, in order."""
-    if isinstance(value, str):
-        yield value
-    parts = value.values() if isinstance(value, Mapping) else value
-    for part in parts if isinstance(value, Mapping | list | tuple) else ():
-        yield from texts(part)
+    return (part for _, part in parts(value) if isinstance(part, str))

@@ -15,6 +15,7 @@ from stslab.kinds import documents, template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, search
+from stslab.structures import parts
 
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
 
@@ -430,16 +431,12 @@ _NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
 _A_ROLE = re.compile(r"arn:[^:]*:iam::[^:]*:(role|instance-profile)/.+")
 
 
-def _roles_in(value: object, key: str = "") -> Iterator[str]:
+def _roles_in(value: object) -> Iterator[str]:
     """Every role that a value names, whatever the parameter is called."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _roles_in(part, f"{key}.{name}")
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _roles_in(part, key)
-    elif isinstance(value, str) and (_A_ROLE.fullmatch(value) or _NAMES_A_ROLE.fullmatch(key)):
-        yield value
+    for path, part in parts(value):
+        key = ".".join(map(str, path))
+        if isinstance(part, str) and (_A_ROLE.fullmatch(part) or _NAMES_A_ROLE.fullmatch(key)):
+            yield part
 
 
 def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:

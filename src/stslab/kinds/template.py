@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from stslab.structures import parts
+
 Part = Any
 """What YAML has of a template: text, None, or a list or mapping of such parts."""
 UNKNOWN = "\ue002"
@@ -86,12 +88,9 @@ def resources(
 
 def _conditions_in(value: Part) -> Iterator[str]:
     """The conditions by which something in a resource is one thing or another."""
-    if isinstance(value, Mapping):
-        asked = value.get("Fn::If")
-        yield from map(str, asked[:1] if isinstance(asked, list) else ())
-        value = list(value.values())
-    for part in value if isinstance(value, list) else ():
-        yield from _conditions_in(part)
+    for path, part in parts(value):
+        if path[-1:] == ("Fn::If",) and isinstance(part, list):
+            yield from map(str, part[:1])
 
 
 def parse(text: str) -> Mapping[str, Part]:
@@ -165,13 +164,10 @@ def _refuse_unseen(read: Mapping[str, Part]) -> None:
 
 
 def _keys_and_texts(value: Part) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value if "{{resolve:" in value or _SECRET in value else ""
-    elif isinstance(value, Mapping):
-        yield from value
-        value = list(value.values())
-    for part in value if isinstance(value, list) else ():
-        yield from _keys_and_texts(part)
+    for path, part in parts(value):
+        yield from (key for key in path[-1:] if isinstance(key, str))
+        if isinstance(part, str) and ("{{resolve:" in part or _SECRET in part):
+            yield part
 
 
 def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Part]:

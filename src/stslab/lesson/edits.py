@@ -3,22 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from stslab.structures import Path, parts
+
 Part = Any
-Path = tuple[str | int, ...]
 GONE: Final = object()
 
 
-def statements(document: Part, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Part]]]:
+def statements(document: Part) -> Iterator[tuple[Path, Mapping[str, Part]]]:
     """Each statement of a policy, wherever it stands, and the path to it."""
-    if isinstance(document, Mapping):
-        if "Effect" in document and {"Action", "NotAction"} & document.keys():
-            yield path, document
-            return
-        parts: Iterator[tuple[str | int, Part]] = iter(document.items())
-    else:
-        parts = enumerate(document) if isinstance(document, list) else iter(())
-    for key, part in parts:
-        yield from statements(part, (*path, key))
+    for path, part in parts(document):
+        if isinstance(part, Mapping) and "Effect" in part and {"Action", "NotAction"} & part.keys():
+            yield path, part
 
 
 def part_at(document: Part, path: Path) -> Part:

@@ -22,11 +22,12 @@ from stslab.kinds.table import rows
 from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
-from stslab.lesson.edits import GONE, Part, Path, edited, listed, part_at, statements
+from stslab.lesson.edits import GONE, Part, edited, listed, part_at, statements
 from stslab.lesson.ports import Decide
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
+from stslab.structures import Path, parts
 
 Cells = tuple[access.CellState, ...]
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
@@ -401,8 +402,8 @@ def _wrong(
 ) -> Iterator[tuple[str, Path, Part]]:
     for name, elements, change in _TEXTS:
         for element in elements:
-            for path, text in _texts(statement.get(element), (element,)):
-                new = change(text, account, other)
+            for path, text in parts(statement.get(element), (element,)):
+                new = change(text, account, other) if isinstance(text, str) else text
                 if new != text:
                     yield name, path, new
     principal = statement.get("Principal")
@@ -422,16 +423,6 @@ def _mistested(statement: Mapping[str, Part]) -> Iterator[tuple[str, Path, Part]
             instead = next(one for one in _KEYS if one != key)
             others = {instead if name == key else name: one for name, one in tests.items()}
             yield key, ("Condition",), {**rest, operator: others}
-
-
-def _texts(part: Part, path: Path) -> Iterator[tuple[Path, str]]:
-    """Each text in a part of a statement, and the path to it."""
-    if isinstance(part, str):
-        yield path, part
-        return
-    inner = part.items() if isinstance(part, Mapping) else enumerate(listed(part))
-    for key, one in inner:
-        yield from _texts(one, (*path, key))
 
 
 def _misspelt(action: str) -> str:

@@ -14,6 +14,7 @@ from stslab.policy.documents.document import Policy, parse
 from stslab.policy.documents.statement import Statement
 from stslab.policy.findings import findings as found_in
 from stslab.policy.vocabulary import PolicyKind
+from stslab.structures import parts
 
 _KINDS = {
     "AssumeRolePolicyDocument": PolicyKind.TRUST,
@@ -61,14 +62,9 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
 
 def _held(properties: Any) -> Iterator[tuple[str, Any]]:
     """The documents in a resource's properties."""
-    if isinstance(properties, Mapping):
-        for name, value in properties.items():
-            if name in _KINDS and isinstance(value, Mapping):
-                yield name, value
-            else:
-                yield from _held(value)
-    for one in properties if isinstance(properties, list) else ():
-        yield from _held(one)
+    for path, part in parts(properties):
+        if path and path[-1] in _KINDS and isinstance(part, Mapping):
+            yield str(path[-1]), part
 
 
 def _stand_in(unknown: re.Match[str]) -> str:

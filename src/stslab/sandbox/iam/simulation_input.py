@@ -13,6 +13,7 @@ from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
+from stslab.structures import texts
 
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
@@ -141,23 +142,8 @@ def context_keys(sources: Sequence[Source]) -> list[str]:
 def _keys_of(statement: Params) -> set[str]:
     conditions = statement.get("Condition", {})
     named = {key for operator in conditions.values() for key in operator}
-    texts = [
-        text
-        for element in ("Resource", "NotResource", "Condition")
-        for text in _texts(statement.get(element))
-    ]
-    return named | {key.strip() for text in texts for key in _VARIABLE.findall(text)}
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+    searched = [statement.get(element) for element in ("Resource", "NotResource", "Condition")]
+    return named | {key.strip() for text in texts(searched) for key in _VARIABLE.findall(text)}
 
 
 def _simulation(

@@ -71,12 +71,6 @@ def children(value: object) -> Iterable[Value]:
     return value if isinstance(value, list) else ()
 
 
-def walk(value: object) -> Iterator[Value]:
-    yield value
-    for child in children(value):
-        yield from walk(child)
-
-
 def references(value: object, chosen: Chosen | None = None) -> Iterator[Reference]:
     """All that a value refers to.
 

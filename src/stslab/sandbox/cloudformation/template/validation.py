@@ -23,9 +23,9 @@ from stslab.sandbox.cloudformation.template.references import (
     if_parts,
     references,
     unresolved,
-    walk,
 )
 from stslab.sandbox.cloudformation.template.template import Declared, Template
+from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
@@ -58,7 +58,7 @@ def _check_types(template: Template) -> None:
 
 
 def _check_functions(value: object) -> None:
-    for part in walk(value):
+    for _, part in parts(value):
         function = function_of(part)
         if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
             raise unsupported_function(function[0])
@@ -75,7 +75,7 @@ def _check_condition(template: Template, name: str, block: str) -> None:
 
 def _check_conditions(template: Template) -> None:
     for value in [d.properties for d in template.resources.values()] + [template.outputs]:
-        for function in filter(None, map(function_of, walk(value))):
+        for function in filter(None, (function_of(part) for _, part in parts(value))):
             name = if_parts(function[1])[0] if function[0] == "Fn::If" else None
             known = name is None or name in template.conditions
             require(known, f"Template error: unresolved condition dependency {name} in Fn::If")
