@@ -1,10 +1,20 @@
 """Structures as JSON and YAML have them: mappings and lists, with texts in them."""
 
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Path = tuple[str | int, ...]
 """The keys, and the numbers in lists, that lead to a part of a structure."""
+
+
+def beside(module: str, file: str) -> Any:
+    """What a YAML file of our own holds, in the folder of a module (its ``__file__``)."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = pathlib.Path(module).with_name(file).read_text(encoding="utf-8")
+    return yaml.load(text, Loader=loader)  # noqa: S506 - a safe one
 
 
 def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:

@@ -100,6 +100,7 @@ def parse(text: str) -> Mapping[str, Part]:
     # JSON is YAML, but for tabs between its tokens.
     plain = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     try:
+        _refuse_unbounded(plain)
         return _mapping(yaml.load(plain, Loader=_Loader))  # noqa: S506 - a SafeLoader with more tags
     except Unjudgeable:
         raise
@@ -107,20 +108,22 @@ def parse(text: str) -> Mapping[str, Part]:
         raise Unjudgeable("it is neither YAML nor JSON") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as CloudFormation takes it: no aliases, no dates; and no key that is there twice."""
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
+def _refuse_unbounded(text: str) -> None:
     depth = 0
-
-    def compose_node(self, parent: Part, index: Part) -> Part:
-        if self.check_event(yaml.events.AliasEvent):
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
             raise Unjudgeable("it has YAML aliases")
-        self.depth += 1
-        if self.depth > _DEEPEST:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
             raise Unjudgeable("it is nested too deep")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
+    """YAML as CloudFormation takes it: no dates, and no key that is there twice."""
 
     def construct_mapping(self, node: Part, deep: bool = False) -> dict[Part, Part]:  # noqa: ARG002 - all is read at once
         pairs = [

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
+
+from stslab.structures import beside
 
 _DOCS = "https://docs.aws.amazon.com/"
 
@@ -23,11 +24,8 @@ def meaning(code: str) -> Meaning | None:
 @cache
 def meanings() -> Mapping[str, Meaning]:
     """The table, by code."""
-    from yaml import safe_load
-
-    pages = safe_load(files("stslab.render").joinpath("meanings.yaml").read_text(encoding="utf-8"))
     return {
         code: Meaning(says, _DOCS + page)
-        for page, codes in pages.items()
+        for page, codes in beside(__file__, "meanings.yaml").items()
         for code, says in codes.items()
     }

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import jmespath
@@ -22,6 +21,7 @@ from msgspec.structs import replace
 from stslab.policy.decision import GATES
 from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
+from stslab.structures import beside
 
 _ASSUMING: Final = frozenset(
     """
@@ -34,10 +34,7 @@ _ASSUMING: Final = frozenset(
 @cache
 def table(name: str) -> dict[str, Any]:
     """One of the YAML files of this folder: what errors there are, and what to look at."""
-    import yaml
-
-    text = (Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
+    found: dict[str, Any] = beside(__file__, f"{name}.yaml")
     return found
 
 

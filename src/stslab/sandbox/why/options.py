@@ -8,10 +8,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 import msgspec
-import yaml
 
 from stslab.policy import Outcome, PolicyKind, Request
 from stslab.policy.decision import Layer
@@ -19,8 +17,7 @@ from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.why.situation import Document, Situation, Statement, added_to, statements_of
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from stslab.structures import beside
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -41,8 +38,7 @@ class Texts(msgspec.Struct, frozen=True):
 
 @cache
 def texts() -> Texts:
-    text = Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.load(text, Loader=_Loader), Texts)  # noqa: S506 - a safe one
+    return msgspec.convert(beside(__file__, "texts.yaml"), Texts)
 
 
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
