@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Else each start compiles stslab, and what it imports, anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Also what builds the package (hatchling) is pinned; pip reads its one setting for both.
 export UV_CONSTRAINT := $(PIP_CONSTRAINT)
 export UV_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)

@@ -46,9 +46,9 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
         raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
     run = runs[0]
     loaded = named or load_lab(lab_of(run))
-    base = basis(run.id, run)
-    known = scope(loaded, base, journal.past(run.id).saved(), journal.past(run.id).profiles())
-    return Current(run, loaded, known, tuple(journal.past(run.id).held()))
+    past = journal.past(run.id)
+    known = scope(basis(loaded, run.id, run), past.saved(), past.profiles())
+    return Current(run, loaded, known, tuple(past.held()))
 
 
 def lab_variables(target: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     stage = next((one for one in lab.stages if one.id not in held), None)
     if stands is None or stage is None:
         return None
-    known = scope(lab, basis(run.id, run), past.saved(), past.profiles())
+    known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
     ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
     fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
     stage = (lab.stage(fault.after) if fault else None) or stage

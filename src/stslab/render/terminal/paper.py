@@ -89,17 +89,22 @@ class Paper:
             self._field(visible(label), value_text(value), widest, indent)
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
-        if not in_words():
+        if in_words():
+            self._paragraphs(text, indent)
+        else:
             self.put(Padding(_markdown(text), (0, 0, 0, indent)))
-            return
+
+    def _paragraphs(self, text: str, indent: int = 0, *, apart: bool = False) -> None:
         for paragraph in paragraphs(visible(text)):
             self.prose(paragraph, indent=indent)
+            if apart:
+                self.blank()
 
     def framed(self, title: str, text: str) -> None:
-        """Markdown in a frame with a title; in words, below it."""
-        if in_words():
-            self.prose(title)
-            self.markdown(text)
+        """Markdown in a frame with a title; in words and in a pipe, below it."""
+        if in_words() or not self.console.is_terminal:
+            self.prose(title, style="bold")
+            self._paragraphs(text, apart=not in_words())
             return
         head = Text(f" {one_line(title)} ", style="bold")
         width = min(self.width, _WIDEST_READ)

@@ -22,7 +22,8 @@ class TerminalRenderer:
         self.paper = RunPaper(console, describe, over=over)
 
     def __call__(self, event: Event) -> None:
-        _DRAWN[event.kind](self.paper, event)
+        with self.paper.console:  # what an event draws is written at once
+            _DRAWN[event.kind](self.paper, event)
 
     def close(self) -> None:
         """Take away a line that is still drawn over."""

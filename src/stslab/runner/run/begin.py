@@ -10,7 +10,6 @@ from stslab.errors import CredentialsError, UsageError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.foresight import allowed
 from stslab.lab.model import Check, Lab
-from stslab.lab.references import resolve_vars
 from stslab.runner.journal.records import ClaimOutline, RunRecord, RunState, StageOutline, person
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.scope import basis
@@ -32,7 +31,6 @@ def new_run(
         require_anywhere(lab)
         require_services(lab, services)
     accounts = second_accounts(lab, target)
-    base = basis(run_id, target)
     return RunRecord(
         id=run_id,
         lab=lab.id,
@@ -49,7 +47,7 @@ def new_run(
         started=now.isoformat(timespec="milliseconds"),
         caller=target.caller,
         person=person(),
-        allowed=allowed(lab, {**base, **resolve_vars(lab.vars, base)}),
+        allowed=allowed(lab, basis(lab, run_id, target)),
         accounts=accounts,
         profiles=tuple(lab.profiles),
         outline=tuple(

@@ -52,7 +52,7 @@ class DryRun:
                 dry=True,
             )
         )
-        base = basis(self._run_id, target)
+        base = basis(self._lab, self._run_id, target)
         chosen = {stage.id for stage in stages}
         listed = [
             one for one in effects(self._lab, base, embedded=target.embedded) if one.stage in chosen

@@ -65,7 +65,7 @@ class Footprint(msgspec.Struct, frozen=True):
 
 def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     """What a run of the whole lab would do; what is needed, in the account of ``admin``."""
-    base = basis(RUN_ID, target)
+    base = basis(lab, RUN_ID, target)
     listed = list(effects(lab, base, embedded=target.embedded))
     kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
     there = target.of(target.accounts.get(admin, ""))

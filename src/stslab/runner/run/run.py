@@ -87,6 +87,7 @@ class Runner:
         self._live = live_names(lab)
         self._looks = Looks()
         self._begun: Work | None = None
+        self._basis: ports.Data = {}
         self._started = self._now()
 
     # The run
@@ -179,10 +180,7 @@ class Runner:
 
     def scope(self) -> ports.Data:
         """What the run knows now, for a lab's expressions."""
-        run = self._work.run
-        base = basis(run.id, run)
-        saved, profiles = self._journal.past(run.id).saved(), self._journal.past(run.id).profiles()
-        known = scope(self._lab, base, saved, profiles)
+        known = scope(self._basis, self.past.saved(), self.past.profiles())
         return {**known, **dict(live(self._lab, self._calls, known, self._live))}
 
     def _configure(self) -> None:
@@ -461,6 +459,7 @@ class Runner:
     def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
         self._calls.learn_profiles(self._calls.profiles.names())
         self._begun = Work(run, self._journal, self._calls)
+        self._basis = basis(self._lab, run.id, run)
         self._calls.emit(
             events.RunStarted(
                 run=run.id,

@@ -13,24 +13,25 @@ from stslab.runner.journal.records import RunRecord, SavedProfile
 from stslab.runner.ports import ADMIN, Answer, Data, Profiles, TargetInfo
 
 
-def basis(run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
-    """What every run knows from its beginning: where it happens."""
-    return {
+def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
+    """What a run knows from its beginning: where it happens, and the lab's variables."""
+    base: dict[str, object] = {
         "run": {"id": run_id},
         "account": place.account,
         "region": place.region,
         "partition": place.partition,
         "accounts": {name: {"id": one} for name, one in place.accounts.items()},
     }
+    return {**base, **resolve_vars(lab.vars, base)}
 
 
-def scope(lab: Lab, base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
-    """``base``, the lab's variables, what steps saved, and the profiles without their secrets."""
+def scope(base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
+    """What was known from the beginning, what steps saved, the profiles without their secrets."""
     known = {
         profile.name: {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
         for profile in profiles
     }
-    return {**base, **resolve_vars(lab.vars, base), **saved, "profiles": known}
+    return {**base, **saved, "profiles": known}
 
 
 def variables(lab: Lab, known: Data) -> dict[str, str]:

@@ -6,12 +6,13 @@ full disk left damaged are passed over.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 NAME = "decisions.jsonl"
+_PIECE = 1 << 16
 Event = Mapping[str, Any]
 Decided = Event
 """A decision as an event has it."""
@@ -50,9 +51,19 @@ def is_refused(event: Event) -> bool:
 def newest_first(folder: Path) -> Iterator[Event]:
     """Every event that is kept, the last one first; ``folder`` is the sandbox's."""
     for name in (NAME, f"{NAME}.1"):
-        with suppress(FileNotFoundError):
-            lines = (folder / name).read_bytes().split(b"\n")
-            yield from _events(reversed(lines))
+        with suppress(FileNotFoundError), (folder / name).open("rb") as file:
+            yield from _events(_backwards(file))
+
+
+def _backwards(file: BinaryIO) -> Iterator[bytes]:
+    """The lines, the last one first; of a long file no more is read than is asked for."""
+    at, rest = file.seek(0, os.SEEK_END), b""
+    while at:
+        size = min(at, _PIECE)
+        at = file.seek(at - size)
+        rest, *lines = (file.read(size) + rest).split(b"\n")
+        yield from reversed(lines)
+    yield rest
 
 
 class Tail:
@@ -101,7 +112,7 @@ class Tail:
         return (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino)
 
 
-def _events(lines: Iterator[bytes] | list[bytes]) -> Iterator[Event]:
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
     for line in lines:
         try:
             event = json.loads(line) if line else None
