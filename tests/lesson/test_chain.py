@@ -24,6 +24,12 @@ def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
     assert [one.who for one in chain(lab, [], KNOWN, {})] == ["admin"]
 
 
+def test_who_came_by_a_token_is_told_so_although_the_token_is_gone() -> None:
+    lab = load(bundled() / "lab" / "web-identity.yaml", catalogue=BotocoreCatalogue())
+    links = chain(lab, ["audience"], KNOWN, {"ROLE": KNOWN["role_arn"]})
+    assert [one.what for one in links] == ["", "a session of $ROLE, by a token"]
+
+
 def test_each_stands_below_the_one_that_it_came_from() -> None:
     lab = load(bundled() / "lab" / "who-am-i.yaml", catalogue=BotocoreCatalogue())
     stages = [one.id for one in lab.stages]

@@ -17,8 +17,10 @@ _WHAT: Mapping[str, str] = {
     "iam.CreateAccessKey": "the user {UserName}",
     "sts.GetSessionToken": "a session of the same user",
     "sts.AssumeRole": "a session of {RoleArn}",
+    "sts.AssumeRoleWithWebIdentity": "a session of {RoleArn}, by a token",
 }
 """What a caller is that such a call makes."""
+_NAMED = ("UserName", "RoleArn")
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -56,7 +58,8 @@ def chain(
                 if caller == who and any(one[cell, caller].allowed for one in tables)
             )
             try:
-                params = renamed(resolve(step.params, known), names)
+                said = {one: step.params[one] for one in _NAMED if one in step.params}
+                params = renamed(resolve(said, known), names)
                 what = _WHAT.get(step.call, "").format_map(params)
             except (UnresolvedReference, KeyError):
                 what = ""
