@@ -90,7 +90,7 @@ def test_every_rule_has_a_case():
         yaml include format reference denial not-own not-embedded policy-wide policy-malformed
         policy-action-unknown policy-key-unknown parameter expect-constant expect-no-question
         unused error-code no-cleanup no-checks idle-undo repeated-claim text-long text-missing
-        because
+        because lacks-within
     """
     assert set(rules.split()) <= told
     documented = {one for one in told if f"`{one}`" in PAGE or f"`{one.split('-')[0]}-...`" in PAGE}

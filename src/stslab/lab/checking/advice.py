@@ -16,7 +16,7 @@ from stslab.lab.checking import paths
 from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape
 from stslab.lab.checking.documents import findings
 from stslab.lab.effects import CHECK, STEP, Effect, effects
-from stslab.lab.embedded import SERVICE
+from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node
@@ -261,6 +261,16 @@ _SPOKEN = _NAMED | {
 }
 
 
+def _deletions(looked: Looked) -> Iterator[Found]:
+    """What was just deleted is asked for at once, where that may still be known."""
+    last = [one for one in looked.draft.stages if one.stage.part.cleanup]
+    for draft in () if embedded_only(looked.lab) else (one for each in last for one in each.checks):
+        gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
+        if gone and not draft.part.within and not draft.unclear("within"):
+            message = "On a real account, what was just deleted may still be found for a while."
+            yield Found(draft.node.value["fails"], draft.node, message, "Add `within: 60s`.")
+
+
 def _proofs(looked: Looked) -> Iterator[Found]:
     """A lab proves what it does, and undoes it."""
     doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
@@ -376,6 +386,7 @@ RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
     "unused": _unused,
     "error-code": _codes,
     "because": _reasons,
+    "lacks-within": _deletions,
     "proof": _proofs,
     "idle-undo": _undos,
     "repeated-claim": _claims,
