@@ -34,6 +34,13 @@ def parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from parts(part, (*path, key))
 
 
+def listed(value: Any) -> list[Any]:
+    """A value as a list: one that stands alone may stand without it, and none is an empty one."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [] if value is None else [value]
+
+
 def texts(value: Any) -> Iterator[str]:
     """Each text in a structure, but for the keys, in order."""
     return (part for _, part in parts(value) if isinstance(part, str))

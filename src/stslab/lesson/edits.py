@@ -39,10 +39,3 @@ def edited(document: Part, path: Path, new: Part) -> Part:
 
 def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
     return {name: value for name, value in mapping.items() if name != key}
-
-
-def listed(value: Part) -> list[Part]:
-    """A policy's value as a list; one that stands alone may stand without it."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]

@@ -13,7 +13,7 @@ from stslab.kinds import template
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
-from stslab.structures import mapped
+from stslab.structures import listed, mapped
 
 _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
@@ -92,8 +92,7 @@ def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:
     """The statements of a policy document; one alone may stand without a list."""
-    given = document.get("Statement", []) if isinstance(document, Mapping) else []
-    return [given] if isinstance(given, Mapping) else list(given)
+    return listed(document.get("Statement")) if isinstance(document, Mapping) else []
 
 
 def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:

@@ -22,12 +22,12 @@ from stslab.kinds.table import rows
 from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
-from stslab.lesson.edits import GONE, Part, edited, listed, part_at, statements
+from stslab.lesson.edits import GONE, Part, edited, part_at, statements
 from stslab.lesson.ports import Decide
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
-from stslab.structures import Path, parts
+from stslab.structures import Path, listed, parts
 
 Cells = tuple[access.CellState, ...]
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]

@@ -17,9 +17,9 @@ from stslab.kinds.operations import changes
 from stslab.kinds.template import Unjudgeable, parse
 from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Step
-from stslab.lesson.edits import GONE, Part, edited, listed, part_at, statements, without
+from stslab.lesson.edits import GONE, Part, edited, part_at, statements, without
 from stslab.policy.catalogue import matching_actions
-from stslab.structures import Path, mapped
+from stslab.structures import Path, listed, mapped
 
 STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
 ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (

@@ -13,7 +13,7 @@ from stslab.sandbox.api.model import ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
-from stslab.structures import texts
+from stslab.structures import listed, texts
 
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
@@ -44,7 +44,7 @@ class Source:
     def keys(self) -> list[set[str]]:
         """The condition keys that each statement names, in conditions or as variables."""
         found = self.policy.document.document.get("Statement", [])
-        return [_keys_of(each) for each in (found if isinstance(found, list) else [found])]
+        return [_keys_of(each) for each in listed(found)]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import issuing
 from stslab.sandbox.sts.assume_role import AssumeRole, Wish
+from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
@@ -158,7 +159,7 @@ def _time(claims: tokens.Claims, name: str) -> int:
 
 def _audience(claims: tokens.Claims, clients: Sequence[str]) -> str:
     given = claims.get("aud")
-    for audience in given if isinstance(given, list) else [given]:
+    for audience in listed(given):
         if isinstance(audience, str) and audience in clients:
             return audience
     raise faults.invalid_token("Incorrect token audience")
@@ -178,7 +179,7 @@ def _tags(claims: tokens.Claims) -> issuing.SessionTags:
 
 
 def _single(value: object) -> str:
-    values = value if isinstance(value, list) else [value]
+    values = listed(value)
     if len(values) != 1:
         raise faults.invalid_token("A session tag has one value")
     return str(values[0])

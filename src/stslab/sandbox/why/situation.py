@@ -21,6 +21,7 @@ from stslab.policy import (
 from stslab.policy.cases import read_principal
 from stslab.policy.vocabulary import LATEST
 from stslab.sandbox.pipeline.log_file import Decided
+from stslab.structures import listed
 
 Document = Mapping[str, Any]
 Statement = Document
@@ -98,8 +99,7 @@ def added_to(document: Document | None, statement: Statement) -> Document:
 
 def statements_of(document: Document) -> list[Statement]:
     """The document's statements: one alone may stand without a list."""
-    given = document["Statement"]
-    return list(given) if isinstance(given, list) else [given]
+    return listed(document["Statement"])
 
 
 def _request(said: Decided) -> Request:

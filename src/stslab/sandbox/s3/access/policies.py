@@ -23,6 +23,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import listed
 
 # -- what Block Public Access calls public -----------------------------------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
@@ -52,10 +53,10 @@ def _is_public(statement: Statement) -> bool:
     open_to_all = (
         isinstance(named, str)
         or "Federated" in named
-        or any(_is_open(value) for values in named.values() for value in _each(values))
+        or any(_is_open(value) for values in named.values() for value in listed(values))
     )
     return open_to_all and not any(
-        _fixes(operator.lower(), key.lower(), _each(values))
+        _fixes(operator.lower(), key.lower(), listed(values))
         for operator, tests in statement.get("Condition", {}).items()
         for key, values in tests.items()
     )
@@ -82,12 +83,8 @@ def _is_open(value: object) -> bool:
     return any(mark in str(value) for mark in ("*", "?", "${"))
 
 
-def _each(values: object) -> list[Any]:
-    return values if isinstance(values, list) else [values]
-
-
 def _statements(text: str) -> list[Statement]:
-    return _each(json.loads(text).get("Statement", []))
+    return listed(json.loads(text).get("Statement", []))
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -223,7 +220,7 @@ def _matching(pattern: str) -> tuple[str, ...]:
 
 
 def _listed(statement: Statement, *names: str) -> list[str]:
-    return _each(next((statement[name] for name in names if name in statement), []))
+    return listed(next((statement[name] for name in names if name in statement), []))
 
 
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {
@@ -257,10 +254,9 @@ def of(
     granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
     if granted:
         policy = json.loads(text or _EMPTY)
-        listed = [
+        policy["Statement"] = listed(policy["Statement"]) + [
             {"Sid": f"AccessControlList{number}", **one} for number, one in enumerate(granted)
         ]
-        policy["Statement"] = [*_each(policy["Statement"]), *listed]
         text = json.dumps(policy)
     if not text:
         return None
