@@ -1,12 +1,13 @@
 """A state folder of its own for each test, and the command line run in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from stslab.cli.main import exit_code
+from stslab.sandbox.server import client
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,16 @@ Stslab = Callable[..., Said]
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "state"
     monkeypatch.setenv("STSLAB_HOME", str(folder))
     for name in ("STSLAB_TARGET", "STSLAB_PROFILE", "STSLAB_REGION", "STSLAB_ACCOUNT"):
         monkeypatch.delenv(name, raising=False)
     for name in ("NO_COLOR", "STSLAB_PLAIN"):  # what a command sets is undone after the test
         monkeypatch.setenv(name, "")
-    return folder
+    yield folder
+    if (folder / "sandbox/server.json").is_file():  # a command started it
+        client.stop(folder / "sandbox")
 
 
 @pytest.fixture
