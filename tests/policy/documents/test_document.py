@@ -141,6 +141,11 @@ REFUSED = [
         document(changed(GOOD_TRUST, Action="s3:GetObject")),
         "AssumeRole policy may only specify STS AssumeRole actions.",
     ),
+    (  # github.com/hashicorp/terraform-provider-aws/issues/32872: sts:TagSessions
+        TRUST,
+        document(changed(GOOD_TRUST, Action=["sts:AssumeRole", "sts:TagSessions"])),
+        "AssumeRole policy may only specify STS AssumeRole actions.",
+    ),
     (
         TRUST,
         document(changed(GOOD_TRUST, Action="*")),

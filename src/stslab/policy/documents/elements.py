@@ -10,6 +10,7 @@ Policies repeat each other's actions, which are read once.
 import json
 import re
 from collections.abc import Sequence
+from fnmatch import filter as filter_names
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
@@ -33,6 +34,16 @@ _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
+_STS: Final = {
+    f"sts:{name}".lower(): f"sts:{name}"
+    for name in """
+    AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot DecodeAuthorizationMessage
+    GetAccessKeyInfo GetCallerIdentity GetDelegatedAccessToken GetFederationToken
+    GetServiceBearerToken GetSessionToken GetWebIdentityToken SetContext SetSourceIdentity
+    TagGetWebIdentityToken TagSession
+    """.split()
+}
+"""Service Authorization Reference, "Actions defined by AWS Security Token Service"."""
 _SERVICE, _REGION = 2, 3
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual: whatever does not look so is looked at more closely.
@@ -62,8 +73,13 @@ def _action(together: str, number: int, element: str, kind: PolicyKind) -> Eleme
         if ":" in name:
             problem = "Actions/Condition can contain only one colon."
         raise MalformedPolicy(problem, f": {wrong!r}")
-    if kind is PolicyKind.TRUST and not all(each.startswith("sts:") for each in lower):
-        raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
+    if kind is PolicyKind.TRUST:
+        for each in lower:
+            if not (each.startswith("sts:") and filter_names(_STS, each)):
+                near = suggestions(each, _STS.values())
+                meant = f": did you mean {near[0]}?" if near else ""
+                refusal = "AssumeRole policy may only specify STS AssumeRole actions."
+                raise MalformedPolicy(refusal, meant)
     return Element(element, lower, variables=False, arn=False)
 
 
