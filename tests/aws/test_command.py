@@ -160,5 +160,5 @@ def test_names_are_written_as_the_cli_does():
 
 def test_nobody_signs_for_anonymous():
     call = CallShown("anonymous", "s3", "GetObject", {"Bucket": "b", "Key": "a b"})
-    expected = "aws s3api get-object --bucket b --key 'a b' - --no-sign-request"
+    expected = "aws s3api get-object --bucket b --key 'a b' /dev/stdout --no-sign-request"
     assert aws_command(call) == expected

@@ -62,7 +62,7 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     text = to_the_first_question(terminal)
     assert "aws sts get-caller-identity --profile sts" in text
     terminal.enter()  # Enter alone answers nothing
-    terminal.wait("What will AWS answer?", "Type 1, 2 or 0; or a word.")
+    terminal.wait("What will AWS answer?", "Type 1, 2 or 0, or type a word: `help` lists them.")
     terminal.key("2")
     text = terminal.wait("Allowed: it needs no permission.\n", "You said: Denied: no policy of sts")
     assert "question" not in text
@@ -100,7 +100,13 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.key("\x15")  # clear the line
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
     terminal.wait("who=admin user=sts-test-user-", "The step is still to be done")
-    for line, says in (("cd /; echo mov''ed", "moved"), ("echo now=$PWD.", "now=/.")):
+    lines = (
+        ("cd /; MINE=1; echo mov''ed", "moved"),
+        ("echo now=$PWD.$MINE.", "now=/.1."),
+        ("export AWS_PROFILE=sts", "Variables that begin with AWS_ last for this line only"),
+        ("echo still=$AWS_PROFILE.", "still=admin."),
+    )
+    for line, says in lines:
         terminal.key("\x15")
         terminal.enter(line)
         terminal.wait(says, "admin $ aws iam create-user")
@@ -113,9 +119,8 @@ def test_words(opened: Open) -> None:
     terminal.wait("the rest of the stage, out")
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
-    terminal.key("\x15")
-    terminal.enter("more")
-    terminal.wait("implicit deny")
+    terminal.enter("more")  # behind the command that stands there
+    terminal.wait("implicit deny", "Enter shows more, `back` ends it")
     terminal.enter("quit")
     assert terminal.ended() == 0
 
@@ -199,7 +204,7 @@ WORDS = {
     "status": "See what the session may do",
     "h": "the policies that have a say",
     "why": "has refused nothing yet",
-    "copy": "aws iam create-access-key",
+    "copy": "aws sts get-caller-identity",
     "hint": "A digit answers",
 }
 
@@ -212,7 +217,7 @@ def test_every_word_at_a_question(opened: Open) -> None:
     to_the_first_question(terminal)
     for word, shows in WORDS.items():
         terminal.enter(word)
-        text = terminal.wait(shows, "Enter shows more:" if word in LONG else "Your answer")
+        text = terminal.wait(shows, "Enter shows more" if word in LONG else "Your answer")
         while "Your answer (" not in text and word not in LONG:
             text = terminal.changed(text)
         terminal.enter("back")  # of a text that is longer than the screen, the rest is left out

@@ -21,8 +21,8 @@ _OPTIONS = {
 }
 # Operations whose answer the CLI writes to a file, which it wants to be named.
 _OUTFILES = {
-    ("s3", "GetObject"): ("-",),
-    ("s3", "SelectObjectContent"): ("-",),
+    ("s3", "GetObject"): ("/dev/stdout",),
+    ("s3", "SelectObjectContent"): ("/dev/stdout",),
     ("iam", "CreateVirtualMFADevice"): tuple(
         "--outfile mfa-seed.txt --bootstrap-method Base32StringSeed".split()
     ),

@@ -54,7 +54,7 @@ class Done(msgspec.Struct, frozen=True):
     def brief(self) -> "Done":
         """The same in a line, and what went wrong."""
         wrong = tuple(one for one in self.lines if not one[0])
-        return Done(wrong or ((True, "All that was done and claimed went well"),))
+        return Done(wrong or ((True, "Every step and every check went well"),))
 
 
 class Doing(msgspec.Struct, frozen=True):

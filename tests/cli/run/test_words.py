@@ -1,8 +1,12 @@
 """Words at the prompt, and what completes."""
 
-import pytest
+import io
+import sys
 
-from stslab.cli.run.prompt import completions, word_of
+import pytest
+from rich.console import Console
+
+from stslab.cli.run.prompt import Prompt, completions, word_of
 
 
 @pytest.mark.parametrize(
@@ -30,3 +34,38 @@ def test_first_letters_do_where_only_one_word_begins_so(text: str, word: str) ->
 def test_words_services_operations_and_options_complete(words: list[str], some: set[str]) -> None:
     assert some <= set(completions(words))
     assert all(one.startswith(words[-1]) for one in completions(words))
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        ("aws iam x --user-name 'a b'quit", "quit"), ("aws iam x --user-name 'a b' why ", "why"),
+        ("aws iam x --user-name 'a b' q", ""), ("aws iam x --user-name quit", ""), ("so", "solve"),
+    ],
+)  # fmt: skip
+def test_a_word_behind_the_line_that_stands_there_is_that_word(
+    typed: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
+    prompt = Prompt(Console(file=io.StringIO()), lambda: "", plain=True)
+    entered = prompt.command("admin", "aws iam x --user-name 'a b'")
+    assert (entered.word, entered.line) == (word, "" if word else typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("s", "Enter goes on, or type solve or skip or status."),
+        ("foo", "Enter goes on, or type a word: `help` lists them."),
+        ("aws s3 ls", "Enter goes on, or run your command in another terminal, after: eval"),
+    ],
+)
+def test_what_no_prompt_of_enter_takes_is_told(
+    typed: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n\n"))
+    shown = io.StringIO()
+    assert (
+        Prompt(Console(file=shown, width=200), lambda: "", plain=True).enter("goes on").word == ""
+    )
+    assert told in shown.getvalue()

@@ -20,6 +20,7 @@ _COMPARE = (
     "Does each policy that is shown say yes to this call? A digit answers; `policies` shows the"
     " policies whole."
 )
+_NO_POLICY = "No policy is shown: does this call need one that says yes? A digit answers."
 
 
 class Skip(Exception):  # noqa: N818 - the learner's choice
@@ -97,7 +98,7 @@ class AtPrompt:
             elif word == "copy":
                 self.screen.copy(self.line)
             else:
-                self.screen.say(_COMPARE if isinstance(scene, scenes.Asking) else _NOTHING)
+                self.screen.say(_nudge(scene))
         except StslabError as error:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
@@ -107,7 +108,9 @@ class AtPrompt:
         if word == "back":
             return scene
         if word == "status":
-            return scenes.Welcome(self.lab.title, "", self.runner.map, self.place, resumed=True)
+            here = self.stage.id if self.stage else ""
+            stages = self.runner.map(here)
+            return scenes.Welcome(self.lab.title, "", stages, self.place, resumed=True)
         if word == "access":
             return scenes.Matrix("Who can do what", self.table(), frozenset(), asked=self.asks)
         if word == "policies":
@@ -120,8 +123,15 @@ class AtPrompt:
         return None
 
     def _more(self) -> bool:
-        self.instead = self.read(lambda: self.prompt.enter("shows more")).word
+        self.instead = self.read(lambda: self.prompt.enter("shows more, `back` ends it")).word
         return not self.instead
 
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
+
+
+def _nudge(scene: Any) -> str:
+    """What to think of at a scene where there is nothing to do."""
+    if not isinstance(scene, scenes.Asking):
+        return _NOTHING
+    return _COMPARE if any(one.documents for one in scene.evidence.values()) else _NO_POLICY

@@ -44,6 +44,10 @@ _NO_AWS = (
     "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
     " commands run without it, as long as they are unchanged."
 )
+_ONE_LINE = (
+    "Variables that begin with AWS_ last for this line only, since the prompt shows who asks."
+    " `--profile NAME` behind a command asks as somebody else."
+)
 _FRESH = 2.0  # seconds
 
 
@@ -128,9 +132,10 @@ def _shell(
 ) -> Callable[[str, str], str]:
     """What runs a line in the learner's shell as a profile, and says what it lacks there.
 
-    Each line is run in the folder in which the one before ended.
+    Each line is run in the folder in which the one before ended, with the variables that were set;
+    but who asks, and where, stays as the prompt shows it.
     """
-    folder = Path.cwd()
+    folder, own_names = Path.cwd(), dict[str, str]()
 
     def shell(line: str, who: str) -> str:
         nonlocal folder
@@ -140,12 +145,19 @@ def _shell(
         own = str(Path(sys.executable).parent)  # stslab itself is there, and its extra `cli`
         path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
         named = variables(lab, runner.scope())
-        environ = {**found, "PATH": path, **named, "AWS_PROFILE": who}
+        environ = {**found, "PATH": path, **named, "AWS_PROFILE": who, **own_names}
         where = folder if folder.is_dir() else None
-        with NamedTemporaryFile("r") as ended:
-            noting = f"trap {shlex.quote(f'pwd > {shlex.quote(ended.name)}')} EXIT\n{line}"
+        with NamedTemporaryFile("r", errors="surrogateescape") as ended:
+            note = f"{{ printf '%s\\0' \"$PWD\"; env -0; }} > {shlex.quote(ended.name)}"
+            noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
             subprocess.run(noting, shell=True, env=environ, cwd=where, check=False)  # noqa: S602 - the learner's own
-            folder = Path(ended.read().strip() or folder)
+            here, *after = ended.read().split("\0")
+        folder = Path(here or folder)
+        known = dict(one.split("=", 1) for one in after if "=" in one)
+        new = {name: value for name, value in known.items() if environ.get(name) != value}
+        own_names.update((name, value) for name, value in new.items() if name[:4] != "AWS_")
+        if not new.keys() <= own_names.keys():
+            return _ONE_LINE
         lacks = not shutil.which("aws", path=path)
         return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 

@@ -107,7 +107,7 @@ class Loop(AtPrompt):
         scene = scenes.Welcome(
             self.lab.title,
             self.lab.summary or "",
-            self.runner.map,
+            self.runner.map(),
             self.place,
             resumed,
             with_flags(advice).format(middle, self.lab.path.parent),
@@ -297,17 +297,22 @@ class Loop(AtPrompt):
             entered = self._typed(typed or self.line)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
-                self.screen.say(exercise.hint())
+                self._hint(exercise)
             elif entered.word and entered.word != "solve":
                 self.word(entered.word, exercise.scene())
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
     def _typed(self, line: str) -> Entered:
-        watch = self.happened if self.follows else None
         if self.editable:
-            return self.read(lambda: self.prompt.command(self.who, line, watch))
-        return self.read(lambda: self.prompt.run(self.who, line))
+            watch = self.happened if self.follows else None
+            return self.read(partial(self.prompt.command, self.who, line, watch))
+        return self.read(partial(self.prompt.run, self.who, line))
+
+    def _hint(self, exercise: Exercise) -> None:
+        if isinstance(exercise, TasksExercise) and exercise.title:
+            self.screen.say(f"The task: {exercise.title}")
+        self.screen.say(exercise.hint())
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered; whether it was the last thing to do, for certain."""
@@ -442,6 +447,7 @@ class Loop(AtPrompt):
         """The digit that the learner gives; None where they leave the question out."""
         if not self.predict:
             return None
+        self.line = self.command(asking.call, "")
         digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
         self.show(asking)
         back = ""

@@ -80,10 +80,7 @@ class Prompt:
     def command(self, who: str, line: str = "", watch: Watch | None = None) -> Entered:
         """A command line for ``who``; ``line`` stands there already and may be edited.
 
-        Once ``watch`` says so, it ends with what was typed until then.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
+        A word counts behind it too. Once ``watch`` says so, what was typed until then is given.
         """
         lead = "Enter runs it; you may change it first.\n" if line and not self._plain else ""
         if self._plain:
@@ -93,17 +90,14 @@ class Prompt:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
             return Entered(line=str(text), changed=True)
-        word = word_of(text)
+        behind = text.strip().removeprefix(line.strip()).strip()
+        word = word_of(text) or (behind if behind in WORDS else "")
         if word:
             return Entered(word=word)
         return Entered(line=text.strip(), unchanged=bool(line) and text.strip() == line.strip())
 
     def run(self, who: str, line: str) -> Entered:
-        """A command that may be run as it stands, or not at all.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
-        """
+        """A command that may be run as it stands, or not at all."""
         self._console.print(f"\n{who} $ {visible(line)}", soft_wrap=True)
         entered = self.enter("runs it")
         return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
@@ -112,9 +106,6 @@ class Prompt:
         """One of these digits, as the ``line``; or a word. A digit needs no Enter.
 
         What was typed ahead is dropped, so that no answer is given before it was asked for.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
         """
         self.drop_typed_ahead()
         while True:
@@ -128,14 +119,10 @@ class Prompt:
             if word:
                 return Entered(word=word)
             *others, last = (*digits[1:], digits[0])
-            self._console.print(f"Type {', '.join(map(str, others))} or {last}; or a word.")
+            self._not_here(text, f"Type {', '.join(map(str, others))} or {last}")
 
     def enter(self, does: str, more: Sequence[str] = ()) -> Entered:
-        """Enter, or a word; ``does`` says what Enter does. ``more`` are words that do here alone.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
-        """
+        """Enter, which ``does`` something, or a word; ``more`` are words that do here alone."""
         self.drop_typed_ahead()
         while True:
             text = self._read(f"Enter {does}: ", "")
@@ -145,7 +132,16 @@ class Prompt:
             word = first if first in more else word_of(text)
             if word or not text.strip():
                 return Entered(word=word, argument=argument.strip())
-            self._console.print(f"There is no word {text.strip()!r} here; `help` lists them.")
+            self._not_here(text, f"Enter {does}")
+
+    def _not_here(self, text: str, does: str) -> None:
+        """Say what may be entered in place of ``text``."""
+        start = text.strip().lower()
+        could = " or ".join(word for word in WORDS if start and word.startswith(start))
+        other = f"type {could or 'a word: `help` lists them'}"
+        if " " in start:
+            other = 'run your command in another terminal, after: eval "$(stslab env)"'
+        self._console.print(f"{does}, or {other}.")
 
     def drop_typed_ahead(self) -> None:
         """Forget what was typed before it was asked for."""
@@ -293,5 +289,5 @@ def draw_help(paper: "Paper") -> None:
     paper.blank()
     paper.fields(list(WORDS.items()), indent=3)
     paper.blank()
-    text = "Anything else runs in your shell, with the lab's profiles and variables."
+    text = "What else stands on a command line runs in your shell, with the lab's profiles."
     paper.prose(text, indent=1)

@@ -244,7 +244,7 @@ def stuck(paper: Paper, scene: scenes.Stuck) -> None:
 def documents(paper: Paper, scene: scenes.Documents) -> None:
     heading(paper, scene.title)
     if not scene.verdict.documents:
-        paper.prose("None that is known here.", indent=1)
+        paper.prose("No policy is known that has a say in this call.", indent=1)
     for reading in scene.verdict.gates:
         for policy in reading.policies:
             mark = "  < decided" if reading.decided and scene.marked else ""

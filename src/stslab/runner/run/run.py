@@ -6,6 +6,7 @@ It asks nothing and prints nothing: what happens is told in events, and who driv
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import dropwhile
 
 import msgspec
 
@@ -144,11 +145,11 @@ class Runner:
         held = self.past.held()
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
-    @property
-    def map(self) -> tuple[events.StageShown, ...]:
-        """The lab's stages, each done, pending, or the current one: the first that is not done."""
+    def map(self, here: str = "") -> tuple[events.StageShown, ...]:
+        """The lab's stages: done, pending, or current, the first from here on not done."""
         done, stages = self.stages_done, self._lab.stages
-        current = next((stage.id for stage in stages if stage.id not in done), "")
+        left = dropwhile(lambda one: here not in ("", one.id), stages)
+        current = next((stage.id for stage in left if stage.id not in done), "")
         states = {**dict.fromkeys(done, "done"), current: "current"}
         return tuple(
             events.StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages
@@ -468,7 +469,7 @@ class Runner:
                 target=run.target,
                 account=run.account,
                 region=run.region,
-                stages=self.map,
+                stages=self.map(),
                 resumed=resumed,
             )
         )
