@@ -216,7 +216,8 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     legend = [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
     legend += ["now: changed"] if scene.changed else []
     legend += ["empty: not there yet"] if any(one.word == "unknown" for one in scene.cells) else []
-    legend += ["?: you are asked"] if scene.asked else []
+    known = {(one.cell, one.who) for one in scene.cells if one.word != "unknown"}
+    legend += ["?: you are asked"] if known & scene.asked else []
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 
