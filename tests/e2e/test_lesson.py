@@ -143,6 +143,18 @@ def test_ctrl_c_at_a_prompt_and_going_on(opened: Open, machine: Machine) -> None
     again = opened("run")
     again.wait("Enter goes on")
     assert machine.runs()[0]["state"] == "active"
+    again.enter()
+    again.wait("Somebody joins", "Enter goes on")
+    again.enter()  # what was done has no command to run again
+    again.wait("Give it an access key (done before)", "question 1 of")
+    again.enter("skip")
+    again.wait("Allowed: it needs no permission", "Enter goes on")
+    again.enter("skip")
+    again.wait("CloudFormation now makes")
+    again.enter("skip")
+    again.wait("Let the user assume that role")
+    again.enter("status")
+    again.wait("▶ 3  Let the user assume")
 
 
 def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(

@@ -335,7 +335,7 @@ def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, st
             return f"the {element} of {name}", _ADVICE.get(element, _ADVICE["else"])
     more = next(one for one in after if one not in before)
     name = more.get("Sid", more.get("Effect"))
-    return f"the statement {name}, which was not there", _ADVICE["more"]
+    return f"the statement {name}, which was not there before", _ADVICE["more"]
 
 
 _ADVICE: Mapping[str, str] = {

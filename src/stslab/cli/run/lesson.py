@@ -104,7 +104,8 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
             hand.begin(runner.run.id, [one["access_key_id"] for one in profiles])
 
     status = _lately(
-        lambda: _status(loop, opened, laid.console.width), lambda: (loop.stage, loop.who)
+        lambda: _status(loop, opened, laid.console.width, plain=plain),
+        lambda: (loop.stage, loop.who),
     )
     loop = Loop(
         lab=lab,
@@ -227,16 +228,17 @@ def _place(opened: Open) -> str:
     return f"On the account {account}."
 
 
-def _status(loop: Loop, opened: Open, width: int) -> str:
+def _status(loop: Loop, opened: Open, width: int, *, plain: bool) -> str:
     """The bottom line: how far, who, where, how long the session lasts; words, if there is room."""
     stage = loop.stage
     of = len(loop.lab.stages)
     done = loop.runner.stages_done
     number = loop.lab.stages.index(stage) + 1 if stage else len(done)
     bar = "▓" * number + "░" * (of - number)
+    stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
     where = "embedded account" if opened.kind == "sandbox" else "account"
     account, left = loop.runner.account_of(loop.who), _left(loop)
-    beginning, words = [f"{bar} {number}/{of}", loop.who], "why  hint  access  help"
+    beginning, words = [stands, loop.who], "why  hint  access  help"
     forms = (
         [f"{where} {account}", left, words],
         [f"{where} {account}", left, "help"],

@@ -211,7 +211,7 @@ class Loop(AtPrompt):
             self._clean_up(stage, intro)
             return
         first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
-        alone = not first or _only_looks(first[0])
+        alone = not first or self._unasked(stage, 0)
         if alone:
             self.enter(intro, "goes on")
         self._look(stage)
@@ -248,7 +248,7 @@ class Loop(AtPrompt):
             self.runner.restore(stage.id)
 
     def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Story | None) -> None:
-        if _only_looks(step):
+        if self._unasked(stage, at):
             self.runner.do(stage, at)
             return
         call, line = self._call(step), self.line_of(step)
@@ -277,6 +277,10 @@ class Loop(AtPrompt):
                 before=self.heard.take(),
             )
             self.enter(given, "goes on")
+
+    def _unasked(self, stage: Stage, at: int) -> bool:
+        """Whether a step has no screen of its own: it makes nothing, or what it made stands."""
+        return _only_looks(stage.steps[at]) or self.runner.stands(stage, at)
 
     def minutes_to(self, end: str) -> int:
         """How long it is until then (ISO 8601), by the account's clock."""
@@ -461,5 +465,5 @@ class Loop(AtPrompt):
 
 
 def _only_looks(step: "Step") -> bool:
-    """Whether a step makes nothing: then it has no screen of its own."""
+    """Whether a step makes nothing."""
     return step.undo is None and not (step.profile or step.clock or step.token)

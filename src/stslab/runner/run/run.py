@@ -347,6 +347,10 @@ class Runner:
         """Try one claim; the record of the run stays as it is."""
         return self._checks().try_again(stage, number, None)
 
+    def stands(self, stage: Stage, number: int) -> bool:
+        """Whether a step was done before and all is as it left it: to do it is to say so."""
+        return self._steps().stands(stage, number)
+
     def adopt(self, stage: Stage, number: int) -> bool:
         """Take up what somebody did by hand in a step's place; False where nothing such is.
 

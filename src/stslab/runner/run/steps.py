@@ -411,12 +411,16 @@ class Steps:
 
     def adopt(self, stage: Stage, number: int) -> bool:
         """Take up what somebody did by hand in the step's place; False where nothing such is."""
-        entry = self._latest(stage, number)
         try:
-            done = entry and entry.state is EntryState.DONE and not self.drifted(stage, number)
-            return bool(done) or self._adopt(stage, number)
+            return self.stands(stage, number) or self._adopt(stage, number)
         except UnresolvedReference:
             return False
+
+    def stands(self, stage: Stage, number: int) -> bool:
+        """Whether the step was done, and all is as it left it."""
+        entry = self._latest(stage, number)
+        done = entry is not None and entry.state is EntryState.DONE
+        return done and not self.drifted(stage, number)
 
     def _adopt(self, stage: Stage, number: int) -> bool:
         doing = self._doing(stage, number)
