@@ -12,7 +12,13 @@ import pytest
 @cache
 def find(name: str) -> str | None:
     """Where a program is. ``aws2`` is the aws command in its second version, whatever is first."""
-    return _aws2() if name == "aws2" else shutil.which(name)
+    if name == "aws2":
+        return _aws2()
+    found = shutil.which(name)
+    if found and name.startswith("python"):  # pyenv has a shim for a version that is not chosen
+        runs = subprocess.run([found, "--version"], capture_output=True, check=False)
+        return None if runs.returncode else found
+    return found
 
 
 def _aws2() -> str | None:
