@@ -1,10 +1,14 @@
 """How tests run: how many at once, without deadlines, and what some of them need."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 from tests import programs
+
+# A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no defect.
 settings.register_profile("stslab", deadline=None)
