@@ -35,7 +35,7 @@ _ADVICE = (
 )
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
-    " in another terminal, with files of {1}. `hint` and `solve` help; `help` lists all words."
+    " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
 )
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
@@ -163,11 +163,7 @@ class Loop(AtPrompt):
                 return
 
     def ended(self, told: RunFinished) -> None:
-        """The last screens.
-
-        Raises:
-            Quit: the learner leaves.
-        """
+        """The last screens."""
         self.over = True
         remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
