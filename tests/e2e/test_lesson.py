@@ -25,7 +25,7 @@ PROMPTS = {
     "Your answer:": "",
     "Enter begins:": "\r",
     "Enter goes on:": "\r",
-    "Enter shows more:": "\r",
+    "Enter shows more": "\r",
     "Enter removes it all:": "\r",
     "Enter ends": "\r",
     " $ aws ": "\r",

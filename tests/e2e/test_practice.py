@@ -108,7 +108,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     other.does(f"{OBJECT}; echo more | aws s3 cp - s3://$BUCKET/more --profile assumed")
     terminal.wait("✔ The bucket has an object")
     text = answers(terminal, "changes put back:")
-    while "Enter shows more:" in text:  # where the list is longer than the screen
+    while "Enter shows more" in text:  # where the list is longer than the screen
         terminal.enter()
         text = terminal.changed(text)
     assert "IAM user extra-hand (changed by hand)" in text
