@@ -58,6 +58,8 @@ class _Writer(msgspec.Struct, frozen=True):
             for name, value in said.values.items() if not said.environment else ():
                 put = ["aws", "configure", "set", name, str(self.value(value))]
                 yield _laid_out([*put, "--profile", identity])
+            if not said.environment:
+                yield f"point {identity}"
 
     def value(self, value: Any) -> Any:
         """A lab's value with marks for what only a run knows."""

@@ -34,6 +34,11 @@ keep() {
   aws configure set aws_access_key_id "$2" --profile "$1"
   aws configure set aws_secret_access_key "$3" --profile "$1"
   if [ "${4:-None}" != None ]; then aws configure set aws_session_token "$4" --profile "$1"; fi
+  point "$1"
+}
+
+# point PROFILE: points a profile at the account that admin is in.
+point() {
   url=$(aws configure get endpoint_url --profile admin || true)
   if [ -n "$url" ]; then aws configure set endpoint_url "$url" --profile "$1"; fi
 }
