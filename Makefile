@@ -10,8 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_CONSTRAINT := $(PIP_CONSTRAINT)
 export UV_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 # uv takes a third of pip's time; pip does it where uv can't, as behind an index that only pip knows.
-INSTALL = { test -x $(BIN)/uv && $(BIN)/uv pip install --python $(BIN)/python --editable $(1); } || \
-	$(BIN)/python -m pip install --editable $(1)
+INSTALL = { test -x $(BIN)/uv && $(BIN)/uv pip install --python $(BIN)/python --editable "$$what"; } || \
+	$(BIN)/python -m pip install --editable "$$what"
 # What the quick tests must reach of each package, in per cent: lines and branches.
 FLOORS := aws:85 kinds:96 lab:96 lesson:66 policy:97 render:60 runner:88 sandbox/state:90
 
@@ -27,12 +27,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo 'Making $(VENV) ...' >&2; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing stslab into $(VENV) ...' >&2
 	@$(BIN)/python -m pip install --quiet uv || true
-	@cli=$$(command -v aws >/dev/null || echo '[cli]'); $(call INSTALL,".$$cli")
+	@what=.$$(command -v aws >/dev/null || echo '[cli]'); $(INSTALL)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
 	@echo 'Installing what the tests need ...' >&2
-	@$(call INSTALL,'.[test]')
+	@what='.[test]'; $(INSTALL)
 	@touch $@
 
 run: $(VENV)/.installed  ## Walk through the lab on the embedded account
@@ -62,7 +62,7 @@ check: $(VENV)/.tested  ## Lint, type-check, spell-check, and check who imports 
 
 $(VENV)/.benched: $(VENV)/.tested
 	@echo 'Installing what is measured against ...' >&2
-	@$(call INSTALL,'.[test,bench]')
+	@what='.[test,bench]'; $(INSTALL)
 	@touch $@
 
 bench: $(VENV)/.benched  ## Measure everything that should be fast, as ratios

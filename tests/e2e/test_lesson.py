@@ -75,7 +75,7 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     assert "You would be right if the policies of sts allowed it." in text
 
 
-@pytest.mark.parametrize("columns", [80, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("columns", [80, 60])
 def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     terminal = opened("run", columns=columns)
     screens = walk(terminal, "2")

@@ -73,7 +73,7 @@ def answers(terminal: Terminal, until: str) -> str:
 
 @pytest.mark.parametrize(
     ("version", "columns"),
-    [("1", 80), pytest.param("2", 60, marks=[pytest.mark.needs("aws2"), pytest.mark.soak])],
+    [("1", 80), pytest.param("2", 60, marks=pytest.mark.needs("aws2"))],
 )
 def test_the_whole_lab_by_hand_leaves_nothing(
     opened: Open, machine: Machine, tmp_path: Path, version: str, columns: int
