@@ -119,7 +119,8 @@ def _reading_step(number: int) -> str:
 
 
 def _making_step(number: int) -> str:
-    named = f'{{UserName: "u{number}-${{{{ run.id }}}}"}}'
+    tags = '[{Key: "stslab:run", Value: "${{ run.id }}"}]'
+    named = f'{{UserName: "u{number}-${{{{ run.id }}}}", Tags: {tags}}}'
     return (
         f"      - title: Make user {number}\n        as: admin\n        call: iam.CreateUser\n"
         f"        with: {named}\n        undo: iam.DeleteUser\n"
