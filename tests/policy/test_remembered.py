@@ -9,7 +9,7 @@ import pytest
 from tests.policy.cases import allow, case, policy
 
 from stslab.policy.cases import decide
-from stslab.policy.remembered import SHORT, remembered
+from stslab.policy.patterns import SHORT, remembered
 
 SIZE = 200_000
 COUNT = 12

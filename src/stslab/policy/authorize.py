@@ -62,7 +62,7 @@ def authorize(request: Request, policies: Policies) -> Decision:
     arn = split_arn(request.resource)
     bounded = policies.boundaries is not None
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
-    if _needs_no_permission(question):
+    if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
         reason = f"no permissions are required to perform {request.action}"
         return Decision(Outcome.ALLOWED, reason, (), question)
     same_account = request.principal.member and request.owner == request.principal.account
@@ -79,7 +79,8 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     resource = Layer(kind, (), _NOT_ALLOWED)
     if policies.resource is not None:
         resource = layer(kind, [read(policies.resource, question)])
-    if resource.denies and same_account and _root_overrides(question):
+    recovers = principal.kind is PrincipalKind.ROOT and question.action in _ROOT_RECOVERS
+    if resource.denies and same_account and recovers:
         resource.outcome = Outcome.IMPLICITLY_DENIED
         resource.note = "Its Deny does not bind the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
@@ -196,6 +197,7 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
 
 # -- what services decide differently, each documented by its service ---------------------------
 
+# What no policy can allow or deny, and to whom.
 _UNCONTROLLED: Final = {
     # "GetCallerIdentity", AWS STS API reference: no permissions are required, and an
     # explicit deny does not take the permission away.
@@ -211,7 +213,8 @@ _ROOT_RECOVERS: Final = frozenset(
 )
 
 # "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
-_SERVICES_WITH_RCPS: Final = """
+_RESOURCE_CONTROLLED: Final = frozenset(
+    """
     aoss appconfig appstream autoscaling autoscaling-plans budgets clouddirectory cloudfront
     cloudsearch cloudtrail-data codeartifact codebuild codecommit codepipeline cognito-identity
     cognito-idp comprehend comprehendmedical compute-optimizer cost-optimization-hub dax dsql
@@ -220,8 +223,8 @@ _SERVICES_WITH_RCPS: Final = """
     personalize polly pricing resource-groups rolesanywhere s3 secretsmanager servicediscovery
     signin sqs sts support swf textract timestream-influxdb transcribe transfer translate wafv2
     workspaces xray
-"""
-_RESOURCE_CONTROLLED: Final = frozenset(_SERVICES_WITH_RCPS.split())
+    """.split()
+)
 
 _RESERVED: Final = {
     # "Managed policies and inline policies": only AWS changes the policies that it manages.
@@ -247,12 +250,6 @@ _RESERVED_BY_ACTION: Final = {
 }
 
 
-def _needs_no_permission(question: Question) -> bool:
-    """Whether no policy can allow or deny the action."""
-    kinds = _UNCONTROLLED.get(question.action)
-    return kinds is not None and question.request.principal.kind in kinds
-
-
 def _is_trust(question: Question) -> bool:
     """Whether the resource is a role, and its resource-based policy the role's trust policy."""
     arn = question.arn
@@ -269,12 +266,6 @@ def _resource_policy_must_allow(question: Question) -> bool:
     return is_key or _is_trust(question)
 
 
-def _root_overrides(question: Question) -> bool:
-    """Whether the resource-based policy's Deny does not bind its account's root user."""
-    is_root = question.request.principal.kind is PrincipalKind.ROOT
-    return is_root and question.action in _ROOT_RECOVERS
-
-
 def _exempt_from_resource_control(question: Question) -> bool:
     """What resource control policies can't restrict ("Resource control policies (RCPs)").
 
@@ -283,16 +274,12 @@ def _exempt_from_resource_control(question: Question) -> bool:
     a service-linked role's trust policy, by which its service has it.
     """
     principal, arn = question.request.principal, question.arn
+    by_service = principal.kind is PrincipalKind.SERVICE and _is_trust(question)
     return (
         principal.service_linked
         or question.action.partition(":")[0] not in _RESOURCE_CONTROLLED
         or question.action == "kms:retiregrant"
-        or (
-            principal.kind is PrincipalKind.SERVICE
-            and _is_trust(question)
-            and arn is not None
-            and arn.resource.startswith("role/aws-service-role/")
-        )
+        or (by_service and arn is not None and arn.resource.startswith("role/aws-service-role/"))
     )
 
 
@@ -307,8 +294,5 @@ def _forbidden(question: Question) -> str:
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
     reserved = _RESERVED_BY_ACTION.get(question.action)
-    return (
-        f"{request.resource} is managed by AWS"
-        if reserved and reserved.fullmatch(request.resource)
-        else ""
-    )
+    by_aws = reserved and reserved.fullmatch(request.resource)
+    return f"{request.resource} is managed by AWS" if by_aws else ""

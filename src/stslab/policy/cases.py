@@ -12,7 +12,7 @@ from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy.authorize import Policies, authorize
 from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
-from stslab.policy.remembered import remembered
+from stslab.policy.patterns import remembered
 from stslab.policy.request import Principal, Request, account_of, split_arn
 from stslab.policy.vocabulary import PolicyKind
 
@@ -155,7 +155,10 @@ def request(case: Case) -> Request:
             f"{case.resource!r} is not an ARN.",
             "A resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
         )
-    context = {key: _value(key, value) for key, value in (case.context or {}).items()}
+    context = {
+        key: [_scalar(key, each) for each in one] if isinstance(one, list) else _scalar(key, one)
+        for key, one in (case.context or {}).items()
+    }
     # By what the context says is its unique id, policies may name the principal.
     ids = (one for key, one in context.items() if key.lower() == "aws:userid")
     user_id = next((one for one in ids if isinstance(one, str)), "")
@@ -187,26 +190,14 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
     if any(each in text for each in _PROVIDERS):
         return Principal.federated(text, account_of(text) or "")
     if ":" in text or "." not in text:
-        return Principal.from_arn(text, service_linked=service_linked, issuer=_issuer(text))
+        user = text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
+        issuer = user if ":federated-user/" in text else ""
+        return Principal.from_arn(text, service_linked=service_linked, issuer=issuer)
     return Principal.federated(text) if federated else Principal.service(text)
 
 
-def _issuer(text: str) -> str:
-    if ":federated-user/" not in text:
-        return ""
-    return text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
-
-
-def _value(key: str, value: object) -> str | list[str]:
-    """What a key of the context holds: a text, number or Boolean, or a list of them."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return [_scalar(key, each) for each in value]
-    return _scalar(key, value)
-
-
 def _scalar(key: str, value: object) -> str:
+    """What a key of the context holds: a text, number or Boolean."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):

@@ -111,12 +111,10 @@ _GLOBAL: Final = """
 _UNLISTED: Final = ("aws:SourceOwner", "aws:PrincipalOrgMasterAccountId", "lakeformation:GlueARN")
 
 _MULTIVALUED: Final = "ArrayOf"
-_GLOBAL_MULTIVALUED: Final = frozenset(
-    """
+_GLOBAL_MULTIVALUED: Final = """
     aws:calledvia aws:principalorgpaths aws:principalservicenameslist aws:resourceorgpaths
     aws:sourceorgpaths aws:tagkeys aws:vpceorgpaths
-    """.split()
-)
+""".split()
 _CHOSEN: Final = ("${", "<", "tag-key")
 """How the part of a name begins that anybody chooses: ``ec2:ResourceTag/${TagKey}``."""
 
@@ -152,9 +150,7 @@ def similar_key(key: str) -> str:
     if found := suggestions(begun, stems if separator else [*fixed, *stems]):
         open_ = stems.get(found[0])
         return f"{vendor}:{found[0]}" + (f"{open_}{chosen or 'tag-key'}" if open_ else "")
-    if found := suggestions(name, fixed):
-        return f"{vendor}:{found[0]}"
-    return ""
+    return next((f"{vendor}:{each}" for each in suggestions(name, fixed)), "")
 
 
 def _vendor(key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from stslab.policy import catalogue
-from stslab.policy.conditions.conditions import Condition, Quantifier
+from stslab.policy.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
 from stslab.policy.documents.document import Policy
 from stslab.policy.documents.statement import Statement
@@ -43,7 +43,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def findings(policy: Policy) -> tuple[Finding, ...]:
-    found = [*_size(policy)]
+    limit, characters = QUOTAS.get(policy.kind), size(policy)
+    found: list[Finding] = []
+    if limit and characters > limit:
+        said = f"The policy has {characters:,} characters; "
+        said += f"{with_article(policy.kind)} may have {limit:,}."
+        found.append(Finding("too-long", said))
     for statement in policy.statements:
         for code, look in _OF_STATEMENTS.items():
             found += [Finding(code, each, statement.label) for each in look(statement, policy)]
@@ -55,17 +60,6 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
 def size(policy: Policy) -> int:
     """The policy's size as IAM counts it: characters without white space."""
     return len("".join(policy.text().split()))
-
-
-def _size(policy: Policy) -> Iterator[Finding]:
-    limit = QUOTAS.get(policy.kind)
-    characters = size(policy)
-    if limit and characters > limit:
-        yield Finding(
-            "too-long",
-            f"The policy has {characters:,} characters; "
-            f"{with_article(policy.kind)} may have {limit:,}.",
-        )
 
 
 # -- of statements ---------------------------------------------------------------------------
@@ -102,7 +96,7 @@ def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
     required = {
         each.key.lower()
         for each in statement.conditions
-        if _asks_presence(each) and "false" in each.values
+        if each.asks_presence and "false" in each.values
     }
     if any(_limits(each) and _REQUEST_TAG.match(each.key) for each in statement.conditions):
         required.add("aws:tagkeys")  # a request with such a tag has its key
@@ -179,7 +173,7 @@ def _limits(condition: Condition) -> bool:
     test = condition.test
     true_without = test.if_exists or test.quantifier is Quantifier.ALL
     everything = condition.values == ("*",) and test.operator.name == "StringLike"
-    return not (true_without or everything or test.operator.negated or _asks_presence(condition))
+    return not (true_without or everything or test.operator.negated or condition.asks_presence)
 
 
 _GITHUB: Final = "token.actions.githubusercontent.com"
@@ -227,10 +221,6 @@ class _Row(NamedTuple):
     says: str
 
 
-def _asks_presence(condition: Condition) -> bool:
-    return condition.test.operator.name == "Null"
-
-
 def _if_exists_idle(condition: Condition) -> bool:
     test = condition.test
     negated = test.operator.negated and test.quantifier is Quantifier.NONE
@@ -239,7 +229,7 @@ def _if_exists_idle(condition: Condition) -> bool:
 
 def _lacks_set_operator(condition: Condition) -> bool:
     single = condition.test.quantifier is Quantifier.NONE
-    return single and not _asks_presence(condition) and catalogue.is_multivalued(condition.key)
+    return single and not condition.asks_presence and catalogue.is_multivalued(condition.key)
 
 
 def _literal_wildcard(condition: Condition) -> str:
@@ -273,7 +263,7 @@ _OF_CONDITIONS: Final = {
         "use ForAnyValue: or ForAllValues:.",
     ),
     "null-with-set-operator": _Row(
-        lambda one: _asks_presence(one) and _ALWAYS.get(one.test.quantifier),
+        lambda one: one.asks_presence and _ALWAYS.get(one.test.quantifier),
         "{test} is always {found}: Null needs no set operator.",
     ),
     "values-missing": _Row(

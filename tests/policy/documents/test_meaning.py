@@ -9,7 +9,7 @@ from tests.policy import strategies as made
 from tests.policy.cases import ACCOUNT, ALICE, BUCKET, ROOT, allow, aws, deny, grant, policy
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Request, authorize, parse
-from stslab.policy.documents.meaning import differing
+from stslab.policy.documents.document import differing
 
 IDENTITY, TRUST = PolicyKind.IDENTITY, PolicyKind.TRUST
 MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}

@@ -6,19 +6,18 @@ JSON is what RFC 8259 says, where Python's reader takes more.
 import json
 import marshal
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 from stslab.errors import MalformedPolicy
-from stslab.policy.documents.elements import SYNTAX
-from stslab.policy.documents.grammar import read_policy
+from stslab.policy.documents.grammar import SYNTAX, read_policy
 from stslab.policy.documents.statement import Statement
-from stslab.policy.patterns import no_value
-from stslab.policy.remembered import SHORT, remembered
+from stslab.policy.patterns import SHORT, no_value, remembered
 from stslab.policy.vocabulary import LEGACY, PolicyKind
 
 _ACTIONS_REMEMBERED: Final = 64
-_INVALID_JSON: Final = "This policy contains invalid Json"
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
 _POLICIES: Final = 1024
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
@@ -65,11 +64,8 @@ class Policy:
         return json.dumps(self.document, indent=indent, ensure_ascii=False)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Policy)
-            and self.kind is other.kind
-            and self.document == other.document
-        )
+        mine = (self.kind, self.document)
+        return isinstance(other, Policy) and mine == (other.kind, other.document)
 
     def __hash__(self) -> int:
         return hash((self.kind, self.text()))
@@ -123,8 +119,9 @@ def load(text: str) -> Any:
     try:
         return decode(text)
     except (ValueError, RecursionError) as error:
-        problem = json_problem(text, error)
-        raise MalformedPolicy(_INVALID_JSON, f"{problem[0].upper()}{problem[1:]}.") from error
+        said = json_problem(text, error)
+        problem = "This policy contains invalid Json"
+        raise MalformedPolicy(problem, f"{said[0].upper()}{said[1:]}.") from error
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -173,3 +170,47 @@ def json_problem(text: str, error: ValueError | RecursionError) -> str:
     if "integer string" in str(error):
         return "a number has too many digits"
     return str(error)
+
+
+# -- whether two policies say the same, whatever their form ---------------------------------------
+# A statement with several principals, actions and resources says what one statement of each would;
+# where an element is negated they belong together (IAM User Guide, "IAM JSON policy elements
+# reference"). The order, ids, and lists of one make no difference.
+
+Sources = tuple[Mapping[str, Any], ...]
+_ROOT: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
+
+
+def differing(one: Policy, other: Policy) -> tuple[Sources, Sources]:
+    """The statements of each that say something which the other does not; none if both mean one."""
+    return _beyond(one, other), _beyond(other, one)
+
+
+def _beyond(policy: Policy, other: Policy) -> Sources:
+    known = {part for each in other.statements for part in _said(each)}
+    return tuple(each.source for each in policy.statements if not known.issuperset(_said(each)))
+
+
+def _said(statement: Statement) -> Iterator[tuple[object, ...]]:
+    """What a statement says, in statements of one principal, one action and one resource."""
+    resource, principal = statement.resource, statement.principal
+    resources = _split(resource.patterns, resource.name) if resource else [None]
+    actions = _split(statement.action.patterns, statement.action.name)
+    principals: list[object] = [principal and principal.name]
+    if principal and principal.names is not None:
+        named = [(kind, _ROOT.sub(r"\1", name)) for kind, name in principal.names]
+        principals = _split(named, principal.name)
+    conditions = frozenset(
+        (one.test.written.lower(), one.key.lower(), frozenset(one.values))
+        for one in statement.conditions
+    )
+    for who, action, each in product(principals, actions, resources):
+        literal = not statement.variables and "${" in f"{each}{conditions}"
+        yield statement.effect, who, action, each, conditions, literal
+
+
+def _split(values: Sequence[object], name: str) -> list[object]:
+    """Each value by itself; those of a negated element together."""
+    if name.startswith("Not"):
+        return [(name, frozenset(values))]
+    return [(name, one) for one in values]

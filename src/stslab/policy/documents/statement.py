@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, Final
 
-from stslab.policy.conditions.conditions import Condition, Test
+from stslab.policy.conditions import Condition, Test
 from stslab.policy.patterns import Glob, Lookup, glob
 from stslab.policy.request import ACCOUNT, Context, Principal, PrincipalKind, Request, split_arn
 
@@ -96,17 +96,14 @@ def _level_of_aws(name: str, principal: Principal) -> Level:
         return Level.NONE
     if name in (principal.arn, principal.user_id):
         return Level.ISSUER if kind is PrincipalKind.ROLE else Level.DIRECT
-    if name == principal.account or _is_root(name, principal.account):
+    root = name.endswith(f"::{principal.account}:root") and split_arn(name) is not None
+    if root or name == principal.account:
         return Level.DIRECT if kind is PrincipalKind.ROOT else Level.ACCOUNT
     issued = name in (principal.issuer, principal.user_id.partition(":")[0])
     return Level.ISSUER if issued or _names_role(name, principal) else Level.NONE
 
 
 _OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
-
-
-def _is_root(name: str, account: str) -> bool:
-    return name.endswith(f"::{account}:root") and split_arn(name) is not None
 
 
 def _names_role(name: str, principal: Principal) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from shlex import quote
 from typing import Any, Final
 
@@ -63,7 +64,9 @@ def _left_open(message: Message) -> Iterator[str]:
     if missing := " and ".join(part for part, value in parts.items() if not value):
         yield f"{missing[0].upper()}{missing[1:]}."
     if message.gate is None:
-        yield _why_no_gate(message)
+        case = "s3" if message.service == "s3" else "other"
+        case = "token" if message.with_token else "role" if message.assumes_role else case
+        yield str(table("facts")["no gate"][case])
     elif message.explicit:
         yield f"{_which(message)}; and whether another gate refuses as well: AWS names one."
     elif message.explicit is False:
@@ -79,16 +82,6 @@ def _which(message: Message) -> str:
     if message.gate in (Gate.RESOURCE, Gate.TRUST):  # there is but one
         return "Which statement denies"
     return "Which policy denies, and which statement"
-
-
-def _why_no_gate(message: Message) -> str:
-    if message.with_token:
-        case = "token"
-    elif message.assumes_role:
-        case = "role"
-    else:
-        case = "s3" if message.service == "s3" else "other"
-    return str(table("facts")["no gate"][case])
 
 
 # -- what to look at -----------------------------------------------------------------------
@@ -135,10 +128,8 @@ def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> t
     known = {name: value for name, value in found.items() if value}
     filled = []
     for command in [commands] if isinstance(commands, str) else commands:
-        try:
+        with suppress(KeyError):
             filled.append(command.format_map(known))
-        except KeyError:
-            continue
     return tuple(filled)
 
 
@@ -156,9 +147,7 @@ _WHOLE: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:[^
 _ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
 _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 # CloudTrail has them only in a trail that logs data events.
-_DATA_EVENTS: Final = frozenset(
-    {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
-)
+_DATA_EVENTS: Final = {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
 def facts(message: Message) -> dict[str, str | bool]:

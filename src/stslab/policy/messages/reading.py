@@ -23,12 +23,10 @@ from stslab.policy.request import account_of, split_arn
 from stslab.policy.vocabulary import Gate
 from stslab.structures import beside
 
-_ASSUMING: Final = frozenset(
-    """
+_ASSUMING: Final = """
     sts:assumerole sts:assumerolewithsaml sts:assumerolewithwebidentity sts:setsourceidentity
     sts:tagsession
-    """.split()
-)
+""".split()
 
 
 @cache

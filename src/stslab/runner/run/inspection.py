@@ -28,7 +28,7 @@ from stslab.lab.embedded import MOVES
 from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
 from stslab.policy import PolicyKind, parse
-from stslab.policy.documents.meaning import differing
+from stslab.policy.documents.document import differing
 from stslab.runner.calls.look import complete, is_replaced, label, look, parent_is_ours
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Difference

@@ -4,18 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stslab.policy import Principal, Request
-from stslab.policy.conditions import conditions
-from stslab.policy.conditions.conditions import Condition, read_test
-from stslab.policy.conditions.operators import OPERATORS, moment, number
-from stslab.policy.documents import elements
+from stslab.policy import Principal, Request, conditions
+from stslab.policy.conditions import OPERATORS, Condition, moment, number, read_test
+from stslab.policy.documents import grammar
 from stslab.policy.request import Context
 
 ALICE = Principal.from_arn("arn:aws:iam::111122223333:user/alice")
 
 
 def compiled(element):
-    return [Condition(*test, variables=True) for test in elements.tests(element)]
+    return [Condition(*test, variables=True) for test in grammar.read_tests(element)]
 
 
 def known(operator: str) -> conditions.Test:

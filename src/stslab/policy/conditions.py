@@ -1,0 +1,317 @@
+"""Conditions: an operator, a key and its values, put to a request's context.
+
+The operators are a row each ("IAM JSON policy elements: Condition operators"). One reads a policy's
+value once, and gives a comparison: request value and context to True, False, or None where the two
+can't be compared (a text that is no number).
+"""
+
+import base64
+import ipaddress
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
+from stslab.policy.request import Context
+
+Comparison = Callable[[str, Context], bool | None]
+Reader = Callable[[str, bool], Comparison | None]
+"""Reads a policy's value (and whether variables are variables); None: it is not of the type."""
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """One row: ``negated`` operators hold where their comparison does not."""
+
+    name: str
+    reads: Reader
+    wants: str
+    negated: bool = False
+    variables: bool = False
+
+
+def _text(value: str, variables: bool) -> Comparison:
+    pattern = glob(value, variables=variables, wildcards=False)
+    return lambda found, context: pattern.matches(found, context.single)
+
+
+def _text_ignoring_case(value: str, variables: bool) -> Comparison:
+    pattern = glob(value, variables=variables, wildcards=False)
+    if not pattern.variables:
+        folded = pattern.shown(no_value).lower()
+        return lambda found, _context: found.lower() == folded
+    return lambda found, context: pattern.matches_ignoring_case(found, context.single)
+
+
+def _pattern(value: str, variables: bool) -> Comparison:
+    pattern = glob(value, variables=variables)
+    return lambda found, context: pattern.matches(found, context.single)
+
+
+def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Reader:
+    def reads(value: str, _variables: bool) -> Comparison | None:
+        wanted = convert(value)
+        if wanted is None:
+            return None
+
+        def comparison(found: str, _context: Context) -> bool | None:
+            given = convert(found)
+            return None if given is None else compare(given, wanted)
+
+        return comparison
+
+    return reads
+
+
+def number(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and "_" not in text else None
+
+
+_FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
+"""What makes a year, or a year and a month, its first day."""
+
+
+def moment(text: str) -> datetime | None:
+    """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None.
+
+    Four digits are a year.
+    """
+    if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
+        text += _FIRST.get(len(text), "")
+    seconds = number(text) if text[:1].isdigit() or text[:1] == "-" else None
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(float(seconds), UTC)
+        value = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _within(value: str, _variables: bool) -> Comparison | None:
+    """An address without a prefix is a network of one ("IP address condition operators")."""
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return None
+
+    def comparison(found: str, _context: Context) -> bool | None:
+        try:
+            return ipaddress.ip_address(found) in network
+        except ValueError:
+            return None
+
+    return comparison
+
+
+_TRUTHS: Final = {"true": True, "false": False}
+
+
+def _boolean(value: str, variables: bool) -> Comparison | None:
+    if value.lower() not in _TRUTHS and not (variables and "${" in value):
+        return None
+    same = _text_ignoring_case(value, variables)
+
+    def comparison(found: str, context: Context) -> bool | None:
+        return None if found.lower() not in _TRUTHS else same(found, context)
+
+    return comparison
+
+
+def _binary(value: str, _variables: bool) -> Comparison | None:
+    """The request's value is compared as it is, and in its base-64 form."""
+    try:
+        wanted = base64.b64decode(value, validate=True)
+    except ValueError:
+        return None
+    return lambda found, _context: (
+        value == found or wanted == found.encode("utf-8", "surrogatepass")
+    )
+
+
+def _arn(value: str, variables: bool) -> Comparison | None:
+    """Each of the six components by itself; ``*`` alone is any ARN."""
+    components = arn_globs(value, variables=variables)
+    if components is None:
+        return (lambda found, _: found.startswith("arn:") or None) if value == "*" else None
+
+    def comparison(found: str, context: Context) -> bool | None:
+        parts = found.split(":", ARN_SEPARATORS)
+        if len(parts) <= ARN_SEPARATORS:
+            return None
+        return all(
+            pattern.matches(part, context.single)
+            for pattern, part in zip(components, parts, strict=True)
+        )
+
+    return comparison
+
+
+_ORDERS: Final = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+}
+_POSITIVE: Final = (
+    Operator("StringEquals", _text, "text", variables=True),
+    Operator("StringEqualsIgnoreCase", _text_ignoring_case, "text", variables=True),
+    Operator("StringLike", _pattern, "text", variables=True),
+    *(Operator(f"Numeric{how}", _ordered(number, by), "a number") for how, by in _ORDERS.items()),
+    *(Operator(f"Date{how}", _ordered(moment, by), "a date") for how, by in _ORDERS.items()),
+    Operator("Bool", _boolean, "true or false", variables=True),
+    Operator("BinaryEquals", _binary, "base-64 text"),
+    Operator("IpAddress", _within, "an IP address or a CIDR range"),
+    Operator("ArnEquals", _arn, "an ARN", variables=True),
+    Operator("ArnLike", _arn, "an ARN", variables=True),
+    Operator("Null", lambda *_: None, "true or false"),  # it looks whether there is a value
+)
+_NEGATED: Final = {
+    "StringEquals": "StringNotEquals",
+    "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
+    "StringLike": "StringNotLike",
+    "NumericEquals": "NumericNotEquals",
+    "DateEquals": "DateNotEquals",
+    "IpAddress": "NotIpAddress",
+    "ArnEquals": "ArnNotEquals",
+    "ArnLike": "ArnNotLike",
+}
+
+OPERATORS: Final[Mapping[str, Operator]] = {
+    each.name.lower(): each
+    for row in _POSITIVE
+    for each in (row, replace(row, name=_NEGATED.get(row.name, ""), negated=True))
+    if each.name
+}
+"""The operators by lower-case name."""
+
+_IF_EXISTS: Final = "ifexists"
+
+
+class Quantifier(StrEnum):
+    """How an operator treats a key with several values in the request."""
+
+    NONE = ""
+    ALL = "ForAllValues"
+    ANY = "ForAnyValue"
+
+
+_QUANTIFIERS: Final = {each.value.lower(): each for each in Quantifier}
+
+
+class Test(msgspec.Struct, frozen=True):
+    """An operator as a policy names it: ``ForAnyValue:StringLikeIfExists``."""
+
+    written: str
+    operator: Operator
+    quantifier: Quantifier
+    if_exists: bool
+
+
+@remembered(256)
+def read_test(written: str) -> Test | None:
+    """What ``written`` asks, or None where IAM knows no such operator.
+
+    ``IfExists`` may end any operator but ``Null`` ("...IfExists condition operators").
+    """
+    before, colon, name = written.rpartition(":")
+    quantifier = _QUANTIFIERS.get(before.lower()) if colon else Quantifier.NONE
+    if quantifier is None or (colon and quantifier is Quantifier.NONE):
+        return None
+    lower = name.lower()
+    if_exists = lower.endswith(_IF_EXISTS)
+    found = OPERATORS.get(lower.removesuffix(_IF_EXISTS))
+    if found is None or (if_exists and found.name == "Null"):
+        return None
+    return Test(written, found, quantifier, if_exists)
+
+
+class Condition:
+    """One key of one operator, with the values that a policy gives.
+
+    ``variables``: some of the values have policy variables.
+    """
+
+    __slots__ = ("_comparisons", "_key", "asks_presence", "key", "test", "values", "variables")
+
+    def __init__(self, test: Test, key: str, values: Sequence[str], *, variables: bool) -> None:
+        self.test = test
+        self.key = key
+        self.values = tuple(values)
+        self.variables = variables and test.operator.variables and "${" in "".join(values)
+        self._key = key.lower()
+        self.asks_presence = test.operator.name == "Null"
+        self._comparisons: Sequence[Comparison | None] = [
+            test.operator.reads(value, self.variables) for value in values
+        ]
+
+    def holds(self, context: Context) -> bool:
+        """Whether the condition is true of the request.
+
+        "Creating a condition with multiple keys or values" and "Single-valued vs.
+        multivalued condition keys" say what several values mean, on either side.
+        """
+        value = context.get(self._key, self.key)
+        test = self.test
+        every, single = test.quantifier is Quantifier.ALL, test.quantifier is Quantifier.NONE
+        if self.asks_presence:
+            # "IAM Access Analyzer policy check reference", "Error: Null with qualifier": with a
+            # set operator it asks nothing, and is true for all, false for any.
+            if not single:
+                return every
+            return ("true" if value is None else "false") in map(str.lower, self.values)
+        if value is None:
+            return test.if_exists or every or (test.operator.negated and single)
+        values = (value,) if isinstance(value, str) else value
+        if single:  # several values need a set operator: without one they match nothing
+            return len(values) == 1 and self._compare(values[0], context)
+        if not any(values):  # empty texts only: a null data set
+            return every
+        return (all if every else any)(self._compare(each, context) for each in values)
+
+    def _compare(self, value: str, context: Context) -> bool:
+        """Several values of the policy: any of them, or none of them where negated."""
+        negated = self.test.operator.negated
+        found = (
+            compare is not None and compare(value, context) is (not negated)
+            for compare in self._comparisons
+        )
+        return (all if negated else any)(found)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The values that are not of the operator's type, which never match."""
+        if self.asks_presence:
+            return tuple(each for each in self.values if each.lower() not in {"true", "false"})
+        return tuple(
+            value
+            for value, comparison in zip(self.values, self._comparisons, strict=True)
+            if comparison is None
+        )
+
+    def explain(self, context: Context) -> dict[str, Any]:
+        """What was compared: ``{operator, key, wanted: [...], found, holds}``.
+
+        ``found`` is None where the request has no such key. Variables have their values.
+        """
+        found = context.get(self._key, self.key)
+        wanted = list(self.values)
+        if self.variables:
+            wanted = [glob(value).shown(context.single) for value in self.values]
+        return {
+            "operator": self.test.written,
+            "key": self.key,
+            "wanted": wanted,
+            "found": list(found) if isinstance(found, tuple) else found,
+            "holds": self.holds(context),
+        }

@@ -1,1 +1,0 @@
-"""The Condition element: operators, keys and values."""
