@@ -2,7 +2,7 @@
 
 import click
 
-from stslab.cli.names import complete_lab, complete_stage
+from stslab.cli.options import complete_lab, complete_stage
 from stslab.lab.reading.listing import headers
 from stslab.resources import labs_folder
 

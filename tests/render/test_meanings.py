@@ -7,7 +7,7 @@ from pathlib import Path
 import botocore
 import pytest
 
-from stslab.render.meanings import meaning, meanings
+from stslab.render.terminal.paper import meaning, meanings
 
 OFTEN = [
     "AccessDenied",

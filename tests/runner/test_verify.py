@@ -7,10 +7,9 @@ import pytest
 from tests.runner.conftest import CLAIMS, Machine
 
 from stslab.errors import UsageError
-from stslab.runner.journal.chain import Link, first_broken, sealed
+from stslab.runner.journal.records import Link, first_broken, sealed
 from stslab.runner.journal.store import Journal
-from stslab.runner.report import report
-from stslab.runner.verify import UNKNOWABLE, verify
+from stslab.runner.report import UNKNOWABLE, report, verify
 
 
 @pytest.fixture

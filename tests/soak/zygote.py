@@ -20,7 +20,7 @@ _MODULES = (
     "boto3", "botocore.handlers", "botocore.retries.adaptive", "botocore.retries.standard",
     "rich.markdown", "stslab.aws.account", "stslab.aws.catalogue", "stslab.cli.bench",
     "stslab.cli.run.cleanup", "stslab.cli.main", "stslab.cli.run.run", "stslab.cli.run.walk", "stslab.lab",
-    "stslab.render.terminal.terminal", "stslab.sandbox.server.client", "yaml",
+    "stslab.render.terminal.run_view", "stslab.sandbox.server.client", "yaml",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from stslab.aws.clients import Clients, configured_endpoint, configured_region, 
 from stslab.aws.survey import Survey, says_production, survey
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.home import config_file
-from stslab.runner.run.footprint import Footprint
+from stslab.runner.run.dry import Footprint
 
 _DEFAULT_REGION = "us-east-1"
 

@@ -12,7 +12,7 @@ from botocore import exceptions as boto
 
 from stslab.aws.answers import Response
 from stslab.aws.clients import Clients
-from stslab.runner.run.footprint import Footprint, Needed
+from stslab.runner.run.dry import Footprint, Needed
 
 _SESSION = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+")
 _CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")

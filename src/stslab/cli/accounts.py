@@ -220,7 +220,7 @@ def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide"
 
 def tell_of(home: Home, kind: str) -> "Tell":
     """How to find out why an account refused a call: from its log, or else AWS's message."""
-    from stslab.runner.calls.reasons import told
+    from stslab.runner.calls.calls import told
     from stslab.runner.ports import Reason, Refusal
     from stslab.sandbox.pipeline.log_file import newest_first
 

@@ -1,4 +1,4 @@
-"""What a command that works on runs needs: state folder, journal, renderer, console."""
+"""What a command that works on runs needs: state folder, journal, lab, renderer, console."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stslab.cli.failures import USUAL_LAB, interruptible
-from stslab.errors import LabError, UsageError
+from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
 from stslab.resources import labs_folder
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from stslab.cli.prompts import Asker
     from stslab.lab.model import Lab
     from stslab.render.jsonl import JsonRenderer
-    from stslab.render.terminal.terminal import TerminalRenderer
+    from stslab.render.terminal.run_view import TerminalRenderer
     from stslab.runner.events import Describe
     from stslab.runner.journal.lock import Held
     from stslab.runner.journal.records import RunRecord
     from stslab.runner.journal.standing import Standing
     from stslab.runner.journal.store import Journal
+    from stslab.runner.ports import Data
 
 
 NEXT = "next"
@@ -158,7 +159,7 @@ def renderer(
         from stslab.render.jsonl import JsonRenderer
 
         return JsonRenderer(sys.stdout)
-    from stslab.render.terminal.terminal import TerminalRenderer
+    from stslab.render.terminal.run_view import TerminalRenderer
 
     return TerminalRenderer(console, describe)
 
@@ -169,3 +170,55 @@ def _asker(console: "Console", *, yes: bool) -> "Asker | None":
     from stslab.cli.prompts import Asker
 
     return Asker(console)
+
+
+# -- the run that goes on ------------------------------------------------------------------------
+
+
+class Current(msgspec.Struct, frozen=True):
+    """A run that is not ended. ``done`` are the stages whose checkpoints held."""
+
+    run: "RunRecord"
+    lab: "Lab"
+    scope: "Data"
+    done: tuple[str, ...]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        from stslab.runner.run.scope import variables
+
+        return variables(self.lab, self.scope)
+
+
+def current(journal: "Journal", target: str, lab: str = "") -> Current:
+    """The newest run on this target (as ``--target`` says) that is not ended; of a lab if named.
+
+    Raises:
+        UsageError: there is none.
+        LabError: its lab can't be read any more.
+    """
+    from stslab.aws.target import name_of
+    from stslab.runner.run.scope import basis, scope
+
+    named = load_lab(lab) if lab else None
+    runs = journal.unfinished(name_of(target), named.id if named else "")
+    if not runs:
+        of = f" of {named.id}" if named else ""
+        raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
+    run = runs[0]
+    loaded = named or load_lab(lab_of(run))
+    past = journal.past(run.id)
+    known = scope(basis(loaded, run.id, run), past.saved(), past.profiles())
+    return Current(run, loaded, known, tuple(past.held()))
+
+
+def lab_variables(target: str) -> dict[str, str]:
+    """What the lab of the run that goes on exports; nothing where there is no such run."""
+    from stslab.home import home
+    from stslab.runner.journal.store import Journal
+
+    try:
+        with Journal.of(home()) as journal:
+            return current(journal, target).variables
+    except StslabError:
+        return {}

@@ -21,8 +21,8 @@ from stslab.runner.events import Event, StepDrifted
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Call, Credentials, TargetInfo
-from stslab.runner.run.begin import new_run
 from stslab.runner.run.run import Runner
+from stslab.runner.run.scope import new_run
 
 LABS = Path(__file__).parent.parent.parent / "cases" / "lab" / "whole"
 CATALOGUE = BotocoreCatalogue()

@@ -3,7 +3,7 @@
 import pytest
 
 from stslab.lab.model import Check
-from stslab.runner.calls.reasons import mismatch, told
+from stslab.runner.calls.calls import mismatch, told
 from stslab.runner.ports import Reason, Refusal
 
 ROLE = "arn:aws:iam::111122223333:role/r"

@@ -14,7 +14,7 @@ from stslab.errors import (
     JournalOfAnotherVersion,
     StateFolderError,
 )
-from stslab.runner.journal import chain, store
+from stslab.runner.journal import store
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
@@ -32,6 +32,7 @@ from stslab.runner.journal.records import (
     RunState,
     Thing,
     UndoCall,
+    first_broken,
 )
 from stslab.runner.journal.store import Journal
 
@@ -202,7 +203,7 @@ def test_the_chain_shows_what_was_changed_afterwards(filled, change, broken):
     tampered(filled, change)
     with Journal(filled) as journal:
         run = "r2" if "r2" in change else "r1"
-        assert chain.first_broken(run, journal.links(run)) == broken
+        assert first_broken(run, journal.links(run)) == broken
         with pytest.raises(JournalCorrupt, match="not as it was written"):
             journal.verify()
 
@@ -220,9 +221,9 @@ def test_the_chain_of_an_untouched_run_is_whole(filled):
         links = journal.links("r1")
         journal.verify()
     assert [link.number for link in links] == [1, 2, 3, 4, 5, 6]
-    assert chain.first_broken("r1", links) is None
-    assert chain.first_broken("r2", links) == 1
-    assert chain.first_broken("r1", links[1:]) == 1
+    assert first_broken("r1", links) is None
+    assert first_broken("r2", links) == 1
+    assert first_broken("r1", links[1:]) == 1
 
 
 def test_unfinished_runs_are_told_newest_first(path):

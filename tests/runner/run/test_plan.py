@@ -10,7 +10,7 @@ from stslab.errors import UsageError
 from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
-from stslab.runner.run.dry import RUN_ID, DryRun
+from stslab.runner.run.dry import DRY_ID, DryRun
 from stslab.runner.run.plan import changed_by, missing, needed, plan
 
 
@@ -98,7 +98,7 @@ def test_a_dry_run_tells_each_step_and_claim_without_a_call(assume_role, machine
     assert sum(isinstance(event, StageStarted) for event in told) == len(STAGES)
     assert isinstance(told[0], RunStarted)
     assert told[0].dry
-    assert RUN_ID in repr(told)
+    assert DRY_ID in repr(told)
     assert "<role_arn>" in repr(told)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stslab.cli.names import complete_run
+from stslab.cli.options import complete_run
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.render.text.safe import visible

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.account.clock import moment, since
+from stslab.cli.account.sandbox import moment, since
 from stslab.cli.options import json_option
 from stslab.home import home
 

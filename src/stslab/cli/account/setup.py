@@ -16,10 +16,8 @@ from stslab.cli.accounts import sandbox_target
 from stslab.errors import StslabError, UsageError
 from stslab.home import Home, private_folder
 from stslab.resources import is_foreign, text_of
-from stslab.runner.journal import chain
-from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import read
-from stslab.runner.journal.records import RunRecord
+from stslab.runner.journal.records import Link, RunRecord, first_broken
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials
 from stslab.sandbox.server import exchange
@@ -137,7 +135,7 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
         raise StslabError(f"{path} is no set-up: {error}.", _HINT) from None
     run = begun if isinstance(begun, RunRecord) else None
     here = run and (run.id, run.kind, run.target) == (run_id, "sandbox", "sandbox")
-    if chain.first_broken(run_id, links) or not here:
+    if first_broken(run_id, links) or not here:
         raise StslabError(f"The journal in {path} is not as it was written.", _HINT)
     return run_id, links, profiles, files
 

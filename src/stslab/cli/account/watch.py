@@ -252,7 +252,7 @@ class _Screen:
     def status(self, status: "Status") -> None:
         from rich.live import Live
 
-        from stslab.render.watching import drawn
+        from stslab.render.requests import drawn
 
         if not self._over:
             if status != self._last:

@@ -11,8 +11,7 @@ import click
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from stslab.cli.names import complete_lab
-from stslab.cli.options import json_option
+from stslab.cli.options import complete_lab, json_option
 from stslab.errors import InvalidLab, StslabError
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_lab
-from stslab.cli.options import json_option
+from stslab.cli.options import complete_lab, json_option
 from stslab.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_run
-from stslab.cli.options import Where, json_option, on_account
+from stslab.cli.options import Where, complete_run, json_option, on_account
 from stslab.errors import UndoIncomplete, UsageError
 
 if TYPE_CHECKING:

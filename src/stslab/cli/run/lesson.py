@@ -18,11 +18,11 @@ from stslab.aws import environment
 from stslab.cli.accounts import Open
 from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
-from stslab.cli.refusals import explained
 from stslab.cli.run.at_prompt import Quit
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Prompt
 from stslab.cli.run.walk import end, say_how_to_go_on
+from stslab.cli.run.why import explained
 from stslab.home import Home
 from stslab.lab.model import Lab, Stage
 from stslab.lesson.byhand import ByHand

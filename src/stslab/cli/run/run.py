@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import SANDBOX, Where, json_option, on_account
+from stslab.cli.options import SANDBOX, Where, complete_lab, complete_stage, json_option, on_account
 from stslab.errors import UsageError
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
@@ -108,8 +107,8 @@ def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console
     from stslab.runner.ports import TargetInfo
-    from stslab.runner.run.begin import require_anywhere
     from stslab.runner.run.dry import DryRun
+    from stslab.runner.run.scope import require_anywhere
 
     if where.target != SANDBOX:
         require_anywhere(lab)

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.names import complete_lab, complete_stage
-from stslab.cli.options import Where, json_option, on_account
+from stslab.cli.options import Where, complete_lab, complete_stage, json_option, on_account
 from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def _opened_to_look(laid: "Bench", where: Where) -> "Open":
     opened = open_account(laid.home, where)
     require_consent(where, opened, interactive=laid.asker is not None)
     if opened.kind != "sandbox":
-        from stslab.cli.run.consent import say_where
+        from stslab.cli.run.walk import say_where
 
         say_where(laid.console, opened, "Looking at a real account")
     return opened

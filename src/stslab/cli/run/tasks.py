@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from stslab.cli.names import complete_lab
-from stslab.cli.options import Where, json_option, on_account
+from stslab.cli.options import Where, complete_lab, json_option, on_account
 from stslab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     is empty: nothing is known before it is tried.
     """
     from stslab.cli.accounts import open_account
-    from stslab.cli.current import current
+    from stslab.cli.bench import current
     from stslab.home import home
     from stslab.lesson.access import table
     from stslab.runner.journal.store import Journal
@@ -130,8 +129,7 @@ class _AtWork(NamedTuple):
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """What the run is at: the fault in it, or the tasks of its stage."""
     from stslab.cli.accounts import open_account
-    from stslab.cli.bench import bench
-    from stslab.cli.current import current
+    from stslab.cli.bench import bench, current
     from stslab.cli.run.exercises import TasksExercise, call_of
     from stslab.cli.run.faulty import FaultExercise, faults_of
     from stslab.cli.run.lesson import Why, commands, hand_of

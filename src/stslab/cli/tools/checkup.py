@@ -1,21 +1,81 @@
-"""The doctor's checks of this machine: each looks at one thing, and changes nothing."""
+"""The doctor's checks: each looks at one thing, and changes nothing."""
 
 import os
 import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+import msgspec
+from rich.console import Console
+
 from stslab import __version__
+from stslab.aws.guard import Source, identify, require
+from stslab.aws.reach import Reach, credentials_found, reach
+from stslab.aws.survey import alias, says_production
+from stslab.cli.bench import load_lab
 from stslab.cli.options import Where
-from stslab.errors import StslabError
+from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, config_file
-from stslab.render.checkup import NOTE, WARNING, WRONG, Checked, checked
+from stslab.lab.reading.listing import header, labs_in
+from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
+from stslab.resources import bundled_labs, foreign_folder
+from stslab.sandbox.server import client
+
+GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One thing that was looked at. ``state``: good, note, warning or wrong; ``fix``: what to do.
+
+    ``exit_code`` is that of the command, where it is wrong.
+    """
+
+    name: str
+    state: str
+    says: str
+    fix: str = ""
+    exit_code: int = 1
+
+    @property
+    def ok(self) -> bool:
+        return self.state != WRONG
+
+
+def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
+    """A check that is good, unless there is something to fix: then it is in ``state``."""
+    return Checked(name, state if fix else GOOD, says, fix)
+
+
+def show_checks(console: Console, checks: Sequence[Checked]) -> None:
+    """A line for each, its fix below, and the sum at the end."""
+    paper = Paper(console)
+    signs = {
+        GOOD: (paper.symbols.done, "green"),
+        NOTE: (paper.symbols.dot, "dim"),
+        WARNING: (paper.symbols.warning, "yellow"),
+        WRONG: (paper.symbols.failed, "red"),
+    }
+    for one in checks:
+        paper.line(*signs[one.state], one.name, aside=one.says)
+        if one.fix:
+            paper.prose(one.fix, lead=paper.symbols.hint, indent=4)
+    paper.blank()
+    wrong, warned = (sum(one.state == state for one in checks) for state in (WRONG, WARNING))
+    if wrong:
+        paper.prose(f"{counted(wrong, 'thing')} to fix.", style="bold")
+    elif warned:
+        paper.prose(f"All works; {counted(warned, 'warning')}.", style="bold")
+    else:
+        paper.prose("All is well.", style="bold")
+
 
 _OLDEST = (3, 11)
 _LITTLE = 200 << 20
@@ -41,8 +101,6 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         "credentials": lambda: _account(where),
     }
     if of_class:
-        from stslab.cli.tools.checkup_class import class_checks
-
         looks["a new account"] = class_checks
     return [found for name, look in looks.items() for found in _safely(name, look)]
 
@@ -212,6 +270,120 @@ def _account(where: Where) -> Iterator[Checked]:
         fix = "To check one: stslab doctor --target aws"
         yield checked("AWS account", "not asked: the embedded account needs none", fix, NOTE)
         return
-    from stslab.cli.tools.checkup_aws import account_checks
 
     yield from account_checks(where, where.target if kind == "endpoint" else "")
+
+
+# -- a machine for a class -----------------------------------------------------------------------
+
+_COLUMNS, _LINES = 80, 24
+_HASH = 12
+
+
+def class_checks() -> Iterator[Checked]:
+    """What a lesson needs beyond what every command does."""
+    yield from _starts()
+    yield from _labs()
+    yield from _screen()
+
+
+def _starts() -> Iterator[Checked]:
+    """A new account, in a folder of its own that is gone afterwards."""
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="stslab-class-"))
+    try:
+        found = client.ensure(Home(folder).sandbox)
+        took = f"{time.monotonic() - began:.1f} s"
+        yield checked("a new account", f"starts in {took}, and answers at {found.url}")
+    finally:
+        client.stop(Home(folder).sandbox)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _labs() -> Iterator[Checked]:
+    """Each lab that goes by an id, with its hash: the same on every machine of the class."""
+    folder = foreign_folder()
+    further = labs_in(folder) if folder else []
+    if folder and not further:
+        fix = "Put the labs there, or name another folder in STSLAB_LABS."
+        yield Checked("labs", WRONG, f"there is none in {folder}", fix)
+    for path in (*bundled_labs(), *further):
+        try:
+            loaded = load_lab(path)
+            yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:_HASH]}")
+        except InvalidLab as bad:
+            fix = f"See what: stslab lint {path}"
+            yield Checked(f"lab {header(path).id}", WRONG, "it has problems", fix, bad.exit_code)
+
+
+def _screen() -> Iterator[Checked]:
+    size = shutil.get_terminal_size((0, 0))
+    if not size.columns:
+        yield Checked("screen", NOTE, "this is no terminal")
+        return
+    small = size.columns < _COLUMNS or size.lines < _LINES
+    fix = f"Make the window larger: {_COLUMNS} columns and {_LINES} lines." if small else ""
+    yield checked("screen", f"{size.columns} columns, {size.lines} lines", fix, WARNING)
+
+
+# -- a real account, from the outside in ---------------------------------------------------------
+
+# AWS refuses what was signed more than five minutes ago, or is to be (IAM User Guide,
+# "Troubleshoot AWS signed requests").
+_TOLERATED = 300.0
+_NOTICED = 60.0
+_SOON = 900.0
+
+
+def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
+    """What there is between this machine and an account, from the outside in.
+
+    Raises:
+        CredentialsError: they are missing, or the guard refuses them.
+    """
+    source = Source(where.profile, where.region, endpoint)
+    reached = reach(source.clients)
+    yield _network(reached)
+    yield _clock(reached)
+    yield _found(source)
+    identity = identify(source)
+    yield checked("you are", f"{identity.arn} in account {identity.account}")
+    require(identity, root_may=source.clients.local)
+    yield _alias(source)
+
+
+def _network(reached: Reach) -> Checked:
+    if reached.answered:
+        return checked("network", f"{reached.url} answers")
+    fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
+    return checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
+
+
+def _clock(reached: Reach) -> Checked:
+    if reached.date is None:
+        return Checked("clock", NOTE, "not compared with AWS's: there was no answer (offline?)")
+    off = (datetime.now(UTC) - reached.date).total_seconds()
+    says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
+    fix = "Set it: AWS refuses what is signed five minutes off." if abs(off) > _NOTICED else ""
+    return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)
+
+
+def _found(source: Source) -> Checked:
+    """Which credentials botocore's chain finds, and how long they last."""
+    told = credentials_found(source.clients)
+    if told.expires is None:
+        return checked("credentials", f"from {told.method}; they do not expire")
+    left = (told.expires - datetime.now(UTC)).total_seconds()
+    says = f"from {told.method}; until {told.expires:%Y-%m-%d %H:%M} UTC"
+    fix = "" if left > _SOON else "Sign in again soon. A run that stops can go on."
+    return checked("credentials", says, fix, WARNING)
+
+
+def _alias(source: Source) -> Checked:
+    found = alias(source.clients)
+    if found is None:
+        return Checked("account alias", NOTE, "not known: you may not ask")
+    if says_production(found):
+        fix = "Use an account that is meant for learning."
+        return checked("account alias", f"{found}: that says production", fix, WARNING)
+    return checked("account alias", found or "none")

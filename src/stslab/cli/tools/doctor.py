@@ -31,7 +31,7 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
         told = {"ok": all(one.ok for one in checks), "checks": listed}
         click.echo(json.dumps(machine | told, indent=2))
     else:
-        from stslab.render.checkup import show_checks
+        from stslab.cli.tools.checkup import show_checks
         from stslab.render.terminal.console import make_console
 
         show_checks(make_console(sys.stdout), checks)

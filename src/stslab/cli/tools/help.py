@@ -1,4 +1,4 @@
-"""``stslab help``: short pages about topics, each a part of the documentation."""
+"""``stslab help`` and ``completion``: pages from the documentation; what a shell asks for."""
 
 import sys
 from collections.abc import Iterator
@@ -91,3 +91,19 @@ def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
             raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
         ctx, command = click.Context(found, parent=ctx, info_name=name), found
     click.echo(ctx.get_help())
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that makes SHELL complete commands, flags, labs, stages and run ids.
+
+    For bash and zsh the line of the example goes into ~/.bashrc or ~/.zshrc.
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"There is no completion for {shell}.")
+    click.echo(found(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source())

@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.commands import LazyGroup, family
-from stslab.cli.names import complete_run
+from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
 
@@ -122,9 +122,9 @@ def verify(*, file: str) -> None:
     """
     from stslab.render.report.text import show_verified
     from stslab.render.terminal.console import make_console
-    from stslab.runner import verify as verifying
+    from stslab.runner.report import verify as verified
 
-    report, findings = verifying.verify(_text(file))
+    report, findings = verified(_text(file))
     show_verified(make_console(sys.stdout), report, findings)
     wrong = [one.says for one in findings if not one.right]
     if wrong:

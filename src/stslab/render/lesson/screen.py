@@ -10,8 +10,8 @@ from rich.console import Console
 
 from stslab.lesson.scenes import Done
 from stslab.render.lesson import views
-from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
+from stslab.render.terminal.run_view import stack_progress, step_differs, waiting
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
 Draw = Callable[[RunPaper], None]
@@ -44,11 +44,11 @@ class Screen:
     def __call__(self, event: Event) -> None:
         """Tell what goes on while a call is waited for."""
         if isinstance(event, Waiting):
-            step_view.waiting(self._live, event)
+            waiting(self._live, event)
         elif isinstance(event, StackProgress):
-            step_view.stack_progress(self._live, event)
+            stack_progress(self._live, event)
         elif isinstance(event, StepDiffers):
-            step_view.step_differs(self._live, event)
+            step_differs(self._live, event)
 
     def fits(self, scene: Any, line: str) -> bool:
         """Whether a scene and the command below it stand on one screen."""

@@ -13,8 +13,8 @@ from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
 from stslab.policy.vocabulary import Gate
-from stslab.render.terminal import step_view
 from stslab.render.terminal.paper import Paper, RunPaper
+from stslab.render.terminal.run_view import step_drifted
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 
@@ -259,7 +259,7 @@ def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
     heading(paper, scene.title)
     paper.prose("Something that you did before is no longer as it was.", indent=1)
     for one in scene.drifted:
-        step_view.step_drifted(paper, one)
+        step_drifted(paper, one)
 
 
 def tasks(paper: Paper, scene: scenes.Tasks) -> None:

@@ -16,8 +16,7 @@ from stslab.render.report.text import result
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
 from stslab.runner.journal.standing import Claim, Concept, Stage
-from stslab.runner.report import FaultTold
-from stslab.runner.verify import verify
+from stslab.runner.report import FaultTold, verify
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST = 20

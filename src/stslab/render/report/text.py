@@ -11,8 +11,7 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
-from stslab.runner.report import ABOUT, FaultTold, Report
-from stslab.runner.verify import UNKNOWABLE, Finding
+from stslab.runner.report import ABOUT, UNKNOWABLE, FaultTold, Finding, Report
 
 FAULT = "A fault to find and fix"
 _SHOWN_OF_HASH = 12

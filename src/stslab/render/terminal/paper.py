@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.cells import cell_len
@@ -14,11 +15,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from stslab.policy.explain import Node, node_lines
-from stslab.render.meanings import meaning
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import Symbols, in_words, marks_for, symbols_for
 from stslab.runner.events import CallShown, Describe, ThingLookedUp
+from stslab.structures import beside
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
@@ -311,3 +312,30 @@ def _cells(row: str) -> list[str]:
 
 def _bare(text: str) -> str:
     return _STRESS.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1 (\2)", text)))
+
+
+# -- AWS's error codes in plain words ------------------------------------------------------------
+
+_DOCS = "https://docs.aws.amazon.com/"
+
+
+class Meaning(NamedTuple):
+    """What an error code says, and the page to read."""
+
+    says: str
+    page: str
+
+
+def meaning(code: str) -> Meaning | None:
+    """What AWS means by an error code; None for one that is not in the table."""
+    return meanings().get(code)
+
+
+@cache
+def meanings() -> Mapping[str, Meaning]:
+    """The table, by code."""
+    return {
+        code: Meaning(says, _DOCS + page)
+        for page, codes in beside(__file__, "meanings.yaml").items()
+        for code, says in codes.items()
+    }

@@ -10,9 +10,11 @@ from typing import TypeVar
 from stslab.errors import NotOwn
 from stslab.kinds.operations import changes
 from stslab.kinds.table import EXISTS, is_repeatable
+from stslab.lab.model import DENIALS, Check
+from stslab.policy.messages.reading import read
+from stslab.policy.vocabulary import Gate
 from stslab.redaction import redact, redact_text, secrets_in
-from stslab.runner.calls.patience import Patience, Verdict
-from stslab.runner.events import CallShown, Event
+from stslab.runner.events import CallShown, Event, Waiting
 from stslab.runner.ports import (
     ADMIN,
     Account,
@@ -25,16 +27,18 @@ from stslab.runner.ports import (
     NoHand,
     Outcome,
     Profiles,
+    Reason,
     Refusal,
     TargetInfo,
 )
 
-# -- lookups that do not wait for each other ---------------------------------------------------
-# What the run shows and decides keeps its order; only the waiting overlaps. An answer that was
-# begun before the run changed anything is not used after it.
-
 T = TypeVar("T")
+Verdict = tuple[float, str]
+"""Until when to try again, in seconds since the first try, and for what, in words; 0: no more."""
 
+LONGEST_PAUSE = 5.0
+_GROWTH = 1.5
+_SHOWN_EVERY = 1.0
 TRANSIENT_SECONDS = 60.0
 _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
@@ -70,7 +74,6 @@ class Calls:
         """``hand`` knows what was done in the account by hand, where that can be told."""
         self.hand = hand or NoHand()
         self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
-        self.patience = Patience(clock, emit, min(account.target.pace, 1.0))
         self.made = 0
         self.guard: Callable[[Call], None] = only_reads
         self._secrets: set[str] = set()
@@ -81,9 +84,30 @@ class Calls:
     def target(self) -> TargetInfo:
         return self.account.target
 
+    def until(
+        self, attempt: Callable[[], T], judge: Callable[[T], Verdict], *, pause: float = 0.0
+    ) -> T:
+        """The first result that ``judge`` is content with, or the last one that there was time for.
+
+        ``pause`` is a steady pause; without it pauses grow, up to five seconds.
+        """
+        started, tries, shown = self.clock.monotonic(), 0, -_SHOWN_EVERY
+        wait = pause or min(self.target.pace, 1.0)
+        while True:
+            result = attempt()
+            tries += 1
+            limit, what = judge(result)
+            elapsed = self.clock.monotonic() - started
+            if elapsed + wait > limit:
+                return result
+            if elapsed - shown >= _SHOWN_EVERY:
+                self.emit(Waiting(what, tries, elapsed, limit))
+                shown = elapsed
+            self.clock.sleep(wait)
+            wait = pause or min(wait * _GROWTH, LONGEST_PAUSE)
+
     def shown(self, call: Call) -> CallShown:
-        params: Data = self.clean(call.params)
-        return CallShown(call.identity, call.service, call.operation, params)
+        return CallShown(call.identity, call.service, call.operation, self.clean(call.params))
 
     def clean(self, value: T) -> T:
         """``value`` without secrets, by their keys and by what is known of them."""
@@ -139,13 +163,16 @@ class Calls:
         def judge(outcome: Outcome) -> Verdict:
             wanted = isinstance(outcome, Refusal) and outcome.code in expected
             worth = self._worth(outcome, call.identity, repeatable=repeatable, within=within)
-            return Verdict(0.0 if wanted else worth, f"{call.operation}: {_reason(outcome)}")
+            return 0.0 if wanted else worth, f"{call.operation}: {_reason(outcome)}"
 
-        outcome = self.patience.until(lambda: self.once(call), judge)
+        outcome = self.until(lambda: self.once(call), judge)
         if _is_spreading(outcome):
             # It had its minute: a key that is still unknown is not new, but gone.
             self._unknown.add(self._key_of(call.identity))
-        return _in_doubt(outcome, repeatable=repeatable)
+        if isinstance(outcome, Refusal) and outcome.status >= _SERVER_ERROR and not repeatable:
+            # A server's error does not say that nothing happened.
+            return Lost(f"AWS answered {outcome.code} ({outcome.message})")
+        return outcome
 
     def administers(self, identity: str) -> bool:
         """Whether it is the learner's own, in one of the accounts."""
@@ -197,18 +224,15 @@ def _reason(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, Lost) else ""
 
 
-def _in_doubt(outcome: Outcome, *, repeatable: bool) -> Outcome:
-    """A server's error does not say that nothing happened."""
-    if isinstance(outcome, Refusal) and outcome.status >= _SERVER_ERROR and not repeatable:
-        return Lost(f"AWS answered {outcome.code} ({outcome.message})")
-    return outcome
-
-
 def _following(outcome: Outcome, tokens: Mapping[str, str]) -> Data:
     if not isinstance(outcome, Answer) or outcome.data.get("IsTruncated") is False:
         return {}
     return {tokens[name]: outcome.data[name] for name in tokens if outcome.data.get(name)}
 
+
+# -- lookups that do not wait for each other ---------------------------------------------------
+# What the run shows and decides keeps its order; only the waiting overlaps. An answer that was
+# begun before the run changed anything is not used after it.
 
 AT_ONCE = 8
 """How many lookups are under way together: few enough for IAM's request rates."""
@@ -261,3 +285,35 @@ class Ahead:
     def forget(self) -> None:
         """Take no answer any more: something changes, or the rest is not wanted."""
         self._pending = []
+
+
+# -- why a call was refused ----------------------------------------------------------------------
+
+
+def told(refusal: Refusal) -> Reason | None:
+    """The gate that the error names: of a signature that is all, of policies it is one of them."""
+    message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")
+    if message is None or message.gate is None:
+        return None
+    if message.gate is Gate.SIGNATURE:
+        return Reason((message.gate,))
+    is_trust = message.assumes_role and message.gate is Gate.RESOURCE
+    return Reason((str(Gate.TRUST if is_trust else message.gate),), whole=False)
+
+
+def mismatch(check: Check, code: str, reason: Reason | None) -> str:
+    """What is wrong with the reason of an expected refusal; nothing where it is not told.
+
+    A denial that names no gate is one by a rule of the service.
+    """
+    if reason is None or not (check.by or code in DENIALS):
+        return ""
+    came, wanted = (" and ".join(gates) or "no policy" for gates in (reason.gates, check.by))
+    gates = {*reason.gates}
+    right = gates == {*check.by} if reason.whole else gates <= {*check.by}
+    if not right:
+        return f"refused by {came}, where {wanted} was to refuse"
+    if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
+        decided = " and ".join(reason.keys) or "no condition"
+        return f"{decided} decided, where {check.key} was to decide"
+    return ""

@@ -1,21 +1,13 @@
 """Waits for what a call began, by botocore's waiters; a stack's events are told as they come."""
 
-import msgspec
-
-from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
 from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal, WaiterProbe
 
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
-
-
-class Waited(msgspec.Struct, frozen=True):
-    """How a wait ended; ``reason`` says why it did not succeed."""
-
-    ok: bool
-    reason: str = ""
+# Of a stack's event, in the order of StackProgress.
+_TOLD = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
 
 
 class StackEvents:
@@ -38,7 +30,7 @@ class StackEvents:
         """Tell what has happened since."""
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
-            told = _progress(event)
+            told = StackProgress(*(str(event.get(name, "")) for name in _TOLD))
             self._work.calls.emit(told)
             if told.status.endswith("FAILED") and _CANCELLED not in told.reason:
                 self.failures.append(f"{told.resource}: {told.reason}")
@@ -56,16 +48,6 @@ class StackEvents:
         return new[::-1]
 
 
-def _progress(event: Data) -> StackProgress:
-    return StackProgress(
-        time=str(event.get("Timestamp", "")),
-        resource=str(event.get("LogicalResourceId", "")),
-        type=str(event.get("ResourceType", "")),
-        status=str(event.get("ResourceStatus", "")),
-        reason=str(event.get("ResourceStatusReason", "")),
-    )
-
-
 def wait(
     work: Work,
     identity: str,
@@ -74,8 +56,8 @@ def wait(
     params: Data,
     *,
     events: StackEvents | None = None,
-) -> Waited:
-    """Wait until the waiter says success or failure, or its time is up."""
+) -> str:
+    """Wait until the waiter says success or failure, or its time is up; why it did not succeed."""
     account = work.calls.account
     pace = account.waiter_pace(service, waiter)
     limit = pace.delay * pace.max_attempts
@@ -90,20 +72,16 @@ def wait(
             events.tell()
         return probe
 
-    def judge(probe: WaiterProbe) -> Verdict:
-        return Verdict(limit if probe.state == "retry" else 0.0, waiter.replace("_", " "))
-
-    pause = min(pace.delay, account.target.pace)
-    probe = work.calls.patience.until(look, judge, pause=pause)
-    return _waited(probe, waiter, limit, events.failures if events else [])
-
-
-def _waited(probe: WaiterProbe, waiter: str, limit: float, failures: list[str]) -> Waited:
+    probe = work.calls.until(
+        look,
+        lambda probe: (limit if probe.state == "retry" else 0.0, waiter.replace("_", " ")),
+        pause=min(pace.delay, account.target.pace),
+    )
     if probe.state == "success":
-        return Waited(ok=True)
+        return ""
     if probe.state == "retry":
-        return Waited(ok=False, reason=f"{waiter} did not come about in {limit:.0f} s")
-    return Waited(ok=False, reason="; ".join(failures) or _state(probe.outcome, waiter))
+        return f"{waiter} did not come about in {limit:.0f} s"
+    return "; ".join(events.failures if events else ()) or _state(probe.outcome, waiter)
 
 
 def _state(outcome: Outcome, waiter: str) -> str:

@@ -7,7 +7,6 @@ from typing import Self, TypeVar
 from msgspec.json import decode
 from msgspec.structs import replace
 
-from stslab.runner.journal.chain import Link
 from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
@@ -23,6 +22,7 @@ from stslab.runner.journal.records import (
     Hint,
     How,
     Intent,
+    Link,
     Marked,
     Outcome,
     Prediction,

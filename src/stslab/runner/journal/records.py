@@ -1,16 +1,25 @@
-"""What the journal holds, as frozen values. None of them ever holds a secret."""
+"""What the journal holds, as frozen values: no secret is in them, and each is sealed."""
 
 import getpass
+import hashlib
+import json
 import platform
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import msgspec
 
 from stslab.kinds.own import Allowed
 from stslab.runner.ports import ADMIN, Call, Data
+
+
+def shared(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """What ``source`` has of the members of another kind, by name: most of one of that kind."""
+    names = {*source.__struct_fields__}.intersection(kind.__struct_fields__)
+    return {name: getattr(source, name) for name in names}
 
 
 class RunState(StrEnum):
@@ -451,3 +460,32 @@ def person() -> str:
     except (OSError, KeyError):  # no name in the environment, nor for this user's number
         user = ""
     return "@".join(filter(None, [user, platform.node()]))
+
+
+class Link(NamedTuple):
+    """A record as it is kept: ``body`` is JSON, ``seal`` the hash of all this and the one before.
+
+    ``number`` counts from 1 in its run.
+    """
+
+    number: int
+    kind: str
+    at: str
+    body: str
+    seal: str
+
+
+def sealed(*parts: object) -> str:
+    """The seal (SHA-256, in hex) of (run, the seal before it, number, kind, at, body)."""
+    text = json.dumps(parts, ensure_ascii=False, default=repr)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def first_broken(run: str, links: Iterable[Link]) -> int | None:
+    """The number of the first record that is not as it was written; None where all are."""
+    before = ""
+    for number, link in enumerate(links, 1):
+        if link.number != number or link.seal != sealed(run, before, *link[:4]):
+            return number
+        before = link.seal
+    return None

@@ -3,7 +3,7 @@
 Every place that says what was proved, done, skipped or not reached says what stands here. Pure.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import How
 
 
 class Verdict(StrEnum):
@@ -49,7 +50,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """
 
     at: str
-    how: records.How
+    how: How
     lab: str
     outcome: StageState = StageState.STOPPED
     seconds: float | None = None
@@ -91,18 +92,9 @@ class Stage(msgspec.Struct, frozen=True):
     state: StageState
     attempts: tuple[Attempt, ...]
 
-    @property
-    def asked_nobody(self) -> bool:
-        """Whether nobody was at a prompt when it was done."""
-        return any(
-            one.how in (records.How.YES, records.How.ALONE, records.How.BREAK)
-            for one in self.attempts
-        )
-
-    @property
-    def to_be_broken(self) -> bool:
-        """Whether it was done to have something that can be broken."""
-        return any(one.how is records.How.BREAK for one in self.attempts)
+    def done_by(self, *ways: How) -> bool:
+        """Whether it was gone through in one of these ways, at any time."""
+        return any(one.how in ways for one in self.attempts)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -128,35 +120,31 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        return self.in_state(StageState.SKIPPED)
+        return self._ids(lambda stage: stage.state is StageState.SKIPPED)
 
     @property
     def not_reached(self) -> tuple[str, ...]:
-        return self.in_state(StageState.AHEAD)
+        return self._ids(lambda stage: stage.state is StageState.AHEAD)
 
     @property
     def changed(self) -> tuple[str, ...]:
         """The ids of the stages that were begun with another lab than the run."""
-        return tuple(
-            stage.id
-            for stage in self.stages
-            if any(one.lab != self.run.sha256 for one in stage.attempts)
-        )
+        return self._ids(lambda each: any(one.lab != self.run.sha256 for one in each.attempts))
 
     @property
     def asked_nobody(self) -> tuple[str, ...]:
         """The ids of the stages that were done with nobody at a prompt."""
-        return tuple(stage.id for stage in self.stages if stage.asked_nobody)
+        return self._ids(lambda stage: stage.done_by(How.YES, How.ALONE, How.BREAK))
 
     @property
     def tried_again(self) -> tuple[str, ...]:
         """The ids of the stages that were begun more than once."""
-        return tuple(stage.id for stage in self.stages if len(stage.attempts) > 1)
+        return self._ids(lambda stage: len(stage.attempts) > 1)
 
     @property
     def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """What there is to say beside the numbers, and the ids of the stages that it is about."""
-        to_break = tuple(stage.id for stage in self.stages if stage.to_be_broken)
+        to_break = self._ids(lambda stage: stage.done_by(How.BREAK))
         alone = tuple(one for one in self.asked_nobody if one not in to_break)
         every = (
             ("skipped", self.skipped),
@@ -168,8 +156,8 @@ class Standing(msgspec.Struct, frozen=True):
         )
         return tuple((words, stages) for words, stages in every if stages)
 
-    def in_state(self, state: StageState) -> tuple[str, ...]:
-        return tuple(stage.id for stage in self.stages if stage.state is state)
+    def _ids(self, wanted: Callable[[Stage], bool]) -> tuple[str, ...]:
+        return tuple(stage.id for stage in self.stages if wanted(stage))
 
 
 def standing(past: Past) -> Standing | None:
@@ -232,26 +220,19 @@ def _claim(
 ) -> Claim:
     place = (stage.id, number)
     tried = [one for one in past.checks() if (one.stage, one.number) == place]
-    of, asked = (stage.id, stage.title), (claim.identity, claim.call)
-    told = Claim(*of, claim.says, *asked, Verdict.NOT_TRIED, claim.by, len(tried))
+    told = Claim(
+        stage=stage.id,
+        title=stage.title,
+        verdict=Verdict.NOT_TRIED,
+        tries=len(tried),
+        **records.shared(claim, Claim),
+    )
     if not tried:
         return told
     good = [one for one in tried if _verdict(one, claim) in PROVED]
     one = good[-1] if good else tried[-1]
-    return replace(
-        told,
-        says=one.says,
-        identity=one.claim.identity,
-        call=one.claim.call,
-        verdict=_verdict(one, claim),
-        by=one.claim.by,
-        code=one.code,
-        gates=one.gates,
-        proof=one.proof,
-        request_id=one.request_id,
-        seconds=one.seconds,
-        at=one.at,
-    )
+    came = records.shared(one.claim, Claim) | records.shared(one, Claim) | {"title": stage.title}
+    return replace(told, verdict=_verdict(one, claim), **came)
 
 
 def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict:

@@ -20,8 +20,6 @@ from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import Home, private_folder
-from stslab.runner.journal import chain
-from stslab.runner.journal.chain import Link
 from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import (
     KINDS,
@@ -33,6 +31,7 @@ from stslab.runner.journal.records import (
     Forgot,
     Found,
     Intent,
+    Link,
     Marked,
     Outcome,
     Record,
@@ -41,6 +40,7 @@ from stslab.runner.journal.records import (
     RunState,
     StageRecord,
     Thing,
+    sealed,
 )
 from stslab.runner.ports import Clock, SystemClock
 
@@ -247,7 +247,7 @@ class Journal:
         last, seal = self._database.execute(_LAST, (run,)).fetchone() or (0, "")
         at = self._clock.now().isoformat(timespec="milliseconds")
         for number, (kind, text) in enumerate(texts, last + 1):
-            seal = chain.sealed(run, seal, number, kind, at, text)
+            seal = sealed(run, seal, number, kind, at, text)
             self._database.execute(_ADD, (run, number, kind, at, text, seal))
         return int(last) + 1
 
@@ -280,7 +280,7 @@ def _open(path: Path) -> sqlite3.Connection:
             _recognise(database, path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.create_function("sealed", 6, chain.sealed, deterministic=True)
+            database.create_function("sealed", 6, sealed, deterministic=True)
             _create(database)
     except BaseException:
         database.close()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from jmespath.exceptions import JMESPathError
-from msgspec import structs
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
@@ -14,10 +13,8 @@ from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
-from stslab.runner.calls.calls import TRANSIENT_SECONDS
-from stslab.runner.calls.look import complete
-from stslab.runner.calls.patience import Verdict
-from stslab.runner.calls.reasons import mismatch
+from stslab.runner.calls.calls import TRANSIENT_SECONDS, Verdict, mismatch
+from stslab.runner.calls.look import complete, require_own
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal.records import (
@@ -29,12 +26,12 @@ from stslab.runner.journal.records import (
     Intent,
     Result,
     Thing,
+    shared,
 )
 from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
-from stslab.runner.run.begin import claim
 from stslab.runner.run.prepare import thing_made
-from stslab.runner.undo.removal import removal_of
-from stslab.runner.undo.stacks import require_own
+from stslab.runner.run.scope import claim
+from stslab.runner.undo.undo import removal_of
 
 _NO_CREDENTIALS = "NoCredentials"
 
@@ -92,21 +89,16 @@ class Checks:
         """
         check, started = stage.checkpoint[number], self._work.calls.clock.monotonic()
         finding = self._found(stage, number, earlier)
+        finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
         record = CheckRecord(
             stage=stage.id,
             number=number,
             title=stage.title,
             says=self.said(check.says),
             claim=claim(check),
-            held=finding.held,
-            denied=finding.denied,
-            code=finding.code,
-            proof=self._work.calls.clean_text(finding.proof),
-            request_id=finding.request_id,
             seconds=self._work.calls.clock.monotonic() - started,
             at=self._work.calls.clock.now().isoformat(timespec="milliseconds"),
-            void=finding.void,
-            gates=finding.gates,
+            **shared(finding, CheckRecord),
         )
         self._emit(record, check, finding.why, None if finding.held else earlier)
         return record
@@ -163,9 +155,9 @@ class Checks:
             return self._judged(check, outcome, scope), again
 
         def judge(tried: tuple[Finding, float]) -> Verdict:
-            return Verdict(0.0 if tried[0].held else tried[1], check.says)
+            return 0.0 if tried[0].held else tried[1], check.says
 
-        return self._work.calls.patience.until(attempt, judge)[0]
+        return self._work.calls.until(attempt, judge)[0]
 
     def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
         """Journals a check's call that would make a thing, lest it does and is left.
@@ -211,7 +203,7 @@ class Checks:
         try:
             outcome = calls.make(call, expected=check.fails)
         except CredentialsError as error:
-            if self._work.calls.administers(check.identity):
+            if calls.administers(check.identity):
                 raise
             return Refusal(_NO_CREDENTIALS, error.message)
         if isinstance(outcome, Answer):
@@ -221,9 +213,9 @@ class Checks:
 
     def _gone(self, check: Check) -> Finding:
         there = [name for name in check.profiles_gone if not self._work.calls.lacks(name)]
-        every = ", ".join(check.profiles_gone)
         if there:
             return Finding(held=False, proof="", why=f"still there: {', '.join(there)}")
+        every = ", ".join(check.profiles_gone)
         return Finding(held=True, proof=f"the profile files no longer hold {every}")
 
     def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
@@ -232,7 +224,7 @@ class Checks:
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _said(check.key, scope)
-            return _refused(structs.replace(check, key=key), outcome, reason)
+            return _refused(replace(check, key=key), outcome, reason)
         if check.fails:
             why = f"the call succeeded, where {' or '.join(check.fails)} was to be the answer"
             return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
@@ -241,38 +233,23 @@ class Checks:
     def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
         self._work.calls.emit(
             CheckFinished(
-                stage=record.stage,
-                says=record.says,
-                held=record.held,
-                denied=record.denied,
-                code=record.code,
-                proof=record.proof,
                 because=self.said(check.because or ""),
                 why=self._work.calls.clean_text(why),
-                request_id=record.request_id,
-                seconds=record.seconds,
-                gates=record.gates,
-                void=record.void,
                 held_at=earlier.at if earlier else "",
                 changed_by=earlier.changed_by if earlier else "",
+                **shared(record, CheckFinished),
             )
         )
 
 
 def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
-    right = refusal.code in check.fails
-    wanted = " or ".join(check.fails)
+    right, wanted = refusal.code in check.fails, " or ".join(check.fails)
     why = f"{wanted} was to be the answer" if wanted else "the call was to succeed"
-    wrong = mismatch(check, refusal.code, reason)
-    return Finding(
-        held=right and not wrong,
-        proof=refusal.message,
-        why=wrong if right else f"AWS answered {refusal.code}, where {why}",
-        code=refusal.code,
-        denied=right and not wrong,
-        request_id=refusal.request_id,
-        gates=reason.gates if reason else (),
-    )
+    why = f"AWS answered {refusal.code}, where {why}"
+    wrong = mismatch(check, refusal.code, reason) if right else why
+    gates = reason.gates if reason else ()
+    message, request = refusal.message, refusal.request_id
+    return Finding(not wrong, message, wrong, refusal.code, not wrong, request, gates)
 
 
 def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
@@ -364,17 +341,10 @@ def _is(thing: Thing, params: Data) -> bool:
 
 LONGEST = 400
 _CONNECTING = frozenset(
-    {
-        "function_expression",
-        "comparator",
-        "or_expression",
-        "and_expression",
-        "not_expression",
-        "pipe",
-    }
+    "function_expression comparator or_expression and_expression not_expression pipe".split()
 )
-_NO_PATHS = frozenset({"literal", "expref", "current", "multi_select_dict", "multi_select_list"})
-_PATHS = frozenset({"field", "subexpression", "index_expression", "projection", "flatten"})
+_NO_PATHS = frozenset("literal expref current multi_select_dict multi_select_list".split())
+_PATHS = frozenset("field subexpression index_expression projection flatten".split())
 
 
 def compared(expression: str, data: Data) -> str:
@@ -383,10 +353,8 @@ def compared(expression: str, data: Data) -> str:
     body = data.get("Body")
     if isinstance(body, str):  # what an object holds goes into no journal and no report
         data = {**data, "Body": f"({len(body)} characters)"}
-    found = {_written(path): _found(path, data) for path in _paths(tree)}
-    parts = [
-        f"{name} = {_brief(value)}" if name else _brief(value) for name, value in found.items()
-    ]
+    found = {_written(path): _brief(_found(path, data)) for path in _paths(tree)}
+    parts = (f"{name} = {value}" if name else value for name, value in found.items())
     text = "; ".join(parts) or "it holds"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 

@@ -1,11 +1,17 @@
-"""The dry run: goes through the same plan and tells the same events, without any call.
+"""What a run would do, told without any call: the dry run's events, and the lab's footprint.
 
 What only an answer would tell stands as its name in angle brackets.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 
-from stslab.lab.effects import Effect, Place, effects, summary
+import msgspec
+
+from stslab.kinds.judge import resources_of
+from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
+from stslab.lab.changed import Summary
+from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Place, effects, summary
 from stslab.lab.model import Lab, Stage
 from stslab.redaction import redact
 from stslab.runner.events import (
@@ -17,11 +23,11 @@ from stslab.runner.events import (
     StageShown,
     StepStarted,
 )
-from stslab.runner.ports import TargetInfo
+from stslab.runner.ports import ADMIN, Data, TargetInfo
 from stslab.runner.run.plan import stage_started
 from stslab.runner.run.scope import basis
 
-RUN_ID = "abcd1234"
+DRY_ID = "abcd1234"
 """The run id that a dry run shows."""
 
 
@@ -29,7 +35,7 @@ class DryRun:
     """Tells what a run of ``plan`` would do."""
 
     def __init__(
-        self, lab: Lab, target: TargetInfo, emit: Callable[[Event], None], run_id: str = RUN_ID
+        self, lab: Lab, target: TargetInfo, emit: Callable[[Event], None], run_id: str = DRY_ID
     ) -> None:
         self._lab = lab
         self._target = target
@@ -77,3 +83,104 @@ class DryRun:
 def _shown(one: Effect) -> CallShown:
     service, _, operation = one.call.partition(".")
     return CallShown(one.identity, service, operation, redact(one.params))
+
+
+RUN_ID = "<run>"
+_UNKNOWN = re.compile(r"<[^<>]*>")
+_FREE = frozenset({"iam", "sts", "cloudformation"})
+_NEXT_TO_FREE = frozenset({"s3"})
+
+# The actions that are not called as the operation is.
+_ACTIONS: Mapping[str, str] = {
+    "s3:ListObjects": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+}
+_RESOURCES: Mapping[str, str] = {
+    "UserName": "arn:{partition}:iam::{account}:user/{name}",
+    "RoleName": "arn:{partition}:iam::{account}:role/{name}",
+    "GroupName": "arn:{partition}:iam::{account}:group/{name}",
+    "StackName": "arn:{partition}:cloudformation:{region}:{account}:stack/{name}/*",
+    "Bucket": "arn:{partition}:s3:::{name}",
+}
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """An action that the lab's admin needs, and on which resource (``*`` where not known)."""
+
+    action: str
+    resource: str
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """What a lab changes; what that costs; what ``admin`` must be allowed.
+
+    ``counts`` is how many of each kind (``iam.user``) it makes, for the account's quotas.
+    """
+
+    summary: Summary
+    costs: str
+    needed: tuple[Needed, ...]
+    counts: Mapping[str, int]
+
+
+def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
+    """What a run of the whole lab would do; what is needed, in the account of ``admin``."""
+    base = basis(lab, RUN_ID, target)
+    listed = list(effects(lab, base, embedded=target.embedded))
+    kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
+    there = target.of(target.accounts.get(admin, ""))
+    needed = (need for one in listed for need in _needed(one, there))
+    return Footprint(
+        summary=summary(listed),
+        costs=_costs({one.call.partition(".")[0] for one in listed}),
+        needed=tuple(dict.fromkeys(needed)),
+        counts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+    )
+
+
+def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
+    """What ``admin`` needs for a step, its undo, a claim, and cleanup for what a step makes."""
+    if one.when not in (STEP, UNDO, CHECK) or one.fails:
+        return
+    if one.identity == target.admin:
+        action = one.call.replace(".", ":", 1)
+        yield Needed(_ACTIONS.get(action, action), _resource(one.params, target))
+    inside = resources_of(one.params, one.own) if "TemplateBody" in one.params else ()
+    for kind in (BY_RESOURCE_TYPE[one.type] for one in inside if one.type in BY_RESOURCE_TYPE):
+        yield from (Needed(f"{kind.service}:{action}", "*") for action in kind.deployed)
+    for kind in map(KINDS.__getitem__, one.kinds):
+        names = one.params if one.made and one.made[0] == kind.id else {}
+        named = {name: names[name] for name in kind.names if name in names}
+        for action in kind.cleaned:
+            yield Needed(f"{kind.service}:{action}", _resource(named, target))
+
+
+def _resource(params: Data, target: TargetInfo) -> str:
+    """The ARN of what a call is about: ``*`` where that is not known, or takes no wildcard."""
+    for name, pattern in _RESOURCES.items():
+        value = params.get(name)
+        if not isinstance(value, str):
+            continue
+        named = _UNKNOWN.sub("preflight", value)
+        arn = pattern.format(
+            partition=target.partition, account=target.account, region=target.region, name=named
+        )
+        key = params.get("Key")
+        return f"{arn}/{_UNKNOWN.sub('preflight', key)}" if isinstance(key, str) else arn
+    return "*"
+
+
+def _costs(services: set[str]) -> str:
+    others = services - _FREE - _NEXT_TO_FREE
+    if others:
+        return f"not known: besides free services it uses {', '.join(sorted(others))}"
+    if services & _NEXT_TO_FREE:
+        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests, under a cent)"
+    return "nothing (IAM, STS and CloudFormation are free)"

@@ -29,13 +29,20 @@ from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import differing
-from stslab.runner.calls.look import complete, is_replaced, label, look, parent_is_ours
+from stslab.runner.calls.look import (
+    STACK,
+    complete,
+    inside,
+    is_replaced,
+    label,
+    look,
+    parent_is_ours,
+)
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, Scope
-from stslab.runner.undo.stacks import STACK, inside
 from stslab.runner.undo.undo import is_there
 
 _ENDED = "ExpiredToken"

@@ -1,15 +1,27 @@
-"""Turns a step into what is journaled and called: parameters, undo, and the thing it makes."""
+"""Turns a step into what is journaled and called, and settles one that was left half-done.
+
+Was that made? It is adopted, or undone.
+"""
+
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
 
-from stslab.kinds.table import KINDS, Creation, creation_of, names_made
+from stslab.errors import RunError
+from stslab.kinds.table import KINDS, Creation, Kind, creation_of, is_repeatable, names_made, search
+from stslab.lab.embedded import MOVES
 from stslab.lab.foresight import as_known
 from stslab.lab.model import Stage, Step, Undo
 from stslab.lab.references import resolve
-from stslab.runner.calls.look import identity_in
+from stslab.redaction import HIDDEN
+from stslab.runner.calls.look import complete, identity_in, is_ours, label, look
+from stslab.runner.calls.work import Work
+from stslab.runner.events import UndoOutcome
+from stslab.runner.journal import records
 from stslab.runner.journal.records import Intent, Thing, UndoCall
 from stslab.runner.ports import Data, TargetInfo
+from stslab.runner.undo.undo import discovered, is_there, undo
 
 Scope = Data
 
@@ -102,3 +114,150 @@ def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
         waiter=undo.wait.waiter if undo.wait else "",
         waiter_params=as_known(undo.wait.params or {}, scope) if undo.wait else {},
     )
+
+
+_AGAIN = "Try again: stslab run"
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What to do now: go on with ``data`` as the answer of ``entry``, or call.
+
+    ``replaces`` is the entry that the new call stands for as well, or 0.
+    """
+
+    data: Data | None = None
+    entry: int = 0
+    replaces: int = 0
+
+
+def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+    """Find out what became of the entry."""
+    if entry.state in records.MADE:
+        return _undone(work, entry)
+    if entry.state not in records.PERHAPS:
+        return Settled()
+    creation, thing = prepared.creation, entry.thing
+    if is_repeatable(entry.call) or not (entry.undo or creation):
+        return Settled(replaces=entry.seq)
+    if creation and creation.discover:
+        return _discovered(work, entry, prepared)
+    if creation and thing and complete(thing):
+        return _looked_up(work, entry, prepared, thing)
+    raise RunError(
+        f"Nothing tells whether {entry.call} of “{entry.intent.title}” took effect: its answer"
+        " was lost.",
+        "Undo what was made with `stslab cleanup`, then begin again.",
+    )
+
+
+def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
+    """The step; where it changes a setting of the whole account, with the undo of that.
+
+    It puts back what was there before: before the earlier try, where there was one.
+
+    Raises:
+        RunError: what is there can't be looked up.
+        NotOwn: it is no setting that a run may change here.
+    """
+    thing = prepared.intent.thing
+    kind = KINDS[thing.kind] if thing else None
+    if not (thing and kind and kind.put):
+        return prepared
+    earlier = entry.undo if entry else ()
+    undo = earlier or (_put_back(work, prepared, kind, thing),)
+    if prepared.step.call == MOVES:
+        prepared = prepared.called_with({**prepared.params, "From": undo[0].params["Offset"]})
+    return prepared.undone_by(undo)
+
+
+def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
+    """The answer of a call that said that its thing exists, if the thing is the run's own.
+
+    Only an earlier try of the same call, whose answer was lost, can have made it.
+    """
+    thing = prepared.intent.thing
+    if not (prepared.intent.replaces and thing and complete(thing)):
+        return None
+    sight = look(work, thing)
+    return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
+
+
+def written(work: Work, intent: records.Intent) -> records.Intent:
+    """The intent as it is journaled: without secrets, and without an object's body."""
+    params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
+    if intent.service == "s3" and "Body" in params:
+        params = {**params, "Body": HIDDEN}
+    return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
+
+
+def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
+    """A thing whose names hold no secret."""
+    return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
+
+
+def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
+    """Undo calls without secrets: one that needs a secret can't be made later."""
+    clean = work.calls.clean
+    return tuple(
+        replace(call, params=clean(call.params), waiter_params=clean(call.waiter_params))
+        for call in undo
+    )
+
+
+def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
+    work.own.require(prepared.intent.call)
+    sight = look(work, thing)
+    if sight.there is None:
+        raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
+    was = search(kind.was, {"answer": sight.data}) if sight.there else {}
+    known = {name: value for name, value in was.items() if value is not None}
+    if known:
+        return records.UndoCall(thing.admin, kind.service, kind.put, known)
+    named = {name: prepared.params[name] for name in kind.remove.names}
+    return records.UndoCall(thing.admin, kind.service, kind.remove.operation, named)
+
+
+def _looked_up(
+    work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
+) -> Settled:
+    there = is_there(work, thing)
+    if there is None:
+        raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
+    if not there:
+        return Settled(replaces=entry.seq)
+    sight = look(work, thing)
+    if not is_ours(work, sight):
+        work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
+        raise RunError(
+            f"The {label(thing)} is there, but does not carry this run's tag: it is left alone.",
+            "Remove it yourself if it is yours, or change its name in the lab.",
+        )
+    data = _adopted(prepared, sight.data)
+    return _undone(work, entry) if data is None else Settled(data, entry.seq)
+
+
+def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+    """Adopt a key whose secret was saved; one whose secret is lost is undone."""
+    profile = work.calls.profiles.get(prepared.intent.profile)
+    for thing in discovered(work, entry):
+        if profile and profile.access_key_id in thing.names.values():
+            return Settled({"AccessKey": {**thing.names}}, entry.seq)
+    return _undone(work, entry)
+
+
+def _undone(work: Work, entry: records.Entry) -> Settled:
+    undone = undo(work, entry)
+    if undone.failed or undone.outcome is UndoOutcome.KEPT:
+        raise RunError(
+            f"What “{entry.intent.title}” left half-done could not be undone: {undone.detail}",
+            "Try again with `stslab run`, or undo everything with `stslab cleanup`.",
+        )
+    return Settled()
+
+
+def _adopted(prepared: Prepared, data: Data) -> Data | None:
+    """The creating call's answer, built from the lookup's."""
+    if not (prepared.creation and prepared.creation.adopt):
+        return None
+    built = search(prepared.creation.adopt, data)
+    return built if isinstance(built, Mapping) else {}

@@ -15,10 +15,8 @@ from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.runner import events, ports
-from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.pin import Pin, pinned
-from stslab.runner.calls.reasons import told
-from stslab.runner.calls.work import Work
+from stslab.runner.calls.calls import Calls, told
+from stslab.runner.calls.work import Pin, Work, pinned
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     Body,
@@ -32,10 +30,9 @@ from stslab.runner.journal.records import (
 )
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.run.begin import new_run
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
-from stslab.runner.run.scope import basis, configure, live, scope
+from stslab.runner.run.scope import basis, configure, live, new_run, scope
 from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
 

@@ -1,15 +1,27 @@
-"""What a run knows: the scope in which a lab's expressions are resolved."""
+"""What a run knows: at its beginning, and in the scope of a lab's expressions."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 
-from stslab.errors import UnresolvedReference
-from stslab.lab.embedded import SERVICE, token_params
-from stslab.lab.model import Lab
+from msgspec.json import Encoder
+
+from stslab.errors import CredentialsError, UnresolvedReference, UsageError
+from stslab.lab.embedded import SERVICE, embedded_only, token_params
+from stslab.lab.foresight import allowed
+from stslab.lab.model import Check, Lab
 from stslab.lab.references import resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
-from stslab.runner.journal.records import RunRecord, SavedProfile
+from stslab.runner.journal.records import (
+    ClaimOutline,
+    RunRecord,
+    RunState,
+    SavedProfile,
+    StageOutline,
+    person,
+    shared,
+)
 from stslab.runner.ports import ADMIN, Answer, Data, Profiles, TargetInfo
 
 
@@ -106,3 +118,79 @@ def _token(lab: Lab, calls: Calls, known: Data, name: str) -> object:
 def _asked(calls: Calls, operation: str, params: Data) -> Data:
     outcome = calls.account.call(ADMIN, SERVICE, operation, params)
     return outcome.data if isinstance(outcome, Answer) else {}
+
+
+_ENCODE = Encoder(enc_hook=str, order="deterministic").encode
+_LENGTH = 16  # characters: enough to tell a lab's claims apart
+
+
+def new_run(
+    lab: Lab, target: TargetInfo, run_id: str, now: datetime, services: Collection[str]
+) -> RunRecord:
+    """A run of the lab that begins now. ``services`` are those that the person allowed.
+
+    Raises:
+        CredentialsError: the lab uses others on a real account.
+        UsageError: the lab needs what only the embedded account has, and this is another.
+    """
+    if not target.embedded:
+        require_anywhere(lab)
+        require_services(lab, services)
+    accounts = second_accounts(lab, target)
+    return RunRecord(
+        id=run_id,
+        lab=lab.id,
+        title=lab.title,
+        path=str(lab.path),
+        sha256=lab.sha256,
+        target=target.name,
+        state=RunState.ACTIVE,
+        started=now.isoformat(timespec="milliseconds"),
+        person=person(),
+        allowed=allowed(lab, basis(lab, run_id, target)),
+        **shared(target, RunRecord) | {"accounts": accounts},
+        profiles=tuple(lab.profiles),
+        outline=tuple(
+            StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
+            for stage in lab.stages
+        ),
+    )
+
+
+def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
+    """The ids of the lab's further accounts, by the identities that administer them."""
+    lacking = [name for name in lab.accounts if name not in target.accounts]
+    if lacking:
+        raise CredentialsError(
+            f"The lab {lab.id} needs a second account ({lacking[0]}). Nothing was made.",
+            "Name your AWS profile for it: --partner-profile NAME.",
+        )
+    return {name: target.accounts[name] for name in lab.accounts}
+
+
+def require_anywhere(lab: Lab) -> None:
+    """Refuse a lab that needs what only the embedded account has."""
+    needs = embedded_only(lab)
+    if needs:
+        raise UsageError(
+            f"The lab {lab.id} is for the embedded account only: it {' and '.join(needs)}.",
+            "Run it there: leave out --target.",
+        )
+
+
+def require_services(lab: Lab, allowed: Collection[str]) -> None:
+    """Refuse a lab that uses a service besides the four that the person did not allow."""
+    lacking = sorted({*lab.services} - {*allowed})
+    if lacking:
+        raise CredentialsError(
+            f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
+            f"If you mean it, add {' '.join(f'--allow-service {one}' for one in lacking)}.",
+        )
+
+
+def claim(check: Check) -> ClaimOutline:
+    """The claim of a check. What is only said to people about it does not change it."""
+    asked = (check.identity, check.call, check.params, check.profiles_gone)
+    wanted = (check.expect, check.fails, check.by, check.key)
+    proves = hashlib.sha256(_ENCODE((check.says, asked, wanted))).hexdigest()[:_LENGTH]
+    return ClaimOutline(check.says, check.identity, check.call or "", proves, check.by)

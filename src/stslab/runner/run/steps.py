@@ -17,25 +17,35 @@ from stslab.lab.embedded import LIVE
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import evaluate, names_used
 from stslab.runner import events
-from stslab.runner.calls.look import complete, identified, label, look, made_by_hand
+from stslab.runner.calls.look import (
+    STACK,
+    complete,
+    identified,
+    label,
+    look,
+    made_by_hand,
+    remember,
+    require_own,
+)
 from stslab.runner.calls.waits import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted, StepSkipped
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run.inspection import Inspection
-from stslab.runner.run.prepare import Prepared, completed, prepare
-from stslab.runner.run.settle import (
+from stslab.runner.run.prepare import (
+    Prepared,
     Settled,
     adopt_existing,
     clean_thing,
     clean_undo,
+    completed,
+    prepare,
     restoring,
     settle,
     written,
 )
-from stslab.runner.undo.removal import removal_of
-from stslab.runner.undo.stacks import STACK, remember, require_own
+from stslab.runner.undo.undo import removal_of
 
 _ROUNDS = 4
 _RESUME = "Fix the cause, then go on with `stslab run`, or undo everything with `stslab cleanup`."
@@ -282,11 +292,9 @@ class Doing(msgspec.Struct, frozen=True):
     def _wait(self, seq: int) -> None:
         work, step, prepared = self.work, self.step, self.prepared
         if prepared.waiter:
-            waited = wait(
-                work, step.identity, step.service, prepared.waiter, prepared.waiter_params
-            )
-            if not waited.ok:
-                reason = work.calls.clean_text(waited.reason)
+            why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
+            if why:
+                reason = work.calls.clean_text(why)
                 work.conclude(seq, Result(EntryState.FAILED, reason))
                 raise StepError("WaitFailed", reason)
         if prepared.intent.thing and prepared.intent.thing.kind == STACK:

@@ -8,8 +8,7 @@ from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.lab.embedded import GIVES_TOKEN
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import complete
-from stslab.runner.calls.pin import Pin, pinned
-from stslab.runner.calls.work import Work
+from stslab.runner.calls.work import Pin, Work, pinned
 from stslab.runner.events import (
     CallShown,
     CleanupFinished,
@@ -24,8 +23,7 @@ from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, 
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Account, Clock, Hand, Profiles, SystemClock
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
-from stslab.runner.undo.removal import Undone, children, failed
-from stslab.runner.undo.undo import undo
+from stslab.runner.undo.undo import Undone, children, failed, undo
 
 _BY_HAND = " (changed by hand)"
 _KEPT = "# You made or changed it, and somebody else changed it since. It is left as it is."

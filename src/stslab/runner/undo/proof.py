@@ -9,12 +9,11 @@ import msgspec
 from stslab.kinds.table import KINDS, LISTINGS, Listing, search
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import Sight, complete, is_guarded, label, look, read_of, tag_in
-from stslab.runner.calls.patience import Verdict
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Describe, Notice, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import ADMIN, Answer, Call, Data, Refusal
-from stslab.runner.undo.removal import Undone, children, removal_of
+from stslab.runner.undo.undo import Undone, children, removal_of
 
 # The target's clock and this machine's may differ by so much.
 _CLOCKS = timedelta(hours=1)
@@ -217,11 +216,10 @@ def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
 def _until_gone(work: Work, thing: Thing, *, patient: bool) -> Sight:
     """Look a thing up; more than once, where deletions take time to show."""
     limit = _GONE_SECONDS if patient and work.calls.target.eventually_consistent else 0.0
-
-    def judge(sight: Sight) -> Verdict:
-        return Verdict(limit if sight.there else 0.0, f"{label(thing)} to be gone")
-
-    return work.calls.patience.until(lambda: look(work, thing), judge)
+    return work.calls.until(
+        lambda: look(work, thing),
+        lambda sight: (limit if sight.there else 0.0, f"{label(thing)} to be gone"),
+    )
 
 
 def _own(work: Work, entry: Entry) -> list[Thing]:

@@ -21,7 +21,7 @@ from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
 from stslab.runner.undo.proof import Item, listed
-from stslab.runner.undo.removal import removal_of
+from stslab.runner.undo.undo import removal_of
 
 RECOVERED = "recovered"
 """The lab that a run is of which is known from its leftovers alone."""
@@ -99,9 +99,7 @@ class Recovery:
     ) -> None:
         self._journal = journal
         self._target = account.target
-        self._emit = emit
-        self._clock = clock or SystemClock()
-        self._calls = Calls(account, profiles, emit, self._clock)
+        self._calls = Calls(account, profiles, emit, clock or SystemClock())
         self._refused: list[str] = []
 
     def find(self) -> Found:
@@ -169,6 +167,7 @@ class Recovery:
     def _record(self, found: FoundRun) -> records.RunRecord:
         target = self._target
         there = {one.admin for one in found.things}
+        accounts = {name: one for name, one in target.accounts.items() if name in there}
         return records.RunRecord(
             id=found.id,
             lab=RECOVERED,
@@ -176,20 +175,15 @@ class Recovery:
             path="",
             sha256="",
             target=target.name,
-            kind=target.kind,
-            account=target.account,
-            region=target.region,
-            partition=target.partition,
-            instance=target.instance,
             state=records.RunState.UNDOING,
-            started=self._clock.now().isoformat(timespec="milliseconds"),
-            caller=target.caller,
-            accounts={name: one for name, one in target.accounts.items() if name in there},
+            started=self._calls.clock.now().isoformat(timespec="milliseconds"),
+            **records.shared(target, records.RunRecord) | {"accounts": accounts},
         )
 
     def _tell_refused(self, call: str, refusal: Refusal) -> None:
         self._refused.append(call)
-        self._emit(Notice("warning", f"{call} was refused ({refusal.code}): nothing is known."))
+        told = f"{call} was refused ({refusal.code}): nothing is known."
+        self._calls.emit(Notice("warning", told))
 
 
 def _intent(number: int, thing: records.Thing) -> records.Intent:

@@ -1,21 +1,289 @@
 """Undoes one journaled call: reads only the journal, and looks before it deletes.
 
-A call whose answer is known is undone as the journal says. One that is perhaps done is
-looked for first, and only what is recognised as the run's own is removed.
+A call whose answer is known is undone as the journal says. One that is perhaps done is looked for
+first, and only what is recognised as the run's own is removed; before it, what hangs on it.
 """
 
+from collections.abc import Iterator, Mapping
+
+import msgspec
 from msgspec.structs import replace
 
-from stslab.errors import RunError
-from stslab.kinds.table import KINDS, creation_of, is_gone, search
-from stslab.runner.calls.look import complete, is_ours, label, look, read_of
-from stslab.runner.calls.patience import Verdict
+from stslab.errors import CredentialsError, RunError
+from stslab.kinds.table import (
+    BUSY,
+    BY_REMOVAL,
+    KINDS,
+    UNUSABLE,
+    Child,
+    creation_of,
+    is_gone,
+    search,
+)
+from stslab.runner.calls.calls import Verdict
+from stslab.runner.calls.look import (
+    STACK,
+    complete,
+    is_guarded,
+    is_ours,
+    is_replaced,
+    label,
+    look,
+    read_of,
+    remember,
+)
+from stslab.runner.calls.waits import StackEvents, wait
 from stslab.runner.calls.work import Work
-from stslab.runner.events import UndoOutcome
+from stslab.runner.events import CallShown, UndoOutcome
 from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall
-from stslab.runner.ports import Answer, Data, Lost, Refusal
-from stslab.runner.undo.removal import Undone, failed, removal_of, remove
+from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
 from stslab.structures import texts
+
+_ROUNDS = 100
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """Something on a thing that goes before it. ``count`` is of how many it stands for."""
+
+    parent: Thing
+    child: Child
+    names: Data
+    count: int
+
+    @property
+    def text(self) -> str:
+        what = self.child.what.format_map(self.names)
+        return f"{what} ({self.count})" if self.count > 1 else what
+
+    def calls(self) -> Iterator[Call]:
+        """What removes it, in order."""
+        every = {**self.parent.names, **self.names}
+        for removal in self.child.removals:
+            params = {name: every[name] for name in removal.names}
+            service = KINDS[self.parent.kind].service
+            yield Call(self.parent.admin, service, removal.operation, params)
+
+    @property
+    def thing(self) -> Thing | None:
+        """It as a thing of its own, if it is one."""
+        service = KINDS[self.parent.kind].service
+        kind = BY_REMOVAL.get(f"{service}.{self.child.removals[0].operation}")
+        every = {**self.parent.names, **self.names}
+        if kind is None or not all(name in every for name in kind.names):
+            return None
+        names = {name: str(every[name]) for name in kind.names}
+        return Thing(kind.id, names, admin=self.parent.admin)
+
+
+def children(work: Work, thing: Thing) -> Iterator[Extra]:
+    """All that must go before the thing. What can't be listed is left out."""
+    for child in _kinds(work, thing):
+        for page in _pages(work, thing, child):
+            yield from page
+
+
+def clear(work: Work, thing: Thing) -> str:
+    """Remove all that must go first; the answer is why something could not be, or nothing."""
+    problems = [_clear(work, thing, child) for child in _kinds(work, thing)]
+    return "; ".join(filter(None, problems))
+
+
+def _clear(work: Work, thing: Thing, child: Child) -> str:
+    """List and remove until nothing is listed: pages, and what is added meanwhile."""
+    for _ in range(_ROUNDS):
+        found = next(_pages(work, thing, child), [])
+        if not found:
+            return ""
+        problems = [_remove_child(work, extra) for extra in found]
+        if all(problems):
+            return problems[0]
+    return f"{child.what} keep coming back"
+
+
+def _remove_child(work: Work, extra: Extra) -> str:
+    for number, call in enumerate(extra.calls()):
+        kind = BY_REMOVAL.get(call.name)
+        if kind:  # what hangs on a thing of the run's goes with it
+            work.own.recognise(Thing(kind.id, call.params))
+        problem = _problem(call.service, work.calls.make(call))
+        if problem and number == 0:
+            return f"{extra.text}: {problem}"
+    return ""
+
+
+def _kinds(work: Work, thing: Thing) -> Iterator[Child]:
+    """The kinds of what may hang on the thing; they do not wait for each other."""
+    return work.calls.ahead(KINDS[thing.kind].children, lambda child: _listing(thing, child))
+
+
+def _pages(work: Work, thing: Thing, child: Child) -> Iterator[list[Extra]]:
+    for outcome in work.calls.pages(_listing(thing, child), child.pages):
+        data = outcome.data if isinstance(outcome, Answer) else {}
+        yield [
+            Extra(thing, child, names, int(search(child.count, names) or 1))
+            for names in child.listed(thing.names, data)
+            if isinstance(names, Mapping)
+        ]
+
+
+def _listing(thing: Thing, child: Child) -> Call:
+    params = {name: thing.names[name] for name in child.names}
+    return Call(thing.admin, KINDS[thing.kind].service, child.listing, params)
+
+
+def _problem(service: str, outcome: Outcome) -> str:
+    if isinstance(outcome, Answer):
+        errors = outcome.data.get("Errors")
+        return f"{errors[0].get('Code')}: {errors[0].get('Message')}" if errors else ""
+    if isinstance(outcome, Refusal):
+        return (
+            ""
+            if is_gone(service, outcome.code, outcome.message)
+            else f"{outcome.code}: {outcome.message}"
+        )
+    return outcome.reason
+
+
+_BUSY_SECONDS = 90.0
+_STACK_TRIES = 3
+_PROTECTED = "its termination protection was switched on since: switch it off, and clean up again"
+_REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """How undoing something ended, why, and by which calls."""
+
+    outcome: UndoOutcome
+    detail: str = ""
+    calls: tuple[CallShown, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome is UndoOutcome.FAILED
+
+
+UNDONE, WAS_GONE = Undone(UndoOutcome.UNDONE), Undone(UndoOutcome.WAS_GONE)
+
+
+def failed(why: str) -> Undone:
+    """It is still there, and this is why."""
+    return Undone(UndoOutcome.FAILED, why)
+
+
+def remove(work: Work, call: UndoCall, entry: int) -> Undone:
+    """Make one undo call of the journal's entry, and wait as it says."""
+    thing = _removed_by(work, call)
+    if thing and is_replaced(work, thing):
+        return Undone(UndoOutcome.NOT_OURS, _REPLACED)
+    if thing and thing.kind == STACK:
+        return _remove_stack(work, call, thing, entry)
+    undone = _remove(work, call, thing)
+    if undone.failed or not call.waiter:
+        return undone
+    why = wait(work, call.identity, call.service, call.waiter, call.waiter_params)
+    return failed(why) if why else undone
+
+
+def removal_of(thing: Thing) -> UndoCall:
+    """The call that removes a thing of a known kind."""
+    kind = KINDS[thing.kind]
+    params = {name: thing.names[name] for name in kind.remove.names}
+    return UndoCall(thing.admin, kind.service, kind.remove.operation, params)
+
+
+def _removed_by(work: Work, call: UndoCall) -> Thing | None:
+    """The thing that a call removes, if it is of a known kind."""
+    kind = BY_REMOVAL.get(call.call.name)
+    if kind is None or not all(name in call.params for name in kind.names):
+        return None
+    names = {name: str(call.params[name]) for name in kind.names}
+    return Thing(kind.id, names, admin=work.place_of(call.identity).admin)
+
+
+def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
+    """Clear what hangs on it, call, and both again while AWS says that it is busy."""
+    problem = ""
+
+    def attempt() -> Outcome:
+        nonlocal problem
+        problem = clear(work, thing) if thing else ""
+        return _called(work, call)
+
+    def judge(outcome: Outcome) -> Verdict:
+        code = outcome.code if isinstance(outcome, Refusal) else ""
+        return _BUSY_SECONDS if code in BUSY and not problem else 0.0, f"{call.operation} ({code})"
+
+    outcome = work.calls.until(attempt, judge)
+    if isinstance(outcome, Answer):
+        return UNDONE
+    if not isinstance(outcome, Refusal):
+        return failed(outcome.reason)
+    if is_gone(call.service, outcome.code, outcome.message):
+        return WAS_GONE
+    said = f"{outcome.code}: {outcome.message}"
+    return failed(f"{said} ({problem})" if problem else said)
+
+
+def _called(work: Work, call: UndoCall) -> Outcome:
+    """The call, as who it says; as admin where that identity does not serve any more."""
+    admin = work.place_of(call.identity).admin
+    as_admin = replace(call, identity=admin).call
+    if call.identity == admin:
+        return work.calls.make(as_admin)
+    try:
+        outcome = work.calls.make(call.call)
+    except CredentialsError:
+        return work.calls.make(as_admin)
+    unusable = isinstance(outcome, Refusal) and outcome.code in UNUSABLE
+    return work.calls.make(as_admin) if unusable else outcome
+
+
+def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undone:
+    """Delete a stack; what keeps it from going is cleared, what it leaves is removed.
+
+    One that somebody protected against deletion is not touched: that was meant.
+    """
+    if is_guarded(look(work, stack)):
+        return failed(_PROTECTED)
+    inside = remember(work, stack, entry)
+    replaced = [label(one) for one in inside if is_replaced(work, one)]
+    if replaced:
+        return failed(f"it would take along {', '.join(replaced)}, {_REPLACED}")
+    undone = _delete_stack(work, call, stack, inside)
+    if undone.failed:
+        return undone
+    left = [remove(work, removal_of(one), 0) for one in inside if look(work, one).there]
+    return next((one for one in left if one.failed), undone)
+
+
+def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing, ...]) -> Undone:
+    """A stack's bucket must be empty. The rest is cleared only if the deletion failed."""
+    events = StackEvents(work, stack.names["StackName"], stack.admin)
+    events.skip()
+    undone = WAS_GONE
+    for tried in range(_STACK_TRIES):
+        for one in inside:
+            if tried or one.kind == "s3.bucket":
+                clear(work, one)
+        undone = _delete_stack_once(work, call, stack, events)
+        if not undone.failed:
+            break
+    return undone
+
+
+def _delete_stack_once(work: Work, call: UndoCall, stack: Thing, events: StackEvents) -> Undone:
+    name = call.params["StackName"]
+    # What could not be looked up is not gone: the deletion itself tells.
+    if look(work, stack).there is False:
+        return WAS_GONE
+    undone = _remove(work, call, None)
+    if undone.failed:
+        return undone
+    waiter = call.waiter or "stack_delete_complete"
+    params = call.waiter_params or {"StackName": name}
+    why = wait(work, stack.admin, call.service, waiter, params, events=events)
+    return failed(why) if why else UNDONE
+
 
 _APPEARS_SECONDS = 15.0
 _STATES = {
@@ -42,11 +310,10 @@ def is_there(work: Work, thing: Thing) -> bool | None:
     Where changes take time to show, it is looked for more than once.
     """
     limit = _APPEARS_SECONDS if work.calls.target.eventually_consistent else 0.0
-
-    def judge(there: bool | None) -> Verdict:
-        return Verdict(0.0 if there else limit, f"{label(thing)} to show")
-
-    return work.calls.patience.until(lambda: look(work, thing).there, judge)
+    return work.calls.until(
+        lambda: look(work, thing).there,
+        lambda there: (0.0 if there else limit, f"{label(thing)} to show"),
+    )
 
 
 def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
