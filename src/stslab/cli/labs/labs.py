@@ -1,4 +1,4 @@
-"""``stslab labs``, ``show``, ``new`` and ``lint``: which labs there are, one of them, what is wrong."""
+"""``stslab labs``, ``show``, ``new`` and ``lint``: which there are, one of them, what is wrong."""
 
 import json
 import re
