@@ -9,7 +9,7 @@ from tests.aws.endpoint import STACKS, USER, error
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.answers import UNREACHABLE, failure, no_credentials, plain
-from stslab.aws.target import aws, sandbox
+from stslab.aws.target import elsewhere, sandbox
 from stslab.errors import CredentialsError, RunError
 from stslab.runner.ports import Answer, Credentials, Lost, Refusal
 
@@ -171,7 +171,7 @@ def test_a_real_account_uses_the_learners_own_credentials(
     endpoint, profiles, monkeypatch, tmp_path
 ):
     profiles.remove("admin")
-    info = aws("111122223333", "us-east-1").info
+    info = elsewhere("111122223333", "us-east-1").info
     account = Boto3Account(info, profiles, endpoint_url=endpoint.url)
     with pytest.raises(CredentialsError, match="No AWS credentials"):
         get_user(account)

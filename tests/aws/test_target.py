@@ -43,7 +43,7 @@ def test_the_sandbox_has_its_admin_and_answers_at_once(tmp_path):
 
 
 def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
-    made = target.aws("111122223333", "us-east-1", own_profile="work")
+    made = target.elsewhere("111122223333", "us-east-1", own_profile="work")
     opened = made.open(tmp_path / "p")
     assert opened.profiles.names() == ()
     assert made.info.eventually_consistent
@@ -54,10 +54,10 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
 
 
 def test_another_endpoint_has_a_name_that_can_be_a_folders():
-    made = target.endpoint("https://aws.example.test:4566/x", "111122223333", "us-east-1")
+    made = target.elsewhere("111122223333", "us-east-1", url="https://aws.example.test:4566/x")
     assert made.info.name == "aws.example.test-4566-x"
     assert made.info.eventually_consistent
-    assert not target.endpoint("http://localhost:1", "1", "r").info.eventually_consistent
+    assert not target.elsewhere("1", "r", url="http://localhost:1").info.eventually_consistent
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.model import ServiceModel
 
-from stslab.aws.models import loader
+from stslab.aws.catalogue import loader
 from stslab.kinds.table import EFFECTS, KINDS, Effect
 
 _FIRST = re.compile(r"[A-Za-z]+")

@@ -70,9 +70,11 @@ class Boto3Account:
             name: Clients(target.region, endpoint_url, profile, read_seconds)
             for name, profile in own.items()
         }
-
         self._assumed = Assumed(
-            profiles, lambda: self._clients, self._mfa_code, self._own_credentials
+            profiles,
+            lambda: self._clients,
+            self._mfa_code,
+            lambda name: self._own[name].own_credentials() if name in self._own else None,
         )
 
     def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
@@ -103,9 +105,6 @@ class Boto3Account:
     def _mfa_code(self, serial: str) -> str:
         outcome = embedded.asked(self._control, "GetMfaCode", {"SerialNumber": serial})
         return str(outcome.data["Code"]) if isinstance(outcome, Answer) else ""
-
-    def _own_credentials(self, name: str) -> Untyped:
-        return self._own[name].own_credentials() if name in self._own else None
 
     def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
         found = self._waiter(service, waiter)

@@ -7,6 +7,7 @@ provider". Of the outside they see nothing: no file is read, and no program is r
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from botocore import UNSIGNED
 from botocore import credentials as chain
@@ -99,7 +100,11 @@ class Assumed:
                 disable_env_vars=True,
                 token_loader_cls=lambda _: self._profiles.token,
             ),
-            _Known(lambda: self._static(profile_name)),
+            SimpleNamespace(
+                METHOD="shared-credentials-file",
+                CANONICAL_NAME="SharedCredentials",
+                load=lambda: self._static(profile_name),
+            ),
             chain.ProcessProvider(profile_name, self._config, popen=self._process),
         ]
 
@@ -128,7 +133,7 @@ class Assumed:
         keys = {name: value for name, value in how.items() if name.startswith("aws_")}
         return self._clients().make(service, signs=signs, **keys)
 
-    def _process(self, words: list[str], **_: object) -> "_Exported":
+    def _process(self, words: list[str], **_: object) -> SimpleNamespace:
         """What a lab may name as a process: the AWS CLI's, which exports another profile."""
         name = " ".join(words).removeprefix(_EXPORTS).partition(" ")[0]
         found = self._profiles.get(name) or self.get(name)
@@ -140,7 +145,7 @@ class Assumed:
             "SecretAccessKey": found.secret_access_key,
             "SessionToken": found.session_token or None,
         }
-        return _Exported(json.dumps(said).encode())
+        return SimpleNamespace(returncode=0, communicate=lambda: (json.dumps(said).encode(), b""))
 
 
 class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
@@ -156,25 +161,3 @@ class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
 
     full_config: Untyped = None
     """In place of the outside's files: the profile is there."""
-
-
-class _Known:
-    """A provider of credentials that are known already."""
-
-    METHOD, CANONICAL_NAME = "shared-credentials-file", "SharedCredentials"
-
-    def __init__(self, load: Callable[[], Untyped]) -> None:
-        self.load = load
-
-
-class _Exported:
-    """A process that has printed credentials."""
-
-    returncode = 0
-
-    def __init__(self, said: bytes) -> None:
-        self._said = said
-
-    def communicate(self) -> tuple[bytes, bytes]:
-        """What it printed."""
-        return self._said, b""

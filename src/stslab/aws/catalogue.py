@@ -3,17 +3,19 @@
 Only the services that are asked for are read, each once.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
-from botocore.model import OperationModel, ServiceModel
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 from botocore.model import Shape as BotocoreShape
 
-from stslab.aws import models
+from stslab.lab.checking.catalogue import NOTHING, Operation, Shape
 from stslab.redaction import is_secret_key
 
 _KINDS = {
@@ -39,135 +41,100 @@ _LEAVES_NOTHING = frozenset({"sts"})
 _DECODED = {"iam": frozenset({"policyDocumentType"}), "cloudformation": frozenset({"TemplateBody"})}
 
 
-class ModelShape:
-    """A botocore shape as a ``stslab.lab.checking.catalogue.Shape``, read as far as it is asked."""
-
-    def __init__(self, shape: BotocoreShape, service: str, name: str = "", *, output: bool) -> None:
-        self._shape = shape
-        self._service = service
-        self._name = name
-        self._output = output
-
-    @cached_property
-    def kind(self) -> str:
-        kind: str = self._shape.type_name
-        decoded = self._output and self._shape.name in _DECODED.get(self._service, ())
-        if decoded or getattr(self._shape, "is_document_type", False):
-            return "document"
-        return _KINDS.get(kind, kind)
-
-    @cached_property
-    def members(self) -> Mapping[str, "ModelShape"]:
-        if self._shape.type_name != "structure":
-            return {}
-        members: Mapping[str, BotocoreShape] = self._shape.members
-        return {name: self._part(shape, name) for name, shape in members.items()}
-
-    @cached_property
-    def required(self) -> Collection[str]:
-        """The members that must be given: not those that botocore fills in by itself."""
-        if self._shape.type_name != "structure":
-            return ()
-        required, members = self._shape.required_members, self._shape.members
-        return [one for one in required if not members[one].metadata.get("idempotencyToken")]
-
-    @cached_property
-    def item(self) -> "ModelShape":
-        is_list = self._shape.type_name == "list"
-        return self._part(self._shape.member if is_list else self._shape.value)
-
-    @cached_property
-    def choices(self) -> Collection[str]:
-        return tuple(getattr(self._shape, "enum", ()))
-
-    @property
-    def least(self) -> int:
-        """A number, or how many characters a text, or items a list, has: botocore sends no less."""
-        counted = self._shape.type_name in {"string", "list", "integer", "long"}
-        return int(self._shape.metadata.get("min", 0)) if counted else 0
-
-    @property
-    def most(self) -> int:
-        counted = self._shape.type_name in {"string", "integer", "long"}
-        return int(self._shape.metadata.get("max", 0)) if counted else 0
-
-    @property
-    def pattern(self) -> str:
-        return str(self._shape.metadata.get("pattern", ""))
-
-    @property
-    def sensitive(self) -> bool:
-        """Whether its model, or its name, says that it is a secret."""
-        return bool(self._shape.metadata.get("sensitive")) or is_secret_key(self._name)
-
-    def _part(self, shape: BotocoreShape, name: str = "") -> "ModelShape":
-        return ModelShape(shape, self._service, name, output=self._output)
+_COUNTED = frozenset({"string", "list", "integer", "long"})
 
 
-class ModelOperation:
-    """A botocore operation."""
+class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
+    """Botocore's own models, and none from the user's ``~/.aws``.
 
-    def __init__(self, model: OperationModel, service: str) -> None:
-        self._model = model
-        self._service = service
+    Botocore's loader looks into the folder of each of its 400 services before it reads a
+    model of one of them, anew for each kind of model: here the folders' names are enough.
+    """
 
-    @cached_property
-    def input(self) -> ModelShape | None:
-        shape = self._model.input_shape
-        return ModelShape(shape, self._service, output=False) if shape else None
+    def __init__(self) -> None:
+        super().__init__(include_default_search_paths=False)
+        self.search_paths.append(Loader.BUILTIN_DATA_PATH)
 
-    @cached_property
-    def output(self) -> ModelShape | None:
-        shape = self._model.output_shape
-        return ModelShape(shape, self._service, output=True) if shape else None
+    def list_available_services(self, type_name: str) -> list[str]:
+        """The names of all services, whatever models there are of them."""
+        del type_name
+        with os.scandir(Loader.BUILTIN_DATA_PATH) as found:
+            return sorted(one.name for one in found if one.is_dir())
 
-    @property
-    def changes(self) -> bool:
-        """Whether it leaves something behind; told by the first word of its name."""
-        word = _FIRST_WORD.match(self._model.name)
-        reads = word is not None and word[0] in _READS
-        return not reads and self._service not in _LEAVES_NOTHING
 
-    @property
-    def errors(self) -> Collection[str]:
-        """The codes of its service's errors: any operation may have an error of another."""
-        shapes = self._model.service_model.error_shapes
-        return [one.metadata.get("error", {}).get("code", one.name) for one in shapes]
+@cache
+def loader() -> Loader:
+    """What reads botocore's models, and keeps them for whoever asks next."""
+    return _BuiltIn()
+
+
+def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str = "") -> Shape:
+    """A botocore shape as labs are checked against it."""
+    if model is None:
+        return NOTHING
+    kind, said = model.type_name, model.metadata
+    decoded = output and model.name in _DECODED.get(service, ())
+    # Not those that botocore fills in by itself.
+    required = model.required_members if kind == "structure" else ()
+    required = [one for one in required if not model.members[one].metadata.get("idempotencyToken")]
+
+    def parts() -> Mapping[str, Shape]:
+        inside = model.members if kind == "structure" else {}
+        if kind in ("list", "map"):
+            inside = {"": model.member if kind == "list" else model.value}
+        return {key: _shape(one, service, output=output, name=key) for key, one in inside.items()}
+
+    return Shape(
+        kind="document"
+        if decoded or getattr(model, "is_document_type", False)
+        else _KINDS.get(kind, kind),
+        parts=parts,
+        required=required,
+        choices=tuple(getattr(model, "enum", ())),
+        sensitive=bool(said.get("sensitive")) or is_secret_key(name),
+        least=int(said.get("min", 0)) if kind in _COUNTED else 0,  # botocore sends no less
+        most=int(said.get("max", 0)) if kind in _COUNTED and kind != "list" else 0,
+        pattern=str(said.get("pattern", "")),
+    )
 
 
 class BotocoreCatalogue:
     """AWS's services as botocore's models describe them."""
 
     def __init__(self) -> None:
-        self._loader = models.loader()
         self._models: dict[str, ServiceModel | None] = {}
-        self._operations: dict[tuple[str, str], ModelOperation | None] = {}
-        self._waiters: dict[str, Mapping[str, str]] = {}
+        self._operations: dict[tuple[str, str], Operation | None] = {}
 
     def services(self) -> Collection[str]:
-        return list(self._loader.list_available_services("service-2"))
+        return list(loader().list_available_services("service-2"))
 
     def operations(self, service: str) -> Collection[str]:
         model = self._model(service)
         return list(model.operation_names) if model else ()
 
-    def operation(self, service: str, name: str) -> ModelOperation | None:
+    def operation(self, service: str, name: str) -> Operation | None:
         key = (service, name)
         if key not in self._operations:
-            model = self._model(service)
-            known = model is not None and name in model.operation_names
-            self._operations[key] = (
-                ModelOperation(model.operation_model(name), service) if model and known else None
-            )
+            found = None
+            if name in self.operations(service):
+                model = self._model(service).operation_model(name)  # type: ignore[union-attr]
+                word = _FIRST_WORD.match(name)
+                reads = service in _LEAVES_NOTHING or (word is not None and word[0] in _READS)
+                taken = _shape(model.input_shape, service, output=False)
+                given = _shape(model.output_shape, service, output=True)
+                found = Operation(taken, given, changes=not reads)
+            self._operations[key] = found
         return self._operations[key]
 
     def waiters(self, service: str) -> Mapping[str, str]:
-        if service not in self._waiters:
-            self._waiters[service] = {
-                xform_name(name): waiter["operation"]
-                for name, waiter in self._load(service, "waiters-2").get("waiters", {}).items()
-            }
-        return self._waiters[service]
+        waiters = self._load(service, "waiters-2").get("waiters", {})
+        return {xform_name(name): waiter["operation"] for name, waiter in waiters.items()}
+
+    def errors(self, service: str) -> Collection[str]:
+        """The codes of the service's errors: any operation may have an error of another."""
+        model = self._model(service)
+        shapes = model.error_shapes if model else ()
+        return [one.metadata.get("error", {}).get("code", one.name) for one in shapes]
 
     def _model(self, service: str) -> ServiceModel | None:
         if service not in self._models:
@@ -177,7 +144,7 @@ class BotocoreCatalogue:
 
     def _load(self, service: str, what: str) -> Mapping[str, Any]:
         try:
-            loaded: Mapping[str, Any] = self._loader.load_service_model(service, what)
+            loaded: Mapping[str, Any] = loader().load_service_model(service, what)
         except (DataNotFoundError, UnknownServiceError):
             return {}
         return loaded

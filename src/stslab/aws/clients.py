@@ -6,7 +6,7 @@ share one loader, and each (credentials, service) has one client.
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 
-from stslab.aws import models
+from stslab.aws.catalogue import loader
 from stslab.runner.ports import Credentials
 
 Untyped = Any
@@ -91,34 +91,27 @@ class Clients:
     def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
         """A client that signs with these credentials. ``patient``: botocore may try again."""
         return self._kept(
-            (service, credentials, patient),
-            lambda: self.make(
-                service,
-                patient=patient,
-                aws_access_key_id=credentials.access_key_id,
-                aws_secret_access_key=credentials.secret_access_key,
-                aws_session_token=credentials.session_token or None,
-            ),
+            service,
+            credentials,
+            patient=patient,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token or None,
         )
 
     def with_own(self, service: str, *, patient: bool) -> Untyped:
         """A client that signs as the learner, with what botocore's own chain finds."""
-
-        def make() -> Untyped:
-            self.own_credentials()
-            return self.make(service, patient=patient, own=True)
-
-        return self._kept((service, None, patient), make)
+        return self._kept(service, None, patient=patient, own=True)
 
     def unsigned(self, service: str) -> Untyped:
         """A client that signs nothing, for what is called without credentials."""
-        key = (service, UNSIGNED, False)
-        return self._kept(key, lambda: self.make(service, signs=UNSIGNED))
+        return self._kept(service, UNSIGNED, patient=False, signs=UNSIGNED)
 
-    def _kept(self, key: tuple[Untyped, ...], make: Callable[[], Untyped]) -> Untyped:
+    def _kept(self, service: str, whose: Untyped, *, patient: bool, **how: Untyped) -> Untyped:
+        key = (service, whose, patient)
         with self._making:
             if key not in self._clients:
-                self._clients[key] = make()
+                self._clients[key] = self.make(service, patient=patient, **how)
             return self._clients[key]
 
     def make(
@@ -132,6 +125,8 @@ class Clients:
     ) -> Untyped:
         """A new client that signs with these keys, given as botocore names them."""
         with self._making:
+            if own:
+                self.own_credentials()  # what is wrong with them is told by itself
             return self._session(own=own).create_client(
                 service,
                 region_name=self._region,
@@ -163,7 +158,7 @@ class Clients:
         if own not in self._sessions:
             chosen = {"profile": self._own_profile or None} if own else {"session_vars": dict(_OWN)}
             session = botocore.session.Session(**chosen)
-            session.register_component("data_loader", models.loader())
+            session.register_component("data_loader", loader())
             self._sessions[own] = session
         return self._sessions[own]
 

@@ -56,7 +56,8 @@ def aws_command(call: CallShown) -> str:
     literal = {}
     for name, value in call.params.items():
         if (*key, name) in _STREAMED:
-            words += _option(key, name, _file(value, call.params))
+            named = str(call.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+            words += _option(key, name, value if isinstance(value, File) else named)
         elif isinstance(value, File):
             words += _option(key, name, f"file://{value}")
         elif isinstance(value, str) and value.startswith(_LIKE_A_FILE):
@@ -92,12 +93,6 @@ def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
     return [f"--{option}", *words]
 
 
-def _file(body: object, params: Mapping[str, object]) -> str:
-    if isinstance(body, File):
-        return body
-    return str(params.get("Key", "")).rsplit("/", 1)[-1] or "body"
-
-
 def _values(value: object) -> list[str]:
     if isinstance(value, list | tuple) and value:
         parts = [_in_list(part) for part in value]
@@ -131,7 +126,7 @@ def names_after(words: Sequence[str]) -> list[str]:
     """What may follow these words of an ``aws`` command: a service, an operation, an option."""
     from botocore.model import ServiceModel
 
-    from stslab.aws.models import loader
+    from stslab.aws.catalogue import loader
 
     plain = [word for word in words if not word.startswith("-")]
     if not plain:

@@ -108,20 +108,15 @@ def real_target(source: Source, account: str = "") -> tuple[target.Target, Ident
     denied_accounts()
     identity, region = identify(source), source.found_region()
     require(identity, account, root_may=is_local(source.endpoint_url))
-    own = source.profile
-    if source.endpoint_url:
-        made = target.endpoint(
-            source.endpoint_url, identity.account, region, own_profile=own, caller=identity.arn
-        )
-    else:
-        made = target.aws(
-            identity.account,
-            region,
-            partition=identity.partition,
-            own_profile=own,
-            caller=identity.arn,
-            endpoint_url=source.instead,
-        )
+    made = target.elsewhere(
+        identity.account,
+        region,
+        url=source.endpoint_url,
+        instead=source.instead,
+        partition=identity.partition,
+        own_profile=source.profile,
+        caller=identity.arn,
+    )
     return made, identity
 
 
@@ -191,10 +186,8 @@ def _settings(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise _senseless(path, error.strerror or str(error)) from error
-    except ValueError as error:
-        raise _senseless(path, str(error)) from error
+    except (OSError, ValueError) as error:
+        raise _senseless(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _account(value: object, where: str) -> str:

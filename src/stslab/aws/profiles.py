@@ -21,7 +21,12 @@ ADMIN = "admin"
 _DEFAULT = "default"
 _SECTION = re.compile(r"^\[profile ([A-Za-z_][A-Za-z0-9_-]{0,63})\]$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
+_FIELDS = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+    "x_stslab_expiration": "expiration",
+}
 _OF_A_LAB = "x_stslab_of_a_lab"
 PROFILE_KEYS = (
     "role_arn", "source_profile", "role_session_name", "external_id", "duration_seconds",
@@ -29,7 +34,6 @@ PROFILE_KEYS = (
     "profile", "option",
 )  # fmt: skip
 """How ``~/.aws/config`` says where a profile's credentials come from."""
-_EXPIRES = "x_stslab_expiration"
 
 
 class ProfileFiles:
@@ -50,7 +54,9 @@ class ProfileFiles:
         self.folder = folder
         self.credentials_file = folder / "credentials"
         self.config_file = folder / "config"
-        self._settings = _settings(region, endpoint_url)
+        # Path-style addresses: a bucket's name can't be put before 127.0.0.1.
+        elsewhere = f"endpoint_url = {endpoint_url}\ns3 =\n    addressing_style = path\n"
+        self._settings = f"region = {region}\n{elsewhere if endpoint_url else ''}"
         self._processes = processes
         self._removed = set[str]()
         self._known: dict[str, dict[str, str]] | None = None
@@ -222,14 +228,6 @@ class ProfileFiles:
         return f"[{header}]\n{self._settings}{own}{marked}\n"
 
 
-def _settings(region: str, endpoint_url: str) -> str:
-    lines = [f"region = {region}"]
-    if endpoint_url:
-        # Path-style addresses: a bucket's name can't be put before 127.0.0.1.
-        lines += [f"endpoint_url = {endpoint_url}", "s3 =", "    addressing_style = path"]
-    return "".join(f"{line}\n" for line in lines)
-
-
 def _credentials_text(profiles: Mapping[str, Credentials]) -> str:
     every = dict(profiles)
     if ADMIN in every:
@@ -238,22 +236,12 @@ def _credentials_text(profiles: Mapping[str, Credentials]) -> str:
 
 
 def _lines(credentials: Credentials) -> str:
-    values = {
-        _KEY: credentials.access_key_id,
-        _SECRET: credentials.secret_access_key,
-        _TOKEN: credentials.session_token,
-        _EXPIRES: credentials.expiration,
-    }
+    values = {key: getattr(credentials, field) for key, field in _FIELDS.items()}
     return "".join(f"{key} = {value}\n" for key, value in values.items() if value)
 
 
 def _credentials(section: Mapping[str, str]) -> Credentials:
-    return Credentials(
-        access_key_id=section.get(_KEY, ""),
-        secret_access_key=section.get(_SECRET, ""),
-        session_token=section.get(_TOKEN, ""),
-        expiration=section.get(_EXPIRES, ""),
-    )
+    return Credentials(**{field: section.get(key, "") for key, field in _FIELDS.items()})
 
 
 def _require_name(name: str) -> None:

@@ -1,20 +1,25 @@
-"""What the guard looks at in an account before a lab begins there: it reads, and only reads.
+"""What the guard and the doctor look at in an account, and on the way to it: they only read.
 
 What the caller may not look at is left open: then the lab's own first call tells.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
 from itertools import groupby
 
 import msgspec
 from botocore import exceptions as boto
 
+from stslab.aws import answers
 from stslab.aws.answers import Response
 from stslab.aws.clients import Clients
 from stslab.runner.run.dry import Footprint, Needed
 
-_SESSION = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+")
+_SESSION = re.compile(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+")
 _CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")
 # A word that says production: acme-prod, prod1, production, prd; not product.
 _PRODUCTION = re.compile(r"prod(?!uct(?!ion))|(?<![a-z])(prd|live)(?![a-z])")
@@ -26,7 +31,6 @@ _SUMMARY = {
     "iam.policy": "Policies",
     "iam.instance_profile": "InstanceProfiles",
 }
-_REFUSED = (boto.ClientError, boto.BotoCoreError)
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -56,7 +60,7 @@ def survey(clients: Clients, arn: str, footprint: Footprint) -> Survey:
 
 def alias(clients: Clients) -> str | None:
     """The account's alias: empty where it has none, None where the caller may not ask."""
-    said = _asked(lambda: clients.with_own("iam", patient=True).list_account_aliases())
+    said = _asked(clients, "list_account_aliases")
     return None if said is None else next(iter(said.get("AccountAliases", [])), "")
 
 
@@ -70,26 +74,16 @@ def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, 
         return None
     found: list[str] = []
     by_resource = sorted(needed, key=lambda one: one.resource)
+    ask = partial(_asked, clients, "simulate_principal_policy", PolicySourceArn=source)
     for resource, group in groupby(by_resource, key=lambda one: one.resource):
         actions = list(dict.fromkeys(one.action for one in group))
-        results = _simulated(clients, source, actions, resource)
-        if results is None:
+        said = ask(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
+        if said is None:
             return None
         on = "" if resource == "*" else f" on {resource}"
+        results = said.get("EvaluationResults", [])
         found += [f"{one.get('EvalActionName')}{on}" for one in results if _is_denied(one)]
     return tuple(found)
-
-
-def _simulated(
-    clients: Clients, source: str, actions: list[str], resource: str
-) -> list[Response] | None:
-    iam = clients.with_own("iam", patient=True)
-    said = _asked(
-        lambda: iam.simulate_principal_policy(
-            PolicySourceArn=source, ActionNames=actions, ResourceArns=[resource], MaxItems=1000
-        )
-    )
-    return None if said is None else said.get("EvaluationResults", [])
 
 
 def _is_denied(result: Response) -> bool:
@@ -103,15 +97,12 @@ def _principal(clients: Clients, arn: str) -> str:
     if _CALLABLE.fullmatch(arn):
         return arn
     session = _SESSION.fullmatch(arn)
-    if session is None:
-        return ""
-    name = session[3]
-    said = _asked(lambda: clients.with_own("iam", patient=True).get_role(RoleName=name))
+    said = _asked(clients, "get_role", RoleName=session[1]) if session else None
     return str(said["Role"]["Arn"]) if said else ""
 
 
 def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
-    said = _asked(lambda: clients.with_own("iam", patient=True).get_account_summary())
+    said = _asked(clients, "get_account_summary")
     summary = said.get("SummaryMap", {}) if said else {}
     for kind, count in counts.items():
         entry = _SUMMARY.get(kind, "")
@@ -121,9 +112,62 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
             yield f"{used} of {quota} IAM {things} are in use, and the lab makes {count}"
 
 
-def _asked(ask: Callable[[], Response]) -> Response | None:
-    """The answer; None where the caller may not ask, or none came."""
+def _asked(clients: Clients, method: str, **params: object) -> Response | None:
+    """IAM's answer; None where the caller may not ask, or none came."""
     try:
-        return ask()
-    except _REFUSED:
+        answer: Response = getattr(clients.with_own("iam", patient=True), method)(**params)
+    except (boto.ClientError, boto.BotoCoreError):
         return None
+    return answer
+
+
+# -- for the doctor: whether an endpoint answers, its time, and where credentials come from ------
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """Whether ``url`` answered; its ``date`` (aware, UTC) if it told; else the ``problem``."""
+
+    url: str
+    answered: bool
+    date: datetime | None = None
+    problem: str = ""
+
+
+class CredentialsFound(msgspec.Struct, frozen=True):
+    """How botocore's chain calls the source, and when they end (aware, UTC), if they do."""
+
+    method: str
+    expires: datetime | None = None
+
+
+def reach(clients: Clients) -> Reach:
+    """Ask STS something that it refuses: any answer will do.
+
+    Nothing is signed, so that a clock that is wrong can't spoil the answer.
+    """
+    client = clients.unsigned("sts")
+    url = str(client.meta.endpoint_url)
+    try:
+        response: Response = client.get_caller_identity()
+    except boto.ClientError as error:
+        response = error.response
+    except boto.BotoCoreError as error:
+        return Reach(url, answered=False, problem=type(error).__name__)
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    date = None
+    with suppress(ValueError, TypeError):
+        date = parsedate_to_datetime(str(headers.get("date", ""))).astimezone(UTC)
+    return Reach(url, answered=True, date=date)
+
+
+def credentials_found(clients: Clients) -> CredentialsFound:
+    """Where the learner's credentials come from; CredentialsError where they can't be had."""
+    try:
+        found = clients.own_credentials()
+        if found is None:
+            raise boto.NoCredentialsError
+        found.get_frozen_credentials()
+    except boto.BotoCoreError as error:
+        raise answers.no_credentials(error) from error
+    ends = getattr(found, "_expiry_time", None)  # botocore tells it nowhere else
+    return CredentialsFound(str(found.method), ends.astimezone(UTC) if ends else None)

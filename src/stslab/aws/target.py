@@ -137,48 +137,34 @@ def sandbox(
     return Target(info, url, admin, control=control)
 
 
-def aws(
+def elsewhere(
     account: str,
     region: str,
     *,
+    url: str = "",
+    instead: str = "",
     partition: str = "aws",
     own_profile: str = "",
     caller: str = "",
-    endpoint_url: str = "",
 ) -> Target:
-    """A real account. Its id and ``caller`` are what the guard found (``stslab.aws.guard``).
+    """A real account, or what is at ``url``: another endpoint that speaks AWS's protocols.
 
-    ``endpoint_url`` is what the learner's settings name in the place of AWS's own endpoints.
+    The account's id, ``caller`` and ``partition`` are what the guard found (``stslab.aws.guard``).
+    ``instead`` is what the learner's settings name in the place of AWS's own endpoints.
     """
+    local = is_local(url or instead)
     info = TargetInfo(
-        name=AWS,
-        kind=AWS,
+        name=name_of(url) if url else AWS,
+        kind="endpoint" if url else AWS,
         account=account,
         region=region,
         partition=partition,
-        instance=endpoint_url,
+        instance=instead,
         caller=caller,
-        eventually_consistent=True,
-        pace=_SANDBOX_PACE if is_local(endpoint_url) else _FAR_PACE,
-    )
-    return Target(info, endpoint_url, own_profile=own_profile)
-
-
-def endpoint(
-    url: str, account: str, region: str, *, own_profile: str = "", caller: str = ""
-) -> Target:
-    """Another endpoint that speaks AWS's protocols."""
-    local = is_local(url)
-    info = TargetInfo(
-        name=name_of(url),
-        kind="endpoint",
-        account=account,
-        region=region,
-        caller=caller,
-        eventually_consistent=not local,
+        eventually_consistent=not (url and local),
         pace=_SANDBOX_PACE if local else _FAR_PACE,
     )
-    return Target(info, url, own_profile=own_profile)
+    return Target(info, url or instead, own_profile=own_profile)
 
 
 def _own_credentials(profile: str) -> str:

@@ -243,7 +243,7 @@ class _Shared(Clients):
         signs.access_key = credentials.access_key_id
         signs.secret_key = credentials.secret_access_key
         signs.token = credentials.session_token or None
-        return self._kept((service, patient), lambda: self.make(service, patient=patient))
+        return self._kept(service, None, patient=patient)
 
     def make(self, service: str, **how: Any) -> Any:
         client = super().make(service, **how)

@@ -270,4 +270,4 @@ def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
 
 def _required(catalogue: BotocoreCatalogue, call: str) -> frozenset[str]:
     found = catalogue.operation(*call.split(".", 1))
-    return frozenset(found.input.required) if found and found.input else frozenset()
+    return frozenset(found.input.required) if found else frozenset()

@@ -17,8 +17,7 @@ from rich.console import Console
 
 from stslab import __version__
 from stslab.aws.guard import Source, identify, require
-from stslab.aws.reach import Reach, credentials_found, reach
-from stslab.aws.survey import alias, says_production
+from stslab.aws.survey import Reach, alias, credentials_found, reach, says_production
 from stslab.cli.bench import load_lab
 from stslab.cli.options import Where
 from stslab.errors import InvalidLab, StslabError

@@ -128,7 +128,7 @@ def _parameters(looked: Looked) -> Iterator[Found]:
     told: set[str] = set()
     for one in looked.effects:
         operation, part = looked.operation(one.call), looked.root.at(one.place)
-        shape = (operation.input if operation else None) or NOTHING
+        shape = operation.input if operation else NOTHING
         given = {} if one.fails else one.params
         for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
             if f"{name} {value}" not in told:
@@ -174,7 +174,7 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         operation = looked.operation(draft.part.call)
         if not expect or not node or not operation or node in looked.broken:
             continue
-        tree, response = expressions.query(expect).tree, operation.output or NOTHING
+        tree, response = expressions.query(expect).tree, operation.output
         if not any(roots(tree)) and not _looks(tree):
             message, fix = "This looks at nothing of the response: it is always so.", _ASK
             yield Found(node, draft.node, message, fix, rule="expect-constant")
@@ -234,7 +234,7 @@ def _codes(looked: Looked) -> Iterator[Found]:
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
         operation = looked.operation(draft.part.call)
         known = {*_COMMON, *DENIALS, *_OF_SERVICE.get(draft.part.service, ())}
-        known |= {*operation.errors} if operation else set()
+        known |= {*looked.catalogue.errors(draft.part.service)}
         for code in draft.part.fails if operation else ():
             if code not in known and not code.isdecimal():
                 message = f"{draft.part.service} has no error {code} that is known."

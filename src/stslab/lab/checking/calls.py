@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape, shape_of
+from stslab.lab.checking.catalogue import Catalogue, Operation, Shape, shape_of
 from stslab.lab.checking.scope import Scope
 from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report
@@ -56,8 +56,7 @@ class Calls:
             if given:
                 self.scope.check_texts(given)
             return
-        shape = operation.input or NOTHING
-        self.value(given or Node(part.source, part.start, part.end, {}), shape, "")
+        self.value(given or Node(part.source, part.start, part.end, {}), operation.input, "")
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
         """Check one value against the shape that the API wants there."""
@@ -138,12 +137,12 @@ class Calls:
 
     def derived(self, operation: Operation | None, params: Params) -> Params:
         """Those of ``params`` that ``operation`` takes too."""
-        members = operation.input.members if operation and operation.input else {}
+        members = operation.input.members if operation else {}
         return {name: value for name, value in params.items() if name in members}
 
     def underivable(self, operation: Operation | None, params: Params) -> list[str]:
         """What ``operation`` needs and ``params`` do not have."""
-        required = operation.input.required if operation and operation.input else ()
+        required = operation.input.required if operation else ()
         return [name for name in required if name not in params]
 
     def wait(self, service: str, wait: Wait, node: Node, params: Params) -> Wait:

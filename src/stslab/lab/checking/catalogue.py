@@ -1,121 +1,91 @@
 """What the lab checker asks about AWS's APIs; ``stslab.aws.catalogue`` answers it, offline."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
 
 
-class Shape(Protocol):
+class Shape(msgspec.Struct, frozen=True, dict=True):
     """The shape of a value that an API takes or gives.
 
     ``kind`` is structure, list, map, string, integer, float, boolean, timestamp, blob or
-    document (any JSON). A structure has ``members``, some of them ``required``; a list's items
-    and a map's values have the shape ``item``. A string may have to be one of ``choices``.
-    ``least``: how many characters a text, or items a list, has at least. A text has at most
-    ``most`` (0: any number), and fits the ``pattern``. ``sensitive``: it is a secret, which must
-    never be saved or shown.
+    document (any JSON). ``parts`` are told when they are asked for, since a shape may hold itself:
+    a structure's members, some of them ``required``; of a list's items or a map's values the one
+    shape, without a name. A string may have to be one of ``choices``. ``least``: how many
+    characters a text, or items a list, has at least. A text has at most ``most`` (0: any number),
+    and fits the ``pattern``. ``sensitive``: it is a secret, which must never be saved or shown.
     """
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def members(self) -> Mapping[str, "Shape"]: ...
-    @property
-    def required(self) -> Collection[str]: ...
-    @property
-    def item(self) -> "Shape": ...
-    @property
-    def choices(self) -> Collection[str]: ...
-    @property
-    def least(self) -> int: ...
-    @property
-    def most(self) -> int: ...
-    @property
-    def pattern(self) -> str: ...
-    @property
-    def sensitive(self) -> bool: ...
-
-
-class Operation(Protocol):
-    """One operation: what it takes and gives, None where that is nothing.
-
-    ``changes``: it leaves something behind in the account. ``errors`` are the codes that the model
-    of its service has.
-    """
-
-    @property
-    def input(self) -> Shape | None: ...
-    @property
-    def output(self) -> Shape | None: ...
-    @property
-    def changes(self) -> bool: ...
-    @property
-    def errors(self) -> Collection[str]: ...
-
-
-class Catalogue(Protocol):
-    """AWS's services (as boto3 writes them), their operations, by the API's own names.
-
-    ``waiters`` are a service's, in snake case, each with the operation that it polls. Of what
-    there is not they give nothing.
-    """
-
-    def services(self) -> Collection[str]: ...
-    def operations(self, service: str) -> Collection[str]: ...
-    def operation(self, service: str, name: str) -> Operation | None: ...
-    def waiters(self, service: str) -> Mapping[str, str]: ...
-
-
-class Known(msgspec.Struct, frozen=True):
-    """A shape made by hand. ``of`` is the shape of a list's or a map's items."""
 
     kind: str
-    members: Mapping[str, Shape] = msgspec.field(default_factory=dict)
+    parts: Callable[[], Mapping[str, "Shape"]] = dict
     required: Collection[str] = ()
-    of: Shape | None = None
     choices: Collection[str] = ()
     sensitive: bool = False
     least: int = 0
     most: int = 0
     pattern: str = ""
 
-    @property
-    def item(self) -> Shape:
-        """The shape of the items; anything where that is not known."""
-        return self.of or ANYTHING
+    @cached_property
+    def members(self) -> Mapping[str, "Shape"]:
+        return self.parts() if self.kind == "structure" else {}
+
+    @cached_property
+    def item(self) -> "Shape":
+        """The shape of the items or values; anything where that is not known."""
+        return self.parts().get("", ANYTHING)
 
 
-ANYTHING = Known("document")
-SECRET = Known("document", sensitive=True)
-STRING = Known("string")
-NUMBER = Known("number")
-BOOLEAN = Known("boolean")
-NOTHING = Known("structure")
+class Operation(msgspec.Struct, frozen=True):
+    """What it takes and gives. ``changes``: it leaves something behind in the account."""
+
+    input: Shape
+    output: Shape
+    changes: bool
 
 
-def list_of(item: Shape) -> Known:
-    return Known("list", of=item)
+class Catalogue(Protocol):
+    """AWS's services (as boto3 writes them), their operations, by the API's own names.
+
+    ``waiters`` are a service's, in snake case, each with the operation that it polls. ``errors``
+    are the codes that its model has. Of what there is not they give nothing.
+    """
+
+    def services(self) -> Collection[str]: ...
+    def operations(self, service: str) -> Collection[str]: ...
+    def operation(self, service: str, name: str) -> Operation | None: ...
+    def waiters(self, service: str) -> Mapping[str, str]: ...
+    def errors(self, service: str) -> Collection[str]: ...
 
 
-def structure(members: Mapping[str, Shape]) -> Known:
-    return Known("structure", members=members)
+ANYTHING = Shape("document")
+SECRET = Shape("document", sensitive=True)
+STRING = Shape("string")
+NUMBER = Shape("number")
+BOOLEAN = Shape("boolean")
+NOTHING = Shape("structure")
+
+
+def list_of(item: Shape) -> Shape:
+    return Shape("list", lambda: {"": item})
+
+
+def structure(members: Mapping[str, Shape]) -> Shape:
+    return Shape("structure", lambda: members)
 
 
 def shape_of(value: object) -> Shape:
-    for kinds, shape in _PLAIN:
-        if isinstance(value, kinds):
-            return shape
-    return ANYTHING
+    return _PLAIN.get(type(value), ANYTHING)
 
 
-_PLAIN: tuple[tuple[tuple[type, ...], Shape], ...] = (
-    ((bool,), BOOLEAN),
-    ((int,), Known("integer")),
-    ((float,), Known("float")),
-    ((str,), STRING),
-    ((list, tuple), list_of(ANYTHING)),
-)
+_PLAIN: Mapping[type, Shape] = {
+    bool: BOOLEAN,
+    int: Shape("integer"),
+    float: Shape("float"),
+    str: STRING,
+    list: list_of(ANYTHING),
+}
 
 
 def holds_secret(shape: Shape, depth: int = 4) -> bool:

@@ -10,7 +10,6 @@ from stslab.kinds.table import BY_SETTING
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.catalogue import (
     ANYTHING,
-    NOTHING,
     SECRET,
     Catalogue,
     Operation,
@@ -219,7 +218,7 @@ class _Walk:
             return self._embedded(draft)
         step = draft.part
         operation = self.calls.call(step, draft.node)
-        self._saves(draft, _response(operation))
+        self._saves(draft, operation.output if operation else ANYTHING)
         undo = self.undoing.undo(draft, operation)
         wait = step.wait
         if wait:
@@ -261,7 +260,7 @@ class _Walk:
                 node.value["call"].problem(message, "Make it a step, or say that it `fails`.")
             )
         if check.expect:
-            self.scope.query(node.value["expect"], _response(operation))
+            self.scope.query(node.value["expect"], operation.output if operation else ANYTHING)
 
     def _refusal(self, draft: Draft[Check]) -> None:
         check, node = draft.part, draft.node
@@ -377,10 +376,3 @@ _NAME_GATES = (
     f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
     " service itself."
 )
-
-
-def _response(operation: Operation | None) -> Shape:
-    """The shape of a response; anything where the operation is not known."""
-    if operation is None:
-        return ANYTHING
-    return operation.output or NOTHING

@@ -8,7 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 from stslab.lab.checking.catalogue import (
     ANYTHING,
     STRING,
-    Known,
     Shape,
     holds_secret,
     shape_of,
@@ -35,7 +34,7 @@ BASE: Mapping[str, Shape] = {
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _LITERALS = frozenset({"true", "false", "null"})
 _CODES = structure({"code": STRING, "next": STRING})
-TOKEN = Known("string", sensitive=True)
+TOKEN = Shape("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
@@ -184,7 +183,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
             message = f"Every run has a {name} of its own."
             scope.report(variables.keys[name].problem(message, "Give the variable another name."))
         whole = isinstance(node.value, str) and node.value.startswith(expressions.OPEN)
-        scope.names.setdefault(name, ANYTHING if whole else _shape(node))
+        scope.names.setdefault(name, ANYTHING if whole else shape_of(node.plain()))
     for node in named.values():
         scope.check_texts(node)
     tokens = draft.lab.node.get("tokens")
@@ -194,11 +193,6 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     scope.names |= {"now": STRING, "mfa": ANYTHING, **({"tokens": made} if tokens else {})}
     _refuse_circles(named, scope)
     _refuse_second_saves(draft, scope, named)
-
-
-def _shape(node: Node) -> Known:
-    plain = shape_of(node.plain())
-    return plain if isinstance(plain, Known) else ANYTHING
 
 
 def _saved(draft: LabDraft) -> Iterator[tuple[str, Node]]:
