@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from stslab.structures import parts
+from stslab.structures import parts, safe_loader
 
 Part = Any
 """What YAML has of a template: text, None, or a list or mapping of such parts."""
@@ -108,21 +108,18 @@ def parse(text: str) -> Mapping[str, Part]:
         raise Unjudgeable("it is neither YAML nor JSON") from None
 
 
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def _refuse_unbounded(text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=_SafeLoader):
+    for event in yaml.parse(text, Loader=safe_loader()):
         if isinstance(event, yaml.AliasEvent):
             raise Unjudgeable("it has YAML aliases")
-        depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
+        if isinstance(event, yaml.NodeEvent) and depth >= _DEEPEST:
             raise Unjudgeable("it is nested too deep")
+        depth += isinstance(event, yaml.CollectionStartEvent)
 
 
-class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
+class _Loader(safe_loader()):  # type: ignore[misc]
     """YAML as CloudFormation takes it: no dates, and no key that is there twice."""
 
     def construct_mapping(self, node: Part, deep: bool = False) -> dict[Part, Part]:  # noqa: ARG002 - all is read at once

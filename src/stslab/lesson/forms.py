@@ -14,9 +14,10 @@ _OWNERS: Mapping[str, tuple[str, str]] = {
 
 
 def behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:
-    """Whether whom a step gives a policy may do all that it allows, in this ``account``.
+    """Whether the user or role that a step gives a policy may do all that the policy allows.
 
-    Not known of a policy that denies, has conditions, or allows actions by a pattern.
+    It is in ``account``. Not known of a policy that denies, has conditions, or allows actions by a
+    pattern.
     """
     kind, name = _OWNERS.get(step.call, ("", ""))
     if not params.keys() >= {name, "PolicyDocument"}:

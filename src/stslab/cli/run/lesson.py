@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 
 import msgspec
 
@@ -148,10 +148,14 @@ def _shell(
         named = variables(lab, runner.scope())
         environ = {**found, "PATH": path, **named, "AWS_PROFILE": who, **own_names}
         where = folder if folder.is_dir() else None
-        with NamedTemporaryFile("r", errors="surrogateescape") as ended:
-            note = f"{{ printf '%s\\0' \"$PWD\"; env -0; }} > {shlex.quote(ended.name)}"
+        with TemporaryFile("r+", errors="surrogateescape") as ended:  # nameless: it holds secrets
+            number = ended.fileno()
+            note = f"{{ printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
-            subprocess.run(noting, shell=True, env=environ, cwd=where, check=False)  # noqa: S602 - the learner's own
+            subprocess.run(  # noqa: S602 - the learner's own
+                noting, shell=True, env=environ, cwd=where, check=False, pass_fds=(number,)
+            )
+            ended.seek(0)
             here, *after = ended.read().split("\0")
         folder = Path(here or folder)
         known = dict(one.split("=", 1) for one in after if "=" in one)

@@ -15,6 +15,7 @@ import yaml
 
 from stslab.lab.reading.expressions import LEAVE_OUT, NO_TEXT, UNFIT
 from stslab.lab.reading.problems import Problem
+from stslab.structures import safe_loader
 
 Event = Any
 """One of yaml's events, each of which has other attributes."""
@@ -24,7 +25,6 @@ LARGEST_FILE = 1024 * 1024
 DEEPEST = 40
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what the text is
@@ -183,7 +183,7 @@ _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.m
 
 def _events(source: Source) -> Iterator[Event]:
     try:
-        yield from yaml.parse(source.text, Loader=_Loader)
+        yield from yaml.parse(source.text, Loader=safe_loader())
     except yaml.MarkedYAMLError as error:
         at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"

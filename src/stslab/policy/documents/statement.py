@@ -64,8 +64,8 @@ class PrincipalElement:
     def level(self, principal: Principal) -> Level:
         """How closely the element names ``principal``.
 
-        A NotPrincipal names all but those of whom it has each ARN: the account's and the user's,
-        or the account's, the role's and the session's.
+        A NotPrincipal excepts a principal only if it has each of its ARNs: the account's and the
+        user's, or the account's, the role's and the session's.
         """
         if self.names is None:
             levels = {Level.EVERYONE}
