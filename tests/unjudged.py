@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab import loader
 from stslab.lab.model import Lab
-from stslab.lab.reading.include import Includes
+from stslab.lab.reading.document import Includes
 from stslab.lab.reading.problems import Problem
 
 

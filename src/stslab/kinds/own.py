@@ -1,4 +1,4 @@
-"""What a run may change: the things that are its own, and what its lab declares. Pure."""
+"""What a run may change: its own things, and what its lab declares; what is told of it. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -73,3 +73,23 @@ _ARNS: Mapping[str, re.Pattern[str]] = {
         "cloudformation.stack": (rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"),
     }.items()
 }
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """One thing that a run changes, by which calls; ``undo`` are those that undo it."""
+
+    thing: str
+    calls: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a person is told of a lab's calls: what they change, which only read, what to know.
+
+    ``cleanup`` are the calls that it makes besides, for what was added by hand.
+    """
+
+    changed: tuple[Changed, ...]
+    reads: tuple[str, ...]
+    cleanup: tuple[str, ...]
+    notes: tuple[str, ...]

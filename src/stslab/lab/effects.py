@@ -4,22 +4,20 @@ The lint, the consent screen, ``show``, the dry run and the guard of a real acco
 What only an answer will tell stands as its name in angle brackets.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from stslab.kinds.judge import Note, judged, things_of_template
-from stslab.kinds.operations import HOME, changes
-from stslab.kinds.own import Own
-from stslab.kinds.subjects import kinds_made, subjects
-from stslab.kinds.table import BY_REMOVAL, KINDS, creation_of, names_made
-from stslab.lab.changed import Changed, Summary
+from stslab.kinds.judge import Note, judged, resources_of, things_of_template
+from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, changes
+from stslab.kinds.own import Changed, Own, Summary
+from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
 from stslab.lab.checking.scope import ADMIN
-from stslab.lab.foresight import BASE, allowed, foresee
 from stslab.lab.model import Action, Check, LabFile, Params, Step
-from stslab.lab.references import Scope, names_used
+from stslab.lab.references import BASE, Scope, allowed, foresee, names_used
+from stslab.structures import listed
 
 Place = tuple[str | int, ...]
 
@@ -77,33 +75,29 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 def summary(effects: Iterable[Effect]) -> Summary:
-    listed = list(effects)
+    every = list(effects)
     calls: dict[str, tuple[list[str], list[str]]] = {}
     step = None
-    for one in listed:
+    for one in every:
         step = one if one.when == STEP else step
         said = f"{one.call} (to be refused)" if one.fails else one.call
         for thing in step.things if step and _removes(one, step) else one.things:
             done, undo = calls.setdefault(thing, ([], []))
             (undo if one.when == UNDO else done).append(said)
-    kinds = {kind: KINDS[kind] for one in listed for kind in one.kinds}
+    removals = {
+        f"{kind.service}.{removal.operation}"
+        for kind in (KINDS[kind] for one in every for kind in one.kinds)
+        for child in kind.children
+        for removal in child.removals
+    }
     return Summary(
         changed=tuple(
             Changed(thing, tuple(dict.fromkeys(done)), tuple(dict.fromkeys(undo)))
             for thing, (done, undo) in calls.items()
         ),
-        reads=tuple(sorted({one.call for one in listed if not changes(one.call)})),
-        cleanup=tuple(
-            sorted(
-                {
-                    f"{kind.service}.{removal.operation}"
-                    for kind in kinds.values()
-                    for child in kind.children
-                    for removal in child.removals
-                }
-            )
-        ),
-        notes=tuple(dict.fromkeys(note for one in listed for note in one.notes)),
+        reads=tuple(sorted({one.call for one in every if not changes(one.call)})),
+        cleanup=tuple(sorted(removals)),
+        notes=tuple(dict.fromkeys(note for one in every for note in one.notes)),
     )
 
 
@@ -151,8 +145,8 @@ class _Walk:
 
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
         self._foresight = foresee(lab, base)
-        accounts: dict[str, str] = {ADMIN: base["account"]}
-        accounts |= {name: base["accounts"][name]["id"] for name in lab.accounts}
+        others: dict[str, str] = {name: base["accounts"][name]["id"] for name in lab.accounts}
+        accounts = {ADMIN: base["account"], **others}
         self._own = Own(
             run=base["run"]["id"],
             account=base["account"],
@@ -246,3 +240,75 @@ def _is_of_own(read: Effect) -> bool:
     ]
     own = bool(named) and all(read.own.has(*one) for one in named)
     return read.call == _SAYS_WHO_CALLS or (own and read.call.partition(".")[0] in HOME)
+
+
+# -- what a call changes, in words ----------------------------------------------------------------
+
+
+def subjects(
+    call: str, params: Mapping[str, object], own: Own, caller: str = ""
+) -> tuple[str, ...]:
+    """What people call the things that a call changes; nothing where it only reads.
+
+    What is not known yet of a thing's names is left out of them.
+    """
+    if not changes(call):
+        return ()
+    service = call.partition(".")[0]
+    found = tuple(dict.fromkeys(_subjects(call, params, own, caller)))
+    if found or service in HOME:
+        return found
+    # Nothing is known of what it changes but what it names.
+    texts = {name: value[:_LONGEST] for name, value in params.items() if isinstance(value, str)}
+    named = ", ".join(f"{name} {value}" for name, value in texts.items())
+    return (f"something of {service}{named and f': {named}'}",)
+
+
+_LONGEST = 200
+
+
+def _subjects(call: str, params: Mapping[str, object], own: Own, caller: str) -> Iterator[str]:
+    creation, removal = creation_of(call, params), BY_REMOVAL.get(call)
+    if creation:
+        names = names_made(creation, params, {}, own.account, own.partition)
+        inside = ", ".join(_inside(params, own))
+        label = _label(creation.kind, {"UserName": caller, **names})
+        yield f"{label} with {inside}" if inside else label
+    elif removal:
+        yield _label(removal.id, {"UserName": caller, **params})
+    else:
+        rules = [one for rule in CHANGES.get(call, ()) for one in rule.either or (rule,)]
+        for rule in (one for one in rules if one.must in (Must.OWN, Must.ROLE)):
+            kind = "iam.role" if rule.must is Must.ROLE else rule.kind
+            found = search(rule.where, params) or (caller if rule.implied else None)
+            for name in filter(None, listed(found)):
+                yield _label(kind, {KINDS[kind].names[0]: str(name)})
+
+
+def _inside(params: Mapping[str, object], own: Own) -> Iterator[str]:
+    """What a template makes, with the names that it gives."""
+    said: dict[str, str] = {}
+    for one in resources_of(params, own) if "TemplateBody" in params else ():
+        kind = BY_RESOURCE_TYPE.get(one.type)
+        what = kind.what.partition(" {")[0] if kind else one.type
+        names = (search(rule.where, one.properties) for rule in RESOURCES.get(one.type, ())
+                 if rule.must is Must.NEW)  # fmt: skip
+        known = next((str(name) for name in names if name and str(name).isprintable()), "")
+        said.setdefault(one.logical, f"{what} {known}".strip())
+    yield from said.values()
+
+
+def kinds_made(call: str, params: Mapping[str, object], own: Own) -> tuple[str, ...]:
+    """The kind of each thing that a call makes; what its template makes too."""
+    creation = creation_of(call, params)
+    inside = resources_of(params, own) if "TemplateBody" in params else []
+    types = {one.logical: one.type for one in inside}.values()
+    kinds = [BY_RESOURCE_TYPE[each].id for each in types if each in BY_RESOURCE_TYPE]
+    return tuple([creation.kind, *kinds] if creation else kinds)
+
+
+def _label(kind: str, names: Mapping[str, object]) -> str:
+    """What people call it; what is not known of its names is left out."""
+    unknown = dict.fromkeys(KINDS[kind].names, "")
+    known = unknown | {key: str(one) for key, one in names.items()}
+    return " ".join(KINDS[kind].label(known).split())

@@ -1,14 +1,108 @@
-"""All that is to be said of a lab file: what is wrong, and what its author should think about."""
+"""All that is to be said of a lab file: what is wrong, and what its author should think about.
 
-from collections.abc import Collection
+A lab runs with the latter. Each rule is a row: a function that looks at the lab and yields what
+it found. An author allows one by `# stslab: allow RULE reason`.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from stslab.errors import InvalidLab
-from stslab.lab.checking.advice import Looked, advice
-from stslab.lab.checking.catalogue import Catalogue
+from stslab.kinds.operations import changes
+from stslab.kinds.table import KINDS, creation_of
+from stslab.lab.checking import paths
+from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape
+from stslab.lab.checking.documents import findings
+from stslab.lab.effects import CHECK, STEP, Effect, effects
+from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.loader import read
-from stslab.lab.reading.problems import Allowed, Problem, in_order
+from stslab.lab.model import DENIALS, LabFile, Part
+from stslab.lab.reading import expressions
+from stslab.lab.reading.document import Node
+from stslab.lab.reading.expressions import OPEN, Tree
+from stslab.lab.reading.problems import (
+    WARNING,
+    Allowed,
+    Problem,
+    did_you_mean,
+    in_order,
+    shortened,
+)
+from stslab.lab.reading.structure import LabDraft
+from stslab.lab.references import names_used, roots
+from stslab.policy.vocabulary import Gate
 from stslab.resources import text_of
+
+BASE: Mapping[str, object] = {
+    "run": {"id": "abcd2345"},
+    "account": "111122223333",
+    "accounts": {"partner": {"id": "444455556666"}},
+    "region": "us-east-1",
+    "partition": "aws",
+}
+WIDTH, LINES = 78, 18
+"""What of a screen of 24 lines and 80 columns an intro has to itself."""
+_LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
+_COMMON = frozenset(
+    """
+    AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException IncompleteSignature
+    InternalFailure InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
+    MalformedQueryString MissingAuthenticationToken OptInRequired RequestExpired
+    ServiceUnavailable SignatureDoesNotMatch Throttling ThrottlingException
+    UnrecognizedClientException ValidationError ValidationException
+    """.split()
+)
+_OF_SERVICE = {
+    "s3": """
+    AuthorizationHeaderMalformed BucketNotEmpty EntityTooLarge EntityTooSmall IllegalLocation
+    InternalError InvalidArgument InvalidBucketName InvalidBucketState InvalidPolicyDocument
+    InvalidRange InvalidTag InvalidToken KeyTooLongError MalformedACLError MalformedPolicy
+    MalformedXML MethodNotAllowed MissingSecurityHeader NoSuchBucketPolicy NoSuchVersion
+    NoSuchCORSConfiguration NoSuchLifecycleConfiguration NoSuchTagSet NotImplemented
+    NoSuchPublicAccessBlockConfiguration OperationAborted OwnershipControlsNotFoundError
+    PermanentRedirect PreconditionFailed RequestTimeTooSkewed ReplicationConfigurationNotFoundError
+    ServerSideEncryptionConfigurationNotFoundError SlowDown TooManyBuckets
+    """.split(),
+    "sts": ["IDPRejectedClaim", "PackedPolicyTooLarge", "RegionDisabledException"],
+}
+"""Codes that no model has: "Common errors", and "Error responses" of Amazon S3."""
+
+
+class Found(NamedTuple):
+    """What a rule found in ``node``, of the ``part`` of the lab; ``word`` is what it is about."""
+
+    node: Node
+    part: Node
+    message: str
+    fix: str
+    word: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A lab as the rules look at it. ``broken`` are the nodes that can't be read in whole."""
+
+    lab: LabFile
+    draft: LabDraft
+    catalogue: Catalogue
+    served: Collection[str] = ()
+    broken: Collection[Node] = ()
+    effects: tuple[Effect, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "effects", tuple(effects(self.lab, BASE)))
+
+    @property
+    def root(self) -> Node:
+        return self.draft.lab.node
+
+    def operation(self, call: str | None) -> Operation | None:
+        return self.catalogue.operation(*call.split(".", 1)) if call else None
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
@@ -23,5 +117,307 @@ def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[P
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
     looked = Looked(lab, draft, catalogue, served, broken)
     told = {one.place for one in problems}
-    found = advice(looked, str(path), Allowed(text_of(path)))
+    found = _advice(looked, str(path), Allowed(text_of(path)))
     return in_order(str(path), [*problems, *(one for one in found if one.place not in told)])
+
+
+def _advice(looked: Looked, file: str, allowed: Allowed) -> Iterator[Problem]:
+    """What the rules find, but for what the lab's file allows."""
+    for name, look in RULES.items():
+        for one in (found for found in look(looked) if found.node not in looked.broken):
+            rule = one.rule or name
+            problem = _placed(one)
+            lines = {one.node.line, one.part.line}
+            lines |= {problem.line} if problem.file == file else set()
+            if not any(allowed.has(rule, line) for line in lines):
+                yield replace(problem, rule=rule, severity=WARNING)
+
+
+def _placed(one: Found) -> Problem:
+    for text in one.node.texts() if one.word else ():
+        at = text.value.find(one.word)
+        if at >= 0:
+            return text.problem_at(at, one.message, one.fix)
+    return one.node.problem_within(one.message, one.fix)
+
+
+def _policies(looked: Looked) -> Iterator[Found]:
+    """Policy documents, as the engine that decides by them reads them."""
+    for one in looked.effects:
+        part = looked.root.at(one.place)
+        for name, found in () if one.fails else findings(one):
+            node = (part.get("with") or part).get(name) or part
+            yield Found(node, part, found.message, found.fix, found.word, f"policy-{found.code}")
+
+
+def _parameters(looked: Looked) -> Iterator[Found]:
+    """What the API's model says of a value, and only AWS would refuse."""
+    told: set[str] = set()
+    for one in looked.effects:
+        operation, part = looked.operation(one.call), looked.root.at(one.place)
+        shape = operation.input if operation else NOTHING
+        given = {} if one.fails else one.params
+        for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
+            if f"{name} {value}" not in told:
+                told.add(f"{name} {value}")
+                yield Found(node, part, f"{name} can't be {shortened(value)}.", why)
+
+
+def _misfits(
+    shape: Shape, value: object, node: Node, name: str
+) -> Iterator[tuple[Node, str, object, str]]:
+    """What in a value does not fit its shape: where, its name, itself, and why."""
+    if isinstance(value, Mapping):
+        parts = dict.fromkeys(value, shape.item) if shape.kind == "map" else shape.members
+        for key in parts.keys() & value.keys():
+            yield from _misfits(parts[key], value[key], node.get(key) or node, key)
+    elif isinstance(value, list) and shape.kind == "list":
+        nodes = node.items or [node] * len(value)
+        for each, item in zip(nodes, value, strict=True):
+            yield from _misfits(shape.item, item, each, name)
+    elif isinstance(value, str | int) and (why := _misfit(shape, value)):
+        yield node, name, value, why
+
+
+def _misfit(shape: Shape, value: str | int) -> str:
+    """Why a value does not fit the shape, or nothing."""
+    if isinstance(value, int):
+        return f"Write at most {shape.most}." if 0 < shape.most < value else ""
+    if "<" in value or OPEN in value:  # not known yet
+        return ""
+    if 0 < shape.most < len(value):
+        return f"Write at most {shape.most} characters; this has {len(value)}."
+    try:
+        fits = not shape.pattern or re.fullmatch(shape.pattern, value, re.ASCII)
+    except re.error:  # a pattern of another language's
+        return ""
+    return "" if fits else f"AWS wants it to match {shape.pattern}"
+
+
+def _expectations(looked: Looked) -> Iterator[Found]:
+    """What `expect` finds must be a question to the response, with yes or no for an answer."""
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        expect, node = draft.part.expect, draft.node.get("expect")
+        operation = looked.operation(draft.part.call)
+        if not expect or not node or not operation or node in looked.broken:
+            continue
+        tree, response = expressions.query(expect).tree, operation.output
+        if not any(roots(tree)) and not _looks(tree):
+            message, fix = "This looks at nothing of the response: it is always so.", _ASK
+            yield Found(node, draft.node, message, fix, rule="expect-constant")
+        elif not _is_question(tree, response):
+            message = "This is no yes or no: any value but an empty one would pass."
+            yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
+
+
+_ASK = "Compare something of the response, as in: Arn == '${{ user_arn }}'."
+
+
+def _looks(tree: Tree) -> bool:
+    return tree["type"] == "current" or any(map(_looks, _children(tree)))
+
+
+def _children(tree: Tree) -> list[Tree]:
+    return [one for one in tree.get("children", ()) if isinstance(one, dict)]
+
+
+def _is_question(tree: Tree, shape: Shape) -> bool:
+    if tree["type"] in {"and_expression", "or_expression"}:
+        return all(_is_question(one, shape) for one in _children(tree))
+    if tree["type"] == "pipe":
+        return bool(tree["children"][1]["type"] != "field")
+    kind: str = paths.found(tree, shape, lambda _: None).kind
+    return kind in {"boolean", "document"}
+
+
+def _unused(looked: Looked) -> Iterator[Found]:
+    """Names that nothing refers to, and profiles that nobody calls as."""
+    if looked.broken:  # who knows what else was meant
+        return
+    used = names_used(looked.root.plain())
+    called = {who.value for who in _identities(looked.root)}
+    steps = [one for stage in looked.draft.stages for one in stage.steps]
+    named = [(looked.root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
+    for names, part in named:
+        for name, key in names.keys.items() if names else ():
+            if name not in used:
+                yield Found(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
+    for step in steps:
+        if step.part.profile and step.part.profile.name not in called:
+            message = f"Nobody calls as {step.part.profile.name}."
+            fix = "Prove what it may do, or leave it out."
+            yield Found(step.node.value["profile"], step.node, message, fix)
+
+
+def _identities(node: Node) -> Iterator[Node]:
+    """Who calls, wherever that stands."""
+    for key, value in node.value.items() if isinstance(node.value, dict) else ():
+        yield from value.texts() if key in {"as", "source_profile"} else _identities(value)
+    for item in node.items:
+        yield from _identities(item)
+
+
+def _codes(looked: Looked) -> Iterator[Found]:
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        operation = looked.operation(draft.part.call)
+        known = {*_COMMON, *DENIALS, *_OF_SERVICE.get(draft.part.service, ())}
+        known |= {*looked.catalogue.errors(draft.part.service)}
+        for code in draft.part.fails if operation else ():
+            if code not in known and not code.isdecimal():
+                message = f"{draft.part.service} has no error {code} that is known."
+                fix = did_you_mean(code, known, "Look it up among the API's errors.")
+                yield Found(draft.node.value["fails"], draft.node, message, fix, code)
+
+
+def _reasons(looked: Looked) -> Iterator[Found]:
+    """A reason that names gates, and none of those that the check itself says refuse."""
+    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+        told, by = draft.part.because or "", draft.part.by
+        named = [gate for gate, words in _NAMED.items() if re.search(words, told, re.IGNORECASE)]
+        if named and by and not any(re.search(_SPOKEN[one], told, re.IGNORECASE) for one in by):
+            message = f"This speaks of the {named[0]}, and it is the {by[0]} that refuses."
+            node = draft.node.value["because"]
+            yield Found(node, draft.node, message, f"Say why the {by[0]} refuses.")
+
+
+_NAMED = {gate: str(gate).removesuffix("y") for gate in Gate} | {Gate.RESOURCE: "bucket polic"}
+_SPOKEN = _NAMED | {
+    Gate.RESOURCE: "bucket|resource",
+    Gate.TRUST: "trust",
+    Gate.IDENTITY: "statement|(?<!bucket )(?<!session )(?<!trust )polic",
+}
+
+
+def _deletions(looked: Looked) -> Iterator[Found]:
+    """What was just deleted is asked for at once, where that may still be known."""
+    last = [one for one in looked.draft.stages if one.stage.part.cleanup]
+    for draft in () if embedded_only(looked.lab) else (one for each in last for one in each.checks):
+        gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
+        if gone and not draft.part.within and not draft.unclear("within"):
+            message = "On a real account, what was just deleted may still be found for a while."
+            yield Found(draft.node.value["fails"], draft.node, message, "Add `within: 60s`.")
+
+
+def _proofs(looked: Looked) -> Iterator[Found]:
+    """A lab proves what it does, and undoes it."""
+    doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
+    stages, lab = looked.draft.stages, looked.root
+    parts = [one.stage for one in stages]
+    if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in parts):
+        message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
+        fix = "Add a last stage with `cleanup: true`, and checks that look for what is gone."
+        yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
+    if stages and not any(one.checks or one.stage.unclear("checkpoint") for one in stages):
+        message = "This lab proves nothing: whoever runs it has passed."
+        fix = "Give its stages a `checkpoint`."
+        yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
+        return
+    for one in stages:
+        changing = one.stage.part.id in {effect.stage for effect in doing}
+        if not one.checks and (changing or one.stage.part.cleanup):
+            message = "Nothing proves what this stage does."
+            node = one.stage.node
+            yield Found(node, node, message, "Give it a `checkpoint`.", rule="no-checks")
+
+
+def _undos(looked: Looked) -> Iterator[Found]:
+    """An undo that leaves what its step makes."""
+    for draft in (one for stage in looked.draft.stages for one in stage.steps):
+        creation = creation_of(draft.part.call, draft.part.params)
+        undos = {undo.call for undo in draft.part.undo or ()}
+        node = draft.node.get("undo")
+        if node and node.value == []:
+            message = "An empty list undoes nothing."
+            yield Found(node, draft.node, message, "Write `none` where there is nothing to undo.")
+        elif node and creation and undos:
+            kind = KINDS[creation.kind]
+            removal = f"{kind.service}.{kind.remove.operation}"
+            if removal not in undos and not kind.put:
+                what = kind.what.partition(" {")[0]
+                message = f"This does not undo the step: the {what} stays."
+                yield Found(node, draft.node, message, f"Undo it with {removal}.")
+
+
+def _claims(looked: Looked) -> Iterator[Found]:
+    """A claim that was made before: in the same words, or in the same place by the same call."""
+    said: dict[str, int] = {}
+    for stage in looked.draft.stages:
+        asked: dict[str, int] = {}
+        for draft in (one for one in stage.checks if one.node not in looked.broken):
+            check = draft.part
+            call = repr((check.identity, check.call, check.params, check.expect, check.fails))
+            line = said.get(check.says) or (check.call and asked.get(call))
+            if line:
+                message, fix = f"This repeats the claim in line {line}.", "Leave one of them out."
+                yield Found(draft.node, draft.node, message, fix)
+            said.setdefault(check.says, draft.node.line)
+            asked.setdefault(call, draft.node.line)
+
+
+def _served(looked: Looked) -> Iterator[Found]:
+    for one in looked.effects if looked.served else ():
+        own = one.call.startswith(f"{SERVICE}.")
+        if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
+            part = looked.root.at(one.place)
+            message = f"The embedded account has no {one.call}."
+            fix = "Without it, the lab runs on a real account only, and can't be tested."
+            yield Found(part.get("call") or part, part, message, fix)
+
+
+def _texts(looked: Looked) -> Iterator[Found]:
+    """What a learner needs and is not told, and what does not fit a screen."""
+    for stage in looked.draft.stages:
+        yield from _long(stage.stage.part, stage.stage.node)
+        for check in stage.checks:
+            yield from _long(check.part, check.node)
+            unexplained = check.part.ask is not None and not check.part.because
+            if unexplained and not check.unclear("because"):
+                message = "Who predicts is told why afterwards, and this tells nothing."
+                fix = "Add `because:`."
+                yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
+        for step in stage.steps:
+            yield from _long(step.part, step.node)
+            if step.part.task and not (step.part.hints or step.unclear("hints")):
+                message, fix = "This task has no hint but the command.", "Add `hints:`."
+                yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
+    faults = looked.root.get("faults")
+    for fault, node in zip(looked.lab.faults, faults.items if faults else (), strict=True):
+        if not fault.hints:
+            message, fix = "This fault has no hint.", "Add `hints:`."
+            yield Found(node, node, message, fix, rule="text-missing")
+
+
+def _long(part: Part, node: Node) -> Iterator[Found]:
+    intro = node.get("intro")
+    lines = [
+        line
+        for written in str(intro.value if intro else "").splitlines()
+        for line in textwrap.wrap(written, WIDTH) or [""]
+    ]
+    if intro and len(lines) > LINES:
+        message = f"An intro of {len(lines)} lines does not fit a screen."
+        fix = f"Write at most {LINES}; `explain` may be longer."
+        yield Found(intro, node, message, fix)
+    for key, most in _LONGEST.items():
+        found = node.get(key) if hasattr(part, key) else None
+        for text in found.texts() if found else ():
+            if len(text.value) > most:
+                message = f"`{key}` has {len(text.value)} characters."
+                yield Found(text, node, message, f"Write at most {most}: it has to fit a screen.")
+
+
+RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
+    "policy": _policies,
+    "parameter": _parameters,
+    "expect": _expectations,
+    "unused": _unused,
+    "error-code": _codes,
+    "because": _reasons,
+    "lacks-within": _deletions,
+    "proof": _proofs,
+    "idle-undo": _undos,
+    "repeated-claim": _claims,
+    "not-embedded": _served,
+    "text-long": _texts,
+}
+"""Each rule by its name; what it finds may have a narrower one."""

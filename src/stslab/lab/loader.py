@@ -10,8 +10,7 @@ from stslab.lab.checking import harmless, meaning
 from stslab.lab.checking.catalogue import Catalogue
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
-from stslab.lab.reading.document import Node, Report, Unreadable
-from stslab.lab.reading.include import Includes
+from stslab.lab.reading.document import Includes, Node, Report, Unreadable
 from stslab.lab.reading.problems import Problem, invalid, ruled
 from stslab.lab.reading.structure import LabDraft
 

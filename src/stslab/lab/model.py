@@ -5,8 +5,8 @@ word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is `
 
 How a file may write a value in a shorter way stands in its type's ``extra``: ``one`` (a list's
 only item without the list), ``none`` (the word for an empty list) and ``read`` (a function that
-makes the value of what is written). A part's ``SHORT`` is the key that a plain text stands for;
-it has one of the keys in its ``ONE_OF``.
+makes the value of what is written, or raises ValueError with the fix). A part's ``SHORT`` is the
+key that a plain text stands for; it has one of the keys in its ``ONE_OF``.
 """
 
 import re
@@ -26,11 +26,7 @@ _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?"
 
 
 def _seconds(value: object) -> float:
-    """``60s``, ``2m`` or ``1m30s`` as seconds.
-
-    Raises:
-        ValueError: it is not written so; its text is the fix.
-    """
+    """``60s``, ``2m`` or ``1m30s`` as seconds."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found or not value:
         raise ValueError("Write a time with its unit, as in 60s, 2m or 1m30s.")
@@ -69,11 +65,7 @@ _MOVE = r"^[+-](\d{1,7}[smhdw])+$"
 
 
 def _move(value: object) -> float:
-    """``+61m``, ``+1d12h`` or ``-30m`` as seconds.
-
-    Raises:
-        ValueError: it is not written so; its text is the fix.
-    """
+    """``+61m``, ``+1d12h`` or ``-30m`` as seconds."""
     if not isinstance(value, str) or not re.fullmatch(_MOVE, value):
         raise ValueError("Write how far to move the clock, as in +61m, +1d12h or -30m.")
     parts = re.findall(r"(\d+)([smhdw])", value)
@@ -84,11 +76,7 @@ _CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
 def _change(value: object) -> "Change":
-    """``sts may assume-role``, ``sts may not assume-role (boundary)`` as a change of a cell.
-
-    Raises:
-        ValueError: it is not written so; its text is the fix.
-    """
+    """``sts may assume-role``, ``sts may not assume-role (boundary)`` as a change of a cell."""
     found = re.fullmatch(_CHANGE, value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("Write it as in: sts may assume-role, or: sts may not delete (boundary).")
@@ -98,16 +86,11 @@ def _change(value: object) -> "Change":
         raise ValueError("Only a refusal has gates: say `may not`, or leave them out.")
     if unknown := [one for one in by if one not in list(Gate)]:
         raise ValueError(f"There is no gate {unknown[0]!r}. There are: {', '.join(Gate)}.")
-    gates_named = tuple(map(Gate, by))
-    return Change(identity=identity, cell=cell, allowed=not refused, by=gates_named)
+    return Change(identity=identity, cell=cell, allowed=not refused, by=tuple(map(Gate, by)))
 
 
 def _ask(value: object) -> str | None:
-    """``true`` as an empty text, or the concept that a prediction is about.
-
-    Raises:
-        ValueError: it is neither; its text is the fix.
-    """
+    """``true`` as an empty text, or the concept that a prediction is about."""
     if isinstance(value, bool):
         return "" if value else None
     if isinstance(value, str) and value:

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
+import msgspec
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
 
 from stslab.errors import UnresolvedReference
+from stslab.kinds.own import Allowed
+from stslab.lab.model import LabFile
 from stslab.lab.reading import expressions
-from stslab.lab.reading.expressions import BadExpression, Data, Embedded, Tree
+from stslab.lab.reading.expressions import OPEN, BadExpression, Data, Embedded, Tree
 from stslab.structures import mapped, texts
 
 Scope = Mapping[str, Data]
@@ -182,7 +185,10 @@ _FIRST_CHILD_ONLY = frozenset(
 
 
 def _resolved_text(text: str, scope: Scope) -> Data:
-    found = _embedded(text)
+    try:
+        found = expressions.embedded(text)
+    except BadExpression as bad:
+        raise _unparsed(text, bad) from None
     if not found:
         return text
     if found[0].start == 0 and found[0].end == len(text):
@@ -197,13 +203,6 @@ def _resolved_text(text: str, scope: Scope) -> Data:
         written += [text[at : one.start], put]
         at = one.end
     return "".join([*written, text[at:]])
-
-
-def _embedded(text: str) -> tuple[Embedded, ...]:
-    try:
-        return expressions.embedded(text)
-    except BadExpression as bad:
-        raise _unparsed(text, bad) from None
 
 
 def _looked_up(one: Embedded, scope: Scope) -> Data:
@@ -242,7 +241,7 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of why, without the value that did not fit: it may be a secret."""
+    """Why, without the value that did not fit: it may be a secret."""
     wanted = getattr(error, "expected_types", None)
     if wanted:
         kinds = " or ".join(str(kind) for kind in wanted)
@@ -258,3 +257,74 @@ def _too_much(what: str) -> UnresolvedReference:
 
 def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
     return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
+
+
+# -- what a run of a lab knows before it begins ---------------------------------------------------
+# What only an answer will tell stands as its name in angle brackets: ``<role_arn>``.
+
+PARTNER = "partner"
+BASE: Scope = {
+    "run": {"id": "<run>"},
+    "account": "<account>",
+    "region": "<region>",
+    "partition": "aws",
+    "accounts": {PARTNER: {"id": f"<{PARTNER}>"}},
+}
+
+
+class Foresight(msgspec.Struct, frozen=True):
+    """What is known (``scope``), and the texts that stand for what is not (``unknown``)."""
+
+    scope: Mapping[str, Data]
+    unknown: frozenset[str] = msgspec.field(default_factory=frozenset)
+
+    def params(self, params: Mapping[str, Data] | None) -> dict[str, Data]:
+        """Parameters as far as they are known; the rest stays as it is written."""
+        return {name: as_known(value, self.scope) for name, value in (params or {}).items()}
+
+
+def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
+    """What a run of the whole lab will know, with ``base`` for what every run begins with."""
+    steps = [step for stage in lab.stages for step in stage.steps]
+    saved = {name: f"<{name}>" for step in steps for name in step.save}
+    made = [step.profile.name for step in steps if step.profile]
+    profiles = {
+        name: {"access_key_id": f"<access key of {name}>", "expiration": f"<end of {name}>"}
+        for name in made
+    }
+    codes = {
+        name: {"code": f"<code of {name}>", "next": f"<next code of {name}>"}
+        for name in (*saved, *lab.vars)
+    }
+    live = {"now": "<now>", "token": "<token>"}
+    tokens = {name: f"<token {name}>" for name in lab.tokens}
+    unknown = [*live.values(), *saved.values()]
+    for one in (tokens, *codes.values(), *profiles.values()):
+        unknown += one.values()
+    try:
+        variables = resolve_vars(lab.vars, base)
+    except UnresolvedReference:
+        variables = dict(lab.vars)
+    named = {"mfa": codes, "tokens": tokens, "profiles": profiles}
+    scope = {**base, **live, **variables, **saved, **named}
+    return Foresight(scope, frozenset({*unknown, OPEN}))
+
+
+def as_known(value: Data, scope: Scope) -> Data:
+    """A value with all that is known put in; a text that refers to anything else stays."""
+
+    def known(text: str) -> Data:
+        try:
+            return resolve(text, scope)
+        except UnresolvedReference:
+            return text
+
+    return mapped(value, known)
+
+
+def allowed(lab: LabFile, scope: Scope) -> Allowed:
+    return Allowed(
+        roles=tuple(str(as_known(one, scope)) for one in lab.uses.roles),
+        accounts=tuple(str(as_known(one, scope)) for one in lab.uses.accounts),
+        services=lab.services,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from stslab.kinds.operations import HOME
-from stslab.lab.changed import Changed, Summary
+from stslab.kinds.own import Changed, Summary
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.events import Foreseen

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stslab.lab.changed import Changed
+from stslab.kinds.own import Changed
 from stslab.runner.ports import Data
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")

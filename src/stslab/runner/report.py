@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from stslab import __version__
 from stslab.errors import JournalError, StslabError, UsageError
 from stslab.kinds.own import Own
-from stslab.kinds.subjects import subjects
+from stslab.lab.effects import subjects
 from stslab.runner.calls.look import complete, label
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (

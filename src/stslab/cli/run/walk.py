@@ -20,8 +20,8 @@ from stslab.errors import (
     UndoIncomplete,
     UsageError,
 )
-from stslab.lab.foresight import PARTNER
 from stslab.lab.model import Lab, Stage
+from stslab.lab.references import PARTNER
 from stslab.render.changes import enforced, show_changes
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted

@@ -11,27 +11,11 @@ from msgspec.structs import replace
 from stslab.kinds.judge import Objection, objections
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import KINDS
-from stslab.lab.checking.catalogue import Catalogue
-from stslab.lab.checking.scope import Scope
 from stslab.lab.effects import FAULT, STEP, UNDO, Effect, Place, effects
 from stslab.lab.model import LabFile
 from stslab.lab.reading.document import Node, Report
-from stslab.lab.reading.problems import Problem, did_you_mean
+from stslab.lab.reading.problems import Problem
 from stslab.lab.reading.structure import LabDraft, StageDraft
-
-
-def check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
-    """Check what the lab declares beyond its own things: that it can be filled in, and is there."""
-    uses, services = draft.lab.node.get("uses"), draft.lab.node.get("services")
-    if uses:
-        scope.check_texts(uses)
-    known = catalogue.services() if catalogue else ()
-    for one in services.items if services and known else ():
-        if one.value in HOME:
-            scope.report(one.problem(f"{one.value} needs no declaration.", "Leave it out."))
-        elif isinstance(one.value, str) and one.value not in known:
-            message = f"AWS has no service {one.value}."
-            scope.report(one.problem(message, did_you_mean(one.value, known)))
 
 
 def refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozenset[Node]) -> None:

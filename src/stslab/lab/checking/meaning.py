@@ -1,5 +1,6 @@
 """Whether a lab's parts make sense together, from its first step to its last check."""
 
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,15 +18,13 @@ from stslab.lab.checking.catalogue import (
     holds_secret,
     structure,
 )
-from stslab.lab.checking.harmless import check_declarations
-from stslab.lab.checking.lesson import Lesson, refuse_twins
 from stslab.lab.checking.scope import ADMIN, TOKEN, Scope, declare
 from stslab.lab.embedded import called
-from stslab.lab.model import DENIALS, Check, LabFile, Stage, Step, Undo
+from stslab.lab.model import DENIALS, Change, Check, Fault, LabFile, Stage, Step, Undo
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree
-from stslab.lab.reading.problems import ruled
+from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.policy.vocabulary import Gate
 
@@ -45,12 +44,16 @@ _OPPOSITES = {
 
 
 @dataclass(slots=True)
-class Undoing:
-    """Checks undos, and fills in what they leave to be derived from their step."""
-
+class _Checker:
     report: Report
     scope: Scope
     calls: Calls
+
+
+class _Undoing(_Checker):
+    """Checks undos, and fills in what they leave to be derived from their step."""
+
+    __slots__ = ()
 
     def undo(self, draft: Draft[Step], operation: Operation | None) -> tuple[Undo, ...] | None:
         """The step's undo, filled in; reported where it lacks one that it needs."""
@@ -68,10 +71,9 @@ class Undoing:
         )
 
     def _missing(self, draft: Draft[Step]) -> None:
-        call = draft.part.call
         opposite = self._opposite(draft.part)
         example = f"`undo: {opposite}`" if opposite else "`undo:` and the call that undoes it"
-        message = f"{call} changes the account, and nothing says how to undo that."
+        message = f"{draft.part.call} changes the account, and nothing says how to undo that."
         fix = f"Add {example}, or `undo: none` where there is nothing to undo."
         self.report(draft.node.value["call"].problem(message, fix))
 
@@ -101,8 +103,7 @@ class Undoing:
         if wait:
             wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
         known = self.calls.catalogue is not None or undo.params is not None
-        update = {"identity": identity, "params": params if known else None, "wait": wait}
-        return replace(undo, **update)
+        return replace(undo, identity=identity, params=params if known else None, wait=wait)
 
     def _identity(self, identity: str, node: Node) -> None:
         at = node.get("as")
@@ -110,9 +111,8 @@ class Undoing:
             return
         if identity in self.scope.temporary:
             message = f"By cleanup the credentials of {identity} may have ended."
-            self.report(
-                (at or node).problem(message, "Let somebody else undo it: {as: admin, ...}.")
-            )
+            fix = "Let somebody else undo it: {as: admin, ...}."
+            self.report((at or node).problem(message, fix))
 
     def _refuse_underivable(
         self, undo: Undo, operation: Operation | None, called: Node, draft: Draft[Step]
@@ -134,17 +134,20 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     """The lab, with what it leaves to be derived filled in; what makes no sense is reported."""
     scope = Scope(ruled(report, "reference"))
     declare(draft, scope)
-    check_declarations(draft, scope, catalogue)
+    _check_declarations(draft, scope, catalogue)
     calls = Calls(catalogue, scope, ruled(report, "call"))
     report = ruled(report, "meaning")
-    walk = _Walk(report, scope, calls, Undoing(ruled(report, "undo"), scope, calls))
-    refuse_twins("stage", (one.stage.node for one in draft.stages), report)
-    _refuse_early_cleanup(draft, report)
+    walk = _Walk(report, scope, calls, _Undoing(ruled(report, "undo"), scope, calls))
+    _refuse_twins("stage", (one.stage.node for one in draft.stages), report)
+    for one in draft.stages[:-1]:
+        if one.stage.part.cleanup:
+            message = "A cleanup stage comes last: it undoes everything of the run."
+            report(one.stage.node.problem(message, "Move it to the end of the lab."))
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
     settled = [walk.stage(stage) for stage in doing]
     # Here everything is known, and nothing is gone.
     _check_profiles(draft, scope)
-    Lesson(ruled(report, "lesson"), scope, calls).check(draft)
+    _Lesson(ruled(report, "lesson"), scope, calls).check(draft)
     settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
     return replace(draft.lab.part, stages=tuple(settled) or draft.lab.part.stages)
 
@@ -163,12 +166,8 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
         if not shell and (sum(map(bool, ways)) != 1 or not (said.role_arn or alone)):
             message = f"The profile {name} does not say in one way where its credentials come from."
             fix = "Give it role_arn with source_profile or web_identity_token_file, or"
-            scope.report(
-                at.problem(
-                    message,
-                    f"{fix} credential_process alone, or environment with profile or option.",
-                )
-            )
+            fix += " credential_process alone, or environment with profile or option."
+            scope.report(at.problem(message, fix))
         if said.credential_process and not alone:
             message = "credential_process stands alone."
             scope.report(at.problem(message, "Leave the others out."))
@@ -184,21 +183,25 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
         scope.names.pop("token_file", None)
 
 
-def _refuse_early_cleanup(draft: LabDraft, report: Report) -> None:
-    for one in draft.stages[:-1]:
-        if one.stage.part.cleanup:
-            message = "A cleanup stage comes last: it undoes everything of the run."
-            report(one.stage.node.problem(message, "Move it to the end of the lab."))
+def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
+    """Check what the lab declares beyond its own things: that it can be filled in, and is there."""
+    uses, services = draft.lab.node.get("uses"), draft.lab.node.get("services")
+    if uses:
+        scope.check_texts(uses)
+    known = catalogue.services() if catalogue else ()
+    for one in services.items if services and known else ():
+        if one.value in HOME:
+            scope.report(one.problem(f"{one.value} needs no declaration.", "Leave it out."))
+        elif isinstance(one.value, str) and one.value not in known:
+            message = f"AWS has no service {one.value}."
+            scope.report(one.problem(message, did_you_mean(one.value, known)))
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Walk(_Checker):
     """Goes through a lab in a run's order."""
 
-    report: Report
-    scope: Scope
-    calls: Calls
-    undoing: Undoing
+    undoing: _Undoing
 
     def stage(self, draft: StageDraft) -> Stage:
         stage, node = draft.stage.part, draft.stage.node
@@ -256,9 +259,8 @@ class _Walk:
             self._refusal(draft)
         elif operation and operation.changes and not draft.unclear("fails"):
             message = f"A check changes nothing, and {check.call} does."
-            self.report(
-                node.value["call"].problem(message, "Make it a step, or say that it `fails`.")
-            )
+            fix = "Make it a step, or say that it `fails`."
+            self.report(node.value["call"].problem(message, fix))
         if check.expect:
             self.scope.query(node.value["expect"], operation.output if operation else ANYTHING)
 
@@ -269,9 +271,8 @@ class _Walk:
             self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
         if not check.because and not draft.unclear("because"):
             message = "A refusal teaches by its reason, and this check tells none."
-            self.report(
-                node.keys["fails"].problem(message, "Add `because:` and say why AWS refuses.")
-            )
+            fix = "Add `because:` and say why AWS refuses."
+            self.report(node.keys["fails"].problem(message, fix))
 
     def _gates(self, draft: Draft[Check]) -> None:
         """Each denial says by which gate; nothing else does."""
@@ -376,3 +377,99 @@ _NAME_GATES = (
     f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
     " service itself."
 )
+
+
+# -- what it has for a lesson: its access table, faults and variables ----------------------------
+
+_OF_PROGRAMS = frozenset(
+    """
+    BASH BROWSER CDPATH COLUMNS DISPLAY EDITOR ENV EUID GLOBIGNORE HOME HOSTALIASES HOSTNAME IFS
+    KUBECONFIG LANG LINES LOGNAME MAIL OLDPWD OPTARG OPTIND PPID PS0 PS1 PS2 PS4 PWD RANDOM SECONDS
+    SHELL SHELLOPTS SHLVL TERM TERMCAP TERMINFO TMPDIR TZ UID USER VISUAL
+    """.split()
+)
+# What makes programs load, read, trust or ask something else: by how such names begin and end.
+_BEGINNINGS = """
+    AWS_ BASH_ BOTO CURL_ DOCKER_ GCONV_ GIT_ GLIBC_ GO GPG_ HIST JAVA JDK_ LC_ LD_ LESS LOCPATH
+    MALLOC_ NIX_ NODE_ NPM_ OPENSSL_ PERL PIP_ PYTHON REQUESTS_ RUBY SSH_ SSL STSLAB_ XDG_ ZSH_
+""".split()
+_ENDINGS = """
+    ASKPASS BUNDLE COMMAND DIR EDITOR FLAGS HOST HOME OPEN OPT OPTIONS OPTS PAGER PATH PROXY
+""".split()
+
+
+class _Lesson(_Checker):
+    """Checks what a lab has for a lesson, at the point where everything is known that ever is."""
+
+    def check(self, draft: LabDraft) -> None:
+        node, lab = draft.lab.node, draft.lab.part
+        self._env(node.get("env"))
+        self._access(lab, node.get("access"))
+        for stage in draft.stages:
+            changes = stage.stage.node.get("changes")
+            items = changes.items if changes else ()
+            self._changes(draft, zip(stage.stage.part.changes, items, strict=True))
+        faults = node.get("faults")
+        stages = {one.stage.part.id for one in draft.stages}
+        self._faults([*zip(lab.faults, faults.items if faults else (), strict=True)], stages)
+
+    def _env(self, env: Node | None) -> None:
+        for name, value in _named(env).items():
+            known = name.startswith(tuple(_BEGINNINGS)) or name.endswith(tuple(_ENDINGS))
+            if known or name in _OF_PROGRAMS:
+                message = f"{name} means something to shells and programs."
+                self.report(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
+            self.scope.check_texts(value)
+
+    def _access(self, lab: LabFile, access: Node | None) -> None:
+        for name, node in _named(access).items():
+            cell = lab.access.get(name)
+            if cell is None:
+                continue
+            who = node.get("as")
+            for number, identity in enumerate(cell.identities):
+                at = who.items[number] if who and who.items else who
+                self.scope.identity(at, identity, node)
+            operation = self.calls.operation(cell.call, node.get("call"))
+            self.calls.params(operation, node.get("with"), node.get("call") or node)
+
+    def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
+        access = draft.lab.node.get("access")
+        named, cells = _named(access), draft.lab.part.access
+        for change, node in changes if named or not access else ():
+            cell = cells.get(change.cell)
+            if change.cell not in named:
+                fix = did_you_mean(change.cell, named, "Add it to `access`.")
+                self.report(node.problem(f"The table has no cell {change.cell}.", fix))
+            elif cell and cell.identities and change.identity not in cell.identities:
+                message = f"The cell {change.cell} is not asked about {change.identity}."
+                fix = f"Its `as` has: {', '.join(cell.identities)}."
+                self.report(node.problem(message, fix))
+
+    def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
+        _refuse_twins("fault", (node for _, node in faults), self.report)
+        for fault, node in faults:
+            after = node.get("after")
+            if after and after.value == fault.after and fault.after not in stages:
+                message = f"This lab has no stage {fault.after}."
+                self.report(after.problem(message, did_you_mean(fault.after, [*stages])))
+            for key, actions in (("change", fault.change), ("fix", fault.fix)):
+                listed = node.get(key)
+                for action, one in zip(actions, listed.items if listed else (), strict=True):
+                    self.calls.call(action, one)
+
+
+def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
+    """Report each id that something of the kind has had before."""
+    first: dict[str, int] = {}
+    for node in filter(None, (part.get("id") for part in parts)):
+        if not isinstance(node.value, str):
+            continue
+        if node.value in first:
+            message = f"The {what} {node.value} is there twice; first in line {first[node.value]}."
+            report(node.problem(message, "Give it an id of its own."))
+        first.setdefault(node.value, node.line)
+
+
+def _named(node: Node | None) -> Mapping[str, Node]:
+    return node.value if node and node.keys else {}

@@ -5,7 +5,6 @@ is taken as it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 
 import msgspec
 from jmespath.functions import Functions
@@ -35,17 +34,10 @@ class Complaint(msgspec.Struct, frozen=True):
 
 
 class _Reader(msgspec.Struct, frozen=True):
-    """Walks a tree; ``root`` complains about names that the outermost value does not have."""
-
     complain: Callable[[Complaint], None]
 
     def read(self, tree: Tree, shape: Shape) -> Shape:
         return _READERS.get(tree["type"], _anything)(self, tree, shape)
-
-    def chain(self, children: Sequence[Tree], shape: Shape) -> Shape:
-        for child in children:
-            shape = self.read(child, shape)
-        return shape
 
     def all(self, children: Sequence[Tree], shape: Shape) -> list[Shape]:
         return [self.read(child, shape) for child in children]
@@ -92,10 +84,8 @@ def _a(shape: Shape) -> str:
 
 
 def _chained(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    return reader.chain(tree["children"], shape)
-
-
-def _same(_: _Reader, __: Tree, shape: Shape) -> Shape:
+    for child in tree["children"]:
+        shape = reader.read(child, shape)
     return shape
 
 
@@ -108,14 +98,6 @@ def _items(reader: _Reader, shape: Shape, sign: str) -> Shape:
     message = f"{sign} takes items of {_a(shape)}, which is no list."
     reader.complain(Complaint(sign, message, f"Leave {sign} out."))
     return ANYTHING
-
-
-def _index(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    return _items(reader, shape, f"[{tree['value']}]")
-
-
-def _slice(reader: _Reader, _: Tree, shape: Shape) -> Shape:
-    return list_of(_items(reader, shape, "["))
 
 
 def _flatten(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
@@ -147,14 +129,6 @@ def _question(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     return BOOLEAN
 
 
-def _literal(_: _Reader, tree: Tree, __: Shape) -> Shape:
-    return shape_of(tree["value"])
-
-
-def _listed(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    return list_of(_blurred(reader.all(tree["children"], shape)))
-
-
 def _named(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     return structure(
         {child["value"]: reader.read(child["children"][0], shape) for child in tree["children"]}
@@ -182,7 +156,8 @@ def _function(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
     function = Functions.FUNCTION_TABLE.get(name)
     if not function:
-        fix = did_you_mean(name, _function_names(), "See jmespath.org for its functions.")
+        known = Functions.FUNCTION_TABLE
+        fix = did_you_mean(name, known, "See jmespath.org for its functions.")
         reader.complain(Complaint(name, f"JMESPath has no function {name}().", fix))
         return
     wanted = len(function["signature"])
@@ -191,11 +166,6 @@ def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
         many = "at least " if variadic else ""
         message = f"{name}() is given {given} values."
         reader.complain(Complaint(name, message, f"It takes {many}{wanted}."))
-
-
-@cache
-def _function_names() -> frozenset[str]:
-    return frozenset(Functions.FUNCTION_TABLE)
 
 
 _SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})
@@ -214,22 +184,22 @@ _MADE: dict[str, Shape] = {
 _READERS: dict[str, Callable[[_Reader, Tree, Shape], Shape]] = {
     "and_expression": _anything,
     "comparator": _question,
-    "current": _same,
+    "current": lambda _, __, shape: shape,
     "field": _field,
     "filter_projection": _projection,
     "flatten": _flatten,
     "function_expression": _function,
-    "identity": _same,
-    "index": _index,
+    "identity": lambda _, __, shape: shape,
+    "index": lambda reader, tree, shape: _items(reader, shape, f"[{tree['value']}]"),
     "index_expression": _chained,
-    "literal": _literal,
+    "literal": lambda _, tree, __: shape_of(tree["value"]),
     "multi_select_dict": _named,
-    "multi_select_list": _listed,
+    "multi_select_list": lambda *asked: list_of(_anything(*asked)),
     "not_expression": _question,
     "or_expression": _either,
     "pipe": _chained,
     "projection": _projection,
-    "slice": _slice,
+    "slice": lambda reader, _, shape: list_of(_items(reader, shape, "[")),
     "subexpression": _chained,
     "value_projection": _values,
 }

@@ -4,17 +4,21 @@ Only text, numbers, true, false and null, lists and mappings come out of it, so 
 can't run code. There are no anchors, and hence no bombs; depth and size have limits.
 """
 
+import hashlib
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stslab import resources
 from stslab.lab.reading.expressions import LEAVE_OUT, NO_TEXT, UNFIT
-from stslab.lab.reading.problems import Problem
+from stslab.lab.reading.problems import Problem, did_you_mean
 from stslab.structures import safe_loader
 
 Event = Any
@@ -187,8 +191,8 @@ def _events(source: Source) -> Iterator[Event]:
     except yaml.MarkedYAMLError as error:
         at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"
-        problem = source.problem(at, f"This is no YAML: {what}.", _yaml_fix(what))
-        raise Unreadable(problem) from None
+        fix = next((fix for part, fix in _FIXES.items() if part in what), _LOOK)
+        raise Unreadable(source.problem(at, f"This is no YAML: {what}.", fix)) from None
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
         what = getattr(error, "reason", "it can't be read")
@@ -196,6 +200,7 @@ def _events(source: Source) -> Iterator[Event]:
         raise Unreadable(problem) from None
 
 
+_LOOK = "Check the indentation and the quotes here and in the line before."
 _FIXES = {
     "cannot start any token": "Indent with spaces, not tabs; quote text that begins with a sign.",
     "mapping values are not allowed": "Quote text that holds a colon and a space.",
@@ -206,11 +211,6 @@ _FIXES = {
     "did not find expected ',' or ']'": "Close the [ with ].",
     "did not find expected ',' or '}'": "Close the { with }; quote ${{ … }} between braces.",
 }
-
-
-def _yaml_fix(problem: str) -> str:
-    found = (fix for part, fix in _FIXES.items() if part in problem)
-    return next(found, "Check the indentation and the quotes here and in the line before.")
 
 
 @dataclass(slots=True)
@@ -257,18 +257,13 @@ class _Builder:
         self.report(self.source.problem(event.start_mark.index, message, fix))
 
     def _list(self, depth: int) -> list[Node]:
-        listed = []
-        for event in self.events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
-            listed.append(self.build(event, depth + 1))
-        return listed
+        inside = takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), self.events)
+        return [self.build(event, depth + 1) for event in inside]
 
     def _mapping(self, node: Node, depth: int) -> dict[str, Node]:
         values: dict[str, Node] = {}
-        for event in self.events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        inside = takewhile(lambda one: not isinstance(one, yaml.MappingEndEvent), self.events)
+        for event in inside:
             key = self.build(event, depth + 1)
             value = self.build(next(self.events), depth + 1)
             if self._is_good_key(key, node):
@@ -332,3 +327,107 @@ def _written_at(node: Node, offset: int) -> int:
             break
         at = found + 1
     return node.start + max(0, at - 1)
+
+
+# -- `!include`: the text of a file of the lab's own, or of the bundled ones, and of no other -----
+
+# What a lab may read of the folder above `lab/`, its own or the bundled one: the rest of
+# that folder may be somebody's home.
+_MOST_NAMED = 200
+_LAYOUT = frozenset({"lab", "policies", "policy.json", "templates"})
+
+
+class Includes:
+    """Reads what one lab includes, from the folders that it may read."""
+
+    def __init__(self, lab: Path) -> None:
+        folder = lab.resolve().parent
+        above = [folder.parent] if folder.name == "lab" else []
+        self._own, self._written = folder, lab.parent
+        self._laid_out = [*above, resources.bundled().resolve()]
+        self._read: dict[Path, Source] = {}
+        self._hashes: list[str] = []
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that were read."""
+        return tuple(self._read)
+
+    def hash_with(self, raw: bytes) -> str:
+        """SHA-256 of the lab's file, or, where it includes others, of it and them, each once.
+
+        Then it is that of a line for each file, in order, with the file's own SHA-256 in hex.
+        """
+        own = hashlib.sha256(raw).hexdigest()
+        lines = "".join(f"{line}\n" for line in (own, *self._hashes))
+        return hashlib.sha256(lines.encode()).hexdigest() if self._hashes else own
+
+    def put_into(self, node: Node) -> Problem | None:
+        """Put the file's text into an ``!include`` node; what is wrong with it, or None."""
+        name, node.value = str(node.value), ""
+        laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
+        found = _within(self._own, name) or next(filter(None, laid_out), None)
+        if found:
+            return self._read_into(node, found, name)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            message = f"{name[:80]!r} is outside of the lab's folder, where a lab includes nothing."
+            return node.problem(message, self._fix())
+        message = f"There is no file {name[:80]!r} that a lab may include."
+        return node.problem(message, did_you_mean(name, self._there(), self._fix()))
+
+    def _there(self) -> list[str]:
+        """Files that could have been meant: of the lab's own folder, and of the bundled ones."""
+        patterns = {self._own: "*", **dict.fromkeys(self._laid_out, "*.json")}
+        found = (
+            (str(path.relative_to(root)), root)
+            for root, pattern in patterns.items()
+            for path in islice((*root.glob(pattern), *root.glob("templates/*")), _MOST_NAMED)
+        )
+        return sorted({name for name, root in found if _within(root, name)})
+
+    def _read_into(self, node: Node, path: Path, name: str) -> Problem | None:
+        if path not in self._read:
+            try:
+                with path.open("rb") as file:
+                    raw = file.read(LARGEST_FILE + 1)
+                own = path.is_relative_to(self._own)
+                shown = self._written / path.relative_to(self._own) if own else name
+                self._read[path] = Source(str(shown), _included(raw))
+                self._hashes.append(hashlib.sha256(raw).hexdigest())
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                return node.problem(f"{name} can't be included: {reason}.", self._fix())
+        node.inside = self._read[path]
+        node.value = node.inside.text
+        return None
+
+    def _fix(self) -> str:
+        return f"Name a file by its path from {self._own}, or a bundled one, as in policy.json."
+
+
+def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
+    """The file ``name`` under ``root``, links followed, where it does not leave the root.
+
+    ``only`` names what of the root counts. Nothing hidden does: a lab in a home folder has
+    no business in ``.aws`` or ``.ssh``.
+    """
+    try:
+        path = (root / name).resolve(strict=True)
+        inside = path.relative_to(root).parts
+    except (OSError, ValueError, RuntimeError):
+        return None
+    hidden = any(part.startswith(".") for part in inside)
+    counts = bool(inside) and (not only or inside[0] in only)
+    return path if counts and not hidden and path.is_file() else None
+
+
+def _included(raw: bytes) -> str:
+    if len(raw) > LARGEST_FILE:
+        raise ValueError("it is larger than 1 MiB")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    if UNFIT.search(text):
+        raise ValueError("it has a character that may not stand in a lab's text")
+    return text

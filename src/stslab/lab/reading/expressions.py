@@ -6,7 +6,7 @@ there, and the value is put into the syntax tree: whatever the value is, it stay
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -103,7 +103,14 @@ def query(text: str) -> Query:
 
 def bound(tree: Data, values: tuple[Data, ...]) -> Data:
     """The tree with each placeholder replaced by its value: as text where it stood in quotes."""
-    return mapped(tree, lambda text: _filled(text, values))
+
+    def filled(text: str) -> Data:
+        whole = _PLACEHOLDER.fullmatch(text)
+        if whole and whole[2]:
+            return values[int(whole[1])]
+        return _PLACEHOLDER.sub(lambda found: as_text(values[int(found[1])]), text)
+
+    return mapped(tree, filled)
 
 
 def as_text(value: Data) -> str:
@@ -111,13 +118,6 @@ def as_text(value: Data) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str, separators=(",", ":"))
-
-
-def _filled(text: str, values: tuple[Data, ...]) -> Data:
-    whole = _PLACEHOLDER.fullmatch(text)
-    if whole and whole[2]:
-        return values[int(whole[1])]
-    return _PLACEHOLDER.sub(lambda found: as_text(values[int(found[1])]), text)
 
 
 def _closing(text: str, at: int) -> int:
@@ -201,7 +201,8 @@ def _refuse_deep(tree: Tree) -> None:
     """What walks a tree may recurse, since none is deep."""
     level: list[Data] = [tree]
     for _ in range(2 * DEEPEST):  # each step down in a tree is a mapping and a list
-        level = [part for one in level for part in _parts(one)]
+        level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+        level = [one for one in level if isinstance(one, dict | list)]
         if not level:
             return
     raise _TOO_DEEP
@@ -220,12 +221,6 @@ def _refuse_loose_expressions(tree: Tree) -> None:
 
 
 _APPLYING = frozenset({"map", "max_by", "min_by", "sort_by"})
-
-
-def _parts(value: Data) -> list[Data]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 _TOO_DEEP = BadExpression("This expression is nested too deep.", 0, "Make it simpler.")
@@ -248,18 +243,12 @@ def _refuse_bare_literals(expression: str) -> None:
     unfit = _UNFIT_ESCAPE.search(expression)
     if unfit:
         raise BadExpression(NO_TEXT, unfit.start(), LEAVE_OUT)
-    for start, literal in _backquoted(expression):
-        try:
-            json.loads(literal.replace("\\`", "`"))
-        except (ValueError, RecursionError):
-            raise BadExpression(
-                "Between backquotes stands JSON, and this is none.",
-                start,
-                "Write text in 'single quotes'.",
-            ) from None
-
-
-def _backquoted(expression: str) -> Iterator[tuple[int, str]]:
     for found in _QUOTED.finditer(expression):
-        if found[0].startswith("`"):
-            yield found.start(), found[0][1:-1]
+        if not found[0].startswith("`"):
+            continue
+        try:
+            json.loads(found[0][1:-1].replace("\\`", "`"))
+        except (ValueError, RecursionError):
+            message = "Between backquotes stands JSON, and this is none."
+            fix = "Write text in 'single quotes'."
+            raise BadExpression(message, found.start(), fix) from None

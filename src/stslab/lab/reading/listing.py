@@ -1,7 +1,6 @@
 """Finds labs and reads what they are called, without checking them: no models."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +63,11 @@ def header(path: Path) -> LabHeader:
     name = _text(root, "id")
     if not name:
         return LabHeader(path.stem, "", path, problem="It has no id.")
-    stages, after = tuple(_stages(root)), _text(root, "after")
-    return LabHeader(name, _text(root, "title"), path, stages, after=after)
+    found = root.get("stages")
+    stages = tuple(
+        (_text(one, "id"), _text(one, "title")) for one in (found.items if found else ())
+    )
+    return LabHeader(name, _text(root, "title"), path, stages, after=_text(root, "after"))
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -106,12 +108,6 @@ def _file(path: Path) -> Path:
         ) from error
     what = f"{path} is a folder without a lab" if path.is_dir() else f"There is no lab file {path}"
     raise LabError(f"{what}.", "`stslab labs` lists the labs there are.")
-
-
-def _stages(root: Node) -> Iterator[tuple[str, str]]:
-    stages = root.get("stages")
-    for stage in stages.items if stages else ():
-        yield _text(stage, "id"), _text(stage, "title")
 
 
 def _text(node: Node, key: str) -> str:

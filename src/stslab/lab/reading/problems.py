@@ -69,7 +69,8 @@ def ruled(report: Callable[[Problem], None], rule: str) -> Callable[[Problem], N
 
 def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> str:
     """A fix for a name that does not exist: the nearest one that does, or a few of them."""
-    near = get_close_matches(word, options, n=1, cutoff=0.6) or _same_but_for_case(word, options)
+    near = get_close_matches(word, options, n=1, cutoff=0.6)
+    near = near or [option for option in options if option.lower() == word.lower()]
     if near:
         return f"Did you mean {near[0]}?"
     if options and len(options) <= _MOST_NAMED:
@@ -81,10 +82,6 @@ def shortened(value: object) -> str:
     """A value as a message shows it: never long."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _same_but_for_case(word: str, options: Collection[str]) -> list[str]:
-    return [option for option in options if option.lower() == word.lower()][:1]
 
 
 def _excerpt(line: str, caret: int) -> tuple[str, int]:

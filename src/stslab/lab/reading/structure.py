@@ -161,10 +161,6 @@ def _name(model: type[Part]) -> str:
     return _NAMES.get(model, model.__name__.lower())
 
 
-def _keys(model: type[Part]) -> list[str]:
-    return sorted(one.encode_name for one in fields(model))
-
-
 class Written(msgspec.Struct, frozen=True):
     """A type, with how a file may write its values in a shorter way; see the model's page."""
 
@@ -305,7 +301,7 @@ _AS_KEYS = "Write it as indented `key: value` lines."
 
 
 def _keys_of(model: type[Part]) -> str:
-    return f"A {_name(model)} has: {', '.join(_keys(model))}."
+    return f"A {_name(model)} has: {', '.join(sorted(one.encode_name for one in fields(model)))}."
 
 
 def _empty(key: str) -> Saying:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from stslab.kinds.judge import resources_of
+from stslab.kinds.own import Summary
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
-from stslab.lab.changed import Summary
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Place, effects, summary
 from stslab.lab.model import Lab, Stage
 from stslab.redaction import redact

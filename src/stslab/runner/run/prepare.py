@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from stslab.errors import RunError
 from stslab.kinds.table import KINDS, Creation, Kind, creation_of, is_repeatable, names_made, search
 from stslab.lab.embedded import MOVES
-from stslab.lab.foresight import as_known
 from stslab.lab.model import Stage, Step, Undo
-from stslab.lab.references import resolve
+from stslab.lab.references import as_known, resolve
 from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, identity_in, is_ours, label, look
 from stslab.runner.calls.work import Work

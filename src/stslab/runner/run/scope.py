@@ -9,9 +9,8 @@ from msgspec.json import Encoder
 
 from stslab.errors import CredentialsError, UnresolvedReference, UsageError
 from stslab.lab.embedded import SERVICE, embedded_only, token_params
-from stslab.lab.foresight import allowed
 from stslab.lab.model import Check, Lab
-from stslab.lab.references import resolve, resolve_vars
+from stslab.lab.references import allowed, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import (
     ClaimOutline,

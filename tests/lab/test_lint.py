@@ -14,7 +14,7 @@ from stslab.cli.inside import served
 from stslab.lab.lint import lint
 from stslab.lab.reading.problems import ERROR, WARNING, Problem
 
-CASES = Path(__file__).parent.parent.parent / "cases" / "lab" / "advice"
+CASES = Path(__file__).parent.parent / "cases" / "lab" / "advice"
 SERVED = served()
 
 
