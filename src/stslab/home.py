@@ -37,8 +37,7 @@ class Home:
     def has_journal(self) -> bool:
         """Whether there is a journal.
 
-        Raises:
-            StateFolderError: the state folder is none, or can't be entered.
+        StateFolderError: the state folder is none, or can't be entered.
         """
         try:
             mode = self.root.stat().st_mode
@@ -69,9 +68,8 @@ class Home:
 def home() -> Home:
     """The state folder that the environment names, which may not exist yet.
 
-    Raises:
-        UsageError: the environment names an embedded account as none can be named.
-        StateFolderError: others can write to it, or there are symbolic links in it.
+    UsageError: the environment names an embedded account as none can be named. StateFolderError:
+    others can write to it, or there are symbolic links in it.
     """
     found = location()
     _refuse_planted(found.root)
@@ -132,8 +130,7 @@ def config_file() -> Path:
 def private_folder(path: Path) -> Path:
     """Make ``path`` (and its parents) if need be, readable by its owner alone.
 
-    Raises:
-        StateFolderError: it can't be made or entered.
+    StateFolderError: it can't be made or entered.
     """
     try:
         for missing in [one for one in reversed(path.parents) if not one.exists()]:
@@ -166,8 +163,7 @@ def lock(path: Path) -> int | None:
 
     The lock is the kernel's (flock): it ends with its process, however that ends.
 
-    Raises:
-        OSError: the file can't be made or opened.
+    OSError: the file can't be made or opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

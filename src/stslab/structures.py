@@ -2,8 +2,10 @@
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+Part = Any
+"""What JSON or YAML has: text, a number, true, false, None, or a list or mapping of such parts."""
 Path = tuple[str | int, ...]
 """The keys, and the numbers in lists, that lead to a part of a structure."""
 
@@ -50,3 +52,33 @@ def listed(value: Any) -> list[Any]:
 def texts(value: Any) -> Iterator[str]:
     """Each text in a structure, but for the keys, in order."""
     return (part for _, part in parts(value) if isinstance(part, str))
+
+
+# -- one thing in a structure, or another in its place --------------------------------------------
+
+GONE: Final = object()
+
+
+def part_at(document: Part, path: Path) -> Part:
+    for key in path:
+        document = document[key]
+    return document
+
+
+def edited(document: Part, path: Path, new: Part) -> Part:
+    """The structure with something else at the path, or nothing (``GONE``) there."""
+    if not path:
+        return new
+    key, *rest = path
+    if not rest and new is GONE:
+        if isinstance(document, Mapping):
+            return without(document, key)
+        return [one for at, one in enumerate(document) if at != key]
+    inner = edited(document[key], tuple(rest), new)
+    if isinstance(document, Mapping):
+        return {**document, key: inner}
+    return [inner if at == key else one for at, one in enumerate(document)]
+
+
+def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
+    return {name: value for name, value in mapping.items() if name != key}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
-from stslab.lesson.chain import chain
+from stslab.lesson.access import chain
 from stslab.resources import bundled
 
 KNOWN = {"user": "u-a1", "role_arn": "arn:aws:iam::111122223333:role/r", "session_name": "s"}

@@ -38,8 +38,7 @@ class LetIn(NamedTuple):
 def let_in(document: object) -> Iterator[LetIn]:
     """Everybody whom a trust or bucket policy allows something.
 
-    Raises:
-        Unreadable: it is no such document.
+    Unreadable: it is no such document.
     """
     for statement in _allowing(document):
         conditions = tuple(_conditions(statement.get("condition")))

@@ -30,8 +30,7 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     With a catalogue, calls are checked against AWS's APIs, and what the lab leaves to be
     derived (parameters of an undo and of a wait, who undoes) is filled in.
 
-    Raises:
-        InvalidLab: with all its problems, in file order.
+    InvalidLab: with all its problems, in file order.
     """
     lab, _, problems, _ = read(path, catalogue)
     if problems:
@@ -44,8 +43,7 @@ def read(
 ) -> tuple[Lab, LabDraft, list[Problem], frozenset[Node]]:
     """The lab and what it was made of, all that is wrong with it, and the nodes that can't be read.
 
-    Raises:
-        InvalidLab: nothing of it can be read, or there are too many problems to read on.
+    InvalidLab: nothing of it can be read, or there are too many problems to read on.
     """
     raw = read_bytes(path)
     problems: list[Problem] = []

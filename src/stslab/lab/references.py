@@ -77,11 +77,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
         self._work = _Work()
 
     def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
-        """What a part of the expression comes to.
-
-        Raises:
-            TooMuch: it takes more than a lab ever needs.
-        """
+        """What a part of the expression comes to. TooMuch: it takes more than a lab ever needs."""
         value = super().visit(node, *args, **kwargs)
         self._work.weigh(value)
         return value
@@ -94,9 +90,8 @@ def resolve(value: Data, scope: Scope) -> Data:
     type; in longer text, text is put in as it is and all else as JSON. Lists and mappings
     are resolved throughout, their keys stay as they are.
 
-    Raises:
-        UnresolvedReference: an expression gives nothing (its hint says what is known), or more
-            than a lab ever needs.
+    UnresolvedReference: an expression gives nothing (its hint says what is known), or more than a
+    lab ever needs.
     """
     resolved = mapped(value, lambda text: _resolved_text(text, scope))
     try:
@@ -121,9 +116,8 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
     Each ``${{ … }}`` in it is resolved first and stays a value, whatever characters it has:
     inside quotes it is text, outside them it keeps its type.
 
-    Raises:
-        UnresolvedReference: a ``${{ … }}`` gives nothing, or the expression can't be applied
-            to this data (a function was given a value of the wrong type).
+    UnresolvedReference: a ``${{ … }}`` gives nothing, or the expression can't be applied to this
+    data (a function was given a value of the wrong type).
     """
     try:
         query = expressions.query(expression)
@@ -139,8 +133,7 @@ def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]
 
     ``scope`` holds what else they may refer to: run, account, region and partition.
 
-    Raises:
-        UnresolvedReference: one refers to something unknown, or to itself in the end.
+    UnresolvedReference: one refers to something unknown, or to itself in the end.
     """
     needs = {name: names_used(value) & variables.keys() for name, value in variables.items()}
     try:

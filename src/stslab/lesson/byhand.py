@@ -5,6 +5,7 @@ is about, as far as that can be told of it alone, else in all cells that the sta
 claim says otherwise. Who did it, where and how, does not matter.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,12 +21,15 @@ from stslab.kinds.operations import changes
 from stslab.kinds.table import EFFECTS
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import access, forms
+from stslab.lesson import access
+from stslab.lesson.evidence import statements_of
 from stslab.lesson.ports import Decide, Event, called, is_own
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Hint, Thing
+from stslab.runner.ports import Answer, Call, Data, Outcome
 from stslab.runner.run.run import Runner
+from stslab.structures import listed
 
 GRADES = 3
 """A nudge, a pointer, the command."""
@@ -136,8 +140,7 @@ class ByHand:
     def solve(self, stage: Stage, task: Task) -> None:
         """Do a task as the lab would, and what it needs of its stage before.
 
-        Raises:
-            RunError: its call failed.
+        RunError: its call failed.
         """
         for at in range(task.number + 1):
             self.runner.do(stage, at)
@@ -176,7 +179,7 @@ class ByHand:
         params = self._known(step.params)
         if step.call != _TRUST:
             account = self.runner.account_of(step.identity)
-            return forms.behaves(step, params, account, self.runner.call)
+            return _behaves(step, params, account, self.runner.call)
         role, table = f":role/{params.get('RoleName')}", self.lab.access
         arns = {name: str(self._known(one.params).get("RoleArn")) for name, one in table.items()}
         rows = {name for name, arn in arns.items() if arn.endswith(role)}
@@ -270,3 +273,41 @@ def turned(event: Event, wanted: Sequence[tuple[str, str]]) -> str:
     when = str(event["eventTime"])[11:16]
     what, value = wanted[0][0].removesuffix("Name").lower(), wanted[0][1]
     return f"{when} {who} called {event['eventName']}: {thing}. The task is about {what} {value}."
+
+
+_OWNERS: Mapping[str, tuple[str, str]] = {
+    "iam.PutRolePolicy": ("role", "RoleName"),
+    "iam.PutUserPolicy": ("user", "UserName"),
+}
+
+
+def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:
+    """Whether the user or role that a step gives a policy may do all that the policy allows.
+
+    It is in ``account``. Not known of a policy that denies, has conditions, or allows actions by a
+    pattern.
+    """
+    kind, name = _OWNERS.get(step.call, ("", ""))
+    if not params.keys() >= {name, "PolicyDocument"}:
+        return False
+    owner = f"arn:aws:iam::{account}:{kind}/{params[name]}"
+    statements = statements_of(json.loads(str(params["PolicyDocument"])))
+    return all(
+        one["Effect"] == "Allow"
+        and one.keys() >= {"Action", "Resource"}
+        and "Condition" not in one
+        and "*" not in str(one["Action"])
+        and _may(step.identity, owner, one, ask)
+        for one in statements
+    )
+
+
+def _may(who: str, owner: str, statement: Data, ask: Callable[[Call], Outcome]) -> bool:
+    asked = {
+        "PolicySourceArn": owner,
+        "ActionNames": listed(statement["Action"]),
+        "ResourceArns": listed(statement["Resource"]),
+    }
+    told = ask(Call(who, "iam", "SimulatePrincipalPolicy", asked))
+    results = told.data.get("EvaluationResults", ()) if isinstance(told, Answer) else ()
+    return bool(results) and all(one["EvalDecision"] == "allowed" for one in results)

@@ -13,7 +13,7 @@ from stslab.kinds import template
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
-from stslab.structures import listed, mapped
+from stslab.structures import Path, listed, mapped, parts
 
 _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
@@ -95,23 +95,34 @@ def statements_of(document: Any) -> list[Mapping[str, Any]]:
     return listed(document.get("Statement")) if isinstance(document, Mapping) else []
 
 
+def statements(document: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Each statement of a policy, wherever it stands, and the path to it."""
+    for path, part in parts(document):
+        if isinstance(part, Mapping) and "Effect" in part and {"Action", "NotAction"} & part.keys():
+            yield path, part
+
+
 def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
     """A statement in words: ``Allow sts:AssumeRole to account 1111``, then its conditions."""
-    parts = [str(statement.get("Effect", ""))]
-    for word, names in (("", ("Action",)), ("all but ", ("NotAction",))):
-        parts += [word + _several(statement[name]) for name in names if name in statement]
-    for word, name in (("to ", "Principal"), ("to all but ", "NotPrincipal")):
+    words = [str(statement.get("Effect", ""))]
+    for word, name in _ELEMENTS:
         if name in statement:
-            parts.append(word + _principal(statement[name]))
-    for word, name in (("on ", "Resource"), ("on all but ", "NotResource")):
-        if name in statement:
-            parts.append(word + _several(statement[name]))
-    yield " ".join(parts)
+            told = _principal if name.endswith("Principal") else _several
+            words.append(word + told(statement[name]))
+    yield " ".join(words)
     for operator, tests in statement.get("Condition", {}).items():
         for key, value in tests.items():
             yield f"if {key} {_OPERATORS.get(operator, operator)} {_several(value)}"
 
 
+_ELEMENTS = (
+    ("", "Action"),
+    ("all but ", "NotAction"),
+    ("to ", "Principal"),
+    ("to all but ", "NotPrincipal"),
+    ("on ", "Resource"),
+    ("on all but ", "NotResource"),
+)
 _OPERATORS = {
     "StringEquals": "=",
     "ArnEquals": "=",
@@ -122,19 +133,16 @@ _OPERATORS = {
 
 
 def _several(value: Any) -> str:
-    values = [value] if isinstance(value, str) else list(value)
-    return ", ".join(_short(str(one)) for one in values)
+    return ", ".join(_short(str(one)) for one in listed(value))
 
 
 def _principal(value: Any) -> str:
     if isinstance(value, str):
         return "everyone" if value == "*" else value
-    return ", ".join(_named(kind, value[kind]) for kind in value)
-
-
-def _named(kind: str, names: Any) -> str:
-    each = [names] if isinstance(names, str) else list(names)
-    return ", ".join(map(_account, each)) if kind == "AWS" else f"{_several(each)}"
+    return ", ".join(
+        ", ".join(map(_account, listed(names))) if kind == "AWS" else _several(names)
+        for kind, names in value.items()
+    )
 
 
 def _short(text: str) -> str:

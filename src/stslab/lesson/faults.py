@@ -22,12 +22,12 @@ from stslab.kinds.table import rows
 from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
-from stslab.lesson.edits import GONE, Part, edited, part_at, statements
+from stslab.lesson.evidence import statements
 from stslab.lesson.ports import Decide
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
-from stslab.structures import Path, listed, parts
+from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
 
 Cells = tuple[access.CellState, ...]
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
@@ -169,21 +169,13 @@ class Faults:
     # Planting and fixing
 
     def plant(self, fault: Fault) -> None:
-        """Break the set-up.
-
-        Raises:
-            RunError: AWS does not take it.
-        """
+        """Break the set-up. RunError: AWS does not take it."""
         if fault.profile:
             self._spoil(fault)
         self._make(fault.change)
 
     def fix(self, fault: Fault) -> None:
-        """Fix it again.
-
-        Raises:
-            RunError: AWS does not take it.
-        """
+        """Fix it again. RunError: AWS does not take it."""
         if fault.profile:
             self._renew(fault.profile)
         self._make(fault.fix)
@@ -257,15 +249,12 @@ class Faults:
         """How far the fix of a fault is, whoever did it."""
         cells = [one for one in self.table() if one.verdict.allowed != one.expected.allowed]
         about = [one for one in cells if (one.cell, one.who) in fault.cells or not one.fits]
-        still = tuple(_said(one) for one in about if not self._is_wider(one, fault))
-        wide = tuple(_said(one) for one in about if self._is_wider(one, fault))
-        if still or wide:
-            return Remaining(still, wide)
+        wider = [one for one in about if one.too_wide and (one.cell, one.who) not in fault.cells]
+        if about:
+            still = tuple(_said(one) for one in about if one not in wider)
+            return Remaining(still, tuple(map(_said, wider)))
         # Later stages may have changed what earlier ones claim; those of its own stage hold.
         return Remaining((), (), tuple(self._claims(fault.after)))
-
-    def _is_wider(self, cell: access.CellState, fault: Fault) -> bool:
-        return cell.too_wide and (cell.cell, cell.who) not in fault.cells
 
     def _claims(self, stage: str) -> Iterator[str]:
         """What does not hold of a stage's claims, and should."""
@@ -416,7 +405,7 @@ def _wrong(
 def _mistested(statement: Mapping[str, Part]) -> Iterator[tuple[str, Path, Part]]:
     """With a condition that tests another key, or with another operator."""
     for operator, tests in statement.get("Condition", {}).items():
-        rest = {name: one for name, one in statement["Condition"].items() if name != operator}
+        rest = without(statement["Condition"], operator)
         if operator in _OPERATORS:
             yield operator, ("Condition",), {**rest, _OPERATORS[operator]: tests}
         for key in tests:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from stslab.lab.model import Lab, Stage
+from stslab.lab.model import Lab
 from stslab.lesson import access
 from stslab.lesson.byhand import tasks_of
 from stslab.lesson.ports import Decide
@@ -85,13 +85,9 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         (step.task or f"{step.title}.", (stage.id, at) in made) for at, step in tasks_of(stage)
     )
     cells = access.table(lab, {*held, stage.id}, known, decide)
-    missing = tuple(_missing(cells, _changed(stage)))
+    missing = tuple(_missing(cells, {(one.cell, one.identity) for one in stage.changes}))
     how = ways.get(stage.id, "")
     return Now(run.id, lab.id, how, stage.id, stage.title, number, of, tasks, missing)
-
-
-def _changed(stage: Stage) -> set[access.Key]:
-    return {(one.cell, one.identity) for one in stage.changes}
 
 
 def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Iterator[str]:

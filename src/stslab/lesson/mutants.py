@@ -17,9 +17,9 @@ from stslab.kinds.operations import changes
 from stslab.kinds.template import Unjudgeable, parse
 from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Step
-from stslab.lesson.edits import GONE, Part, edited, part_at, statements, without
+from stslab.lesson.evidence import statements
 from stslab.policy.catalogue import matching_actions
-from stslab.structures import Path, listed, mapped
+from stslab.structures import GONE, Part, Path, edited, listed, mapped, part_at, without
 
 STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
 ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (
@@ -60,13 +60,16 @@ class Mutant(msgspec.Struct, frozen=True):
         return f"unnoticed-{self.kind}{f'/{self.detail}' if self.detail else ''}"
 
 
-class _Changed(msgspec.Struct, frozen=True):
-    """A step in another way: None where it is left out. ``detail`` says of what of its kind."""
+class _Other(NamedTuple):
+    """A step, a document or a statement that differs by ``what``; None where it is left out.
+
+    ``detail`` says of what of its kind.
+    """
 
     kind: str
     what: str
     could: str
-    step: Step | None
+    new: Part
     detail: str = ""
 
 
@@ -77,7 +80,7 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
             for one in _changed(step, known, required(step.call)):
-                new = () if one.step is None else (one.step,)
+                new = filter(None, [one.new])
                 steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
                 stages = tuple(
                     replace(each, steps=steps) if each is stage else each for each in lab.stages
@@ -122,55 +125,55 @@ def _undone_until(lab: Lab, last: Step) -> Lab:
     return replace(lab, stages=tuple(stages))
 
 
-def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Changed]:
+def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Other]:
     if not (changes(step.call) or step.save or step.profile or step.token):
         return
-    yield _Changed(STEP, "left out", "a check that needs what it makes", None)
+    yield _Other(STEP, "left out", "a check that needs what it makes", None)
     if step.service == EMBEDDED:
         yield from _of_token(step)
     else:
         yield from _of_call(step, known, required)
 
 
-def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Changed]:
+def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Other]:
     for who in known:
         if who != step.identity:
             could = f"a check of what only {step.identity} can bring about"
-            yield _Changed(IDENTITY, f"done as {who}", could, replace(step, identity=who), who)
+            yield _Other(IDENTITY, f"done as {who}", could, replace(step, identity=who), who)
     for name, value in step.params.items():
-        document, what = _document(name, value)
+        document, called = _document(name, value)
         if document is not None:
             for one in _of_document(document):
-                params = {**step.params, name: json.dumps(one.document)}
-                changed = replace(step, params=params)
-                yield _Changed(one.kind, f"{what} {one.what}", one.could, changed, one.detail)
+                params = {**step.params, name: json.dumps(one.new)}
+                new = replace(step, params=params)
+                yield one._replace(what=f"{called} {one.what}", new=new)
         elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
 
 
-def _of_token(step: Step) -> Iterator[_Changed]:
+def _of_token(step: Step) -> Iterator[_Other]:
     """The token with each claim otherwise, and without those that it need not have."""
     claims = step.params.get("Claims", {})
     for name, value in claims.items():
         could = f"a check of who is refused because of {name}"
         others = {f"with another {name}": {**claims, name: f"other-{value}"}}
         if name not in ("sub", "aud"):
-            others[f"without {name}"] = {key: one for key, one in claims.items() if key != name}
+            others[f"without {name}"] = without(claims, name)
         for what, other in others.items():
             params = {**step.params, "Claims": other}
-            yield _Changed(PARAMETER, what, could, replace(step, params=params), name)
+            yield _Other(PARAMETER, what, could, replace(step, params=params), name)
 
 
-def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Changed]:
+def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Other]:
     value = step.params[name]
     could = f"a check that looks at what {name} brings about"
     if name not in required:
-        less = {key: one for key, one in step.params.items() if key != name}
-        yield _Changed(PARAMETER, f"without {name}", could, replace(step, params=less), name)
+        less = without(step.params, name)
+        yield _Other(PARAMETER, f"without {name}", could, replace(step, params=less), name)
     if isinstance(value, str) and (name in _TELLING or not name.endswith("Name")):
         params = {**step.params, name: f"other-{value}"}
         what = f"with another {name}"
-        yield _Changed(PARAMETER, what, could, replace(step, params=params), name)
+        yield _Other(PARAMETER, what, could, replace(step, params=params), name)
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:
@@ -185,24 +188,13 @@ def _document(name: str, value: object) -> tuple[Part, str]:
     return (document, what) if isinstance(document, Mapping) else (None, "")
 
 
-class _Other(NamedTuple):
-    """A document, or a statement, that differs by ``what``."""
-
-    kind: str
-    what: str
-    could: str
-    document: Part
-    detail: str = ""
-
-
 def _of_document(document: Part) -> Iterator[_Other]:
     for path, statement in statements(document):
         label = statement.get("Sid") or "a statement"
         for one in _of_statement(statement):
-            whole = edited(document, path, one.document)
-            yield one._replace(what=f"{label} {one.what}", document=whole)
-        several = isinstance(path[-1], int) and len(part_at(document, path[:-1])) > 1
-        if several:
+            whole = edited(document, path, one.new)
+            yield one._replace(what=f"{label} {one.what}", new=whole)
+        if isinstance(path[-1], int) and len(part_at(document, path[:-1])) > 1:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
             yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
         if "Principal" not in statement and path[-1] in {0, "Statement"}:
@@ -218,7 +210,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
     for path in _properties(document):
         name, value = path[-1], part_at(document, path)
         could = f"a check that looks at what {name} brings about"
-        flipped = _flipped(value)
+        flipped = mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
         new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
         other = edited(document, path, new)
         yield _Other(PARAMETER, f"{what} {name}", could, other, str(name))
@@ -241,7 +233,7 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     conditions = statement.get("Condition", {})
     for operator, tests in conditions.items():
         for key in tests:
-            kept = {name: value for name, value in tests.items() if name != key}
+            kept = without(tests, key)
             left = {**conditions, operator: kept} if kept else without(conditions, operator)
             could = f"a check that is {'refused' if allows else 'allowed'} because of {key}"
             changed = {**statement, "Condition": left} if left else without(statement, "Condition")
@@ -313,11 +305,6 @@ def _properties(document: Part) -> Iterator[Path]:
         for name, value in resource.get("Properties", {}).items():
             if name not in _OF_PEOPLE and not any(statements(value)):
                 yield "Resources", logical, "Properties", name
-
-
-def _flipped(value: Part) -> Part:
-    """A value with each true and false in it the other way."""
-    return mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
 
 
 def _text(value: Part) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from stslab.lesson.access import CellState, Key
+from stslab.lesson.access import CellState, Key, Link
 from stslab.lesson.byhand import Standing
-from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question

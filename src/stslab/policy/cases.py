@@ -58,11 +58,7 @@ def decide(case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decision(case: Mapping[str, object]) -> Decision:
-    """The Decision of one case.
-
-    Raises:
-        PolicyError: the case, or a policy in it, can't be read.
-    """
+    """The Decision of one case. PolicyError: the case, or a policy in it, can't be read."""
     asked = read_case(case)
     return authorize(request(asked), _policies(asked))
 
@@ -176,8 +172,7 @@ def read_principal(
     A host is a service, or with ``federated`` an identity provider. A federated user's issuer
     is taken to be the user of its name.
 
-    Raises:
-        PolicyError: it names none.
+    PolicyError: it names none.
     """
     principal = _named_principal(text, federated, service_linked)
     return replace(principal, user_id=user_id) if user_id and principal.member else principal

@@ -119,8 +119,7 @@ class Principal:
         For ``arn:aws:sts::A:assumed-role/R/S`` the issuer is ``arn:aws:iam::A:role/R`` unless
         ``issuer`` says otherwise (a role's path is not in its sessions' ARNs).
 
-        Raises:
-            PolicyError: ``arn`` names no principal.
+        PolicyError: ``arn`` names no principal.
         """
         for form, kind in _FORMS:
             if found := form.fullmatch(arn):

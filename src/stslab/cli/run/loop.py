@@ -21,8 +21,8 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, questions, scenes, verdict
+from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
-from stslab.lesson.chain import Link, chain
 from stslab.lesson.ports import Verdict
 from stslab.runner.events import CallShown, Event, RunFinished
 from stslab.runner.journal.records import CheckRecord, Prediction, Skipped

@@ -73,8 +73,7 @@ class Query:
 def embedded(text: str) -> tuple[Embedded, ...]:
     """Every ``${{ … }}`` in ``text``, in order.
 
-    Raises:
-        BadExpression: one is not closed, or is no JMESPath.
+    BadExpression: one is not closed, or is no JMESPath.
     """
     found = []
     at = text.find(OPEN)

@@ -86,8 +86,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
 
     Policies are read once: the same text, or an equal object, gives the same Policy.
 
-    Raises:
-        MalformedPolicy: IAM would refuse the policy; the message is IAM's, the hint says where.
+    MalformedPolicy: IAM would refuse the policy; the message is IAM's, the hint says where.
     """
     if isinstance(source, str):
         return _parse_text(source, kind)
@@ -113,8 +112,7 @@ def _parse_value(value: bytes, kind: PolicyKind) -> Policy:
 def load(text: str) -> Any:
     """The JSON value in a policy's text.
 
-    Raises:
-        MalformedPolicy: it is no JSON, or an object in it has a key twice.
+    MalformedPolicy: it is no JSON, or an object in it has a key twice.
     """
     try:
         return decode(text)

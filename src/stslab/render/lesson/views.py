@@ -7,8 +7,8 @@ from typing import Any
 from rich.text import Text
 
 from stslab.lesson import evidence, scenes
+from stslab.lesson.access import Link
 from stslab.lesson.byhand import Standing, Task
-from stslab.lesson.chain import Link
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
