@@ -6,7 +6,7 @@ AWS CloudFormation User Guide, "Exporting stack output values".
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from stslab.sandbox.api.faults import invalid
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import (
     ChangeSet,
@@ -68,8 +68,10 @@ def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
     return view.get(StackResource, stack.account, resource_key(stack.stack_id, logical_id))
 
 
-def change_sets(view: View, stack: Stack) -> list[ChangeSet]:
-    found = (view.get(ChangeSet, stack.account, name) for name in stack.change_sets)
+def change_sets(view: View, stack: Stack, *, executed: bool = False) -> list[ChangeSet]:
+    """Those that may be executed; and the one that was executed last, which has only its id."""
+    ids = (*stack.change_sets, stack.change_set_id) if executed else stack.change_sets
+    found = (view.get(ChangeSet, stack.account, one) for one in ids)
     return [one for one in found if one is not None]
 
 
@@ -90,12 +92,15 @@ def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str
     }
 
 
-def importer(view: View, stack: Stack) -> Callable[[str], str]:
+def importer(view: View, stack: Stack, missing: str = "") -> Callable[[str], str]:
+    """What a stack's imports give; ``missing`` stands for those that are not there, or none may."""
+
     def value(name: str) -> str:
         found = exports(view, stack.account, stack.region).get(name)
-        if found is None or found[0].stack_id == stack.stack_id:
-            raise invalid(f"No export named {name} found.")
-        return found[1]
+        if found is not None and found[0].stack_id != stack.stack_id:
+            return found[1]
+        require(missing, f"No export named {name} found.")
+        return missing
 
     return value
 

@@ -88,6 +88,8 @@ class CloudFormation:
         body, url = params.get("TemplateBody"), params.get("TemplateURL")
         both = "Either Template URL or Template Body must be specified, not both."
         require(not (body and url), both)
+        twice = "You cannot specify both usePreviousTemplate and Template Body/Template URL"
+        require(not (params.get("UsePreviousTemplate") and (body or url)), twice)
         if url:
             params["TemplateBody"] = self._download(request, url)
         elif body:

@@ -11,7 +11,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import compare
-from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, stack_becomes
+from stslab.sandbox.cloudformation.stacks.job import EXECUTING, USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import parse
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -112,19 +112,25 @@ def _list(view: View, request: ApiRequest) -> Answer:
 
 
 def _execute(tx: Transaction, request: ApiRequest) -> Answer:
-    """Do what a change set says; all others of the stack become worthless, and go."""
+    """Do what a change set says; all others of the stack become worthless, and go.
+
+    From now on it is no longer listed, nor found by its name: only its id finds it.
+    """
     stack, change_set = find_change_set(tx, request)
     if change_set.execution_status != "AVAILABLE":
+        made = change_set.status == "CREATE_COMPLETE"
+        current = f"execution status of [{change_set.execution_status}]"
         raise ApiFault(
             "InvalidChangeSetStatus",
-            f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current status of "
-            f"[{change_set.status}]",
+            f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current "
+            + (current if made else f"status of [{change_set.status}]"),
         )
     reviewed = stack.status == REVIEW
     if not reviewed:
         stacks.check_updatable(stack)
-    for one in lookups.change_sets(tx, stack):
+    for one in lookups.change_sets(tx, stack, executed=True):
         tx.delete(one)
+    tx.put(replace(change_set, execution_status=EXECUTING))
     stack = replace(
         stack,
         role_arn=change_set.role_arn or stack.role_arn,

@@ -85,8 +85,11 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
 
 
 def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
-    """What a configuration makes of a stack, with its references checked."""
-    made = Blueprint(stack, wanted, lookups.importer(view, stack))
+    """What a configuration makes of a stack, with its references checked.
+
+    An export that is not there yet is not known: the stack's work may find it, or fails.
+    """
+    made = Blueprint(stack, wanted, lookups.importer(view, stack, missing=UNKNOWN))
     made.check_references()
     return made
 
@@ -160,6 +163,9 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
         current = blueprint(tx, stack, stack.config)
         if compare(stack, lookups.resources(tx, stack), changed, current).empty:
             raise invalid("No updates are to be performed.")
+    for open_one in lookups.change_sets(tx, stack):
+        if open_one.execution_status == "AVAILABLE":
+            tx.put(replace(open_one, execution_status="OBSOLETE"))
     begin_update(tx, request, stack, wanted)
     return {"StackId": stack.stack_id}
 
@@ -202,9 +208,7 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     found = blueprint(view, stack, wanted)
     validation.check_capabilities(found.template, wanted.capabilities)
     if not stack.resources:
-        for name in found.active:  # functions with wrong arguments are refused at once
-            found.properties(name, lambda _reference: UNKNOWN)
-        found.outputs(lambda _reference: UNKNOWN)
+        found.check_values()
     return found
 
 

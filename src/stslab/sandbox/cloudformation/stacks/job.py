@@ -19,11 +19,21 @@ from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, 
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.state.stacks import Config, Stack, StackEvent, StackResource, event_key
+from stslab.sandbox.state.stacks import (
+    ChangeSet,
+    Config,
+    Stack,
+    StackEvent,
+    StackResource,
+    event_key,
+)
 from stslab.sandbox.state.state import State
 from stslab.structures import mapped
 
 USER_INITIATED = "User Initiated"
+EXECUTING = "EXECUTE_IN_PROGRESS"
+EXECUTED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+"""The statuses of a stack that say that its change set was carried out."""
 DELETED_STACKS_KEPT = 100
 """How many deleted stacks an account remembers; AWS remembers them for 90 days."""
 
@@ -31,6 +41,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
+    executed = tx.get(ChangeSet, stack.account, stack.change_set_id)
+    under_way = executed is not None and executed.execution_status == EXECUTING
+    if executed and under_way and not status.endswith("_IN_PROGRESS"):
+        end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
+        tx.put(replace(executed, execution_status=end))
     note(tx, replace(stack, status=status, reason=reason), None, status, reason)
 
 
@@ -79,7 +94,9 @@ def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
     """Delete what is kept of all but the last deleted stacks."""
     deleted = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
     for stack in deleted[:-DELETED_STACKS_KEPT]:
-        for record in (*lookups.events(tx, stack), *lookups.resources(tx, stack).values(), stack):
+        change_sets = lookups.change_sets(tx, stack, executed=True)
+        resources = lookups.resources(tx, stack).values()
+        for record in (*lookups.events(tx, stack), *resources, *change_sets, stack):
             tx.delete(record)
 
 

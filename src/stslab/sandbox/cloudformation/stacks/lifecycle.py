@@ -130,6 +130,7 @@ def create_stack(job: Job) -> None:
     job.pause()
     try:
         blueprint = job.blueprint()
+        blueprint.check_values()
         for wave in blueprint.graph.waves():
             declared = [declare(job, blueprint, name) for name in wave]
             pending = [one.logical_id for one in declared if one.status != "CREATE_COMPLETE"]

@@ -24,6 +24,7 @@ def update_stack(job: Job) -> None:
     job.pause()
     try:
         blueprint = job.blueprint()
+        blueprint.check_values()
         for wave in blueprint.graph.waves():
             due = [step for name in wave if (step := _step(job, blueprint, name))]
             failed = steps.take(job, due)

@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.functions import NO_VALUE, Scope, as_text, evaluate
+from stslab.sandbox.cloudformation.template.functions import (
+    NO_VALUE,
+    UNKNOWN,
+    Scope,
+    as_text,
+    evaluate,
+)
 from stslab.sandbox.cloudformation.template.references import (
     Graph,
     Reference,
@@ -73,6 +79,12 @@ class Blueprint:
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
         return [self._output(name, body, lookup) for name, body in self._active_outputs()]
+
+    def check_values(self) -> None:
+        """Refuse functions with wrong arguments and imports of nothing, before any work."""
+        for name in self.active:
+            self.properties(name, lambda _reference: UNKNOWN)
+        self.outputs(lambda _reference: UNKNOWN)
 
     def check_references(self) -> None:
         """Refuse references to resources whose conditions leave them out."""
