@@ -5,7 +5,7 @@ from tests.aws.conftest import ADMIN
 from tests.aws.endpoint import error
 
 from stslab.aws import guard, target
-from stslab.aws.survey import says_production
+from stslab.aws.guard import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
 
 CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">

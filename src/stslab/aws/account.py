@@ -15,17 +15,7 @@ from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
-from stslab.runner.ports import (
-    Answer,
-    Credentials,
-    Lost,
-    Outcome,
-    Profiles,
-    Refusal,
-    TargetInfo,
-    WaiterPace,
-    WaiterProbe,
-)
+from stslab.runner import ports
 
 ANONYMOUS = "anonymous"
 _ENDED = frozenset(
@@ -50,14 +40,14 @@ class Boto3Account:
 
     def __init__(
         self,
-        target: TargetInfo,
-        profiles: Profiles,
+        target: ports.TargetInfo,
+        profiles: ports.Profiles,
         *,
         endpoint_url: str = "",
         own_profile: str = "",
         read_seconds: float = READ_SECONDS,
         control: Control | None = None,
-        admin: Credentials | None = None,
+        admin: ports.Credentials | None = None,
         others: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.target = target
@@ -77,7 +67,7 @@ class Boto3Account:
             lambda name: self._own[name].own_credentials() if name in self._own else None,
         )
 
-    def call(self, identity: str, service: str, operation: str, params: Params) -> Outcome:
+    def call(self, identity: str, service: str, operation: str, params: Params) -> ports.Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
         A call whose answer was lost is not repeated, unless it only reads. CredentialsError: there
@@ -91,11 +81,11 @@ class Boto3Account:
         self._refuse_ended(identity, outcome)
         return outcome
 
-    def credentials(self, identity: str) -> Credentials | None:
+    def credentials(self, identity: str) -> ports.Credentials | None:
         """The credentials of a profile: those that it holds, or those that it says how to get."""
         return self._profiles.get(identity) or self._assumed.get(identity)
 
-    def credentials_now(self, identity: str) -> Credentials | None:
+    def credentials_now(self, identity: str) -> ports.Credentials | None:
         """The same, or None where they can't be had now."""
         try:
             return self.credentials(identity)
@@ -104,13 +94,13 @@ class Boto3Account:
 
     def _mfa_code(self, serial: str) -> str:
         outcome = embedded.asked(self._control, "GetMfaCode", {"SerialNumber": serial})
-        return str(outcome.data["Code"]) if isinstance(outcome, Answer) else ""
+        return str(outcome.data["Code"]) if isinstance(outcome, ports.Answer) else ""
 
-    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
+    def waiter_pace(self, service: str, waiter: str) -> ports.WaiterPace:
         found = self._waiter(service, waiter)
-        return WaiterPace(float(found.delay), int(found.max_attempts))
+        return ports.WaiterPace(float(found.delay), int(found.max_attempts))
 
-    def probe(self, identity: str, service: str, waiter: str, params: Params) -> WaiterProbe:
+    def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
         """Look once at what the waiter waits for.
 
         An answer that was lost, or an error that passes, says only to look again.
@@ -119,7 +109,7 @@ class Boto3Account:
         response, instead = self._raw(identity, service, found.operation, params)
         outcome = _outcome(response, instead)
         self._refuse_ended(identity, outcome)
-        return WaiterProbe(_probed(found, response, outcome), outcome)
+        return ports.WaiterProbe(_probed(found, response, outcome), outcome)
 
     def _waiter(self, service: str, waiter: str) -> Untyped:
         try:
@@ -129,7 +119,7 @@ class Boto3Account:
 
     def _raw(
         self, identity: str, service: str, operation: str, params: Params
-    ) -> tuple[Response | None, Outcome | None]:
+    ) -> tuple[Response | None, ports.Outcome | None]:
         """Botocore's response (an error's too), or else the outcome that stands for none."""
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
@@ -157,10 +147,10 @@ class Boto3Account:
             "The stage that makes it comes first: `stslab run` goes on where the lab was stopped.",
         )
 
-    def _refuse_ended(self, identity: str, outcome: Outcome) -> None:
+    def _refuse_ended(self, identity: str, outcome: ports.Outcome) -> None:
         """The learner's own credentials no longer work: nothing that follows could."""
         learners = identity == ADMIN or identity in self._own
-        if learners and isinstance(outcome, Refusal) and outcome.code in _ENDED:
+        if learners and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
             hint = "Sign in again, or set new credentials; then run the same command: it goes on."
             if self.target.kind == "sandbox":
                 hint = "Begin with a new account: stslab sandbox reset."
@@ -168,9 +158,9 @@ class Boto3Account:
             raise CredentialsError(f"The credentials of {identity} were refused {said}", hint)
 
 
-def _outcome(response: Response | None, instead: Outcome | None) -> Outcome:
+def _outcome(response: Response | None, instead: ports.Outcome | None) -> ports.Outcome:
     if response is None:
-        return instead or Lost("there was no answer")
+        return instead or ports.Lost("there was no answer")
     if "Code" in response.get("Error", {}):
         return answers.refusal(response)
     try:
@@ -179,9 +169,9 @@ def _outcome(response: Response | None, instead: Outcome | None) -> Outcome:
         return answers.failure(error, local=False)
 
 
-def _probed(waiter: Untyped, response: Response | None, outcome: Outcome) -> str:
+def _probed(waiter: Untyped, response: Response | None, outcome: ports.Outcome) -> str:
     for acceptor in waiter.acceptors if response is not None else ():
         if acceptor.matcher_func(response):
             return str(acceptor.state)
-    passes = isinstance(outcome, Answer | Lost) or outcome.transient
+    passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
     return "retry" if passes else "failure"

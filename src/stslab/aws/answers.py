@@ -15,8 +15,7 @@ from stslab.errors import CredentialsError
 from stslab.runner.ports import Answer, Lost, Outcome, Refusal
 from stslab.structures import mapped
 
-Response = Mapping[str, Any]
-"""What botocore gives: of an answer, or of an AWS error."""
+Response = Mapping[str, Any]  # What botocore gives: of an answer, or of an AWS error
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
 

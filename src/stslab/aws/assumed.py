@@ -159,5 +159,4 @@ class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
         self.get_component("config_store").set_config_provider("profile", named)
         self.full_config = {"profiles": {str(self.get_config_variable("profile")): {}}}
 
-    full_config: Untyped = None
-    """In place of the outside's files: the profile is there."""
+    full_config: Untyped = None  # In place of the outside's files: the profile is there

@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.model import Shape as BotocoreShape
 
-from stslab.lab.checking.catalogue import NOTHING, Operation, Shape
+from stslab.lab.checking.shapes import NOTHING, Operation, Shape
 from stslab.redaction import is_secret_key
 
 _KINDS = {

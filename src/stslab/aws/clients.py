@@ -18,8 +18,7 @@ from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 from stslab.aws.catalogue import loader
 from stslab.runner.ports import Credentials
 
-Untyped = Any
-"""What botocore makes: it publishes no types."""
+Untyped = Any  # What botocore makes: it publishes no types
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0

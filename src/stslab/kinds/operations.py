@@ -16,34 +16,20 @@ from stslab.kinds.table import Row, read
 class Must(StrEnum):
     """What the value that a rule finds must be."""
 
-    OWN = "own"
-    """It names a thing of the rule's kind that is the run's own."""
-    NEW = "new"
-    """It names a new thing of the rule's kind: the name holds the run's id."""
-    TAGGED = "tagged"
-    """It is a list of tags with the run's own among them."""
-    UNTAGGED = "untagged"
-    """It names no tag by which the run knows its things, or gives it the run's value."""
-    ATTACHED = "attached"
-    """It is the ARN of a managed policy: the run's own, or AWS's."""
-    ROLE = "role"
-    """It is a role: the run's own, or one that the lab declares."""
-    TRUST = "trust"
-    """It is a policy that lets in nobody whom the lab may not let in."""
-    RIGHTS = "rights"
-    """It is a policy of the run's own; wide ones are told."""
-    PRIVATE = "private"
-    """It is an access control list that lets in nobody else."""
-    SOURCE = "source"
-    """It is what an object is copied from: the run's own bucket."""
-    TEMPLATE = "template"
-    """It is a template, whose resources keep the rules of their types."""
-    NAME = "name"
-    """It is a name, no ARN."""
-    ABSENT = "absent"
-    """It is not there: what it leads to can't be judged, or undone."""
-    EMBEDDED = "embedded"
-    """It belongs to the whole account: on the embedded account only."""
+    OWN = "own"  # names a thing of the rule's kind that is the run's own
+    NEW = "new"  # names a new thing of the rule's kind: the name holds the run's id
+    TAGGED = "tagged"  # a list of tags with the run's own among them
+    UNTAGGED = "untagged"  # names no tag by which a run knows its things, or gives it its value
+    ATTACHED = "attached"  # the ARN of a managed policy: the run's own, or AWS's
+    ROLE = "role"  # a role: the run's own, or one that the lab declares
+    TRUST = "trust"  # a policy that lets in nobody whom the lab may not let in
+    RIGHTS = "rights"  # a policy of the run's own; wide ones are told
+    PRIVATE = "private"  # an access control list that lets in nobody else
+    SOURCE = "source"  # what an object is copied from: the run's own bucket
+    TEMPLATE = "template"  # a template, whose resources keep the rules of their types
+    NAME = "name"  # a name, no ARN
+    ABSENT = "absent"  # not there: what it leads to can't be judged, or undone
+    EMBEDDED = "embedded"  # belongs to the whole account: on the embedded account only
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -17,8 +17,7 @@ class Allowed(msgspec.Struct, frozen=True):
     services: tuple[str, ...] = ()
 
 
-Named = tuple[str, str, str]
-"""A thing: the id of its account, its kind, and its name."""
+Named = tuple[str, str, str]  # A thing: the id of its account, its kind, and its name
 
 
 class Own(msgspec.Struct, frozen=True):

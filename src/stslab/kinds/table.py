@@ -22,8 +22,7 @@ from jmespath.exceptions import JMESPathError
 
 from stslab.structures import beside
 
-RUN_TAG = "stslab:run"
-"""The tag that says which run made a thing; its value is the run's id."""
+RUN_TAG = "stslab:run"  # The tag that says which run made a thing; its value is the run's id
 
 
 def search(expression: str, data: object) -> Any:
@@ -61,12 +60,9 @@ class Child(msgspec.Struct, frozen=True):
     def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
         expression = self.each
         for name, value in names.items():
-            expression = expression.replace(f"<{name}>", _literal(value))
+            literal = json.dumps(value).replace("`", r"\u0060")
+            expression = expression.replace(f"<{name}>", f"`{literal}`")
         return search(expression, data) or []
-
-
-def _literal(text: str) -> str:
-    return "`" + json.dumps(text).replace("`", r"\u0060") + "`"
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -297,8 +293,7 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 CREATIONS: Mapping[str, Creation] = rows("creations", Creation)
-DOCUMENT = "{}"
-"""In ``put_back``: where the policy document goes."""
+DOCUMENT = "{}"  # In ``put_back``: where the policy document goes
 
 EFFECTS: Mapping[str, Effect] = {
     **{call: Effect(creation.kind) for call, creation in CREATIONS.items()},

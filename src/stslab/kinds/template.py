@@ -9,15 +9,12 @@ reference".
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 import yaml
 
-from stslab.structures import parts, safe_loader
+from stslab.structures import Part, parts, safe_loader
 
-Part = Any
-"""What YAML has of a template: text, None, or a list or mapping of such parts."""
 UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
@@ -74,23 +71,18 @@ def resources(
     mappings = _mapping(read.get("Mappings"))
     for logical, resource in declared.items():
         whole = _mapping(resource)
-        deciding = sorted(conditions & set(_conditions_in(whole)))
+        ifs = (part for path, part in parts(whole) if path[-1:] == ("Fn::If",))
+        named = {str(one) for part in ifs if isinstance(part, list) for one in part[:1]}
+        deciding = sorted(conditions & named)
         if len(deciding) > _MOST_CONDITIONS:
             raise Unjudgeable(f"{logical} has more than {_MOST_CONDITIONS} conditions", logical)
         for holding in itertools.product((True, False), repeat=len(deciding)):
             ways = dict(zip(deciding, holding, strict=True))
             scope = _Scope(names, mappings, frozenset(declared), ways)
-            properties = scope.value(whole.get("Properties", {}))
+            properties = _mapping(scope.value(whole.get("Properties", {})))
             policies = ("DeletionPolicy", "UpdateReplacePolicy")
             stays = any(whole.get(one, "Delete") != "Delete" for one in policies)
-            yield Resource(logical, str(whole.get("Type")), _mapping(properties), stays)
-
-
-def _conditions_in(value: Part) -> Iterator[str]:
-    """The conditions by which something in a resource is one thing or another."""
-    for path, part in parts(value):
-        if path[-1:] == ("Fn::If",) and isinstance(part, list):
-            yield from map(str, part[:1])
+            yield Resource(logical, str(whole.get("Type")), properties, stays)
 
 
 def parse(text: str) -> Mapping[str, Part]:
@@ -243,10 +235,6 @@ class _Scope(msgspec.Struct, frozen=True):
         return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN
 
 
-def _ref(scope: _Scope, name: Part) -> Part:
-    return scope.named(str(name))
-
-
 def _get_att(scope: _Scope, argument: Part) -> str:
     parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
     return scope.attribute(str(parts[0]), ".".join(map(scope.text, parts[1:])))
@@ -254,10 +242,8 @@ def _get_att(scope: _Scope, argument: Part) -> str:
 
 def _sub(scope: _Scope, argument: Part) -> str:
     text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
-    inner = _Scope(
-        scope.names, scope.mappings, scope.resources, scope.ways,
-        {name: scope.text(value) for name, value in _mapping(own).items()},
-    )  # fmt: skip
+    told = {name: scope.text(value) for name, value in _mapping(own).items()}
+    inner = msgspec.structs.replace(scope, own=told)
 
     def put(found: re.Match[str]) -> str:
         if found[1]:
@@ -309,7 +295,7 @@ def _find_in_map(scope: _Scope, argument: Part) -> Part:
 
 
 _FUNCTIONS: Mapping[str, Callable[[_Scope, Part], Part]] = {
-    "Ref": _ref,
+    "Ref": lambda scope, name: scope.named(str(name)),
     "Fn::FindInMap": _find_in_map,
     "Fn::GetAtt": _get_att,
     "Fn::If": _if,

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes
 from stslab.kinds.table import KINDS, creation_of
-from stslab.lab.checking import paths
-from stslab.lab.checking.catalogue import NOTHING, Catalogue, Operation, Shape
+from stslab.lab.checking import shapes
 from stslab.lab.checking.documents import findings
+from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape
 from stslab.lab.effects import CHECK, STEP, Effect, effects
 from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.loader import read
@@ -44,8 +44,7 @@ BASE: Mapping[str, object] = {
     "region": "us-east-1",
     "partition": "aws",
 }
-WIDTH, LINES = 78, 18
-"""What of a screen of 24 lines and 80 columns an intro has to itself."""
+WIDTH, LINES = 78, 18  # What of a screen of 24 lines and 80 columns an intro has to itself
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _COMMON = frozenset(
     """
@@ -226,7 +225,7 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
         return all(_is_question(one, shape) for one in _children(tree))
     if tree["type"] == "pipe":
         return bool(tree["children"][1]["type"] != "field")
-    kind: str = paths.found(tree, shape, lambda _: None).kind
+    kind: str = shapes.found(tree, shape, lambda _: None).kind
     return kind in {"boolean", "document"}
 
 

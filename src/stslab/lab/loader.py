@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from stslab.errors import InvalidLab
 from stslab.lab.checking import harmless, meaning
-from stslab.lab.checking.catalogue import Catalogue
+from stslab.lab.checking.shapes import Catalogue
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
 from stslab.lab.reading.document import Includes, Node, Report, Unreadable
@@ -16,8 +16,7 @@ from stslab.lab.reading.structure import LabDraft
 
 MOST_PROBLEMS = 200
 _UNREAD = frozenset({"yaml", "include", "reference"})
-_UNKNOWN = frozenset({"format", "call"})
-"""What has such a problem is not judged by what it does."""
+_UNKNOWN = frozenset({"format", "call"})  # What has such a problem is not judged by what it does
 
 
 class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error

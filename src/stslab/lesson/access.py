@@ -18,8 +18,7 @@ from stslab.lesson.ports import UNKNOWN, Decide, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.runner.ports import Data
 
-Key = tuple[str, str]
-"""A cell of the table: the row's id and who would call."""
+Key = tuple[str, str]  # A cell of the table: the row's id and who would call
 
 
 class Expected(msgspec.Struct, frozen=True):

@@ -31,8 +31,7 @@ from stslab.runner.ports import Answer, Call, Data, Outcome
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
 
-GRADES = 3
-"""A nudge, a pointer, the command."""
+GRADES = 3  # A nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.json"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"

@@ -47,8 +47,7 @@ Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
 run, to a service's operation with these parameters."""
 
 
-Event = Mapping[str, Any]
-"""A request as the account's log has it, with CloudTrail's names."""
+Event = Mapping[str, Any]  # A request as the account's log has it, with CloudTrail's names
 
 
 def called(event: Event) -> str:

@@ -11,8 +11,7 @@ from stslab.lesson.verdict import UNBELIEVED
 from stslab.policy.vocabulary import Gate
 
 MOST_ANSWERS = 4
-UNSURE, DONT_KNOW = 0, "I don't know"
-"""The digit and the words of who leaves it open."""
+UNSURE, DONT_KNOW = 0, "I don't know"  # The digit and the words of who leaves it open
 
 _PARTIES: Mapping[Gate, str] = {
     Gate.SCP: "the organization's policy for the account",

@@ -46,8 +46,7 @@ class Story(msgspec.Struct, frozen=True):
 class Done(msgspec.Struct, frozen=True):
     """What came of the last step or proof; it stands above the next scene."""
 
-    lines: tuple[tuple[bool, str], ...]
-    """What happened: whether it went well, and what it was."""
+    lines: tuple[tuple[bool, str], ...]  # What happened: whether it went well, and what it was
     shown: tuple[tuple[str, Any], ...] = ()
 
     def brief(self) -> "Done":

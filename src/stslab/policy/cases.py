@@ -17,10 +17,8 @@ from stslab.policy.request import Principal, Request, account_of, split_arn
 from stslab.policy.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
-_Documents = list[Any] | None
-"""Policies, which are looked at closely where they are parsed."""
-_ESCAPED: Final = re.compile("[\ud800-\udfff]")
-"""What is left of bytes that are no UTF-8."""
+_Documents = list[Any] | None  # Policies, which are looked at closely where they are parsed
+_ESCAPED: Final = re.compile("[\ud800-\udfff]")  # What is left of bytes that are no UTF-8
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
 _FEDERATED_ACTIONS: Final = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
 _ACTION: Final = re.compile(r"[^:*?]+:[^:*?]+")

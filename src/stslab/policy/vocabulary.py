@@ -28,8 +28,7 @@ class Outcome(StrEnum):
     __hash__ = str.__hash__
 
 
-LATEST: Final = "2012-10-17"
-"""The version of the policy language that has policy variables."""
+LATEST: Final = "2012-10-17"  # The version of the policy language that has policy variables
 
 LEGACY: Final = "2008-10-17"
 """The version of a policy that names none, in which variables are literal text."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stslab.aws.survey import Survey
+from stslab.aws.guard import Survey
 from stslab.cli.accounts import Open, open_account, require_consent
 from stslab.cli.bench import Bench
 from stslab.cli.failures import with_flags

@@ -16,8 +16,16 @@ import msgspec
 from rich.console import Console
 
 from stslab import __version__
-from stslab.aws.guard import Source, identify, require
-from stslab.aws.survey import Reach, alias, credentials_found, reach, says_production
+from stslab.aws.guard import (
+    Reach,
+    Source,
+    alias,
+    credentials_found,
+    identify,
+    reach,
+    require,
+    says_production,
+)
 from stslab.cli.bench import load_lab
 from stslab.cli.options import Where
 from stslab.errors import InvalidLab, StslabError

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from stslab.lab.checking.catalogue import Catalogue, Operation, Shape, shape_of
 from stslab.lab.checking.scope import Scope
+from stslab.lab.checking.shapes import Catalogue, Operation, Shape, shape_of
 from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN

@@ -27,8 +27,7 @@ _KINDS = {
     "sts.AssumeRoleWithWebIdentity Policy": PolicyKind.SESSION,
     "sts.GetFederationToken Policy": PolicyKind.SESSION,
 }
-_MEANT = frozenset({"names-principal"})
-"""What is said of a policy that a lab may well want to show."""
+_MEANT = frozenset({"names-principal"})  # What is said of a policy that a lab may well want to show
 _ROLE = "arn:aws:iam::111122223333:role/some"
 _HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
 _FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')

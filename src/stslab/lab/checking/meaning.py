@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import BY_SETTING
 from stslab.lab.checking.calls import Calls
-from stslab.lab.checking.catalogue import (
+from stslab.lab.checking.scope import ADMIN, TOKEN, Scope, declare
+from stslab.lab.checking.shapes import (
     ANYTHING,
     SECRET,
     Catalogue,
@@ -18,7 +19,6 @@ from stslab.lab.checking.catalogue import (
     holds_secret,
     structure,
 )
-from stslab.lab.checking.scope import ADMIN, TOKEN, Scope, declare
 from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, Fault, LabFile, Stage, Step, Undo
 from stslab.lab.reading import expressions

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from stslab.lab.checking.catalogue import (
+from stslab.lab.checking.shapes import (
     ANYTHING,
     STRING,
+    Complaint,
     Shape,
+    found,
     holds_secret,
     shape_of,
     structure,
 )
-from stslab.lab.checking.paths import Complaint, found
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions

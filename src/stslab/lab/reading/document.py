@@ -21,8 +21,7 @@ from stslab.lab.reading.expressions import LEAVE_OUT, NO_TEXT, UNFIT
 from stslab.lab.reading.problems import Problem, did_you_mean
 from stslab.structures import safe_loader
 
-Event = Any
-"""One of yaml's events, each of which has other attributes."""
+Event = Any  # One of yaml's events, each of which has other attributes
 Report = Callable[[Problem], None]
 
 LARGEST_FILE = 1024 * 1024

@@ -19,8 +19,7 @@ from stslab.structures import mapped
 LONGEST = 4000
 DEEPEST = 60
 OPEN, CLOSE = "${{", "}}"
-Data = Any
-"""What YAML or JSON has."""
+Data = Any  # What YAML or JSON has
 Tree = Mapping[str, Data]
 
 # Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.

@@ -180,8 +180,7 @@ class Written(msgspec.Struct, frozen=True):
         return cls(found, extra)
 
 
-_UNREAD = object()
-"""Stands for a value that can't be read, which has been reported."""
+_UNREAD = object()  # Stands for a value that can't be read, which has been reported
 
 
 class _Reader:

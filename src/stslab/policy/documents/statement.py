@@ -142,8 +142,7 @@ _LEVELS: Final[Mapping[str, Callable[[str, Principal], Level]]] = {
     "CanonicalUser": _level_of_canonical,
 }
 
-TYPES: Final = tuple(_LEVELS)
-"""The types that a Principal element may have."""
+TYPES: Final = tuple(_LEVELS)  # The types that a Principal element may have
 
 _ENTITY: Final = re.compile(
     r"arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
