@@ -9,6 +9,7 @@ from cfnlint.helpers import REGIONS
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from stslab.sandbox.cloudformation.resources.types import (
+    PARTS,
     SERVICES,
     TYPES,
     UNSUPPORTED_TYPES,
@@ -38,6 +39,33 @@ def test_as_aws_publishes_it(name: str) -> None:
     replacing = named(published.get("createOnlyProperties"))
     assert ours.replacing == replacing & ours.properties.keys()
     assert ours.attributes == read_only - RETURNED.get(name, set())
+
+
+def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any]) -> None:
+    """A property, and all that is in it."""
+    while "$ref" in published:
+        published = definitions[published["$ref"].rpartition("/")[2]]
+    kind = words.split(maxsplit=1)[0]
+    if kind.endswith("[]"):
+        assert published["type"] == "array"
+        check_kind(published["items"], kind.removesuffix("[]"), definitions)
+    elif kind in PARTS:
+        required = {name for name, its in PARTS[kind].items() if "required" in its.split()}
+        assert required == set(published.get("required") or ())
+        assert PARTS[kind].keys() == published["properties"].keys()
+        for name, its in PARTS[kind].items():
+            check_kind(published["properties"][name], its, definitions)
+    else:
+        assert published.get("type") != "array"
+        assert set(published.get("enum") or [kind]) == set(kind.split("|"))
+
+
+@pytest.mark.parametrize("name", sorted(TYPES))
+def test_what_properties_hold_is_as_aws_publishes_it(name: str) -> None:
+    published = schema(name)
+    for member, words in TYPES[name].properties.items():
+        if (name, member) != ("AWS::IAM::AccessKey", "Status"):  # its page lists the values
+            check_kind(published["properties"][member], words, published.get("definitions", {}))
 
 
 def published() -> set[str]:

@@ -55,7 +55,7 @@ CONDITION = VALUES | st.dictionaries(
 
 PROPER: dict[str, Any] = {
     "text": "x",
-    "texts": ["x"],
+    "text[]": ["x"],
     "json": {
         "Version": "2012-10-17",
         "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"},

@@ -168,9 +168,7 @@ class Identity:
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
         name = work.physical_id
         for entry in given.get("Policies") or ():
-            if isinstance(entry, dict):
-                policy, text = str(entry.get("PolicyName", "")), entry.get("PolicyDocument", {})
-                yield inline(self.kind, name, policy, text)
+            yield inline(self.kind, name, entry["PolicyName"], entry["PolicyDocument"])
         for arn in given.get("ManagedPolicyArns") or ():
             yield attachment(self.kind, name, arn)
         for group in given.get("Groups") or ():

@@ -9,12 +9,12 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
-from stslab.structures import mapped
 
 # What S3 calls the members of a property, by what CloudFormation calls them.
 _ENCRYPTION = {
     "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
     "BucketKeyEnabled": "BucketKeyEnabled",
+    "BlockedEncryptionTypes": "BlockedEncryptionTypes",
 }
 _RULE = {
     "Id": "ID",
@@ -36,14 +36,7 @@ _NONCURRENT_TRANSITION = {
 
 
 def _renamed(given: Properties, names: Mapping[str, str]) -> Properties:
-    return {new: mapped(given[old], _typed) for old, new in names.items() if old in given}
-
-
-def _typed(text: str) -> bool | int | str:
-    """A number or boolean that a template has as a text."""
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    return int(text) if text.isdecimal() else text
+    return {new: given[old] for old, new in names.items() if old in given}
 
 
 def _encryption(value: Properties) -> Properties:
@@ -67,7 +60,7 @@ def _lifecycle_rule(rule: Properties) -> Properties:
         "Expiration": _renamed(rule, _EXPIRATION),
         "Transitions": _both(rule, "Transition", _TRANSITION),
         "NoncurrentVersionTransitions": noncurrent,
-        "NoncurrentVersionExpiration": mapped(expiring, _typed) if any(expiring.values()) else None,
+        "NoncurrentVersionExpiration": expiring if any(expiring.values()) else None,
     }
     given = {name: value for name, value in optional.items() if value}
     return {**_renamed(rule, _RULE), "Filter": _filter(rule), **given}
@@ -81,9 +74,12 @@ def _filter(rule: Properties) -> Properties:
 
 
 def _both(rule: Properties, name: str, names: Mapping[str, str]) -> list[Properties]:
-    """The list that a property and its older form, which has one member, give."""
+    """The list that a property and its older form, which has one member, give.
+
+    The older form calls a storage class Glacier too.
+    """
     given = [rule[name]] if rule.get(name) else rule.get(f"{name}s") or []
-    return [_renamed(one, names) for one in given]
+    return [{**_renamed(one, names), "StorageClass": one["StorageClass"].upper()} for one in given]
 
 
 def _canned(value: str) -> Properties:
@@ -110,13 +106,13 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "PublicAccessBlockConfiguration": Setting(
         "PutPublicAccessBlock",
-        lambda value: {"PublicAccessBlockConfiguration": mapped(value, _typed)},
+        lambda value: {"PublicAccessBlockConfiguration": value},
         "DeletePublicAccessBlock",
     ),
     "VersioningConfiguration": Setting(
         "PutBucketVersioning",
-        lambda value: {"VersioningConfiguration": {"Status": value.get("Status", "Suspended")}},
-        default={},
+        lambda value: {"VersioningConfiguration": value},
+        default={"Status": "Suspended"},
     ),
     "BucketEncryption": Setting("PutBucketEncryption", _encryption, "DeleteBucketEncryption"),
     "LifecycleConfiguration": Setting(

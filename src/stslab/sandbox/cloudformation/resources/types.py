@@ -13,7 +13,7 @@ import msgspec
 
 from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
-from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work, type_name, unfit
+from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 
@@ -63,8 +63,6 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     properties: Mapping[str, str]
     unsupported: frozenset[str] = frozenset()
-    allowed: Mapping[str, frozenset[str]] = {}
-    needs: Mapping[str, str] = {}
     attributes: frozenset[str] = frozenset()
     acknowledged: bool = False
     name_property: str = ""
@@ -93,45 +91,59 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
     """The properties with scalars as their type has them ("3600" becomes 3600)."""
-    problems = [
-        f"#: required key [{name}] not found"
-        for name in kind.properties
-        if name in kind.marked("required") and name not in properties
-    ]
-    result: dict[str, Value] = {}
-    for name, value in properties.items():
+    for name in properties:
         if name in kind.unsupported:
             raise Unfit(f"Property {name} of {kind.name} is not supported by the sandbox")
-        if name in kind.properties:
-            result[name] = _fit(kind, name, value, problems)
-        else:
-            problems.append(f"#: extraneous key [{name}] is not permitted")
+    problems: list[str] = []
+    result = _members(kind.properties, properties, "#", problems)
     if kind.any_of and not any(result.get(name) for name in kind.any_of):
         problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
-        raise unfit(logical_id, problems)
+        said = f"Properties validation failed for resource {logical_id} with message:"
+        raise Unfit(f"{said}\n[{', '.join(problems)}]")
     return result
 
 
-def _fit(kind: ResourceType, name: str, value: object, problems: list[str]) -> Value:
-    wanted, fit_to = _KINDS[kind.properties[name].split()[0]]
+def _members(
+    declared: Mapping[str, str], given: Properties, path: str, problems: list[str]
+) -> Properties:
+    for name, words in declared.items():
+        if "required" in words.split() and name not in given:
+            problems.append(f"{path}: required key [{name}] not found")
+    result: dict[str, Value] = {}
+    for name, value in given.items():
+        if name in declared:
+            result[name] = _fit(declared[name].split()[0], value, f"{path}/{name}", problems)
+        else:
+            problems.append(f"{path}: extraneous key [{name}] is not permitted")
+    return result
+
+
+def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
+    """The value as one of a kind; or as it is, with a problem more."""
+    wanted, fit_to = _KINDS[_form(kind)]
     try:
         fit = fit_to(value)
     except (TypeError, ValueError, KeyError):
-        problems.append(f"#/{name}: expected type: {wanted}, found: {type_name(value)}")
+        found = _SCHEMA_NAMES.get(type(value), "JSONObject")
+        problems.append(f"{path}: expected type: {wanted}, found: {found}")
         return value
-    if name in kind.allowed and fit not in kind.allowed[name]:
-        problems.append(f"#/{name}: {fit} is not a valid enum value")
-    needed = kind.needs.get(name)
-    if needed and needed not in fit:
-        problems.append(f"#/{name}: required key [{needed}] not found")
-    elif needed and not _are_objects(fit[needed]):
-        problems.append(f"#/{name}/{needed}: expected type: JSONArray of JSONObject")
+    if kind.endswith("[]"):
+        of = kind.removesuffix("[]")
+        return [_fit(of, one, f"{path}/{index}", problems) for index, one in enumerate(fit)]
+    if kind in PARTS:
+        return _members(PARTS[kind], fit, path, problems)
+    if "|" in kind and fit not in kind.split("|"):
+        problems.append(f"{path}: {fit} is not a valid enum value")
     return fit
 
 
-def _are_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+def _form(kind: str) -> str:
+    if kind.endswith("[]"):
+        return "list"
+    if kind in PARTS:
+        return "object"
+    return "text" if "|" in kind else kind
 
 
 def _of(*types: type) -> Callable[[object], Value]:
@@ -159,12 +171,12 @@ def _number(value: object) -> int:
 
 
 _LARGEST = 2**63 - 1
+_SCHEMA_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
 _KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
     "text": ("String", _text),
     "number": ("Integer", _number),
     "flag": ("Boolean", lambda value: {"true": True, "false": False}[as_text(value).lower()]),
     "list": ("JSONArray", _of(list)),
-    "texts": ("JSONArray", lambda value: [_text(item) for item in _of(list)(value)]),
     "json": ("JSONObject", _of(dict, str)),
     "object": ("JSONObject", _of(dict)),
 }
@@ -173,6 +185,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
 
 class _File(msgspec.Struct, frozen=True):
     types: Mapping[str, Mapping[str, object]]
+    parts: Mapping[str, Mapping[str, str]]
     unsupported: frozenset[str]
     services: str
 
@@ -181,6 +194,7 @@ _FILE = msgspec.yaml.decode(Path(__file__).with_name("types.yaml").read_bytes(),
 TYPES: Mapping[str, ResourceType] = {
     name: msgspec.convert({"name": name, **row}, ResourceType) for name, row in _FILE.types.items()
 }
+PARTS = _FILE.parts
 UNSUPPORTED_TYPES = _FILE.unsupported
 SERVICES = frozenset(_FILE.services.split())
 _TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::[A-Za-z0-9]+(::[A-Za-z0-9]+)?")

@@ -1,14 +1,12 @@
 """One piece of work on one resource, as its handler sees it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from botocore.model import Shape
 from msgspec.structs import replace
 
-from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import Answer, ApiFault
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
@@ -20,18 +18,10 @@ Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of who owns the stack's work."""
 Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
-_TAKEN: dict[str, tuple[str, tuple[type, ...]]] = {
-    "structure": ("JSONObject", (dict,)),
-    "list": ("JSONArray", (list, tuple)),
-    "string": ("String", (str,)),
-    "timestamp": ("String", (str,)),
-    "integer": ("Integer", (int,)),
-    "long": ("Integer", (int,)),
-    "boolean": ("Boolean", (bool,)),
-}
-"""By the type that a service's model has: its name in a schema, and the values that are one."""
-_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
-GONE = frozenset({"NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"})
+ABSENT = frozenset(
+    {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
+)
+"""The answers to who deletes what is not there, or can't be, having a name that nothing has."""
 SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
@@ -40,35 +30,9 @@ class Unfit(Exception):  # noqa: N818 - what the properties are, not what went w
     """The properties are not what the type takes; the message is the event's reason."""
 
 
-def unfit(logical_id: str, problems: list[str]) -> Unfit:
-    """All problems, in the words of CloudFormation's property validation."""
-    said = f"Properties validation failed for resource {logical_id} with message:"
-    return Unfit(f"{said}\n[{', '.join(problems)}]")
-
-
-def type_name(value: object) -> str:
-    return _NAMES.get(type(value), "JSONObject")
-
-
 def document(value: object) -> str:
     """A policy document as text: CloudFormation turns YAML and JSON into JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def problems(shape: Shape, value: object, path: str = "#") -> Iterator[str]:
-    """What a value lacks of a shape of a service's model, limits apart: the service knows them."""
-    wanted, types = _TAKEN[shape.type_name]
-    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        yield f"{path}: expected type: {wanted}, found: {type_name(value)}"
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            if name in shape.members:
-                yield from problems(shape.members[name], member, f"{path}/{name}")
-            else:
-                yield f"{path}: extraneous key [{name}] is not permitted"
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from problems(shape.member, item, f"{path}/{index}")
 
 
 class Refused(ApiFault):
@@ -113,18 +77,15 @@ class Work:
         return self._make("s3", operation, params)
 
     def quietly(self, service: str, operation: str, **params: Value) -> None:
-        """Call, not minding that what is meant is gone already."""
+        """Call, not minding that what is meant is gone, or never was."""
         try:
             self._make(service, operation, params)
         except ApiFault as fault:
-            if fault.code not in GONE:
+            if fault.code not in ABSENT:
                 raise
 
     def _make(self, service: str, operation: str, params: Properties) -> Answer:
         given = {name: value for name, value in params.items() if value is not None}
-        wrong = list(problems(operations.operation(service, operation).input_shape, given))
-        if wrong:
-            raise unfit(self.logical_id, wrong)
         try:
             output = self.call(service, operation, given)
         except ApiFault as fault:
