@@ -156,12 +156,13 @@ _OF_PARAMETERS: Mapping[str, str] = {
     "StackPolicyURL": "cloudformation:StackPolicyUrl",
     "ResourceTypes": "cloudformation:ResourceTypes",
 }
-# Without a stack's name, these are about all stacks.
-_ON_STACKS = frozenset({"DescribeStacks", "ListStacks"})
 
 
 def of(view: View, request: ApiRequest) -> Needs:
-    """The action on the stack that the request names, and leave to pass a role with it."""
+    """The action on the stack that the request names, and leave to pass a role with it.
+
+    To describe all stacks is to list them too; as the former, it is about no stack.
+    """
     stack = lookups.addressed(view, request.account, request.region, request.params)
     need = Need(
         f"cloudformation:{request.operation}",
@@ -170,7 +171,13 @@ def of(view: View, request: ApiRequest) -> Needs:
         resource_account=request.account,
     )
     role = request.params.get("RoleARN")
-    return (need, pass_role(view, request.account, role, SERVICE)) if role else (need,)
+    if role:
+        return need, pass_role(view, request.account, role, SERVICE)
+    if request.operation == "DescribeStacks" and need.resource == "*":
+        return need, Need(
+            "cloudformation:ListStacks", _stacks(request, "*"), resource_account=request.account
+        )
+    return (need,)
 
 
 def _keys(params: Mapping[str, Any]) -> Keys:
@@ -187,7 +194,8 @@ def _stack_arn(request: ApiRequest, stack: Stack | None) -> str:
     name = str(request.params.get("StackName") or "")
     if name.startswith("arn:"):
         return name
-    where = f"arn:aws:cloudformation:{request.region}:{request.account}:stack"
-    if not name:
-        return f"{where}/*/*" if request.operation in _ON_STACKS else "*"
-    return f"{where}/{name}/*"
+    return _stacks(request, name or "*") if name or request.operation == "ListStacks" else "*"
+
+
+def _stacks(request: ApiRequest, name: str) -> str:
+    return f"arn:aws:cloudformation:{request.region}:{request.account}:stack/{name}/*"
