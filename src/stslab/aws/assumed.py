@@ -6,6 +6,7 @@ provider". Of the outside they see nothing: no file is read, and no program is r
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -22,21 +23,18 @@ _EXPORTS = "aws configure export-credentials --profile "
 _BEHIND = "The account's clock is behind the real time: its new sessions seem to have ended."
 
 
+@dataclass
 class Assumed:
     """The credentials of such profiles, kept until they end. ``code`` tells a device's MFA code.
 
     ``own`` gives the learner's own credentials, where they are of a profile that no file has.
     """
 
-    def __init__(
-        self,
-        profiles: Profiles,
-        clients: Callable[[], Clients],
-        code: Callable[[str], str],
-        own: Callable[[str], Untyped],
-    ) -> None:
-        self._profiles, self._clients, self._code, self._own = profiles, clients, code, own
-        self._kept: dict[tuple[object, ...], Untyped] = {}
+    profiles: Profiles
+    clients: Callable[[], Clients]
+    code: Callable[[str], str]
+    own: Callable[[str], Untyped]
+    _kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def forget(self) -> None:
         """Keep none: what has ended is told by the account's clock, which was moved."""
@@ -47,12 +45,12 @@ class Assumed:
 
         Raises: what botocore raises; CredentialsError where they have ended at once.
         """
-        settings = self._profiles.settings(name)
+        settings = self.profiles.settings(name)
         if not settings:
             return None
         if "environment" in settings:
             return self._in_a_shell(settings)
-        key = (name, *settings.items(), self._source(settings), self._profiles.token())
+        key = (name, *settings.items(), self._source(settings), self.profiles.token())
         if key not in self._kept:
             self._kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
         try:
@@ -65,7 +63,7 @@ class Assumed:
 
     def _in_a_shell(self, said: Mapping[str, str]) -> Credentials | None:
         """Who calls with keys in the environment and a profile that is named: botocore decides."""
-        held = self._profiles.get(said["environment"])
+        held = self.profiles.get(said["environment"])
         if held is None:
             return None
         environ = {
@@ -79,7 +77,7 @@ class Assumed:
         if isinstance(first, chain.EnvProvider):
             return held
         named = str(shell.get_config_variable("profile"))
-        return self._profiles.get(named) or self.get(named)
+        return self.profiles.get(named) or self.get(named)
 
     def providers(self, profile_name: str, *, disable_env_vars: bool = True) -> list[Untyped]:  # noqa: ARG002 - botocore's own signature
         """What gives the credentials of a profile, in botocore's order."""
@@ -89,7 +87,7 @@ class Assumed:
                 self._client,
                 {},
                 profile_name,
-                prompter=lambda _: self._code(self._profiles.settings(profile_name)["mfa_serial"]),
+                prompter=lambda _: self.code(self.profiles.settings(profile_name)["mfa_serial"]),
                 profile_provider_builder=self,
             ),
             chain.AssumeRoleWithWebIdentityProvider(
@@ -98,7 +96,7 @@ class Assumed:
                 profile_name,
                 {},
                 disable_env_vars=True,
-                token_loader_cls=lambda _: self._profiles.token,
+                token_loader_cls=lambda _: self.profiles.token,
             ),
             SimpleNamespace(
                 METHOD="shared-credentials-file",
@@ -110,33 +108,33 @@ class Assumed:
 
     def _config(self) -> Untyped:
         """Every profile that there is, as botocore reads them."""
-        names = {*self._profiles.names(), *self._profiles.configured()}
-        known = {name: dict(self._profiles.settings(name)) for name in names}
+        names = {*self.profiles.names(), *self.profiles.configured()}
+        known = {name: dict(self.profiles.settings(name)) for name in names}
         return {"profiles": {"admin": {}, "partner": {}, **known}}
 
     def _source(self, settings: Mapping[str, str]) -> str:
         """The access key by which a profile gets its credentials."""
         source = settings.get("source_profile", "")
-        found = self._profiles.get(source)
-        further = self._profiles.settings(source)
+        found = self.profiles.get(source)
+        further = self.profiles.settings(source)
         return found.access_key_id if found else self._source(further) if further else ""
 
     def _static(self, name: str) -> Untyped:
-        found = self._profiles.get(name)
+        found = self.profiles.get(name)
         if found is None:
-            return self._own(name)
+            return self.own(name)
         keys = (found.access_key_id, found.secret_access_key, found.session_token or None)
         return chain.Credentials(*keys)
 
     def _client(self, service: str, **how: Untyped) -> Untyped:
         signs = UNSIGNED if "config" in how else None
         keys = {name: value for name, value in how.items() if name.startswith("aws_")}
-        return self._clients().make(service, signs=signs, **keys)
+        return self.clients().make(service, signs=signs, **keys)
 
     def _process(self, words: list[str], **_: object) -> SimpleNamespace:
         """What a lab may name as a process: the AWS CLI's, which exports another profile."""
         name = " ".join(words).removeprefix(_EXPORTS).partition(" ")[0]
-        found = self._profiles.get(name) or self.get(name)
+        found = self.profiles.get(name) or self.get(name)
         if found is None:
             raise CredentialsError(f"There is no profile {name} (yet).")
         said = {

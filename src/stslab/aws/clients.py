@@ -7,6 +7,7 @@ share one loader, and each (credentials, service) has one client.
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,7 @@ def configured_region(profile: str = "") -> str:
         return ""
 
 
+@dataclass
 class Clients:
     """Makes and keeps the clients for one target.
 
@@ -69,23 +71,18 @@ class Clients:
     empty for what botocore's chain finds. ``read_seconds`` is how long an answer may take.
     """
 
-    def __init__(
-        self,
-        region: str,
-        endpoint_url: str = "",
-        own_profile: str = "",
-        read_seconds: float = READ_SECONDS,
-    ) -> None:
-        self.endpoint_url = endpoint_url
-        self.local = bool(endpoint_url) and is_local(endpoint_url)
-        self._region = region
-        self._own_profile = own_profile
-        self._read_seconds = read_seconds
-        self._sessions: dict[bool, Untyped] = {}
-        self._clients: dict[tuple[Untyped, ...], Untyped] = {}
-        # Clients may be used by several threads at once; making them from one session may not
-        # (Boto3 documentation, "Multithreading or multiprocessing with clients").
-        self._making = threading.RLock()
+    region: str
+    endpoint_url: str = ""
+    own_profile: str = ""
+    read_seconds: float = READ_SECONDS
+    _sessions: dict[bool, Untyped] = field(init=False, default_factory=dict)
+    _clients: dict[tuple[Untyped, ...], Untyped] = field(init=False, default_factory=dict)
+    # Clients may be used by several threads at once; making them from one session may not
+    # (Boto3 documentation, "Multithreading or multiprocessing with clients").
+    _making: threading.RLock = field(init=False, default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        self.local = bool(self.endpoint_url) and is_local(self.endpoint_url)
 
     def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
         """A client that signs with these credentials. ``patient``: botocore may try again."""
@@ -128,7 +125,7 @@ class Clients:
                 self.own_credentials()  # what is wrong with them is told by itself
             return self._session(own=own).create_client(
                 service,
-                region_name=self._region,
+                region_name=self.region,
                 endpoint_url=self.endpoint_url or None,
                 config=self._config(patient=patient, signs=signs),
                 **keys,
@@ -155,7 +152,7 @@ class Clients:
 
     def _session(self, *, own: bool) -> Untyped:
         if own not in self._sessions:
-            chosen = {"profile": self._own_profile or None} if own else {"session_vars": dict(_OWN)}
+            chosen = {"profile": self.own_profile or None} if own else {"session_vars": dict(_OWN)}
             session = botocore.session.Session(**chosen)
             session.register_component("data_loader", loader())
             self._sessions[own] = session
@@ -170,6 +167,6 @@ class Clients:
             signature_version=signs,
             user_agent_extra=_AGENT,
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=self._read_seconds,
+            read_timeout=self.read_seconds,
             **local,
         )

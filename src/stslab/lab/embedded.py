@@ -46,21 +46,16 @@ def live_names(lab: LabFile) -> frozenset[str]:
 
 def embedded_only(lab: LabFile) -> tuple[str, ...]:
     """What of the lab only the embedded account has, in words; nothing where it runs on any."""
-    return tuple(dict.fromkeys(_embedded_only(lab)))
-
-
-def _embedded_only(lab: LabFile) -> Iterator[str]:
-    for call in _calls(lab):
-        if call == MOVES:
-            yield "moves the account's clock"
-        elif call == GIVES_TOKEN:
-            yield LIVE["token"]
-        elif any(rule.must is Must.EMBEDDED for rule in CHANGES.get(call, ())):
-            yield f"changes the whole account ({call})"
+    told = {MOVES: "moves the account's clock", GIVES_TOKEN: LIVE["token"]}
+    said = dict.fromkeys(
+        told.get(call, f"changes the whole account ({call})")
+        for call in _calls(lab)
+        if call in told or any(rule.must is Must.EMBEDDED for rule in CHANGES.get(call, ()))
+    )
     used = live_names(lab)
     used |= {"mfa" for one in lab.profiles.values() if one.mfa_serial}
     used |= {"token" for one in lab.profiles.values() if one.web_identity_token_file}
-    yield from (said for name, said in LIVE.items() if name in used)
+    return tuple(said | dict.fromkeys(does for name, does in LIVE.items() if name in used))
 
 
 def _calls(lab: LabFile) -> Iterator[str]:

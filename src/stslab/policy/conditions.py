@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -35,8 +36,8 @@ class Operator(msgspec.Struct, frozen=True):
     variables: bool = False
 
 
-def _text(value: str, variables: bool) -> Comparison:
-    pattern = glob(value, variables=variables, wildcards=False)
+def _text(value: str, variables: bool, *, wildcards: bool = False) -> Comparison:
+    pattern = glob(value, variables=variables, wildcards=wildcards)
     return lambda found, context: pattern.matches(found, context.single)
 
 
@@ -46,11 +47,6 @@ def _text_ignoring_case(value: str, variables: bool) -> Comparison:
         folded = pattern.shown(no_value).lower()
         return lambda found, _context: found.lower() == folded
     return lambda found, context: pattern.matches_ignoring_case(found, context.single)
-
-
-def _pattern(value: str, variables: bool) -> Comparison:
-    pattern = glob(value, variables=variables)
-    return lambda found, context: pattern.matches(found, context.single)
 
 
 def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Reader:
@@ -166,7 +162,7 @@ _ORDERS: Final = {
 _POSITIVE: Final = (
     Operator("StringEquals", _text, "text", variables=True),
     Operator("StringEqualsIgnoreCase", _text_ignoring_case, "text", variables=True),
-    Operator("StringLike", _pattern, "text", variables=True),
+    Operator("StringLike", partial(_text, wildcards=True), "text", variables=True),
     *(Operator(f"Numeric{how}", _ordered(number, by), "a number") for how, by in _ORDERS.items()),
     *(Operator(f"Date{how}", _ordered(moment, by), "a date") for how, by in _ORDERS.items()),
     Operator("Bool", _boolean, "true or false", variables=True),
@@ -176,22 +172,18 @@ _POSITIVE: Final = (
     Operator("ArnLike", _arn, "an ARN", variables=True),
     Operator("Null", lambda *_: None, "true or false"),  # it looks whether there is a value
 )
-_NEGATED: Final = {
-    "StringEquals": "StringNotEquals",
-    "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
-    "StringLike": "StringNotLike",
-    "NumericEquals": "NumericNotEquals",
-    "DateEquals": "DateNotEquals",
-    "IpAddress": "NotIpAddress",
-    "ArnEquals": "ArnNotEquals",
-    "ArnLike": "ArnNotLike",
-}
+_NEGATED: Final = """
+    StringNotEquals StringNotEqualsIgnoreCase StringNotLike NumericNotEquals DateNotEquals
+    NotIpAddress ArnNotEquals ArnNotLike
+""".split()
 
+_ROWS: Final = {row.name: row for row in _POSITIVE}
 OPERATORS: Final[Mapping[str, Operator]] = {
-    each.name.lower(): each
-    for row in _POSITIVE
-    for each in (row, replace(row, name=_NEGATED.get(row.name, ""), negated=True))
-    if each.name
+    **{name.lower(): row for name, row in _ROWS.items()},
+    **{
+        name.lower(): replace(_ROWS[name.replace("Not", "")], name=name, negated=True)
+        for name in _NEGATED
+    },
 }
 """The operators by lower-case name."""
 

@@ -8,6 +8,7 @@ import marshal
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,7 @@ _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """How a text begins that is UTF-16, read as UTF-8 with its bytes escaped."""
 
 
+@dataclass(slots=True, repr=False)
 class Policy:
     """What :func:`parse` gives: a valid policy. It does not change.
 
@@ -32,15 +34,10 @@ class Policy:
     policies are equal when their kinds and documents are.
     """
 
-    __slots__ = ("_about", "document", "kind", "statements")
-
-    def __init__(
-        self, kind: PolicyKind, document: Mapping[str, Any], statements: Sequence[Statement]
-    ) -> None:
-        self.kind = kind
-        self.document = document
-        self.statements = statements
-        self._about: dict[str, list[Statement]] = {}
+    kind: PolicyKind
+    document: Mapping[str, Any]
+    statements: Sequence[Statement] = field(compare=False)
+    _about: dict[str, list[Statement]] = field(init=False, compare=False, default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -62,10 +59,6 @@ class Policy:
     def text(self, indent: int | None = None) -> str:
         """The policy as JSON, which parses to an equal policy."""
         return json.dumps(self.document, indent=indent, ensure_ascii=False)
-
-    def __eq__(self, other: object) -> bool:
-        mine = (self.kind, self.document)
-        return isinstance(other, Policy) and mine == (other.kind, other.document)
 
     def __hash__(self) -> int:
         return hash((self.kind, self.text()))

@@ -7,6 +7,7 @@ the first request needs it: most requests need no more of most statements than t
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from typing import Any, Final
@@ -219,6 +220,7 @@ class Element:
         return [variables.get(pattern, pattern) for pattern in self.patterns]
 
 
+@dataclass(slots=True, eq=False)
 class Statement:
     """One statement, valid. ``source`` is its JSON object; ``index`` its place, from 0.
 
@@ -226,49 +228,28 @@ class Statement:
     compiled when a request first gets as far as to them.
     """
 
-    __slots__ = (
-        "_conditions",
-        "_resource",
-        "_resources",
-        "_tests",
-        "action",
-        "allows",
-        "effect",
-        "index",
-        "label",
-        "principal",
-        "source",
-        "variables",
-    )
+    index: int
+    source: Mapping[str, Any]
+    action: Element
+    resources: tuple[str, Sequence[str]] | None
+    principal: PrincipalElement | None
+    tests: Sequence[tuple[Test, str, Sequence[str]]]
+    variables: bool
+    effect: str = field(init=False)
+    allows: bool = field(init=False)
+    label: str = field(init=False)
+    _resource: Element | None = None
+    _conditions: tuple[Condition, ...] | None = None
 
-    def __init__(
-        self,
-        index: int,
-        source: Mapping[str, Any],
-        *,
-        action: Element,
-        resources: tuple[str, Sequence[str]] | None,
-        principal: PrincipalElement | None,
-        tests: Sequence[tuple[Test, str, Sequence[str]]],
-        variables: bool,
-    ) -> None:
-        self.index = index
-        self.source = source
-        self.effect: str = source["Effect"]
+    def __post_init__(self) -> None:
+        self.effect = self.source["Effect"]
         self.allows = self.effect == "Allow"
-        self.label: str = source.get("Sid") or f"statement {index + 1}"
-        self.variables = variables
-        self.action = action
-        self.principal = principal
-        self._resources = resources
-        self._resource: Element | None = None
-        self._tests = tests
-        self._conditions: tuple[Condition, ...] | None = None if tests else ()
+        self.label = self.source.get("Sid") or f"statement {self.index + 1}"
 
     @property
     def resource(self) -> Element | None:
-        if self._resource is None and self._resources is not None:
-            name, patterns = self._resources
+        if self._resource is None and self.resources is not None:
+            name, patterns = self.resources
             self._resource = Element(name, patterns, variables=self.variables, arn=True)
         return self._resource
 
@@ -276,7 +257,7 @@ class Statement:
     def conditions(self) -> tuple[Condition, ...]:
         if self._conditions is None:
             self._conditions = tuple(
-                [Condition(*each, variables=self.variables) for each in self._tests]
+                [Condition(*each, variables=self.variables) for each in self.tests]
             )
         return self._conditions
 
