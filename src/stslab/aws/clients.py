@@ -65,16 +65,12 @@ def configured_region(profile: str = "") -> str:
 
 @dataclass
 class Clients:
-    """Makes and keeps the clients for one target.
-
-    ``endpoint_url`` is empty for AWS itself. ``own_profile`` names the learner's profile;
-    empty for what botocore's chain finds. ``read_seconds`` is how long an answer may take.
-    """
+    """Makes and keeps the clients for one target."""
 
     region: str
-    endpoint_url: str = ""
-    own_profile: str = ""
-    read_seconds: float = READ_SECONDS
+    endpoint_url: str = ""  # empty for AWS itself
+    own_profile: str = ""  # the learner's; empty for what botocore's chain finds
+    read_seconds: float = READ_SECONDS  # how long an answer may take
     _sessions: dict[bool, Untyped] = field(init=False, default_factory=dict)
     _clients: dict[tuple[Untyped, ...], Untyped] = field(init=False, default_factory=dict)
     # Clients may be used by several threads at once; making them from one session may not

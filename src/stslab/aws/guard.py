@@ -216,15 +216,12 @@ def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, 
         if said is None:
             return None
         on = "" if resource == "*" else f" on {resource}"
-        results = said.get("EvaluationResults", [])
-        found += [f"{one.get('EvalActionName')}{on}" for one in results if _is_denied(one)]
+        for one in said.get("EvaluationResults", []):
+            # Denied, whatever the call's own circumstances (its tags, its time) will be.
+            denied = one.get("EvalDecision") in ("explicitDeny", "implicitDeny")
+            if denied and not one.get("MissingContextValues"):
+                found.append(f"{one.get('EvalActionName')}{on}")
     return tuple(found)
-
-
-def _is_denied(result: Response) -> bool:
-    """Denied, whatever the call's own circumstances (its tags, its time) will be."""
-    denied = result.get("EvalDecision") in ("explicitDeny", "implicitDeny")
-    return denied and not result.get("MissingContextValues")
 
 
 def _principal(clients: Clients, arn: str) -> str:

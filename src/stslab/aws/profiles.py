@@ -205,7 +205,9 @@ class ProfileFiles:
             known = [*self._processes, *self._configured()]
             names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
-            _replace(self.credentials_file, _credentials_text(profiles))
+            every = {_DEFAULT: profiles[ADMIN], **profiles} if ADMIN in profiles else profiles
+            text = "".join(f"[{name}]\n{_lines(one)}\n" for name, one in every.items())
+            _replace(self.credentials_file, text)
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
@@ -226,13 +228,6 @@ class ProfileFiles:
         lab = "".join(f"{key} = {value}\n" for key, value in settings.items())
         marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
         return f"[{header}]\n{self._settings}{own}{marked}\n"
-
-
-def _credentials_text(profiles: Mapping[str, Credentials]) -> str:
-    every = dict(profiles)
-    if ADMIN in every:
-        every = {_DEFAULT: every[ADMIN], **every}
-    return "".join(f"[{name}]\n{_lines(credentials)}\n" for name, credentials in every.items())
 
 
 def _lines(credentials: Credentials) -> str:

@@ -33,19 +33,15 @@ class Must(StrEnum):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. ``needed``: what it looks for must be there.
-
-    ``implied``: a user that is left out is the one that calls. ``either`` are rules of which
-    one must hold. ``says`` is why something must be absent.
-    """
+    """One rule. ``needed``: what it looks for must be there."""
 
     must: Must
     where: str = ""
     kind: str = ""
     needed: bool = False
-    implied: bool = False
-    either: tuple["Rule", ...] = ()
-    says: str = ""
+    implied: bool = False  # a user that is left out is the one that calls
+    either: tuple["Rule", ...] = ()  # rules of which one must hold
+    says: str = ""  # why something must be absent
 
 
 Rules = tuple[Rule, ...]

@@ -7,14 +7,11 @@ import msgspec
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """What a lab declares beyond its own things, and the person agreed to.
+    """What a lab declares beyond its own things, and the person agreed to."""
 
-    ``roles`` are ARNs, ``accounts`` ids (``*`` is everyone), ``services`` as boto3 names them.
-    """
-
-    roles: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()  # ARNs
+    accounts: tuple[str, ...] = ()  # ids; ``*`` is everyone
+    services: tuple[str, ...] = ()  # as boto3 names them
 
 
 Named = tuple[str, str, str]  # A thing: the id of its account, its kind, and its name
@@ -83,12 +80,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a person is told of a lab's calls: what they change, which only read, what to know.
-
-    ``cleanup`` are the calls that it makes besides, for what was added by hand.
-    """
+    """What a person is told of a lab's calls: what they change, which only read, what to know."""
 
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]
-    cleanup: tuple[str, ...]
+    cleanup: tuple[str, ...]  # the calls that it makes besides, for what was added by hand
     notes: tuple[str, ...]

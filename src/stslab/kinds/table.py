@@ -126,21 +126,16 @@ class _Named(dict[str, str]):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``.
-
-    ``tagging`` reads the tags where the listing does not tell them; ``tags`` finds them.
-    ``taggable`` is false where AWS has no tags for the kind: then only names tell.
-    ``named`` is false where a name can't hold a run's id: then only tags tell.
-    """
+    """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``."""
 
     listing: str
     each: str
     pages: Mapping[str, str] = msgspec.field(default_factory=lambda: {"Marker": "Marker"})
     params: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    tagging: str = ""
-    tags: str = "Tags"
-    taggable: bool = True
-    named: bool = True
+    tagging: str = ""  # reads the tags where the listing does not tell them
+    tags: str = "Tags"  # finds them
+    taggable: bool = True  # false where AWS has no tags for the kind: then only names tell
+    named: bool = True  # false where a name can't hold a run's id: then only tags tell
 
 
 # What says that a thing is not there, and what such an error's message must hold.

@@ -42,15 +42,12 @@ class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """One resource of a template, its properties evaluated.
-
-    ``stays``: it is kept when its stack is deleted, or when another takes its place.
-    """
+    """One resource of a template, its properties evaluated."""
 
     logical: str
     type: str
     properties: Mapping[str, Part]
-    stays: bool = False
+    stays: bool = False  # when its stack is deleted, or when another takes its place
 
 
 def resources(

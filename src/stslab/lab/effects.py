@@ -36,25 +36,20 @@ _NAMING = {
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """One call, and ``own``: what is the run's own when it is made.
-
-    ``when`` is step, undo, check or fault; ``place`` leads to it in the lab's file. ``made`` is
-    what it makes, if others hang on things of its kind. ``sends`` are the reads of what is not
-    the run's own whose data it sends on. ``fails``: it is to be refused.
-    """
+    """One call, and ``own``: what is the run's own when it is made."""
 
     stage: str
     title: str
-    when: str
-    place: Place
+    when: str  # step, undo, check, fault or profile
+    place: Place  # leads to it in the lab's file
     identity: str
     call: str
     params: Params
     own: Own
     caller: str = ""
-    made: tuple[str, str] | None = None
-    sends: tuple[str, ...] = ()
-    fails: bool = False
+    made: tuple[str, str] | None = None  # (kind, name), if others hang on things of its kind
+    sends: tuple[str, ...] = ()  # the reads of what is not the run's own whose data it sends on
+    fails: bool = False  # it is to be refused
 
     @property
     def things(self) -> tuple[str, ...]:
@@ -81,7 +76,10 @@ def summary(effects: Iterable[Effect]) -> Summary:
     for one in every:
         step = one if one.when == STEP else step
         said = f"{one.call} (to be refused)" if one.fails else one.call
-        for thing in step.things if step and _removes(one, step) else one.things:
+        removal = BY_REMOVAL.get(one.call) if one.when == UNDO else None
+        # What removes a step's thing, whose id only the answer may tell, is about that.
+        removes = step and removal and removal.id in step.kinds[:1]
+        for thing in step.things if step and removes else one.things:
             done, undo = calls.setdefault(thing, ([], []))
             (undo if one.when == UNDO else done).append(said)
     removals = {
@@ -99,12 +97,6 @@ def summary(effects: Iterable[Effect]) -> Summary:
         cleanup=tuple(sorted(removals)),
         notes=tuple(dict.fromkeys(note for one in every for note in one.notes)),
     )
-
-
-def _removes(undo: Effect, step: Effect) -> bool:
-    """Whether an undo removes what its step makes, whose id only the answer may tell."""
-    removal = BY_REMOVAL.get(undo.call)
-    return undo.when == UNDO and removal is not None and removal.id in step.kinds[:1]
 
 
 class _Where(NamedTuple):

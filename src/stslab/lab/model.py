@@ -208,8 +208,7 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
 class Step(_Calls, frozen=True, kw_only=True):
     """A call that does something, or in its place ``clock`` or ``token``.
 
-    In a loaded lab those two have their ``call`` and ``params`` too. ``line`` is where it begins
-    in the lab's file.
+    In a loaded lab those two have their ``call`` and ``params`` too.
     """
 
     ONE_OF = ("call", "clock", "token")
@@ -231,14 +230,11 @@ class Step(_Calls, frozen=True, kw_only=True):
     task: Text | None = None
     hints: tuple[Text, ...] = ()
     why: Text | None = None
-    line: int = 0
+    line: int = 0  # where it begins in the lab's file
 
 
 class Check(_Calls, frozen=True, kw_only=True):
-    """A claim, and the call that proves it; it changes nothing and may be repeated.
-
-    ``line`` is where it begins in the lab's file.
-    """
+    """A claim, and the call that proves it; it changes nothing and may be repeated."""
 
     says: Text
     identity: Word = "admin"
@@ -254,7 +250,7 @@ class Check(_Calls, frozen=True, kw_only=True):
     because: Text | None = None
     within: Seconds | None = None
     profiles_gone: tuple[Word, ...] = ()
-    line: int = 0
+    line: int = 0  # where it begins in the lab's file
 
 
 class Cell(_Calls, frozen=True, kw_only=True):
@@ -304,10 +300,7 @@ class Page(Part, frozen=True, kw_only=True):
 
 
 class Stage(Part, frozen=True, kw_only=True):
-    """Steps that do, and a checkpoint, a list of checks that prove.
-
-    ``line`` is where it begins in the lab's file.
-    """
+    """Steps that do, and a checkpoint, a list of checks that prove."""
 
     id: Slug
     title: Text
@@ -323,7 +316,7 @@ class Stage(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
     cleanup: bool = False
-    line: int = 0
+    line: int = 0  # where it begins in the lab's file
 
 
 class Uses(Part, frozen=True, kw_only=True):

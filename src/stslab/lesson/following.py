@@ -18,11 +18,7 @@ from stslab.runner.run.scope import basis, scope
 
 
 class Now(msgspec.Struct, frozen=True):
-    """A moment of a run. ``how`` is the way in which its stage is gone through.
-
-    ``tasks`` are the stage's, each with whether it is done; ``missing`` is what the account does
-    not allow yet, or allows and should not.
-    """
+    """A moment of a run. ``how`` is the way in which its stage is gone through."""
 
     run: str
     lab: str
@@ -31,8 +27,8 @@ class Now(msgspec.Struct, frozen=True):
     title: str
     number: int
     of: int
-    tasks: tuple[tuple[str, bool], ...] = ()
-    missing: tuple[str, ...] = ()
+    tasks: tuple[tuple[str, bool], ...] = ()  # the stage's, each with whether it is done
+    missing: tuple[str, ...] = ()  # what is not allowed yet, or is and should not be
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -44,12 +40,9 @@ class Identity(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the run stands, if one does, and who there is. ``time`` is the account's.
+    """Where the run stands, if one does, and who there is. ``time`` is the account's."""
 
-    ``running``: the account is there.
-    """
-
-    running: bool
+    running: bool  # the account is there
     now: Now | None
     identities: tuple[Identity, ...]
     time: datetime = field(compare=False)

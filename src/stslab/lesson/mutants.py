@@ -38,21 +38,17 @@ _ARN_PARTS = 5
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """``lab``, which differs by ``what`` in one step. ``could`` says what would notice it.
-
-    ``stage`` and ``step`` are where it differs (the step counts from 0), ``line`` is the step's.
-    ``keeps`` names a profile that can't be removed.
-    """
+    """``lab``, which differs by ``what`` in one step. ``could`` says what would notice it."""
 
     kind: str
     detail: str
     what: str
     could: str
     lab: Lab
-    stage: str
-    step: int
-    line: int
-    keeps: str = ""
+    stage: str  # where it differs
+    step: int  # counted from 0
+    line: int  # the step's
+    keeps: str = ""  # a profile that can't be removed
 
     @property
     def rule(self) -> str:
@@ -61,16 +57,13 @@ class Mutant(msgspec.Struct, frozen=True):
 
 
 class _Other(NamedTuple):
-    """A step, a document or a statement that differs by ``what``; None where it is left out.
-
-    ``detail`` says of what of its kind.
-    """
+    """A step, a document or a statement that differs by ``what``; None where it is left out."""
 
     kind: str
     what: str
     could: str
     new: Part
-    detail: str = ""
+    detail: str = ""  # of what of its kind
 
 
 def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mutant]:

@@ -30,17 +30,13 @@ class Welcome(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """Markdown under a heading: a stage before its first step or cleanup, or its longer story.
-
-    ``place`` is where it stands in the lab, ``things`` what cleanup will remove, ``pages`` those of
-    AWS that tell more.
-    """
+    """Markdown under a heading: a stage before its first step or cleanup, or its longer story."""
 
     title: str
     text: str
-    place: str = ""
-    things: tuple[str, ...] = ()
-    pages: tuple[tuple[str, str], ...] = ()
+    place: str = ""  # where it stands in the lab
+    things: tuple[str, ...] = ()  # what cleanup will remove
+    pages: tuple[tuple[str, str], ...] = ()  # those of AWS that tell more
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -56,43 +52,32 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Doing(msgspec.Struct, frozen=True):
-    """A step that waits for Enter. ``documents`` are policies worth reading first, by name.
-
-    ``intro``: the stage's introduction, where it stands above.
-    """
+    """A step that waits for Enter. ``documents`` are policies worth reading first, by name."""
 
     title: str
     why: str
     place: str
     documents: Mapping[str, Any]
-    intro: Story | None = None
+    intro: Story | None = None  # the stage's, where it stands above
     before: Done | None = None
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """A prediction: the evidence by who could be calling, and the answers.
-
-    ``target`` is what is asked for.
-
-    ``brief``: of the evidence only the statements that name the action.
-    """
+    """A prediction: the evidence by who could be calling, and the answers."""
 
     title: str
     call: events.CallShown
     question: Question
     evidence: Mapping[str, Verdict]
-    target: str
+    target: str  # what is asked for
     number: int
     of: int
     before: Done | None = None
-    brief: bool = False
+    brief: bool = False  # of the evidence only the statements that name the action
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*.
-
-    ``refusal`` is AWS's message, where it refused.
-    """
+    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*."""
 
     title: str
     who: str
@@ -103,7 +88,7 @@ class Answered(msgspec.Struct, frozen=True):
     held: bool
     message: str
     because: str
-    refusal: str = ""
+    refusal: str = ""  # AWS's message, where it refused
 
 
 class Matrix(msgspec.Struct, frozen=True):
@@ -150,29 +135,23 @@ class Tasks(msgspec.Struct, frozen=True):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """A fault: what a colleague reports, the command that shows it, and what came of that.
-
-    ``told`` is what was asked about it.
-    """
+    """A fault: what a colleague reports, the command that shows it, and what came of that."""
 
     title: str
     place: str
     command: str
     answer: str
     remaining: Remaining
-    told: str = ""
+    told: str = ""  # what was asked about it
 
 
 class Session(msgspec.Struct, frozen=True):
-    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now.
-
-    ``minutes`` is how long they last.
-    """
+    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now."""
 
     title: str
     access_key_id: str
     ends: str
-    minutes: int
+    minutes: int  # that they last
     profile: str
     before: Done | None = None
 

@@ -46,16 +46,12 @@ class Policies(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """What each type of policy said, in the order in which they are considered.
-
-    ``identity`` is empty for a principal that belongs to no account; ``limits`` has the
-    permissions boundary and the session policies, where there are any.
-    """
+    """What each type of policy said, in the order in which they are considered."""
 
     controls: Sequence[Layer]
     resource: Layer
-    identity: Sequence[Layer]
-    limits: Sequence[Layer]
+    identity: Sequence[Layer]  # empty for a principal that belongs to no account
+    limits: Sequence[Layer]  # the boundary and the session policies, where there are any
 
 
 def authorize(request: Request, policies: Policies) -> Decision:

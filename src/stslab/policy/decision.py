@@ -23,31 +23,23 @@ _OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
 
 
 class Question(NamedTuple):
-    """A request with what is looked up in it again and again.
-
-    ``action`` is in lower case; ``arn`` is the resource's, or None where it is ``*``;
-    ``bounded``: the principal has a permissions boundary.
-    """
+    """A request with what is looked up in it again and again."""
 
     request: Request
-    action: str
+    action: str  # in lower case
     context: Context
-    arn: Arn | None
-    bounded: bool
+    arn: Arn | None  # the resource's, or None where it is ``*``
+    bounded: bool  # the principal has a permissions boundary
 
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """What one policy said: of its statements about the action, which element did not apply.
-
-    ``mismatches`` is by the statement's index; of all other statements it is the action.
-    ``level`` is how closely the closest matching Allow names the principal.
-    """
+    """What one policy said: of its statements about the action, which element did not apply."""
 
     policy: NamedPolicy
-    mismatches: dict[int, Mismatch]
+    mismatches: dict[int, Mismatch]  # by the statement's index; of all others it is the action
     denies: bool
-    level: Level
+    level: Level  # how closely the closest matching Allow names the principal
 
     def mismatch(self, statement: Statement) -> Mismatch:
         return self.mismatches.get(statement.index, Mismatch.ACTION)
@@ -89,19 +81,14 @@ def level_of(statement: Statement, question: Question) -> Level:
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """What all policies of one type (at one level of an organization) said together.
-
-    ``level`` counts levels of an organization from 1, the root; 0 elsewhere. ``blocks``: the
-    request is refused because of this layer, perhaps among others. ``note`` says what is
-    particular.
-    """
+    """What all policies of one type (at one level of an organization) said together."""
 
     kind: PolicyKind
     readings: Sequence[Reading]
     outcome: Outcome
-    level: int = 0
-    blocks: bool = False
-    note: str = ""
+    level: int = 0  # of an organization from 1, the root; 0 elsewhere
+    blocks: bool = False  # the request is refused because of this layer, perhaps among others
+    note: str = ""  # what is particular
 
     @property
     def allows(self) -> bool:
@@ -145,15 +132,11 @@ def with_article(kind: PolicyKind) -> str:
 
 @dataclass(slots=True, eq=False)
 class Decision:
-    """What IAM decides of a request, and why.
-
-    ``reason`` is one sentence in AWS's words; ``layers`` is what each type of policy said, in
-    the order in which they are considered.
-    """
+    """What IAM decides of a request, and why."""
 
     outcome: Outcome
-    reason: str
-    layers: Sequence[Layer]
+    reason: str  # one sentence in AWS's words
+    layers: Sequence[Layer]  # what each type said, in the order in which they are considered
     question: Question = field(repr=False)
 
     @property

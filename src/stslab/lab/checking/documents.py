@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
 from stslab.kinds.judge import resources_of
@@ -11,10 +11,9 @@ from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.effects import Effect
 from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
-from stslab.policy.documents.statement import Statement
 from stslab.policy.findings import findings as found_in
 from stslab.policy.vocabulary import PolicyKind
-from stslab.structures import parts
+from stslab.structures import listed, parts
 
 _KINDS = {
     "AssumeRolePolicyDocument": PolicyKind.TRUST,
@@ -52,18 +51,14 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
             yield from ((name, one) for one in _of(value, kind))
     if "TemplateBody" in effect.params:
         for resource in resources_of(effect.params, effect.own):
-            for name, value in _held(resource.properties):
+            held = ((str(path[-1]), part) for path, part in parts(resource.properties) if path)
+            for name, value in held:
+                if name not in _KINDS or not isinstance(value, Mapping):
+                    continue
                 kind = _KINDS.get(f"{resource.type} {name}") or _KINDS[name]
                 for one in _of(json.dumps(value), kind):
                     message = f"{resource.logical}: {one.message}"
                     yield "TemplateBody", one._replace(message=message)
-
-
-def _held(properties: Any) -> Iterator[tuple[str, Any]]:
-    """The documents in a resource's properties."""
-    for path, part in parts(properties):
-        if path and path[-1] in _KINDS and isinstance(part, Mapping):
-            yield str(path[-1]), part
 
 
 def _stand_in(unknown: re.Match[str]) -> str:
@@ -105,28 +100,21 @@ def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
 def _wide(policy: Policy) -> Iterator[Finding]:
     """An Allow of all that a service can do, or of what could name its resource."""
     for statement in policy.statements if policy.kind is PolicyKind.IDENTITY else ():
-        actions = _listed(statement.source.get("Action"))
+        said = statement.source
+        actions = listed(said.get("Action"))
+        everything = "NotResource" in said or "*" in listed(said.get("Resource"))
         if not statement.allows:
             continue
         whole = [one for one in actions if one == "*" or one.endswith(":*")]
-        if "NotAction" in statement.source or whole:
+        if "NotAction" in said or whole:
             word = whole[0] if whole else "NotAction"
             message = f"{word} allows more than any lab needs."
             yield Finding("wide", message, "Name the actions.", word)
-        elif _is_everything(statement) and all(map(_can_be_limited, actions)):
+        elif everything and not statement.conditions and all(map(_can_be_limited, actions)):
             message = f"{actions[0]} on every resource is more than a lab needs."
             yield Finding("wide", message, "Name the resource.", actions[0])
-
-
-def _is_everything(statement: Statement) -> bool:
-    everything = "*" in _listed(statement.source.get("Resource"))
-    return ("NotResource" in statement.source or everything) and not statement.conditions
 
 
 def _can_be_limited(action: str) -> bool:
     named = catalogue.matching_actions(action)
     return bool(named) and all(map(catalogue.resource_types, named))
-
-
-def _listed(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []

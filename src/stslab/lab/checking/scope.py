@@ -41,19 +41,15 @@ _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 @dataclass(slots=True)
 class Scope:
-    """What a run knows at a point of a lab, and what it will know only later.
-
-    ``later`` and ``later_profiles`` tell in which line a name is first saved or made. ``unsure``:
-    what profiles there are can't be told.
-    """
+    """What a run knows at a point of a lab, and what it will know only later."""
 
     report: Report
     names: dict[str, Shape] = field(default_factory=lambda: dict(BASE))
     profiles: dict[str, Shape] = field(default_factory=dict)
-    later: dict[str, int] = field(default_factory=dict)
-    later_profiles: dict[str, int] = field(default_factory=dict)
+    later: dict[str, int] = field(default_factory=dict)  # in which line a name is first saved
+    later_profiles: dict[str, int] = field(default_factory=dict)  # or made
     temporary: set[str] = field(default_factory=set)
-    unsure: bool = False
+    unsure: bool = False  # what profiles there are can't be told
     admins: tuple[str, ...] = (ADMIN,)
     settings: Mapping[str, ProfileSettings] = field(default_factory=dict)
 

@@ -15,17 +15,14 @@ _IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LabHeader:
-    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab.
-
-    ``after`` is the id of the lab that it builds on, or nothing.
-    """
+    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab."""
 
     id: str
     title: str
     path: Path
     stages: tuple[tuple[str, str], ...] = ()
     problem: str = ""
-    after: str = ""
+    after: str = ""  # the id of the lab that it builds on, or nothing
 
 
 def headers(folder: Path) -> list[LabHeader]:

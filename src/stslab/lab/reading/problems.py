@@ -15,20 +15,16 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: its place (line and column count from 1), what is wrong, and the fix.
-
-    ``source`` is the line of the file that it points at. A lab with an error does not run. A
-    warning may be allowed by its ``rule``.
-    """
+    """One problem: its place (line and column count from 1), what is wrong, and the fix."""
 
     file: str
     line: int
     column: int
     message: str
     fix: str
-    source: str = ""
-    rule: str = ""
-    severity: str = ERROR
+    source: str = ""  # the line of the file that it points at
+    rule: str = ""  # by which a warning may be allowed
+    severity: str = ERROR  # a lab with an error does not run
 
     @property
     def place(self) -> str:

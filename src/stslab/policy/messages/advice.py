@@ -110,17 +110,13 @@ def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
     found = facts(message)
     for row in rows:
         step = {"say": row} if isinstance(row, str) else row
-        if _holds(step.get("when", ""), found):
+        condition = step.get("when", "")
+        name = condition.removeprefix("not ")
+        if not name or bool(found[name]) is (name == condition):
             commands = _filled(step.get("see", ()), found) or _filled(step.get("else", ()), found)
             what = step["say"].format_map(found)
             end = "" if what[-1] in ".?" else ":" if commands else "."
             yield Step(f"{what}{end}", commands)
-
-
-def _holds(condition: str, found: Mapping[str, str | bool]) -> bool:
-    """Whether the condition, which may begin with ``not``, is true, or there is none."""
-    name = condition.removeprefix("not ")
-    return not condition or bool(found[name]) is (name == condition)
 
 
 def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> tuple[str, ...]:

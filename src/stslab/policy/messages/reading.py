@@ -44,16 +44,13 @@ class OtherGate(StrEnum):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An error that no policy decides: a row of known.yaml, where ``match`` are its patterns.
-
-    ``says``: what happened. ``open``: what the message can't say. ``look``: steps as rows.
-    """
+    """An error that no policy decides: a row of known.yaml, where ``match`` are its patterns."""
 
     match: tuple[str, ...]
-    says: str
-    look: tuple[Any, ...]
+    says: str  # what happened
+    look: tuple[Any, ...]  # steps as rows
     gate: Gate | None = None
-    open: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()  # what the message can't say
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -183,15 +180,11 @@ def _prefix(service: str) -> str:
 
 
 class Unwrapped(NamedTuple):
-    """A text whose lines may have been broken by a terminal.
+    """A text whose lines may have been broken by a terminal."""
 
-    ``between_words``: as if a line ended where a word does. ``anywhere``: as if lines that are
-    as long as the terminal was wide go on in the next one, which may be ``likely``.
-    """
-
-    between_words: str
-    anywhere: str
-    likely: bool
+    between_words: str  # as if a line ended where a word does
+    anywhere: str  # as if lines as long as the terminal was wide go on in the next one
+    likely: bool  # that they do
 
 
 def unwrapped(text: str) -> Unwrapped:
