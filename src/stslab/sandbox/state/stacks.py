@@ -117,6 +117,7 @@ class StackResource(Record, frozen=True, kw_only=True):
     tags: Mapping[str, str] = {}
     needs: tuple[str, ...] = ()
     deletion_policy: str = "Delete"
+    update_replace_policy: str = "Delete"
     description: str = ""
     metadata: Any = None
     initiated: bool = False

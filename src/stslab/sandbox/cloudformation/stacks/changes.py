@@ -143,6 +143,7 @@ class _Comparison:
             "Tags": kind is not None and kind.tagged and tags != resource.tags,
             "Metadata": metadata != resource.metadata,
             "DeletionPolicy": declared.deletion_policy != resource.deletion_policy,
+            "UpdateReplacePolicy": declared.update_replace_policy != resource.update_replace_policy,
         }
         return [attribute for attribute, differs in differing.items() if differs]
 

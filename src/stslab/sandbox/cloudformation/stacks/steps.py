@@ -183,6 +183,7 @@ def declared_members(blueprint: Blueprint, logical_id: str) -> Properties:
     return {
         "needs": tuple(sorted(blueprint.graph.needs[logical_id])),
         "deletion_policy": declared.deletion_policy,
+        "update_replace_policy": declared.update_replace_policy,
         "description": declared.description,
     }
 

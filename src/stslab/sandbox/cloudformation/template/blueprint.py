@@ -1,5 +1,6 @@
 """A template with its parameters: what a stack is to be, as far as it can be known."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from stslab.sandbox.api.faults import require
@@ -18,7 +19,13 @@ from stslab.sandbox.cloudformation.template.references import (
     references,
     unresolved,
 )
-from stslab.sandbox.cloudformation.template.template import Declared, Template, Value, parse
+from stslab.sandbox.cloudformation.template.template import (
+    Declared,
+    Template,
+    Value,
+    check_export_name,
+    parse,
+)
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Value]
@@ -41,6 +48,8 @@ class Blueprint:
         self._imports = imports
         self.imported: list[str] = []
         self._holds = self._scope(None).holds
+        for condition in self.template.conditions:
+            self._holds(condition)
         self.active = [
             name
             for name, declared in self.template.resources.items()
@@ -78,7 +87,13 @@ class Blueprint:
         return {**system, **self.config.tags, **own}
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
-        return [self._output(name, body, lookup) for name, body in self._active_outputs()]
+        found = [self._output(name, body, lookup) for name, body in self._active_outputs()]
+        exports = Counter(output["ExportName"] for output in found if "ExportName" in output)
+        twice = ", ".join(name for name, count in exports.items() if count > 1)
+        refusal = f"The Outputs section contains duplicate Export names: [{twice}]."
+        unique = "Specify a unique name for each export."
+        require(not twice, f"Template format error: {refusal} {unique}")
+        return found
 
     def check_values(self) -> None:
         """Refuse functions with wrong arguments and imports of nothing, before any work."""
@@ -116,6 +131,7 @@ class Blueprint:
             result["Description"] = as_text(body["Description"])
         if "Export" in body:
             result["ExportName"] = as_text(evaluate(body["Export"], scope)["Name"])
+            check_export_name(name, result["ExportName"])
         return result
 
     def _scope(self, lookup: Lookup | None, *, masked: bool = False) -> Scope:

@@ -5,7 +5,7 @@ AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition fun
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,6 @@ from stslab.sandbox.cloudformation.template.references import (
 from stslab.sandbox.cloudformation.template.template import Value
 
 _MAP_KEYS = 3
-_MOST_CONDITIONS = 10
 _LONGEST = 262_144
 """How long a text may become: more than any property takes. Texts of texts grow without end."""
 # What CloudFormation says to arguments that a function does not take.
@@ -80,7 +79,6 @@ class Scope:
         if condition not in self.decided:
             known = condition in self.conditions
             require(known, f"Template error: unresolved condition dependency {condition} in Fn::If")
-            self.decided[condition] = False  # what a condition that refers to itself would see
             self.decided[condition] = decide(self.conditions[condition], self)
         return self.decided[condition]
 
@@ -128,7 +126,7 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _takes(fits: object, name: str) -> None:
+def takes(fits: object, name: str) -> None:
     require(fits, f"Template error: {_TAKES[name]}")
 
 
@@ -174,7 +172,7 @@ def _sub(argument: object, scope: Scope) -> str:
 def _join(argument: object, scope: Scope) -> str:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and isinstance(values[0], str) and isinstance(values[1], list)
-    _takes(fits and all(map(_is_scalar, values[1])), "Fn::Join")
+    takes(fits and all(map(_is_scalar, values[1])), "Fn::Join")
     texts = [as_text(item) for item in values[1]]
     _bounded(sum(map(len, texts)) + len(values[0]) * len(texts))
     joined = str(values[0]).join(texts)
@@ -184,14 +182,14 @@ def _join(argument: object, scope: Scope) -> str:
 def _split(argument: object, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and values[0] and all(isinstance(item, str) for item in values)
-    _takes(fits, "Fn::Split")
+    takes(fits, "Fn::Split")
     return _Unlisted() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
 
 
 def _select(argument: object, scope: Scope) -> Value:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and isinstance(values[1], list)
-    _takes(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
+    takes(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
     if isinstance(values[1], _Unlisted):
         return UNKNOWN
     index = int(values[0])
@@ -202,7 +200,7 @@ def _select(argument: object, scope: Scope) -> Value:
 
 def _find_in_map(argument: object, scope: Scope) -> Value:
     keys = evaluate(argument, scope)
-    _takes(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
+    takes(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
     name, first, second = (as_text(key) for key in keys[:_MAP_KEYS])
     require(
         name in scope.mappings,
@@ -217,14 +215,14 @@ def _find_in_map(argument: object, scope: Scope) -> Value:
 
 def _base64(argument: object, scope: Scope) -> str:
     text = evaluate(argument, scope)
-    _takes(isinstance(text, str), "Fn::Base64")
+    takes(isinstance(text, str), "Fn::Base64")
     _bounded(len(text))
     return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
 
 
 def _import_value(argument: object, scope: Scope) -> str:
     name = evaluate(argument, scope)
-    _takes(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
+    takes(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
     return scope.imports(name) if scope.imports else ""
 
 
@@ -247,53 +245,54 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
 }
 
 
+def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]:
+    """The condition function that a value is, and its argument, which is as it takes it."""
+    pairs = list(value.items()) if isinstance(value, dict) else []
+    name, argument = pairs[0] if len(pairs) == 1 else ("", None)
+    if name not in DECIDERS:
+        raise invalid(
+            "Template format error: Every Conditions member must be one of Fn::And, Fn::Equals, "
+            "Fn::Not, Fn::Or or Condition"
+        )
+    if name == "Condition":
+        known = isinstance(argument, str) and argument in conditions
+        missing = (
+            f"Unresolved condition dependency {argument} in the Conditions block of the template"
+        )
+        require(known, f"Template format error: {missing}")
+    else:
+        takes(_is_list(argument, *_ARGUMENTS[name]), name)
+    return name, argument
+
+
+def conditions_in(value: object, conditions: Mapping[str, Value]) -> Iterator[str]:
+    """The conditions that a condition names."""
+    name, argument = decider(value, conditions)
+    if name == "Condition":
+        yield argument
+    elif name != "Fn::Equals":
+        for part in argument:
+            yield from conditions_in(part, conditions)
+
+
 def decide(value: object, scope: Scope) -> bool:
-    if isinstance(value, dict) and len(value) == 1:
-        name, argument = next(iter(value.items()))
-        if name in DECIDERS:
-            return DECIDERS[name](argument, scope)
-    raise invalid(
-        "Template format error: Every Conditions member must be one of Fn::And, Fn::Equals, "
-        "Fn::Not, Fn::Or or Condition"
-    )
+    name, argument = decider(value, scope.conditions)
+    return DECIDERS[name](argument, scope)
 
 
 def _equals(argument: Value, scope: Scope) -> bool:
-    _takes(_is_list(argument, 2), "Fn::Equals")
     left, right = (evaluate(side, scope) for side in argument)
     if _is_scalar(left) and _is_scalar(right):
         return as_text(left) == as_text(right)
     return bool(left == right)
 
 
-def _and(argument: Value, scope: Scope) -> bool:
-    _takes(_is_list(argument, 2, _MOST_CONDITIONS), "Fn::And")
-    return all([decide(part, scope) for part in argument])  # noqa: C419 - each is to be checked
-
-
-def _or(argument: Value, scope: Scope) -> bool:
-    _takes(_is_list(argument, 2, _MOST_CONDITIONS), "Fn::Or")
-    return any([decide(part, scope) for part in argument])  # noqa: C419 - each is to be checked
-
-
-def _not(argument: Value, scope: Scope) -> bool:
-    _takes(_is_list(argument, 1), "Fn::Not")
-    return not decide(argument[0], scope)
-
-
-def _condition(argument: object, scope: Scope) -> bool:
-    if not isinstance(argument, str) or argument not in scope.conditions:
-        raise invalid(
-            f"Template format error: Unresolved condition dependency {argument} in the Conditions "
-            "block of the template"
-        )
-    return scope.holds(argument)
-
-
+_ARGUMENTS = {"Fn::Equals": (2,), "Fn::And": (2, 10), "Fn::Or": (2, 10), "Fn::Not": (1,)}
+"""How many each takes, at least and at most."""
 DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {
     "Fn::Equals": _equals,
-    "Fn::And": _and,
-    "Fn::Or": _or,
-    "Fn::Not": _not,
-    "Condition": _condition,
+    "Fn::And": lambda parts, scope: all([decide(part, scope) for part in parts]),  # noqa: C419
+    "Fn::Or": lambda parts, scope: any([decide(part, scope) for part in parts]),  # noqa: C419
+    "Fn::Not": lambda parts, scope: not decide(parts[0], scope),
+    "Condition": lambda name, scope: scope.holds(name),
 }

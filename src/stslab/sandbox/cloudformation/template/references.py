@@ -18,7 +18,7 @@ PSEUDO_PARAMETERS = frozenset(
         "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix",
     }
 )  # fmt: skip
-SUB_VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
+SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
 IF_PARTS = 3
 Chosen = Callable[[str], bool]
 
@@ -146,6 +146,11 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
             "arguments. Specify a string as first argument, and an optional second argument to "
             "specify a mapping of values to replace in the string"
         )
+    require(
+        all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in SUB_VARIABLE.findall(parts[0])),
+        "Template error: variable names in Fn::Sub syntax must contain only alphanumeric "
+        "characters, underscores, periods, and colons",
+    )
     return parts[0], parts[1]
 
 

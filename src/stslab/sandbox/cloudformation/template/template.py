@@ -321,7 +321,17 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
             _format(fits, f"Every {key} member must be a string.")
         fits = "Export" not in body or "Name" in (body["Export"] or ())
         _format(fits, "Every Export member must contain a Name object")
+        if "Export" in body and isinstance(body["Export"]["Name"], str):
+            check_export_name(name, body["Export"]["Name"])
     return section
+
+
+def check_export_name(output: str, name: str) -> None:
+    _format(
+        re.fullmatch(r"[A-Za-z0-9:-]+", name),
+        f"Output {output} is malformed. The Name field of every Export member must be specified "
+        "and consist only of alphanumeric characters, colons, or hyphens.",
+    )
 
 
 def _description(data: Mapping[str, Value]) -> str:

@@ -5,14 +5,17 @@ AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFo
 """
 
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 
-from stslab.sandbox.api.faults import require
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     DECIDERS,
     FUNCTIONS,
+    conditions_in,
+    takes,
     unsupported_function,
 )
 from stslab.sandbox.cloudformation.template.references import (
@@ -31,15 +34,19 @@ IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 DYNAMIC_REFERENCE = "{{resolve:"
 FORMAT = "Template format error: "
+IMPORT = "Fn::ImportValue"
 
 
 def check(template: Template) -> None:
     """Raise the ``ValidationError`` that CloudFormation gives for a template, if it does."""
     parameters.check_declarations(template.parameters)
     _check_types(template)
-    _check_functions([template.conditions, template.outputs])
+    shared = ", ".join(name for name in template.resources if name in template.parameters)
+    unique = f"all resources and parameters must have unique names. Common name(s):[{shared}]"
+    require(not shared, f"Template error: {unique}")
+    _check_functions(template, [template.conditions, template.outputs])
     for declared in template.resources.values():
-        _check_functions(declared.properties)
+        _check_functions(template, declared.properties)
         missing = [name for name in declared.depends_on if name not in template.resources]
         require(not missing, FORMAT + unresolved(missing, "Resources"))
         _check_condition(template, declared.condition, "Resources")
@@ -49,6 +56,12 @@ def check(template: Template) -> None:
     _check_block(template, "Outputs", template.outputs)
     for body in template.outputs.values():
         _check_condition(template, body.get("Condition", ""), "Outputs")
+    for name, body in template.outputs.items():
+        malformed = (
+            f"{FORMAT}Output {name} is malformed.  The Name field of Export must not depend on "
+        )
+        depends = _depends_on_others(template, body.get("Export"))
+        require(not depends, f"{malformed}any resources, imported values, or Fn::GetAZs.")
     dependencies(template, template.resources).waves()
 
 
@@ -57,13 +70,25 @@ def _check_types(template: Template) -> None:
     require(not unknown, f"{FORMAT}Unrecognized resource types: [{', '.join(unknown)}]")
 
 
-def _check_functions(value: object) -> None:
+def _check_functions(template: Template, value: object) -> None:
     for _, part in parts(value):
-        function = function_of(part)
-        if function and function[0] not in FUNCTIONS and function[0] not in DECIDERS:
-            raise unsupported_function(function[0])
+        name, argument = function_of(part) or ("", None)
+        if name and name not in FUNCTIONS and name not in DECIDERS:
+            raise unsupported_function(name)
+        if name == IMPORT:
+            takes(not _depends_on_others(template, argument), IMPORT)
         dynamic = isinstance(part, str) and DYNAMIC_REFERENCE in part
         require(not dynamic, "Dynamic references are not supported by the sandbox")
+
+
+def _depends_on_others(template: Template, value: object) -> bool:
+    """Whether a value depends on resources, or on what other stacks export."""
+    of_resources = any(reference.name in template.resources for reference in references(value))
+    return of_resources or _imports(value)
+
+
+def _imports(value: object) -> bool:
+    return any((function_of(part) or ("",))[0] == IMPORT for _, part in parts(value))
 
 
 def _check_condition(template: Template, name: str, block: str) -> None:
@@ -86,6 +111,17 @@ def _check_conditions(template: Template) -> None:
         f"{FORMAT}Unresolved dependencies [{', '.join(missing)}]. "
         "Cannot reference resources in the Conditions block of the template",
     )
+    known_conditions = template.conditions
+    imports = _imports(list(known_conditions.values()))
+    require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
+    graph = {
+        name: set(conditions_in(body, known_conditions)) for name, body in known_conditions.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as found:
+        circle = ", ".join(sorted(set(found.args[1])))
+        raise invalid(f"Circular dependency between conditions: [{circle}]") from None
 
 
 def _check_block(template: Template, block: str, value: object) -> None:
