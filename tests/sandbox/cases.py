@@ -223,8 +223,9 @@ class _Run:
         assert code == wanted, f"{code}: {said}"
         part = resolve(step.get("message", ""), self._scope)
         assert part in said, f"{part!r} is not in {said!r}"
-        if "status" in step:
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == step["status"]
+        answered = error.response["ResponseMetadata"]
+        assert step.get("status") in (None, answered["HTTPStatusCode"])
+        assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
 
     def _answered(self, answer: Mapping[str, Any], step: Mapping[str, Any]) -> None:
         plain = json.loads(json.dumps(answer, default=_plain))
@@ -241,7 +242,7 @@ class _Run:
         return {name: _fitted(shape, name, value) for name, value in resolved.items()}
 
 
-_KEYS = {"as", "call", "with", "expect", "fails", "message", "status", "save", "keys", "region"}
+_KEYS = set("as call with expect fails message status headers save keys region".split())
 
 
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:

@@ -153,7 +153,8 @@ class Decision:
         if self.allowed:
             return ""
         request = self.request
-        resource = "" if request.resource == "*" else f" on resource: {request.resource}"
+        named = request.resource != "*" or request.action.lower().startswith("iam:")
+        resource = f" on resource: {request.resource}" if named else ""
         explicit = self.outcome is Outcome.EXPLICITLY_DENIED
         because = self.reason if explicit else f"because {self.reason}"
         return (

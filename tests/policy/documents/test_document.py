@@ -26,6 +26,11 @@ GOOD = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 GOOD_TRUST = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
 SYNTAX = "Syntax errors in policy."
 VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+NO_PATH = (
+    'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, '
+    "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, "
+    "oidc-provider/, report/, access-report/."
+)
 OMIT = object()
 
 
@@ -84,7 +89,18 @@ REFUSED = [
     *(
         (IDENTITY, document(changed(GOOD, Resource=resource)), message)
         for resource, message in (
-            ("arn:aws:s3", 'Resource arn:aws:s3 must be in ARN format or "*".'),
+            *(
+                (arn, "The policy failed legacy parsing")
+                for arn in (
+                    "arn:aws:s3",
+                    "arn:aws:s3::bucket",
+                    "arn:aws:iam::1111:user/x",
+                    "arn:aws:iam::xxx:role/x",
+                    "arn:aws:glue:eu-north-1:111122223333able/default",
+                )
+            ),
+            ("arn:aws:iam::111122223333:user", NO_PATH),
+            ("arn:aws:iam:::foo/x", NO_PATH),
             ("arn::s3:::b", 'Partition "" is not valid for resource "arn::s3:::b".'),
             ("arn:asw:s3:::b", 'Partition "asw" is not valid for resource "arn:asw:s3:::b".'),
             ("arn:${p}:s3:::b", 'Partition "${p}" is not valid for resource "arn:${p}:s3:::b".'),
@@ -219,6 +235,9 @@ ACCEPTED = [
             "arn:aws:iam::111122223333:role/r",
             "arn:aws:iam:*:111122223333:role/r",
             "arn:aws:iam::${aws:PrincipalAccount}:role/r",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::*:*",
+            "arn:aws:iam::aws:policy/ReadOnlyAccess",
         )
     ),
     (IDENTITY, document(changed(GOOD, Resource="arn:aws:s3:::\u00e9"))),

@@ -182,10 +182,18 @@ _STS: Final = {
     """.split()
 }
 """Service Authorization Reference, "Actions defined by AWS Security Token Service"."""
-_SERVICE, _REGION = 2, 3
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual: whatever does not look so is looked at more closely.
-_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:*?]*:[^:]*:[^:]*:.*", re.DOTALL)
+_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:*?]*:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL)
+_ACCOUNT: Final = re.compile(r"[0-9]{12}|aws||.*[*?${}].*")
+_NO_PATH: Final = (
+    'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '
+    "group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, "
+    "oidc-provider/, report/, access-report/."
+)
+_PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
+# Behind the rest of a variable in the account; roles' templates are in AWS's own policies.
+_OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template)/.*)", re.DOTALL)
 _WILDCARD: Final = re.compile(r"[*?]")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
 
@@ -252,22 +260,32 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
 def _refuse_arn(text: str, kind: PolicyKind) -> None:
     """What is wrong with a resource that is no ARN as it should be; ``*`` is one.
 
-    The messages are those that users of IAM report. A ``*`` at the end may stand for the parts
-    that are missing, but none for the service ("IAM JSON policy elements: Resource").
+    A ``*`` at the end may stand for the parts that are missing, but none for the service ("IAM JSON
+    policy elements: Resource").
     """
     if not text.strip("*"):
         return
     parts = text.split(":", ARN_SEPARATORS)
-    if parts[0] == "arn" and len(parts) > _SERVICE and _WILDCARD.search(parts[_SERVICE]):
+    if parts[0] == "arn" and _WILDCARD.search((*parts, "", "")[2]):
         raise MalformedPolicy(_NO_SERVICE, f": {text}")
-    if kind is PolicyKind.RESOURCE:
-        return  # whose services check their own
-    if parts[0] != "arn" or (len(parts) <= ARN_SEPARATORS and not text.endswith("*")):
-        raise MalformedPolicy(f'Resource {text} must be in ARN format or "*".')
-    if len(parts) > _REGION and parts[_SERVICE] == "iam" and parts[_REGION].strip("*"):
-        raise MalformedPolicy(f"IAM resource {text} cannot contain region information.")
-    if not _PARTITION.fullmatch(parts[1]):
-        raise MalformedPolicy(f'Partition "{parts[1]}" is not valid for resource "{text}".')
+    if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
+        raise MalformedPolicy(message, "" if text in message else f": {text}")
+
+
+def _broken(text: str, parts: Sequence[str]) -> str:
+    """What users report that IAM says of a resource in its own policies; nothing if it is right."""
+    start, partition, service, region, account = (*parts, *[""] * ARN_SEPARATORS)[:ARN_SEPARATORS]
+    whole = len(parts) > ARN_SEPARATORS
+    if start != "arn":
+        return f'Resource {text} must be in ARN format or "*".'
+    if service == "iam" and region.strip("*"):
+        return f"IAM resource {text} cannot contain region information."
+    if not _PARTITION.fullmatch(partition):
+        return f'Partition "{partition}" is not valid for resource "{text}".'
+    if not (whole or text.endswith("*")) or not _ACCOUNT.fullmatch(account):
+        return "The policy failed legacy parsing"
+    named = not whole or service != "iam" or _OF_IAM.fullmatch(parts[-1])
+    return "" if named else _NO_PATH
 
 
 def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:

@@ -212,7 +212,7 @@ class Need(msgspec.Struct, frozen=True):
     IAM must allow it before the request is carried out. ``resource_policy`` is the resource's
     own, where it has one; ``resource_account`` owns the resource. ``shown`` is how the service's
     messages call the resource, where that is not its ARN: IAM says ``user bob``, S3 puts the ARN
-    in quotes, and an empty text leaves it out.
+    in quotes, and an empty text leaves it out. ``headers`` go with a denial.
     """
 
     action: str
@@ -221,6 +221,7 @@ class Need(msgspec.Struct, frozen=True):
     resource_policy: NamedPolicy | None = None
     resource_account: str | None = None
     shown: str | None = None
+    headers: Pairs = ()
 
 
 Needs = Sequence[Need]
@@ -304,8 +305,6 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
     keys: Keys = {"iam:PassedToService": service}
     if role is not None:
         keys |= resource_tags(role.tags, "iam")
-        if role.boundary:
-            keys["iam:PermissionsBoundary"] = role.boundary
     return Need("iam:PassRole", role_arn, keys, resource_account=account)
 
 
@@ -370,4 +369,4 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     elif need.shown is not None:
         named = f" on resource: {need.shown}" if need.shown else ""
         message = message.replace(f" on resource: {need.resource}", named, 1)
-    return ApiFault("AccessDenied", message)
+    return ApiFault("AccessDenied", message, headers=need.headers)

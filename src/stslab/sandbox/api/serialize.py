@@ -17,6 +17,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest,
 from stslab.sandbox.api.operations import Shape
 
 XML = "text/xml"
+JSON = "application/json"
 S3_XML = "application/xml"
 _JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
@@ -52,10 +53,49 @@ _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE,
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
 
-def result(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+def result(
+    service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool = False
+) -> ApiResponse:
     """The answer of a call that succeeded, written in the service's protocol."""
-    write = _rest if service == "s3" else _query
+    write = _rest if service == "s3" else _json_query if as_json else _query
     return write(service, operation, answer, request_id)
+
+
+def wants_json(http: HttpRequest) -> bool:
+    """Whether an answer of IAM or STS is to be JSON: AWS IAM Authenticator for Kubernetes asks so.
+
+    https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
+    """
+    return http.header("Accept").partition(";")[0].strip() == "application/json"
+
+
+def _json_query(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+    """The same members, and the same names, as :func:`_query` writes."""
+    shape = operations.operation(service, operation).output_shape
+    inner: dict[str, object] = {"ResponseMetadata": {"RequestId": request_id}}
+    if shape is not None:
+        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
+        inner = {wrapper: _as_json(shape, answer), **inner}
+    return _json(200, request_ids(service, request_id), {f"{operation}Response": inner})
+
+
+def _json(status: int, headers: Pairs, document: object) -> ApiResponse:
+    return ApiResponse(status, (("Content-Type", JSON), *headers), json.dumps(document).encode())
+
+
+def _as_json(shape: Shape, value: Any) -> object:
+    """A value in JSON's types; times are seconds since 1970."""
+    if shape.type_name == "structure":
+        return {
+            name: _as_json(member, value[name])
+            for name, member in shape.members.items()
+            if value.get(name) is not None
+        }
+    if shape.type_name == "list":
+        return [_as_json(shape.member, one) for one in value]
+    if shape.type_name == "timestamp" and isinstance(value, datetime):
+        return value.timestamp()
+    return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
 
 
 def _query(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
@@ -221,6 +261,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     else:
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
         members = {"Type": whose, "Code": problem.code, "Message": problem.message}
+        if wants_json(http):
+            return _json(problem.status, headers, {"Error": members, "RequestId": request_id})
         inner = f"<Error>{_elements({**members, **problem.extra})}</Error>"
         id_ = f"<RequestId>{request_id}</RequestId>"
         kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"

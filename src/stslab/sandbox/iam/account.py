@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -166,7 +166,7 @@ Row = dict[str, str]
 def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
     """It is ready at once, and says so when asked again."""
     account = lookups.account(tx, request.account)
-    report = CredentialReport(request.now, _report(tx, account, request.now))
+    report = CredentialReport(request.now, _report(tx, account, lookups.root_created(tx, request)))
     tx.put(replace(account, credential_report=report))
     if account.credential_report is not None:
         return {"State": "COMPLETE"}
@@ -188,17 +188,20 @@ def get_credential_report(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _report(view: View, account: Account, now: datetime) -> str:
+def _report(view: View, account: Account, created: datetime) -> str:
     keys = (key for key in view.all(AccessKey, account.account) if not key.user)
     roots = sorted(keys, key=lambda key: (key.created, key.key))
-    rows = [_row("<root_account>", account.root_arn, now, _OF_ROOT, roots)]
+    rows = [_row("<root_account>", account.root_arn, created, _OF_ROOT, roots)]
+    days = account.password_policy.max_age if account.password_policy else 0
     for user in sorted(view.all(User, account.account), key=lambda user: user.name):
         found = [view.get(AccessKey, user.account, key_id) for key_id in user.access_keys]
+        changed = (user.login.changed or user.login.created) if user.login else None
+        ends = changed + timedelta(days) if changed and days else None
         password = {
             "password_enabled": _flag(user.login),
             "password_last_used": "no_information" if user.login else "N/A",
-            "password_last_changed": "N/A",
-            "password_next_rotation": "N/A",
+            "password_last_changed": _stamp(changed),
+            "password_next_rotation": _stamp(ends),
             "mfa_active": _flag(user.mfa_devices),
         }
         rows.append(_row(user.name, user.arn, user.created, password, found))
@@ -217,16 +220,16 @@ def _row(
         start, used = f"access_key_{number}", key.last_used if key is not None else None
         row |= {
             f"{start}_active": _flag(key is not None and key.active),
-            f"{start}_last_rotated": _stamp(key.created) if key is not None else "N/A",
-            f"{start}_last_used_date": _stamp(used.at) if used else "N/A",
+            f"{start}_last_rotated": _stamp(key.created if key is not None else None),
+            f"{start}_last_used_date": _stamp(used.at if used is not None else None),
             f"{start}_last_used_region": used.region if used else "N/A",
             f"{start}_last_used_service": used.service if used else "N/A",
         }
     return row | _NO_CERTIFICATES
 
 
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+def _stamp(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S+00:00") if at else "N/A"
 
 
 def _flag(value: object) -> str:

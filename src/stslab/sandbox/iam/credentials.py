@@ -158,9 +158,22 @@ def update_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
     (user, login), params = _with_password(tx, request), request.params
     if "Password" in params:
         _check(tx, request.account, params["Password"])
-        login = replace(login, password=params["Password"])
+        login = replace(login, password=params["Password"], changed=request.now)
     reset = params.get("PasswordResetRequired", login.reset_required)
     tx.put(replace(user, login=replace(login, reset_required=reset)))
+    return {}
+
+
+def change_password(tx: Transaction, request: ApiRequest) -> Answer:
+    """A user's own."""
+    old, new = request.params["OldPassword"], request.params["NewPassword"]
+    if not request.caller.user_name:
+        raise ApiFault("InvalidUserType", "Only IAM Users can change their own password")
+    user, login = _with_password(tx, request)
+    if login.password != old:
+        raise ApiFault("AccessDenied", "The old password was incorrect.")
+    _check(tx, request.account, new)
+    tx.put(replace(user, login=replace(login, password=new, changed=request.now)))
     return {}
 
 

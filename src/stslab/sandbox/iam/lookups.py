@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -11,6 +12,7 @@ from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import (
+    AccessKey,
     Group,
     ManagedPolicy,
     OidcProvider,
@@ -117,6 +119,13 @@ def refuse_taken(view: View, record: Record, called: str, but: Record | None = N
         raise faults.exists(KINDS[type(record)].taken.format(called))
 
 
+def root_created(view: View, request: ApiRequest) -> datetime:
+    """When the root user was made: no user and no access key is older."""
+    kinds: tuple[type[User | AccessKey], ...] = (User, AccessKey)
+    found = (one.created for kind in kinds for one in view.all(kind, request.account))
+    return min(found, default=request.now)
+
+
 def own_user(view: View, request: ApiRequest) -> User:
     """The user that the request names, or else the one who makes it."""
     name = request.params.get("UserName") or request.caller.user_name
@@ -173,7 +182,16 @@ def boundary(view: View, request: ApiRequest) -> str:
     arn: str = request.params.get("PermissionsBoundary", "")
     if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
+    refuse_service_policy(arn)
     return arn
+
+
+def refuse_service_policy(arn: str) -> None:
+    """Raise PolicyNotAttachable for a policy that is for a service-linked role alone."""
+    if f":policy{SERVICE_PATH}" in arn:
+        raise ApiFault(
+            "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role."
+        )
 
 
 def checked_arn(arn: str) -> str:

@@ -176,6 +176,8 @@ def get_mfa_device(view: View, request: ApiRequest) -> Answer:
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
+    if request.caller.kind == "Root" and "UserName" not in request.params:
+        return shapes.page("MFADevices", [], request.params, dict)
     user = lookups.own_user(view, request)
     found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
     held = [device for device in found if device is not None]

@@ -162,15 +162,19 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         boundary = "" if isinstance(entity, Group) else entity.boundary
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
-    answer: dict[str, object] = {"IsTruncated": False}
+    found: list[User | Group | Role] = []
     kinds: tuple[type[User | Group | Role], ...] = (User, Group, Role)
     for kind in kinds:
-        word = kind.table.title()
-        wanted = params.get("EntityFilter") in (None, word)
-        entities = filter(has, view.all(kind, request.account)) if wanted else ()
+        if params.get("EntityFilter") in (None, kind.table.title()):
+            holders = filter(has, view.all(kind, request.account))
+            found += shapes.by_name(holders, params.get("PathPrefix"))
+    answer = shapes.page("found", found, params, lambda entity: entity)
+    shown: list[User | Group | Role] = answer.pop("found")
+    for word in ("User", "Group", "Role"):
         answer[f"Policy{word}s"] = [
             {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
-            for entity in shapes.by_name(entities, params.get("PathPrefix"))
+            for entity in shown
+            if entity.table.title() == word
         ]
     return answer
 
@@ -232,6 +236,7 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
     if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
+        lookups.refuse_service_policy(arn)
         faults.check_quota(f"PoliciesPer{kind.table.title()}", _ATTACHED, len(holder.attached))
         tx.put(replace(holder, attached=(*holder.attached, arn)))
     return {}
@@ -253,13 +258,13 @@ def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
 
 
 def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> Answer:
-    holder = lookups.named(tx, kind, request)
+    holder = lookups.changeable(tx, kind, request)
     tx.put(replace(holder, boundary=lookups.boundary(tx, request)))
     return {}
 
 
 def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> Answer:
-    holder = lookups.named(tx, kind, request)
+    holder = lookups.changeable(tx, kind, request)
     if not holder.boundary:
         raise faults.no_such(f"No permissions boundary is set for {kind.table} {holder.name}.")
     tx.put(replace(holder, boundary=""))

@@ -20,12 +20,13 @@ _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _CLIENTS = 100
 _THUMBPRINTS = 5
 _HTTPS = "https://"
+_ISSUER = re.compile(rf"{_HTTPS}[^?#/:]+(/[^?#]*)?")
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
     """IAM retrieves a thumbprint itself where none is given."""
     params, url = request.params, request.params["Url"]
-    if not url.startswith(_HTTPS) or url == _HTTPS or {"?", "#"} & set(url):
+    if not _ISSUER.fullmatch(url):
         raise faults.invalid("Invalid Open ID Connect Provider URL")
     clients, given = tuple(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import Answer, ApiRequest, Judge
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Params
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
@@ -21,12 +21,21 @@ _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _CALLED: Mapping[str, str] = {
     "autoscaling": "AutoScaling",
+    "cloud9": "AWSCloud9",
+    "cloudtrail": "CloudTrail",
     "ecs": "ECS",
     "eks": "AmazonEKS",
     "elasticache": "ElastiCache",
     "elasticloadbalancing": "ElasticLoadBalancing",
+    "es": "AmazonElasticsearchService",
+    "guardduty": "AmazonGuardDuty",
+    "inspector2": "AmazonInspector2",
+    "lex": "LexBots",
+    "opensearchservice": "AmazonOpenSearchService",
     "rds": "RDS",
     "spot": "EC2Spot",
+    "spotfleet": "EC2SpotFleet",
+    "sso": "SSO",
     "trustedadvisor": "TrustedAdvisor",
 }
 """How service-linked roles call a service, where that is not its name in title case.
@@ -67,6 +76,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         description=params.get("Description", ""),
         tags=tagging.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
+        max_signin=params.get("MaxSigninSessionDuration", 0),
     )
     return {"Role": shapes.whole_role(tx, role)}
 
@@ -109,15 +119,25 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
 
 
 def update_role(tx: Transaction, request: ApiRequest) -> Answer:
-    role, params = lookups.changeable(tx, Role, request), request.params
-    description = params.get("Description", role.description)
-    max_session = params.get("MaxSessionDuration", role.max_session)
-    tx.put(replace(role, description=description, max_session=max_session))
+    """Of a service-linked role, the description alone."""
+    params = request.params
+    reset = params.get("ResetMaxSigninSessionDuration", False)
+    if reset and "MaxSigninSessionDuration" in params:
+        raise faults.invalid_input("MaxSigninSessionDuration can't be set and reset at once.")
+    change = lookups.named if params.keys() <= {"RoleName", "Description"} else lookups.changeable
+    role = change(tx, Role, request)
+    role = replace(
+        role,
+        description=params.get("Description", role.description),
+        max_session=params.get("MaxSessionDuration", role.max_session),
+        max_signin=0 if reset else params.get("MaxSigninSessionDuration", role.max_signin),
+    )
+    tx.put(role)
     return {}
 
 
 def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
-    role = lookups.changeable(tx, Role, request)
+    role = lookups.named(tx, Role, request)
     role = replace(role, description=request.params["Description"])
     tx.put(role)
     return {"Role": shapes.role(tx, role)}
@@ -143,14 +163,10 @@ def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
-    account, params = request.account, request.params
-    service = params["AWSServiceName"]
-    match = _SERVICE.fullmatch(service)
-    if match is None:
+    account, service = request.account, request.params["AWSServiceName"]
+    if not _SERVICE.fullmatch(service):
         raise faults.invalid_input(f"Service principal {service} is not valid.")
-    suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
-    called = _CALLED.get(match[1]) or "".join(map(str.title, match[1].split("-")))
-    name = f"AWSServiceRoleFor{called}{suffix}"
+    path, name = _linked_name(request.params)
     if tx.get(Role, account, name.lower()) is not None:
         raise faults.invalid_input(
             f"Service role name {name} has been taken in this account, please try a different "
@@ -160,14 +176,32 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     role = Role(
         account=account,
         name=name,
-        path=f"{lookups.SERVICE_PATH}{service}/",
+        path=path,
         unique_id=identifiers.unique_id("AROA", account),
         created=request.now,
         trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
-        description=params.get("Description", ""),
+        description=request.params.get("Description", ""),
     )
     tx.put(role)
     return {"Role": shapes.role(tx, role)}
+
+
+def linked(request: ApiRequest) -> str:
+    """The path and name of the service-linked role that is to be made, or that was deleted."""
+    if "AWSServiceName" in request.params:
+        return "".join(_linked_name(request.params))
+    task: str = request.params.get("DeletionTaskId", "")
+    return task.removeprefix("task").rpartition("/")[0]
+
+
+def _linked_name(params: Params) -> tuple[str, str]:
+    """The path and the name of the service-linked role that a request asks for."""
+    service = params["AWSServiceName"]
+    match = _SERVICE.fullmatch(service)
+    word = match[1] if match else service
+    called = _CALLED.get(word) or "".join(map(str.title, word.split("-")))
+    suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
+    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{called}{suffix}"
 
 
 def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:

@@ -122,21 +122,33 @@ def of(view: View, request: ApiRequest) -> Needs:
     What is made with tags is tagged, what is renamed is needed by both names, and a role that goes
     into an instance profile is passed to EC2.
     """
+    if request.operation in _OF_OWN_PASSWORD and request.caller.user_name:
+        password_policy = lookups.account(view, request.account).password_policy
+        if password_policy is not None and password_policy.may_change:
+            return ()
     target = _target(view, request)
+    action = f"iam:{request.operation}"
+    context = {**_there(target.entity), **_asked(request.params)}
     need = Need(
-        f"iam:{request.operation}",
+        action,
         target.arn,
-        {**_asked(request.params), **_there(target.entity)},
+        {key: value for key, value in context.items() if _has(action, key)},
         resource_account=request.account,
         shown=target.shown,
     )
     return (need, *_further(view, request, target, need))
 
 
+def _has(action: str, key: str) -> bool:
+    """Whether an action has a key; all have those of tags, whose names are the account's own."""
+    return "/" in key or key.startswith("aws:") or key.lower() in catalogue.condition_keys(action)
+
+
 def _further(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
     if request.operation.startswith("Create") and request.params.get("Tags"):
         made = request.operation.removeprefix("Create").removeprefix("Virtual")
-        return (replace(need, action=f"iam:Tag{made}"),)
+        tags = request_tags(_tags(request.params))
+        return (replace(need, action=f"iam:Tag{made}", context=tags),)
     if request.operation in _RENAMES:  # the ARN that it is to have: IAM API Reference, "UpdateUser"
         kind, old, new = _RENAMES[request.operation]
         before = target.entity.path if isinstance(target.entity, User | Group) else "/"
@@ -163,6 +175,8 @@ def _target(view: View, request: ApiRequest) -> Target:
         key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
         user = None if key is None else view.get(User, key.account, key.user)
         return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
+    if linked := roles.linked(request):
+        return Target(f"{prefix}:role{linked}")
     types = catalogue.resource_types(f"iam:{request.operation}")
     for type_name, (record, row) in _TYPES.items():
         given = map(request.params.get, (row.parameter, row.called))
@@ -174,14 +188,14 @@ def _target(view: View, request: ApiRequest) -> Target:
 
 
 def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
-    if name.startswith("arn:"):
-        return Target(name, f"{kind} {name}", entity)
+    if name.startswith("arn:"):  # of what goes by its ARN, messages call policies so alone
+        return Target(name, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
+    shown = None if creating else f"{kind.replace('-', ' ')} {name}"
     if entity is not None and not creating:
-        return Target(entity.arn, f"{kind} {name}", entity)
-    path = request.params.get("Path") or "/"
-    arn = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
-    return Target(arn, None if creating else f"{kind} {name}")
+        return Target(entity.arn, shown, entity)
+    path, name = request.params.get("Path") or "/", name.removeprefix("https://").rstrip("/")
+    return Target(f"arn:aws:iam::{request.account}:{kind}{path}{name}", shown)
 
 
 def _with_arn(view: View, account: str, arn: str) -> Entity | None:
@@ -212,11 +226,14 @@ def _asked(params: Params) -> Keys:
     keys: Keys = {
         key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
     }
-    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
-    keys |= request_tags(tags)
+    keys |= request_tags(_tags(params))
     if params.get("TagKeys"):
         keys["aws:TagKeys"] = tuple(params["TagKeys"])
     return keys
+
+
+def _tags(params: Params) -> dict[str, str]:
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
 
 
 def _there(entity: Entity | None) -> Keys:
@@ -236,6 +253,9 @@ _RENAMES = {
     for name, (_, kind) in _TYPES.items()
     for operation, new in kind.renamed.items()
 }
+# What a password policy permits to each user of the account: IAM User Guide, "Setting an account
+# password policy for IAM users".
+_OF_OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
 # Parameter of the request -> the condition key that has its value.
 _OF_PARAMETERS: Mapping[str, str] = {

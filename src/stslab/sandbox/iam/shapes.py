@@ -39,27 +39,36 @@ def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], ob
     """The ``items`` that ``params`` ask for, under the name of the answer's ``member``.
 
     ``show`` makes of an item what the answer has; those of other pages cost nothing. A marker that
-    was not handed out is a ValidationError.
+    was not handed out is a ValidationError. It says what came last, so that nothing is passed over
+    where that was deleted since.
     """
-    start = _offset(params.get("Marker"))
+    start = _start(params.get("Marker"), items)
     end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
     shown = [show(item) for item in items[start:end]]
     answer: Members = {member: shown, "IsTruncated": end < len(items)}
     if end < len(items):
-        answer["Marker"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+        text = f"from:{end}:{_name(items[end - 1])}"
+        answer["Marker"] = base64.urlsafe_b64encode(text.encode()).decode()
     return answer
 
 
-def _offset(marker: str | None) -> int:
+def _start(marker: str | None, items: Sequence[object]) -> int:
     if marker is None:
         return 0
     try:
-        word, _, number = base64.urlsafe_b64decode(marker).decode().partition(":")
+        word, number, last = base64.urlsafe_b64decode(marker).decode().split(":", 2)
     except (binascii.Error, ValueError):
-        word, number = "", ""
+        word, number, last = "", "", ""
     if word != "from" or not number.isascii() or not number.isdigit():
         raise faults.invalid(f"Invalid Marker: {marker}")
-    return int(number)
+    start = min(int(number), len(items))
+    while start and _name(items[start - 1]) > last:
+        start -= 1
+    return start
+
+
+def _name(item: object) -> str:
+    return (item if isinstance(item, str) else str(getattr(item, "name", ""))).lower()
 
 
 def listed(
@@ -125,6 +134,7 @@ def role(view: View, found: Role) -> Members:
         "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
         "Description": found.description or None,
         "MaxSessionDuration": found.max_session,
+        "MaxSigninSessionDuration": found.max_signin or None,
     }
 
 

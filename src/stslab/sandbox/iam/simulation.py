@@ -172,7 +172,7 @@ def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
     return [
         {
             "SourcePolicyId": source.identifier,
-            "SourcePolicyType": source.kind,
+            "SourcePolicyType": _LAYER_WORDS.get(source.kind, "none"),
             "StartPosition": source.places[number][0],
             "EndPosition": source.places[number][1],
         }

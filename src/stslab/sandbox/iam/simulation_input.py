@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from stslab.errors import MalformedPolicy, PolicyError
+from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, parse
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiRequest, Params
@@ -32,7 +32,7 @@ class Source:
     """One policy of a simulation: its identifier and type as results name it, and its text."""
 
     identifier: str
-    kind: str
+    kind: PolicyKind
     text: str
     policy: NamedPolicy
 
@@ -107,10 +107,7 @@ def _require_caller(params: Params) -> None:
 
 def given(texts: Sequence[str], name: str, kind: PolicyKind) -> list[Source]:
     """Policies that a parameter gives, called by it and their place in it, from 1."""
-    return [
-        _source(f"{name}.{number}", "none", text, kind)
-        for number, text in enumerate(texts, start=1)
-    ]
+    return [_source(f"{name}.{number}", text, kind) for number, text in enumerate(texts, start=1)]
 
 
 def attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Source]]:
@@ -131,7 +128,7 @@ def attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Sou
     text = lookups.managed_text(view, entity.account, arn)
     if text is None:
         return sources, []
-    return sources, [_source(arn, "user-managed", text, PolicyKind.BOUNDARY)]
+    return sources, [_source(arn, text, PolicyKind.BOUNDARY)]
 
 
 def context_keys(sources: Sequence[Source]) -> list[str]:
@@ -154,21 +151,21 @@ def _simulation(
         "PermissionsBoundaryPolicyInputList",
         PolicyKind.BOUNDARY,
     )
+    if len(bounds) > 1:
+        raise faults.invalid_input("You can input only one permissions boundary.")
     text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner") or ""
     if owner.startswith("arn:") and owner.count(":") >= _COLONS:
         owner = owner.split(":")[4]
-    try:
-        principal = Principal.from_arn(caller)
-    except PolicyError as error:
-        raise faults.invalid_input(f"Invalid CallerArn: {caller}") from error
+    if not _SOURCE.fullmatch(caller):
+        raise faults.invalid_input(f"Invalid CallerArn: {caller}")
     return Simulation(
-        principal=principal,
+        principal=Principal.from_arn(caller),
         sources=[
             *sources,
             *given(params.get("PolicyInputList", ()), "PolicyInputList", PolicyKind.IDENTITY),
         ],
         boundary=bounds or boundary,
-        resource=_source("ResourcePolicy", "resource", text, PolicyKind.RESOURCE) if text else None,
+        resource=_source("ResourcePolicy", text, PolicyKind.RESOURCE) if text else None,
         controls=[
             given(level.get("ServiceControlPolicyInputList", ()), f"SCP.{number}", PolicyKind.SCP)
             for number, level in enumerate(
@@ -193,19 +190,18 @@ def _values(entry: Params) -> str | list[str]:
 def _held(view: View, holder: Identity) -> Iterator[Source]:
     word = holder.table
     for name, text in sorted(holder.inline.items()):
-        yield _source(f"{word}_{holder.name}_{name}", word, text, PolicyKind.IDENTITY)
+        yield _source(f"{word}_{holder.name}_{name}", text, PolicyKind.IDENTITY)
     for arn in sorted(holder.attached):
         policy = lookups.find(view, ManagedPolicy, holder.account, arn)
         if policy is None:
             continue
-        own = policy.account == holder.account
-        identifier, kind = (arn, "user-managed") if own else (policy.name, "aws-managed")
-        yield _source(identifier, kind, policy.document, PolicyKind.IDENTITY)
+        identifier = arn if policy.account == holder.account else policy.name
+        yield _source(identifier, policy.document, PolicyKind.IDENTITY)
 
 
-def _source(identifier: str, kind: str, text: str, parse_as: PolicyKind) -> Source:
+def _source(identifier: str, text: str, kind: PolicyKind) -> Source:
     try:
-        return Source(identifier, kind, text, NamedPolicy(identifier, parse(text, parse_as)))
+        return Source(identifier, kind, text, NamedPolicy(identifier, parse(text, kind)))
     except MalformedPolicy as error:
         raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
 

@@ -25,16 +25,15 @@ def create_user(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_user(view: View, request: ApiRequest) -> Answer:
-    """The caller where no name is given. Root is as old as the oldest user."""
+    """The caller where no name is given."""
     if request.caller.kind != "Root" or "UserName" in request.params:
         return {"User": shapes.whole_user(lookups.own_user(view, request))}
-    created = (user.created for user in view.all(User, request.account))
     root = {
         "Path": "/",
         "UserName": "root",
         "UserId": request.caller.user_id,
         "Arn": request.caller.principal.arn,
-        "CreateDate": min(created, default=request.now),
+        "CreateDate": lookups.root_created(view, request),
     }
     return {"User": root}
 

@@ -123,12 +123,13 @@ class Pipeline:
             raise missing_token()
         seen.api = api = replace(
             self._api(proved.caller, proved.service, operation, params, proved.request),
-            region=proved.region or REGION,
+            region=REGION if proved.service == "iam" else proved.region or REGION,
             request_id=seen.request_id,
             authenticated=proved,
         )
         self._last_uses.note(api)
-        return serialize.result(api.service, operation, self._carry_out(api), api.request_id)
+        answer, as_json = self._carry_out(api), serialize.wants_json(api.http)
+        return serialize.result(api.service, operation, answer, api.request_id, as_json=as_json)
 
     def internal(
         self,

@@ -6,6 +6,7 @@ bucket's setting says; nothing else depends on what is only kept.
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -24,7 +25,8 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50
-_LONGEST_KEY, _LONGEST_VALUE = 128, 256
+# S3 User Guide, "Categorizing your storage using tags": letters, digits, spaces and + - = . _ : / @
+_KEY, _VALUE = re.compile(r"[\w\s+\-=.:/@]{1,128}"), re.compile(r"[\w\s+\-=.:/@]{0,256}")
 _SYSTEM = "aws:"
 
 
@@ -64,10 +66,11 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
         kind = "Object" if most == MOST_ON_OBJECTS else "Bucket"
         raise fault("BadRequest", f"{kind} tags cannot be greater than {most}")
     for key, value in tags.items():
-        if not 0 < len(key) <= _LONGEST_KEY:
+        if not _KEY.fullmatch(key):
             raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
-        if len(value) > _LONGEST_VALUE:
-            raise fault("InvalidTag", "The TagValue you have provided is invalid", TagKey=key)
+        if not _VALUE.fullmatch(value):
+            message = "The TagValue you have provided is invalid"
+            raise fault("InvalidTag", message, TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
             message = "System tags cannot be added/updated by requester"
             raise fault("InvalidTag", message, TagKey=key)

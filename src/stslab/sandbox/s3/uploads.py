@@ -26,8 +26,9 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
-# Of these algorithms, only the checksum of the whole can be had.
-_ALWAYS_FULL = frozenset({"CRC64NVME"})
+# Algorithms whose checksum is of the whole, and those whose is never of the whole, where there are
+# parts: S3 User Guide, "Checking object integrity in Amazon S3".
+_ALWAYS_FULL, _NEVER_FULL = frozenset({"CRC64NVME"}), frozenset({"SHA1", "SHA256"})
 
 
 def _begin(tx: Transaction, request: ApiRequest) -> Answer:
@@ -35,6 +36,12 @@ def _begin(tx: Transaction, request: ApiRequest) -> Answer:
     algorithm = request.params.get("ChecksumAlgorithm", "")
     default = _FULL if algorithm in _ALWAYS_FULL else _COMPOSITE
     kind = request.params.get("ChecksumType", default) if algorithm else ""
+    if algorithm in (_ALWAYS_FULL if kind == _COMPOSITE else _NEVER_FULL):
+        raise fault(
+            "InvalidRequest",
+            f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum "
+            "algorithm.",
+        )
     upload = Upload(
         account=bucket.owner,
         bucket=bucket.name,

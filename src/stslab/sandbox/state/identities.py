@@ -9,10 +9,11 @@ from stslab.sandbox.state.snapshot import Moment, Named, Record
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A user's console password."""
+    """A user's console password. ``changed`` is None while it is the first."""
 
     password: str
     created: Moment
+    changed: Moment | None = None
     reset_required: bool = False
 
     def __repr__(self) -> str:
@@ -62,13 +63,17 @@ class Group(Identity, frozen=True, kw_only=True):
 
 
 class Role(Identity, frozen=True, kw_only=True):
-    """An IAM role. ``trust`` is the text of its trust policy, ``max_session`` seconds."""
+    """An IAM role. ``trust`` is the text of its trust policy.
+
+    ``max_session`` and ``max_signin`` are seconds; ``max_signin`` is 0 where it is not set.
+    """
 
     table: ClassVar[str] = "role"
 
     trust: str
     description: str = ""
     max_session: int = 3600
+    max_signin: int = 0
     tags: Mapping[str, str] = {}
     boundary: str = ""
     last_used: LastUsed | None = None

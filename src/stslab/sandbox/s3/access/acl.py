@@ -38,6 +38,8 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "bucket-owner-full-control": (),
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
+PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
+"""The canned lists that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
 _HEADERS: Mapping[str, str] = {
     "GrantFullControl": ALL,
@@ -129,12 +131,11 @@ def _grantee(one: Grant) -> Mapping[str, str]:
 def check_creating(request: ApiRequest) -> None:
     """Refuse a new bucket whose list its ownership setting or Block Public Access forbids."""
     ownership = request.params.get("ObjectOwnership", ENFORCED)
-    if ownership == ENFORCED and (
-        _lists(request) or request.params.get("ACL", "") not in ("", "private")
-    ):
+    plain = request.params.get("ACL", "private") in PLAIN
+    if ownership == ENFORCED and (_lists(request) or not plain):
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
-        raise fault("AccessDenied")
+        raise fault("InvalidBucketAclWithBlockPublicAccessError")
 
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:

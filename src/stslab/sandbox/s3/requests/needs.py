@@ -12,7 +12,7 @@ from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest, Context, Keys, Need, Needs, iso, request_tags
 from stslab.sandbox.s3 import lookups
-from stslab.sandbox.s3.access import policies
+from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket
@@ -53,6 +53,8 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
         names = tuple(map(_versioned, names))
     given = {**request.params, **_configuration(request)}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
+    if request.operation == "CreateBucket" and given.get("ACL") in acl.PLAIN:
+        given["ACL"] = ""  # S3 API Reference, "CreateBucket": s3:CreateBucket suffices
     more = (
         one.action
         for one in _TABLES.further
@@ -98,6 +100,7 @@ class _Asked(msgspec.Struct, frozen=True):
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         policy = policies.of(self.view, self.seen, where, version, self.request.caller)
+        region = (("x-amz-bucket-region", bucket.region),) if bucket is not None else ()
         return Need(
             action,
             arn,
@@ -105,6 +108,7 @@ class _Asked(msgspec.Struct, frozen=True):
             None if creating else policy,
             owner,
             shown=f'"{arn}"',
+            headers=region if self.request.operation == "HeadBucket" else (),
         )
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
@@ -139,7 +143,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     REST API"; S3 API Reference, "Error responses".
     """
     proof = request.authenticated
-    signed = proof.region if proof else ""
+    signed = proof.region if proof and proof.version == "AWS4-HMAC-SHA256" else ""
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)

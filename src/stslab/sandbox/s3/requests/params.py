@@ -166,7 +166,9 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 # AWS's SDK for C++ and its Common Runtime write a mode in small letters.
 _TYPES = {"Expires": "string", "ChecksumMode": "capitals"}
 # What a canned list may be beside what the model has ("Access control list (ACL) overview").
-_FURTHER_CHOICES = {"BucketCannedACL": {"log-delivery-write"}}
+_FURTHER_CHOICES = {
+    "BucketCannedACL": {"log-delivery-write", "bucket-owner-read", "bucket-owner-full-control"}
+}
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
