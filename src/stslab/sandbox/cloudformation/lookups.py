@@ -4,6 +4,7 @@ AWS CloudFormation User Guide, "Exporting stack output values".
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from stslab.sandbox.api.faults import invalid, require
@@ -17,20 +18,27 @@ from stslab.sandbox.state.stacks import (
     resource_key,
 )
 
+MEMORY = timedelta(days=90)
+"""For how long a deleted stack is known (CFN API Reference, ListStacks)."""
 EVENTS_KEPT = 2_000
 """How many events a stack remembers."""
 
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
-    found = (stack for stack in view.all(Stack, account) if stack.region == region)
+    there = (stack for stack in view.all(Stack, account) if stack.region == region)
+    found = [stack for stack in there if _is_remembered(view, stack)]
     return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
+
+
+def _is_remembered(view: View, stack: Stack) -> bool:
+    return stack.deleted is None or view.now() - stack.deleted <= MEMORY
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
     """A stack by id, deleted or not; or by name, if it is not deleted."""
     found = view.get(Stack, account, name_or_id)
     if found is not None:
-        return found if found.region == region else None
+        return found if found.region == region and _is_remembered(view, found) else None
     named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.exists)
     return next((stack for stack in named if stack.region == region), None)
 

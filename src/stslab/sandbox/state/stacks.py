@@ -58,7 +58,8 @@ class Stack(Record, frozen=True, kw_only=True):
     to when it fails. ``resources`` are logical ids, ``change_sets`` ids, in the order in which
     they were made; ``events`` counts all that there ever were. ``caller_key`` is the access key
     in whose name the work is done, where there is no ``role_arn``. ``settled_status`` is the
-    status before a deletion began, ``retained`` what the last DeleteStack said.
+    status before a deletion began, ``retained`` what the last DeleteStack said, ``unsparing``
+    that a rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
     """
 
     table: ClassVar[str] = "stack"
@@ -86,6 +87,7 @@ class Stack(Record, frozen=True, kw_only=True):
     token: str = ""
     on_failure: str = "ROLLBACK"
     protected: bool = False
+    unsparing: bool = False
     retained: tuple[str, ...] = ()
     settled_status: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
@@ -257,3 +258,16 @@ def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
     known = lab.state.snapshot
     assert {one.stack_id for one in known.everywhere(StackResource)} == left
     assert {one.stack_id for one in known.everywhere(StackEvent)} == left
+
+
+def test_a_deleted_stack_is_known_for_90_days(lab: Harness) -> None:
+    stack_id = lab.deploy(BUCKET)
+    lab.delete("demo")
+    lab.advance(timedelta(days=89))
+    assert lab.shown(stack_id)["StackStatus"] == "DELETE_COMPLETE"
+    lab.advance(timedelta(days=2))
+    assert lab.call("ListStacks")["StackSummaries"] == []
+    assert "does not exist" in lab.refusal("DescribeStacks", StackName=stack_id).message
+    lab.deploy(BUCKET)
+    lab.delete("demo")
+    assert stack_id not in {one.stack_id for one in lab.state.snapshot.everywhere(StackEvent)}

@@ -15,6 +15,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
+from stslab.sandbox.cloudformation.template.parameters import settle
 from stslab.sandbox.cloudformation.template.references import Graph, references
 from stslab.sandbox.cloudformation.template.template import parse
 
@@ -116,6 +117,32 @@ def test_a_body_of_one_byte_too_many() -> None:
     template.check_size("x" * 51_200)
     with pytest.raises(ApiFault, match="length less than or equal to 51200"):
         template.check_size("x" * 51_201)
+
+
+LONG = "n" * 256
+BUCKETS = {"B": {"Type": "AWS::S3::Bucket"}}
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"Resources": {LONG: BUCKETS["B"]}},
+        {"Parameters": {LONG: {"Type": "String"}}},
+        {"Outputs": {LONG: {"Value": "x"}}},
+        {"Mappings": {LONG: {"a": {"b": "c"}}}},
+        {"Mappings": {"M": {"a": {f"b{number}": "c" for number in range(201)}}}},
+    ],
+)
+def test_names_and_mappings_have_quotas(section: dict[str, object]) -> None:
+    with pytest.raises(ApiFault, match=r"longer than 255 characters|maximum allowed, 200"):
+        parse(json.dumps({"Resources": BUCKETS} | section))
+
+
+def test_a_parameter_of_one_byte_too_many() -> None:
+    declared = {"P": {"Type": "String"}}
+    settle(declared, [{"ParameterKey": "P", "ParameterValue": "x" * 4_096}])
+    with pytest.raises(ApiFault, match="at most 4096 bytes"):
+        settle(declared, [{"ParameterKey": "P", "ParameterValue": "\xe9" * 2_049}])
 
 
 def test_dates_and_numbers_keep_their_text_where_it_matters() -> None:

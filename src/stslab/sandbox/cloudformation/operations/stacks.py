@@ -192,6 +192,7 @@ def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> No
         token=request.params.get("ClientRequestToken", ""),
         caller_key=request.caller.access_key_id,
         role_arn=request.params.get("RoleARN") or stack.role_arn,
+        unsparing=bool(request.params.get("RetainExceptOnCreate")),
     )
     stack_becomes(tx, stack, status, USER_INITIATED)
 

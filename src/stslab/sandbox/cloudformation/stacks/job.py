@@ -35,7 +35,7 @@ EXECUTING = "EXECUTE_IN_PROGRESS"
 EXECUTED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 """The statuses of a stack that say that its change set was carried out."""
 DELETED_STACKS_KEPT = 100
-"""How many deleted stacks an account remembers; AWS remembers them for 90 days."""
+"""How many deleted stacks an account remembers at most."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -91,9 +91,11 @@ def note(
 
 
 def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
-    """Delete what is kept of all but the last deleted stacks."""
-    deleted = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
-    for stack in deleted[:-DELETED_STACKS_KEPT]:
+    """Delete what is kept of stacks that nobody finds any more, or of too many."""
+    found = [stack for stack in lookups.stacks(tx, account, region) if stack.deleted]
+    known = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}
+    deleted = [stack for stack in tx.all(Stack, account) if stack.deleted]
+    for stack in [one for one in deleted if one.region == region and one.stack_id not in known]:
         change_sets = lookups.change_sets(tx, stack, executed=True)
         resources = lookups.resources(tx, stack).values()
         for record in (*lookups.events(tx, stack), *resources, *change_sets, stack):

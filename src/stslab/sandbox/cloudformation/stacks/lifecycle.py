@@ -78,9 +78,10 @@ def _delete_wave(job: Job, going: list[StackResource], *, creating: bool) -> lis
 
 
 def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
-    policy = resource.deletion_policy
-    kept = policy == "Retain" or (policy == "RetainExceptOnCreate" and not creating)
-    return (kept and resource.initiated) or resource.logical_id in job.stack.retained
+    stack, policy = job.stack, resource.deletion_policy
+    spared = not creating or (policy == "Retain" and not stack.unsparing)
+    kept = spared and policy in {"Retain", "RetainExceptOnCreate"}
+    return (kept and resource.initiated) or resource.logical_id in stack.retained
 
 
 def _deleting(job: Job, resource: StackResource | Leftover) -> Step:

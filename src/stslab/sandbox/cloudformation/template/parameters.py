@@ -10,6 +10,8 @@ from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 
+VALUE_LIMIT = 4096
+"""How long a value may be, in bytes ("AWS CloudFormation quotas")."""
 MASK = "****"
 """How a ``NoEcho`` parameter is shown ("Parameters", NoEcho)."""
 
@@ -152,7 +154,8 @@ def summarised(name: str, body: Declaration) -> dict[str, Value]:
 
 
 def _check_value(name: str, value: str, declared: Declaration) -> None:
-    kind = declared["Type"]
+    kind, size = declared["Type"], len(value.encode())
+    require(size <= VALUE_LIMIT, f"Parameter '{name}' must contain at most {VALUE_LIMIT} bytes")
     for member in _members(value) if kind in LISTS else [value]:
         is_number = _NUMBER.fullmatch(member)
         require(kind not in NUMBERS or is_number, f"Parameter '{name}' must be a number.")

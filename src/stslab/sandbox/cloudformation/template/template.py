@@ -165,8 +165,12 @@ RESOURCE_KEYS = frozenset(
     }
 )  # fmt: skip
 POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
-MOST = {"Parameters": 200, "Resources": 500, "Outputs": 200, "Mappings": 200}
+MOST = {
+    "Mapping attributes": 200, "Mappings": 200, "Outputs": 200, "Parameters": 200,
+    "Resources": 500,
+}  # fmt: skip
 """How many members a section may have ("AWS CloudFormation quotas")."""
+NAME_LIMIT = 255
 
 
 @dataclass(frozen=True)
@@ -238,16 +242,20 @@ def _check_sections(data: Mapping[str, Value]) -> None:
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
     section: dict[str, Value] = data.get(name) or {}
     _format(isinstance(section, dict), f"{name} section must be an object.")
-    count, limit = len(section), MOST.get(name)
-    _format(
-        limit is None or count <= limit,
-        f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}",
-    )
+    _check_count(name, section)
     return section
+
+
+def _check_count(name: str, members: Mapping[str, Value]) -> None:
+    count, limit = len(members), MOST.get(name, len(members))
+    refusal = f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
+    _format(count <= limit, refusal)
 
 
 def _check_name(noun: str, name: str) -> None:
     _format(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
+    too_long = f"{noun} name {name} is longer than {NAME_LIMIT} characters."
+    _format(len(name) <= NAME_LIMIT, too_long)
 
 
 def _named(section: dict[str, Value], noun: str) -> dict[str, Value]:
@@ -303,9 +311,16 @@ def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
 
 def _mappings(section: dict[str, Value]) -> dict[str, Value]:
     for name, rows in section.items():
+        _check_name("Mapping", name)
         fits = isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
         _format(fits, f"Every Mappings member {name} must be a map")
-        for value in (value for row in rows.values() for value in row.values()):
+        for row in rows.values():
+            _check_count("Mapping attributes", row)
+        for attribute, value in (pair for row in rows.values() for pair in row.items()):
+            only = (
+                f"Mappings attribute name '{attribute}' must contain only alphanumeric characters."
+            )
+            _format(attribute.isalnum() and attribute.isascii(), only)
             fits = isinstance(value, str | int | float | list)
             _format(fits, "Every Mappings attribute must be a String or a List.")
     return section
