@@ -25,15 +25,12 @@ _BEHIND = "The account's clock is behind the real time: its new sessions seem to
 
 @dataclass
 class Assumed:
-    """The credentials of such profiles, kept until they end. ``code`` tells a device's MFA code.
-
-    ``own`` gives the learner's own credentials, where they are of a profile that no file has.
-    """
+    """The credentials of such profiles, kept until they end. ``code`` tells a device's MFA code."""
 
     profiles: Profiles
     clients: Callable[[], Clients]
     code: Callable[[str], str]
-    own: Callable[[str], Untyped]
+    own: Callable[[str], Untyped]  # the learner's own, of a profile that no file has
     _kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def forget(self) -> None:

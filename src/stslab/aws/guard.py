@@ -178,15 +178,11 @@ _SUMMARY = {
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """What was seen. ``alias`` is empty where there is none, None where it can't be told.
-
-    ``denied`` are the actions that the caller lacks (``action on resource``), None where
-    AWS would not simulate them. ``short`` are sentences on quotas that leave no room.
-    """
+    """What was seen. ``alias`` is empty where there is none, None where it can't be told."""
 
     alias: str | None
-    denied: tuple[str, ...] | None
-    short: tuple[str, ...]
+    denied: tuple[str, ...] | None  # actions (on resources); None: AWS would not simulate them
+    short: tuple[str, ...]  # sentences on quotas that leave no room
 
 
 def says_production(alias: str) -> bool:

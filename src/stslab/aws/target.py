@@ -22,19 +22,15 @@ _FAR_PACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any.
-
-    ``hand`` are those that the learner has in their place, in the profile ``admin``. ``others`` are
-    the learner's own profiles for further accounts, by identity.
-    """
+    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any."""
 
     info: TargetInfo
     endpoint_url: str = ""
     admin: Credentials | None = None
     own_profile: str = ""
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
-    hand: Credentials | None = None
+    hand: Credentials | None = None  # the learner's, in the profile ``admin``
 
     def with_other(self, name: str, account: str, profile: str) -> "Target":
         """The same with a further account, for which the learner has this profile."""

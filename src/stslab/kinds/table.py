@@ -41,20 +41,14 @@ class Remove(msgspec.Struct, frozen=True):
 
 
 class Child(msgspec.Struct, frozen=True):
-    """What must go before its parent can: how it is listed, and what removes each.
+    """What must go before its parent can: how it is listed, and what removes each."""
 
-    ``each`` gives a list of mappings, with the parent's names in it as ``<Name>``; a removal is
-    called with the parent's names and one mapping's. ``what`` describes one of them, with the
-    mapping's names in braces. ``pages`` maps a listing's output members to the input members
-    that ask for what comes next.
-    """
-
-    what: str
+    what: str  # describes one, with the mapping's names in braces
     listing: str
     names: tuple[str, ...]
-    each: str
-    removals: tuple[Remove, ...]
-    pages: Mapping[str, str]
+    each: str  # a list of mappings; the parent's names are in it as ``<Name>``
+    removals: tuple[Remove, ...]  # called with the parent's names and one mapping's
+    pages: Mapping[str, str]  # of a listing: output members to input members that ask for more
     count: str = "`1`"
 
     def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
@@ -68,12 +62,6 @@ class Child(msgspec.Struct, frozen=True):
 class Kind(msgspec.Struct, frozen=True):
     """One kind of thing. ``id`` is the service and a word for it.
 
-    ``names`` are the input members that name one, ``look_names`` those that the lookup
-    takes. ``parent`` is the kind of what it hangs on, named by ``parent_names``: who owns
-    that owns this. ``tags`` gives the lookup's list of tags; ``tagging`` is the operation
-    that reads them (by ``tagging_names``) where the lookup does not tell them. ``by_hand`` is
-    the command that removes one, where the removing operation alone would not do.
-
     ``identity`` tells one from another that is made later with the same names: a unique id, or
     the time of creation, in the response of the lookup or of the creating operation. Where AWS
     gives neither, its tag for the run does.
@@ -81,36 +69,32 @@ class Kind(msgspec.Struct, frozen=True):
     ``put`` makes it a setting of the whole account, whose undo restores what was there before:
     the operation that sets it, with what ``was`` (an expression that sees the response of the
     lookup) gives; where there was nothing, it is removed.
-
-    ``deployed`` are the actions that CloudFormation takes with its caller's permissions to make and
-    remove one, ``cleaned`` those that cleanup takes, whatever the lab says, to find and empty one.
-
-    ``guarded`` tells whether somebody protected it against removal, and ``unguard`` is the
-    command that ends that.
     """
 
     id: str
     what: str
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the input members that name one
     look: str
-    look_names: tuple[str, ...]
+    look_names: tuple[str, ...]  # those that the lookup takes
     present: str
     remove: Remove
-    tags: str = ""
-    tagging: str = ""
-    tagging_names: tuple[str, ...] = ()
+    tags: str = ""  # the list of tags in the lookup's answer
+    tagging: str = ""  # the operation that reads them, where the lookup does not tell
+    tagging_names: tuple[str, ...] = ()  # what that takes
     children: tuple[Child, ...] = ()
-    parent: str = ""
-    parent_names: tuple[str, ...] = ()
+    parent: str = ""  # the kind of what it hangs on: who owns that owns this
+    parent_names: tuple[str, ...] = ()  # what that is named by
     resource_type: str = ""
-    deployed: tuple[str, ...] = ()
-    cleaned: tuple[str, ...] = ()
-    by_hand: str = ""
+    deployed: tuple[
+        str, ...
+    ] = ()  # actions that CloudFormation takes with its caller's permissions
+    cleaned: tuple[str, ...] = ()  # those by which cleanup finds and empties one
+    by_hand: str = ""  # the command that removes one, where ``remove`` alone would not do
     identity: str = ""
     put: str = ""
     was: str = ""
-    guarded: str = ""
-    unguard: str = ""
+    guarded: str = ""  # whether somebody protected it against removal
+    unguard: str = ""  # the command that ends that
 
     @property
     def service(self) -> str:
@@ -247,23 +231,16 @@ BY_REMOVAL: Mapping[str, Kind] = {
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """An operation that makes a thing.
-
-    ``repeatable``: making it again changes nothing. ``overwrites``: it succeeds although
-    the thing was there before, so one looks first. ``names`` maps names to expressions,
-    where they are not parameters of the same name. ``adopt`` builds its response from that
-    of the kind's lookup. ``discover`` lists the ids of the kind, where only the answer tells the
-    id (``discovered`` is its name). ``tags``: the parameter that takes tags.
-    """
+    """An operation that makes a thing."""
 
     kind: str
-    repeatable: bool = False
-    overwrites: bool = False
-    names: Mapping[str, str] | None = None
-    adopt: str = ""
-    discover: str = ""
-    discovered: str = ""
-    tags: str = ""
+    repeatable: bool = False  # making it again changes nothing
+    overwrites: bool = False  # it succeeds although the thing was there: one looks first
+    names: Mapping[str, str] | None = None  # expressions, where parameters have other names
+    adopt: str = ""  # builds its response from that of the kind's lookup
+    discover: str = ""  # lists the ids of the kind, where only the answer tells the id
+    discovered: str = ""  # the id's name
+    tags: str = ""  # the parameter that takes tags
 
 
 class Effect(msgspec.Struct, frozen=True):

@@ -66,25 +66,19 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What is wrong where: the policy, the statement and its element, what kind of change fixes it.
+    """What is wrong; what is not known is empty."""
 
-    ``gate`` refuses. What is not known is empty.
-    """
-
-    gate: str
-    where: str
-    advice: str
+    gate: str  # that refuses
+    where: str  # the policy, the statement and its element
+    advice: str  # what kind of change fixes it
 
 
 class Remaining(msgspec.Struct, frozen=True):
-    """How far a fix is, in sentences: what is ``still`` broken, what is open that was not before.
+    """How far a fix is, in sentences."""
 
-    ``claims`` are those that do not hold, once nothing of either is left.
-    """
-
-    still: tuple[str, ...]
-    wide: tuple[str, ...]
-    claims: tuple[str, ...] = ()
+    still: tuple[str, ...]  # what is still broken
+    wide: tuple[str, ...]  # what is open that was not before
+    claims: tuple[str, ...] = ()  # those that do not hold, once nothing of either is left
 
     @property
     def done(self) -> bool:

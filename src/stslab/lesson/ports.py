@@ -9,34 +9,23 @@ from stslab.policy.vocabulary import Gate
 
 
 class GateReading(msgspec.Struct, frozen=True):
-    """What one gate said of a request.
-
-    ``says`` is ``allows``, ``denies`` (a Deny matched) or ``does not allow``. ``decided``: the
-    request is refused because of it, perhaps among others. ``policies`` are the policies that it
-    read, as the decision tells them: ``{"policy": name, "statements": [...]}``.
-    """
+    """What one gate said of a request."""
 
     gate: Gate
-    says: str
-    decided: bool
-    policies: tuple[Mapping[str, Any], ...] = ()
+    says: str  # ``allows``, ``denies`` (a Deny matched) or ``does not allow``
+    decided: bool  # the request is refused because of it, perhaps among others
+    policies: tuple[Mapping[str, Any], ...] = ()  # that it read: ``{policy, statements}``
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the account decides of a request. ``allowed`` is None where it can't tell.
-
-    ``by`` are the gates that refuse, ``keys`` the condition keys because of which. ``gates`` are
-    all that were asked, in their order; those that would be, where the signature is refused.
-    ``documents`` are the texts of the policies that have a say, by their names. ``fault`` is the
-    code of the error with which a rule of the service answers what the gates allow.
-    """
+    """What the account decides of a request. ``allowed`` is None where it can't tell."""
 
     allowed: bool | None
-    by: tuple[Gate, ...] = ()
-    keys: tuple[str, ...] = ()
-    gates: tuple[GateReading, ...] = ()
-    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    fault: str = ""
+    by: tuple[Gate, ...] = ()  # the gates that refuse
+    keys: tuple[str, ...] = ()  # the condition keys because of which
+    gates: tuple[GateReading, ...] = ()  # all that were asked, in order, or would be
+    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # by the policies' names
+    fault: str = ""  # the error with which a rule of the service answers what the gates allow
 
 
 UNKNOWN = Verdict(None)

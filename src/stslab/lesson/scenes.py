@@ -164,17 +164,13 @@ class Remember(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The end: what was proved of all there is, what was predicted, and what to remember.
-
-    ``notes`` are those of the run's end: what there is to say, of which stages. ``gone`` are the
-    claims that cleanup proved.
-    """
+    """The end: what was proved of all there is, what was predicted, and what to remember."""
 
     proved: int
     claims: int
-    notes: tuple[tuple[str, tuple[str, ...]], ...]
+    notes: tuple[tuple[str, tuple[str, ...]], ...]  # what there is to say, of which stages
     concepts: tuple[Concept, ...]
-    gone: tuple[str, ...]
+    gone: tuple[str, ...]  # the claims that cleanup proved
     left: int
     next: tuple[tuple[str, str], ...] = ()
 

@@ -20,20 +20,14 @@ _NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
 
 
 class Policies(NamedTuple):
-    """The policies that apply to a request.
+    """The policies that apply to a request."""
 
-    ``identity``: of the user and its groups, or of the role. ``resource``: the resource's own,
-    or the role's trust policy. ``boundaries`` and ``session``: None where there are none; an
-    empty sequence is a boundary that allows nothing. ``scps`` and ``rcps``: the policies of
-    each level of the organization, from its root to the account.
-    """
-
-    identity: Sequence[NamedPolicy] = ()
-    resource: NamedPolicy | None = None
-    boundaries: Sequence[NamedPolicy] | None = None
-    session: Sequence[NamedPolicy] | None = None
-    scps: Sequence[Sequence[NamedPolicy]] = ()
-    rcps: Sequence[Sequence[NamedPolicy]] = ()
+    identity: Sequence[NamedPolicy] = ()  # of the user and its groups, or of the role
+    resource: NamedPolicy | None = None  # the resource's own, or the role's trust policy
+    boundaries: Sequence[NamedPolicy] | None = None  # None: none; empty: one that allows nothing
+    session: Sequence[NamedPolicy] | None = None  # the same
+    scps: Sequence[Sequence[NamedPolicy]] = ()  # of each level of the organization, from its root
+    rcps: Sequence[Sequence[NamedPolicy]] = ()  # the same
 
     def all(self) -> Iterator[NamedPolicy]:
         yield from self.identity

@@ -77,21 +77,17 @@ _FORMS: Final = tuple(
 class Principal:
     """Who makes a request ("AWS JSON policy elements: Principal").
 
-    ``arn`` names it in messages: an ARN, a service's or a provider's host, or ``anonymous``.
-    ``issuer`` is the ARN of the role that a session assumed, or of the user that asked for
-    a federated session. ``user_id`` is what ``aws:userid`` holds: ``AIDA…`` for a user,
-    ``AROA…:session`` for a session. ``canonical_id`` is the account's canonical user id.
-    ``member``: it belongs to an AWS account, which has policies for it. ``unlimited``: it has
-    full access to its account, as the root user, and who that federates.
+    ``member``: it belongs to an AWS account, which has policies for it. ``unlimited``: it has full
+    access to its account, as the root user, and who that federates.
     """
 
     kind: PrincipalKind
-    arn: str
+    arn: str  # in messages: an ARN, a service's or a provider's host, or ``anonymous``
     account: str = ""
     name: str = ""
-    issuer: str = ""
-    user_id: str = ""
-    canonical_id: str = ""
+    issuer: str = ""  # the role that a session assumed, or who asked for a federated one
+    user_id: str = ""  # ``aws:userid``: ``AIDA…`` of a user, ``AROA…:session`` of a session
+    canonical_id: str = ""  # the account's canonical user id
     service_linked: bool = False
     context: Mapping[str, str] = field(init=False, repr=False, compare=False)
     member: bool = field(init=False, repr=False, compare=False)
@@ -205,17 +201,15 @@ _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 class Request(NamedTuple):
     """What is to be decided: may ``principal`` do ``action`` to ``resource``?
 
-    ``resource`` is an ARN, or ``*`` for an action that has no resource. ``context`` maps
-    condition keys to a value, or to several; what follows from the principal and from the
-    resource's account is added to it and need not be given. ``resource_account`` owns the
-    resource: by default the account in its ARN, and the principal's where that names none.
+    ``context`` maps condition keys to a value, or to several; what follows from the principal and
+    from the resource's account is added to it and need not be given.
     """
 
     principal: Principal
     action: str
-    resource: str
+    resource: str  # an ARN, or ``*`` for an action that has none
     context: Mapping[str, str | Sequence[str]] = _NOTHING
-    resource_account: str | None = None
+    resource_account: str | None = None  # its owner: by default its ARN's, else the principal's
 
     @property
     def owner(self) -> str:

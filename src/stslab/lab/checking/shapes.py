@@ -21,19 +21,17 @@ class Shape(msgspec.Struct, frozen=True, dict=True):
     ``kind`` is structure, list, map, string, integer, float, boolean, timestamp, blob or
     document (any JSON). ``parts`` are told when they are asked for, since a shape may hold itself:
     a structure's members, some of them ``required``; of a list's items or a map's values the one
-    shape, without a name. A string may have to be one of ``choices``. ``least``: how many
-    characters a text, or items a list, has at least. A text has at most ``most`` (0: any number),
-    and fits the ``pattern``. ``sensitive``: it is a secret, which must never be saved or shown.
+    shape, without a name.
     """
 
     kind: str
     parts: Callable[[], Mapping[str, "Shape"]] = dict
     required: Collection[str] = ()
-    choices: Collection[str] = ()
-    sensitive: bool = False
-    least: int = 0
-    most: int = 0
-    pattern: str = ""
+    choices: Collection[str] = ()  # of a string, if it is to be one of some
+    sensitive: bool = False  # it must never be saved or shown
+    least: int = 0  # characters of a text, or items of a list
+    most: int = 0  # characters of a text; 0: any number
+    pattern: str = ""  # that a text fits
 
     @cached_property
     def members(self) -> Mapping[str, "Shape"]:

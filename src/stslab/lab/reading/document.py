@@ -68,19 +68,15 @@ class Source:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A value in a file, and where it stands there (``start`` and ``end`` of its text).
-
-    ``value`` is a scalar's value, a list of nodes, or a mapping's nodes by key, whose own
-    nodes are in ``keys``. ``inside`` is the file that an included text came from.
-    """
+    """A value in a file, and where it stands there (``start`` and ``end`` of its text)."""
 
     source: Source
     start: int
     end: int
-    value: Any
-    keys: dict[str, "Node"] = field(default_factory=dict)
+    value: Any  # a scalar, a list of nodes, or a mapping's nodes by key
+    keys: dict[str, "Node"] = field(default_factory=dict)  # a mapping's own
     include: bool = False
-    inside: Source | None = None
+    inside: Source | None = None  # the file that an included text came from
 
     def problem(self, message: str, fix: str) -> Problem:
         return self.source.problem(self.start, message, fix)

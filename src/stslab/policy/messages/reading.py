@@ -57,25 +57,22 @@ class Message(msgspec.Struct, frozen=True):
     """What a message says; an empty text or None is what it does not say.
 
     ``caller``, ``resource`` and ``policy`` stand as they are given, so that account ids that
-    were blacked out stay so. ``explicit``: a Deny applied (True), or nothing allowed (False).
-    ``setting``: the setting of S3 Block Public Access that refused. ``encoded``: an encoded
-    authorization message is there, which is never kept. ``more``: further refusals in the
-    same text.
+    were blacked out stay so.
     """
 
     caller: str = ""
     action: str = ""
     resource: str = ""
     gate: Gate | OtherGate | None = None
-    explicit: bool | None = None
+    explicit: bool | None = None  # a Deny applied (True), or nothing allowed (False)
     policy: str = ""
-    setting: str = ""
+    setting: str = ""  # of S3 Block Public Access, that refused
     code: str = ""
     operation: str = ""
     service: str = ""
-    encoded: bool = False
+    encoded: bool = False  # an encoded authorization message is there, which is never kept
     known: Known | None = None
-    more: int = 0
+    more: int = 0  # further refusals in the same text
 
     @property
     def caller_kind(self) -> str:
