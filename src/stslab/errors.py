@@ -36,10 +36,7 @@ class LabError(StslabError):
 
 
 class InvalidLab(LabError):
-    """A lab file has problems, all of them listed.
-
-    ``problems`` holds ``stslab.lab.reading.problems.Problem`` values, in file order.
-    """
+    """``problems`` are all of a lab file, in order: ``stslab.lab.reading.problems.Problem``."""
 
     def __init__(self, message: str, problems: Sequence[object] = (), hint: str = "") -> None:
         super().__init__(message, hint)
@@ -85,10 +82,7 @@ class StateFolderError(StslabError):
 
 
 class UndoIncomplete(StslabError):
-    """Something could not be undone, or is left over.
-
-    ``remaining``: each thing that is left, and the command that removes it.
-    """
+    """Something is left over: each ``remaining`` thing, and the command that removes it."""
 
     exit_code = 5
 

@@ -35,10 +35,7 @@ class Home:
 
     @property
     def has_journal(self) -> bool:
-        """Whether there is a journal.
-
-        StateFolderError: the state folder is none, or can't be entered.
-        """
+        """Whether there is a journal. StateFolderError: the folder can't be entered."""
         try:
             mode = self.root.stat().st_mode
             if not stat.S_ISDIR(mode):
@@ -128,10 +125,7 @@ def config_file() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make ``path`` (and its parents) if need be, readable by its owner alone.
-
-    StateFolderError: it can't be made or entered.
-    """
+    """Make it if need be, for its owner alone. StateFolderError: it can't be made or entered."""
     try:
         for missing in [one for one in reversed(path.parents) if not one.exists()]:
             missing.mkdir(mode=_OWNER_ONLY, exist_ok=True)

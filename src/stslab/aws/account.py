@@ -101,10 +101,7 @@ class Boto3Account:
         return ports.WaiterPace(float(found.delay), int(found.max_attempts))
 
     def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
-        """Look once at what the waiter waits for.
-
-        An answer that was lost, or an error that passes, says only to look again.
-        """
+        """Look once; a lost answer, or an error that passes, says only to look again."""
         found = self._waiter(service, waiter)
         response, instead = self._raw(identity, service, found.operation, params)
         outcome = _outcome(response, instead)

@@ -41,22 +41,14 @@ _NO_ANSWER = (
     boto.IncompleteReadError,
     boto.HTTPClientError,
 )
-_NO_CREDENTIALS = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.UnknownCredentialError,
-    boto.ProfileNotFound,
-    boto.ConfigParseError,
-    boto.ConfigNotFound,
-    boto.TokenRetrievalError,
-    boto.NoAuthTokenError,
-    boto.SSOError,
-    boto.LoginError,
-    boto.InfiniteLoopConfigError,
-    boto.InvalidConfigError,
-    boto.RefreshWithMFAUnsupportedError,
-    boto.MetadataRetrievalError,
+_NO_CREDENTIALS = tuple(
+    getattr(boto, name)
+    for name in """
+    NoCredentialsError PartialCredentialsError CredentialRetrievalError UnknownCredentialError
+    ProfileNotFound ConfigParseError ConfigNotFound TokenRetrievalError NoAuthTokenError SSOError
+    LoginError InfiniteLoopConfigError InvalidConfigError RefreshWithMFAUnsupportedError
+    MetadataRetrievalError
+    """.split()
 )
 _ENDED = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 

@@ -26,10 +26,7 @@ _PROXY_EXCEPTION = "127.0.0.1"
 def variables(
     profiles: ProfileFiles, region: str, environ: Mapping[str, str] | None = None
 ) -> dict[str, str | None]:
-    """The variables to set, and as None those to take out of ``environ`` (the process's own).
-
-    Also makes sure that the profile files are there.
-    """
+    """What to set, and as None what to take out; the profile files are made if need be."""
     profiles.prepare()
     environ = os.environ if environ is None else environ
     gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, environ)]

@@ -269,10 +269,7 @@ class CredentialsFound(msgspec.Struct, frozen=True):
 
 
 def reach(clients: Clients) -> Reach:
-    """Ask STS something that it refuses: any answer will do.
-
-    Nothing is signed, so that a clock that is wrong can't spoil the answer.
-    """
+    """Ask STS what it refuses: unsigned, so that a wrong clock can't spoil the answer."""
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
@@ -312,11 +309,10 @@ _ACCOUNT = re.compile(r"\d{12}")
 _KNOWN = frozenset({("guard", "deny_accounts")})
 
 
-def denied_accounts(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def denied_accounts() -> dict[str, str]:
     """The ids on the deny list, each with where it stands; UsageError where it makes no sense."""
     path = config_file()
-    environ = os.environ if environ is None else environ
-    listed = re.split(r"[,\s]+", environ.get(VARIABLE, "").strip())
+    listed = re.split(r"[,\s]+", os.environ.get(VARIABLE, "").strip())
     found = {_account(one, f"${VARIABLE}"): f"${VARIABLE}" for one in listed if one}
     return {**found, **{_account(one, str(path)): str(path) for one in _in_file(path)}}
 

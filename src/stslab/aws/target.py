@@ -115,10 +115,7 @@ def sandbox(
     control: Control | None = None,
     accounts: Mapping[str, str] | None = None,
 ) -> Target:
-    """The embedded account at ``url``; ``instance`` tells it from the next one.
-
-    ``named`` tells it from others in the same home.
-    """
+    """The embedded account; ``instance`` tells it from the next, ``named`` from others."""
     info = TargetInfo(
         name=sandbox_name(named),
         kind=SANDBOX,

@@ -36,10 +36,7 @@ class LetIn(NamedTuple):
 
 
 def let_in(document: object) -> Iterator[LetIn]:
-    """Everybody whom a trust or bucket policy allows something.
-
-    Unreadable: it is no such document.
-    """
+    """Everybody whom a trust or bucket policy allows something. Unreadable: it is none."""
     for statement in _allowing(document):
         conditions = tuple(_conditions(statement.get("condition")))
         if "notprincipal" in statement:

@@ -111,10 +111,7 @@ class _Where(NamedTuple):
 def effects(
     lab: LabFile, base: Scope = BASE, *, embedded: bool = True, faults: bool = False
 ) -> Iterator[Effect]:
-    """Every call of the lab, in a run's order: each step, its undo, each check.
-
-    ``faults``: with those of the faults, which no run makes.
-    """
+    """Every call of the lab, in a run's order; ``faults``: with theirs, which no run makes."""
     walk = _Walk(lab, base, embedded=embedded)
     for number, stage in enumerate(lab.stages):
         for at, step in enumerate(stage.steps):
@@ -240,10 +237,7 @@ def _is_of_own(read: Effect) -> bool:
 def subjects(
     call: str, params: Mapping[str, object], own: Own, caller: str = ""
 ) -> tuple[str, ...]:
-    """What people call the things that a call changes; nothing where it only reads.
-
-    What is not known yet of a thing's names is left out of them.
-    """
+    """What people call the things that a call changes, as far as known; nothing for a read."""
     if not changes(call):
         return ()
     service = call.partition(".")[0]

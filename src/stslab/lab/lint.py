@@ -7,7 +7,8 @@ it found. An author allows one by `# stslab: allow RULE reason`.
 import re
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.policy.vocabulary import Gate
 from stslab.resources import text_of
+from stslab.structures import beside
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
@@ -46,29 +48,7 @@ BASE: Mapping[str, object] = {
 }
 WIDTH, LINES = 78, 18  # What of a screen of 24 lines and 80 columns an intro has to itself
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
-_COMMON = frozenset(
-    """
-    AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException IncompleteSignature
-    InternalFailure InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
-    MalformedQueryString MissingAuthenticationToken OptInRequired RequestExpired
-    ServiceUnavailable SignatureDoesNotMatch Throttling ThrottlingException
-    UnrecognizedClientException ValidationError ValidationException
-    """.split()
-)
-_OF_SERVICE = {
-    "s3": """
-    AuthorizationHeaderMalformed BucketNotEmpty EntityTooLarge EntityTooSmall IllegalLocation
-    InternalError InvalidArgument InvalidBucketName InvalidBucketState InvalidPolicyDocument
-    InvalidRange InvalidTag InvalidToken KeyTooLongError MalformedACLError MalformedPolicy
-    MalformedXML MethodNotAllowed MissingSecurityHeader NoSuchBucketPolicy NoSuchVersion
-    NoSuchCORSConfiguration NoSuchLifecycleConfiguration NoSuchTagSet NotImplemented
-    NoSuchPublicAccessBlockConfiguration OperationAborted OwnershipControlsNotFoundError
-    PermanentRedirect PreconditionFailed RequestTimeTooSkewed ReplicationConfigurationNotFoundError
-    ServerSideEncryptionConfigurationNotFoundError SlowDown TooManyBuckets
-    """.split(),
-    "sts": ["IDPRejectedClaim", "PackedPolicyTooLarge", "RegionDisabledException"],
-}
-"""Codes that no model has: "Common errors", and "Error responses" of Amazon S3."""
+_CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
 
 
 class Found(NamedTuple):
@@ -91,10 +71,10 @@ class Looked:
     catalogue: Catalogue
     served: Collection[str] = ()
     broken: Collection[Node] = ()
-    effects: tuple[Effect, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "effects", tuple(effects(self.lab, BASE)))
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(effects(self.lab, BASE))
 
     @property
     def root(self) -> Node:
@@ -105,10 +85,7 @@ class Looked:
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
-    """The errors of the lab in the file ``path``, and its warnings.
-
-    ``served`` are the calls that the embedded account has.
-    """
+    """The errors and warnings of a lab's file; ``served``: the calls that the account has."""
     try:
         lab, draft, problems, broken = read(path, catalogue)
     except InvalidLab as bad:
@@ -259,8 +236,8 @@ def _identities(node: Node) -> Iterator[Node]:
 def _codes(looked: Looked) -> Iterator[Found]:
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
         operation = looked.operation(draft.part.call)
-        known = {*_COMMON, *DENIALS, *_OF_SERVICE.get(draft.part.service, ())}
-        known |= {*looked.catalogue.errors(draft.part.service)}
+        told = f"{_CODES['common']} {_CODES.get(draft.part.service, '')}"
+        known = {*told.split(), *DENIALS, *looked.catalogue.errors(draft.part.service)}
         for code in draft.part.fails if operation else ():
             if code not in known and not code.isdecimal():
                 message = f"{draft.part.service} has no error {code} that is known."

@@ -125,10 +125,7 @@ class _Calls(Part, frozen=True, kw_only=True):
 
 
 class Wait(Part, frozen=True, kw_only=True):
-    """A botocore waiter to wait for after the call.
-
-    In a loaded lab ``params`` is always there.
-    """
+    """A botocore waiter to wait for after the call. In a loaded lab ``params`` is there."""
 
     SHORT: ClassVar[str] = "waiter"
 
@@ -137,10 +134,7 @@ class Wait(Part, frozen=True, kw_only=True):
 
 
 class Undo(_Calls, frozen=True, kw_only=True):
-    """The call that undoes a step.
-
-    In a lab loaded with a catalogue ``params`` and ``identity`` are always filled in.
-    """
+    """The call that undoes a step. A catalogue fills in its ``params`` and ``identity``."""
 
     SHORT: ClassVar[str] = "call"
 
@@ -206,10 +200,7 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
 
 
 class Step(_Calls, frozen=True, kw_only=True):
-    """A call that does something, or in its place ``clock`` or ``token``.
-
-    In a loaded lab those two have their ``call`` and ``params`` too.
-    """
+    """A call that does something, or ``clock`` or ``token``, in a loaded lab with their call."""
 
     ONE_OF = ("call", "clock", "token")
 

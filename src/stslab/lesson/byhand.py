@@ -137,10 +137,7 @@ class ByHand:
         return ""
 
     def solve(self, stage: Stage, task: Task) -> None:
-        """Do a task as the lab would, and what it needs of its stage before.
-
-        RunError: its call failed.
-        """
+        """Do a task as the lab would, and what it needs before. RunError: a call failed."""
         for at in range(task.number + 1):
             self.runner.do(stage, at)
 

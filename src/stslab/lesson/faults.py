@@ -368,10 +368,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str, str], str]], ...] 
 
 
 def spoilt(document: Part, account: str, other: str) -> Iterator[tuple[str, Part]]:
-    """The policy with one thing wrong, each with a name of what: it stays the same between runs.
-
-    ``other`` is another account that there is.
-    """
+    """The policy with one thing wrong, each with a lasting name; ``other`` is an account."""
     for path, statement in statements(document):
         for name, inner, new in _wrong(statement, account, other):
             yield f"{path}{inner}{name}", edited(document, (*path, *inner), new)

@@ -247,10 +247,7 @@ def _is_trust(question: Question) -> bool:
 
 
 def _resource_policy_must_allow(question: Question) -> bool:
-    """Whether access needs a resource-based policy even within one account.
-
-    "Policy evaluation logic": role trust policies and KMS key policies are the exceptions.
-    """
+    """Whether one is needed even within one account ("Policy evaluation logic")."""
     arn = question.arn
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     return is_key or _is_trust(question)

@@ -123,10 +123,7 @@ _PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
 
 
 def is_known_key(key: str) -> bool:
-    """Whether a condition key exists, as far as can be known.
-
-    Keys of identity providers, and of services that nothing is known of, may exist.
-    """
+    """Whether a condition key exists; those of providers, and of unknown services, may."""
     names = _names(_vendor(key))
     return names is None or _listed(key, names) is not None
 
@@ -170,10 +167,7 @@ def _listed(key: str, names: dict[str, str]) -> str | None:
 
 
 def _names(vendor: str) -> dict[str, str] | None:
-    """The vendor's keys, each with what comes before the part that is chosen, if one is.
-
-    None: nothing is known of the vendor.
-    """
+    """The vendor's keys, each with what stands before a chosen part; None: nothing is known."""
     return _listed_names(vendor) if vendor == _ALL or is_service(vendor) else None
 
 

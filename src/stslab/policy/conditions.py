@@ -77,10 +77,7 @@ _FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
 
 
 def moment(text: str) -> datetime | None:
-    """A time in an ISO 8601 form of W3C, or in seconds since 1970, or None.
-
-    Four digits are a year.
-    """
+    """A time in a form of ISO 8601 (four digits: a year), in seconds since 1970, or None."""
     if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
         text += _FIRST.get(len(text), "")
     seconds = number(text) if text[:1].isdigit() or text[:1] == "-" else None
@@ -229,10 +226,7 @@ def read_test(written: str) -> Test | None:
 
 
 class Condition:
-    """One key of one operator, with the values that a policy gives.
-
-    ``variables``: some of the values have policy variables.
-    """
+    """One key of one operator, with the policy's values; ``variables``: some have any."""
 
     __slots__ = ("_comparisons", "_key", "asks_presence", "key", "test", "values", "variables")
 

@@ -92,10 +92,7 @@ class Glob:
         self._test = None if self.variables else _matcher(parts)
 
     def matches(self, value: str, lookup: Lookup) -> bool:
-        """Whether the pattern, completed by ``lookup``, matches the whole of ``value``.
-
-        A variable without a value matches nothing.
-        """
+        """Whether the pattern, completed by ``lookup``, matches all of ``value``."""
         if self._test is not None:
             return self._test(value)
         if not value.startswith(self._head):

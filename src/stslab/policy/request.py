@@ -108,7 +108,6 @@ class Principal:
         user_id: str = "",
         service_linked: bool = False,
         issuer: str = "",
-        canonical_id: str = "",
     ) -> Self:
         """The user, role, session, federated user or root user that ``arn`` names.
 
@@ -124,7 +123,7 @@ class Principal:
                     partition = arn.split(":", 2)[1]
                     issuer = f"arn:{partition}:iam::{account}:role/{name}"
                 linked = service_linked or ":role/aws-service-role/" in (issuer or arn)
-                return cls(kind, arn, account, name, issuer, user_id, canonical_id, linked)
+                return cls(kind, arn, account, name, issuer, user_id, service_linked=linked)
         raise PolicyError(
             f"{arn!r} is not the ARN of a principal.",
             "Give a user, role, assumed-role session, federated user or account root, "
@@ -234,10 +233,7 @@ class Context:
         self._twins: Mapping[str, Value] = _NOTHING
 
     def get(self, key: str, written: str = "") -> Value | None:
-        """What ``key`` (lower case; ``written`` is how the policy writes it) holds, or None.
-
-        A key that holds an empty list is absent.
-        """
+        """What ``key`` (lower case; ``written`` in the policy) holds; None for nothing."""
         values = self._values
         if values is None:
             values = self._values = self._read()

@@ -27,6 +27,7 @@ from stslab.lab.reading.expressions import BadExpression, Tree
 from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.policy.vocabulary import Gate
+from stslab.structures import beside
 
 # -- how each step is undone -------------------------------------------------------------------
 
@@ -381,21 +382,8 @@ _NAME_GATES = (
 
 # -- what it has for a lesson: its access table, faults and variables ----------------------------
 
-_OF_PROGRAMS = frozenset(
-    """
-    BASH BROWSER CDPATH COLUMNS DISPLAY EDITOR ENV EUID GLOBIGNORE HOME HOSTALIASES HOSTNAME IFS
-    KUBECONFIG LANG LINES LOGNAME MAIL OLDPWD OPTARG OPTIND PPID PS0 PS1 PS2 PS4 PWD RANDOM SECONDS
-    SHELL SHELLOPTS SHLVL TERM TERMCAP TERMINFO TMPDIR TZ UID USER VISUAL
-    """.split()
-)
-# What makes programs load, read, trust or ask something else: by how such names begin and end.
-_BEGINNINGS = """
-    AWS_ BASH_ BOTO CURL_ DOCKER_ GCONV_ GIT_ GLIBC_ GO GPG_ HIST JAVA JDK_ LC_ LD_ LESS LOCPATH
-    MALLOC_ NIX_ NODE_ NPM_ OPENSSL_ PERL PIP_ PYTHON REQUESTS_ RUBY SSH_ SSL STSLAB_ XDG_ ZSH_
-""".split()
-_ENDINGS = """
-    ASKPASS BUNDLE COMMAND DIR EDITOR FLAGS HOST HOME OPEN OPT OPTIONS OPTS PAGER PATH PROXY
-""".split()
+_MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
+"""The variables that shells and programs mind: by their names, and how those begin and end."""
 
 
 class _Lesson(_Checker):
@@ -415,8 +403,8 @@ class _Lesson(_Checker):
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
-            known = name.startswith(tuple(_BEGINNINGS)) or name.endswith(tuple(_ENDINGS))
-            if known or name in _OF_PROGRAMS:
+            alike = name.startswith(_MINDED["beginnings"]) or name.endswith(_MINDED["endings"])
+            if alike or name in _MINDED["names"]:
                 message = f"{name} means something to shells and programs."
                 self.report(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
             self.scope.check_texts(value)

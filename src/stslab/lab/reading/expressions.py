@@ -70,10 +70,7 @@ class Query:
 
 @lru_cache(maxsize=4096)
 def embedded(text: str) -> tuple[Embedded, ...]:
-    """Every ``${{ … }}`` in ``text``, in order.
-
-    BadExpression: one is not closed, or is no JMESPath.
-    """
+    """Every ``${{ … }}`` in ``text``, in order. BadExpression: it is not closed, or none."""
     found = []
     at = text.find(OPEN)
     while at >= 0:

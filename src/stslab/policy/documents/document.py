@@ -45,10 +45,7 @@ class Policy:
         return str(self.document.get("Version", LEGACY))
 
     def about(self, action: str) -> list[Statement]:
-        """The statements whose Action applies to ``action`` (lower case).
-
-        They are remembered for a few actions: a policy meets few.
-        """
+        """The statements about ``action`` (lower case); kept for a few, as a policy meets few."""
         found = self._about.get(action)
         if found is None:
             found = [each for each in self.statements if each.action.applies(action, no_value)]
@@ -103,10 +100,7 @@ def _parse_value(value: bytes, kind: PolicyKind) -> Policy:
 
 
 def load(text: str) -> Any:
-    """The JSON value in a policy's text.
-
-    MalformedPolicy: it is no JSON, or an object in it has a key twice.
-    """
+    """The JSON value in a policy's text. MalformedPolicy: it is none, or has a key twice."""
     try:
         return decode(text)
     except (ValueError, RecursionError) as error:

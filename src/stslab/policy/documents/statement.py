@@ -50,10 +50,7 @@ _UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
 
 
 class PrincipalElement:
-    """``Principal``, or with ``negated`` ``NotPrincipal``.
-
-    ``names`` are (type, name) of each principal; None is everyone, ``"*"``.
-    """
+    """``Principal`` or ``NotPrincipal``: (type, name) of each in ``names``; None is everyone."""
 
     __slots__ = ("name", "names", "negated")
 
@@ -262,10 +259,7 @@ class Statement:
         return self._conditions
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
-        """Which element does not apply to ``request``, whose action the statement is about.
-
-        Whom a ``Principal`` element names is not looked at here.
-        """
+        """Which element does not apply to the request, but for its action and its Principal."""
         resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
             return _RESOURCE
