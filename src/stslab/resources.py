@@ -19,17 +19,14 @@ def bundled() -> Path:
 
 
 def labs_folder() -> Path:
-    """The folder of the labs that come with stslab."""
     return bundled() / "lab"
 
 
 def bundled_labs() -> tuple[Path, ...]:
-    """The files of the labs that come with stslab."""
     return tuple(sorted(labs_folder().glob("*.yaml")))
 
 
 def is_foreign(lab: Path) -> bool:
-    """Whether a lab's file did not come with stslab."""
     return not lab.resolve().is_relative_to(labs_folder().resolve())
 
 

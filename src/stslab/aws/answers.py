@@ -72,7 +72,6 @@ def plain(value: object) -> object:
 
 
 def refusal(response: Response) -> Refusal:
-    """An AWS error, from botocore's parsed error response."""
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "Unknown")), int(metadata.get("HTTPStatusCode", 0))
     return Refusal(

@@ -19,7 +19,6 @@ class Control(Protocol):
 
 
 def asked(control: Control | None, operation: str, params: Mapping[str, Any]) -> Outcome:
-    """The account's answer to one of these operations."""
     if control is None:
         return Refusal("EmbeddedOnly", "Only the embedded account has this.")
     try:
@@ -60,7 +59,6 @@ _OPERATIONS: Mapping[str, Any] = {
 
 
 def command(operation: str, params: Mapping[str, Any]) -> list[str]:
-    """The command line that does the same."""
     if operation == "MoveClock":
         return ["stslab", "sandbox", "clock", _span(params["By"])]
     if operation == "SetClock":

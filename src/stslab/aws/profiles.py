@@ -137,7 +137,6 @@ class ProfileFiles:
 
     @property
     def token_file(self) -> Path:
-        """The file of the token beside the profiles."""
         return self.folder / "token"
 
     def token(self) -> str:

@@ -48,7 +48,6 @@ class Target:
         return files
 
     def open(self, folder: Path) -> "Opened":
-        """The account to call, and the profiles for it."""
         files = self.profiles(folder)
         account = Boto3Account(
             self.info,

@@ -151,7 +151,6 @@ class _Walk:
         self._foreign: dict[str, str] = {}
 
     def step(self, where: _Where, step: Step) -> Iterator[Effect]:
-        """The step's call, and what undoes it."""
         done = self.call(where, step)
         yield done
         inside = things_of_template(done.params, done.own) if "TemplateBody" in done.params else ()
@@ -166,7 +165,6 @@ class _Walk:
                 yield self._effect(place, who, undo.call, undo.params)
 
     def profiles(self, lab: LabFile) -> Iterator[Effect]:
-        """The calls by which profiles get their credentials."""
         for name, said in lab.profiles.items():
             if said.role_arn:
                 place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))

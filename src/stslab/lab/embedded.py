@@ -33,7 +33,6 @@ def called(step: Step) -> Step:
 
 
 def token_params(token: Token) -> dict[str, Data]:
-    """The parameters with which a token is asked for."""
     params: dict[str, Data] = {"Claims": {**token.claims, "sub": token.sub, "aud": token.aud}}
     return {**params, "Issuer": token.issuer} if token.issuer else params
 

@@ -156,7 +156,6 @@ def _misfits(
 
 
 def _misfit(shape: Shape, value: str | int) -> str:
-    """Why a value does not fit the shape, or nothing."""
     if isinstance(value, int):
         return f"Write at most {shape.most}." if 0 < shape.most < value else ""
     if "<" in value or OPEN in value:  # not known yet

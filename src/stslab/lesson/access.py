@@ -39,7 +39,6 @@ class CellState(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> str:
-        """``allowed``, ``denied`` or ``unknown``."""
         words = {True: "allowed", False: "denied", None: "unknown"}
         return words[self.verdict.allowed]
 

@@ -54,12 +54,10 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do, and nothing in the way."""
         return all(one.done for one in self.tasks) and not self.notes
 
     @property
     def next(self) -> Task | None:
-        """The first task that is not done."""
         return next((one for one in self.tasks if not one.done), None)
 
 

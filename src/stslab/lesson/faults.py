@@ -196,12 +196,10 @@ class Faults:
         self.profiles.save(fault.profile, held)
 
     def makers(self) -> dict[str, Step]:
-        """The step that makes each profile."""
         steps = (step for stage in self.lab.stages for step in stage.steps)
         return {one.profile.name: one for one in steps if one.profile}
 
     def renewal(self, profile: str) -> Call:
-        """The call that gives a profile its credentials."""
         step = self.makers()[profile]
         params = resolve(step.params, self.runner.scope())
         return Call(step.identity, step.service, step.operation, params)

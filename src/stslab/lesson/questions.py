@@ -187,7 +187,6 @@ def row(lab: LabFile, check: Check) -> str:
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that decide."""
     return {name: value for name, value in params.items() if name not in _AS_ONE_LIKES}
 
 

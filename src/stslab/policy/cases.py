@@ -62,7 +62,6 @@ def decision(case: Mapping[str, object]) -> Decision:
 
 
 def read_case(case: Mapping[str, object]) -> Case:
-    """A case whose fields are of their types."""
     try:
         return convert(case, Case)
     except ValidationError as error:
@@ -138,7 +137,6 @@ def _sentence(error: PolicyError) -> str:
 
 
 def request(case: Case) -> Request:
-    """What a case asks."""
     if not _ACTION.fullmatch(case.action):
         raise PolicyError(
             f"{case.action!r} is not an action of the form service:Operation.",

@@ -155,7 +155,6 @@ def _vendor(key: str) -> str:
 
 
 def _listed(key: str, names: dict[str, str]) -> str | None:
-    """The name in the tables that stands for the key."""
     lower = key.lower()
     for name, stem in names.items():
         if stem:

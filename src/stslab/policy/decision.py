@@ -100,7 +100,6 @@ class Layer:
 
     @property
     def closest(self) -> Level:
-        """How closely its Allows name the principal."""
         closest = _UNNAMED
         for reading in self.readings:
             closest = max(closest, reading.level)

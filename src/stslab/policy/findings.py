@@ -283,7 +283,6 @@ _OF_CONDITIONS: Final = {
 
 
 def _about(condition: Condition) -> Iterator[tuple[str, str]]:
-    """The code and the message of each rule that finds something."""
     test = condition.test
     named = {"test": test.written, "key": condition.key, "wants": test.operator.wants}
     for code, row in _OF_CONDITIONS.items():

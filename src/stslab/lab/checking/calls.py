@@ -59,7 +59,6 @@ class Calls:
         self.value(given or Node(part.source, part.start, part.end, {}), operation.input, "")
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
-        """Check one value against the shape that the API wants there."""
         given = self._given(node)
         if given == "null":
             self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
@@ -136,12 +135,10 @@ class Calls:
             self.report(node.problem(message, f"Add {' and '.join(missing)} to {where}."))
 
     def derived(self, operation: Operation | None, params: Params) -> Params:
-        """Those of ``params`` that ``operation`` takes too."""
         members = operation.input.members if operation else {}
         return {name: value for name, value in params.items() if name in members}
 
     def underivable(self, operation: Operation | None, params: Params) -> list[str]:
-        """What ``operation`` needs and ``params`` do not have."""
         required = operation.input.required if operation else ()
         return [name for name in required if name not in params]
 

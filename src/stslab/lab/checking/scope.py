@@ -193,7 +193,6 @@ def declare(draft: LabDraft, scope: Scope) -> None:
 
 
 def _saved(draft: LabDraft) -> Iterator[tuple[str, Node]]:
-    """Each name that a step saves, with its key."""
     for stage in draft.stages:
         for step in stage.steps:
             saved = step.node.get("save")

@@ -82,7 +82,6 @@ class Node:
         return self.source.problem(self.start, message, fix)
 
     def problem_at(self, offset: int, message: str, fix: str) -> Problem:
-        """A problem with this text at its character ``offset``."""
         if self.inside:
             return self.inside.problem(offset, message, fix)
         return self.source.problem(_written_at(self, offset), message, fix)
@@ -148,7 +147,6 @@ class Node:
 
 
 def decoded(name: str, raw: bytes) -> Source:
-    """The text of a file."""
     if len(raw) > LARGEST_FILE:
         large, fix = "This file is larger than 1 MiB.", "Split the lab into several."
         raise Unreadable(Problem(name, 1, 1, large, fix))
@@ -345,7 +343,6 @@ class Includes:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that were read."""
         return tuple(self._read)
 
     def hash_with(self, raw: bytes) -> str:

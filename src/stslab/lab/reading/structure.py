@@ -141,7 +141,6 @@ def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
 
 @cache
 def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
-    """The fields of a part that a file may have, with their types."""
     info: Any = inspect.type_info(model)
     return tuple(one for one in info.fields if one.name not in _INTERNAL)
 

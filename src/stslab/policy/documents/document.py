@@ -54,7 +54,6 @@ class Policy:
         return found
 
     def text(self, indent: int | None = None) -> str:
-        """The policy as JSON, which parses to an equal policy."""
         return json.dumps(self.document, indent=indent, ensure_ascii=False)
 
     def __hash__(self) -> int:

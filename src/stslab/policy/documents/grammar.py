@@ -40,7 +40,6 @@ _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resourc
 
 
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
-    """The statements of ``document``."""
     statements = _statements(document, kind)
     variables = isinstance(document, Mapping) and document.get("Version") == LATEST
     found = [

@@ -128,7 +128,6 @@ def _level_of_canonical(name: str, principal: Principal) -> Level:
 
 
 def _level_of_other(name: str, principal: Principal, type_: str) -> Level:
-    """Of a service or a provider, by its host or ARN."""
     named = _OTHERS.get(principal.kind) == type_ and name in {"*", principal.arn}
     return Level.DIRECT if named else Level.NONE
 
