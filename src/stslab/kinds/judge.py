@@ -305,9 +305,7 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     )
 
 
-_PRIVATE_LISTS = frozenset(
-    {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
-)
+_PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
 
 
 def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -373,10 +371,8 @@ def resources_of(params: Mapping[str, object], own: Own) -> list[template.Resour
 def _full_name(kind: str, name: str, properties: Mapping[str, object], own: Own) -> str:
     """What names a thing of this kind: its ARN, where its kind goes by that."""
     word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
-    path = properties.get("Path", "/")
-    return (
-        f"arn:{own.partition}:iam::{own.account}:{word[kind]}{path}{name}" if kind in word else name
-    )
+    here, path = f"arn:{own.partition}:iam::{own.account}", properties.get("Path", "/")
+    return f"{here}:{word[kind]}{path}{name}" if kind in word else name
 
 
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:

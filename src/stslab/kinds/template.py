@@ -60,10 +60,7 @@ def resources(
     read = parse(text)
     _refuse_unseen(read)
     declared = _mapping(read.get("Resources"))
-    names = {
-        **{f"AWS::{name}": value for name, value in pseudo.items()},
-        **_values(read, parameters),
-    }
+    names = _values(read, parameters) | {f"AWS::{name}": one for name, one in pseudo.items()}
     conditions = _mapping(read.get("Conditions")).keys()
     mappings = _mapping(read.get("Mappings"))
     for logical, resource in declared.items():

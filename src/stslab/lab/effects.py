@@ -170,9 +170,8 @@ class _Walk:
                 place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))
                 by = "WithWebIdentity" if said.web_identity_token_file else ""
                 params = {"RoleArn": said.role_arn}
-                yield self._effect(
-                    place, said.source_profile or ADMIN, f"sts.AssumeRole{by}", params
-                )
+                who = said.source_profile or ADMIN
+                yield self._effect(place, who, f"sts.AssumeRole{by}", params)
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
         return self._effect(where, part.identity, part.call or "", part.params)
@@ -222,10 +221,8 @@ def _made(call: str, params: Params, own: Own) -> tuple[str, str] | None:
 
 def _is_of_own(read: Effect) -> bool:
     """Whether a call looks at nothing but what is the run's own."""
-    named = [
-        (kind, str(read.params[name])) for name, kind in _NAMING.items() if name in read.params
-    ]
-    own = bool(named) and all(read.own.has(*one) for one in named)
+    named = {kind: str(read.params[name]) for name, kind in _NAMING.items() if name in read.params}
+    own = bool(named) and all(read.own.has(*one) for one in named.items())
     return read.call == _SAYS_WHO_CALLS or (own and read.call.partition(".")[0] in HOME)
 
 

@@ -125,21 +125,21 @@ class _Calls(Part, frozen=True, kw_only=True):
 
 
 class Wait(Part, frozen=True, kw_only=True):
-    """A botocore waiter to wait for after the call. In a loaded lab ``params`` is there."""
+    """A botocore waiter to wait for after the call."""
 
     SHORT: ClassVar[str] = "waiter"
 
     waiter: Word
-    params: Params | None = None
+    params: Params | None = None  # in a loaded lab always there
 
 
 class Undo(_Calls, frozen=True, kw_only=True):
-    """The call that undoes a step. A catalogue fills in its ``params`` and ``identity``."""
+    """The call that undoes a step."""
 
     SHORT: ClassVar[str] = "call"
 
     call: Call
-    params: Params | None = None
+    params: Params | None = None  # as the identity: filled in, where there is a catalogue
     identity: Word | None = None
     wait: Wait | None = None
 
@@ -200,13 +200,13 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
 
 
 class Step(_Calls, frozen=True, kw_only=True):
-    """A call that does something, or ``clock`` or ``token``, in a loaded lab with their call."""
+    """A call that does something, or in its place ``clock`` or ``token``."""
 
     ONE_OF = ("call", "clock", "token")
 
     title: Text
     identity: Word = "admin"
-    call: Call = ""
+    call: Call = ""  # in a loaded lab of ``clock`` and ``token`` too, with its ``params``
     clock: Annotated[
         float | None, Meta(extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}})
     ] = None

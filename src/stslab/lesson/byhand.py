@@ -78,9 +78,8 @@ class ByHand:
 
     def look(self, stage: Stage) -> Standing:
         adopted, differing = self._adopted(stage)
-        cells = access.table(
-            self.lab, {*self.runner.stages_done, stage.id}, self.runner.scope(), self.decide
-        )
+        done = {*self.runner.stages_done, stage.id}
+        cells = access.table(self.lab, done, self.runner.scope(), self.decide)
         lacking = tuple(self._lacking(stage, cells))
         wanted = {at for at, _ in tasks_of(stage)}
         reached = bool(stage.changes) and not lacking

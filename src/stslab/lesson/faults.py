@@ -186,9 +186,8 @@ class Faults:
             raise RunError(f"There is no profile {fault.profile}.")
         if fault.spoil == EXPIRED:
             self.control("POST", "end-session", {"key": held.access_key_id})
-            held = dataclasses.replace(
-                held, expiration=datetime.now(UTC).isoformat(timespec="seconds")
-            )
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            held = dataclasses.replace(held, expiration=now)
         elif fault.spoil == NO_TOKEN:
             held = held.spoilt("SessionToken")
         else:

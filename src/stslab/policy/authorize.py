@@ -198,9 +198,7 @@ _UNCONTROLLED: Final = {
 
 # "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", Amazon S3 API reference: the
 # owner's root user can do these though the bucket policy denies it.
-_ROOT_RECOVERS: Final = frozenset(
-    {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
-)
+_ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
 
 # "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
 _RESOURCE_CONTROLLED: Final = frozenset(

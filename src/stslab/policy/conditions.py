@@ -126,9 +126,7 @@ def _binary(value: str, _variables: bool) -> Comparison | None:
         wanted = base64.b64decode(value, validate=True)
     except ValueError:
         return None
-    return lambda found, _context: (
-        value == found or wanted == found.encode("utf-8", "surrogatepass")
-    )
+    return lambda found, _: value == found or wanted == found.encode(errors="surrogatepass")
 
 
 def _arn(value: str, variables: bool) -> Comparison | None:

@@ -157,12 +157,10 @@ class Calls:
         if wait.params is not None:
             self.params(polled, node.get("with"), node)
             return wait
-        missing = self.underivable(polled, params)
-        if missing:
-            message = (
-                f"The waiter {wait.waiter} needs {', '.join(missing)}, which the call has not."
-            )
-            fix = f"Write wait: {{waiter: {wait.waiter}, with: {{{missing[0]}: ...}}}}."
+        lacks = self.underivable(polled, params)
+        if lacks:
+            message = f"The waiter {wait.waiter} needs {', '.join(lacks)}, which the call has not."
+            fix = f"Write wait: {{waiter: {wait.waiter}, with: {{{lacks[0]}: ...}}}}."
             self.report(named.problem(message, fix))
         return replace(wait, params=self.derived(polled, params))
 

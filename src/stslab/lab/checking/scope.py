@@ -131,13 +131,11 @@ class Scope:
         if name in known or self.unsure:
             return self._can_be_had(name, node or part)
         where = self.later_profiles.get(name)
-        message = f"There is no profile {name}."
+        message, fix = f"There is no profile {name}.", did_you_mean(name, known)
         if where:
             message = f"There is no profile {name} yet: it is made only in line {where}."
-        fix = did_you_mean(name, known)
-        self.report(
-            (node or part).problem(message, f"Known here: {', '.join(known)}." if where else fix)
-        )
+            fix = f"Known here: {', '.join(known)}."
+        self.report((node or part).problem(message, fix))
         return False
 
     def _can_be_had(self, name: str, node: Node) -> bool:

@@ -212,20 +212,16 @@ def _question(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 
 
 def _named(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    return structure(
-        {child["value"]: reader.read(child["children"][0], shape) for child in tree["children"]}
-    )
+    named = {one["value"]: one["children"][0] for one in tree["children"]}
+    return structure({name: reader.read(child, shape) for name, child in named.items()})
 
 
 def _function(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
     name, children = tree["value"], tree["children"]
-    arguments = [
-        ANYTHING if one["type"] == "expref" else reader.read(one, shape) for one in children
-    ]
+    applied = [one for one in children if one["type"] == "expref"]
+    arguments = [ANYTHING if one in applied else reader.read(one, shape) for one in children]
     lists = [one.item for one in arguments if one.kind == "list"] or [_blurred(arguments)]
-    arguments += [
-        reader.read(one["children"][0], lists[0]) for one in children if one["type"] == "expref"
-    ]
+    arguments += [reader.read(one["children"][0], lists[0]) for one in applied]
     _refuse_misuse(reader, name, len(children))
     if name in _SAME_AS_FIRST and arguments:
         return arguments[0]

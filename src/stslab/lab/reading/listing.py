@@ -61,10 +61,9 @@ def header(path: Path) -> LabHeader:
     if not name:
         return LabHeader(path.stem, "", path, problem="It has no id.")
     found = root.get("stages")
-    stages = tuple(
-        (_text(one, "id"), _text(one, "title")) for one in (found.items if found else ())
-    )
-    return LabHeader(name, _text(root, "title"), path, stages, after=_text(root, "after"))
+    stages = found.items if found else ()
+    titles = tuple((_text(one, "id"), _text(one, "title")) for one in stages)
+    return LabHeader(name, _text(root, "title"), path, titles, after=_text(root, "after"))
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -89,9 +89,8 @@ def draft(root: Node, report: Report) -> LabDraft:
     parts = tuple(one.stage.part for one in stages)
     found = root.get("stages")
     if not parts and (found.value == [] if found else isinstance(root.value, dict)):
-        report(
-            (found or root).problem("This lab has no stages.", "Add `stages:` with at least one.")
-        )
+        fix = "Add `stages:` with at least one."
+        report((found or root).problem("This lab has no stages.", fix))
     # The model wants a stage; the problem of having none has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
     return LabDraft(_made(LabFile, root, report, given), stages)

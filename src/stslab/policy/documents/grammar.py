@@ -42,9 +42,7 @@ _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resourc
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     statements = _statements(document, kind)
     variables = isinstance(document, Mapping) and document.get("Version") == LATEST
-    found = [
-        _statement(index, each, kind, variables=variables) for index, each in enumerate(statements)
-    ]
+    found = [_statement(at, each, kind, variables=variables) for at, each in enumerate(statements)]
     if kind is PolicyKind.RCP:
         for each in found:
             _check_rcp(each)

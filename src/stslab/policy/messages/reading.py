@@ -379,9 +379,8 @@ def _best(text: str) -> Message | None:
 
 def _completed(message: Message, frame: Message, parts: Sequence[str] = _FRAME) -> Message:
     """The message with what it does not say itself and its frame does."""
-    return replace(
-        message, **{each: getattr(message, each) or getattr(frame, each) for each in parts}
-    )
+    told = {each: getattr(message, each) or getattr(frame, each) for each in parts}
+    return replace(message, **told)
 
 
 def _read(text: str) -> _Reading:
