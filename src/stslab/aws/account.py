@@ -18,12 +18,10 @@ from stslab.kinds.operations import changes
 from stslab.runner import ports
 
 ANONYMOUS = "anonymous"
-_ENDED = frozenset(
-    """
+_ENDED = """
     ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId
     UnrecognizedClientException InvalidAccessKeyId SignatureDoesNotMatch
-    """.split()
-)
+""".split()
 Params = Mapping[str, object]
 
 

@@ -19,15 +19,13 @@ Response = Mapping[str, Any]  # What botocore gives: of an answer, or of an AWS 
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
 
-_TRANSIENT = frozenset(
-    """
+_TRANSIENT = """
     Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
     RequestLimitExceeded TooManyRequestsException ProvisionedThroughputExceededException
     BandwidthLimitExceeded SlowDown PriorRequestNotComplete TransactionInProgressException
     EC2ThrottledException RequestTimeout RequestTimeoutException InternalError InternalFailure
     ServiceUnavailable
-    """.split()
-)
+""".split()
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 

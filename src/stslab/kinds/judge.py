@@ -20,6 +20,9 @@ from stslab.structures import parts
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
 
 
+Params = Mapping[str, object]
+
+
 class Objection(msgspec.Struct, frozen=True):
     """Why a call may not be made, and what to do. ``parameter`` and ``word`` say where it is."""
 
@@ -47,7 +50,7 @@ class _Case(msgspec.Struct, frozen=True):
     call: str
     own: Own
     caller: str = ""
-    params: Mapping[str, object] = msgspec.field(default_factory=dict)
+    params: Params = msgspec.field(default_factory=dict)
     inside: Mapping[str, str] = msgspec.field(default_factory=dict)
     place: str = ""
 
@@ -68,9 +71,7 @@ class _Case(msgspec.Struct, frozen=True):
         return alone or self.own.named_by(kind, template.MARK.sub("x", text)) == "x"
 
 
-def judged(
-    call: str, params: Mapping[str, object], own: Own, caller: str = ""
-) -> Iterator[Finding]:
+def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Finding]:
     """All that there is to say of a call (``service.Operation``) before it is made.
 
     ``caller`` is the name of the run's own user whose key signs it, or nothing.
@@ -86,13 +87,11 @@ def judged(
             yield from _kept(rules, params, _Case(call, own, caller, params))
 
 
-def objections(
-    call: str, params: Mapping[str, object], own: Own, caller: str = ""
-) -> Iterator[Objection]:
+def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Objection]:
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 
-def _kept(rules: Rules, given: Mapping[str, object], case: _Case) -> Iterator[Finding]:
+def _kept(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
     for rule in rules:
         if not rule.either:
             yield from _found(rule, given, case)
@@ -102,7 +101,7 @@ def _kept(rules: Rules, given: Mapping[str, object], case: _Case) -> Iterator[Fi
             yield from ways[0]
 
 
-def _found(rule: Rule, given: Mapping[str, object], case: _Case) -> Iterator[Finding]:
+def _found(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
     """What one rule says of the parameters, or of a resource's properties."""
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
@@ -120,7 +119,7 @@ def _found(rule: Rule, given: Mapping[str, object], case: _Case) -> Iterator[Fin
                 yield finding
 
 
-def _values(rule: Rule, given: Mapping[str, object]) -> list[object]:
+def _values(rule: Rule, given: Params) -> list[object]:
     if not rule.where:
         return [given]
     found = search(rule.where, given)
@@ -337,7 +336,7 @@ def _template(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     yield from told
 
 
-def _resources(text: object, params: Mapping[str, object], own: Own) -> Iterator[template.Resource]:
+def _resources(text: object, params: Params, own: Own) -> Iterator[template.Resource]:
     parameters = params.get("Parameters")
     given = {
         str(one.get("ParameterKey")): str(one.get("ParameterValue", template.UNKNOWN))
@@ -353,7 +352,7 @@ def _resources(text: object, params: Mapping[str, object], own: Own) -> Iterator
     return template.resources(str(text), given, pseudo)
 
 
-def things_of_template(params: Mapping[str, object], own: Own) -> Iterator[tuple[str, str]]:
+def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
     """What a template names of what it makes, as (kind, name)."""
     for one in resources_of(params, own):
         for rule in RESOURCES.get(one.type, ()):
@@ -361,14 +360,14 @@ def things_of_template(params: Mapping[str, object], own: Own) -> Iterator[tuple
                 yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
 
 
-def resources_of(params: Mapping[str, object], own: Own) -> list[template.Resource]:
+def resources_of(params: Params, own: Own) -> list[template.Resource]:
     try:
         return list(_resources(params.get("TemplateBody"), params, own))
     except template.Unjudgeable:
         return []
 
 
-def _full_name(kind: str, name: str, properties: Mapping[str, object], own: Own) -> str:
+def _full_name(kind: str, name: str, properties: Params, own: Own) -> str:
     """What names a thing of this kind: its ARN, where its kind goes by that."""
     word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
     here, path = f"arn:{own.partition}:iam::{own.account}", properties.get("Path", "/")
@@ -411,7 +410,7 @@ def _in_template(finding: Finding, one: template.Resource) -> Finding:
     return replace(finding, parameter="TemplateBody", word=word)
 
 
-def _elsewhere(call: str, params: Mapping[str, object], own: Own) -> Iterator[Finding]:
+def _elsewhere(call: str, params: Params, own: Own) -> Iterator[Finding]:
     service = call.partition(".")[0]
     if service not in own.allowed.services:
         yield Objection(

@@ -20,12 +20,10 @@ MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
 _LONGEST, _DEEPEST, _MOST_CONDITIONS = 51_200, 60, 8  # CloudFormation takes no longer body
 _LONGEST_TEXT = 262_144  # what functions make grows without end otherwise
-_SECTIONS = frozenset(
-    {
-        "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata",
-        "Outputs", "Parameters", "Resources", "Rules",
-    }
-)  # fmt: skip
+_SECTIONS = {
+    "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
+    "Parameters", "Resources", "Rules",
+}  # fmt: skip
 _LISTS = frozenset({"CommaDelimitedList", "List<Number>"})
 _IN_SUB = re.compile(r"\$\{(!?)([^{}]*)\}")
 _NO_VALUE = object()

@@ -4,7 +4,7 @@ The lint, the consent screen, ``show``, the dry run and the guard of a real acco
 What only an answer will tell stands as its name in angle brackets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -229,9 +229,7 @@ def _is_of_own(read: Effect) -> bool:
 # -- what a call changes, in words ----------------------------------------------------------------
 
 
-def subjects(
-    call: str, params: Mapping[str, object], own: Own, caller: str = ""
-) -> tuple[str, ...]:
+def subjects(call: str, params: Params, own: Own, caller: str = "") -> tuple[str, ...]:
     """What people call the things that a call changes, as far as known; nothing for a read."""
     if not changes(call):
         return ()
@@ -248,7 +246,7 @@ def subjects(
 _LONGEST = 200
 
 
-def _subjects(call: str, params: Mapping[str, object], own: Own, caller: str) -> Iterator[str]:
+def _subjects(call: str, params: Params, own: Own, caller: str) -> Iterator[str]:
     creation, removal = creation_of(call, params), BY_REMOVAL.get(call)
     if creation:
         names = names_made(creation, params, {}, own.account, own.partition)
@@ -266,7 +264,7 @@ def _subjects(call: str, params: Mapping[str, object], own: Own, caller: str) ->
                 yield _label(kind, {KINDS[kind].names[0]: str(name)})
 
 
-def _inside(params: Mapping[str, object], own: Own) -> Iterator[str]:
+def _inside(params: Params, own: Own) -> Iterator[str]:
     """What a template makes, with the names that it gives."""
     said: dict[str, str] = {}
     for one in resources_of(params, own) if "TemplateBody" in params else ():
@@ -279,7 +277,7 @@ def _inside(params: Mapping[str, object], own: Own) -> Iterator[str]:
     yield from said.values()
 
 
-def kinds_made(call: str, params: Mapping[str, object], own: Own) -> tuple[str, ...]:
+def kinds_made(call: str, params: Params, own: Own) -> tuple[str, ...]:
     """The kind of each thing that a call makes; what its template makes too."""
     creation = creation_of(call, params)
     inside = resources_of(params, own) if "TemplateBody" in params else []
@@ -288,7 +286,7 @@ def kinds_made(call: str, params: Mapping[str, object], own: Own) -> tuple[str, 
     return tuple([creation.kind, *kinds] if creation else kinds)
 
 
-def _label(kind: str, names: Mapping[str, object]) -> str:
+def _label(kind: str, names: Params) -> str:
     """What people call it; what is not known of its names is left out."""
     unknown = dict.fromkeys(KINDS[kind].names, "")
     known = unknown | {key: str(one) for key, one in names.items()}

@@ -170,11 +170,9 @@ def roots(tree: Tree) -> Iterator[str]:
 
 
 # The later children of these look into what the first one found.
-_FIRST_CHILD_ONLY = frozenset(
-    """
+_FIRST_CHILD_ONLY = """
     subexpression pipe index_expression projection filter_projection value_projection flatten
-    """.split()
-)
+""".split()
 
 
 def _resolved_text(text: str, scope: Scope) -> Data:

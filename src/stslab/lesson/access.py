@@ -5,7 +5,6 @@ And the chain: who came by their credentials from which caller, and what each ma
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -53,6 +52,9 @@ class CellState(msgspec.Struct, frozen=True):
         return bool(self.verdict.allowed) and not self.expected.allowed
 
 
+Cells = tuple[CellState, ...]
+
+
 def keys(lab: LabFile) -> Iterator[tuple[Key, Cell]]:
     for name, cell in lab.access.items():
         for who in cell.identities:
@@ -68,9 +70,7 @@ def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Expected]:
     return table
 
 
-def table(
-    lab: LabFile, done: Collection[str], scope: Mapping[str, Any], decide: Decide
-) -> tuple[CellState, ...]:
+def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> Cells:
     """Each cell as it should be, and as the account decides it now."""
     wanted = expected(lab, done)
     return tuple(
@@ -79,7 +79,7 @@ def table(
     )
 
 
-def _verdict(cell: Cell, who: str, scope: Mapping[str, Any], decide: Decide) -> Verdict:
+def _verdict(cell: Cell, who: str, scope: Data, decide: Decide) -> Verdict:
     try:
         params = resolve(cell.params, scope)
     except UnresolvedReference:

@@ -29,7 +29,6 @@ from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profi
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
 
-Cells = tuple[access.CellState, ...]
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
 
@@ -96,7 +95,7 @@ class Faults:
     decide: Decide
     control: Control
 
-    def table(self) -> Cells:
+    def table(self) -> access.Cells:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
     def there(self, after: str, other: str) -> Iterator[Fault]:

@@ -67,9 +67,8 @@ class _Undoing(_Checker):
                 self._missing(draft)
             return draft.part.undo
         nodes = node.items or [node]
-        return tuple(
-            self._one(undo, at, draft) for undo, at in zip(draft.part.undo, nodes, strict=False)
-        )
+        undos = zip(draft.part.undo, nodes, strict=False)
+        return tuple(self._one(undo, at, draft) for undo, at in undos)
 
     def _missing(self, draft: Draft[Step]) -> None:
         opposite = self._opposite(draft.part)
@@ -97,7 +96,13 @@ class _Undoing(_Checker):
         params = undo.params
         if params is None:
             params = self.calls.derived(operation, draft.part.params)
-            self._refuse_underivable(undo, operation, called, draft)
+            missing = self.calls.underivable(operation, draft.part.params)
+            unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
+            if missing and not unknown:
+                lacking = ", ".join(missing)
+                message = f"{undo.call} needs {lacking}, which the step's `with` has not."
+                fix = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
+                self.report(called.problem(message, fix))
         else:
             self.calls.params(operation, node.get("with"), called)
         wait = undo.wait
@@ -114,16 +119,6 @@ class _Undoing(_Checker):
             message = f"By cleanup the credentials of {identity} may have ended."
             fix = "Let somebody else undo it: {as: admin, ...}."
             self.report((at or node).problem(message, fix))
-
-    def _refuse_underivable(
-        self, undo: Undo, operation: Operation | None, called: Node, draft: Draft[Step]
-    ) -> None:
-        unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
-        missing = self.calls.underivable(operation, draft.part.params)
-        if missing and not unknown:
-            message = f"{undo.call} needs {', '.join(missing)}, which the step's `with` has not."
-            fix = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
-            self.report(called.problem(message, fix))
 
 
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
