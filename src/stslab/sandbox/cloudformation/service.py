@@ -39,7 +39,9 @@ from stslab.sandbox.state.state import State
 Seen = TypeVar("Seen")
 _READS = {**reading.READS, **change_sets.READS}
 _WRITES = {**stacks.WRITES, **change_sets.WRITES}
-_CALLING = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet"})
+_CALLING = frozenset(
+    {"CreateChangeSet", "CreateStack", "DeleteStack", "ExecuteChangeSet", "UpdateStack"}
+)
 """The writes that may call others first: those with a template's URL, or with a service role."""
 URL_LIMIT = 1_048_576
 """How long a template in S3 may be, in bytes ("AWS CloudFormation quotas")."""
@@ -73,6 +75,12 @@ class CloudFormation:
     def _in_its_own_transaction(self, write: Write) -> Read:
         def run(view: View, request: ApiRequest) -> Answer:
             ready = self._prepared(request)
+            stack = lookups.addressed(view, request.account, request.region, request.params)
+            role = request.params.get("RoleARN") or (
+                stack.role_arn if stack and stack.exists else ""
+            )
+            if role:
+                self.engine.as_role(role)
             with self._state.writing(view, request.caller.access_key_id) as tx:
                 return write(tx, ready)
 
@@ -96,8 +104,6 @@ class CloudFormation:
             template.check_size(body)
         if body or url:
             checked_template(params["TemplateBody"])
-        if params.get("RoleARN"):
-            self.engine.as_role(params["RoleARN"])
         return replace(request, params=params)
 
     def _download(self, request: ApiRequest, url: str) -> str:

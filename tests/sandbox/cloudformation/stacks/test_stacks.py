@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
 
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.stacks import job
 from stslab.sandbox.state.stacks import StackEvent, StackResource
 
@@ -271,3 +274,21 @@ def test_a_deleted_stack_is_known_for_90_days(lab: Harness) -> None:
     lab.deploy(BUCKET)
     lab.delete("demo")
     assert stack_id not in {one.stack_id for one in lab.state.snapshot.everywhere(StackEvent)}
+
+
+def test_a_service_role_that_goes_while_a_stack_is_made_is_no_error_of_s3(lab: Harness) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    made = lab.client("iam").create_role(RoleName="cfn", AssumeRolePolicyDocument=document)
+    asked: list[str] = []
+
+    def once(operation: str, _params: object) -> None:
+        asked.append(operation)
+        if asked.count("AssumeRole") > 1:
+            raise ApiFault("AccessDenied", "gone")
+
+    lab.before = once
+    lab.deploy(BUCKET, RoleARN=made["Role"]["Arn"])
+    assert lab.stack("demo").status == "ROLLBACK_COMPLETE"
+    reason = f"Role {made['Role']['Arn']} is invalid or cannot be assumed"
+    assert f"Bucket CREATE_FAILED {reason}" in lab.history("demo")

@@ -183,12 +183,16 @@ class BucketPolicy:
     """``AWS::S3::BucketPolicy``; its physical id is the bucket's name."""
 
     def create(self, work: Work) -> None:
+        """Make it, unless the bucket has one: that is somebody else's."""
         work.physical_id = work.get("Bucket")
-        text = document(work.get("PolicyDocument"))
-        work.s3("PutBucketPolicy", Bucket=work.physical_id, Policy=text)
+        bucket = work.state.snapshot.get(buckets.Bucket, "", work.physical_id)
+        if bucket is not None and bucket.policy:
+            raise Refused("s3", ApiFault("BucketPolicyAlreadyExists", "It already exists"))
+        self.update(work, {})
 
     def update(self, work: Work, _old: Properties) -> None:
-        self.create(work)
+        text = document(work.get("PolicyDocument"))
+        work.s3("PutBucketPolicy", Bucket=work.physical_id, Policy=text)
 
     def delete(self, work: Work) -> None:
         work.quietly("s3", "DeleteBucketPolicy", Bucket=work.get("Bucket"))

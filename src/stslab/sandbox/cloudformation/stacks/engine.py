@@ -16,7 +16,7 @@ from stslab.policy import Principal
 from stslab.sandbox.api.faults import invalid, invalid_client_token, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.names import SERVICE
-from stslab.sandbox.cloudformation.resources.work import Call
+from stslab.sandbox.cloudformation.resources.work import Call, Unfit
 from stslab.sandbox.cloudformation.stacks import lifecycle, updating
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
@@ -145,7 +145,12 @@ class Engine:
 
         @functools.cache
         def acting() -> Caller:
-            return self.as_role(stack.role_arn) if stack.role_arn else self._as_caller(stack)
+            if not stack.role_arn:
+                return self._as_caller(stack)
+            try:
+                return self.as_role(stack.role_arn)
+            except ApiFault as fault:  # CloudFormation's own, not the called service's
+                raise Unfit(fault.message) from None
 
         return lambda service, operation, params: self._call(
             acting(), service, operation, params, via

@@ -25,7 +25,8 @@ GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _GENERAL = "GeneralServiceException"
 _HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
-    "AlreadyExists": "BucketAlreadyExists BucketAlreadyOwnedByYou EntityAlreadyExists",
+    "AlreadyExists": """BucketAlreadyExists BucketAlreadyOwnedByYou BucketPolicyAlreadyExists
+        EntityAlreadyExists""",
     "InvalidCredentials": "ExpiredToken InvalidClientTokenId",
     "InvalidRequest": "InvalidInput MalformedPolicy MalformedPolicyDocument ValidationError",
     "NotFound": "NoSuchBucket NoSuchEntity",
@@ -35,7 +36,11 @@ _HANDLER_CODES = {
 }
 _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
 _SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
-_NAME_TAKEN = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
+_TAKEN = {
+    "BucketAlreadyExists": "{} already exists (Service: S3, Status Code: 0, Request ID: null)",
+    "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
+}
+"""What CloudFormation itself finds to be there, and says so."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -98,8 +103,8 @@ def attempt(job: Job, step: Step) -> str:
 
 def _of_refused(refused: Refused, name: str) -> str:
     """What a service's refusal becomes in the event of a resource called ``name``."""
-    if refused.code in _NAME_TAKEN:
-        message = f"{name} already exists (Service: S3, Status Code: 0, Request ID: null)"
+    if refused.code in _TAKEN:
+        message = _TAKEN[refused.code].format(name)
     else:
         trailer = f"Service: {_SERVICE_NAMES[refused.service]}, Status Code: {refused.status}"
         extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
@@ -204,7 +209,7 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     work = _work_on(job, resource, tags=want.tags)
     try:
         want.kind.handler.create(work)
-    except ApiFault:
+    except (ApiFault, Unfit):
         # If not even its first call succeeded, there is nothing to delete.
         job.keep(
             logical_id,
