@@ -9,7 +9,7 @@ from tests.aws.endpoint import STACKS, USER, error
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.answers import UNREACHABLE, failure, no_credentials, plain
-from stslab.aws.target import elsewhere, sandbox
+from stslab.aws.target import Target, elsewhere, sandbox
 from stslab.errors import CredentialsError, RunError
 from stslab.runner.ports import Answer, Credentials, Lost, Refusal
 
@@ -68,7 +68,7 @@ def test_nobody_listens(profiles):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         info = sandbox(url, "1", "us-east-1", "one", ADMIN).info
-        outcome = get_user(Boto3Account(info, profiles, endpoint_url=url))
+        outcome = get_user(Boto3Account(Target(info, url), profiles))
     assert outcome == Refusal(UNREACHABLE, f"Could not connect to {url}/.") or (
         isinstance(outcome, Refusal) and not outcome.transient and url in outcome.message
     )
@@ -172,7 +172,7 @@ def test_a_real_account_uses_the_learners_own_credentials(
 ):
     profiles.remove("admin")
     info = elsewhere("111122223333", "us-east-1").info
-    account = Boto3Account(info, profiles, endpoint_url=endpoint.url)
+    account = Boto3Account(Target(info, endpoint.url), profiles)
     with pytest.raises(CredentialsError, match="No AWS credentials"):
         get_user(account)
     own = tmp_path / "their-home" / ".aws"
@@ -181,11 +181,11 @@ def test_a_real_account_uses_the_learners_own_credentials(
         "[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = WORKSECRET\n"
     )
     endpoint.then(200, USER)
-    account = Boto3Account(info, profiles, endpoint_url=endpoint.url, own_profile="work")
+    account = Boto3Account(Target(info, endpoint.url, own_profile="work"), profiles)
     assert isinstance(get_user(account), Answer)
     assert "AKIAWORK" in endpoint.headers[0]["Authorization"]
     with pytest.raises(CredentialsError, match="nothere"):
-        get_user(Boto3Account(info, profiles, endpoint_url=endpoint.url, own_profile="nothere"))
+        get_user(Boto3Account(Target(info, endpoint.url, own_profile="nothere"), profiles))
 
 
 def errors_of_botocores() -> list[Exception]:

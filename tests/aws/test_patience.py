@@ -4,7 +4,7 @@ import pytest
 from tests.aws.endpoint import USER, Endpoint, error
 
 from stslab.aws.account import Boto3Account
-from stslab.aws.target import elsewhere
+from stslab.aws.target import Target, elsewhere
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Waiting
 from stslab.runner.ports import Answer, Call, Lost, Refusal, SystemClock
@@ -31,7 +31,7 @@ def real(endpoint: Endpoint, profiles, monkeypatch) -> Boto3Account:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAME")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
     info = elsewhere("111122223333", "us-east-1", instead=endpoint.url).info
-    return Boto3Account(info, profiles, endpoint_url=endpoint.url, read_seconds=0.3)
+    return Boto3Account(Target(info, endpoint.url), profiles, read_seconds=0.3)
 
 
 @pytest.fixture

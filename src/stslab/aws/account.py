@@ -1,7 +1,8 @@
 """An AWS account behind an endpoint, as the runner calls it: ``stslab.runner.ports.Account``."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from functools import partial
+from typing import TYPE_CHECKING
 
 import botocore
 from botocore import exceptions as boto
@@ -11,11 +12,13 @@ from stslab.aws import answers, embedded
 from stslab.aws.answers import Response
 from stslab.aws.assumed import Assumed
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
-from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
 from stslab.runner import ports
+
+if TYPE_CHECKING:
+    from stslab.aws.target import Target
 
 ANONYMOUS = "anonymous"
 _ENDED = """
@@ -26,38 +29,22 @@ Params = Mapping[str, object]
 
 
 class Boto3Account:
-    """One account at one target, called by named identities.
+    """The account of one target, called by named identities.
 
     An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
-    own profile ``own_profile``, or what botocore's credential chain finds. ``anonymous``
-    signs nothing. ``read_seconds`` is how long an answer may take before it counts as lost.
-    ``control`` is the way to ask the embedded account itself. ``admin`` are keys of stslab's
-    own, whatever the profile of that name holds. ``others`` are the learner's own profiles for
-    further accounts, by the identities that they are.
+    own profile, or what botocore's credential chain finds. ``anonymous`` signs nothing.
+    ``read_seconds`` is how long an answer may take before it counts as lost.
     """
 
     def __init__(
-        self,
-        target: ports.TargetInfo,
-        profiles: ports.Profiles,
-        *,
-        endpoint_url: str = "",
-        own_profile: str = "",
-        read_seconds: float = READ_SECONDS,
-        control: Control | None = None,
-        admin: ports.Credentials | None = None,
-        others: Mapping[str, str] = MappingProxyType({}),
+        self, target: "Target", profiles: ports.Profiles, read_seconds: float = READ_SECONDS
     ) -> None:
-        self.target = target
-        self._control = control
-        self._profiles = profiles
-        self._admin = admin
-        self._clients = Clients(target.region, endpoint_url, own_profile, read_seconds)
-        own = {ADMIN: own_profile, **others} if target.kind != "sandbox" else {}
-        self._own = {
-            name: Clients(target.region, endpoint_url, profile, read_seconds)
-            for name, profile in own.items()
-        }
+        self.target, self._profiles = target.info, profiles
+        self._control, self._admin = target.control, target.admin
+        own = {} if self.target.embedded else {ADMIN: target.own_profile, **target.others}
+        make = partial(Clients, target.info.region, target.endpoint_url, read_seconds=read_seconds)
+        self._clients = make(own_profile=target.own_profile)
+        self._own = {name: make(own_profile=profile) for name, profile in own.items()}
         self._assumed = Assumed(
             profiles,
             lambda: self._clients,

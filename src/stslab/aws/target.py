@@ -26,7 +26,7 @@ class Target:
 
     info: TargetInfo
     endpoint_url: str = ""
-    admin: Credentials | None = None
+    admin: Credentials | None = None  # whatever the profile of that name holds
     own_profile: str = ""
     others: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
@@ -49,16 +49,7 @@ class Target:
 
     def open(self, folder: Path) -> "Opened":
         files = self.profiles(folder)
-        account = Boto3Account(
-            self.info,
-            files,
-            endpoint_url=self.endpoint_url,
-            own_profile=self.own_profile,
-            control=self.control,
-            admin=self.admin,
-            others=self.others,
-        )
-        return Opened(account, files)
+        return Opened(Boto3Account(self, files), files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from urllib3 import HTTPResponse
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
+from stslab.aws.target import Target
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
@@ -55,7 +56,7 @@ class InsideAccount(Boto3Account):
 
     def __init__(self) -> None:
         self.files = MemoryProfiles()
-        super().__init__(TARGET, self.files, control=self.control)
+        super().__init__(Target(TARGET, control=self.control), self.files)
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
         self._verbs = verbs.of(self)
