@@ -18,20 +18,16 @@ Named = tuple[str, str, str]  # A thing: the id of its account, its kind, and it
 
 
 class Own(msgspec.Struct, frozen=True):
-    """What a run may change by a call in ``account``, and whom it may let in.
-
-    ``things`` are the run's own, in any of its ``accounts``. ``unknown`` are texts (``<name>``, or
-    the beginning of an expression) that stand for what only an answer will tell: it is judged then.
-    """
+    """What a run may change by a call in ``account``, and whom it may let in."""
 
     run: str
     account: str
     partition: str
-    things: frozenset[Named] = frozenset()
+    things: frozenset[Named] = frozenset()  # the run's own, in any of its ``accounts``
     accounts: tuple[str, ...] = ()
     embedded: bool = True
     allowed: Allowed = Allowed()
-    unknown: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()  # texts (``<name>``) for what only an answer will tell
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a thing, called by its name or its ARN, is the run's own."""
