@@ -8,8 +8,8 @@ import pytest
 from cfnlint.helpers import REGIONS
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from stslab.sandbox.cloudformation.resources.properties import PARTS
 from stslab.sandbox.cloudformation.resources.types import (
-    PARTS,
     SERVICES,
     TYPES,
     UNSUPPORTED_TYPES,
@@ -52,9 +52,12 @@ def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any
     elif kind in PARTS:
         required = {name for name, its in PARTS[kind].items() if "required" in its.split()}
         assert required == set(published.get("required") or ())
-        assert PARTS[kind].keys() == published["properties"].keys()
+        inside: dict[str, Any] = {}
+        for one in (published, *published.get("oneOf", ())):
+            inside |= one.get("properties", {})
+        assert PARTS[kind].keys() == inside.keys()
         for name, its in PARTS[kind].items():
-            check_kind(published["properties"][name], its, definitions)
+            check_kind(inside[name], its, definitions)
     else:
         assert published.get("type") != "array"
         assert set(published.get("enum") or [kind]) == set(kind.split("|"))

@@ -6,80 +6,27 @@ from typing import NamedTuple
 
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
-# What S3 calls the members of a property, by what CloudFormation calls them.
-_ENCRYPTION = {
-    "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
-    "BucketKeyEnabled": "BucketKeyEnabled",
-    "BlockedEncryptionTypes": "BlockedEncryptionTypes",
-}
-_RULE = {
-    "Id": "ID",
-    "Status": "Status",
-    "AbortIncompleteMultipartUpload": "AbortIncompleteMultipartUpload",
-}
-_FILTER = {name: name for name in ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")}
-_EXPIRATION = {
-    "ExpirationInDays": "Days",
-    "ExpirationDate": "Date",
-    "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
-}
-_TRANSITION = {"StorageClass": "StorageClass", "TransitionInDays": "Days", "TransitionDate": "Date"}
-_NONCURRENT_TRANSITION = {
-    "StorageClass": "StorageClass",
-    "TransitionInDays": "NoncurrentDays",
-    "NewerNoncurrentVersions": "NewerNoncurrentVersions",
-}
-
-
-def _renamed(given: Properties, names: Mapping[str, str]) -> Properties:
-    return {new: given[old] for old, new in names.items() if old in given}
-
-
-def _encryption(value: Properties) -> Properties:
-    rules = [_renamed(one, _ENCRYPTION) for one in value["ServerSideEncryptionConfiguration"]]
-    return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
-
 
 def _lifecycle(value: Properties) -> Properties:
-    return {
-        "LifecycleConfiguration": {"Rules": [_lifecycle_rule(one) for one in value["Rules"]]},
-        "TransitionDefaultMinimumObjectSize": value.get("TransitionDefaultMinimumObjectSize"),
-    }
+    """The rules as S3 takes them, where "AWS::S3::Bucket Rule" does more than to rename."""
+    asked = dict(renamed("LifecycleConfiguration", value))
+    for rule in asked["Rules"]:
+        rule["Filter"] = _filter(**rule.get("Filter", {}))
+        for one in rule.get("Transitions", []) + rule.get("NoncurrentVersionTransitions", []):
+            one["StorageClass"] = one["StorageClass"].upper()  # GLACIER may be called Glacier
+    least = asked.pop("TransitionDefaultMinimumObjectSize", None)
+    return {"LifecycleConfiguration": asked, "TransitionDefaultMinimumObjectSize": least}
 
 
-def _lifecycle_rule(rule: Properties) -> Properties:
-    """A rule as S3 takes it: "AWS::S3::Bucket Rule" says what becomes of each property."""
-    expiring = {"NoncurrentDays": rule.get("NoncurrentVersionExpirationInDays")}
-    expiring = rule.get("NoncurrentVersionExpiration") or expiring
-    noncurrent = _both(rule, "NoncurrentVersionTransition", _NONCURRENT_TRANSITION)
-    optional = {
-        "Expiration": _renamed(rule, _EXPIRATION),
-        "Transitions": _both(rule, "Transition", _TRANSITION),
-        "NoncurrentVersionTransitions": noncurrent,
-        "NoncurrentVersionExpiration": expiring if any(expiring.values()) else None,
-    }
-    given = {name: value for name, value in optional.items() if value}
-    return {**_renamed(rule, _RULE), "Filter": _filter(rule), **given}
-
-
-def _filter(rule: Properties) -> Properties:
-    conditions, tags = _renamed(rule, _FILTER), rule.get("TagFilters") or []
-    if len(conditions) + len(tags) > 1:
-        return {"And": {**conditions, "Tags": tags} if tags else conditions}
-    return {"Tag": tags[0]} if tags else conditions or {"Prefix": ""}
-
-
-def _both(rule: Properties, name: str, names: Mapping[str, str]) -> list[Properties]:
-    """The list that a property and its older form, which has one member, give.
-
-    The older form calls a storage class Glacier too.
-    """
-    given = [rule[name]] if rule.get(name) else rule.get(f"{name}s") or []
-    return [{**_renamed(one, names), "StorageClass": one["StorageClass"].upper()} for one in given]
+def _filter(Tags: Value = (), **conditions: Value) -> Properties:  # noqa: N803 - S3's name
+    if len(conditions) + len(Tags) > 1:
+        return {"And": {**conditions, "Tags": Tags} if Tags else conditions}
+    return {"Tag": Tags[0]} if Tags else conditions or {"Prefix": ""}
 
 
 def _canned(value: str) -> Properties:
@@ -89,34 +36,41 @@ def _canned(value: str) -> Properties:
 class Setting(NamedTuple):
     """How S3 is given a property: the call and its parameters, and the call that takes it away.
 
-    ``default`` is what the property is where it is not given, for want of such a call.
+    The parameter has the property's members by S3's names, or ``params`` makes it of them.
+    ``default`` is what the property is where it is not given, for want of a call.
     """
 
     put: str
-    params: Callable[[Value], Properties]
+    params: str | Callable[[Value], Properties]
     delete: str = ""
     default: Value = None
+
+    def given(self, name: str, value: Value) -> Properties:
+        if isinstance(self.params, str):
+            return {self.params: renamed(name, value)}
+        return self.params(value)
 
 
 SETTINGS: Mapping[str, Setting] = {
     "OwnershipControls": Setting(
-        "PutBucketOwnershipControls",
-        lambda value: {"OwnershipControls": value},
-        "DeleteBucketOwnershipControls",
+        "PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"
     ),
     "PublicAccessBlockConfiguration": Setting(
-        "PutPublicAccessBlock",
-        lambda value: {"PublicAccessBlockConfiguration": value},
-        "DeletePublicAccessBlock",
+        "PutPublicAccessBlock", "PublicAccessBlockConfiguration", "DeletePublicAccessBlock"
     ),
     "VersioningConfiguration": Setting(
-        "PutBucketVersioning",
-        lambda value: {"VersioningConfiguration": value},
-        default={"Status": "Suspended"},
+        "PutBucketVersioning", "VersioningConfiguration", default={"Status": "Suspended"}
     ),
-    "BucketEncryption": Setting("PutBucketEncryption", _encryption, "DeleteBucketEncryption"),
+    "BucketEncryption": Setting(
+        "PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"
+    ),
     "LifecycleConfiguration": Setting(
         "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
+    ),
+    "CorsConfiguration": Setting("PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
+    "LoggingConfiguration": Setting("PutBucketLogging", "BucketLoggingStatus", default={}),
+    "WebsiteConfiguration": Setting(
+        "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"
     ),
     "AccessControl": Setting("PutBucketAcl", _canned, default="Private"),
 }
@@ -167,7 +121,7 @@ class Bucket:
             if value is None:
                 work.s3(setting.delete, Bucket=work.physical_id)
             else:
-                work.s3(setting.put, Bucket=work.physical_id, **setting.params(value))
+                work.s3(setting.put, Bucket=work.physical_id, **setting.given(name, value))
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""

@@ -1,4 +1,4 @@
-"""The resource types, as ``types.yaml`` has them, and how resolved properties are checked.
+"""The resource types, as ``types.yaml`` has them.
 
 AWS CloudFormation User Guide, "AWS resource and property types reference". Which properties
 replace the resource is what each property's "Update requires" says.
@@ -6,16 +6,14 @@ replace the resource is what each property's "Update requires" says.
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
+from stslab.sandbox.cloudformation.resources.properties import FILE, members
 from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work
-from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import Value
 
 
 class Handler(Protocol):
@@ -95,7 +93,7 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
         if name in kind.unsupported:
             raise Unfit(f"Property {name} of {kind.name} is not supported by the sandbox")
     problems: list[str] = []
-    result = _members(kind.properties, properties, "#", problems)
+    result = members(kind.properties, properties, "#", problems)
     if kind.any_of and not any(result.get(name) for name in kind.any_of):
         problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
@@ -104,99 +102,11 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
     return result
 
 
-def _members(
-    declared: Mapping[str, str], given: Properties, path: str, problems: list[str]
-) -> Properties:
-    for name, words in declared.items():
-        if "required" in words.split() and name not in given:
-            problems.append(f"{path}: required key [{name}] not found")
-    result: dict[str, Value] = {}
-    for name, value in given.items():
-        if name in declared:
-            result[name] = _fit(declared[name].split()[0], value, f"{path}/{name}", problems)
-        else:
-            problems.append(f"{path}: extraneous key [{name}] is not permitted")
-    return result
-
-
-def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
-    """The value as one of a kind; or as it is, with a problem more."""
-    wanted, fit_to = _KINDS[_form(kind)]
-    try:
-        fit = fit_to(value)
-    except (TypeError, ValueError, KeyError):
-        found = _SCHEMA_NAMES.get(type(value), "JSONObject")
-        problems.append(f"{path}: expected type: {wanted}, found: {found}")
-        return value
-    if kind.endswith("[]"):
-        of = kind.removesuffix("[]")
-        return [_fit(of, one, f"{path}/{index}", problems) for index, one in enumerate(fit)]
-    if kind in PARTS:
-        return _members(PARTS[kind], fit, path, problems)
-    if "|" in kind and fit not in kind.split("|"):
-        problems.append(f"{path}: {fit} is not a valid enum value")
-    return fit
-
-
-def _form(kind: str) -> str:
-    if kind.endswith("[]"):
-        return "list"
-    if kind in PARTS:
-        return "object"
-    return "text" if "|" in kind else kind
-
-
-def _of(*types: type) -> Callable[[object], Value]:
-    """What gives a value of one of these types back as it is."""
-
-    def check(value: object) -> Value:
-        if not isinstance(value, types):
-            raise TypeError
-        return value
-
-    return check
-
-
-def _text(value: object) -> str:
-    return as_text(_of(str, int, float)(value))
-
-
-def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError
-    number = int(value)
-    if abs(number) > _LARGEST:
-        raise ValueError
-    return number
-
-
-_LARGEST = 2**63 - 1
-_SCHEMA_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
-_KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
-    "text": ("String", _text),
-    "number": ("Integer", _number),
-    "flag": ("Boolean", lambda value: {"true": True, "false": False}[as_text(value).lower()]),
-    "list": ("JSONArray", _of(list)),
-    "json": ("JSONObject", _of(dict, str)),
-    "object": ("JSONObject", _of(dict)),
-}
-"""How a schema calls each kind of property, and what makes a value fit it."""
-
-
-class _File(msgspec.Struct, frozen=True):
-    types: Mapping[str, Mapping[str, object]]
-    parts: Mapping[str, Mapping[str, str]]
-    unsupported: frozenset[str]
-    services: str
-
-
-_FILE = msgspec.yaml.decode(Path(__file__).with_name("types.yaml").read_bytes(), type=_File)
 TYPES: Mapping[str, ResourceType] = {
-    name: msgspec.convert({"name": name, **row}, ResourceType) for name, row in _FILE.types.items()
+    name: msgspec.convert({"name": name, **row}, ResourceType) for name, row in FILE.types.items()
 }
-PARTS = _FILE.parts
-UNSUPPORTED_TYPES = _FILE.unsupported
-SERVICES = frozenset(_FILE.services.split())
+UNSUPPORTED_TYPES = FILE.unsupported
+SERVICES = frozenset(FILE.services.split())
 _TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::[A-Za-z0-9]+(::[A-Za-z0-9]+)?")
 _OTHERS = re.compile(r"Custom::[\w@-]+|Alexa::ASK::Skill")
 

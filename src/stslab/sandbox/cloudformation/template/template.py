@@ -317,10 +317,9 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
         for row in rows.values():
             _check_count("Mapping attributes", row)
         for attribute, value in (pair for row in rows.values() for pair in row.items()):
-            only = (
-                f"Mappings attribute name '{attribute}' must contain only alphanumeric characters."
-            )
-            _format(attribute.isalnum() and attribute.isascii(), only)
+            only = "must contain only alphanumeric characters."
+            fits = attribute.isalnum() and attribute.isascii()
+            _format(fits, f"Mappings attribute name '{attribute}' {only}")
             fits = isinstance(value, str | int | float | list)
             _format(fits, "Every Mappings attribute must be a String or a List.")
     return section
@@ -334,10 +333,11 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
         for key in ("Condition", "Description"):
             fits = isinstance(body.get(key, ""), str)
             _format(fits, f"Every {key} member must be a string.")
-        fits = "Export" not in body or "Name" in (body["Export"] or ())
-        _format(fits, "Every Export member must contain a Name object")
-        if "Export" in body and isinstance(body["Export"]["Name"], str):
-            check_export_name(name, body["Export"]["Name"])
+        if "Export" in body:
+            fits = isinstance(body["Export"], dict) and "Name" in body["Export"]
+            _format(fits, "Every Export member must contain a Name object")
+            if isinstance(body["Export"]["Name"], str):
+                check_export_name(name, body["Export"]["Name"])
     return section
 
 
