@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 import jmespath
@@ -187,3 +188,19 @@ def test_who_accepts_json_gets_json(admin, query, status, shown):
     assert (response.status, dict(response.headers)["Content-Type"]) == (status, "application/json")
     document = json.loads(response.body)
     assert all(jmespath.search(path, document) for path in shown)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ((("Transfer-Encoding", "chunked"),), 501, b"<Header>Transfer-Encoding</Header>"),
+        ((), 411, b"<Code>MissingContentLength</Code>"),
+    ],
+)
+def test_an_object_of_unknown_length_is_not_taken(admin, headers, status, code):
+    """S3 API Reference, "Error responses"; public issue threads quote the answer to `chunked`."""
+    key, secret = admin.key.access_key_id, admin.key.secret_access_key
+    sent = signed("s3-header", method="PUT", path="/b/k", body=b"x", key=key, secret=secret)
+    kept = tuple(one for one in sent.headers if one[0] != "Content-Length")
+    response = admin.inside.handle(replace(sent, headers=(*kept, *headers)))
+    assert (response.status, code in response.body) == (status, True)

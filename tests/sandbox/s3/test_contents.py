@@ -23,7 +23,7 @@ class Watched(State):
 
 
 def test_a_body_is_hashed_with_the_parameters() -> None:
-    sent = HttpRequest("PUT", "/bucket/key", (), "", (), b"hello")
+    sent = HttpRequest("PUT", "/bucket/key", (), "", (("Content-Length", "5"),), b"hello")
     content = params.parse("PutObject", sent, Address("bucket", "key"))["Body"]
     assert {"name", "etag"} <= vars(content).keys()
     assert content.etag == "5d41402abc4b2a76b9719d911017c592"

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -46,15 +47,21 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
 
 
 def tags_of_set(
-    tag_set: Iterable[Mapping[str, str]], most: int = _MOST_ON_BUCKETS
+    tag_set: Iterable[Mapping[str, str]],
+    most: int = _MOST_ON_BUCKETS,
+    system: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, str]:
+    """The tags that a request gives; AWS's own must be those that are there, ``system``."""
     tags: dict[str, str] = {}
     for tag in tag_set:
         if tag["Key"] in tags:
             message = "Cannot provide multiple Tags with the same key"
             raise fault("InvalidTag", message, TagKey=tag["Key"])
         tags[tag["Key"]] = tag["Value"]
-    return _checked(tags, most)
+    if not system.items() <= tags.items():
+        raise fault("InvalidTag", "System Tags cannot be removed by requester")
+    own = {key: value for key, value in tags.items() if key not in system}
+    return {**system, **_checked(own, most)}
 
 
 def tags_as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
@@ -216,6 +223,16 @@ def _owned(bucket: Bucket, params: Params) -> Params:
     return {"ownership": rules[0]["ObjectOwnership"]}
 
 
+def _tagged(bucket: Bucket, params: Params) -> Params:
+    given = params.get("Tagging", {"TagSet": tags_as_set(_system(bucket))})["TagSet"]
+    return {"tags": tags_of_set(given, system=_system(bucket))}
+
+
+def _system(bucket: Bucket) -> Mapping[str, str]:
+    """The tags that AWS has set, which nobody else may change."""
+    return {key: value for key, value in bucket.tags.items() if key.startswith(_SYSTEM)}
+
+
 def _blocked(_bucket: Bucket, params: Params) -> Params:
     """What is not said is off."""
     asked = params["PublicAccessBlockConfiguration"]
@@ -225,10 +242,10 @@ def _blocked(_bucket: Bucket, params: Params) -> Params:
 
 _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "DeleteBucketOwnershipControls": lambda _bucket, _params: {"ownership": ""},
-    "DeleteBucketTagging": lambda _bucket, _params: {"tags": {}},
+    "DeleteBucketTagging": _tagged,
     "DeletePublicAccessBlock": lambda _bucket, _params: {"public_access_block": None},
     "PutBucketOwnershipControls": _owned,
-    "PutBucketTagging": lambda _, params: {"tags": tags_of_set(params["Tagging"]["TagSet"])},
+    "PutBucketTagging": _tagged,
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},

@@ -320,8 +320,10 @@ def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> Ht
         lower = name.lower()
         if lower == "content-encoding":
             value = ",".join(v for v in map(str.strip, value.split(",")) if v != "aws-chunked")  # noqa: PLW2901 - the header less the framing that is gone
-        if lower not in gone and (value or lower != "content-encoding"):
-            kept.append((name, str(len(payload)) if lower == "content-length" else value))
+        if lower in ("content-length", "transfer-encoding"):
+            kept.append(("Content-Length", str(len(payload))))
+        elif lower not in gone and (value or lower != "content-encoding"):
+            kept.append((name, value))
     return replace(request, headers=(*kept, *trailers.items()), body=payload)
 
 

@@ -125,8 +125,9 @@ class Bucket:
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
-        pairs = [{"Key": key, "Value": value} for key, value in work.own_tags.items()]
-        if pairs:
+        if work.own_tags:
+            stay = work.old_tags.items() - work.old_own_tags.items()
+            pairs = [{"Key": key, "Value": value} for key, value in (*stay, *work.own_tags.items())]
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
         elif work.old_own_tags:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)

@@ -276,6 +276,10 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if not payload:
         return {}
     if shape.type_name == "blob":
+        if http.has_header("Transfer-Encoding"):
+            raise fault("NotImplemented", Header="Transfer-Encoding")
+        if not http.has_header("Content-Length"):
+            raise fault("MissingContentLength")
         content = Content(http.body)
         _ = content.name, content.etag  # before a transaction begins
         return {payload: content}
