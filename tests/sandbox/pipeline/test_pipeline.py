@@ -83,7 +83,8 @@ def test_moto_s_controls_are_just_names_of_buckets(direct: Direct) -> None:
     direct.user("ann")
     for path in CONTROLS:
         for method in ("GET", "POST", "PUT", "DELETE"):
-            http = HttpRequest(method, path, (), "", (("Host", "127.0.0.1"),), b"")
+            headers = (("Host", "127.0.0.1"), ("Content-Length", "0"))
+            http = HttpRequest(method, path, (), "", headers, b"")
             response = direct.handle(http)
             assert code_in(response) in ("AccessDenied", "NoSuchBucket", "MethodNotAllowed")
     assert direct.record(User, "ann") is not None

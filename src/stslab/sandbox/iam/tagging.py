@@ -33,9 +33,13 @@ def given(request: ApiRequest) -> dict[str, str]:
         raise faults.invalid_input(
             "Duplicate tag keys found. Please note that Tag keys are case insensitive."
         )
-    if any(key.startswith(_RESERVED) for key in keys):
-        raise faults.invalid_input("System tags cannot be added/updated/deleted")
+    _refuse_system(keys)
     return dict(pairs)
+
+
+def _refuse_system(keys: Iterable[str]) -> None:
+    if any(key.lower().startswith(_RESERVED) for key in keys):
+        raise faults.invalid_input("System tags cannot be added/updated/deleted")
 
 
 def _without(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
@@ -65,6 +69,7 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
 
 def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
     holder = _holder(tx, kind, request)
+    _refuse_system(request.params["TagKeys"])
     tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
     return {}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import fault
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.s3 import listing, lookups, settings
@@ -25,6 +25,7 @@ _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _MOST_BUCKETS = 10_000
+_LIMITS = frozenset({"BucketRegion", "ContinuationToken", "MaxBuckets", "Prefix"})
 _ALL_BLOCKED = PublicAccessBlock(
     block_public_acls=True,
     ignore_public_acls=True,
@@ -40,7 +41,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     _check_name(name)
     region = _region(request, configuration.get("LocationConstraint"))
     acl.check_creating(request)
-    answer = {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
+    answer = {"Location": f"/{name}"}
     there = lookups.bucket_named(tx, name)
     if there is not None:
         if there.owner != request.account:
@@ -98,7 +99,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
 
 def _head(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}
+    return {"BucketRegion": bucket.region, "AccessPointAlias": False}
 
 
 def _list_all(view: View, request: ApiRequest) -> Answer:
@@ -108,20 +109,22 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     after = listing.of_token(params.get("ContinuationToken"))
     found = sorted(_asked_for(view, request), key=lambda one: one.name)
     rest = [one for one in found if one.name > after]
-    most = min(params.get("MaxBuckets", _MOST_BUCKETS), _MOST_BUCKETS)
+    most = params.get("MaxBuckets", _MOST_BUCKETS)
+    if not 0 < most <= _MOST_BUCKETS:
+        message = "Argument max-buckets must be an integer between 1 and 10000"
+        raise invalid_argument(message, "max-buckets", most)
     account = view.get(Account, owner, "")
     return {
         "Buckets": [
             {
                 "Name": one.name,
                 "CreationDate": one.created,
-                "BucketRegion": one.region,
-                "BucketArn": one.arn,
+                "BucketRegion": one.region if _LIMITS & params.keys() else None,
             }
             for one in rest[:most]
         ],
         "Owner": {"ID": account.canonical_id} if account is not None else None,
-        "ContinuationToken": listing.token(rest[most - 1].name) if len(rest) > most > 0 else None,
+        "ContinuationToken": listing.token(rest[most - 1].name) if len(rest) > most else None,
         "Prefix": params.get("Prefix"),
     }
 

@@ -105,9 +105,10 @@ _AES = {
 _ENCRYPTION = Setting(
     "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
+_CORS = Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration")
 _SETTINGS = (
     _ENCRYPTION,
-    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
+    _CORS,
     Setting("LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
     Setting("Logging", "BucketLoggingStatus"),
     Setting("NotificationConfiguration", "NotificationConfiguration"),
@@ -181,6 +182,17 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     return {"settings": {**bucket.settings, setting.name: json.dumps(value, default=_written)}}
 
 
+def _methods(bucket: Bucket, params: Params) -> Params:
+    for rule in (params.get("CORSConfiguration") or {}).get("CORSRules") or ():
+        for method in rule.get("AllowedMethods") or ():
+            if method not in ("GET", "PUT", "HEAD", "POST", "DELETE"):
+                raise fault(
+                    "InvalidRequest",
+                    f"Found unsupported HTTP method in CORS config. Unsupported method is {method}",
+                )
+    return _put(_CORS, bucket, params)
+
+
 def _written(moment: datetime) -> str:
     """A time as S3 writes it in bodies."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -249,6 +261,7 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
+    "PutBucketCors": _methods,
     "PutBucketEncryption": _encrypted,
     "DeleteBucketCors": functools.partial(_without, "Cors"),
     "DeleteBucketEncryption": functools.partial(_without, "Encryption"),

@@ -189,17 +189,19 @@ def _check_resources(statement: Statement, arn: str) -> None:
 
 
 def _check_conditions(statement: Statement) -> None:
-    """Refuse keys that S3 does not have, and those that none of the statement's actions has."""
+    """Refuse keys that S3 does not have, and those that one of the statement's actions has not.
+
+    That one action suffices to be refused is in https://github.com/humanmade/S3-Uploads/issues/239.
+    """
     named = {_bare(key) for keys in statement.get("Condition", {}).values() for key in keys}
     asked = {key for key in named if key.startswith("s3:") and not key.startswith(_WITHOUT_ACTION)}
     if not asked <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise fault("MalformedPolicy", "Policy has an invalid condition key")
-    actions = {each for pattern in _listed(statement, "Action") for each in _matching(pattern)}
-    if actions and not asked <= {
-        _bare(key) for each in actions for key in catalogue.condition_keys(each)
-    }:
-        what = "Conditions do not apply to combination of actions and resources in statement"
-        raise fault("MalformedPolicy", what)
+    for pattern in _listed(statement, "Action"):
+        had = {_bare(key) for one in _matching(pattern) for key in catalogue.condition_keys(one)}
+        if not asked <= had:
+            what = "Conditions do not apply to combination of actions and resources in statement"
+            raise fault("MalformedPolicy", what)
 
 
 def _bare(key: str) -> str:

@@ -155,7 +155,7 @@ def moment(text: str) -> datetime:
 
 
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
-    "boolean": lambda text: text.lower() == "true",
+    "boolean": lambda text: ("false", "true", "0", "1").index(text.lower()) % 2 == 1,
     "integer": integer,
     "long": integer,
     "timestamp": moment,
