@@ -12,7 +12,7 @@ from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
 from stslab.lesson.ports import UNKNOWN
-from stslab.runner.ports import ADMIN, Credentials, Given, HandWork
+from stslab.runner.ports import ADMIN, Credentials, Given, HandWork, Reason
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
-    from stslab.runner.ports import Tell
+    from stslab.runner.ports import Refusal
     from stslab.runner.run.run import Runner
     from stslab.runner.undo.cleanup import Cleanup
 
@@ -40,6 +40,7 @@ class Open:
     the learner is in a second real account, and where those credentials come from.
     """
 
+    home: Home
     target: "Target"
     account: "Boto3Account"
     profiles: ProfileFiles = field(repr=False)
@@ -54,18 +55,16 @@ class Open:
         return self.target.info.kind
 
     def runner(
-        self,
-        lab: "Lab",
-        home: Home,
-        journal: "Journal",
-        emit: "Emit",
-        *,
-        describe: "Describe",
-        how: "How",
+        self, lab: "Lab", journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
     ) -> "Runner":
+        """What runs the lab here. Its further accounts have profiles, where they are embedded."""
+        from stslab.runner.calls.calls import told
         from stslab.runner.run.run import Runner
 
-        self.lend(home, lab)
+        embedded = self.kind == "sandbox"
+        if lab.accounts and embedded:
+            keys = admin_keys(self.home.sandbox, PARTNER)
+            self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
         return Runner(
             lab,
             self.account,
@@ -75,35 +74,29 @@ class Open:
             describe=describe,
             services=self.services,
             how=how,
-            tell=tell_of(home, self.kind),
-            hand=self.hand(home),
+            tell=partial(_logged, self.home.sandbox) if embedded else told,
+            hand=self.hand,
         )
 
-    def lend(self, home: Home, lab: "Lab") -> None:
-        """Write the profiles of the lab's further accounts, where the embedded account has them."""
-        if lab.accounts and self.kind == "sandbox":
-            keys = admin_keys(home.sandbox, PARTNER)
-            self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
-
-    def cleanup(
-        self, home: Home, journal: "Journal", emit: "Emit", *, describe: "Describe"
-    ) -> "Cleanup":
+    def cleanup(self, journal: "Journal", emit: "Emit", *, describe: "Describe") -> "Cleanup":
         from stslab.runner.undo.cleanup import Cleanup
 
-        hand = self.hand(home)
-        return Cleanup(journal, self.account, self.profiles, emit, describe=describe, hand=hand)
+        ports = (self.account, self.profiles, emit)
+        return Cleanup(journal, *ports, describe=describe, hand=self.hand)
 
-    def hand(self, home: Home) -> "LearnersHand | None":
+    @property
+    def hand(self) -> "LearnersHand | None":
         """What knows what is done by hand; None but in the embedded account."""
         if self.kind != "sandbox":
             return None
-        return LearnersHand(home.sandbox, self.profiles, self.target.admin)
+        return LearnersHand(self.home.sandbox, self.profiles, self.target.admin)
 
-    def decider(self, home: Home) -> "Decide":
+    @property
+    def decide(self) -> "Decide":
         """What decides calls without making them; on a real account nothing is known beforehand."""
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
-        return decider(home, self.account.credentials_now)
+        return decider(self.home, self.account.credentials_now)
 
     def goes_on(self, run: "RunRecord") -> bool:
         """Whether the run is of this very account (a run elsewhere is refused by its pin)."""
@@ -130,9 +123,9 @@ class LearnersHand:
 
     def begin(self, run: str, keys: Iterable[str]) -> None:
         """From now on the profile ``admin`` is the run's. ``keys`` are further ones of the run."""
-        key = credentials(control(self.folder, "POST", "run", {"run": run, "keys": list(keys)}))
+        key = control(self.folder, "POST", "run", {"run": run, "keys": list(keys)})
         if key:
-            self.profiles.save(ADMIN, key)
+            self.profiles.save(ADMIN, credentials(key))
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
         return self._asked(run, own, only_look=True)
@@ -154,10 +147,8 @@ class LearnersHand:
         return HandWork(restored, kept, made, sessions)
 
 
-def credentials(said: Mapping[str, str]) -> Credentials | None:
-    """The key in an answer of the verb ``run``; None where no run is worked in."""
-    if not said:
-        return None
+def credentials(said: Mapping[str, str]) -> Credentials:
+    """The key in an answer of a control verb."""
     return Credentials(said["access_key_id"], said["secret_access_key"])
 
 
@@ -204,7 +195,8 @@ def sandbox_target(home: Home) -> "Target":
         control=partial(control, home.sandbox),
         accounts={"partner": PARTNER},
     )
-    return replace(made, hand=credentials(control(home.sandbox, "POST", "run")))
+    hand = control(home.sandbox, "POST", "run")  # nothing, where no run is worked in
+    return replace(made, hand=credentials(hand) if hand else None)
 
 
 def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide":
@@ -218,28 +210,22 @@ def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide"
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
-def tell_of(home: Home, kind: str) -> "Tell":
-    """How to find out why an account refused a call: from its log, or else AWS's message."""
+def _logged(folder: Path, refusal: "Refusal") -> Reason:
+    """Why the embedded account refused a call, by its log."""
     from stslab.runner.calls.calls import told
-    from stslab.runner.ports import Reason, Refusal
     from stslab.sandbox.pipeline.log_file import newest_first
 
-    def logged(refusal: Refusal) -> Reason:
-        by_message = told(refusal)
-        if by_message and by_message.whole:  # no policy was asked
-            return by_message
-        events = (
-            one for one in newest_first(home.sandbox) if one["requestID"] == refusal.request_id
-        )
-        found = [one["refused"] for one in next(events, {"decisions": ()})["decisions"]
-                 if "refused" in one]  # fmt: skip
-        gates, keys = (
-            tuple(dict.fromkeys(each for one in found for each in one[name]))
-            for name in ("gates", "keys")
-        )
-        return Reason(gates, keys)
-
-    return logged if kind == "sandbox" else told
+    by_message = told(refusal)
+    if by_message and by_message.whole:  # no policy was asked
+        return by_message
+    events = (one for one in newest_first(folder) if one["requestID"] == refusal.request_id)
+    decisions = next(events, {"decisions": ()})["decisions"]
+    found = [one["refused"] for one in decisions if "refused" in one]
+    gates, keys = (
+        tuple(dict.fromkeys(each for one in found for each in one[name]))
+        for name in ("gates", "keys")
+    )
+    return Reason(gates, keys)
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
@@ -271,4 +257,4 @@ def _real(where: Where, profile: str, account: str) -> tuple["Target", "Identity
 
 def _opened(home: Home, made: "Target") -> Open:
     opened = made.open(home.profiles(made.info.name))
-    return Open(made, opened.account, opened.profiles)
+    return Open(home, made, opened.account, opened.profiles)

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,43 +20,46 @@ if TYPE_CHECKING:
     from stslab.cli.accounts import Open
 
 
-_Decorated = Any
-
-
-class _Key(NamedTuple):
-    """The control verb that gives a key, and whose account it is of."""
-
-    verb: str
-    account: str
-
-
-LENT: Mapping[str, _Key] = {
-    "root": _Key("root-key", LEARNER),
-    "partner": _Key("admin-key", PARTNER),
-    "partner-root": _Key("root-key", PARTNER),
+# Further users of the embedded account, root users and the other account's administrator: the
+# control verb that gives a key, and whose account it is of.
+_LENT: Mapping[str, tuple[str, str]] = {
+    "root": ("root-key", LEARNER),
+    "partner": ("admin-key", PARTNER),
+    "partner-root": ("root-key", PARTNER),
 }
-"""Further users of the embedded account: root users, and the other account's administrator."""
-
 _ADMIN = "admin"
+_SHELLS = ("sh", "bash", "zsh", "fish")
+_OURS = (
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PAGER",
+)
+_INSIDE = "STSLAB_SHELL"
+_HINT = "(stslab)"
 
 
-def as_option(command: _Decorated) -> _Decorated:
-    return click.option(
-        "--as",
-        "name",
-        default=_ADMIN,
-        show_default=True,
-        metavar="NAME",
-        shell_complete=_complete,
-        help="The profile to use: admin, or one of the lab's; in the embedded account also "
-        "root, partner, partner-root.",
-    )(command)
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in (_ADMIN, "sts", "assumed", *_LENT) if name.startswith(incomplete)]
 
 
-def become(opened: "Open", name: str) -> dict[str, str | None]:
-    """The variables that make this profile the aws CLI's default; the others are there too."""
+_as_option = click.option("--as", "name", default=_ADMIN, show_default=True, metavar="NAME",
+                          shell_complete=_complete, help="The profile to use: admin, or one of the"
+                          " lab's; in the embedded account also root, partner, partner-root."
+                          )  # fmt: skip
+
+
+def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
+    """The account, and the variables that make this profile of it the aws CLI's default.
+
+    The other profiles are there too, and what the lab of the run that goes on exports.
+    """
     from stslab.aws import environment
+    from stslab.cli.accounts import open_account
 
+    opened = open_account(home(), where)
     if opened.kind == "sandbox":
         _lend(home(), opened, name)
     known = dict.fromkeys([_ADMIN, *opened.profiles.names()])
@@ -64,41 +67,30 @@ def become(opened: "Open", name: str) -> dict[str, str | None]:
         more = " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
         raise UsageError(f"There is no profile {name!r}.", f"There are {', '.join(known)}.{more}")
     changes = environment.variables(opened.profiles, opened.target.info.region)
-    return {**changes, "AWS_PROFILE": name}
+    return opened, {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
 
 
 def _lend(place: Home, opened: "Open", wanted: str) -> None:
     """Write a profile for each further user that has a key."""
-    from stslab.runner.ports import Credentials
+    from stslab.cli.accounts import credentials
     from stslab.sandbox.server import client
 
-    for name, (verb, account) in LENT.items():
+    for name, (verb, account) in _LENT.items():
         try:
-            key = client.control(place.sandbox, "POST", verb, {"account": account})
+            key = credentials(client.control(place.sandbox, "POST", verb, {"account": account}))
         except SandboxError:
             opened.profiles.remove(name)
             if name == wanted:
                 raise
-            continue
-        credentials = Credentials(key["access_key_id"], key["secret_access_key"])
-        opened.profiles.save(name, credentials)
-
-
-def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in (_ADMIN, "sts", "assumed", *LENT) if name.startswith(incomplete)]
-
-
-_SHELLS = ("sh", "bash", "zsh", "fish")
+        else:
+            opened.profiles.save(name, key)
 
 
 @click.command("env")
-@click.option(
-    "--shell",
-    type=click.Choice(_SHELLS),
-    help="The shell whose syntax to use; else that of $SHELL.",
-)
+@click.option("--shell", type=click.Choice(_SHELLS),
+              help="The shell whose syntax to use; else that of $SHELL.")  # fmt: skip
 @click.option("--unset", is_flag=True, help="Print what unsets them.")
-@as_option
+@_as_option
 @on_account()
 def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     """Print variables for: eval "$(stslab env)".
@@ -109,8 +101,6 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     used nor changed. The variables of the lab that goes on, such as $ROLE, are there too.
     """
     from stslab.aws import environment
-    from stslab.cli.accounts import open_account
-    from stslab.home import home
 
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")
@@ -118,29 +108,14 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
         names = (*_OURS, *lab_variables(where.target))
         click.echo(environment.script(dict.fromkeys(names), syntax), nl=False)
         return
-    changes = {**become(open_account(home(), where), name), **lab_variables(where.target)}
-    click.echo(environment.script(changes, syntax), nl=False)
+    click.echo(environment.script(_become(where, name)[1], syntax), nl=False)
     if sys.stdout.isatty():
         how = "stslab env | source" if syntax == "fish" else 'eval "$(stslab env)"'
         click.echo(f"# Run this to set them: {how}", err=True)
 
 
-_OURS = (
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_PAGER",
-)
-
-
-_INSIDE = "STSLAB_SHELL"
-_HINT = "(stslab)"
-
-
 @click.command("shell")
-@as_option
+@_as_option
 @on_account()
 def shell(*, name: str, where: Where) -> int:
     """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
@@ -150,13 +125,10 @@ def shell(*, name: str, where: Where) -> int:
     with `exit`.
     """
     from stslab.aws import environment
-    from stslab.cli.accounts import open_account
-    from stslab.home import home
 
     if os.environ.get(_INSIDE):
         raise UsageError("This is a shell of stslab's already.", "Leave it first: exit")
-    opened = open_account(home(), where)
-    changes = {**become(opened, name), **lab_variables(where.target)}
+    opened, changes = _become(where, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     return _opened(environment.applied(changes) | {_INSIDE: "1"})

@@ -27,13 +27,9 @@ _issuer = click.option("--issuer", default="", metavar="URL",
 
 
 def _seconds(usual: int) -> Callable[[_Command], _Command]:
-    return click.option(
-        "--seconds",
-        type=click.IntRange(-86400, 86400),
-        default=usual,
-        show_default=True,
-        help="How long it is valid; less than 0: it has expired already.",
-    )
+    says = "How long it is valid; less than 0: it has expired already."
+    kind = click.IntRange(-86400, 86400)
+    return click.option("--seconds", type=kind, default=usual, show_default=True, help=says)
 
 
 def _asked(verb: str, **body: object) -> _Answer:

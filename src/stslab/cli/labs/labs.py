@@ -127,14 +127,8 @@ _SCHEMA = "lab.schema.json"
 
 @click.command("new")
 @click.argument("lab_id", metavar="ID")
-@click.option(
-    "--from",
-    "start",
-    type=click.Choice(sorted(path.stem for path in STARTS.glob("*.yaml"))),
-    default="role",
-    show_default=True,
-    help="What the lab is about.",
-)
+@click.option("--from", "start", default="role", show_default=True, help="What the lab is about.",
+              type=click.Choice(sorted(path.stem for path in STARTS.glob("*.yaml"))))  # fmt: skip
 def new(*, lab_id: str, start: str) -> None:
     """Make the folder ID with a lab in it, `ID.yaml`, that passes its test as it is.
 

@@ -26,26 +26,13 @@ if TYPE_CHECKING:
 
 @click.command("test")
 @click.argument("labs", nargs=-1, shell_complete=complete_lab)
-@click.option(
-    "--mutate",
-    is_flag=True,
-    help="Also change one thing at a time: a check or a cell of `access` must notice.",
-)
-@click.option(
-    "--rehearse",
-    "spec",
-    is_flag=False,
-    flag_value="",
-    default=None,
-    metavar="[SPEC]",
-    help="In an account that behaves as a real one can; see `stslab sandbox start`.",
-)
-@click.option(
-    "--junit",
-    metavar="FILE",
-    type=click.File("w", encoding="utf-8", lazy=False),
-    help="Write JUnit's XML, for a CI system.",
-)
+@click.option("--mutate", is_flag=True, help="Also change one thing at a time: a check or a cell"
+              " of `access` must notice.")  # fmt: skip
+@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
+              help="In an account that behaves as a real one can; see `stslab sandbox start`."
+              )  # fmt: skip
+@click.option("--junit", type=click.File("w", encoding="utf-8", lazy=False), metavar="FILE",
+              help="Write JUnit's XML, for a CI system.")  # fmt: skip
 @json_option("One JSON object a lab, on stdout.")
 def command(
     *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: TextIO | None, as_json: bool

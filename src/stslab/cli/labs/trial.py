@@ -225,7 +225,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Verdict:
     events: list[Event] = []
     began, error, describe = time.monotonic(), None, describer(lab)
     with Journal(home.journal) as journal:
-        runner = opened.runner(lab, home, journal, events.append, describe=describe, how=How.ALONE)
+        runner = opened.runner(lab, journal, events.append, describe=describe, how=How.ALONE)
         run = runner.start_or_resume().run.id
         try:
             for stage in lab.stages:
@@ -234,7 +234,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Verdict:
             error = stopped
         if runner.run.state in UNFINISHED:
             try:
-                opened.cleanup(home, journal, events.append, describe=describe).run(run)
+                opened.cleanup(journal, events.append, describe=describe).run(run)
             except StslabError as stopped:
                 error = stopped
         calls = runner.finish().calls

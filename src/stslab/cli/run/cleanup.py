@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 @click.command("cleanup")
 @click.argument("run", default="", shell_complete=complete_run)
 @click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
-@click.option(
-    "--sweep",
-    is_flag=True,
-    help="Without any journal: find what stslab left in the account, by its tag.",
-)
+@click.option("--sweep", is_flag=True, help="Without any journal: find what stslab left in the"
+              " account, by its tag.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
 @json_option()
 @on_account(consent=True)
@@ -54,7 +51,7 @@ def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: 
     from stslab.cli.accounts import open_account, require_consent
 
     opened = open_account(laid.home, where)
-    cleanup = opened.cleanup(laid.home, laid.journal, laid.render, describe=laid.describe)
+    cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
     if dry_run:
         _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
         return
@@ -158,7 +155,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     if dry_run:
         return
     if chosen and _sweep_wanted(laid, opened, chosen):
-        cleanup = opened.cleanup(laid.home, laid.journal, laid.render, describe=laid.describe)
+        cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
         clean(cleanup, [recovery.adopt(one) for one in chosen])
     _require_all_told(laid, found)
 

@@ -20,7 +20,6 @@ from stslab.cli.run.break_ import chosen, offered
 from stslab.cli.run.lesson import set_up
 from stslab.cli.run.loop import Loop
 from stslab.errors import RunError, StslabError, UsageError
-from stslab.home import Home
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
@@ -208,10 +207,10 @@ class FaultExercise:
         return line[: self.laid.console.width]
 
 
-def faults_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> Faults:
+def faults_of(opened: Open, lab: Lab, runner: Runner) -> Faults:
     """The faults of a run in the embedded account."""
-    asks, decide = partial(control, home.sandbox), opened.decider(home)
-    return Faults(lab, runner, opened.account, opened.profiles, decide, asks)
+    asks = partial(control, opened.home.sandbox)
+    return Faults(lab, runner, opened.account, opened.profiles, opened.decide, asks)
 
 
 def _shown(call: Call) -> CallShown:
@@ -250,7 +249,7 @@ class Breaking:
             stands = self._chosen(loop)
         loop.runner.start_or_resume()
         run = loop.runner.run.id
-        faults = faults_of(self.laid.home, opened, self.lab, loop.runner)
+        faults = faults_of(opened, self.lab, loop.runner)
         if stands.state is not FaultState.FIXED:
             if stands.state is not FaultState.PLANTED:
                 stands = self._planted(loop, faults, stands)
@@ -258,9 +257,8 @@ class Breaking:
                 stands = self._worked(loop, opened, faults, stands)
         if stands.state is FaultState.FIXED:
             Paper(self.laid.console).prose("Everything of it is undone ...")
-            opened.cleanup(
-                self.laid.home, self.laid.journal, lambda _: None, describe=self.laid.describe
-            ).run(run)
+            describe = self.laid.describe
+            opened.cleanup(self.laid.journal, lambda _: None, describe=describe).run(run)
             return
         Paper(self.laid.console).prose(GOES_ON)
 

@@ -32,7 +32,7 @@ from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.why import GRADES, show_grade
-from stslab.runner.events import CallShown
+from stslab.runner.events import CallShown, Event
 from stslab.runner.journal.records import WHY, Hint, How
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.run import Runner
@@ -68,7 +68,7 @@ def learn(
     loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
     runner, loop.predict = loop.runner, predict
     if by_hand:
-        loop.hand, loop.follows = hand_of(laid.home, opened, lab, runner), True
+        loop.hand, loop.follows = hand_of(opened, lab, runner), True
     standing = runner.start_or_resume()
     try:
         loop.go(stages, standing.done, resumed=standing.resumed)
@@ -83,19 +83,14 @@ def learn(
 
 def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
     plain = not draws_over(laid.console)
-    opened.lend(laid.home, lab)
-    runner = opened.runner(
-        lab,
-        laid.home,
-        laid.journal,
-        lambda event: loop.hear(event),  # noqa: PLW0108 - made below
-        describe=laid.describe,
-        how=how,
-    )
-    hand = opened.hand(laid.home)
-    screen = Screen(laid.console, laid.describe, clears=not plain)
 
-    command = commands(laid.home, opened, lab, runner)
+    def hear(event: Event) -> None:
+        loop.hear(event)  # which is made below
+
+    runner = opened.runner(lab, laid.journal, hear, describe=laid.describe, how=how)
+    hand = opened.hand
+    screen = Screen(laid.console, laid.describe, clears=not plain)
+    command = commands(opened, lab, runner)
 
     def take_turn() -> None:
         """What is done by hand from now on is this run's."""
@@ -112,11 +107,11 @@ def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
         runner=runner,
         screen=screen,
         prompt=Prompt(laid.console, status, plain=plain),
-        decide=opened.decider(laid.home),
+        decide=opened.decide,
         waiting=laid.lock.paused,
-        happened=_happened(laid.home, opened, laid.journal),
+        happened=_happened(opened, laid.journal),
         take_turn=take_turn,
-        now=_clock(laid.home, opened),
+        now=_clock(opened),
         names=lambda: variables(lab, runner.scope()),
         command=command,
         shell=_shell(opened, lab, runner, take_turn),
@@ -169,9 +164,9 @@ def _shell(
     return shell
 
 
-def commands(home: Home, opened: Open, lab: Lab, runner: Runner) -> Callable[..., str]:
+def commands(opened: Open, lab: Lab, runner: Runner) -> Callable[..., str]:
     """What gives the ``aws`` command of a call (for a profile that a shell has), as it runs."""
-    brief = describer(lab, keep=home.root / "shown")
+    brief = describer(lab, keep=opened.home.root / "shown")
 
     def command(call: CallShown, who: str = "") -> str:
         files = {opened.profiles.token(): opened.profiles.token_file}
@@ -180,19 +175,18 @@ def commands(home: Home, opened: Open, lab: Lab, runner: Runner) -> Callable[...
     return command
 
 
-def hand_of(home: Home, opened: Open, lab: Lab, runner: Runner) -> ByHand:
-    decide = opened.decider(home)
+def hand_of(opened: Open, lab: Lab, runner: Runner) -> ByHand:
     made = (step.profile.name for stage in lab.stages for step in stage.steps if step.profile)
     opened.profiles.prepare(*made)
-    return ByHand(lab, runner, decide, lambda: newest_first(home.sandbox))
+    return ByHand(lab, runner, opened.decide, lambda: newest_first(opened.home.sandbox))
 
 
-def _happened(home: Home, opened: Open, journal: Journal) -> Callable[[], bool]:
+def _happened(opened: Open, journal: Journal) -> Callable[[], bool]:
     """What tells whether somebody called, or wrote the journal or a profile, since it was asked.
 
     What this process itself calls and writes in order to look is not news: it would never end.
     """
-    last, log = [tuple[int, ...]()], Tail(home.sandbox)
+    last, log = [tuple[int, ...]()], Tail(opened.home.sandbox)
 
     def happened() -> bool:
         before = last[0]
@@ -261,12 +255,12 @@ def _left(loop: Loop) -> str:
     return f"session {spoken(minutes * 60)}" if minutes > 0 else "session ended"
 
 
-def _clock(home: Home, opened: Open) -> Callable[[], datetime]:
+def _clock(opened: Open) -> Callable[[], datetime]:
     """The account's clock, which may be moved."""
 
     def now() -> datetime:
         embedded = opened.kind == "sandbox"
-        ahead = control(home.sandbox, "GET", "clock")["offset"] if embedded else 0.0
+        ahead = control(opened.home.sandbox, "GET", "clock")["offset"] if embedded else 0.0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
     return now

@@ -14,6 +14,7 @@ from stslab.errors import UsageError
 if TYPE_CHECKING:
     from stslab.cli.run.exercises import TasksExercise
     from stslab.cli.run.faulty import FaultExercise
+    from stslab.lab.model import Step
     from stslab.render.terminal.paper import Paper
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
@@ -103,7 +104,7 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     with Journal(place.journal) as journal:
         now = current(journal, where.target, lab)
     opened = open_account(place, where)
-    cells = table(now.lab, now.done, now.scope, opened.decider(place))
+    cells = table(now.lab, now.done, now.scope, opened.decide)
     if as_json:
         rows = [
             {"cell": one.cell, "as": one.who, "verdict": one.word, "by": list(one.verdict.by)}
@@ -139,28 +140,24 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
         runner = opened.runner(
-            now.lab, laid.home, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
+            now.lab, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
         )
         runner.resume()
-        shown, paper = commands(laid.home, opened, now.lab, runner), Paper(laid.console)
+        shown, paper = commands(opened, now.lab, runner), Paper(laid.console)
         broken = laid.journal.past(now.run.id).broken()[-1:]
         for one in broken:
             if one.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted just now.", "Go on: stslab break")
-            faults = faults_of(laid.home, opened, now.lab, runner)
+            faults = faults_of(opened, now.lab, runner)
             yield _AtWork(paper, FaultExercise(laid, opened, faults, one, shown))
             return
         undone = (one for one in now.lab.stages if one.id not in runner.stages_done)
         stage = next((one for one in undone if not one.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-        yield _AtWork(
-            paper,
-            TasksExercise(
-                hand_of(laid.home, opened, now.lab, runner),
-                stage,
-                stage.title,
-                lambda step: shown(call_of(step, runner.scope())),
-                Why(laid.home, runner, lambda: stage),
-            ),
-        )
+        hand, why = hand_of(opened, now.lab, runner), Why(laid.home, runner, lambda: stage)
+
+        def line_of(step: "Step") -> str:
+            return shown(call_of(step, runner.scope()))
+
+        yield _AtWork(paper, TasksExercise(hand, stage, stage.title, line_of, why))

@@ -83,7 +83,7 @@ def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRec
 
 def runner_of(laid: Bench, opened: Open, lab: Lab, how: How) -> Runner:
     """What runs the lab; what happens is drawn as it comes."""
-    return opened.runner(lab, laid.home, laid.journal, laid.render, describe=laid.describe, how=how)
+    return opened.runner(lab, laid.journal, laid.render, describe=laid.describe, how=how)
 
 
 def walk(
