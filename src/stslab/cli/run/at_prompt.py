@@ -1,19 +1,18 @@
 """What is the same at each prompt: a scene is shown and waited at, and words show others."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import Entered, Prompt, draw_help
 from stslab.errors import StslabError
-from stslab.lab.model import Lab, Stage
+from stslab.lab.model import Stage
 from stslab.lesson import access, scenes
-from stslab.lesson.ports import UNKNOWN, Decide, Verdict
+from stslab.lesson.ports import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import UNFINISHED
-from stslab.runner.run.run import Runner
 
 _NOTHING = "There is nothing to do here but to go on."
 _COMPARE = (
@@ -35,26 +34,26 @@ class Quit(Exception):  # noqa: N818 - the learner stops; nobody made an error
 class AtPrompt:
     """A learner at the terminal, and what they are shown.
 
-    ``words`` draw what the words show that are about the account. ``waiting`` is entered while a
-    person is waited for. ``line`` is the command that stands there, ``verdict`` what the account
-    says of the call that it is about. ``asks`` are the cells of the table that the learner is
-    asked about from here on, before anything changes: they are not shown.
+    ``words`` draw what the words show that are about the account. ``line`` is the command that
+    stands there, ``verdict`` what the account says of the call that it is about. ``asks`` are the
+    cells of the table that the learner is asked about from here on, before anything changes: they
+    are not shown.
     """
 
-    lab: Lab
-    runner: Runner
+    here: Here
     screen: Screen
     prompt: Prompt
-    decide: Decide
     words: Mapping[str, Callable[[Paper], None]]
-    place: str
-    waiting: Callable[[], AbstractContextManager[None]]
     over: bool = False
     stage: Stage | None = None
     verdict: Verdict = UNKNOWN
     line: str = ""
     instead: str = ""
     asks: frozenset[access.Key] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
+        self.waiting = self.here.laid.lock.paused
 
     def enter(self, scene: Any, does: str) -> None:
         self.show(scene)
@@ -110,7 +109,7 @@ class AtPrompt:
         if word == "status":
             here = self.stage.id if self.stage else ""
             stages = self.runner.map(here)
-            return scenes.Welcome(self.lab.title, "", stages, self.place, resumed=True)
+            return scenes.Welcome(self.lab.title, "", stages, self.here.place, resumed=True)
         if word == "access":
             return scenes.Matrix("Who can do what", self.table(), frozenset(), asked=self.asks)
         if word == "policies":

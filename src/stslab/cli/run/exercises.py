@@ -1,9 +1,10 @@
 """What is worked at on one command line: a step of the guided lesson, or the tasks of a stage."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from stslab.cli.run.here import Here
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import scenes
@@ -92,11 +93,10 @@ class StepExercise:
 class TasksExercise:
     """The tasks of a stage, by hand: the line is empty until the last hint types the command."""
 
+    here: Here
     hand: ByHand
     stage: Stage
     place: str
-    line_of: Callable[[Step], str]
-    draw_why: Callable[[Paper], None]
     who: str = "admin"
     command: str = ""
     standing: Standing = field(init=False)
@@ -132,8 +132,12 @@ class TasksExercise:
         text, last = self.hand.hint(self.stage, task)
         if last:
             step = self.stage.steps[task.number]
-            self._type(self.line_of(step), step.identity)
+            call = call_of(step, self.here.runner.scope())
+            self._type(self.here.command(call, step.identity), step.identity)
         return text
+
+    def draw_why(self, paper: Paper) -> None:
+        self.here.why(paper, self.stage)
 
     def news(self, paper: Paper) -> None:
         before, self.standing = self.standing, self.hand.look(self.stage)

@@ -3,11 +3,11 @@
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import takewhile
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from stslab.cli.bench import Bench
 from stslab.cli.options import Where
 from stslab.cli.run.at_prompt import Quit, Skip
 from stslab.cli.run.break_ import chosen, offered
+from stslab.cli.run.here import Here
 from stslab.cli.run.lesson import set_up
 from stslab.cli.run.loop import Loop
 from stslab.errors import RunError, StslabError, UsageError
@@ -39,7 +40,6 @@ from stslab.runner.report import FaultTold, fault_told
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
-from stslab.sandbox.server.client import control
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
@@ -55,14 +55,12 @@ _COMMAND = "This is what fixes it; Enter runs it."
 class FaultExercise:
     """A planted fault, until everybody may do again what they should, and nobody more.
 
-    ``command_of`` gives the command of a call, for who runs it. ``asked`` is what shows the fault.
+    ``asked`` is what shows the fault.
     """
 
-    laid: Bench
-    opened: Open
+    here: Here
     faults: Faults
     stands: Broken
-    command_of: Callable[[CallShown, str], str]
     who: str = "admin"
     command: str = ""
     remaining: Remaining = field(init=False)
@@ -140,7 +138,7 @@ class FaultExercise:
         fault = self.stands.fault
         calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
         who = calls[0].identity
-        return " && ".join(self.command_of(_shown(one), who) for one in calls), who
+        return " && ".join(self.here.command(_shown(one), who) for one in calls), who
 
     def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
@@ -167,16 +165,17 @@ class FaultExercise:
             solved=was.solved or solved,
         )
         if self.stands != was:
-            self.laid.journal.write(self.runner.run.id, self.stands)
+            self.here.laid.journal.write(self.runner.run.id, self.stands)
 
     def _state(self) -> tuple[object, ...]:
         """What another look is worth: the calls that changed something, and the profiles."""
         events = takewhile(
-            lambda one: str(one["eventTime"]) > self.stands.at, newest_first(self.laid.home.sandbox)
+            lambda one: str(one["eventTime"]) > self.stands.at,
+            newest_first(self.here.laid.home.sandbox),
         )
         done = (called(one) for one in events if "errorCode" not in one and not is_own(one))
         made = sum(changes(one) and not _IS_A_TEST.match(one) for one in done)
-        return made, *map(self.opened.profiles.get, self.faults.makers())
+        return made, *map(self.here.opened.profiles.get, self.faults.makers())
 
     @cached_property
     def _reported(self) -> tuple[str, str]:
@@ -187,11 +186,11 @@ class FaultExercise:
         row = self.faults.lab.access[cell.cell]
         params = resolve(row.params, self.runner.scope())
         call = Call(cell.who, row.service, row.operation, params)
-        shown = self.command_of(_shown(call), "")
+        shown = self.here.command(_shown(call), "")
         if cell.verdict.allowed:  # it may destroy something: it is not made
             return shown, "It would go through, and should not."
         try:
-            outcome = self.opened.account.call(
+            outcome = self.here.opened.account.call(
                 call.identity, call.service, call.operation, call.params
             )
         except StslabError as error:
@@ -204,13 +203,7 @@ class FaultExercise:
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.laid.console.width]
-
-
-def faults_of(opened: Open, lab: Lab, runner: Runner) -> Faults:
-    """The faults of a run in the embedded account."""
-    asks = partial(control, opened.home.sandbox)
-    return Faults(lab, runner, opened.account, opened.profiles, opened.decide, asks)
+        return line[: self.here.laid.console.width]
 
 
 def _shown(call: Call) -> CallShown:
@@ -249,12 +242,12 @@ class Breaking:
             stands = self._chosen(loop)
         loop.runner.start_or_resume()
         run = loop.runner.run.id
-        faults = faults_of(opened, self.lab, loop.runner)
+        faults = loop.here.faults()
         if stands.state is not FaultState.FIXED:
             if stands.state is not FaultState.PLANTED:
                 stands = self._planted(loop, faults, stands)
             with suppress(Quit, Skip):
-                stands = self._worked(loop, opened, faults, stands)
+                stands = self._worked(loop, faults, stands)
         if stands.state is FaultState.FIXED:
             Paper(self.laid.console).prose("Everything of it is undone ...")
             describe = self.laid.describe
@@ -329,14 +322,14 @@ class Breaking:
         journal.write(runner.run.id, stands)
         return self.laid.journal.past(runner.run.id).broken()[-1]
 
-    def _worked(self, loop: Loop, opened: Open, faults: Faults, stands: Broken) -> Broken:
+    def _worked(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
         """Let the learner work until it is fixed.
 
         Raises:
             Quit: they leave.
         """
         loop.follows, loop.stage = True, self.lab.stage(stands.fault.after)
-        exercise = FaultExercise(self.laid, opened, faults, stands, loop.command)
+        exercise = FaultExercise(loop.here, faults, stands)
         loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
         loop.words = {"why": exercise.draw_why}
         loop.prompt.status = exercise.status

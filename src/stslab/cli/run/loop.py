@@ -5,9 +5,8 @@ unchanged runs as a step of the run, with its journal. Anything else runs in the
 and the lesson looks at what came of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 
@@ -49,25 +48,13 @@ _NEXT = (
 class Loop(AtPrompt):
     """One walk through a lab, with a learner at the terminal.
 
-    ``command`` gives a call's command for who runs it, ``shell`` runs a line and says what to say.
-    ``happened`` tells whether the account, the run or a profile is another since it was asked
-    last. ``take_turn``: what is typed from now on is this run's.
-    ``names`` are the variables that shown commands use, with their values; ``now`` is the time
-    by the account's clock.
     ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
-    while a line is typed. ``editable``: a command may be changed; on a real account Enter runs
-    it, and nothing else does.
+    while a line is typed. A command may be changed, but on a real account Enter runs it, and
+    nothing else does.
     """
 
-    command: Callable[[CallShown, str], str]
-    shell: Callable[[str, str], str]
-    happened: Callable[[], bool]
-    take_turn: Callable[[], None] = lambda: None
-    names: Callable[[], Mapping[str, str]] = dict
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     hand: ByHand | None = None
     follows: bool = False
-    editable: bool = True
     predict: bool = True
     heard: scenes.Heard = field(default_factory=scenes.Heard)
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
@@ -102,13 +89,15 @@ class Loop(AtPrompt):
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
-        advice = _ADVICE_BY_HAND if self.hand else _ADVICE if self.editable and not resumed else ""
+        advice = (
+            _ADVICE_BY_HAND if self.hand else _ADVICE if self.here.embedded and not resumed else ""
+        )
         middle = len(self.lab.stages) // 2 + 1
         scene = scenes.Welcome(
             self.lab.title,
             self.lab.summary or "",
             self.runner.map(),
-            self.place,
+            self.here.place,
             resumed,
             with_flags(advice).format(middle, self.lab.path.parent),
         )
@@ -167,7 +156,7 @@ class Loop(AtPrompt):
         self.over = True
         remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
-        others = _NEXT[1:] if self.hand else _NEXT if self.editable else _NEXT[2:]
+        others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
         scene = scenes.Ended(
             proved=told.proved,
             claims=len(told.claims),
@@ -214,8 +203,7 @@ class Loop(AtPrompt):
         self.runner.begin_stage(stage.id)
         before = self.table()
         if self.hand and stage.steps:
-            place, why = f"{place}, by hand", self.words["why"]
-            self.work(TasksExercise(self.hand, stage, place, self.line_of, why))
+            self.work(TasksExercise(self.here, self.hand, stage, f"{place}, by hand"))
             self.heard.take()
         else:
             for at, step in enumerate(stage.steps):
@@ -233,7 +221,7 @@ class Loop(AtPrompt):
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
-        return chain(self.lab, done, known, self.names(), ever=ever)
+        return chain(self.lab, done, known, self.here.names(), ever=ever)
 
     def _look(self, stage: Stage) -> None:
         """What this stage needs and was done: what is gone is done again, after Enter."""
@@ -247,12 +235,13 @@ class Loop(AtPrompt):
         if self._unasked(stage, at):
             self.runner.do(stage, at)
             return
-        call, line = self._call(step), self.line_of(step)
+        call = self._call(step)
+        line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
         shown = [one for one in stage.steps if not _only_looks(one)]
         place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
-        documents = evidence.renamed(evidence.documents_of(call), self.names())
+        documents = evidence.renamed(evidence.documents_of(call), self.here.names())
         before = self.heard.take()
         scene = scenes.Doing(step.title, step.why or "", place, documents, intro, before)
         if intro and (before or not self.screen.fits(scene, f"{step.identity} $ {line}")):
@@ -268,7 +257,7 @@ class Loop(AtPrompt):
                 title="What came back",
                 access_key_id=session["access_key_id"],
                 ends=str(session["expiration"]),
-                minutes=self.minutes_to(str(session["expiration"])),
+                minutes=self.here.minutes_to(str(session["expiration"])),
                 profile=step.profile.name,
                 before=self.heard.take(),
             )
@@ -278,17 +267,13 @@ class Loop(AtPrompt):
         """Whether a step has no screen of its own: it makes nothing, or what it made stands."""
         return _only_looks(stage.steps[at]) or self.runner.stands(stage, at)
 
-    def minutes_to(self, end: str) -> int:
-        """How long it is until then (ISO 8601), by the account's clock."""
-        return int((datetime.fromisoformat(end) - self.now()).total_seconds() // 60)
-
     def work(self, exercise: Exercise) -> None:
         """One command line after another, until what it is about is done."""
         scene, typed = exercise.scene(), ""
         if exercise.done:
             self.enter(scene, "goes on")
             return
-        self.take_turn()
+        self.here.take_turn()
         self.show(scene)
         if exercise.line():
             self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
@@ -304,8 +289,8 @@ class Loop(AtPrompt):
                 return
 
     def _typed(self, line: str) -> Entered:
-        if self.editable:
-            watch = self.happened if self.follows else None
+        if self.here.embedded:
+            watch = self.here.happened if self.follows else None
             return self.read(partial(self.prompt.command, self.who, line, watch))
         return self.read(partial(self.prompt.run, self.who, line))
 
@@ -320,7 +305,7 @@ class Loop(AtPrompt):
             return False
         if not entered.unchanged and entered.word != "solve":
             with self.waiting():
-                told = self.shell(entered.line, exercise.who)
+                told = self.here.shell(entered.line, exercise.who)
             if told:
                 self.screen.say(told)
             return False
@@ -334,14 +319,11 @@ class Loop(AtPrompt):
 
     def _looked(self, exercise: Exercise) -> bool:
         """Tell what the account is like by now; whether all is done."""
-        self.happened()  # first: what happens during the look is looked at next
+        self.here.happened()  # first: what happens during the look is looked at next
         self.screen.below(exercise.news)
         if exercise.done:
             self.read(lambda: self.prompt.enter("goes on"))
         return exercise.done
-
-    def line_of(self, step: Step) -> str:
-        return self.command(self._call(step), step.identity)
 
     def _call(self, part: Step | Check) -> CallShown:
         return call_of(part, self.runner.scope())
@@ -428,7 +410,7 @@ class Loop(AtPrompt):
         self, check: Check, title: str, asked: questions.Question, callers: Mapping[str, Verdict]
     ) -> scenes.Asking:
         every = [one for each in self.lab.stages for one in each.checkpoint if one.ask is not None]
-        names = self.names()
+        names = self.here.names()
         return scenes.Asking(
             title=title,
             call=self._call(check),
@@ -447,7 +429,7 @@ class Loop(AtPrompt):
         """The digit that the learner gives; None where they leave the question out."""
         if not self.predict:
             return None
-        self.line = self.command(asking.call, "")
+        self.line = self.here.command(asking.call, "")
         digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
         self.show(asking)
         back = ""

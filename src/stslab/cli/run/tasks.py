@@ -14,7 +14,6 @@ from stslab.errors import UsageError
 if TYPE_CHECKING:
     from stslab.cli.run.exercises import TasksExercise
     from stslab.cli.run.faulty import FaultExercise
-    from stslab.lab.model import Step
     from stslab.render.terminal.paper import Paper
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
@@ -131,9 +130,9 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """What the run is at: the fault in it, or the tasks of its stage."""
     from stslab.cli.accounts import open_account
     from stslab.cli.bench import bench, current
-    from stslab.cli.run.exercises import TasksExercise, call_of
-    from stslab.cli.run.faulty import FaultExercise, faults_of
-    from stslab.cli.run.lesson import Why, commands, hand_of
+    from stslab.cli.run.exercises import TasksExercise
+    from stslab.cli.run.faulty import FaultExercise
+    from stslab.cli.run.here import Here
     from stslab.render.terminal.paper import Paper
     from stslab.runner.journal.records import FaultState, How
 
@@ -143,21 +142,15 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
             now.lab, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
         )
         runner.resume()
-        shown, paper = commands(opened, now.lab, runner), Paper(laid.console)
+        here, paper = Here(laid, opened, now.lab, runner), Paper(laid.console)
         broken = laid.journal.past(now.run.id).broken()[-1:]
         for one in broken:
             if one.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted just now.", "Go on: stslab break")
-            faults = faults_of(opened, now.lab, runner)
-            yield _AtWork(paper, FaultExercise(laid, opened, faults, one, shown))
+            yield _AtWork(paper, FaultExercise(here, here.faults(), one))
             return
         undone = (one for one in now.lab.stages if one.id not in runner.stages_done)
         stage = next((one for one in undone if not one.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-        hand, why = hand_of(opened, now.lab, runner), Why(laid.home, runner, lambda: stage)
-
-        def line_of(step: "Step") -> str:
-            return shown(call_of(step, runner.scope()))
-
-        yield _AtWork(paper, TasksExercise(hand, stage, stage.title, line_of, why))
+        yield _AtWork(paper, TasksExercise(here, here.hand(), stage, stage.title))
