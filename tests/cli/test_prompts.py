@@ -5,7 +5,7 @@ import io
 import pytest
 from tests.render.drawing import Screen
 
-from stslab.cli.prompts import Asker
+from stslab.cli.bench import agrees
 from stslab.render.terminal.console import make_console
 
 CLEANS_UP = ("c", "cleans up")
@@ -15,7 +15,8 @@ GOES_ON = ("", "Enter goes on")
 def asked(answers: str, done=CLEANS_UP, question="Next: something"):
     screen = Screen()
     console = make_console(screen, environ={"COLUMNS": "80"})
-    return Asker(console, io.StringIO(answers)).agrees(question, *done), screen.getvalue()
+    letter, does = done
+    return agrees(console, question, letter, does, io.StringIO(answers)), screen.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from stslab.cli.failures import USUAL_LAB, interruptible
+from stslab.cli.failures import USUAL_LAB, goes_on_in, interruptible
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
 from stslab.resources import labs_folder
@@ -16,7 +16,6 @@ from stslab.resources import labs_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stslab.cli.prompts import Asker
     from stslab.lab.model import Lab
     from stslab.render.jsonl import JsonRenderer
     from stslab.render.terminal.run_view import TerminalRenderer
@@ -28,22 +27,21 @@ if TYPE_CHECKING:
     from stslab.runner.ports import Data
 
 
-NEXT = "next"
-"""In place of a lab: the first that is not done."""
+_NEXT = "next"  # in place of a lab: the first that is not done
 
 
 class Bench(msgspec.Struct, frozen=True):
     """State, memory and output of one command.
 
-    ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asker``
-    is None where nobody is to be asked. ``lock`` is held, but while a person is waited for.
+    ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asks``: there
+    is somebody to be asked. ``lock`` is held, but while a person is waited for.
     """
 
     home: Home
     journal: "Journal"
     render: "JsonRenderer | TerminalRenderer"
     console: "Console"
-    asker: "Asker | None"
+    asks: bool
     describe: "Describe"
     lock: "Held"
 
@@ -72,8 +70,8 @@ def bench(
     with interruptible(), held(place, command) as lock, Journal(place.journal) as journal:
         render = renderer(console, describe, as_json=as_json)
         try:
-            asker = _asker(console, yes=yes)
-            yield Bench(place, journal, render, console, asker, describe, lock)
+            asks = not yes and sys.stdin.isatty()
+            yield Bench(place, journal, render, console, asks, describe, lock)
         finally:
             render.close()
 
@@ -92,7 +90,7 @@ def progress() -> "dict[str, Standing]":
     return best
 
 
-def next_lab() -> str:
+def _next_lab() -> str:
     """The first of the bundled labs, in their order, that is not done."""
     from stslab.lab.reading.listing import headers
 
@@ -118,12 +116,21 @@ def load_lab(lab: str | Path) -> "Lab":
     return load(path, catalogue=BotocoreCatalogue())
 
 
-def meant_lab(name: str | None, target: str, *, ended: bool = False) -> str:
+def meant_lab(
+    name: str | None, target: str, *, ended: bool = False, by_hand: bool = False
+) -> "Lab":
     """The lab of this id or file; without a name that of the newest run, or the usual one.
 
-    Runs that have ``ended`` count if asked for. A lab that came with an account is known by its
-    id as long as its run is.
+    Runs that have ``ended`` count if asked for. All hints from now on name the lab.
     """
+    meant = _next_lab() if name == _NEXT else _meant(name, target, ended=ended)
+    loaded = load_lab(meant)
+    goes_on_in(meant, by_hand=by_hand)
+    return loaded
+
+
+def _meant(name: str | None, target: str, *, ended: bool) -> str:
+    """A lab that came with an account is known by its id as long as its run is."""
     from stslab.aws.target import name_of
     from stslab.lab.reading.listing import find
     from stslab.runner.journal.store import Journal
@@ -164,12 +171,31 @@ def renderer(
     return TerminalRenderer(console, describe)
 
 
-def _asker(console: "Console", *, yes: bool) -> "Asker | None":
-    if yes or not sys.stdin.isatty():
-        return None
-    from stslab.cli.prompts import Asker
+def agrees(
+    console: "Console", question: str, letter: str, does: str, answers: TextIO | None = None
+) -> bool:
+    """Ask until the person says that it be done, or quits; the end of the ``answers`` quits.
 
-    return Asker(console)
+    ``letter`` does it (Enter where it is empty); ``c`` and ``clean`` are the same.
+    """
+    from rich.text import Text
+
+    from stslab.render.text.safe import one_line
+
+    menu = Text(f"{letter} {does}, q quits: ".lstrip(), style="cyan")
+    console.print()
+    console.print(Text(one_line(question), style="bold"))
+    while True:
+        console.print(menu, end="")
+        answer = ""
+        try:
+            answer = (answers or sys.stdin).readline()
+        finally:
+            if not answer:  # at the end, or after Ctrl-C, what follows begins on a new line
+                console.print()
+        said = answer.strip().lower()[:1] if answer else "q"
+        if said in (letter, "q"):
+            return said == letter
 
 
 # -- the run that goes on ------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: 
     if dry_run:
         _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
         return
-    require_consent(where, opened, interactive=laid.asker is not None)
+    require_consent(where, opened, interactive=laid.asks)
     if _wanted(laid, opened, cleanup, runs):
         clean(cleanup, [one.id for one in runs])
 
@@ -100,13 +100,15 @@ def _say_nothing(laid: "Bench", where: Where) -> None:
 
 def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRecord]") -> bool:
     """On a real account a person sees the plan, and is asked."""
-    if opened.kind == "sandbox" or laid.asker is None:
+    from stslab.cli.bench import agrees
+
+    if opened.kind == "sandbox" or not laid.asks:
         return True
     _say_plans(laid, cleanup, runs, extras=True)
     info = opened.target.info
     others = "".join(f" and account {one}" for one in info.accounts.values())
     asked = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    return laid.asker.agrees(asked, "c", "cleans up")
+    return agrees(laid.console, asked, "c", "cleans up")
 
 
 def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, extras: bool) -> None:
@@ -147,7 +149,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
 
     opened = open_account(laid.home, where)
     if not dry_run:
-        require_consent(where, opened, interactive=laid.asker is not None)
+        require_consent(where, opened, interactive=laid.asks)
     recovery = Recovery(laid.journal, opened.account, opened.profiles, laid.render)
     found = recovery.find()
     chosen = _to_sweep(found, run)
@@ -174,12 +176,12 @@ def _to_sweep(found: "Found", run: str) -> "tuple[FoundRun, ...]":
 
 
 def _sweep_wanted(laid: "Bench", opened: "Open", chosen: "tuple[FoundRun, ...]") -> bool:
-    if laid.asker is None:
-        return True
+    from stslab.cli.bench import agrees
+
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
     asked = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
-    return laid.asker.agrees(asked, "c", "cleans up")
+    return not laid.asks or agrees(laid.console, asked, "c", "cleans up")
 
 
 def _require_all_told(laid: "Bench", found: "Found") -> None:

@@ -44,14 +44,11 @@ def command(
     stage; `stslab cleanup` does that at any time.
     """
     from stslab.aws.target import kind_of
-    from stslab.cli.bench import NEXT, load_lab, meant_lab, next_lab
-    from stslab.cli.failures import goes_on_in
+    from stslab.cli.bench import meant_lab
     from stslab.runner.run.plan import plan
 
     kind_of(where.target)
-    lab = next_lab() if lab == NEXT else meant_lab(lab, where.target)
-    loaded = load_lab(lab)
-    goes_on_in(lab, by_hand=practice)
+    loaded = meant_lab(lab, where.target, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
     if practice:
         _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
@@ -87,7 +84,7 @@ def _run(
 
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
         opened = opened_for(laid, where, lab)
-        if laid.asker is not None and not as_json and sys.stdout.isatty():
+        if laid.asks and not as_json and sys.stdout.isatty():
             from stslab.cli.run.lesson import learn
 
             _, begun = placed(laid.journal, where, lab.id)
@@ -101,8 +98,6 @@ def _run(
 
 def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool) -> None:
     """A dry run opens no account: the embedded one need not even run."""
-    import sys
-
     from stslab.cli.bench import renderer
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console

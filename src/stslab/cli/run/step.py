@@ -9,7 +9,9 @@ from stslab.cli.options import Where, complete_lab, complete_stage, json_option,
 from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
+    from stslab.cli.accounts import Open
     from stslab.cli.bench import Bench
+    from stslab.lab.model import Lab
     from stslab.runner.events import StepDrifted
 
 
@@ -25,15 +27,12 @@ def command(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, wh
 
     What it needs of earlier stages and does not find is named; --with-needed does it first.
     """
-    from stslab.cli.bench import bench, load_lab, meant_lab
-    from stslab.cli.failures import goes_on_in
+    from stslab.cli.bench import bench, meant_lab
     from stslab.cli.run.walk import opened_for, runner_of
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
-    lab = meant_lab(lab, where.target)
-    loaded = load_lab(lab)
-    goes_on_in(lab)
+    loaded = meant_lab(lab, where.target)
     stage = stage_of(loaded, stage).id
     with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         how = How.YES if where.yes else How.BY_NAME
@@ -48,16 +47,12 @@ def command(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, wh
 
 def _is_to_go_on(laid: "Bench", drifted: "tuple[StepDrifted, ...]") -> bool:
     """Whether what is gone is to be done again; a person at a terminal is asked."""
+    from stslab.cli.bench import agrees
+
     gone = [one.what for one in drifted if one.again]
-    if not gone or laid.asker is None:
+    if not gone or not laid.asks:
         return True
-    return laid.asker.agrees(f"{'; '.join(gone)}.", "", "Enter does it again")
-
-
-if TYPE_CHECKING:
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.lab.model import Lab
+    return agrees(laid.console, f"{'; '.join(gone)}.", "", "Enter does it again")
 
 
 @click.command("check")
@@ -74,15 +69,12 @@ def check_command(*, stage: str, every: bool, lab: str | None, as_json: bool, wh
     that a later stage has changed since, is said to be so. Exit code 3 if another does not hold.
     """
     from stslab.aws.target import name_of
-    from stslab.cli.bench import bench, load_lab, meant_lab
-    from stslab.cli.failures import goes_on_in
+    from stslab.cli.bench import bench, meant_lab
     from stslab.cli.run.walk import opened_for, runner_of
     from stslab.runner.journal.records import How
     from stslab.runner.run.plan import stage_of
 
-    lab = meant_lab(lab, where.target, ended=True)
-    loaded = load_lab(lab)
-    goes_on_in(lab)
+    loaded = meant_lab(lab, where.target, ended=True)
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
@@ -104,7 +96,7 @@ def _opened_to_look(laid: "Bench", where: Where) -> "Open":
     from stslab.cli.accounts import open_account, require_consent
 
     opened = open_account(laid.home, where)
-    require_consent(where, opened, interactive=laid.asker is not None)
+    require_consent(where, opened, interactive=laid.asks)
     if opened.kind != "sandbox":
         from stslab.cli.run.walk import say_where
 

@@ -54,7 +54,7 @@ def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
             "Go on with it: stslab break. Or undo it first: stslab cleanup.",
         )
-    require_consent(where, opened, interactive=laid.asker is not None)
+    require_consent(where, opened, interactive=laid.asks)
 
     if opened.kind == "sandbox":
         introduce(laid, opened, lab)
@@ -64,7 +64,7 @@ def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
         return opened
     brief(laid.console, opened, lab, force=where.force)
     services = allowed_services(laid, lab, where.services)
-    if laid.asker:
+    if laid.asks:
         confirm_account(laid.console, opened)
     return replace(opened, services=services)
 
@@ -207,7 +207,7 @@ def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
-    if laid.asker:
+    if laid.asks:
         laid.console.print("Press Enter to go on, Ctrl-C to stop: ", end="")
         sys.stdin.readline()
 
@@ -244,7 +244,7 @@ def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str
     """
     from stslab.runner.run.scope import require_services
 
-    for service in sorted({*lab.services} - {*given}) if laid.asker else ():
+    for service in sorted({*lab.services} - {*given}) if laid.asks else ():
         laid.console.print()
         laid.console.print(
             f"The lab uses {service}, whose changes and costs stslab does not know. Type {service}"
