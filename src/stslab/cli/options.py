@@ -2,14 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 
 import click
 
-from stslab.errors import StslabError
+from stslab.errors import StslabError, UsageError
 from stslab.home import home
 from stslab.resources import bundled_labs, foreign_folder, text_of
 
@@ -86,6 +86,17 @@ def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Comma
         return gathered
 
     return decorated
+
+
+def values(option: str, form: str, given: Iterable[str]) -> dict[str, list[str]]:
+    """What was given as ``NAME=VALUE`` each (``form`` says so): the values of each name."""
+    values: dict[str, list[str]] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{option} {each!r} is not of the form {form}.")
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def json_option(

@@ -5,7 +5,7 @@ Identity providers with their tokens and assertions, and the codes of an authent
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,13 +13,13 @@ from urllib.parse import quote
 import click
 
 from stslab.cli.commands import LazyGroup, family
-from stslab.cli.options import json_option
+from stslab.cli.options import json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
 
 # As stslab.sandbox.federation.oidc.issuers.KINDS, which is not imported for a list of names.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
-_TAGS = "https://aws.amazon.com/tags"
+_TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
 _Answer = Mapping[str, Any]
 _Command = Callable[..., None]
 _issuer = click.option("--issuer", default="", metavar="URL",
@@ -46,17 +46,6 @@ def _arn(given: str, kind: str) -> str:
     from stslab.sandbox.api.identifiers import LEARNER
 
     return given if given.startswith("arn:") else f"arn:aws:iam::{LEARNER}:{kind}/{given}"
-
-
-def _values(option: str, given: Iterable[str]) -> dict[str, list[str]]:
-    """``NAME=VALUE`` each: the values of each name."""
-    values: dict[str, list[str]] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not name or not equals:
-            raise UsageError(f"{option} {each!r} is not of the form NAME=VALUE.")
-        values.setdefault(name, []).append(value)
-    return values
 
 
 def _print(what: str, issuer: str) -> None:
@@ -92,11 +81,11 @@ def token_command(
 
     The issuer exists in the embedded account alone. IAM has to know it first.
     """
-    named = _values("--claim", claims).items()
+    named = values("--claim", _PAIR, claims).items()
     more = {name: each if len(each) > 1 else each[0] for name, each in named}
     said: dict[str, object] = {**more, "sub": sub, "aud": aud}
     if tags or transitive:
-        passed = _values("--tag", tags)
+        passed = values("--tag", _PAIR, tags)
         said[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
     minted = _asked("oidc/token", claims=said, seconds=seconds, issuer=issuer)
     _print(minted["token"], minted["issuer"])
@@ -196,7 +185,7 @@ def assertion_command(
         role=_arn(role, "role"),
         provider=_arn(provider, "saml-provider"),
         session_name=name,
-        attributes=_values("--attribute", attributes),
+        attributes=values("--attribute", _PAIR, attributes),
         seconds=seconds,
         recipient=recipient,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from stslab.cli.labs.mutation import Note
     from stslab.cli.labs.trial import Verdict
+    from stslab.render.report.junit import Case
     from stslab.runner.events import Event
 
 
@@ -54,9 +55,7 @@ def command(
         else:
             _tell(verdict)
     if junit:
-        from stslab.cli.labs.junit import as_junit
-
-        junit.write(as_junit(verdicts))
+        junit.write(_junit(verdicts))
     bad = [verdict.exit_code for verdict in verdicts if verdict.exit_code]
     return bad[0] if bad else 0
 
@@ -122,13 +121,14 @@ def _tell(verdict: "Verdict") -> None:
     from stslab.render.text.durations import counted, spoken
 
     if verdict.exit_code == 0:
-        claims = counted(len(verdict.claims), "claim")
-        mutants = [f"{counted(verdict.mutants, 'mutant')} noticed"] if verdict.mutants else []
-        took = spoken(verdict.seconds)
-        by_hand = [f"{counted(len(verdict.tasks), 'task')} solved"] if verdict.tasks else []
-        by_hand += [f"{counted(len(verdict.faults), 'fault')} fixed"] if verdict.faults else []
-        calls = counted(verdict.calls, "call")
-        told = [claims, calls, took, "nothing left", *by_hand, *mutants]
+        claims, calls = counted(len(verdict.claims), "claim"), counted(verdict.calls, "call")
+        further = (
+            (len(verdict.tasks), "task", "solved"),
+            (len(verdict.faults), "fault", "fixed"),
+            (verdict.mutants or 0, "mutant", "noticed"),
+        )
+        told = [claims, calls, spoken(verdict.seconds), "nothing left"]
+        told += [f"{counted(number, one)} {how}" for number, one, how in further if number]
         click.echo(f"passed  {verdict.lab}: {', '.join(told)}")
         return
     if verdict.left or verdict.error:
@@ -190,6 +190,35 @@ def _of_a_gone_account(event: "Event") -> "Event":
     if isinstance(event, CleanupFinished):
         return replace(event, remaining=tuple((thing, "") for thing, _ in event.remaining))
     return event
+
+
+def _junit(verdicts: Iterable["Verdict"]) -> str:
+    """JUnit's XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
+    from xml.etree.ElementTree import Element
+
+    from stslab.render.report.junit import add_suite, written
+
+    root = Element("testsuites", name="stslab test")
+    counts = {"failures": "failure", "errors": "error"}
+    for one in verdicts:
+        add_suite(root, one.lab, [*_cases(one)], counts, time=f"{one.seconds:.3f}")
+    return written(root)
+
+
+def _cases(verdict: "Verdict") -> Iterator["Case"]:
+    from stslab.render.report.junit import Case
+
+    outcomes = {True: "", False: "failure", None: "skipped"}
+    for claim in verdict.claims:
+        yield Case(claim.says, outcomes[claim.held], claim.why)
+    for one in (*verdict.cells, *verdict.tasks, *verdict.faults):
+        yield Case(f"after {one.stage}: {one.title}", "failure" if one.why else "", one.why)
+    for note in (*verdict.unnoticed, *verdict.idle):
+        yield Case(f"{note.rule}, line {note.line}: {note.what}", "failure", note.could)
+    for left in verdict.left:
+        yield Case(left, "failure", "it is left in the account")
+    if verdict.error and not any(claim.held is False for claim in verdict.claims):
+        yield Case("The lab runs", "error", verdict.error.message)
 
 
 def _fields(verdict: "Verdict") -> dict[str, Any]:

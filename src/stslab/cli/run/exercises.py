@@ -21,21 +21,20 @@ def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
 
 
 class Exercise(Protocol):
-    """What is worked at on one command line, until it is done."""
+    """What is worked at on one command line, until it is done.
+
+    ``command`` stands on the line, or nothing; ``who`` is the profile that its shell has.
+    """
+
+    who: str
+    command: str
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
 
-    @property
-    def who(self) -> str:
-        """The profile that the line's shell has."""
-
     def scene(self) -> Any:
         """What stands above the line."""
-
-    def line(self) -> str:
-        """The command that stands on the line, or nothing."""
 
     def run(self) -> bool:
         """Do what is next as the lab would; whether that was all, for certain.
@@ -60,17 +59,11 @@ class StepExercise:
     at: int
     shown: scenes.Doing
     command: str
+    who: str
     done: bool = False
-
-    @property
-    def who(self) -> str:
-        return self.stage.steps[self.at].identity
 
     def scene(self) -> scenes.Doing:
         return self.shown
-
-    def line(self) -> str:
-        return self.command
 
     def run(self) -> bool:
         self.runner.do(self.stage, self.at)
@@ -115,9 +108,6 @@ class TasksExercise:
 
     def scene(self) -> scenes.Tasks:
         return scenes.Tasks(self.stage.title, self.place, self.standing)
-
-    def line(self) -> str:
-        return self.command
 
     def run(self) -> bool:
         self._type("", "admin")

@@ -86,9 +86,6 @@ class FaultExercise:
         shown, answer = self._reported
         return scenes.Ticket(self.title, self.stands.asked, shown, answer, self.remaining)
 
-    def line(self) -> str:
-        return self.command
-
     def run(self) -> bool:
         solved = not self.command  # else it was typed by the last of its hints
         self.command, self.who = "", "admin"

@@ -247,7 +247,7 @@ class Loop(AtPrompt):
         if intro and (before or not self.screen.fits(scene, f"{step.identity} $ {line}")):
             self.enter(intro, "goes on")
             scene = replace(scene, intro=None)
-        self.work(StepExercise(self.runner, stage, at, scene, line))
+        self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
         known = self.runner.scope()["profiles"]
         sessions = [name for name, one in known.items() if one["expiration"]]
         if step.profile and sessions == [step.profile.name]:  # what it is made of is told once
@@ -275,10 +275,10 @@ class Loop(AtPrompt):
             return
         self.here.take_turn()
         self.show(scene)
-        if exercise.line():
+        if exercise.command:
             self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
         while True:
-            self.line, self.who = exercise.line(), exercise.who
+            self.line, self.who = exercise.command, exercise.who
             entered = self._typed(typed or self.line)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":

@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stslab.cli.options import json_option
+from stslab.cli.options import json_option, values
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
@@ -181,7 +181,9 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
         if not asked[name]:
             raise UsageError(f"Say --{name}, or give --cases.")
     fields = ("principal", "action", "resource", "resource_account")
-    case = {name: asked[name] for name in fields} | {"context": _context(asked["context"])}
+    context = values("--context", "KEY=VALUE", asked["context"])
+    alone = {key: found if len(found) > 1 else found[0] for key, found in context.items()}
+    case = {name: asked[name] for name in fields} | {"context": alone}
     case["principal_is_service_linked"] = asked["service_linked"]
     asks = request(read_case(case))
     _check_policies(asks, asked)
@@ -209,16 +211,6 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
         raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
     if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
         raise UsageError(f"--service-linked is for a role, and {asked['principal']} is not one.")
-
-
-def _context(given: Sequence[str]) -> dict[str, str | list[str]]:
-    values: dict[str, list[str]] = {}
-    for each in given:
-        key, equals, value = each.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--context {each!r} is not of the form KEY=VALUE.")
-        values.setdefault(key, []).append(value)
-    return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
 
 
 def _policies(asked: dict[str, Any]) -> "Policies":
