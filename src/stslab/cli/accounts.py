@@ -11,8 +11,8 @@ from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
-from stslab.lesson.ports import UNKNOWN
-from stslab.runner.ports import ADMIN, Credentials, Given, HandWork, Reason
+from stslab.lesson.ports import UNKNOWN, Decide
+from stslab.runner.ports import ADMIN, Credentials, Given, HandWork, Reason, Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
     from stslab.aws.target import Target
     from stslab.lab.model import Lab
-    from stslab.lesson.ports import Decide
     from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
-    from stslab.runner.ports import Refusal
     from stslab.runner.run.run import Runner
     from stslab.runner.undo.cleanup import Cleanup
 

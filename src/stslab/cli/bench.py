@@ -11,6 +11,7 @@ import msgspec
 from stslab.cli.failures import USUAL_LAB, goes_on_in, interruptible
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
+from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 
 if TYPE_CHECKING:
@@ -180,8 +181,6 @@ def agrees(
     """
     from rich.text import Text
 
-    from stslab.render.text.safe import one_line
-
     menu = Text(f"{letter} {does}, q quits: ".lstrip(), style="cyan")
     console.print()
     console.print(Text(one_line(question), style="bold"))
@@ -240,7 +239,6 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
 
 def lab_variables(target: str) -> dict[str, str]:
     """What the lab of the run that goes on exports; nothing where there is no such run."""
-    from stslab.home import home
     from stslab.runner.journal.store import Journal
 
     try:

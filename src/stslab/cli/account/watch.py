@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import to_builtins
 
+from stslab.aws.profiles import ProfileFiles
 from stslab.cli.accounts import decider
 from stslab.cli.options import json_option
 from stslab.errors import StslabError
-from stslab.home import home
+from stslab.home import Home, home
 from stslab.kinds.operations import changes
 from stslab.lesson.ports import called, is_own
+from stslab.policy.decision import GATES
+from stslab.policy.vocabulary import Gate, PolicyKind
 from stslab.runner.journal.records import How
+from stslab.sandbox.api.identifiers import LEARNER
+from stslab.sandbox.server import client
+from stslab.sandbox.server.client import control
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from stslab.home import Home
     from stslab.lab.model import Lab
     from stslab.lesson.following import Now, Status
     from stslab.runner.journal.store import Journal
@@ -59,7 +64,6 @@ class _Watching:
     def __init__(
         self, place: "Home", shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
     ) -> None:
-        from stslab.aws.profiles import ProfileFiles
         from stslab.aws.target import sandbox_name
         from stslab.lesson.following import Status
 
@@ -77,7 +81,6 @@ class _Watching:
     def go(self, stack: ExitStack) -> None:
         from stslab.runner.journal.store import Journal
         from stslab.sandbox.pipeline.log_file import Tail
-        from stslab.sandbox.server import client
 
         tail = stack.enter_context(closing(Tail(self._home.sandbox)))
         tail.read()
@@ -115,7 +118,6 @@ class _Watching:
 
     def _looked(self, *, running: bool) -> "Status":
         from stslab.lesson.following import Identity, Status
-        from stslab.sandbox.server.client import control
 
         known = ((name, self._files.get(name)) for name in self._files.names())
         names = [Identity(name, one.expiration) for name, one in known if one and name != "default"]
@@ -152,8 +154,6 @@ def _lab(path: str, _sha256: str) -> "Lab | None":
 
 def gates(event: "Event") -> list[dict[str, object]]:
     """The gates that a request was asked by, in order, and whether it stopped there."""
-    from stslab.policy.decision import GATES
-    from stslab.policy.vocabulary import Gate, PolicyKind
     from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 
     decisions = event["decisions"]
@@ -180,7 +180,6 @@ class _Lines:
     def request(self, event: "Event") -> None:
         """Who asked for what, and what came of it."""
         from stslab.render.requests import call_name, who
-        from stslab.sandbox.api.identifiers import LEARNER
 
         decisions = event["decisions"]
         telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
@@ -232,7 +231,6 @@ class _Screen:
     def __init__(self) -> None:
         from stslab.render.requests import RequestTable
         from stslab.render.terminal.console import draws_over, make_console
-        from stslab.sandbox.api.identifiers import LEARNER
         from stslab.sandbox.pipeline.log_file import is_refused
 
         self._console = make_console(sys.stdout)

@@ -15,7 +15,7 @@ from stslab.cli.options import complete_lab, json_option
 from stslab.errors import InvalidLab, UsageError
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
-from stslab.resources import foreign_folder, labs_folder
+from stslab.resources import bundled_labs, foreign_folder, labs_folder
 
 if TYPE_CHECKING:
     from stslab.runner.journal.standing import Standing
@@ -82,7 +82,6 @@ def _progress(stood: "Standing | None") -> dict[str, object]:
 
 
 def _embedded_only(path: Path) -> bool:
-    from stslab.errors import InvalidLab
     from stslab.lab.embedded import embedded_only
     from stslab.lab.loader import load
 
@@ -180,7 +179,6 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     from stslab.lab.embedded import embedded_only
     from stslab.lab.lint import lint
     from stslab.lab.loader import load
-    from stslab.resources import bundled_labs
 
     catalogue, calls = BotocoreCatalogue(), served()
     chosen = [one for path in paths for one in _labs(path)] or bundled_labs()

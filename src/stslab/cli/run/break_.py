@@ -4,16 +4,16 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from stslab.cli.options import complete_lab, json_option
 from stslab.errors import UsageError
+from stslab.resources import bundled_labs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from stslab.lab.model import Lab
     from stslab.runner.journal.records import Fault
 
@@ -62,7 +62,6 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
 def _list(lab: str, *, as_json: bool) -> None:
     from stslab.cli.bench import load_lab
     from stslab.lab.reading.listing import find
-    from stslab.resources import bundled_labs
 
     rows = []
     for path in [find(lab)] if lab else bundled_labs():

@@ -10,6 +10,7 @@ import click
 
 from stslab.cli.options import Where, complete_lab, json_option, on_account
 from stslab.errors import UsageError
+from stslab.home import home
 
 if TYPE_CHECKING:
     from stslab.cli.run.exercises import TasksExercise
@@ -52,7 +53,6 @@ def why() -> bool:
     False where it is neither: then all of it may be told.
     """
     from stslab.aws.target import sandbox_name
-    from stslab.home import home
     from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal
 
@@ -95,7 +95,6 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     """
     from stslab.cli.accounts import open_account
     from stslab.cli.bench import current
-    from stslab.home import home
     from stslab.lesson.access import table
     from stslab.runner.journal.store import Journal
 

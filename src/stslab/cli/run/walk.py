@@ -29,8 +29,9 @@ from stslab.resources import is_foreign
 from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
+from stslab.runner.run.dry import footprint
 from stslab.runner.run.run import Runner
-from stslab.runner.run.scope import require_anywhere, second_accounts
+from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
 
 
 def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
@@ -165,7 +166,6 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
         CredentialsError: the guard refuses.
     """
     from stslab.aws.guard import surveyed
-    from stslab.runner.run.dry import footprint
 
     if opened.source is None or opened.identity is None:
         return
@@ -197,8 +197,6 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
 
 def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
     """Before a lab that did not come with stslab runs here for the first time: what it calls."""
-    from stslab.runner.run.dry import footprint
-
     if not is_foreign(lab.path) or any(one.sha256 == lab.sha256 for one in laid.journal.runs()):
         return
     paper = Paper(laid.console)
@@ -242,8 +240,6 @@ def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str
     Raises:
         CredentialsError: one is not allowed.
     """
-    from stslab.runner.run.scope import require_services
-
     for service in sorted({*lab.services} - {*given}) if laid.asks else ():
         laid.console.print()
         laid.console.print(

@@ -11,11 +11,10 @@ import click
 
 from stslab.cli.options import json_option
 from stslab.errors import SandboxError, StslabError, UsageError
-from stslab.home import home
+from stslab.home import Home, home
 from stslab.redaction import fingerprint
 
 if TYPE_CHECKING:
-    from stslab.home import Home
     from stslab.sandbox.pipeline.log_file import Event
 
 

@@ -21,11 +21,14 @@ from stslab.aws.guard import (
     Source,
     alias,
     credentials_found,
+    denied_accounts,
     identify,
     reach,
     require,
     says_production,
 )
+from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import kind_of
 from stslab.cli.bench import load_lab
 from stslab.cli.options import Where
 from stslab.errors import InvalidLab, StslabError
@@ -219,8 +222,6 @@ def _lock(home: Home) -> Iterator[Checked]:
 
 
 def _sandbox(home: Home) -> Iterator[Checked]:
-    from stslab.sandbox.server import client
-
     if client.find(home.sandbox) is None:
         yield checked("embedded account", "not running; a command that needs it starts it")
         return
@@ -239,8 +240,6 @@ def _profiles(home: Home) -> Iterator[Checked]:
 
 
 def _profiles_in(folder: Path) -> Iterator[Checked]:
-    from stslab.aws.profiles import ProfileFiles
-
     files, now = ProfileFiles(folder, region=""), datetime.now(UTC)
     found = {name: files.get(name) for name in files.names()}
     ended = [name for name, one in found.items() if one and one.have_expired(now)]
@@ -250,8 +249,6 @@ def _profiles_in(folder: Path) -> Iterator[Checked]:
 
 
 def _settings() -> Iterator[Checked]:
-    from stslab.aws.guard import denied_accounts
-
     denied = denied_accounts()
     if denied:
         yield checked("denied accounts", ", ".join(denied))
@@ -270,8 +267,6 @@ def _aws_cli() -> Iterator[Checked]:
 
 
 def _account(where: Where) -> Iterator[Checked]:
-    from stslab.aws.target import kind_of
-
     kind = kind_of(where.target)
     if kind == "sandbox":
         fix = "To check one: stslab doctor --target aws"

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -109,7 +110,6 @@ def _decided_by_workers(
     lines: Iterator[str], jobs: int, *, decisions_only: bool
 ) -> Iterator[tuple[str, bool]]:
     """Chunks of the lines, decided by worker processes; the answers come in the lines' order."""
-    from collections import deque
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
