@@ -7,12 +7,12 @@ from stslab.aws.account import Boto3Account
 from stslab.aws.target import Target, elsewhere
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Waiting
-from stslab.runner.ports import Answer, Call, Lost, Refusal, SystemClock
+from stslab.runner.ports import Answer, Call, Clock, Lost, Refusal
 
 CREATED = USER.replace(b"GetUser", b"CreateUser")
 
 
-class Quick(SystemClock):
+class Quick(Clock):
     """Time that passes when it is slept away."""
 
     def __init__(self) -> None:

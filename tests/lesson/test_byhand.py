@@ -16,7 +16,7 @@ from stslab.lab.references import resolve
 from stslab.lesson.byhand import ByHand
 from stslab.resources import bundled
 from stslab.runner.events import Event
-from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork, NoHand
+from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def account() -> InsideAccount:
     return InsideAccount()
 
 
-class Known(NoHand):
+class Known(Hand):
     """An account that tells these sessions."""
 
     sessions: Mapping[str, Given] = {}

@@ -12,6 +12,7 @@ from stslab.errors import CredentialsError
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import (
     Answer,
+    Clock,
     Credentials,
     Lost,
     Outcome,
@@ -36,7 +37,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class FakeClock:
+class FakeClock(Clock):
     """Time passes only when it is slept away."""
 
     elapsed: float = 0.0

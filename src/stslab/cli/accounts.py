@@ -12,7 +12,7 @@ from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
 from stslab.lesson.ports import UNKNOWN, Decide
-from stslab.runner.ports import ADMIN, Credentials, Given, HandWork, Reason, Refusal
+from stslab.runner.ports import ADMIN, Credentials, Given, Hand, HandWork, Reason, Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
@@ -112,7 +112,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class LearnersHand:
+class LearnersHand(Hand):
     """The embedded account in ``folder``, whose own administrator has the keys ``admin``."""
 
     folder: Path

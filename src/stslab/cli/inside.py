@@ -27,7 +27,7 @@ from stslab.policy.decision import refusal
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
-from stslab.runner.ports import ADMIN, Credentials, Hand, Reason, Refusal, TargetInfo
+from stslab.runner.ports import ADMIN, Clock, Credentials, Hand, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
@@ -215,7 +215,7 @@ class MemoryProfiles:
         return tuple(self.held)
 
 
-class QuickClock:
+class QuickClock(Clock):
     """Time that passes at once: to wait is to move the clock on."""
 
     def __init__(self) -> None:

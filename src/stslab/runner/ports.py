@@ -248,52 +248,34 @@ class HandWork(msgspec.Struct, frozen=True):
     sessions: Mapping[str, Given] = msgspec.field(default_factory=dict)
 
 
-class Hand(Protocol):
-    """What knows, of an account, what learners did in it by hand."""
+class Hand:
+    """What knows, of an account, what learners did in it by hand.
 
-    def look(self, run: str, own: Collection[str] = ()) -> HandWork:
+    This one is of an account that does not tell: what is done there is left to who did it.
+    """
+
+    def look(self, run: str, own: Collection[str] = ()) -> HandWork:  # noqa: ARG002
         """What there is to undo. ``own`` names what the run's journal undoes."""
+        return HandWork()
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
         """Undo it."""
+        return self.look(run, own)
 
     def end(self, run: str) -> None:
         """Nothing more will be done by hand in this run."""
 
 
-class NoHand:
-    """An account that does not tell: what is done in it by hand is left to who did it."""
-
-    def look(self, _run: str, _own: Collection[str] = ()) -> HandWork:
-        return HandWork()
-
-    restore = look
-
-    def end(self, run: str) -> None:
-        """Nothing is remembered."""
-
-
-class Clock(Protocol):
-    """Tells the time and lets it pass."""
+class Clock:
+    """Tells the time and lets it pass: by the machine's own clock."""
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back."""
-
-    def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass."""
-
-    def now(self) -> datetime:
-        """The time of day, in UTC and aware of it."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def monotonic(self) -> float:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def now(self) -> datetime:
+        """The time of day, in UTC and aware of it."""
         return datetime.now(UTC)

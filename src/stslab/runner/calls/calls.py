@@ -24,7 +24,6 @@ from stslab.runner.ports import (
     Data,
     Hand,
     Lost,
-    NoHand,
     Outcome,
     Profiles,
     Reason,
@@ -72,7 +71,7 @@ class Calls:
         hand: Hand | None = None,
     ) -> None:
         """``hand`` knows what was done in the account by hand, where that can be told."""
-        self.hand = hand or NoHand()
+        self.hand = hand or Hand()
         self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
         self.made = 0
         self.guard: Callable[[Call], None] = only_reads

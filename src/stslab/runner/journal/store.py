@@ -42,7 +42,7 @@ from stslab.runner.journal.records import (
     Thing,
     sealed,
 )
-from stslab.runner.ports import Clock, SystemClock
+from stslab.runner.ports import Clock
 
 IN_MEMORY = Path(":memory:")
 """A journal that nothing keeps, for a run that nobody goes on with."""
@@ -103,7 +103,7 @@ class Journal:
             JournalError: it can't be made or opened.
         """
         self.path = path
-        self._clock = clock or SystemClock()
+        self._clock = clock or Clock()
         self._database = _open(path)
         self._known, self._known_at = dict[str, Past](), (0, 0)
 

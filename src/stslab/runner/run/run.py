@@ -78,7 +78,7 @@ class Runner:
         self._services = services
         self._how = how
         self._tell = tell
-        self._calls = Calls(account, profiles, emit, clock or ports.SystemClock(), hand)
+        self._calls = Calls(account, profiles, emit, clock or ports.Clock(), hand)
         self._cleanup = Cleanup(
             journal, account, profiles, emit, self._calls.clock, describe=describe, hand=hand
         )

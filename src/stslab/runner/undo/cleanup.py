@@ -21,7 +21,7 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Clock, Hand, Profiles, SystemClock
+from stslab.runner.ports import Account, Clock, Hand, Profiles
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.undo import Undone, children, failed, undo
 
@@ -59,7 +59,7 @@ class Cleanup:
     ) -> None:
         self._journal = journal
         self._describe = describe
-        self._calls = Calls(account, profiles, emit, clock or SystemClock(), hand)
+        self._calls = Calls(account, profiles, emit, clock or Clock(), hand)
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
         """What will be undone, in order. ``extras``: look in the account what goes with it.

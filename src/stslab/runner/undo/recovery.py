@@ -19,7 +19,7 @@ from stslab.runner.events import Event, Notice
 from stslab.runner.journal import records
 from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal, SystemClock
+from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal
 from stslab.runner.undo.proof import Item, listed
 from stslab.runner.undo.undo import removal_of
 
@@ -99,7 +99,7 @@ class Recovery:
     ) -> None:
         self._journal = journal
         self._target = account.target
-        self._calls = Calls(account, profiles, emit, clock or SystemClock())
+        self._calls = Calls(account, profiles, emit, clock or Clock())
         self._refused: list[str] = []
 
     def find(self) -> Found:
