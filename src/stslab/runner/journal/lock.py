@@ -43,7 +43,10 @@ class Held:
                 if time.monotonic() > until:
                     raise
                 time.sleep(_PAUSE)
-        _sign(self._handle, self._command)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        note = {"pid": os.getpid(), "since": since, "command": self._command}
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
         if self._handle is not None:
@@ -97,16 +100,6 @@ def _take(path: Path) -> int:
             "Wait until it has ended, or end it, and try again.",
         )
     return handle
-
-
-def _sign(handle: int, command: str) -> None:
-    note = {
-        "pid": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-    }
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(note).encode(), 0)
 
 
 def _holder(path: Path) -> str:

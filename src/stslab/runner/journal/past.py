@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stslab.runner.journal.records import (
     KINDS,
+    MADE,
     UNFINISHED,
     Body,
     Broken,
@@ -36,14 +37,7 @@ from stslab.runner.journal.records import (
 T = TypeVar("T", bound=Body)
 _UNKNOWN = EntryState.INTENDED
 # What can come of the call itself; all else comes of undoing it.
-_OF_CALLS = (
-    EntryState.LOST,
-    EntryState.ANSWERED,
-    EntryState.DONE,
-    EntryState.FAILED,
-    EntryState.REFUSED,
-    EntryState.NOT_OURS,
-)
+_OF_CALLS = (*MADE, EntryState.LOST, EntryState.REFUSED, EntryState.NOT_OURS)
 
 
 def read(link: Link) -> Record:
@@ -94,7 +88,7 @@ class Past:
                 outcomes.setdefault(record.body.entry, []).append((record.body, record.at))
         return tuple(
             self._entry(record, record.body, outcomes.get(record.number, []))
-            for record in self.records(Intent, Outcome)
+            for record in self.records(Intent)
             if isinstance(record.body, Intent)
         )
 

@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -199,12 +198,12 @@ class Journal:
         return self._known.setdefault(run, self._reading(run))
 
     def _reading(self, run: str) -> Past:
-        return Past(run, partial(self._records, run))
+        def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
+            found = self._read(_PAST, run, _text([_WORDS[kind] for kind in kinds]))
+            with _explained(self.path):
+                return tuple(_record(*row) for row in found)
 
-    def _records(self, run: str, kinds: tuple[type, ...]) -> tuple[Record, ...]:
-        found = self._read(_PAST, run, _text([_WORDS[kind] for kind in kinds]))
-        with _explained(self.path):
-            return tuple(_record(*row) for row in found)
+        return Past(run, records)
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's records as they are kept, in order."""
@@ -311,15 +310,14 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn what SQLite, the file system or a senseless row raise into the journal's errors."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise _operational(path, error) from error
     except sqlite3.IntegrityError as error:
         raise JournalError(f"The journal {path} refused a record: {error}.") from error
-    except OSError as error:
-        raise JournalError(
-            f"The journal {path} can't be written: {error.strerror or error}.", _WRITABLE
-        ) from error
-    except _SENSELESS as error:
+    except (OSError, *_SENSELESS) as error:
+        operational = isinstance(error, sqlite3.OperationalError)
+        unwritable = operational and any(word in str(error).lower() for word in _UNWRITABLE)
+        if unwritable or isinstance(error, OSError):
+            why = getattr(error, "strerror", None) or error
+            raise JournalError(f"The journal {path} can't be written: {why}.", _WRITABLE) from error
         raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
@@ -337,12 +335,6 @@ _WRITABLE = (
     " STSLAB_HOME=/some/folder stslab ..."
 )
 _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy")
-
-
-def _operational(path: Path, error: sqlite3.OperationalError) -> JournalError:
-    if any(word in str(error).lower() for word in _UNWRITABLE):
-        return JournalError(f"The journal {path} can't be written: {error}.", _WRITABLE)
-    return JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path))
 
 
 def _fix(path: Path) -> str:

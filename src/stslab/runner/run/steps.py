@@ -30,7 +30,7 @@ from stslab.runner.calls.look import (
 from stslab.runner.calls.waits import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted, StepSkipped
-from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
+from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import (
@@ -90,14 +90,21 @@ class Doing(msgspec.Struct, frozen=True):
             NotOwn: it, or its undo, would change what is not the run's own.
         """
         step, stage, number = self.step, self.stage, self.prepared.intent.step
-        shown, of = self._shown(), len(stage.steps)
-        self.emit(events.StepStarted(stage.id, step.title, shown, number + 1, of, step.why or ""))
+        call, of = self.work.calls.shown(self.prepared.intent.call), len(stage.steps)
+        self.emit(events.StepStarted(stage.id, step.title, call, number + 1, of, step.why or ""))
+        where = f"The step “{step.title}” of stage {stage.id}"
         try:
-            self._go_on(entry)
+            if entry and entry.state is EntryState.ANSWERED:
+                self._finish(entry.seq)
+            else:
+                prepared = restoring(self.work, self.prepared, entry)
+                self._answered(prepared, *self._asked(prepared, entry))
         except StepError as error:
-            raise self._failed(error) from error
+            told = (error.code, error.message, error.request_id)
+            self.emit(events.StepFailed(stage.id, step.title, call, *told, self._took()))
+            said = f"{where} failed: {step.call}: {error.code}: {error.message}"
+            raise RunError(said, _RESUME) from error
         except NotOwn as error:
-            where = f"The step “{step.title}” of stage {stage.id}"
             raise NotOwn(f"{where}: {error.message}", error.hint) from error
 
     def by_hand(self, *, saves: bool = True) -> Data | None:
@@ -126,15 +133,8 @@ class Doing(msgspec.Struct, frozen=True):
         self.emit(events.StepAdopted(self.stage.id, self.step.title))
         self._answered(self.prepared, seq, Answer(answer))
 
-    def _shown(self) -> events.CallShown:
-        return self.work.calls.shown(self.prepared.intent.call)
-
-    def _go_on(self, entry: Entry | None) -> None:
-        if entry and entry.state is EntryState.ANSWERED:
-            self._finish(entry.seq)
-            return
-        prepared = restoring(self.work, self.prepared, entry)
-        self._answered(prepared, *self._asked(prepared, entry))
+    def _took(self) -> float:
+        return self.work.calls.clock.monotonic() - self.started
 
     def _asked(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
         """The entry that stands for the call in the end, and what it answered."""
@@ -232,7 +232,8 @@ class Doing(msgspec.Struct, frozen=True):
         thing, undo = completed(prepared, clean, scope)
         foreign = list(work.own.objections_to(undo, thing))
         if foreign:  # what only the answer told: the thing is undone all the same
-            undo = _without([call for call, _ in foreign], undo, thing)
+            undo = tuple(one for one in undo if all(one is not call for call, _ in foreign))
+            undo = undo or ((removal_of(thing),) if thing and complete(thing) else ())
         thing = clean_thing(work, thing)
         state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
         clean_calls = clean_undo(work, undo)
@@ -285,7 +286,7 @@ class Doing(msgspec.Struct, frozen=True):
                 saved={name: known[name] for name in step.save if name in known},
                 profile=step.profile.name if step.profile else None,
                 request_id=request_id,
-                seconds=self.work.calls.clock.monotonic() - self.started,
+                seconds=self._took(),
             )
         )
 
@@ -301,31 +302,6 @@ class Doing(msgspec.Struct, frozen=True):
             remember(work, prepared.intent.thing, seq)
         if prepared.waiter:
             work.conclude(seq, Result(EntryState.DONE))
-
-    def _failed(self, error: StepError) -> RunError:
-        stage, step, said = self.stage.id, self.step, f"{error.code}: {error.message}"
-        seconds = self.work.calls.clock.monotonic() - self.started
-        self.emit(
-            events.StepFailed(
-                stage=stage,
-                title=step.title,
-                call=self._shown(),
-                code=error.code,
-                message=error.message,
-                request_id=error.request_id,
-                seconds=seconds,
-            )
-        )
-        where = f"The step “{step.title}” of stage {stage} failed"
-        return RunError(f"{where}: {step.call}: {said}", _RESUME)
-
-
-def _without(
-    foreign: list[UndoCall], undo: tuple[UndoCall, ...], thing: Thing | None
-) -> tuple[UndoCall, ...]:
-    """The undo less the calls that may not be made; the thing is removed all the same."""
-    kept = tuple(one for one in undo if all(one is not call for call in foreign))
-    return kept or ((removal_of(thing),) if thing and complete(thing) else ())
 
 
 def _existed(thing: Thing) -> str:
@@ -344,13 +320,6 @@ class Looks(msgspec.Struct, frozen=True):
     made: set[tuple[str, int]] = msgspec.field(default_factory=set)
     looked: set[tuple[str, int]] = msgspec.field(default_factory=set)
     remade: set[str] = msgspec.field(default_factory=set)
-
-    def has(self, stage: Stage, number: int) -> bool:
-        return (stage.id, number) in self.made | self.looked
-
-    def at(self, stage: Stage, number: int) -> None:
-        """The step was looked at: there is nothing to do, or nothing that would be done."""
-        self.looked.add((stage.id, number))
 
     def done(self, stage: Stage, number: int, before: Entry | None = None) -> None:
         """The step is done. ``before`` is the entry that it was done by earlier, if it was."""
@@ -396,15 +365,16 @@ class Steps:
 
     def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
         """What is no longer as the step left it; None where all is, or it was not done."""
-        entry = self._latest(stage, number)
-        if not entry or entry.state is not EntryState.DONE or self._looks.has(stage, number):
+        entry, place = self._latest(stage, number), (stage.id, number)
+        known = place in self._looks.made | self._looks.looked
+        if not entry or entry.state is not EntryState.DONE or known:
             return None
         prepared = self._doing(stage, number).prepared
         if names_used(prepared.step.params) & LIVE.keys():  # they stood for something else then
             prepared = prepared.called_with(entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
-            self._looks.at(stage, number)
+            self._looks.looked.add(place)
             return None
         by_itself = seen.gone or is_repeatable(prepared.step.call)
         return StepDrifted(
@@ -455,7 +425,7 @@ class Steps:
         emit(drifted)
         if drifted.again:
             return drifted
-        self._looks.at(stage, number)
+        self._looks.looked.add((stage.id, number))
         return None
 
     def _supersede(self, entry: Entry, why: str) -> None:

@@ -27,6 +27,10 @@ from stslab.runner.undo.undo import Undone, children, failed, undo
 
 _BY_HAND = " (changed by hand)"
 _KEPT = "# You made or changed it, and somebody else changed it since. It is left as it is."
+_FIX = (
+    "Fix what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
+    ' above; `eval "$(stslab env)"` sets up the profile that they use.'
+)
 _REMOVED = (UndoOutcome.UNDONE, UndoOutcome.WAS_GONE)
 
 
@@ -69,15 +73,11 @@ class Cleanup:
         """
         work, entries = self._work(run_id), self._undoable(run_id)
         owned = [thing for entry in entries for thing in work.things_of(entry)]
-        planned = (
-            Planned(
-                name(entry),
-                tuple(work.calls.shown(one.call) for one in entry.undo),
-                entry.state in PERHAPS,
-                tuple(_extras(work, entry, owned)) if extras else (),
-            )
-            for entry in entries
-        )
+        planned = []
+        for entry in entries:
+            calls = tuple(work.calls.shown(one.call) for one in entry.undo)
+            more = tuple(_extras(work, entry, owned)) if extras else ()
+            planned.append(Planned(name(entry), calls, entry.state in PERHAPS, more))
         by_hand = work.calls.hand.look(run_id, _own(work)).restored
         return (*planned, *(Planned(f"{one}{_BY_HAND}", (), perhaps=False) for one in by_hand))
 
@@ -132,7 +132,9 @@ class Cleanup:
         removed = (*removed, *by_hand.restored)
         emit(CleanupFinished(run_id, removed, remaining, self._calls.clock.monotonic() - started))
         if remaining:
-            raise _incomplete(remaining)
+            some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
+            things = "; ".join(thing for thing, _ in remaining)
+            raise UndoIncomplete(f"{some} left in the account: {things}.", remaining, _FIX)
         return removed
 
     def end(self, run_id: str, state: RunState) -> None:
@@ -191,9 +193,8 @@ class Cleanup:
         except (RunError, NotOwn) as error:
             undone = failed(error.message)
         seconds = self._calls.clock.monotonic() - started
-        self._calls.emit(
-            UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, seconds)
-        )
+        told = (undone.calls, undone.outcome, undone.detail)
+        self._calls.emit(UndoFinished(name(entry), *told, seconds))
         return undone
 
 
@@ -209,13 +210,3 @@ def _extras(work: Work, entry: Entry, owned: Iterable[Thing]) -> Iterator[str]:
             own = extra.thing
             if own is None or not any(own.same(known) for known in owned):
                 yield extra.text
-
-
-def _incomplete(remaining: tuple[tuple[str, str], ...]) -> UndoIncomplete:
-    some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
-    return UndoIncomplete(
-        f"{some} left in the account: {'; '.join(thing for thing, _ in remaining)}.",
-        remaining,
-        "Fix what kept it and run `stslab cleanup` again. Or remove it by hand with the commands"
-        ' above; `eval "$(stslab env)"` sets up the profile that they use.',
-    )
