@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -56,12 +57,22 @@ class Refusal(msgspec.Struct, frozen=True):
     status: int = 0
     request_id: str = ""
     transient: bool = False
+    data: ClassVar[Data] = MappingProxyType({})
+
+    @property
+    def said(self) -> str:
+        return f"{self.code}: {self.message}"
 
 
 class Lost(msgspec.Struct, frozen=True):
     """No answer was seen (timeout, reset connection): the call has perhaps taken effect."""
 
     reason: str
+    data: ClassVar[Data] = MappingProxyType({})
+
+    @property
+    def said(self) -> str:
+        return self.reason
 
 
 Outcome = Answer | Refusal | Lost

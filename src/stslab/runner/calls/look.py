@@ -10,7 +10,7 @@ from stslab.kinds.table import BY_RESOURCE_TYPE, CREATIONS, KINDS, RUN_TAG, Kind
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import MADE, Thing
-from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
+from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
@@ -54,8 +54,8 @@ def look(work: Work, thing: Thing) -> Sight:
     read = read_of(thing)
     outcome = work.calls.make(read)
     there, proof = _seen(KINDS[thing.kind], thing, outcome)
-    data = outcome.data if isinstance(outcome, Answer) else {}
-    return Sight(thing, there, work.calls.clean_text(proof), work.calls.shown(read), data)
+    proof, shown = work.calls.clean_text(proof), work.calls.shown(read)
+    return Sight(thing, there, proof, shown, outcome.data)
 
 
 def is_ours(work: Work, sight: Sight) -> bool:
@@ -143,9 +143,8 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
     if kind.tagging:
         params = {name: thing.names[name] for name in kind.tagging_names}
         outcome = work.calls.make(Call(thing.admin, kind.service, kind.tagging, params))
-        none = isinstance(outcome, Refusal) and is_gone(kind.service, outcome.code, outcome.message)
-        read = none or isinstance(outcome, Answer)
-        data = outcome.data if isinstance(outcome, Answer) else {}
+        read = says_gone(kind.service, outcome) or isinstance(outcome, Answer)
+        data = outcome.data
     return read, tag_in(search(kind.tags, {"answer": data, "thing": dict(thing.names)}))
 
 
@@ -162,10 +161,12 @@ def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]
     if isinstance(outcome, Answer):
         there = search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)})
         return bool(there), f"{kind.look} {'finds it' if there else 'no longer lists it'}"
-    if isinstance(outcome, Lost):
-        return None, outcome.reason
-    gone = is_gone(kind.service, outcome.code, outcome.message)
-    return False if gone else None, f"{outcome.code}: {outcome.message}"
+    return False if says_gone(kind.service, outcome) else None, outcome.said
+
+
+def says_gone(service: str, outcome: Outcome) -> bool:
+    """Whether AWS says that what was asked for is not there."""
+    return isinstance(outcome, Refusal) and is_gone(service, outcome.code, outcome.message)
 
 
 # -- what a CloudFormation stack made ------------------------------------------------------------
@@ -190,8 +191,8 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
 def inside(work: Work, stack: Thing) -> dict[str, Thing]:
     """What the stack has now of known kinds, by the names of its template."""
     params = {"StackName": stack.names["StackName"]}
-    outcome = work.calls.make(Call(stack.admin, "cloudformation", "DescribeStackResources", params))
-    listed = outcome.data.get("StackResources", []) if isinstance(outcome, Answer) else []
+    call = Call(stack.admin, "cloudformation", "DescribeStackResources", params)
+    listed = work.calls.make(call).data.get("StackResources", [])
     found = {str(one.get("LogicalResourceId")): _made(work, one, stack.admin) for one in listed}
     return {name: thing for name, thing in found.items() if thing}
 

@@ -2,7 +2,7 @@
 
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
-from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal, WaiterProbe
+from stslab.runner.ports import Call, Data, Outcome, Refusal, WaiterProbe
 
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
@@ -40,7 +40,7 @@ class StackEvents:
         new: list[Data] = []
         listing = Call(self._admin, _STACKS, "DescribeStackEvents", {"StackName": self._stack})
         for page in self._work.calls.pages(listing, {"NextToken": "NextToken"}):
-            events = page.data.get("StackEvents", []) if isinstance(page, Answer) else []
+            events = page.data.get("StackEvents", [])
             fresh = [event for event in events if event.get("EventId") not in self._seen]
             new += fresh
             if not events or len(fresh) < len(events):
@@ -86,8 +86,8 @@ def wait(
 
 def _state(outcome: Outcome, waiter: str) -> str:
     if isinstance(outcome, Refusal):
-        return f"{outcome.code}: {outcome.message}"
-    stacks = outcome.data.get("Stacks") if isinstance(outcome, Answer) else None
+        return outcome.said
+    stacks = outcome.data.get("Stacks")
     if not stacks:
         return f"{waiter} can no longer come about"
     reason = stacks[0].get("StackStatusReason", "")

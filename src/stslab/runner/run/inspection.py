@@ -178,8 +178,7 @@ class Inspection:
         known = {"answer": data, "thing": dict(thing.names)}
         params = {name: search(text, known) for name, text in wanted.items()}
         call = Call(thing.admin, KINDS[thing.kind].service, operation, params)
-        outcome = self._work.calls.make(call)
-        return {**data, **(outcome.data if isinstance(outcome, Answer) else {})}
+        return {**data, **self._work.calls.make(call).data}
 
     def _compared(
         self, thing: Thing, effect: Effect, params: Data, data: Data, decided: list[str]
@@ -276,8 +275,7 @@ class Inspection:
         if not credentials or credentials.have_expired(self._work.calls.clock.now()):
             return None
         self._work.calls.learn_profiles([name])
-        outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
-        told = outcome.data if isinstance(outcome, Answer) else {}
+        told = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {})).data
         key = credentials.access_key_id
         given = self._work.calls.hand.look(self._work.run.id).sessions.get(key)
         asker, arn = self._work.calls.profiles.get(prepared.step.identity), str(told.get("Arn"))

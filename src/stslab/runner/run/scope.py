@@ -21,7 +21,7 @@ from stslab.runner.journal.records import (
     person,
     shared,
 )
-from stslab.runner.ports import ADMIN, Answer, Data, Profiles, TargetInfo
+from stslab.runner.ports import ADMIN, Data, Profiles, TargetInfo
 
 
 def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
@@ -115,8 +115,7 @@ def _token(lab: Lab, calls: Calls, known: Data, name: str) -> object:
 
 
 def _asked(calls: Calls, operation: str, params: Data) -> Data:
-    outcome = calls.account.call(ADMIN, SERVICE, operation, params)
-    return outcome.data if isinstance(outcome, Answer) else {}
+    return calls.account.call(ADMIN, SERVICE, operation, params).data
 
 
 _ENCODE = Encoder(enc_hook=str, order="deterministic").encode

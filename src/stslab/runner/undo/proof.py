@@ -12,7 +12,7 @@ from stslab.runner.calls.look import Sight, complete, is_guarded, label, look, r
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, Describe, Notice, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Refusal
+from stslab.runner.ports import ADMIN, Call, Data, Refusal
 from stslab.runner.undo.undo import Undone, children, removal_of
 
 # The target's clock and this machine's may differ by so much.
@@ -37,8 +37,7 @@ class Item(msgspec.Struct, frozen=True):
             return tag_in(self.data.get("Tags"))
         service, names = KINDS[self.thing.kind].service, dict(self.thing.names)
         outcome = calls.make(Call(self.thing.admin, service, self.row.tagging, names))
-        found = search(self.row.tags, outcome.data) if isinstance(outcome, Answer) else None
-        return tag_in(found)
+        return tag_in(search(self.row.tags, outcome.data))
 
 
 def listed(
@@ -49,8 +48,7 @@ def listed(
     for page in calls.pages(call, row.pages):
         if isinstance(page, Refusal):
             refused(call.name, page)
-        data = page.data if isinstance(page, Answer) else {}
-        for one in search(row.each, data) or []:
+        for one in search(row.each, page.data) or []:
             names = {name: str(one[name]) for name in KINDS[kind].names}
             yield Item(row, Thing(kind, names, admin=identity), one)
 

@@ -17,7 +17,6 @@ from stslab.kinds.table import (
     UNUSABLE,
     Child,
     creation_of,
-    is_gone,
     search,
 )
 from stslab.runner.calls.calls import Verdict
@@ -31,6 +30,7 @@ from stslab.runner.calls.look import (
     look,
     read_of,
     remember,
+    says_gone,
 )
 from stslab.runner.calls.waits import StackEvents, wait
 from stslab.runner.calls.work import Work
@@ -118,10 +118,9 @@ def _kinds(work: Work, thing: Thing) -> Iterator[Child]:
 
 def _pages(work: Work, thing: Thing, child: Child) -> Iterator[list[Extra]]:
     for outcome in work.calls.pages(_listing(thing, child), child.pages):
-        data = outcome.data if isinstance(outcome, Answer) else {}
         yield [
             Extra(thing, child, names, int(search(child.count, names) or 1))
-            for names in child.listed(thing.names, data)
+            for names in child.listed(thing.names, outcome.data)
             if isinstance(names, Mapping)
         ]
 
@@ -135,13 +134,7 @@ def _problem(service: str, outcome: Outcome) -> str:
     if isinstance(outcome, Answer):
         errors = outcome.data.get("Errors")
         return f"{errors[0].get('Code')}: {errors[0].get('Message')}" if errors else ""
-    if isinstance(outcome, Refusal):
-        return (
-            ""
-            if is_gone(service, outcome.code, outcome.message)
-            else f"{outcome.code}: {outcome.message}"
-        )
-    return outcome.reason
+    return "" if says_gone(service, outcome) else outcome.said
 
 
 _BUSY_SECONDS = 90.0
@@ -216,12 +209,10 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
     outcome = work.calls.until(attempt, judge)
     if isinstance(outcome, Answer):
         return UNDONE
-    if not isinstance(outcome, Refusal):
-        return failed(outcome.reason)
-    if is_gone(call.service, outcome.code, outcome.message):
+    if says_gone(call.service, outcome):
         return WAS_GONE
-    said = f"{outcome.code}: {outcome.message}"
-    return failed(f"{said} ({problem})" if problem else said)
+    refused = problem and isinstance(outcome, Refusal)
+    return failed(f"{outcome.said} ({problem})" if refused else outcome.said)
 
 
 def _called(work: Work, call: UndoCall) -> Outcome:
@@ -384,9 +375,7 @@ def _listed(work: Work, thing: Thing) -> Data:
     outcome = work.calls.make(read_of(thing))
     if isinstance(outcome, Answer):
         return outcome.data
-    if isinstance(outcome, Refusal) and is_gone(
-        KINDS[thing.kind].service, outcome.code, outcome.message
-    ):
+    if says_gone(KINDS[thing.kind].service, outcome):
         return {}
     reason = outcome.reason if isinstance(outcome, Lost) else outcome.code
     raise RunError(f"What is there could not be listed ({reason}).", "Try again.")
