@@ -35,7 +35,7 @@ def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) 
     """Every thing that a run changes, with the calls; what only reads; what cleanup may call."""
     paper.prose(_heading(summary), indent=indent, style="dim")
     for one in summary.changed:
-        paper.line(paper.symbols.dot, "", one_line(one.thing), indent=indent + 2)
+        paper.line("dot", one_line(one.thing), indent=indent + 2)
         paper.prose(_calls(one), indent=indent + 4, style="dim")
     for label, calls in (("reads", summary.reads), ("cleanup may also call", summary.cleanup)):
         if calls:
@@ -44,7 +44,7 @@ def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) 
     if summary.notes:
         paper.prose("you should know", indent=indent, style="dim")
     for note in summary.notes:
-        paper.line(paper.symbols.warning, "yellow", one_line(note), indent=indent + 2)
+        paper.line("warning", one_line(note), indent=indent + 2)
 
 
 def changes_in_markdown(summary: Summary) -> Iterator[str]:

@@ -23,7 +23,7 @@ def show_cleanup(
     paper.prose(f"Cleanup of run {run} would undo {count}, last made first:", style="bold")
     for one in planned:
         aside = "if it is there" if one.perhaps else ""
-        paper.line(paper.symbols.pending, "dim", one.thing, indent=2, aside=aside)
+        paper.line("pending", one.thing, indent=2, aside=aside)
         for extra in one.extras:
             paper.prose(f"and with it {extra}", indent=4, style="dim")
         for call in one.calls:
@@ -45,7 +45,7 @@ def show_found(
         style="bold",
     )
     if not chosen:
-        paper.line(paper.symbols.done, "green", "There is nothing to undo.")
+        paper.line("done", "There is nothing to undo.")
     for run in chosen:
         _run(paper, run, describe)
     for run in found.runs:
@@ -53,7 +53,7 @@ def show_found(
             _left_alone(paper, run)
     for thing, tag in found.doubtful:
         why = f"it has the tag of run {tag!r}, but not that id in its name: left alone"
-        paper.line(paper.symbols.warning, "yellow", label(thing), aside=why)
+        paper.line("warning", label(thing), aside=why)
         paper.command(by_hand(thing, describe))
 
 
@@ -63,7 +63,7 @@ def _run(paper: Paper, run: FoundRun, describe: Describe) -> None:
     since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
     paper.prose(f"Run {run.id}: {counted(len(run.things), 'thing')}{since}; {known}", style="bold")
     for thing in run.things:
-        paper.line(paper.symbols.pending, "dim", label(thing), indent=2)
+        paper.line("pending", label(thing), indent=2)
         paper.command(by_hand(thing, describe))
 
 
@@ -72,4 +72,4 @@ def _left_alone(paper: Paper, run: FoundRun) -> None:
         text = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
     else:
         text = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
-    paper.line(paper.symbols.hint, "", text)
+    paper.line("hint", text)

@@ -16,7 +16,7 @@ def show(console: Console, message: Message, advice: Advice) -> None:
     paper = Paper(console)
     what = message.operation or message.action or "a call"
     headline = f"{what}: {message.code or 'refused'}"
-    paper.line(paper.symbols.failed, "bold red", one_line(headline))
+    paper.line("failed", one_line(headline), style="bold red")
     paper.fields(_facts(message, advice, paper.width), indent=2)
     if advice.cannot_say:
         paper.prose("What this message can't say", style="bold")

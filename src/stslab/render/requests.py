@@ -83,10 +83,9 @@ class RequestTable:
         code = str(event.get("errorCode", ""))
         denied = any(one["decision"] != "Allowed" for one in event["decisions"])
         good = not code and not denied
-        signs = self._paper.symbols
-        sign, style = (signs.done, "green") if good else (signs.failed, "red")
+        sign = self._paper.sign("done" if good else "failed")
         line = Text(f"{str(event.get('eventTime', ''))[_TIME]} ", style="dim")
-        line.append(f"{sign} ", style=f"not dim {style}")
+        line.append(f"{sign.plain} ", style=f"not dim {sign.style}")
         line.append(self._row(event, line.cell_len), style="not dim")
         self._paper.console.print(line, soft_wrap=not in_words())
         reason = "" if good else _reason(event)
@@ -96,7 +95,7 @@ class RequestTable:
         if asked:
             self._paper.prose(self._asked(asked), indent=_INDENT)
         for text in filter(None, (_source(event), reason)):
-            self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else style)
+            self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else "red")
 
     def _asked(self, gates: Sequence[Gate]) -> str:
         """The gates in order, and where the request stopped."""

@@ -65,10 +65,9 @@ def show(console: Console, told: _Told) -> None:
 
 def _headline(paper: Paper, request: _Told) -> None:
     code = request.get("errorCode")
-    signs = paper.symbols
-    sign, style = (signs.failed, "bold red") if code else (signs.done, "bold green")
-    when = str(request.get("eventTime", ""))[:19].replace("T", " ")
-    paper.line(sign, style, f"{call_name(request)}: {code or 'answered'}", aside=f"{when} UTC")
+    sign, style = ("failed", "bold red") if code else ("done", "bold green")
+    when = f"{str(request.get('eventTime', ''))[:19].replace('T', ' ')} UTC"
+    paper.line(sign, f"{call_name(request)}: {code or 'answered'}", aside=when, style=style)
 
 
 def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:

@@ -91,8 +91,7 @@ def _say_nothing(laid: "Bench", where: Where) -> None:
         if other.target != name_of(where.target):
             target = other.target if other.kind == "aws" else "URL"
             paper.line(
-                paper.symbols.warning,
-                "yellow",
+                "warning",
                 f"Run {other.id} on account {other.account} ({other.target}) is not ended:",
             )
             paper.command(f"stslab cleanup {other.id} --target {target}")

@@ -183,7 +183,7 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
         ]
     paper = Paper(console)
     where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
-    paper.line(paper.symbols.warning, "yellow", f"This works on {where}")
+    paper.line("warning", f"This works on {where}")
     paper.fields([*_where(opened, seen), *other, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
     paper.prose(
@@ -201,7 +201,7 @@ def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
         return
     paper = Paper(laid.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
-    paper.line(paper.symbols.warning, "yellow", title)
+    paper.line("warning", title)
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
@@ -214,7 +214,7 @@ def say_where(console: Console, opened: Open, why: str) -> None:
     """In two lines: on which account and as whom."""
     info = opened.target.info
     paper = Paper(console)
-    paper.line(paper.symbols.warning, "yellow", why)
+    paper.line("warning", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
     if opened.partner:
         paper.prose(f"account {opened.partner[0].account}, as {opened.partner[0].arn}", indent=2)

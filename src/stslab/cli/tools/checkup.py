@@ -67,14 +67,10 @@ def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
 def show_checks(console: Console, checks: Sequence[Checked]) -> None:
     """A line for each, its fix below, and the sum at the end."""
     paper = Paper(console)
-    signs = {
-        GOOD: (paper.symbols.done, "green"),
-        NOTE: (paper.symbols.dot, "dim"),
-        WARNING: (paper.symbols.warning, "yellow"),
-        WRONG: (paper.symbols.failed, "red"),
-    }
+    signs = {GOOD: "done", NOTE: "dot", WRONG: "failed"}
     for one in checks:
-        paper.line(*signs[one.state], one.name, aside=one.says)
+        style = "dim" if one.state == NOTE else None
+        paper.line(signs.get(one.state, one.state), one.name, aside=one.says, style=style)
         if one.fix:
             paper.prose(one.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()

@@ -60,7 +60,7 @@ def story(paper: Paper, scene: scenes.Story) -> None:
         back = ", and your changes put back" if "by hand" in str(scene.things) else ""
         paper.prose(f"This will be undone, where it is still there{back}:", indent=1, style="bold")
     for thing in scene.things:
-        paper.line(paper.symbols.dot, "", thing, indent=3)
+        paper.line("dot", thing, indent=3)
 
 
 def done(paper: Paper, before: scenes.Done | None) -> None:
@@ -68,8 +68,7 @@ def done(paper: Paper, before: scenes.Done | None) -> None:
     if before is None:
         return
     for well, text in before.lines:
-        sign = paper.symbols.done if well else paper.symbols.failed
-        paper.line(sign, "green" if well else "red", text, indent=1)
+        paper.line("done" if well else "failed", text, indent=1)
     paper.fields(list(before.shown), indent=4)
     paper.blank()
 
@@ -140,9 +139,7 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
         paper.blank()
-        paper.line(
-            paper.symbols.failed, "red", f"The lab says otherwise: {scene.message}", indent=1
-        )
+        paper.line("failed", f"The lab says otherwise: {scene.message}", indent=1)
 
 
 def _outcome(
@@ -150,9 +147,9 @@ def _outcome(
 ) -> None:
     paper.prose(f"{right.text if right else ''}.", indent=1, style="bold")
     if said == right:
-        paper.line(paper.symbols.done, "green", "You said so.", indent=1)
+        paper.line("done", "You said so.", indent=1)
     elif said:
-        paper.line(paper.symbols.failed, "yellow", f"You said: {said.text}.", indent=1)
+        paper.line("failed", f"You said: {said.text}.", indent=1, style="yellow")
     if scene.refusal:
         paper.blank()
         paper.prose(f"AWS said: {scene.refusal}", indent=1, style="dim")
@@ -160,12 +157,12 @@ def _outcome(
 
 
 def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
-    signs = {"allows": (paper.symbols.done, "green"), "denies": (paper.symbols.failed, "red")}
-    sign, style = signs.get(reading.says, (paper.symbols.dot, "dim"))
-    if reading.decided:
-        sign, style = paper.symbols.failed, "red"
+    known = (
+        "failed" if reading.decided else {"allows": "done", "denies": "failed"}.get(reading.says)
+    )
+    sign = paper.sign(known) if known else paper.sign("dot", "dim")
     label = evidence.label(reading.gate, scene.who, scene.target)
-    body = Text("   ").append(f"{label:<{_LABEL}}").append(f"{sign} ", style=style)
+    body = Text("   ").append(f"{label:<{_LABEL}}").append_text(sign).append(" ")
     body.append(reading.says, style="bold" if reading.decided else "")
     if reading.decided:
         body.append("  < decided", style="bold")
@@ -237,7 +234,7 @@ def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) 
 def stuck(paper: Paper, scene: scenes.Stuck) -> None:
     done(paper, scene.before)
     heading(paper, scene.title)
-    paper.line(paper.symbols.failed, "red", scene.message, indent=1)
+    paper.line("failed", scene.message, indent=1)
     if scene.hint:
         paper.prose(scene.hint, indent=3, lead=paper.symbols.hint)
 
@@ -308,11 +305,11 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
 def remaining(paper: Paper, now: Remaining) -> None:
     """What is broken, and what is open that should not be."""
     for one in (*now.still, *(f"{one}, which was not so before" for one in now.wide)):
-        paper.line(paper.symbols.failed, "red", f"{one}.", indent=3)
+        paper.line("failed", f"{one}.", indent=3)
     for one in now.claims:
-        paper.line(paper.symbols.failed, "red", f"This has to hold too: {one}", indent=3)
+        paper.line("failed", f"This has to hold too: {one}", indent=3)
     if now.done:
-        paper.line(paper.symbols.done, "green", "All is as it should be.", indent=3)
+        paper.line("done", "All is as it should be.", indent=3)
 
 
 def session(paper: Paper, scene: scenes.Session) -> None:
@@ -368,8 +365,8 @@ def ended(paper: Paper, scene: scenes.Ended) -> None:
         paper.blank()
         paper.prose(f"You predicted {right} of {of}.", indent=1, style="bold")
         for one in scene.concepts:
-            sign = paper.symbols.done if one.right == one.of else paper.symbols.failed
-            paper.line(sign, "", one.name, indent=3, aside=f"{one.right} of {one.of}")
+            sign, told = "done" if one.right == one.of else "failed", f"{one.right} of {one.of}"
+            paper.line(sign, one.name, indent=3, aside=told, style="")
     paper.blank()
     paper.prose("What next:", indent=1, style="bold")
     widest = max(len(command) for command, _ in scene.next)

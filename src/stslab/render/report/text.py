@@ -88,12 +88,11 @@ def show_report(console: Console, report: Report) -> None:
     if report.removed:
         paper.prose(f"Undone: {counted(len(report.removed), 'thing')}", style="bold")
     for one in report.removed:
-        paper.line(paper.symbols.done, "green", one.thing, indent=2)
+        paper.line("done", one.thing, indent=2)
     for thing in report.remaining:
-        paper.line(paper.symbols.failed, "red", f"{thing} is not undone", indent=2)
+        paper.line("failed", f"{thing} is not undone", indent=2)
     good = report.clean and report.standing.proved == len(report.standing.claims)
-    sign = paper.symbols.done if good else paper.symbols.warning
-    paper.line(sign, "green" if good else "yellow", verdict(report))
+    paper.line("done" if good else "warning", verdict(report))
     paper.prose(ABOUT, style="dim")
 
 
@@ -107,11 +106,10 @@ def show_verified(console: Console, report: Report | None, findings: Sequence[Fi
         paper.blank()
     paper.prose("What can be known", style="bold")
     for one in findings:
-        sign, style = (paper.symbols.done, "green") if one.right else (paper.symbols.failed, "red")
-        paper.line(sign, style, one.says, indent=2)
+        paper.line("done" if one.right else "failed", one.says, indent=2)
     paper.prose("What can't be known", style="bold")
     for unknown in UNKNOWABLE:
-        paper.line(paper.symbols.dot, "", unknown, indent=2)
+        paper.line("dot", unknown, indent=2)
 
 
 def verdict(report: Report) -> str:
@@ -203,13 +201,9 @@ def _lab(stage: Stage, attempt: Attempt) -> str:
 
 
 def _show_claim(paper: Paper, claim: Claim) -> None:
-    if claim.proved:
-        sign, style = paper.symbols.done, "green"
-    elif claim.verdict in _NOTHING_SAID:
-        sign, style = paper.symbols.pending, "dim"
-    else:
-        sign, style = paper.symbols.failed, "red"
-    paper.line(sign, style, claim.says, indent=2, aside=mark(claim))
+    open_ = claim.verdict in _NOTHING_SAID
+    sign = "done" if claim.proved else "pending" if open_ else "failed"
+    paper.line(sign, claim.says, indent=2, aside=mark(claim))
     how = asked(claim)
     if claim.tries and how:
         paper.prose(how, indent=4, style="dim")

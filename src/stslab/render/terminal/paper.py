@@ -17,7 +17,7 @@ from rich.tree import Tree
 from stslab.policy.explain import Node, node_lines
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
-from stslab.render.text.symbols import Symbols, in_words, marks_for, symbols_for
+from stslab.render.text.symbols import STYLES, Symbols, in_words, marks_for, symbols_for
 from stslab.runner.events import CallShown, Describe, ThingLookedUp
 from stslab.structures import beside
 
@@ -55,12 +55,20 @@ class Paper:
     def blank(self) -> None:
         self.put("")
 
-    def line(self, sign: str, style: str, text: str, *, indent: int = 0, aside: str = "") -> None:
+    def sign(self, name: str, style: str | None = None) -> Text:
+        """A sign of Symbols in its colour; any other text as it is."""
+        style = STYLES.get(name, "") if style is None else style
+        return Text(getattr(self.symbols, name, name), style=style)
+
+    def line(
+        self, sign: str, text: str, *, indent: int = 0, aside: str = "", style: str | None = None
+    ) -> None:
         """A sign and a text, whose further lines stand under its first; ``aside`` dim behind it."""
-        body = Text(visible(text), style="bold" if style else "")
+        lead = self.sign(sign, style)
+        body = Text(visible(text), style="bold" if lead.style else "")
         if aside:
             body.append(f"  {visible(aside)}", style="not bold dim")
-        self._hanging(Text(sign, style=style), body, indent)
+        self._hanging(lead, body, indent)
 
     def prose(self, text: str, *, indent: int = 0, style: str = "", lead: str = "") -> None:
         """Plain text, wrapped between words; ``lead`` stands before its first line."""

@@ -28,7 +28,7 @@ def step_started(paper: RunPaper, event: events.StepStarted) -> None:
     """What is about to be done, by which identity, and the command that does the same by hand."""
     paper.blank()
     number = f"{event.number}/{event.of}"
-    paper.line(number, "bold blue", event.title, aside=f"as {event.call.identity}")
+    paper.line(number, event.title, aside=f"as {event.call.identity}", style="bold blue")
     paper.checked_stage = ""
     paper.command(paper.describe(event.call))
     if event.why:
@@ -36,17 +36,17 @@ def step_started(paper: RunPaper, event: events.StepStarted) -> None:
 
 
 def step_skipped(paper: Paper, event: events.StepSkipped) -> None:
-    paper.line(paper.symbols.done, "dim", event.title, aside="done before")
+    paper.line("done", event.title, aside="done before", style="dim")
 
 
 def step_adopted(paper: Paper, event: events.StepAdopted) -> None:
-    paper.line(paper.symbols.done, "green", event.title, aside="done by hand")
+    paper.line("done", event.title, aside="done by hand")
 
 
 def step_drifted(paper: RunPaper, event: events.StepDrifted) -> None:
     """What came of a step and is no longer so: what differs, and what happens or may be done."""
     paper.blank()
-    paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
+    paper.line("warning", event.what, aside=event.title)
     _differences(paper, event.differences)
     if event.again:
         paper.prose("It will be done again.", indent=2)
@@ -58,7 +58,7 @@ def step_drifted(paper: RunPaper, event: events.StepDrifted) -> None:
 
 def step_differs(paper: Paper, event: events.StepDiffers) -> None:
     """What was made by hand, and in what it is not what the step makes."""
-    paper.line(paper.symbols.warning, "yellow", event.what, aside=event.title)
+    paper.line("warning", event.what, aside=event.title)
     _differences(paper, event.differences)
 
 
@@ -76,7 +76,7 @@ def step_finished(paper: Paper, event: events.StepFinished) -> None:
     shown = list(event.shown)
     if event.profile:
         shown.append(("profile", f"{event.profile} (its secrets are in stslab's own files)"))
-    paper.line(paper.symbols.done, "green", f"done in {spoken(event.seconds)}", indent=2)
+    paper.line("done", f"done in {spoken(event.seconds)}", indent=2)
     paper.fields(shown, indent=_RESULT)
 
 
@@ -84,7 +84,7 @@ def step_failed(paper: Paper, event: events.StepFailed) -> None:
     """What AWS said where the lab needs the call to succeed."""
     paper.wait.ended()
     operation = f"{event.call.service}:{event.call.operation}"
-    paper.line(paper.symbols.failed, "red", f"{operation} failed: {event.code}", indent=2)
+    paper.line("failed", f"{operation} failed: {event.code}", indent=2)
     paper.prose(event.message, indent=_RESULT)
     paper.meaning(event.code, indent=_RESULT)
     if event.request_id:
@@ -154,7 +154,7 @@ def stage_finished(paper: RunPaper, event: events.StageFinished) -> None:
     paper.took[paper.titles.get(event.stage, event.stage)] = event.seconds
     if not event.held:
         paper.blank()
-        paper.line(paper.symbols.failed, "red", f"The checkpoint of {event.stage} does not hold")
+        paper.line("failed", f"The checkpoint of {event.stage} does not hold")
 
 
 def run_finished(paper: RunPaper, event: events.RunFinished) -> None:
@@ -173,12 +173,12 @@ def run_finished(paper: RunPaper, event: events.RunFinished) -> None:
     if event.left:
         paper.prose(f"Still in the account: {counted(len(event.left), 'thing')}", style="bold")
     for thing, _ in event.left:
-        paper.line(paper.symbols.dot, "", thing, indent=2)
+        paper.line("dot", thing, indent=2)
 
 
 def notice(paper: Paper, event: events.Notice) -> None:
     if event.level == "warning":
-        paper.line(paper.symbols.warning, "yellow", event.message)
+        paper.line("warning", event.message)
     else:
         paper.prose(event.message)
     if event.hint:
@@ -186,9 +186,8 @@ def notice(paper: Paper, event: events.Notice) -> None:
 
 
 def _mapped(paper: Paper, number: int, stage: events.StageShown) -> None:
-    signs = {"done": (paper.symbols.done, "green"), "current": (paper.symbols.current, "bold")}
-    sign, style = signs.get(stage.state, (paper.symbols.pending, "dim"))
-    paper.prose(f"{number}. {stage.title}", indent=2, lead=sign, style=style)
+    sign = paper.sign(stage.state)
+    paper.prose(f"{number}. {stage.title}", indent=2, lead=sign.plain, style=str(sign.style))
 
 
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
@@ -203,13 +202,7 @@ def _proofs(paper: RunPaper, event: events.RunFinished) -> Iterator[tuple[Text |
             stage_before = stage
         known = _PROVED.get(verdict)
         aside = Text() if known else Text(f"  {verdict}", style="dim")
-        yield _sign(paper, known), Text(one_line(claim)).append_text(aside), ""
-
-
-def _sign(paper: Paper, came_of: str | None) -> Text:
-    if came_of == "done":
-        return Text(paper.symbols.done, "green")
-    return Text(paper.symbols.failed, "red") if came_of else Text(paper.symbols.pending, "dim")
+        yield paper.sign(known or "pending"), Text(one_line(claim)).append_text(aside), ""
 
 
 _PROOF = 4
@@ -229,7 +222,7 @@ def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
     paper.checked_call = event.call
     if paper.dry:
         aside = f"as {event.call.identity}" if event.call else ""
-        paper.line(paper.symbols.pending, "dim", event.says, indent=2, aside=aside)
+        paper.line("pending", event.says, indent=2, aside=aside)
         if event.call:
             paper.command(paper.describe(event.call), indent=_PROOF)
     elif paper.over:
@@ -241,12 +234,12 @@ def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
     """The claim, whether it holds, how it was asked, and what answered."""
     paper.wait.ended()
     if event.void or event.held_at:
-        paper.line(paper.symbols.pending, "dim", event.says, indent=2)
+        paper.line("pending", event.says, indent=2)
         paper.prose(_no_verdict(event), indent=_PROOF)
         return
     call = paper.checked_call
-    good = (paper.symbols.done, "green") if event.held else (paper.symbols.failed, "red")
-    paper.line(*good, event.says, indent=2, aside=f"as {call.identity}" if call else "")
+    aside = f"as {call.identity}" if call else ""
+    paper.line("done" if event.held else "failed", event.says, indent=2, aside=aside)
     if call:
         paper.command(paper.describe(call), indent=_PROOF)
     _proof(paper, event)
@@ -296,10 +289,9 @@ def undo_started(paper: Paper, event: events.UndoStarted) -> None:
 def undo_finished(paper: Paper, event: events.UndoFinished) -> None:
     paper.wait.ended()
     failed = event.outcome is events.UndoOutcome.FAILED
-    sign = paper.symbols.failed if failed else paper.symbols.done
     by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
     aside = f"{event.outcome}, by {by}" if by else event.outcome
-    paper.line(sign, "red" if failed else "green", event.thing, indent=2, aside=aside)
+    paper.line("failed" if failed else "done", event.thing, indent=2, aside=aside)
     if failed and event.detail:
         paper.prose(event.detail, indent=4)
 
@@ -308,7 +300,7 @@ def thing_looked_up(paper: RunPaper, event: events.ThingLookedUp) -> None:
     """What the look for a thing that should be gone has found. Only a leftover is news."""
     paper.looked.append(event)
     if not event.gone:
-        paper.line(paper.symbols.failed, "red", f"{event.thing} is still there", indent=2)
+        paper.line("failed", f"{event.thing} is still there", indent=2)
         paper.prose(event.proof, indent=4)
 
 
@@ -317,29 +309,24 @@ def cleanup_finished(paper: RunPaper, event: events.CleanupFinished) -> None:
     looked, paper.looked = paper.looked, []
     paper.blank()
     if looked:
-        paper.table({"": 0, "Looked for": 3, "Answer": 2}, _looked(paper, looked))
+        rows = ((paper.sign("done" if one.gone else "failed"), Text(one_line(one.thing)),
+                 Text(one_line(one.proof))) for one in looked)  # fmt: skip
+        paper.table({"": 0, "Looked for": 3, "Answer": 2}, rows)
         paper.blank()
     if event.remaining:
         _left(paper, event)
         return
     paper.line(
-        paper.symbols.done,
-        "green",
+        "done",
         f"Nothing of run {event.run} is left: {counted(len(event.removed), 'thing')} removed, "
         f"{counted(len(looked), 'look-up')}, {spoken(event.seconds)}",
     )
 
 
-def _looked(paper: Paper, looked: list[events.ThingLookedUp]) -> Iterator[tuple[Text, ...]]:
-    for one in looked:
-        sign = _sign(paper, "done" if one.gone else "failed")
-        yield sign, Text(one_line(one.thing)), Text(one_line(one.proof))
-
-
 def _left(paper: Paper, event: events.CleanupFinished) -> None:
     count = counted(len(event.remaining), "thing")
     how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
-    paper.line(paper.symbols.failed, "red", f"{count} of run {event.run} left.{how}")
+    paper.line("failed", f"{count} of run {event.run} left.{how}")
     for thing, command in event.remaining:
         paper.prose(thing, indent=2)
         if command:

@@ -30,6 +30,16 @@ ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-")
 WORDS = Symbols("done:", "failed:", "now:", "open:", "waiting:", "warning:", "hint:", "-")
 
 
+STYLES = {
+    "done": "green",
+    "failed": "red",
+    "warning": "yellow",
+    "current": "bold",
+    "pending": "dim",
+}
+"""The colours of signs, by their names; others have none."""
+
+
 def in_words() -> bool:
     """Whether everything is to be said in words, for a screen reader: ``--plain``."""
     return bool(os.environ.get("STSLAB_PLAIN"))
