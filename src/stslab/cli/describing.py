@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,11 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
     """
     from stslab.aws.command import File, aws_command
 
-    files = cache(lambda: {text: path for path in _files(lab) if (text := text_of(path))})
+    @cache
+    def files() -> dict[str, Path]:
+        own = (path for one in _PATTERNS for path in sorted(bundled().glob(one)))
+        further = lab.includes if lab else ()
+        return {text: path for path in (*own, *further) if (text := text_of(path))}
 
     def shown(name: str, value: object, params: Mapping[str, object]) -> object:
         if not isinstance(value, str) or isinstance(value, File):
@@ -82,11 +86,6 @@ def _keys(lab: "Lab", profile: str) -> str:
     names = _KEYS[:2] if lasting else _KEYS
     gets = f"aws configure get {{}} --profile {profile}"
     return " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
-
-
-def _files(lab: "Lab | None") -> Iterable[Path]:
-    found = [path for one in _PATTERNS for path in sorted(bundled().glob(one))]
-    return (*found, *(lab.includes if lab else ()))
 
 
 def _on_one_line(text: str) -> str:

@@ -103,22 +103,24 @@ def tell_unexpected(error: BaseException) -> None:
     from stslab.redaction import redact_named, redact_text
 
     root = location().root
-    if isinstance(error, OSError) and (_is_in(root, error.filename) or error.errno in _FULL):
-        tell(unusable(root, error))
-        return
+    if isinstance(error, OSError):
+        name = error.filename
+        inside = isinstance(name, str | Path) and Path(name).is_relative_to(root)
+        if inside or error.errno in _FULL:
+            tell(unusable(root, error))
+            return
     full = "".join(traceback.format_exception(error))
     log = _written(root / "bugs", redact_named(redact_text(full, _kept_secrets(root))))
     hint = f"The details are in {log}; please report it. `stslab cleanup` undoes what a run made."
     tell(StslabError(f"This is a bug in stslab: {type(error).__name__}.", hint))
 
 
-def _is_in(folder: Path, name: object) -> bool:
-    return isinstance(name, str | Path) and Path(name).is_relative_to(folder)
-
-
 def _laid_out(text: str, indent: int) -> str:
     """Text wrapped between words for the terminal's width; lines that are laid out stay so."""
-    text = _clipped(text)
+    left_out = len(text) - _LONGEST
+    if left_out > 0:  # a message may quote what was given, however long
+        head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
+        text = f"{head} ... ({left_out:,} characters left out) ... {tail}"
     width = max(shutil.get_terminal_size().columns - indent, _NARROWEST)
     words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     lines: list[str] = []
@@ -126,15 +128,6 @@ def _laid_out(text: str, indent: int) -> str:
         laid_out = line.startswith(" ") or not line
         lines += [line] if laid_out else words.wrap(line)
     return ("\n" + " " * indent).join(lines)
-
-
-def _clipped(text: str) -> str:
-    """A text that a person can read: a message may quote what was given, however long."""
-    if len(text) <= _LONGEST:
-        return text
-    left_out = len(text) - _LONGEST
-    head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
-    return f"{head} ... ({left_out:,} characters left out) ... {tail}"
 
 
 def _kept_secrets(root: Path) -> set[str]:

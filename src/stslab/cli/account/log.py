@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -39,35 +39,31 @@ def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool
     A refusal shows the reason, and the id by which `stslab why` explains it. --json prints
     CloudTrail's records, each with its `decisions`.
     """
-    from stslab.sandbox.pipeline.log_file import is_refused
+    from stslab.sandbox.pipeline.log_file import is_refused, newest_first
     from stslab.sandbox.server import client
 
     folder = home().sandbox
-    begin = since(start, _now(folder)) if start else None
+    runs, now = client.find(folder) is not None, datetime.now(UTC)
+    if start and runs:
+        now = datetime.fromisoformat(client.control(folder, "GET", "clock")["now"])
+    never = datetime.min.replace(tzinfo=UTC)
+    begin = since(start, now) if start else never
 
     def wanted(event: "Event") -> bool:
-        return (not denied or is_refused(event)) and (begin is None or _time(event) >= begin)
+        at = moment(str(event.get("eventTime", ""))) or never
+        return (not denied or is_refused(event)) and at >= begin
 
-    if client.find(folder) is None:
+    if not runs:
         click.echo("The embedded account does not run; this is what its log holds.", err=True)
     show = _shower(as_json=as_json)
     if follow:
         _follow(folder, wanted, limit, show)
-    elif not _show_last(folder, wanted, limit, show) and not as_json:
+        return
+    found = list(islice(filter(wanted, newest_first(folder)), limit))
+    for event in reversed(found):
+        show(event)
+    if not found and not as_json:
         click.echo("The log has no such request.", err=True)
-
-
-def _now(folder: Path) -> datetime:
-    """The time by the account's clock; the real time if it does not run."""
-    from stslab.sandbox.server import client
-
-    if client.find(folder) is None:
-        return datetime.now(UTC)
-    return datetime.fromisoformat(client.control(folder, "GET", "clock")["now"])
-
-
-def _time(event: "Event") -> datetime:
-    return moment(str(event.get("eventTime", ""))) or datetime.min.replace(tzinfo=UTC)
 
 
 def _shower(*, as_json: bool) -> Show:
@@ -81,25 +77,14 @@ def _shower(*, as_json: bool) -> Show:
     return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show
 
 
-def _show_last(folder: Path, wanted: Wanted, limit: int, show: Show) -> int:
-    from stslab.sandbox.pipeline.log_file import newest_first
-
-    found = list(islice(filter(wanted, newest_first(folder)), limit))
-    _show_all(reversed(found), show)
-    return len(found)
-
-
 def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
     """Show the last ones and what comes. Ctrl-C is how this ends, so it is no error."""
     from stslab.sandbox.pipeline.log_file import Tail
 
     with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
-        _show_all([one for one in tail.read() if wanted(one)][-limit:], show)
+        new = [one for one in tail.read() if wanted(one)][-limit:]
         while True:
-            _show_all(filter(wanted, tail.read()), show)
+            for event in new:
+                show(event)
             time.sleep(_PAUSE)
-
-
-def _show_all(events: "Iterable[Event]", show: Show) -> None:
-    for event in events:
-        show(event)
+            new = [one for one in tail.read() if wanted(one)]

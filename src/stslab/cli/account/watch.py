@@ -208,8 +208,9 @@ class _Lines:
         if told:
             told["tasks"] = [{"text": text, "done": done} for text, done in told["tasks"]]
         names = [
-            {"name": one.name, "ends": one.ends, "seconds": _whole(status.left(one))}
+            {"name": one.name, "ends": one.ends, "seconds": None if left is None else int(left)}
             for one in status.identities
+            for left in [status.left(one)]
         ]
         self._say("status", run=told, identities=names)
 
@@ -219,10 +220,6 @@ class _Lines:
     def _say(self, kind: str, **fields: object) -> None:
         click.echo(json.dumps({"event": kind, **fields}))
         sys.stdout.flush()
-
-
-def _whole(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds)
 
 
 class _Screen:

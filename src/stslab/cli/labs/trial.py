@@ -20,7 +20,7 @@ from stslab.cli.labs.mutation import Note, wrong_cells
 from stslab.cli.options import Where
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
-from stslab.lab.model import Fault, Lab, Stage, Step, Wait
+from stslab.lab.model import Lab, Stage, Step, Wait
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.runner.events import CheckFinished, Event
@@ -55,16 +55,12 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
     """Each fault that the lab declares, planted and fixed."""
     declared = {one.id: one for one in lab.faults}
     proved = {one.id: proof for one, proof in proofs(lab)} if declared else {}
-    return tuple(
-        Tried(one.after, one.title, one.line, _wrong(one, proved[name]))
-        for name, one in declared.items()
-    )
-
-
-def _wrong(fault: Fault, proved: object) -> str:
-    if isinstance(proved, str):
-        return proved
-    return "" if fault.hints else "it has no hint"
+    tried = []
+    for name, one in declared.items():
+        proof = proved[name]
+        why = proof if isinstance(proof, str) else "" if one.hints else "it has no hint"
+        tried.append(Tried(one.after, one.title, one.line, why))
+    return tuple(tried)
 
 
 class _Learner:

@@ -96,8 +96,11 @@ class AtPrompt:
                 self.screen.page(draw_help, self._more)
             elif word == "copy":
                 self.screen.copy(self.line)
+            elif isinstance(scene, scenes.Asking):
+                some = any(one.documents for one in scene.evidence.values())
+                self.screen.say(_COMPARE if some else _NO_POLICY)
             else:
-                self.screen.say(_nudge(scene))
+                self.screen.say(_NOTHING)
         except StslabError as error:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
@@ -127,10 +130,3 @@ class AtPrompt:
 
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
-
-
-def _nudge(scene: Any) -> str:
-    """What to think of at a scene where there is nothing to do."""
-    if not isinstance(scene, scenes.Asking):
-        return _NOTHING
-    return _COMPARE if any(one.documents for one in scene.evidence.values()) else _NO_POLICY

@@ -40,7 +40,10 @@ def command(
         if sweep:
             sweep_account(laid, where, run, dry_run=dry_run)
             return
-        places = _by_region(_chosen(laid, where, run, every=every))
+        # Each run is undone where it began: a stack is found in its own region alone.
+        places: dict[str, list[RunRecord]] = {}
+        for one in _chosen(laid, where, run, every=every):
+            places.setdefault("" if one.kind == "sandbox" else one.region, []).append(one)
         if not places:
             _say_nothing(laid, where)
         for place, runs in places.items():
@@ -70,14 +73,6 @@ def _chosen(laid: "Bench", where: Where, run: str, *, every: bool) -> "list[RunR
         return found
     unfinished = list(laid.journal.unfinished(name_of(where.target)))
     return unfinished if every else unfinished[:1]
-
-
-def _by_region(runs: "list[RunRecord]") -> "dict[str, list[RunRecord]]":
-    """Each run is undone where it began: a stack is found in its own region alone."""
-    places: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        places.setdefault("" if run.kind == "sandbox" else run.region, []).append(run)
-    return places
 
 
 def _say_nothing(laid: "Bench", where: Where) -> None:

@@ -85,7 +85,10 @@ class Loop(AtPrompt):
             if known and stage.id not in done:
                 self._quickly(stage)
             elif stage.id not in done:
-                self._until_done_or_skipped(stage)
+                try:
+                    self._until_done(stage)
+                except Skip:
+                    self.runner.note(Skipped(stage.id))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
@@ -106,7 +109,8 @@ class Loop(AtPrompt):
         while True:
             entered = self.read(lambda: self.prompt.enter(does, ("begin",)))
             if entered.word == "begin":
-                found = self._named(entered.argument)
+                numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
+                found = numbers.get(entered.argument) or self.lab.stage(entered.argument)
                 if found:
                     return found
                 self.screen.say(f"Say with which stage, as in: begin {middle}")
@@ -115,22 +119,11 @@ class Loop(AtPrompt):
             elif entered.word != "skip":
                 self.word(entered.word, scene)
 
-    def _named(self, text: str) -> Stage | None:
-        """The stage of a number or an id."""
-        numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
-        return numbers.get(text) or self.lab.stage(text)
-
     def _quickly(self, stage: Stage) -> None:
         """Do a stage that the learner knows, without questions."""
         self.screen.say(f"{stage.title} ...")
         self.runner.run_stage(stage.id)
         self.heard.take()
-
-    def _until_done_or_skipped(self, stage: Stage) -> None:
-        try:
-            self._until_done(stage)
-        except Skip:
-            self.runner.note(Skipped(stage.id))
 
     def _until_done(self, stage: Stage) -> None:
         """Do a stage; where something stops it, the learner may try again or leave it out."""
@@ -193,7 +186,11 @@ class Loop(AtPrompt):
         things = self.runner.to_undo() if stage.cleanup else ()
         intro = scenes.Story(stage.title, stage.intro, place, things)
         if stage.cleanup:
-            self._clean_up(stage, intro)
+            self.enter(intro, "removes it all")
+            self.runner.begin_stage(stage.id)
+            records = self.runner.clean_up(stage)
+            self.runner.end_stage(stage, records, 0.0)
+            self.gone = tuple(one.says for one in records if one.held and not one.void)
             return
         first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
         alone = not first or self._unasked(stage, 0)
@@ -282,7 +279,9 @@ class Loop(AtPrompt):
             entered = self._typed(typed or self.line)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
-                self._hint(exercise)
+                if isinstance(exercise, TasksExercise) and exercise.title:
+                    self.screen.say(f"The task: {exercise.title}")
+                self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":
                 self.word(entered.word, exercise.scene())
             elif self._act(exercise, entered) or self._looked(exercise):
@@ -293,11 +292,6 @@ class Loop(AtPrompt):
             watch = self.here.happened if self.follows else None
             return self.read(partial(self.prompt.command, self.who, line, watch))
         return self.read(partial(self.prompt.run, self.who, line))
-
-    def _hint(self, exercise: Exercise) -> None:
-        if isinstance(exercise, TasksExercise) and exercise.title:
-            self.screen.say(f"The task: {exercise.title}")
-        self.screen.say(exercise.hint())
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered; whether it was the last thing to do, for certain."""
@@ -327,13 +321,6 @@ class Loop(AtPrompt):
 
     def _call(self, part: Step | Check) -> CallShown:
         return call_of(part, self.runner.scope())
-
-    def _clean_up(self, stage: Stage, intro: scenes.Story) -> None:
-        self.enter(intro, "removes it all")
-        self.runner.begin_stage(stage.id)
-        records = self.runner.clean_up(stage)
-        self.runner.end_stage(stage, records, 0.0)
-        self.gone = tuple(one.says for one in records if one.held and not one.void)
 
     # Checks
 

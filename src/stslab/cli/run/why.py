@@ -63,8 +63,10 @@ def _message_text(about: tuple[str, ...]) -> str | None:
         return _decoded(sys.stdin.buffer)
     if not given or _HEX.fullmatch(given):
         return None
+    from stslab.policy.messages import read
+
     in_file = _file_text(given)
-    if in_file is None and " " not in given and not _is_message(given):
+    if in_file is None and " " not in given and read(given) is None:
         if _WORD.fullmatch(given):
             return None
         raise UsageError("That is neither a file nor an error message of AWS.", _HOW)
@@ -84,12 +86,6 @@ def _file_text(name: str) -> str | None:
 
 def _decoded(file: IO[bytes]) -> str:
     return file.read(_LONGEST).decode("utf-8", errors="replace")
-
-
-def _is_message(text: str) -> bool:
-    from stslab.policy.messages import read
-
-    return read(text) is not None
 
 
 def _explain_message(text: str, *, as_json: bool) -> None:
@@ -114,21 +110,14 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
         return
     told = explained(home(), request_id)
     if told is None:
-        _say_nothing(as_json=as_json)
-        return
+        click.echo("The embedded account has refused nothing yet.", err=True)
     if as_json:
         click.echo(json.dumps(told, indent=2))
-        return
-    from stslab.render.terminal.console import make_console
-    from stslab.render.why import show
+    elif told:
+        from stslab.render.terminal.console import make_console
+        from stslab.render.why import show
 
-    show(make_console(sys.stdout), told)
-
-
-def _say_nothing(*, as_json: bool) -> None:
-    click.echo("The embedded account has refused nothing yet.", err=True)
-    if as_json:
-        click.echo("null")
+        show(make_console(sys.stdout), told)
 
 
 # -- a request in the embedded account's log -----------------------------------------------------
