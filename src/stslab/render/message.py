@@ -34,20 +34,17 @@ def show(console: Console, message: Message, advice: Advice) -> None:
 
 
 def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:
+    # What the caller is, where there is room: a long ARN says so itself.
+    who = f"{message.caller} ({message.caller_kind})"
+    fits = message.caller_kind and len(who) <= width - _BEFORE_VALUE
     facts = [
-        ("who", _with_kind(message, width)),
+        ("who", who if fits else message.caller),
         ("asked for", message.action),
         ("on", message.resource),
         ("refused by" if message.gate or not message.known else "because", advice.refused_by),
         ("policy", message.policy),
     ]
     return [(label, _short(one_line(value))) for label, value in facts if value]
-
-
-def _with_kind(message: Message, width: int) -> str:
-    """The caller, and what it is where there is room: a long ARN says so itself."""
-    told = f"{message.caller} ({message.caller_kind})"
-    return told if message.caller_kind and len(told) <= width - _BEFORE_VALUE else message.caller
 
 
 def _short(value: str) -> str:

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from stslab.lesson.following import Identity, Status
+from stslab.lesson.following import Status
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
@@ -94,7 +94,9 @@ class RequestTable:
         asked = self._gates(event)
         if asked:
             self._paper.prose(self._asked(asked), indent=_INDENT)
-        for text in filter(None, (_source(event), reason)):
+        source = str(event.get("sourceIPAddress", ""))
+        source = "" if source in _LOCAL else f"from {source}"
+        for text in filter(None, (source, reason)):
             self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else "red")
 
     def _asked(self, gates: Sequence[Gate]) -> str:
@@ -143,11 +145,6 @@ def _resource(event: Event, account: str) -> str:
     return one_line(short_arn(telling[0]["resource"], account)) if telling else ""
 
 
-def _source(event: Event) -> str:
-    source = str(event.get("sourceIPAddress", ""))
-    return "" if source in _LOCAL else f"from {source}"
-
-
 def _reason(event: Event) -> str:
     refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
     code = str(event.get("errorCode") or "AccessDenied")
@@ -168,14 +165,12 @@ def drawn(console: Console, status: Status) -> Text:
             sign, style = (symbols.done, "green") if done else (symbols.pending, "")
             lines.append(Text(f"  {sign} {one_line(text)}", style=style))
         lines += [Text(f"  {symbols.failed} {one_line(one)}", style="red") for one in now.missing]
-    lines.append(Text("   ".join(_lasting(status, one) for one in status.identities)))
+    lasting = []
+    for one in status.identities:
+        left = status.left(one)
+        ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
+        lasting.append(one_line(one.name if left is None else f"{one.name} ({ends})"))
+    lines.append(Text("   ".join(lasting)))
     for line in lines:
         line.truncate(console.width, overflow="ellipsis")
     return Text("\n").join(lines)
-
-
-def _lasting(status: Status, one: Identity) -> str:
-    seconds = status.left(one)
-    if seconds is None:
-        return one_line(one.name)
-    return one_line(f"{one.name} ({f'{spoken(seconds)} left' if seconds > 0 else 'ended'})")

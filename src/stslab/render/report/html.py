@@ -44,6 +44,8 @@ def page_of(report: Report, decisions: Decisions) -> str:
     )
     made = table("In the order in which they were made", CALLS, calls_of(report))
     calls = made if report.calls else Html()
+    done = table("Last made first", UNDONE, undone_of(report)) if report.removed else Html()
+    left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
     body = [
         facts(about_run(report)),
         section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
@@ -52,7 +54,7 @@ def page_of(report: Report, decisions: Decisions) -> str:
         section("stages", "Stage by stage", part("nav", items=joined(items))),
         *_stages(report, decisions),
         section("calls", "The calls of the steps, and what they changed", calls),
-        section("undone", "What was undone", _undone(report)),
+        section("undone", "What was undone", joined(filter(None, (done, *left)))),
     ]
     return page(report.run.title, verdict(report), ABOUT, joined(filter(None, body)), good=good)
 
@@ -69,7 +71,9 @@ def _predicted(report: Report) -> Html:
 
 def _matrix(report: Report) -> Html:
     """A row for each call and its caller, a column for each stage with claims about them."""
-    tried = [one for one in report.standing.claims if one.proved and one.call and _telling(one)]
+    # What somebody may do: admin may do everything.
+    telling = (one for one in report.standing.claims if one.identity != ADMIN or one.gates)
+    tried = [one for one in telling if one.proved and one.call]
     stages = [one for one in report.standing.stages if any(c.stage == one.id for c in tried)]
     rows = sorted({(one.identity, one.call) for one in tried})
     head = ("who calls what", *(one.title for one in stages))
@@ -79,11 +83,6 @@ def _matrix(report: Report) -> Html:
         for who, call in rows
     )
     return table(caption, head, cells) if rows else Html()
-
-
-def _telling(claim: Claim) -> bool:
-    """Whether a claim says what somebody may do: admin may do everything."""
-    return claim.identity != "admin" or bool(claim.gates)
 
 
 def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str:
@@ -128,21 +127,11 @@ def _claim(claim: Claim, said: Prediction | None, decisions: Decisions) -> Html:
         more.append(part("code", text=asked(claim)))
     if claim.proof:
         more.append(part("paragraph", look="dim", text=claim.proof))
-    more += map(_decision, decisions.get(claim.request_id, ()))
-    return part(
-        "claim",
-        state=state,
-        sign=SIGNS[state],
-        says=claim.says,
-        mark=mark(claim),
-        more=joined(more),
-    )
-
-
-def _decision(said: Decision) -> Html:
-    root = retold(said)
-    gates = joined(_node(one, root.good) for one in root.children)
-    return part("decision", reason=root.text, gates=gates)
+    for root in map(retold, decisions.get(claim.request_id, ())):
+        gates = joined(_node(one, root.good) for one in root.children)
+        more.append(part("decision", reason=root.text, gates=gates))
+    told = {"says": claim.says, "mark": mark(claim), "more": joined(more)}
+    return part("claim", state=state, sign=SIGNS[state], **told)
 
 
 def _node(node: Node, outcome: bool | None) -> Html:
@@ -168,12 +157,6 @@ _NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
 def _decides(node: Node, outcome: bool) -> bool:
     """Whether something below says what was decided."""
     return any(one.good is outcome or _decides(one, outcome) for one in node.children)
-
-
-def _undone(report: Report) -> Html:
-    done = table("Last made first", UNDONE, undone_of(report)) if report.removed else Html()
-    left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
-    return joined(filter(None, (done, *left)))
 
 
 # -- the chain of what a run made --------------------------------------------------------------
@@ -225,15 +208,11 @@ def _made(report: Report) -> Iterator[Box]:
 
 def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
     """The chain, with what is ``stage``'s marked as new; ``gone``: everything was undone."""
-    links = (
-        [_drawn(one, stage, gone=gone) for one in so_far if one.link == link]
-        for link in range(len(_LINKS))
-    )
+    links: dict[int, list[Html]] = {}
+    for one in sorted(so_far, key=lambda one: one.link):
+        state = "undone" if gone else "new" if one.stage == stage else ""
+        box = part("box", state=state, what=one.what, name=one.name)
+        links.setdefault(one.link, []).append(box)
     label = "The chain, undone" if gone else "The chain so far"
-    items = joined(part("link", boxes=joined(link)) for link in links if link)
+    items = joined(part("link", boxes=joined(link)) for link in links.values())
     return part("chain", label=label, links=items)
-
-
-def _drawn(box: Box, stage: str, *, gone: bool) -> Html:
-    state = "undone" if gone else "new" if box.stage == stage else ""
-    return part("box", state=state, what=box.what, name=box.name)

@@ -104,15 +104,15 @@ def as_page(reports: Sequence[Handed]) -> str:
 
 def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:
     columns = [one for one in _columns(reports) if one[0] != "lab"]
-    rows = (tuple(_shown(cell(one)) for _, cell in columns) for one in reports)
+
+    def shown(cell: str) -> Html | str:
+        """A cell; how a stage came out with its sign."""
+        state = _STATES.get(cell)
+        return part("verdict", state=state, sign=SIGNS[state], text=cell) if state else cell
+
+    rows = (tuple(shown(cell(one)) for _, cell in columns) for one in reports)
     caption = "Learners down; stages, and what was predicted about what, across"
     return section(f"lab-{lab}", lab, table(caption, (name for name, _ in columns), rows))
-
-
-def _shown(cell: str) -> Html | str:
-    """A cell; how a stage came out with its sign."""
-    state = _STATES.get(cell)
-    return part("verdict", state=state, sign=SIGNS[state], text=cell) if state else cell
 
 
 def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
@@ -121,14 +121,11 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
     for one in reports:
         for said in one.predicted:
             if not said.right and said.said != DONT_KNOW:
-                found[one.run.lab, _claim(one, said), said.said] += 1
+                claims = [each.says for each in one.claims if each.stage == said.stage]
+                known = 0 <= said.number < len(claims)
+                claim = claims[said.number] if known else f"{said.stage}, claim {said.number + 1}"
+                found[one.run.lab, claim, said.said] += 1
     return [Misconception(*key, times) for key, times in found.most_common(_MOST)]
-
-
-def _claim(report: Handed, said: Prediction) -> str:
-    claims = [one.says for one in report.claims if one.stage == said.stage]
-    known = 0 <= said.number < len(claims)
-    return claims[said.number] if known else f"{said.stage}, claim {said.number + 1}"
 
 
 def _misconceptions(reports: Sequence[Handed]) -> Html:

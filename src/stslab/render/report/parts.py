@@ -21,7 +21,10 @@ class Html(str):
 
 def part(named: str, /, **values: object) -> Html:
     """The part that is named so; a value that is not HTML is shown as the text that it is."""
-    shown = {key: one if isinstance(one, Html) else _text(one) for key, one in values.items()}
+    shown = {
+        key: one if isinstance(one, Html) else escape(visible(str(one)))
+        for key, one in values.items()
+    }
     return Html(_parts()[named].substitute(shown).rstrip("\n"))
 
 
@@ -57,10 +60,6 @@ def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: 
     state = "good" if good else ""
     told = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
     return part("page", body=body, **told) + "\n"
-
-
-def _text(value: object) -> str:
-    return escape(visible(str(value)))
 
 
 @cache

@@ -10,7 +10,7 @@ from rich.console import Console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
-from stslab.runner.journal.standing import Attempt, Claim, Stage, Standing
+from stslab.runner.journal.standing import Claim, Stage, Standing
 from stslab.runner.report import ABOUT, UNKNOWABLE, FaultTold, Finding, Report
 
 FAULT = "A fault to find and fix"
@@ -189,15 +189,10 @@ def came_of(stage: Stage) -> str:
 
 def attempts(stage: Stage) -> Iterator[str]:
     """What there is to say of each attempt at a stage."""
+    several = len({one.lab for one in stage.attempts}) > 1
     for number, one in enumerate(stage.attempts, 1):
-        yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{_lab(stage, one)}"
-
-
-def _lab(stage: Stage, attempt: Attempt) -> str:
-    """Which lab it was, where a stage has met more than one."""
-    if len({one.lab for one in stage.attempts}) == 1:
-        return ""
-    return f", lab {attempt.lab[:_SHOWN_OF_HASH]}"
+        lab = f", lab {one.lab[:_SHOWN_OF_HASH]}" if several else ""
+        yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{lab}"
 
 
 def _show_claim(paper: Paper, claim: Claim) -> None:
@@ -212,9 +207,8 @@ def _show_claim(paper: Paper, claim: Claim) -> None:
 
 
 def _show_predictions(paper: Paper, report: Report) -> None:
-    if not report.predictions:
-        return
-    paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
+    if report.predictions:
+        paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
     for one in report.predictions:
         paper.prose(f"{one.name}: {one.right} of {one.of} right", indent=2)
 

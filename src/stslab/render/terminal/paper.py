@@ -172,7 +172,10 @@ class Paper:
             return
         start.rstrip()
         self._whole(start)
-        for line in _first(lines, _LONGEST_VALUE_LINES):
+        if len(lines) > _LONGEST_VALUE_LINES:
+            more = len(lines) - _LONGEST_VALUE_LINES
+            lines = [*lines[:_LONGEST_VALUE_LINES], f"(and {more} lines more)"]
+        for line in lines:
             body = line.lstrip(" ")
             self._hanging(Text(""), Text(body), indent + _GAP + len(line) - len(body))
 
@@ -241,12 +244,6 @@ def _breaks(text: str, width: int) -> list[int]:
     return breaks
 
 
-def _first(lines: list[str], most: int) -> Iterable[str]:
-    yield from lines[:most]
-    if len(lines) > most:
-        yield f"(and {len(lines) - most} lines more)"
-
-
 _RATE = 10.0
 _ERASE = "\r\x1b[2K"
 
@@ -309,13 +306,10 @@ def paragraphs(markdown: str) -> Iterator[str]:
             yield from block.split("\n")
         elif block.lstrip().startswith("|"):
             rows = [row for row in block.split("\n") if not _RULE.fullmatch(row)]
-            yield from (_bare(", ".join(filter(None, _cells(row)))) for row in rows)
+            cells = (map(str.strip, row.strip().strip("|").split("|")) for row in rows)
+            yield from (_bare(", ".join(filter(None, row))) for row in cells)
         else:
             yield from (_bare(" ".join(item.split())) for item in _ITEM.split(block))
-
-
-def _cells(row: str) -> list[str]:
-    return [cell.strip() for cell in row.strip().strip("|").split("|")]
 
 
 def _bare(text: str) -> str:

@@ -104,15 +104,11 @@ def stack_progress(paper: Paper, event: events.StackProgress) -> None:
     status = one_line(event.status)
     style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
     what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
-    paper.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=_clock(event.time))
+    clock = _TIME_OF_DAY.search(event.time)
+    lead = clock[0] if clock else one_line(event.time)
+    paper.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=lead)
     if event.reason and not event.reason.endswith(_NO_NEWS):
         paper.prose(event.reason, indent=_RESULT + _CLOCK, style=style)
-
-
-def _clock(time: str) -> str:
-    """The time of day in a date and time."""
-    found = _TIME_OF_DAY.search(time)
-    return found[0] if found else one_line(time)
 
 
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
@@ -129,7 +125,9 @@ def run_started(paper: RunPaper, event: events.RunStarted) -> None:
     paper.prose(f"{how} {event.run} on {where} ({event.account}, {event.region})", style="dim")
     paper.blank()
     for number, stage in enumerate(event.stages, 1):
-        _mapped(paper, number, stage)
+        sign = paper.sign(stage.state)
+        told, style = f"{number}. {stage.title}", str(sign.style)
+        paper.prose(told, indent=2, lead=sign.plain, style=style)
 
 
 def foreseen(paper: Paper, event: events.Foreseen) -> None:
@@ -185,11 +183,6 @@ def notice(paper: Paper, event: events.Notice) -> None:
         paper.prose(event.hint, indent=2, lead=paper.symbols.hint)
 
 
-def _mapped(paper: Paper, number: int, stage: events.StageShown) -> None:
-    sign = paper.sign(stage.state)
-    paper.prose(f"{number}. {stage.title}", indent=2, lead=sign.plain, style=str(sign.style))
-
-
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
 
 
@@ -233,9 +226,11 @@ def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
 def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
     """The claim, whether it holds, how it was asked, and what answered."""
     paper.wait.ended()
-    if event.void or event.held_at:
+    if event.void or event.held_at:  # it neither holds nor fails
+        when, by = event.held_at[:19], event.changed_by
+        since = f"It held at {when}; the stage {by} has changed that since."
         paper.line("pending", event.says, indent=2)
-        paper.prose(_no_verdict(event), indent=_PROOF)
+        paper.prose(f"{event.proof}: not counted" if event.void else since, indent=_PROOF)
         return
     call = paper.checked_call
     aside = f"as {call.identity}" if call else ""
@@ -252,17 +247,12 @@ def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
             paper.explanation(event.request_id, indent=_PROOF)
 
 
-def _no_verdict(event: events.CheckFinished) -> str:
-    """Why a claim neither holds nor fails."""
-    if event.void:
-        return f"{event.proof}: not counted"
-    return f"It held at {event.held_at[:19]}; the stage {event.changed_by} has changed that since."
-
-
 def _proof(paper: Paper, event: events.CheckFinished) -> None:
     if event.held and event.denied:
         by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
-        paper.prose(f"{_refusal(event.code)}: {event.code}{by}", indent=_PROOF, style="green")
+        means = next((told for part, told in _REFUSALS.items() if part in event.code), "refused")
+        told = f"{means}, as it should be: {event.code}{by}"
+        paper.prose(told, indent=_PROOF, style="green")
         paper.prose(event.proof, indent=_PROOF)
         return
     lines = value_text(event.proof).split("\n") if event.proof else []
@@ -270,14 +260,6 @@ def _proof(paper: Paper, event: events.CheckFinished) -> None:
         paper.prose(line, indent=_PROOF)
     if len(lines) > _LONGEST_PROOF_LINES:
         paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} lines more)", indent=_PROOF)
-
-
-def _refusal(code: str) -> str:
-    """What an expected error code means for the claim."""
-    for part, meaning in _REFUSALS.items():
-        if part in code:
-            return f"{meaning}, as it should be"
-    return "refused, as it should be"
 
 
 def undo_started(paper: Paper, event: events.UndoStarted) -> None:

@@ -30,16 +30,14 @@ def wrapped(command: str, width: int, indent: str = "") -> list[str]:
     """
     if len(indent) + len(command) <= width and "\n" not in command:
         return [indent + command]
-    words, room = _words(command), width - len(indent) - len(_CONTINUED)
+    words, meant = _WORD.findall(command), _split(command)
+    if meant is None or _split(" ".join(words)) != meant:
+        words = [command]
+    room = width - len(indent) - len(_CONTINUED)
     groups = _option_groups([_laid_out(word, width, indent) for word in words], room - len(_DEEPER))
-    lines = _filled(groups, room)
-    return _continued(lines, indent)
-
-
-def _words(command: str) -> list[str]:
-    words = _WORD.findall(command)
-    meant = _split(command)
-    return words if meant is not None and _split(" ".join(words)) == meant else [command]
+    led = enumerate(_filled(groups, room))
+    lines = (indent + (_DEEPER if number else "") + line for number, line in led)
+    return f"{_CONTINUED}\n".join(lines).split("\n")
 
 
 def _split(command: str) -> list[str] | None:
@@ -87,9 +85,3 @@ def _filled(groups: list[str], width: int) -> list[str]:
         else:
             lines.append(group)
     return lines
-
-
-def _continued(lines: list[str], indent: str) -> list[str]:
-    led = [indent + (_DEEPER if number else "") + line for number, line in enumerate(lines)]
-    text = (_CONTINUED + "\n").join(led)
-    return text.split("\n")
