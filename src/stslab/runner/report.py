@@ -38,7 +38,13 @@ ABOUT = (
 )
 """What a report says of itself."""
 
-_GONE = (EntryState.UNDONE, EntryState.NEVER_MADE)
+_OVER = (
+    EntryState.UNDONE,
+    EntryState.NEVER_MADE,
+    EntryState.REFUSED,
+    EntryState.REPLACED,
+    EntryState.NOT_OURS,
+)
 _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 
@@ -161,6 +167,8 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
     if stands is None:
         raise JournalError(f"There is no run {past.run_id}.", "See which there are: stslab status.")
     run, calls = stands.run, past.entries()
+    # What was made or perhaps made and is not known to be gone.
+    remaining = tuple(_name(one) for one in calls if one.undo and one.state not in _OVER)
     return Report(
         standing=stands,
         clean=run.state in _IS_CLEAN,
@@ -170,7 +178,7 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         hints=len(past.hints()),
         calls=tuple(_call(run, one, past.things(one.seq)) for one in calls),
         removed=tuple(_removed(past, calls)),
-        remaining=() if run.state is RunState.LOST else tuple(_remaining(calls)),
+        remaining=() if run.state is RunState.LOST else remaining,
         links=links,
         fault=fault_told(past),
     )
@@ -229,14 +237,6 @@ def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[RemovedTold]:
             yield RemovedTold(label(thing), by, one.ended)
 
 
-def _remaining(calls: Sequence[Entry]) -> Iterator[str]:
-    """What was made or perhaps made and is not known to be gone."""
-    over = (*_GONE, EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
-    for one in calls:
-        if one.undo and one.state not in over:
-            yield _name(one)
-
-
 def _name(entry: Entry) -> str:
     known = entry.thing and complete(entry.thing)
     return label(entry.thing) if entry.thing and known else entry.intent.title
@@ -280,7 +280,11 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
     """
     handed_in = _parsed(text)
     run = str(handed_in["run"].get("id"))
-    links = _links(handed_in["records"])
+    try:
+        rows = [[one[name] for name in Link._fields] for one in handed_in["records"]]
+        links = convert(rows, tuple[Link, ...])
+    except (LookupError, TypeError, MsgspecError):
+        raise UsageError("Its records are none of stslab's journal.", _HOW) from None
     broken = first_broken(run, links)
     if broken is not None:
         says = f"Record {broken} of {len(links)} is not as it was written, or one before it is gone"
@@ -321,11 +325,3 @@ def _parsed(text: str) -> Mapping[str, Any]:
     ):
         raise UsageError("This is no report of stslab's: it can't be verified.", _HOW)
     return found
-
-
-def _links(records: list[Any]) -> tuple[Link, ...]:
-    try:
-        rows = [[one[name] for name in Link._fields] for one in records]
-        return convert(rows, tuple[Link, ...])
-    except (LookupError, TypeError, MsgspecError):
-        raise UsageError("Its records are none of stslab's journal.", _HOW) from None

@@ -364,18 +364,17 @@ def _decided(later: list[Entry], thing: Thing) -> Iterator[str]:
 
 def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
     """The properties with the ids of other resources; without those that are not known."""
-    known = {}
-    for name, value in properties.items():
-        text = MARK.sub(lambda found: _id(physical, found), json.dumps(value, ensure_ascii=False))
-        if UNKNOWN not in text:
-            known[name] = json.loads(text)
-    return known
 
+    def id_of(mark: re.Match[str]) -> str:
+        """What ``Ref`` of a resource comes to; an attribute of one is not known."""
+        thing = physical.get(mark[1])
+        return next(iter(thing.names.values())) if thing and "." not in mark[0] else UNKNOWN
 
-def _id(physical: Mapping[str, Thing], mark: re.Match[str]) -> str:
-    """What ``Ref`` of a resource comes to; an attribute of one is not known."""
-    thing = physical.get(mark[1])
-    return next(iter(thing.names.values())) if thing and "." not in mark[0] else UNKNOWN
+    texts = {
+        name: MARK.sub(id_of, json.dumps(value, ensure_ascii=False))
+        for name, value in properties.items()
+    }
+    return {name: json.loads(text) for name, text in texts.items() if UNKNOWN not in text}
 
 
 def _first_big(text: str) -> str:

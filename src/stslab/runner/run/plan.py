@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from stslab.errors import UsageError
 from stslab.lab.embedded import LIVE
-from stslab.lab.model import Cell, Change, Check, Lab, Stage, Step
+from stslab.lab.model import Cell, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
 from stslab.runner.events import StageStarted
 from stslab.runner.ports import Data
@@ -62,10 +62,17 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
     """
     later = lab.stages[lab.stages.index(stage) + 1 :]
     ended = [each for each in later if each.id in done]
-    about = _about(check) | _named_of(lab, check.identity)
+    # What the check names, and by which names the steps that made its profile name whose it is.
+    steps = [step for stage in lab.stages for step in stage.steps]
+    makers = [step for step in steps if step.profile and step.profile.name == check.identity]
+    about = _about(check).union(*(_named_by(step.params) for step in makers))
     for_a_while = any(_wants_otherwise(each, check) for each in later if not each.cleanup)
     for each in ended:
-        told = any(_tells(lab, change, check) for change in each.changes)
+        told = any(
+            change.allowed is bool(check.fails)
+            and _asks_the_same(change.identity, lab.access[change.cell], check)
+            for change in each.changes
+        )
         if each.cleanup or told or (for_a_while and _makes(each) & about):
             return each.id
     return ""
@@ -82,12 +89,6 @@ def _wants_otherwise(stage: Stage, check: Check) -> bool:
     )
 
 
-def _tells(lab: Lab, change: Change, check: Check) -> bool:
-    """Whether a change of the access table is one of what a claim is about."""
-    cell = lab.access[change.cell]
-    return change.allowed is bool(check.fails) and _asks_the_same(change.identity, cell, check)
-
-
 def _asks_the_same(identity: str, part: Step | Check | Cell, check: Check) -> bool:
     ours, theirs = _about(part), _about(check)
     same = (identity, part.call) == (check.identity, check.call)
@@ -96,13 +97,6 @@ def _asks_the_same(identity: str, part: Step | Check | Cell, check: Check) -> bo
 
 def _about(part: Step | Check | Cell) -> set[str]:
     return names_used(dict(part.params))
-
-
-def _named_of(lab: Lab, identity: str) -> set[str]:
-    """The names by which the steps that made a profile name whose it is."""
-    steps = [step for stage in lab.stages for step in stage.steps]
-    made = [step for step in steps if step.profile and step.profile.name == identity]
-    return {name for step in made for name in _named_by(step.params)}
 
 
 def _position(ids: list[str], stage_id: str) -> int:
@@ -127,8 +121,9 @@ def _uses(lab: Lab, stage: Stage) -> set[str]:
     parts: Iterator[Step | Check] = iter([*stage.steps, *stage.checkpoint])
     names = set[str]()
     for part in parts:
-        names |= {f"profile {part.identity}"} | names_used(dict(part.params))
-        names |= names_used(_expressions(part)) | _settings(lab, part.identity)
+        texts = [part.expect or ""] if isinstance(part, Check) else [*part.save.values()]
+        names |= {f"profile {part.identity}"} | names_used(dict(part.params)) | names_used(texts)
+        names |= _settings(lab, part.identity)
     return names
 
 
@@ -140,10 +135,6 @@ def _settings(lab: Lab, identity: str) -> set[str]:
     names = names_used(dict(said.values)) | {f"profile {one}" for one in said.sources}
     token = {"token"} if said.web_identity_token_file else set()
     return names.union(token, *(_settings(lab, one) for one in said.sources))
-
-
-def _expressions(part: Step | Check) -> list[str]:
-    return [part.expect or ""] if isinstance(part, Check) else [*part.save.values()]
 
 
 def _makes(stage: Stage) -> set[str]:

@@ -280,8 +280,11 @@ class Runner:
         Raises:
             CheckFailed: it does not hold.
         """
-        held = all(record.held for record in records)
-        ends = self._end(stage) if stage.cleanup and held else None
+        held, ends = all(record.held for record in records), None
+        if stage.cleanup and held:  # finished, or cleaned if stages were left out
+            self._cleanup.remove_profiles(self._run)
+            every = {one.id for one in self._lab.stages} - {stage.id}
+            ends = RunState.FINISHED if every <= {*self.stages_done} else RunState.CLEANED
         self._journal.staged(self._run, stage.id, held=held, seconds=seconds, ends=ends)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
@@ -445,18 +448,16 @@ class Runner:
             gone = f"The embedded account of run {run.id} is gone, and all that it made with it."
             self._calls.emit(events.Notice("warning", gone, "The lab begins anew."))
             return False
-        if run.state is RunState.UNDOING and not self._only_cleanup_left(run):
+        held, stages = self._journal.past(run.id).held(), self._lab.stages
+        only_cleanup_left = any(stage.cleanup for stage in stages) and all(
+            stage.id in held for stage in stages if not stage.cleanup
+        )
+        if run.state is RunState.UNDOING and not only_cleanup_left:
             stopped = f"The cleanup of run {run.id} was stopped; it goes on."
             self._calls.emit(events.Notice("info", stopped))
             self._cleanup.run(run.id)
             return False
         return True
-
-    def _only_cleanup_left(self, run: RunRecord) -> bool:
-        held, stages = self._journal.past(run.id).held(), self._lab.stages
-        return any(stage.cleanup for stage in stages) and all(
-            stage.id in held for stage in stages if not stage.cleanup
-        )
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
         self._calls.learn_profiles(self._calls.profiles.names())
@@ -479,9 +480,3 @@ class Runner:
             hint = "The report says so, and counts the claims as the lab had them then."
             self._calls.emit(events.Notice("warning", changed, hint))
         return Begun(run, resumed, self.stages_done)
-
-    def _end(self, cleanup: Stage) -> RunState:
-        """How the run ends with its cleanup stage: finished, or cleaned if stages were left out."""
-        self._cleanup.remove_profiles(self._run)
-        every = {stage.id for stage in self._lab.stages} - {cleanup.id}
-        return RunState.FINISHED if every <= set(self.stages_done) else RunState.CLEANED

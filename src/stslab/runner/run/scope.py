@@ -69,6 +69,13 @@ def live(
     lab: Lab, calls: Calls, known: Data, wanted: Collection[str]
 ) -> Iterator[tuple[str, object]]:
     """Those of the live names that are ``wanted``, as they are now; ``known`` is all else."""
+
+    def token(name: str) -> object:
+        """One of the lab's tokens, new each time; nothing where the account gives none."""
+        answer = _asked(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
+        calls.learn(answer)
+        return answer.get("Token")
+
     if "now" in wanted:
         now = _asked(calls, "GetClock", {}).get("Now")
         if now:
@@ -78,7 +85,7 @@ def live(
     if "token" in wanted and calls.profiles.token():
         yield "token", calls.profiles.token()
     if "tokens" in wanted:
-        yield "tokens", _Asked({**lab.tokens}, lambda name: _token(lab, calls, known, name))
+        yield "tokens", _Asked({**lab.tokens}, token)
 
 
 class _Asked(Mapping[str, object]):
@@ -105,13 +112,6 @@ def _codes(calls: Calls, device: str) -> Data:
     serial = device if device.startswith("arn:") else here
     shown = _asked(calls, "GetMfaCode", {"SerialNumber": serial})
     return {"code": shown["Code"], "next": shown["Next"]}
-
-
-def _token(lab: Lab, calls: Calls, known: Data, name: str) -> object:
-    """One of the lab's tokens, new each time; nothing where the account gives none."""
-    answer = _asked(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
-    calls.learn(answer)
-    return answer.get("Token")
 
 
 def _asked(calls: Calls, operation: str, params: Data) -> Data:

@@ -151,7 +151,9 @@ class Doing(msgspec.Struct, frozen=True):
 
     def _called(self, prepared: Prepared) -> tuple[int, Answer] | None:
         """Journal the intent and call. None where the answer was lost."""
-        self._require_own(prepared)
+        require_own(self.work, prepared.intent.call)
+        for _, found in self.work.own.objections_to(prepared.intent.undo, prepared.intent.thing):
+            raise not_own(found, "Its undo")
         self._refuse_existing(prepared)
         seq, conclude = self._intend(prepared), self.work.conclude
         try:
@@ -169,13 +171,6 @@ class Doing(msgspec.Struct, frozen=True):
 
     def _intend(self, prepared: Prepared) -> int:
         return self.work.journal.intend(self.work.run.id, written(self.work, prepared.intent))
-
-    def _require_own(self, prepared: Prepared) -> None:
-        """Neither the call nor what would undo it changes anything that is not the run's own."""
-        intent = prepared.intent
-        require_own(self.work, intent.call)
-        for _, found in self.work.own.objections_to(intent.undo, intent.thing):
-            raise not_own(found, "Its undo")
 
     def _refuse_existing(self, prepared: Prepared) -> None:
         """A call that would overwrite a thing is not made where the thing is there already."""
@@ -420,19 +415,16 @@ class Steps:
             return None
         if drifted.again and not drifted.differences and self._adopt(stage, number):
             self._looks.done(stage, number, entry)
-            self._supersede(entry, drifted.what)
+            latest = self._latest(stage, number)
+            if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
+                # What the run made itself is gone: what was taken up has its name.
+                self._work.conclude(entry.seq, Result(EntryState.UNDONE, drifted.what))
             return None
         emit(drifted)
         if drifted.again:
             return drifted
         self._looks.looked.add((stage.id, number))
         return None
-
-    def _supersede(self, entry: Entry, why: str) -> None:
-        """What the run made itself is gone, if what was taken up has its name."""
-        latest = self._work.journal.past(entry.run).latest(entry.intent.stage, entry.intent.step)
-        if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
-            self._work.conclude(entry.seq, Result(EntryState.UNDONE, why))
 
     def _latest(self, stage: Stage, number: int) -> Entry | None:
         return self._work.journal.past(self._work.run.id).latest(stage.id, number)

@@ -8,7 +8,7 @@ undoes it: in order, past failures, with proof, and it goes on when it was stopp
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -114,7 +114,9 @@ class Recovery:
         found = [self._leftover(one) for one in items]
         doubtful = [one for one in found if one.tag is not None and not one.is_certain]
         ids = {one.tag for one in found if one.tag and one.is_certain}
-        ids |= self._ids_here(one for one in found if not one.item.row.taggable)
+        # The runs of this machine on this account that things without tags may be of.
+        here = {run.id for run in self._journal.runs() if self._is_here(run)}
+        ids |= {run for one in found if not one.item.row.taggable for run in one.ids & here}
         runs = (self._run(run, [one for one in found if one.is_of(run)]) for run in sorted(ids))
         return Found(
             tuple(run for run in runs if run.things),
@@ -144,11 +146,6 @@ class Recovery:
         # Tags that must be asked for are only asked of what may be ours: accounts are large.
         perhaps = told.ids or not item.row.tagging or not item.row.named
         return Leftover(item, item.run(self._calls)) if perhaps else told
-
-    def _ids_here(self, untaggable: Iterable[Leftover]) -> set[str]:
-        """The runs of this machine on this account that things without tags may be of."""
-        here = {run.id for run in self._journal.runs() if self._is_here(run)}
-        return {run for one in untaggable for run in one.ids & here}
 
     def _is_here(self, run: records.RunRecord) -> bool:
         target = self._target
