@@ -67,10 +67,7 @@ def goes_on_with(flags: str) -> None:
 
 
 def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
-    """The lab (its id, or a file) that the next command is to name, for all hints from now on.
-
-    ``by_hand``: it is gone on with by hand.
-    """
+    """From now on all hints name this lab (its id, or a file), as one that is done ``by_hand``."""
     word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
     _LAB.clear()
     _LAB.update({"stslab run": word + by_hand * " --practice", "stslab break": word})

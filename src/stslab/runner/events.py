@@ -61,10 +61,7 @@ class RunStarted(Event, frozen=True):
 
 
 class Foreseen(Event, frozen=True):
-    """What a run would change, with which calls; what it would read; what cleanup may call.
-
-    ``notes`` is what a person should know before they agree.
-    """
+    """What a run would change and read, what cleanup may call, and ``notes`` to be known before."""
 
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]

@@ -234,10 +234,7 @@ class Profiles(Protocol):
 
 
 class Given(msgspec.Struct, frozen=True):
-    """A session that was asked for by hand: with the key ``by``, and with a code or none (``mfa``).
-
-    ``expires`` is ISO 8601.
-    """
+    """A session that was asked for by hand: with the key ``by``, and with a code or none."""
 
     by: str
     expires: str

@@ -220,10 +220,7 @@ def is_viable(mutant: Mutant, played: Played) -> bool:
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a lab does not notice, or need: by ``rule`` its author may allow it in ``line``.
-
-    ``could`` is what would notice it.
-    """
+    """What a lab does not notice or need (``rule``), and what ``could`` notice it."""
 
     rule: str
     line: int

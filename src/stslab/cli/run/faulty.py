@@ -53,10 +53,7 @@ _COMMAND = "This is what fixes it; Enter runs it."
 
 @dataclass
 class FaultExercise:
-    """A planted fault, until everybody may do again what they should, and nobody more.
-
-    ``asked`` is what shows the fault.
-    """
+    """A planted fault, until everybody may do again what they should, and nobody more."""
 
     here: Here
     faults: Faults

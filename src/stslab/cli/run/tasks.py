@@ -48,10 +48,7 @@ def solve(*, lab: str) -> None:
 
 
 def why() -> bool:
-    """Tell a little more of why, where the run that goes on is by hand or has a fault.
-
-    False where it is neither: then all of it may be told.
-    """
+    """Tell a little more of why, where the run is by hand or has a fault in it; else False."""
     from stslab.aws.target import sandbox_name
     from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal

@@ -129,10 +129,7 @@ class Paper:
         )
 
     def table(self, columns: Mapping[str, int], rows: Iterable[Sequence[Text | str]]) -> None:
-        """Rows under headings; a column's number is its share of the width, 0: as it needs.
-
-        In words each row is a line.
-        """
+        """Rows under headings with a share of the width (0: as it needs); in words, lines."""
         if in_words():
             for row in rows:
                 told = ", ".join(one_line(str(cell)) for cell in row if str(cell))

@@ -15,10 +15,7 @@ _DEEPER = "  "
 
 
 def kept(word: str) -> str:
-    """A variable that is given a profile's key, quoted so that the shell looks the key up.
-
-    Nothing for any other word.
-    """
+    """A variable for a profile's key, quoted so that the shell looks it up; else nothing."""
     found = _SUBSTITUTED.fullmatch(word)
     return f'{found[1]}="{found[2]}"' if found else ""
 

@@ -144,10 +144,7 @@ class Calls:
         return self.account.call(call.identity, call.service, call.operation, call.params)
 
     def ahead(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Iterator[T]:
-        """The items, while what will be asked for the next ones is under way.
-
-        In the embedded account, which answers at once, nothing is gained by that.
-        """
+        """The items, while lookups for the next are under way; not where answers come at once."""
         return iter(items) if self.target.embedded else self._ahead.over(items, read_of)
 
     def make(self, call: Call, *, within: float = 0.0, expected: Collection[str] = ()) -> Outcome:

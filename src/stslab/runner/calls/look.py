@@ -216,14 +216,11 @@ def require_own(work: Work, call: Call) -> None:
 
 
 def _made(work: Work, resource: Data, admin: str) -> Thing | None:
-    """A stack's resource as a thing; None where it is of no known kind, gone, or not the stack's.
-
-    One that could not be made may name what somebody else made before.
-    """
+    """A stack's resource as a thing; None if its kind is not known, or it is gone, or not made."""
     kind = BY_RESOURCE_TYPE.get(str(resource.get("ResourceType")))
     physical, status = resource.get("PhysicalResourceId"), resource.get("ResourceStatus")
     if kind is None or not physical or status == "DELETE_COMPLETE":
         return None
     if status == "CREATE_FAILED" and work.run.id not in str(physical):
-        return None
+        return None  # what could not be made may be there, made by somebody else
     return Thing(kind.id, {kind.names[0]: str(physical)}, admin=admin)

@@ -58,10 +58,7 @@ class OwnOnly:
     def objections_to(
         self, undo: Iterable[UndoCall], made: Thing | None
     ) -> Iterator[tuple[UndoCall, Objection]]:
-        """The undo calls of a step, as far as they are known, that may not be made.
-
-        ``made`` is what the step itself makes.
-        """
+        """The undo calls of a step that may not be made; ``made`` is what the step itself makes."""
         own = frozenset(self._named(made) if made else ())
         more = Own("", "", "", things=own, unknown=_UNRESOLVED)
         for one in undo:
@@ -162,10 +159,7 @@ def not_own(objection: Objection, where: str = "") -> NotOwn:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run, its memory, and its way out.
-
-    ``own`` judges what the calls would change, for this run.
-    """
+    """One run, its memory, and its way out; ``own`` judges what the calls would change."""
 
     run: RunRecord
     journal: Journal

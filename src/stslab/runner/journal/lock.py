@@ -31,10 +31,7 @@ class Held:
         private_folder(home.root)
 
     def take(self, patience: float | None = None) -> None:
-        """Take it; ``patience``: for how many seconds another is waited for.
-
-        Raises: as :func:`held`.
-        """
+        """Take it; another is waited for ``patience`` seconds. Raises as :func:`held`."""
         until = time.monotonic() + (_AT_FIRST if patience is None else patience)
         while self._handle is None:
             try:
@@ -56,10 +53,7 @@ class Held:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let others work meanwhile; afterwards wait for what they do.
-
-        Raises: as :func:`held`, where another works on for half a minute.
-        """
+        """Let others work meanwhile; then wait half a minute for them. Raises as :func:`held`."""
         self.release()
         yield
         self.take(_AFTERWARDS)

@@ -445,10 +445,7 @@ _REST = string.ascii_lowercase + string.digits
 
 
 def new_run_id() -> str:
-    """Eight lower-case letters and digits, a letter first: valid in any AWS name, buckets too.
-
-    About 40 bits of chance, so that two runs, wherever they are, do not meet.
-    """
+    """Eight lower-case letters and digits (40 bits of chance): valid in any name of AWS's."""
     rest = (secrets.choice(_REST) for _ in range(LENGTH - 1))
     return secrets.choice(_FIRST) + "".join(rest)
 

@@ -44,10 +44,7 @@ class StageState(StrEnum):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One time that a stage was begun. ``lab`` is the hash of the lab then.
-
-    ``outcome`` is done, did not hold, or stopped; ``seconds`` is None where it was stopped.
-    """
+    """One time that a stage was begun, with which lab; ``seconds``: None where it was stopped."""
 
     at: str
     how: How

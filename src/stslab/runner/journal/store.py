@@ -349,10 +349,7 @@ def _version_of(database: sqlite3.Connection) -> int:
 
 
 def _create(database: sqlite3.Connection) -> None:
-    """Make the table in an empty file, in one transaction or not at all.
-
-    ``database`` is in autocommit mode.
-    """
+    """Make the table in an empty file, or nothing; ``database`` is in autocommit mode."""
     if _version_of(database) == VERSION:
         return
     database.execute("BEGIN EXCLUSIVE")

@@ -60,10 +60,7 @@ class Earlier(msgspec.Struct, frozen=True):
 
 
 class Checks:
-    """Proves claims, for one run. ``scope`` gives what the run knows at the moment.
-
-    ``tell`` tells why AWS refused.
-    """
+    """Proves claims, for one run: ``scope`` gives what it knows now, ``tell`` why AWS refused."""
 
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work = work
@@ -83,10 +80,7 @@ class Checks:
         return record
 
     def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
-        """The same without remembering it. ``earlier`` is why it need not hold any more.
-
-        Raises: as :meth:`prove`.
-        """
+        """The same, not remembered; ``earlier``: why it need not hold. Raises as :meth:`prove`."""
         check, started = stage.checkpoint[number], self._work.calls.clock.monotonic()
         finding = self._found(stage, number, earlier)
         finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
@@ -160,10 +154,7 @@ class Checks:
         return self._work.calls.until(attempt, judge)[0]
 
     def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
-        """Journals a check's call that would make a thing, lest it does and is left.
-
-        What it gives journals the outcome of each try.
-        """
+        """Journals a check's call that would make a thing; what it gives journals each outcome."""
         work, check = self._work, stage.checkpoint[number]
         try:
             require_own(work, call)
@@ -290,10 +281,7 @@ _ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 
 def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
-    """Whether the run made it: what the call looks for, and whoever asks.
-
-    ``params`` are the call's, with all that is known put in.
-    """
+    """Whether the run made what the call, with these ``params``, looks for, and whoever asks."""
     made = [one for one in work.entries() if one.state in _ONCE_MADE]
     profiles = {one.intent.profile for one in made} | {*(work.run.profiles if made else ())}
     if not check.call:

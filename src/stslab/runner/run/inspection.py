@@ -221,10 +221,7 @@ class Inspection:
     def _properties(
         self, params: Data, physical: Mapping[str, Thing], account: str
     ) -> dict[str, Data]:
-        """The properties of a template's resources, as far as they can be told beforehand.
-
-        A resource that a condition makes in one way or another is left out.
-        """
+        """The properties of a template's resources, less what a condition makes in two ways."""
         run, ways = self._work.run, dict[str, list[Data]]()
         for one in resources_of(params, Own(run.id, account, run.partition)):
             ways.setdefault(one.logical, []).append(_filled(one.properties, physical))
@@ -397,10 +394,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d)\d:\d\dZ")  # and the ten minute
 def differences(
     effect: Effect, params: Data, data: Data, but: Iterable[str] = ()
 ) -> Iterator[Difference]:
-    """In what the account's answer is not as these parameters make it.
-
-    ``but`` are places of the answer that something else decided since.
-    """
+    """In what the account's answer is not as these parameters make it, ``but`` for these places."""
     for name, place in effect.shows.items():
         if name in params and place not in but:
             wanted, found = _compared(name, effect.kind, params[name], search(place, data))

@@ -32,12 +32,9 @@ def stage_of(lab: Lab, stage_id: str) -> Stage:
 
 
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
-    """The earlier stages that save or make what this one refers to, and what those need.
-
-    The cleanup stage needs none: it undoes whatever there is.
-    """
+    """The earlier stages that save or make what this one refers to, and what those need."""
     stage = stage_of(lab, stage_id)
-    if stage.cleanup:
+    if stage.cleanup:  # it undoes whatever there is
         return ()
     before = lab.stages[: lab.stages.index(stage)]
     wanted, named, found = _uses(lab, stage), _named(stage), set[str]()

@@ -325,10 +325,7 @@ class Runner:
         return tuple(one for one in found if one)
 
     def restore(self, stage_id: str) -> None:
-        """Do again what the stage needs, as far as it was done and is gone.
-
-        Raises: as :meth:`do`.
-        """
+        """Do again what the stage needs, if it was done and is gone. Raises as :meth:`do`."""
         for stage, number in self._numbered(needed(self._lab, stage_id)):
             if self._journal.past(self._run).latest(stage.id, number):
                 self.do(stage, number, quietly=True)

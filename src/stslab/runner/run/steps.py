@@ -62,10 +62,7 @@ class StepError(Exception):
 
 
 class Doing(msgspec.Struct, frozen=True):
-    """A step that is being done, since ``started`` on the clock.
-
-    ``scope`` gives what the run knows at the moment.
-    """
+    """A step that is being done since ``started``; ``scope`` gives what the run knows now."""
 
     work: Work
     scope: Callable[[], Data]

@@ -104,10 +104,7 @@ class Cleanup:
         return removed
 
     def undo(self, run_id: str) -> tuple[str, ...]:
-        """Undo the run and prove it, but leave its profiles, and do not end it.
-
-        Raises: as :meth:`run`.
-        """
+        """Undo the run and prove it, but do not end it, nor its profiles. Raises as :meth:`run`."""
         work, emit = self._work(run_id), self._calls.emit
         if pinned(work.run, self._calls.target) is Pin.GONE:
             self.end(run_id, RunState.LOST)

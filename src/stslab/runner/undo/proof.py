@@ -54,10 +54,7 @@ def listed(
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
-    """What carries the run's tag, or its id in its name and no other run's tag.
-
-    It is in the account of ``identity``.
-    """
+    """What has the run's tag, or else its id in its name, in the account of ``identity``."""
     tags_read = 0
 
     def refused(call: str, refusal: Refusal) -> None:

@@ -230,11 +230,8 @@ def _called(work: Work, call: UndoCall) -> Outcome:
 
 
 def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undone:
-    """Delete a stack; what keeps it from going is cleared, what it leaves is removed.
-
-    One that somebody protected against deletion is not touched: that was meant.
-    """
-    if is_guarded(look(work, stack)):
+    """Delete a stack; what keeps it from going is cleared, what it leaves is removed."""
+    if is_guarded(look(work, stack)):  # that was meant
         return failed(_PROTECTED)
     inside = remember(work, stack, entry)
     replaced = [label(one) for one in inside if is_replaced(work, one)]
