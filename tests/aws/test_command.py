@@ -14,7 +14,7 @@ from stslab.lab import loader
 from stslab.lab.reading import listing
 from stslab.runner.events import CallShown, CheckStarted, StepStarted
 from stslab.runner.ports import Credentials, TargetInfo
-from stslab.runner.run.dry import DryRun
+from stslab.runner.run.dry import dry_run
 from stslab.runner.run.plan import plan
 
 
@@ -28,7 +28,7 @@ def calls_of_the_labs() -> list[tuple[CallShown, str]]:
     for header in listing.headers(labs_folder()):
         told: list[object] = []
         loaded = loader.load(header.path, catalogue=BotocoreCatalogue())
-        DryRun(loaded, target, told.append).run(plan(loaded))
+        dry_run(loaded, target, told.append, plan(loaded))
         describe = describer(loaded)
         for one in told:
             call = one.call if isinstance(one, StepStarted | CheckStarted) else None

@@ -208,12 +208,6 @@ class Current(msgspec.Struct, frozen=True):
     scope: "Data"
     done: tuple[str, ...]
 
-    @property
-    def variables(self) -> dict[str, str]:
-        from stslab.runner.run.scope import variables
-
-        return variables(self.lab, self.scope)
-
 
 def current(journal: "Journal", target: str, lab: str = "") -> Current:
     """The newest run on this target (as ``--target`` says) that is not ended; of a lab if named.
@@ -240,9 +234,11 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
 def lab_variables(target: str) -> dict[str, str]:
     """What the lab of the run that goes on exports; nothing where there is no such run."""
     from stslab.runner.journal.store import Journal
+    from stslab.runner.run.scope import variables
 
     try:
         with Journal.of(home()) as journal:
-            return current(journal, target).variables
+            now = current(journal, target)
+            return variables(now.lab, now.scope)
     except StslabError:
         return {}

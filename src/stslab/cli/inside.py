@@ -18,6 +18,7 @@ from urllib3 import HTTPResponse
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
 from stslab.aws.target import Target
+from stslab.cli.accounts import credentials
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
@@ -68,16 +69,13 @@ class InsideAccount(Boto3Account):
         self.inside = assemble(state, self._log, step_seconds=0.0)
         self._log.reasons.clear()
         self._assumed.forget()
-        key = self.control("POST", "admin-key")
-        admin = Credentials(key["access_key_id"], key["secret_access_key"])
-        self.files.begin(admin, keeps)
+        self.files.begin(credentials(self.control("POST", "admin-key")), keeps)
         self.control("POST", "mark")
 
     def lend(self, lab: Lab) -> None:
         for name in lab.accounts:
             key = self.control("POST", "admin-key", {"account": PARTNER})
-            found = Credentials(key["access_key_id"], key["secret_access_key"])
-            self.files.save(name, found)
+            self.files.save(name, credentials(key))
 
     @contextmanager
     def running(

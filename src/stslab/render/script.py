@@ -14,7 +14,7 @@ import msgspec
 
 from stslab.errors import UnresolvedReference
 from stslab.lab.embedded import GIVES_TOKEN, token_params
-from stslab.lab.model import Check, Lab, Stage, Step, Undo, Wait
+from stslab.lab.model import Check, Lab, Stage, Step, Wait
 from stslab.lab.references import names_used, resolve
 from stslab.render.text.safe import one_line
 from stslab.render.text.shellwords import kept, wrapped
@@ -133,22 +133,19 @@ def _word(word: str) -> str:
 
 
 def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
-    if stage.cleanup:
-        yield from _cleanup(lab, writer)
+    for step in reversed([step for each in lab.stages for step in each.steps]):
+        for undo in (step.undo or ()) if stage.cleanup else ():
+            identity = undo.identity or step.identity
+            yield writer.command(identity, undo.call, undo.params)
+            if undo.wait:
+                yield writer.waiting(identity, undo.call, undo.wait)
     for step in stage.steps:
-        settings = writer.settings(lab, step.identity)
-        heading = ("", f"# {one_line(step.title)}", *settings, *_asked(step.params, lab, writer))
-        yield from (*heading, *_step(step, writer))
+        yield from ("", f"# {one_line(step.title)}", *writer.settings(lab, step.identity))
+        yield from (*_asked(step.params, lab, writer), *_step(step, writer))
     for check in stage.checkpoint:
         if check.call:
-            settings = writer.settings(lab, check.identity)
-            heading = (
-                "",
-                f"# {one_line(check.says)}",
-                *settings,
-                *_asked(check.params, lab, writer),
-            )
-            yield from (*heading, _check(check, writer))
+            yield from ("", f"# {one_line(check.says)}", *writer.settings(lab, check.identity))
+            yield from (*_asked(check.params, lab, writer), _check(check, writer))
 
 
 def _step(step: Step, writer: _Writer) -> Iterator[str]:
@@ -196,17 +193,3 @@ def _check(check: Check, writer: _Writer) -> str:
     query = ["--query", str(writer.value(check.expect))] if asks else []
     lead = "holds" if query else ""
     return writer.command(check.identity, call, check.params, *query, lead=lead)
-
-
-def _cleanup(lab: Lab, writer: _Writer) -> Iterator[str]:
-    steps = [step for stage in lab.stages for step in stage.steps]
-    for step in reversed(steps):
-        for undo in step.undo or ():
-            yield from _undo(step, undo, writer)
-
-
-def _undo(step: Step, undo: Undo, writer: _Writer) -> Iterator[str]:
-    identity = undo.identity or step.identity
-    yield writer.command(identity, undo.call, undo.params)
-    if undo.wait:
-        yield writer.waiting(identity, undo.call, undo.wait)

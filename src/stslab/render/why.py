@@ -122,13 +122,7 @@ def _show_option(paper: Paper, option: _Told) -> None:
     paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
     if option["statement"]:
         for line in json.dumps(option["statement"], indent=2, ensure_ascii=False).split("\n"):
-            paper.whole("      " + one_line_kept(line))
+            paper.indented(line, 6)
     if option["command"]:
         paper.prose("With the aws CLI:", indent=4, style="dim")
         paper.command(option["command"], indent=4)
-
-
-def one_line_kept(line: str) -> str:
-    """A line of indented JSON, its indent kept."""
-    body = line.lstrip(" ")
-    return " " * (len(line) - len(body)) + one_line(body)

@@ -10,7 +10,7 @@ from stslab.errors import UsageError
 from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
-from stslab.runner.run.dry import DRY_ID, DryRun
+from stslab.runner.run.dry import DRY_ID, dry_run
 from stslab.runner.run.plan import changed_by, missing, needed, plan
 
 
@@ -89,7 +89,7 @@ def test_what_a_stage_needs(assume_role, stage, needs):
 def test_a_dry_run_tells_each_step_and_claim_without_a_call(assume_role, machine):
     told: list[object] = []
     with machine.process() as process:
-        DryRun(assume_role, process.account.target, told.append).run(plan(assume_role))
+        dry_run(assume_role, process.account.target, told.append, plan(assume_role))
         assert process.account.calls == 0
     steps = [step for stage in assume_role.stages for step in stage.steps]
     claims = [check for stage in assume_role.stages for check in stage.checkpoint]

@@ -102,7 +102,7 @@ def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console
     from stslab.runner.ports import TargetInfo
-    from stslab.runner.run.dry import DryRun
+    from stslab.runner.run.dry import dry_run
     from stslab.runner.run.scope import require_anywhere
 
     if where.target != SANDBOX:
@@ -113,5 +113,5 @@ def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool
     other = where.partner_account or (PARTNER if where.target == SANDBOX else "<partner>")
     region, accounts = where.region or "us-east-1", {"partner": other}
     info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
-    DryRun(lab, info, render).run(chosen)
+    dry_run(lab, info, render, chosen)
     render.close()

@@ -20,22 +20,18 @@ _FEW = 10
 @json_option("A JSON array, on stdout.")
 def command(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, the newest first, and how far each has come."""
-    runs = _runs(None if every else _FEW)
+    from stslab.runner.journal.standing import standing
+    from stslab.runner.journal.store import Journal
+
+    with Journal.of(home()) as journal:
+        few = journal.runs()[: None if every else _FEW]
+        runs = [one for one in (standing(journal.past(run.id)) for run in few) if one]
     if as_json:
         click.echo(json.dumps([_fields(run) for run in runs], indent=2))
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
     _say(runs)
-
-
-def _runs(most: int | None) -> "list[Standing]":
-    from stslab.runner.journal.standing import standing
-    from stslab.runner.journal.store import Journal
-
-    with Journal.of(home()) as journal:
-        stands = (standing(journal.past(run.id)) for run in journal.runs()[:most])
-        return [one for one in stands if one]
 
 
 def _fields(stands: "Standing") -> dict[str, Any]:

@@ -83,7 +83,6 @@ def show_checks(console: Console, checks: Sequence[Checked]) -> None:
         paper.prose("All is well.", style="bold")
 
 
-_OLDEST = (3, 11)
 _LITTLE = 200 << 20
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MINIMUM = re.compile(r">=\s*([0-9][0-9.]*)")
@@ -120,9 +119,7 @@ def _safely(name: str, look: Callable[[], Iterator[Checked]]) -> Iterator[Checke
 
 
 def _python() -> Iterator[Checked]:
-    good = sys.version_info >= _OLDEST
-    fix = "" if good else "Install Python 3.11 or later, and stslab with it."
-    yield checked("Python", f"{sys.version.split()[0]}, stslab {__version__}", fix)
+    yield checked("Python", f"{sys.version.split()[0]}, stslab {__version__}")
 
 
 def _packages() -> Iterator[Checked]:
@@ -168,10 +165,8 @@ def _state(root: Path) -> Iterator[Checked]:
         places = (root, *(path for pattern in _SECRETS for path in root.glob(pattern)))
         exposed = sorted(str(path) for path in places if _is_open(path))
         if exposed:
-            says, fix = (
-                f"others can read what is secret in {root}",
-                f"Run: chmod go= {' '.join(exposed)}",
-            )
+            says = f"others can read what is secret in {root}"
+            fix = f"Run: chmod go= {' '.join(exposed)}"
     yield checked("state folder", says, fix)
 
 
@@ -254,12 +249,9 @@ def _settings() -> Iterator[Checked]:
 
 def _aws_cli() -> Iterator[Checked]:
     found = shutil.which("aws")
-    fix = (
-        ""
-        if found
-        else "`stslab env` and `stslab shell` are for it: python -m pip install 'stslab[cli]'"
-    )
-    yield checked("aws CLI", found or "not found; labs do not need it", fix, NOTE)
+    fix = "`stslab env` and `stslab shell` are for it: python -m pip install 'stslab[cli]'"
+    says = found or "not found; labs do not need it"
+    yield checked("aws CLI", says, "" if found else fix, NOTE)
 
 
 def _account(where: Where) -> Iterator[Checked]:

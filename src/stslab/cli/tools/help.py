@@ -39,19 +39,15 @@ def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
     """Show a short page about TOPIC, or the help of a command; without either, the topics."""
     if not topic:
-        _list(ctx)
+        formatter = ctx.make_formatter()
+        formatter.write_usage("stslab help", "[TOPIC | COMMAND]")
+        with formatter.section("Topics"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in TOPICS.items()])
+        click.echo(formatter.getvalue(), nl=False)
     elif len(topic) == 1 and topic[0] in TOPICS:
         _show(topic[0])
     else:
         _show_command(ctx.find_root(), topic)
-
-
-def _list(ctx: click.Context) -> None:
-    formatter = ctx.make_formatter()
-    formatter.write_usage("stslab help", "[TOPIC | COMMAND]")
-    with formatter.section("Topics"):
-        formatter.write_dl([(name, about) for name, (_, _, about) in TOPICS.items()])
-    click.echo(formatter.getvalue(), nl=False)
 
 
 def _show(topic: str) -> None:

@@ -95,7 +95,12 @@ def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
 
     place = home()
     with Journal.of(place) as journal:
-        told = report(journal, _known([one.id for one in journal.runs()], run))
+        ids = [one.id for one in journal.runs()]
+        if not ids:
+            raise UsageError("There are no runs yet.", "Begin with: stslab run")
+        if run and run not in ids:
+            raise UsageError(f"There is no run {run!r}.", "See which there are: stslab status")
+        told = report(journal, run or ids[0])
     asked = {one.request_id for one in told.standing.claims if told.run.kind == "sandbox"}
     events = (one for one in newest_first(place.sandbox) if one["requestID"] in asked - {""})
     decisions: Decisions = {one["requestID"]: one["decisions"] for one in events}
@@ -159,11 +164,3 @@ def _text(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(f"{file} can't be read: {reason}.") from None
-
-
-def _known(ids: list[str], wanted: str) -> str:
-    if not ids:
-        raise UsageError("There are no runs yet.", "Begin with: stslab run")
-    if wanted and wanted not in ids:
-        raise UsageError(f"There is no run {wanted!r}.", "See which there are: stslab status")
-    return wanted or ids[0]

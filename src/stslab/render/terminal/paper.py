@@ -89,6 +89,11 @@ class Paper:
         """A line that is never broken, even if it is longer than the screen is wide."""
         self._whole(Text(line, style=style))
 
+    def indented(self, line: str, indent: int) -> None:
+        """A whole line that has an indent of its own."""
+        depth = len(line) - len(line.lstrip(" "))
+        self.whole(" " * (indent + depth) + one_line(line))
+
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:
         """Labels and values below each other; a value that doesn't fit goes under its label."""
         if not pairs:
@@ -150,8 +155,7 @@ class Paper:
             self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
             return
         for line in node_lines(root, marks):
-            depth = len(line) - len(line.lstrip(" "))
-            self.whole(" " * (indent + depth) + one_line(line))
+            self.indented(line, indent)
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
         """What an error code of AWS's means in plain words, and the page that has it."""

@@ -11,7 +11,7 @@ import msgspec
 from stslab.kinds.judge import resources_of
 from stslab.kinds.own import Summary
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
-from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Place, effects, summary
+from stslab.lab.effects import CHECK, STEP, UNDO, Effect, effects, summary
 from stslab.lab.model import Lab, Stage
 from stslab.redaction import redact
 from stslab.runner.events import (
@@ -31,53 +31,36 @@ DRY_ID = "abcd1234"
 """The run id that a dry run shows."""
 
 
-class DryRun:
-    """Tells what a run of ``plan`` would do."""
-
-    def __init__(
-        self, lab: Lab, target: TargetInfo, emit: Callable[[Event], None], run_id: str = DRY_ID
-    ) -> None:
-        self._lab = lab
-        self._target = target
-        self._emit = emit
-        self._run_id = run_id
-
-    def run(self, stages: tuple[Stage, ...]) -> None:
-        """Tell these stages, their steps and claims, in order."""
-        target = self._target
-        shown = tuple(StageShown(stage.id, stage.title) for stage in self._lab.stages)
-        self._emit(
-            RunStarted(
-                run=self._run_id,
-                lab=self._lab.id,
-                title=self._lab.title,
-                target=target.name,
-                account=target.account,
-                region=target.region,
-                stages=shown,
-                dry=True,
-            )
+def dry_run(
+    lab: Lab, target: TargetInfo, emit: Callable[[Event], None], stages: tuple[Stage, ...]
+) -> None:
+    """Tell what a run of these stages would do: their steps and claims, in order."""
+    emit(
+        RunStarted(
+            run=DRY_ID,
+            lab=lab.id,
+            title=lab.title,
+            target=target.name,
+            account=target.account,
+            region=target.region,
+            stages=tuple(StageShown(stage.id, stage.title) for stage in lab.stages),
+            dry=True,
         )
-        base = basis(self._lab, self._run_id, target)
-        chosen = {stage.id for stage in stages}
-        listed = [
-            one for one in effects(self._lab, base, embedded=target.embedded) if one.stage in chosen
-        ]
-        told = summary(listed)
-        self._emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
-        for stage in stages:
-            self._stage(stage, {one.place: one for one in listed})
-
-    def _stage(self, stage: Stage, effects: Mapping[Place, Effect]) -> None:
-        number = self._lab.stages.index(stage)
-        self._emit(stage_started(self._lab, stage))
+    )
+    chosen, base = {stage.id for stage in stages}, basis(lab, DRY_ID, target)
+    every = effects(lab, base, embedded=target.embedded)
+    listed = [one for one in every if one.stage in chosen]
+    told, placed = summary(listed), {one.place: one for one in listed}
+    emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
+    for stage in stages:
+        number, of = lab.stages.index(stage), len(stage.steps)
+        emit(stage_started(lab, stage))
         for at, step in enumerate(stage.steps):
-            call = _shown(effects["stages", number, "steps", at])
-            of, why = len(stage.steps), step.why or ""
-            self._emit(StepStarted(stage.id, step.title, call, at + 1, of, why))
+            call = _shown(placed["stages", number, "steps", at])
+            emit(StepStarted(stage.id, step.title, call, at + 1, of, step.why or ""))
         for at, check in enumerate(stage.checkpoint):
-            effect = effects.get(("stages", number, "checkpoint", at))
-            self._emit(CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
+            effect = placed.get(("stages", number, "checkpoint", at))
+            emit(CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
 
 
 def _shown(one: Effect) -> CallShown:

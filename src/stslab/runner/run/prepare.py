@@ -42,15 +42,9 @@ class Prepared(msgspec.Struct, frozen=True):
     def params(self) -> Data:
         return self.intent.params
 
-    def again(self, replaces: int) -> "Prepared":
-        """The same, to be made again in the place of an earlier entry."""
-        return replace(self, intent=replace(self.intent, replaces=replaces))
-
-    def called_with(self, params: Data) -> "Prepared":
-        return replace(self, intent=replace(self.intent, params=params))
-
-    def undone_by(self, undo: tuple[UndoCall, ...]) -> "Prepared":
-        return replace(self, intent=replace(self.intent, undo=undo))
+    def intending(self, **otherwise: object) -> "Prepared":
+        """The same, with another intent in these members of it."""
+        return replace(self, intent=replace(self.intent, **otherwise))
 
 
 def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
@@ -165,8 +159,9 @@ def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Pr
     earlier = entry.undo if entry else ()
     undo = earlier or (_put_back(work, prepared, kind, thing),)
     if prepared.step.call == MOVES:
-        prepared = prepared.called_with({**prepared.params, "From": undo[0].params["Offset"]})
-    return prepared.undone_by(undo)
+        params = {**prepared.params, "From": undo[0].params["Offset"]}
+        prepared = prepared.intending(params=params)
+    return prepared.intending(undo=undo)
 
 
 def adopt_existing(work: Work, prepared: Prepared) -> Data | None:

@@ -140,7 +140,8 @@ class Doing(msgspec.Struct, frozen=True):
             settled = settle(self.work, entry, prepared) if entry else Settled()
             if settled.data is not None:
                 return settled.entry, Answer(settled.data)
-            called = self._called(prepared.again(settled.replaces or intent.replaces))
+            replaces = settled.replaces or intent.replaces
+            called = self._called(prepared.intending(replaces=replaces))
             if called:
                 return called
             entry = self.work.journal.past(self.work.run.id).latest(intent.stage, intent.step)
@@ -350,7 +351,7 @@ class Steps:
             if drifted is None:
                 return
             if drifted.differences:  # it is there: the call itself makes it as it was
-                doing = replace(doing, prepared=doing.prepared.again(entry.seq))
+                doing = replace(doing, prepared=doing.prepared.intending(replaces=entry.seq))
                 entry = None
         doing.go_on(entry)
         self._looks.done(stage, number, entry)
@@ -363,7 +364,7 @@ class Steps:
             return None
         prepared = self._doing(stage, number).prepared
         if names_used(prepared.step.params) & LIVE.keys():  # they stood for something else then
-            prepared = prepared.called_with(entry.intent.params)
+            prepared = prepared.intending(params=entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
             self._looks.looked.add(place)
