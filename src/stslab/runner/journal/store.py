@@ -172,15 +172,9 @@ class Journal:
         Raises:
             JournalCorrupt: they are none of a run.
         """
-        with _explained(self.path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                self._database.executemany(_ADD, [(run, *link) for link in links])
-                self._reading(run).records()
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with _explained(self.path), _transaction(self._database, "IMMEDIATE"):
+            self._database.executemany(_ADD, [(run, *link) for link in links])
+            self._reading(run).records()
 
     @property
     def written_by_others(self) -> int:
@@ -233,14 +227,8 @@ class Journal:
         repeated = all(isinstance(body, _PROVED_AGAIN) for body in bodies)
         with _explained(self.path):
             self._database.execute(f"PRAGMA synchronous = {'NORMAL' if repeated else 'FULL'}")
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                number = self._add(run, texts)
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-            return number
+            with _transaction(self._database, "IMMEDIATE"):
+                return self._add(run, texts)
 
     def _add(self, run: str, texts: list[tuple[str, str]]) -> int:
         last, seal = self._database.execute(_LAST, (run,)).fetchone() or (0, "")
@@ -306,6 +294,18 @@ def _recognise(database: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
+def _transaction(database: sqlite3.Connection, how: str) -> Iterator[None]:
+    """All of it or nothing; ``database`` is in autocommit mode."""
+    database.execute(f"BEGIN {how}")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+@contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn what SQLite, the file system or a senseless row raise into the journal's errors."""
     try:
@@ -349,17 +349,12 @@ def _version_of(database: sqlite3.Connection) -> int:
 
 
 def _create(database: sqlite3.Connection) -> None:
-    """Make the table in an empty file, or nothing; ``database`` is in autocommit mode."""
+    """Make the table in an empty file."""
     if _version_of(database) == VERSION:
         return
-    database.execute("BEGIN EXCLUSIVE")
-    try:
+    with _transaction(database, "EXCLUSIVE"):
         if _version_of(database) != VERSION:  # no other process did it while this one waited
             for statement in _STATEMENTS:
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute(f"PRAGMA user_version = {VERSION}")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
