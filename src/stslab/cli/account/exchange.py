@@ -1,11 +1,11 @@
 """``stslab sandbox export`` and ``import``: an embedded account as one file."""
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
 
+from stslab.cli.account.sandbox import confirm
 from stslab.cli.options import complete_run
 from stslab.errors import UsageError
 from stslab.home import home
@@ -61,7 +61,9 @@ def import_command(*, file: Path, yes: bool) -> None:
     folder = home().sandbox
     read = None if setup.is_one(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
-        _ask(file)
+        asked = f"Replace the embedded account, with everything in it, by the one in {file}?"
+        hint = "If that is what you want, add it."
+        confirm(asked, "the present account is replaced", hint)
     if read is None:
         _set_up(file)
         return
@@ -80,13 +82,3 @@ def _set_up(file: Path) -> None:
     click.echo("See what holds: stslab check")
     click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
     click.echo(f"Undo it: stslab cleanup {run.id}")
-
-
-def _ask(file: Path) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "Without a terminal, the present account is replaced only with --yes.",
-            "If that is what you want, add it.",
-        )
-    question = f"Replace the embedded account, with everything in it, by the one in {file}?"
-    click.confirm(question, abort=True)

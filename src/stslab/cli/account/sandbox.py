@@ -73,15 +73,19 @@ def reset(yes: bool) -> None:
     from stslab.sandbox.server import client
 
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "Without a terminal, the account is deleted only with --yes.",
-                "If that is what you want: stslab sandbox reset --yes",
-            )
-        click.confirm("Delete the embedded account with everything in it?", abort=True)
+        asked = "Delete the embedded account with everything in it?"
+        hint = "If that is what you want: stslab sandbox reset --yes"
+        confirm(asked, "the account is deleted", hint)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
+
+
+def confirm(question: str, comes: str, hint: str) -> None:
+    """Have a person agree to what ``comes`` of the account."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"Without a terminal, {comes} only with --yes.", hint)
+    click.confirm(question, abort=True)
 
 
 @click.command("status")

@@ -175,16 +175,22 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     if opened.partner and lab.accounts:
         who, source = opened.partner
         theirs = surveyed(source, who, footprint(lab, opened.target.info, PARTNER), force=force)
-        other = [
-            ("and there", who.arn),
-            ("account", who.account),
-            ("alias", _alias(theirs)),
-            ("may you?", _permissions(theirs)),
-        ]
+        other = [("and there", who.arn), ("account", who.account), *_told(theirs)]
+    alias, may = _told(seen)
+    info = opened.target.info
+    pairs = [
+        ("you are", info.caller),
+        ("account", info.account),
+        alias,
+        ("region", info.region),
+        ("calls go to", opened.target.endpoint_url),
+        may,
+    ]
+    known = [(label, value) for label, value in pairs if value]
     paper = Paper(console)
     where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
     paper.line("warning", f"This works on {where}")
-    paper.fields([*_where(opened, seen), *other, ("costs", makes.costs)], indent=2)
+    paper.fields([*known, *other, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
     paper.prose(
         "What it makes carries the run's id in its name, and its tag stslab:run where AWS has"
@@ -254,26 +260,12 @@ def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str
     return given
 
 
-def _where(opened: Open, seen: Survey) -> list[tuple[str, str]]:
-    info = opened.target.info
-    pairs = [
-        ("you are", info.caller),
-        ("account", info.account),
-        ("alias", _alias(seen)),
-        ("region", info.region),
-        ("calls go to", opened.target.endpoint_url),
-        ("may you?", _permissions(seen)),
-    ]
-    return [(label, value) for label, value in pairs if value]
-
-
-def _alias(seen: Survey) -> str:
-    return "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
-
-
-def _permissions(seen: Survey) -> str:
+def _told(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The alias of an account, and whether the lab's calls are allowed there, as fields."""
+    alias = "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
+    may = "yes: IAM's policy simulator allows each action that the lab needs"
     if seen.denied is None:
-        return "not known (IAM would not simulate it): the first call tells"
-    if seen.denied:
-        return f"IAM says no to {len(seen.denied)} of the actions; you said --force"
-    return "yes: IAM's policy simulator allows each action that the lab needs"
+        may = "not known (IAM would not simulate it): the first call tells"
+    elif seen.denied:
+        may = f"IAM says no to {len(seen.denied)} of the actions; you said --force"
+    return ("alias", alias), ("may you?", may)
