@@ -149,11 +149,7 @@ class Account(Protocol):
         """Where calls go."""
 
     def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
-        """Make one API call; ``service`` and ``operation`` are the API's own names.
-
-        Raises:
-            CredentialsError: there is no such identity, or its credentials can't be used.
-        """
+        """Make one call, by the API's own names. Raises CredentialsError for the identity."""
 
     def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
         """How the waiter of this name polls."""

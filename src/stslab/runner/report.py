@@ -153,11 +153,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report(journal: Journal, run_id: str) -> Report:
-    """What the run did.
-
-    Raises:
-        JournalError: there is no such run, or the journal can't be read.
-    """
+    """What the run did. Raises JournalError: there is no such run, or it can't be read."""
     return told(journal.past(run_id), journal.links(run_id))
 
 

@@ -99,12 +99,7 @@ def _mutated(verdict: "Verdict", path: Path, pool: "Executor", workers: int) -> 
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
-    """The files of the labs.
-
-    Raises:
-        LabError: there is no such lab.
-        UsageError: there is no such rehearsal.
-    """
+    """The files of the labs, each of which is there, as the rehearsal is."""
     from stslab.lab.reading.listing import find, labs_in
     from stslab.sandbox.rehearsal.spec import parse
 

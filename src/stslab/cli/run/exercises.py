@@ -37,11 +37,7 @@ class Exercise(Protocol):
         """What stands above the line."""
 
     def run(self) -> bool:
-        """Do what is next as the lab would; whether that was all, for certain.
-
-        Raises:
-            StslabError: it could not be done.
-        """
+        """Do what is next as the lab would, or raise StslabError; whether that was all."""
 
     def hint(self) -> str:
         """A little more of what to do; the line may have more afterwards."""

@@ -317,11 +317,7 @@ class Breaking:
         return self.laid.journal.past(runner.run.id).broken()[-1]
 
     def _worked(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
-        """Let the learner work until it is fixed.
-
-        Raises:
-            Quit: they leave.
-        """
+        """Let the learner work until it is fixed. Raises Quit: they leave."""
         loop.follows, loop.stage = True, self.lab.stage(stands.fault.after)
         exercise = FaultExercise(loop.here, faults, stands)
         loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN

@@ -26,11 +26,7 @@ def learn(
     by_hand: bool = False,
     predict: bool = True,
 ) -> None:
-    """Go through the lab with a learner at the terminal, guided or by hand.
-
-    Raises:
-        UndoIncomplete: something could not be undone.
-    """
+    """Go through the lab, guided or by hand. Raises UndoIncomplete: something is left."""
     loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
     loop.predict = predict
     if by_hand:

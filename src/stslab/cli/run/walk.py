@@ -160,11 +160,7 @@ def say_how_to_go_on(console: Console) -> None:
 
 
 def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
-    """Look at the account, and say who and where the learner is, and what a run will make there.
-
-    Raises:
-        CredentialsError: the guard refuses.
-    """
+    """Say who and where the learner is, and what a run makes there, unless the guard refuses."""
     from stslab.aws.guard import surveyed
 
     if opened.source is None or opened.identity is None:
@@ -241,11 +237,7 @@ def confirm_account(console: Console, opened: Open) -> None:
 
 
 def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The services that the person lets the lab use: by flags, or typed one by one.
-
-    Raises:
-        CredentialsError: one is not allowed.
-    """
+    """The services that a person allows, by flags or typed. Raises CredentialsError: one is not."""
     for service in sorted({*lab.services} - {*given}) if laid.asks else ():
         laid.console.print()
         laid.console.print(

@@ -326,11 +326,7 @@ _SOON = 900.0
 
 
 def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
-    """What there is between this machine and an account, from the outside in.
-
-    Raises:
-        CredentialsError: they are missing, or the guard refuses them.
-    """
+    """What is between this machine and an account. Raises CredentialsError: the guard refuses."""
     source = Source(where.profile, where.region, endpoint)
     reached = reach(source.clients)
     yield _network(reached)

@@ -127,11 +127,7 @@ class Calls:
         self._secrets.update(filter(None, [self.profiles.token()]))
 
     def once(self, call: Call) -> Outcome:
-        """Make the call once.
-
-        Raises:
-            NotOwn: it would change what is not the run's own.
-        """
+        """Make the call once. Raises NotOwn: it would change what is not the run's own."""
         self.guard(call)
         self.made += 1
         self.learn(call.params)

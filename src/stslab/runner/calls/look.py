@@ -198,11 +198,7 @@ def inside(work: Work, stack: Thing) -> dict[str, Thing]:
 
 
 def require_own(work: Work, call: Call) -> None:
-    """Let the call pass; a stack may have made its thing since it was looked at.
-
-    Raises:
-        NotOwn: it would change what is not the run's own.
-    """
+    """Let the call pass, or raise NotOwn; a stack may have made its thing since the last look."""
     try:
         work.own.require(call)
     except NotOwn:

@@ -46,11 +46,7 @@ class OwnOnly:
         self._recognised: set[Named] = set()
 
     def require(self, call: Call) -> None:
-        """Let the call pass.
-
-        Raises:
-            NotOwn: it would change what is not the run's own.
-        """
+        """Let the call pass. Raises NotOwn: it would change what is not the run's own."""
         lets_in = (call.lets_in,) if call.lets_in and self._run.kind == "sandbox" else ()
         for found in self._objections(call, Own("", "", "", accounts=lets_in)):
             raise not_own(found)

@@ -41,11 +41,7 @@ _OF_CALLS = (*MADE, EntryState.LOST, EntryState.REFUSED, EntryState.NOT_OURS)
 
 
 def read(link: Link) -> Record:
-    """A record, from how it is kept.
-
-    Raises:
-        ValueError, LookupError, MsgspecError: it makes no sense.
-    """
+    """A record, as it is kept. Raises ValueError, LookupError, MsgspecError: it makes no sense."""
     return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
 
 
@@ -58,11 +54,7 @@ class Past:
 
     @classmethod
     def of(cls, run_id: str, links: Iterable[Link]) -> Self:
-        """What a run's records tell, as they are kept.
-
-        Raises:
-            ValueError, LookupError, MsgspecError: one of them makes no sense.
-        """
+        """What a run's records tell, as they are kept. Raises as :func:`read`."""
         every = tuple(map(read, links))
         return cls(run_id, lambda kinds: tuple(one for one in every if isinstance(one.body, kinds)))
 

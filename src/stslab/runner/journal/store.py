@@ -167,11 +167,7 @@ class Journal:
     # The records themselves
 
     def take_in(self, run: str, links: Iterable[Link]) -> None:
-        """Add the records of a run that was made elsewhere, as they are.
-
-        Raises:
-            JournalCorrupt: they are none of a run.
-        """
+        """Add the records of a run that was made elsewhere, as they are."""
         with _explained(self.path), _transaction(self._database, "IMMEDIATE"):
             self._database.executemany(_ADD, [(run, *link) for link in links])
             self._reading(run).records()
@@ -214,11 +210,7 @@ class Journal:
             self._reading(run).records()
 
     def verify_run(self, run: str) -> None:
-        """Read all that cleanup acts on, before it acts on any of it.
-
-        Raises:
-            JournalCorrupt: something in it is not as it was written.
-        """
+        """Read all that cleanup acts on, before it acts on any of it."""
         self._reading(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
 
     def write(self, run: str, *bodies: Body) -> int:

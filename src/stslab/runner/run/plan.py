@@ -23,11 +23,7 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
-    """The lab's stage of this id, or of this number, counted from 1.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """The lab's stage of this id, or number, counted from 1. Raises UsageError: there is none."""
     return lab.stages[_position([stage.id for stage in lab.stages], stage_id)]
 
 

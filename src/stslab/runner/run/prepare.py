@@ -48,11 +48,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
-    """The stage's step, with all that is known now put in.
-
-    Raises:
-        UnresolvedReference: its parameters refer to something that is not known.
-    """
+    """The stage's step, with what is known put in. Raises UnresolvedReference: something is not."""
     step = stage.steps[number]
     params = resolve(step.params, scope)
     creation = creation_of(step.call, params)

@@ -49,7 +49,10 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Runner:
-    """Runs one lab on one account. Made without any call; ``start_or_resume`` comes first."""
+    """Runs one lab on one account. Made without any call; ``start_or_resume`` comes first.
+
+    Each method raises UsageError for a stage that the lab does not have.
+    """
 
     def __init__(  # noqa: PLR0917 - the ports, in the seam's order
         self,
@@ -129,11 +132,7 @@ class Runner:
 
     @property
     def run(self) -> RunRecord:
-        """The run as it stands now.
-
-        Raises:
-            RunError: it has not been begun.
-        """
+        """The run as it stands now. Raises RunError: it has not been begun."""
         return self._journal.run(self._run) or self._work.run
 
     @property
@@ -210,18 +209,13 @@ class Runner:
     # Stages
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
-        """The stages that this one needs and that are not done, in order.
-
-        Raises:
-            UsageError: the lab has no such stage.
-        """
+        """The stages that this one needs and that are not done, in order."""
         return missing(self._lab, stage_id, self.stages_done)
 
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
         """Do the stage's steps, or what is left of them, and prove its checkpoint.
 
         Raises:
-            UsageError: the lab has no such stage.
             RunError: a stage that it needs is not done, or a step failed.
             CheckFailed: its checkpoint does not hold.
             UndoIncomplete: it is the cleanup stage, and something is left.
@@ -238,12 +232,7 @@ class Runner:
         return records
 
     def begin_stage(self, stage_id: str) -> Stage:
-        """The stage of this id, which is begun: what it needs is done.
-
-        Raises:
-            UsageError: the lab has no such stage.
-            RunError: a stage that it needs is not done.
-        """
+        """The stage of this id, which is begun. Raises RunError: what it needs is not done."""
         stage = stage_of(self._lab, stage_id)
         lacking = [one for one in self.missing_for(stage.id) if not self._done_by_hand(one)]
         if lacking:
@@ -275,11 +264,7 @@ class Runner:
         return (*records, *(checks.prove(stage, number) for number in others))
 
     def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
-        """Remember how the stage's checkpoint went. ``seconds`` is how long the stage took.
-
-        Raises:
-            CheckFailed: it does not hold.
-        """
+        """Remember how the checkpoint went, and how long it took. CheckFailed: it does not hold."""
         held, ends = all(record.held for record in records), None
         if stage.cleanup and held:  # finished, or cleaned if stages were left out
             self._cleanup.remove_profiles(self._run)
@@ -298,7 +283,6 @@ class Runner:
         about.
 
         Raises:
-            UsageError: the lab has no such stage.
             CheckFailed: a claim does not hold that should.
         """
         stage, checks, failed = stage_of(self._lab, stage_id), self._checks(), []
@@ -316,9 +300,6 @@ class Runner:
 
         A session that has ended, things that are gone, policies that were changed. What this
         process did or looked at is not looked at again, unless something failed since.
-
-        Raises:
-            UsageError: the lab has no such stage.
         """
         steps, stages = self._steps(), [*needed(self._lab, stage_id), stage_id]
         found = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
@@ -331,11 +312,7 @@ class Runner:
                 self.do(stage, number, quietly=True)
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
-        """Do one step of the stage (``number`` counts from 0), or what is left of it.
-
-        Raises:
-            RunError: its call failed.
-        """
+        """Do one step (``number`` from 0), or the rest of it. Raises RunError: its call failed."""
         with self._placed(stage.steps[number]):
             self._steps().do(stage, number, quietly=quietly)
         self._configure()

@@ -48,7 +48,10 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Cleanup:
-    """Undoes runs. ``describe`` gives the ``aws`` command of a call, for what remains."""
+    """Undoes runs. ``describe`` gives the ``aws`` command of a call, for what remains.
+
+    Each method raises JournalError for a run that is not there.
+    """
 
     def __init__(
         self,
@@ -66,11 +69,7 @@ class Cleanup:
         self._calls = Calls(account, profiles, emit, clock or Clock(), hand)
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
-        """What will be undone, in order. ``extras``: look in the account what goes with it.
-
-        Raises:
-            JournalError: there is no such run.
-        """
+        """What will be undone, in order. ``extras``: look in the account what goes with it."""
         work, entries = self._work(run_id), self._undoable(run_id)
         owned = [thing for entry in entries for thing in work.things_of(entry)]
         planned = []

@@ -125,11 +125,7 @@ class Recovery:
         )
 
     def adopt(self, found: FoundRun) -> str:
-        """Journal what was found, so that a cleanup undoes it; the run's id.
-
-        Raises:
-            JournalError: it can't be written.
-        """
+        """Journal what was found, so that a cleanup undoes it; the run's id."""
         if found.known is None:
             self._journal.begin(self._record(found))
         else:
