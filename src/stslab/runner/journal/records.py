@@ -71,6 +71,10 @@ PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
 MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
+class Body(msgspec.Struct, frozen=True):
+    """What a record can be: one of KINDS."""
+
+
 class ClaimOutline(msgspec.Struct, frozen=True):
     """A claim as a lab has it. ``proves`` is the hash of how it is asked and what must come.
 
@@ -93,7 +97,7 @@ class StageOutline(msgspec.Struct, frozen=True):
     claims: tuple[ClaimOutline, ...]
 
 
-class RunRecord(msgspec.Struct, frozen=True):
+class RunRecord(Body, frozen=True):
     """One attempt at a lab on one target. Times are ISO 8601 in UTC.
 
     ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
@@ -158,7 +162,7 @@ class UndoCall(msgspec.Struct, frozen=True):
         return Call(self.identity, self.service, self.operation, self.params)
 
 
-class Intent(msgspec.Struct, frozen=True):
+class Intent(Body, frozen=True):
     """What is about to be called, how it is undone, and how its thing is recognised.
 
     ``thing`` may lack names that only the answer tells. ``replaces`` is an earlier
@@ -248,7 +252,7 @@ class How(StrEnum):
     """Beside stslab, which found it done."""
 
 
-class Entered(msgspec.Struct, frozen=True):
+class Entered(Body, frozen=True):
     """A stage was begun. ``sha256`` is of the lab, with all that it includes, as it was then."""
 
     stage: str
@@ -256,13 +260,13 @@ class Entered(msgspec.Struct, frozen=True):
     how: How
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class Skipped(Body, frozen=True):
     """A person left a stage out, or the rest of it."""
 
     stage: str
 
 
-class StageRecord(msgspec.Struct, frozen=True):
+class StageRecord(Body, frozen=True):
     """A stage whose checkpoint was tried, and when."""
 
     stage: str
@@ -271,7 +275,7 @@ class StageRecord(msgspec.Struct, frozen=True):
     at: str = ""
 
 
-class CheckRecord(msgspec.Struct, frozen=True):
+class CheckRecord(Body, frozen=True):
     """A claim, and how it was tried once. ``number`` counts from 0 in its stage.
 
     ``claim`` is as the lab had it then. ``denied``: it holds because AWS refused. ``void``: it
@@ -295,7 +299,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
     gates: tuple[str, ...] = ()
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(Body, frozen=True):
     """What the learner said before a check. ``said`` is their answer in words."""
 
     stage: str
@@ -305,7 +309,7 @@ class Prediction(msgspec.Struct, frozen=True):
     right: bool
 
 
-class Hint(msgspec.Struct, frozen=True):
+class Hint(Body, frozen=True):
     """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command.
 
     ``step`` is HINT or WHY where it is about a fault, or a refusal: ``about`` is its request.
@@ -350,7 +354,7 @@ class FaultState(StrEnum):
     FIXED = "fixed"
 
 
-class Broken(msgspec.Struct, frozen=True):
+class Broken(Body, frozen=True):
     """The run's fault, and how far it is. ``asked`` are the flags that chose it.
 
     ``gate``, ``where`` and ``advice`` tell what is wrong. ``opened``: more than before was open.
@@ -370,47 +374,32 @@ class Broken(msgspec.Struct, frozen=True):
     solved: bool = False
 
 
-class Marked(msgspec.Struct, frozen=True):
+class Marked(Body, frozen=True):
     """Where the run stands from now on."""
 
     state: RunState
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(Body, frozen=True):
     """What became of the call whose intent has this number."""
 
     entry: int
     result: Result
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(Body, frozen=True):
     """What else a call made."""
 
     entry: int
     thing: Thing
 
 
-class Forgot(msgspec.Struct, frozen=True):
+class Forgot(Body, frozen=True):
     """A profile that is out of the files."""
 
     profile: str
 
 
-Body = (
-    RunRecord
-    | Marked
-    | Intent
-    | Outcome
-    | Found
-    | Forgot
-    | Entered
-    | Skipped
-    | StageRecord
-    | CheckRecord
-    | Prediction
-    | Hint
-    | Broken
-)
 KINDS: Mapping[str, type[Body]] = {
     "begun": RunRecord,
     "marked": Marked,
