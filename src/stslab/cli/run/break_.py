@@ -47,14 +47,14 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
         )
     from stslab.cli.bench import bench, load_lab
     from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
-    from stslab.cli.run.faulty import GOES_ON, Breaking
+    from stslab.cli.run.faulty import GOES_ON, break_and_fix
 
     loaded = load_lab(lab or USUAL_LAB)
     goes_on_in(lab or USUAL_LAB)
     asked = f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else ""
     with bench("stslab break", lab=loaded) as laid:
         try:
-            Breaking(laid, loaded, asked).go()
+            break_and_fix(laid, loaded, asked)
         except (KeyboardInterrupt, click.Abort):
             raise Interrupted("Stopped.", GOES_ON) from None
 

@@ -159,7 +159,7 @@ class FaultExercise:
             solved=was.solved or solved,
         )
         if self.stands != was:
-            self.here.laid.journal.write(self.runner.run.id, self.stands)
+            self.runner.note(self.stands)
 
     def _state(self) -> tuple[object, ...]:
         """What another look is worth: the calls that changed something, and the profiles."""
@@ -219,114 +219,97 @@ def fixed(paper: Paper, lab: Lab, told: FaultTold, fix: str) -> None:
     paper.blank()
 
 
-@dataclass
-class Breaking:
-    """One fault, from its choice to the cleanup."""
+def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
+    """Go on with the fault that is there, or plant one; fixed, everything is undone."""
+    opened = open_account(laid.home, Where())
+    stands = _stands(laid, opened, lab, asked)
+    loop = set_up(laid, opened, lab, How.BREAK)
+    if stands is None:
+        stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
+    loop.runner.start_or_resume()
+    run = loop.runner.run.id
+    faults = loop.here.faults()
+    if stands.state is not FaultState.FIXED:
+        if stands.state is not FaultState.PLANTED:
+            stands = _planted(loop, faults, stands)
+        with suppress(Quit, Skip):
+            stands = _worked(loop, faults, stands)
+    if stands.state is FaultState.FIXED:
+        Paper(laid.console).prose("Everything of it is undone ...")
+        opened.cleanup(laid.journal, lambda _: None, describe=laid.describe).run(run)
+        return
+    Paper(laid.console).prose(GOES_ON)
 
-    laid: Bench
-    lab: Lab
-    asked: str
 
-    def go(self) -> None:
-        """Go on with the fault that is there, or plant one; fixed, everything is undone."""
-        opened = open_account(self.laid.home, Where())
-        stands = self._stands(opened)
-        loop = set_up(self.laid, opened, self.lab, How.BREAK)
-        if stands is None:
-            stands = self._chosen(loop)
-        loop.runner.start_or_resume()
-        run = loop.runner.run.id
-        faults = loop.here.faults()
-        if stands.state is not FaultState.FIXED:
-            if stands.state is not FaultState.PLANTED:
-                stands = self._planted(loop, faults, stands)
-            with suppress(Quit, Skip):
-                stands = self._worked(loop, faults, stands)
-        if stands.state is FaultState.FIXED:
-            Paper(self.laid.console).prose("Everything of it is undone ...")
-            describe = self.laid.describe
-            opened.cleanup(self.laid.journal, lambda _: None, describe=describe).run(run)
-            return
-        Paper(self.laid.console).prose(GOES_ON)
-
-    def _stands(self, opened: Open) -> Broken | None:
-        """The fault of the run that goes on; None where no run does."""
-        unfinished = self.laid.journal.unfinished(opened.target.info.name, self.lab.id)
-        for run in unfinished:
-            if not opened.goes_on(run) or run.instance != opened.target.info.instance:
-                continue
-            told = self.laid.journal.past(run.id).broken()
-            if not told:
-                raise UsageError(
-                    f"Run {run.id} of this lab goes on, and a fault would spoil it.",
-                    "End it first: `stslab run`, or `stslab cleanup`.",
-                )
-            if self.asked and self.asked != told[-1].asked:
-                raise UsageError(
-                    f"A fault is planted already: {told[-1].asked}.",
-                    "Go on with it: stslab break. Or undo it first: stslab cleanup.",
-                )
-            return told[-1]
-        return None
-
-    def _chosen(self, loop: Loop) -> Broken:
-        asked = self.asked or f"--seed {secrets.randbelow(_MANY)}"
-        loop.screen.say("Looking for what can be broken, and be fixed again ...")
-        fault = chosen(self.lab, offered(self.lab), asked)
-        loop.runner.start_or_resume()
-        stands = Broken(fault, FaultState.CHOSEN, asked)
-        self.laid.journal.write(loop.runner.run.id, stands)
-        return stands
-
-    def _planted(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
-        """Make the set-up, as far as it is not there, and break it."""
-        runner, journal, fault = loop.runner, self.laid.journal, stands.fault
-        if stands.state is FaultState.PLANTING:  # it was stopped in the middle
-            faults.fix(fault)
-        for stage in self.lab.stages:
-            if stage.id not in runner.stages_done:
-                loop.screen.say(f"{stage.title} ...")
-                runner.run_stage(stage.id)
-            if stage.id == fault.after:
-                break
-        there = faults.there(fault.after, PARTNER)
-        here = next((one for one in there if one.id == fault.id), None)
-        if here is None:
-            raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
-        fault = replace(here, title=fault.title, cells=fault.cells)
-        before, policies = faults.table(), faults.policies()
-        stands = replace(stands, fault=fault, state=FaultState.PLANTING, at="")
-        journal.write(runner.run.id, stands)
-        faults.plant(fault)
-        if access.changed(before, faults.table()) != {*fault.cells}:
-            faults.fix(fault)
-            raise RunError(
-                "The fault does here what it did not do in its proof, so it was taken out.",
-                _ANOTHER,
+def _stands(laid: Bench, opened: Open, lab: Lab, asked: str) -> Broken | None:
+    """The fault of the run that goes on; None where no run does."""
+    for run in laid.journal.unfinished(opened.target.info.name, lab.id):
+        if not opened.goes_on(run) or run.instance != opened.target.info.instance:
+            continue
+        told = laid.journal.past(run.id).broken()
+        if not told:
+            raise UsageError(
+                f"Run {run.id} of this lab goes on, and a fault would spoil it.",
+                "End it first: `stslab run`, or `stslab cleanup`.",
             )
-        told = faults.diagnosed(fault, policies)
-        stands = replace(
-            stands,
-            state=FaultState.PLANTED,
-            gate=told.gate,
-            where=told.where,
-            advice=told.advice,
-            at="",
-        )
-        journal.write(runner.run.id, stands)
-        return self.laid.journal.past(runner.run.id).broken()[-1]
+        if asked and asked != told[-1].asked:
+            raise UsageError(
+                f"A fault is planted already: {told[-1].asked}.",
+                "Go on with it: stslab break. Or undo it first: stslab cleanup.",
+            )
+        return told[-1]
+    return None
 
-    def _worked(self, loop: Loop, faults: Faults, stands: Broken) -> Broken:
-        """Let the learner work until it is fixed. Raises Quit: they leave."""
-        loop.follows, loop.stage = True, self.lab.stage(stands.fault.after)
-        exercise = FaultExercise(loop.here, faults, stands)
-        loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
-        loop.words = {"why": exercise.draw_why}
-        loop.prompt.status = exercise.status
-        loop.work(exercise)
-        stands = replace(exercise.stands, state=FaultState.FIXED)
-        self.laid.journal.write(loop.runner.run.id, stands)
-        told = fault_told(self.laid.journal.past(loop.runner.run.id))
-        if told:
-            loop.screen.page(lambda paper: fixed(paper, self.lab, told, exercise.fix()[0]))
-        return stands
+
+def _chosen(loop: Loop, asked: str) -> Broken:
+    loop.screen.say("Looking for what can be broken, and be fixed again ...")
+    stands = Broken(chosen(loop.lab, offered(loop.lab), asked), FaultState.CHOSEN, asked)
+    loop.runner.start_or_resume()
+    loop.runner.note(stands)
+    return stands
+
+
+def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
+    """Make the set-up, as far as it is not there, and break it."""
+    runner, fault = loop.runner, stands.fault
+    if stands.state is FaultState.PLANTING:  # it was stopped in the middle
+        faults.fix(fault)
+    for stage in loop.lab.stages:
+        if stage.id not in runner.stages_done:
+            loop.screen.say(f"{stage.title} ...")
+            runner.run_stage(stage.id)
+        if stage.id == fault.after:
+            break
+    there = faults.there(fault.after, PARTNER)
+    here = next((one for one in there if one.id == fault.id), None)
+    if here is None:
+        raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
+    fault = replace(here, title=fault.title, cells=fault.cells)
+    before, policies = faults.table(), faults.policies()
+    stands = replace(stands, fault=fault, state=FaultState.PLANTING, at="")
+    runner.note(stands)
+    faults.plant(fault)
+    if access.changed(before, faults.table()) != {*fault.cells}:
+        faults.fix(fault)
+        otherwise = "The fault does here what it did not do in its proof, so it was taken out."
+        raise RunError(otherwise, _ANOTHER)
+    told = faults.diagnosed(fault, policies)
+    found = {"gate": told.gate, "where": told.where, "advice": told.advice}
+    runner.note(replace(stands, state=FaultState.PLANTED, at="", **found))
+    return runner.past.broken()[-1]
+
+
+def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
+    """Let the learner work until it is fixed. Raises Quit: they leave."""
+    loop.follows, loop.stage = True, loop.lab.stage(stands.fault.after)
+    exercise = FaultExercise(loop.here, faults, stands)
+    loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
+    loop.words = {"why": exercise.draw_why}
+    loop.prompt.status = exercise.status
+    loop.work(exercise)
+    stands = replace(exercise.stands, state=FaultState.FIXED)
+    loop.runner.note(stands)
+    told = fault_told(loop.runner.past)
+    if told:
+        loop.screen.page(lambda paper: fixed(paper, loop.lab, told, exercise.fix()[0]))
+    return stands
