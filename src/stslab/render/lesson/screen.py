@@ -67,7 +67,7 @@ class Screen:
         self.page(self._view(scene), more)
 
     def _view(self, scene: Any) -> Draw:
-        return lambda paper: views.VIEWS[type(scene)](paper, scene)
+        return lambda paper: views.VIEWS[type(scene).__name__.lower()](paper, scene)
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
         """What ``draw`` puts on paper, in parts that fit the screen."""

@@ -21,7 +21,6 @@ from stslab.render.text.safe import one_line
 _LABEL = 28
 _NARROWEST, _WIDEST = 7, 14
 """Columns of the table of who can do what."""
-_INDENT = 2
 View = Callable[[RunPaper, Any], None]
 
 
@@ -374,19 +373,5 @@ def ended(paper: Paper, scene: scenes.Ended) -> None:
         paper.prose(does, indent=3, lead=f"{command:<{widest}} ")
 
 
-VIEWS: Mapping[type, View] = {
-    scenes.Welcome: welcome,
-    scenes.Story: story,
-    scenes.Doing: doing,
-    scenes.Asking: asking,
-    scenes.Answered: answered,
-    scenes.Matrix: matrix,
-    scenes.Stuck: stuck,
-    scenes.Drifted: drifted,
-    scenes.Documents: documents,
-    scenes.Tasks: tasks,
-    scenes.Ticket: ticket,
-    scenes.Session: session,
-    scenes.Remember: remember,
-    scenes.Ended: ended,
-}
+VIEWS: Mapping[str, View] = globals()
+"""What draws a scene, by its name in small letters: the functions above."""
