@@ -6,25 +6,32 @@ and the lesson looks at what came of it.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 
 from msgspec.structs import replace
 
+from stslab.cli.accounts import Open
+from stslab.cli.bench import Bench
 from stslab.cli.failures import with_flags
-from stslab.cli.run.at_prompt import AtPrompt, Skip
+from stslab.cli.run.at_prompt import AtPrompt, Quit, Skip
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
-from stslab.cli.run.prompt import Entered
+from stslab.cli.run.here import Here
+from stslab.cli.run.prompt import Entered, Prompt
+from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.errors import CheckFailed, RunError, StslabError
-from stslab.lab.model import Check, Stage, Step
+from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, questions, scenes, verdict
 from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.ports import Verdict
+from stslab.render.lesson.screen import Screen
+from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown, Event, RunFinished
-from stslab.runner.journal.records import CheckRecord, Prediction, Skipped
+from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 
@@ -432,3 +439,50 @@ class Loop(AtPrompt):
 def _only_looks(step: "Step") -> bool:
     """Whether a step makes nothing."""
     return step.undo is None and not (step.profile or step.clock or step.token)
+
+
+def learn(
+    laid: Bench,
+    opened: Open,
+    lab: Lab,
+    stages: Sequence[Stage],
+    *,
+    by_hand: bool = False,
+    predict: bool = True,
+) -> None:
+    """Go through the lab, guided or by hand. Raises UndoIncomplete: something is left."""
+    loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
+    loop.predict = predict
+    if by_hand:
+        loop.hand, loop.follows = loop.here.hand(), True
+    standing = loop.runner.start_or_resume()
+    try:
+        loop.go(stages, standing.done, resumed=standing.resumed)
+    except Quit:
+        say_how_to_go_on(laid.console)
+        return
+    told = end(laid.console, lab, stages, loop.runner)
+    if told.outcome != "open":
+        with suppress(Quit):
+            loop.ended(told)
+
+
+def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
+    plain = not draws_over(laid.console)
+
+    def hear(event: Event) -> None:
+        loop.hear(event)  # which is made below
+
+    runner = opened.runner(lab, laid.journal, hear, describe=laid.describe, how=how)
+    here = Here(laid, opened, lab, runner)
+
+    def status() -> str:
+        return here.status(loop.stage, loop.who, plain=plain)
+
+    loop = Loop(
+        here=here,
+        screen=Screen(laid.console, here.command, clears=not plain),
+        prompt=Prompt(laid.console, status, plain=plain),
+        words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
+    )
+    return loop

@@ -85,7 +85,7 @@ def _run(
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
         opened = opened_for(laid, where, lab)
         if laid.asks and not as_json and sys.stdout.isatty():
-            from stslab.cli.run.lesson import learn
+            from stslab.cli.run.loop import learn
 
             _, begun = placed(laid.journal, where, lab.id)
             if begun and laid.journal.past(begun.id).how is How.HAND:  # it goes on as it was
