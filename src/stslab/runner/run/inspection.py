@@ -43,7 +43,7 @@ from stslab.runner.events import CallShown, Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, Scope
-from stslab.runner.undo.undo import is_there
+from stslab.runner.undo.undo import is_there, removed_by
 
 _ENDED = "ExpiredToken"
 _MAKES_KEYS = "iam.CreateAccessKey"
@@ -235,11 +235,9 @@ class Inspection:
 
     def by_hand(self, prepared: Prepared) -> Seen | None:
         """What somebody did that the step would do, since the run began; None if nothing."""
-        removed = BY_REMOVAL.get(prepared.step.call)
+        removed = removed_by(prepared.step.call, prepared.params, prepared.place.admin)
         if removed:
-            names = {name: str(prepared.params.get(name)) for name in removed.names}
-            sight = look(self._work, Thing(removed.id, names, admin=prepared.place.admin))
-            return Seen() if sight.there is False else None
+            return Seen() if look(self._work, removed).there is False else None
         if prepared.step.profile:
             return self._credentials_by_hand(prepared.step.profile.name, prepared)
         effect = EFFECTS.get(prepared.step.call)

@@ -66,13 +66,17 @@ class Extra(msgspec.Struct, frozen=True):
     @property
     def thing(self) -> Thing | None:
         """It as a thing of its own, if it is one."""
-        service = KINDS[self.parent.kind].service
-        kind = BY_REMOVAL.get(f"{service}.{self.child.removals[0].operation}")
-        every = {**self.parent.names, **self.names}
-        if kind is None or not all(name in every for name in kind.names):
-            return None
-        names = {name: str(every[name]) for name in kind.names}
-        return Thing(kind.id, names, admin=self.parent.admin)
+        service, every = KINDS[self.parent.kind].service, {**self.parent.names, **self.names}
+        removal = f"{service}.{self.child.removals[0].operation}"
+        return removed_by(removal, every, self.parent.admin)
+
+
+def removed_by(call: str, params: Data, admin: str) -> Thing | None:
+    """The thing that a call (``service.Operation``) removes, if it is of a known kind."""
+    kind = BY_REMOVAL.get(call)
+    if kind is None or not all(name in params for name in kind.names):
+        return None
+    return Thing(kind.id, {name: str(params[name]) for name in kind.names}, admin=admin)
 
 
 def children(work: Work, thing: Thing) -> Iterator[Extra]:
@@ -165,7 +169,7 @@ def failed(why: str) -> Undone:
 
 def remove(work: Work, call: UndoCall, entry: int) -> Undone:
     """Make one undo call of the journal's entry, and wait as it says."""
-    thing = _removed_by(work, call)
+    thing = removed_by(call.call.name, call.params, work.place_of(call.identity).admin)
     if thing and is_replaced(work, thing):
         return Undone(UndoOutcome.NOT_OURS, _REPLACED)
     if thing and thing.kind == STACK:
@@ -182,15 +186,6 @@ def removal_of(thing: Thing) -> UndoCall:
     kind = KINDS[thing.kind]
     params = {name: thing.names[name] for name in kind.remove.names}
     return UndoCall(thing.admin, kind.service, kind.remove.operation, params)
-
-
-def _removed_by(work: Work, call: UndoCall) -> Thing | None:
-    """The thing that a call removes, if it is of a known kind."""
-    kind = BY_REMOVAL.get(call.call.name)
-    if kind is None or not all(name in call.params for name in kind.names):
-        return None
-    names = {name: str(call.params[name]) for name in kind.names}
-    return Thing(kind.id, names, admin=work.place_of(call.identity).admin)
 
 
 def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
