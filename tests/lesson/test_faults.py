@@ -16,7 +16,7 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.policy.vocabulary import Gate
-from stslab.runner.calls.work import OwnOnly
+from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import Refusal
 from stslab.sandbox.api.identifiers import PARTNER
@@ -140,7 +140,7 @@ def test_only_a_derived_fault_lets_another_account_in_and_only_here() -> None:
         for other in (replace(call, lets_in=""), replace(call, lets_in="999988887777")):
             with pytest.raises(NotOwn, match=f"would let in arn:aws:iam::{PARTNER}:root"):
                 runner.call(other)
-        elsewhere = OwnOnly(replace(runner.run, kind="aws"), runner._journal, account.files)
+        elsewhere = Work(replace(runner.run, kind="aws"), runner._journal, runner._calls)
         with pytest.raises(NotOwn, match="would let in"):
             elsewhere.require(call)
 

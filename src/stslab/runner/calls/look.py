@@ -74,7 +74,7 @@ def is_ours(work: Work, sight: Sight) -> bool:
         ours = any(work.run.id in name for name in sight.thing.names.values())
     ours = ours or made_by_hand(work, sight.thing)
     if ours:
-        work.own.recognise(sight.thing)
+        work.recognise(sight.thing)
     return ours
 
 
@@ -182,10 +182,10 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
     found = tuple(inside(work, stack).values())
     if not entry:
         return found
-    known = work.journal.past(work.run.id).things(entry)
+    known = work.past.things(entry)
     new = [identified(work, one) for one in found if not any(one.same(each) for each in known)]
     work.journal.found(work.run.id, entry, tuple(new))
-    return work.journal.past(work.run.id).things(entry)
+    return work.past.things(entry)
 
 
 def inside(work: Work, stack: Thing) -> dict[str, Thing]:
@@ -200,7 +200,7 @@ def inside(work: Work, stack: Thing) -> dict[str, Thing]:
 def require_own(work: Work, call: Call) -> None:
     """Let the call pass, or raise NotOwn; a stack may have made its thing since the last look."""
     try:
-        work.own.require(call)
+        work.require(call)
     except NotOwn:
         before = work.made()
         for entry in work.entries():
@@ -208,7 +208,7 @@ def require_own(work: Work, call: Call) -> None:
                 remember(work, entry.thing, entry.seq)
         if work.made() == before:
             raise
-        work.own.require(call)
+        work.require(call)
 
 
 def _made(work: Work, resource: Data, admin: str) -> Thing | None:

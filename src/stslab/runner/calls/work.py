@@ -15,6 +15,7 @@ from stslab.kinds.operations import HOME, changes
 from stslab.kinds.own import Named, Own
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.calls import Calls
+from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     MADE,
     Entry,
@@ -26,7 +27,7 @@ from stslab.runner.journal.records import (
     UndoCall,
 )
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Call, Profiles, TargetInfo
+from stslab.runner.ports import ADMIN, Call, TargetInfo
 
 # What a run may have made, or made and undid: its names are the run's own.
 _NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)
@@ -36,18 +37,54 @@ _OF_THE_CALLER = ("sts.GetSessionToken", "sts.GetFederationToken")
 _UNRESOLVED = frozenset({"${{"})
 
 
-class OwnOnly:
-    """One run's guard: what is its own stands in its journal."""
+def not_own(objection: Objection, where: str = "") -> NotOwn:
+    """The error that an objection is; ``where`` says which part of a lab it is about."""
+    said = f"{where}: {objection.reason}" if where else objection.reason
+    return NotOwn(f"{said} Nothing was sent.", objection.fix)
 
-    def __init__(self, run: RunRecord, journal: Journal, profiles: Profiles) -> None:
-        self._profiles = profiles
-        self._run = run
-        self._journal = journal
-        self._recognised: set[Named] = set()
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run, its memory, and its way out; it judges what the calls would change."""
+
+    run: RunRecord
+    journal: Journal
+    calls: Calls
+    _recognised: set[Named] = field(default_factory=set, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.calls.guard = self.require
+
+    @property
+    def past(self) -> Past:
+        """What the run's records tell."""
+        return self.journal.past(self.run.id)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All calls of the run that may have changed something, in order."""
+        return self.past.entries()
+
+    def conclude(self, entry: int, result: Result) -> None:
+        self.journal.write(self.run.id, Outcome(entry, result))
+
+    def made(self) -> tuple[Thing, ...]:
+        """Every thing that the run is known to have made, a stack's resources among them."""
+        entries = (entry for entry in self.entries() if entry.state in MADE)
+        return tuple(thing for entry in entries for thing in self.things_of(entry))
+
+    def known(self) -> tuple[Thing, ...]:
+        """Every thing that the run made, or undid since."""
+        return tuple(thing for entry in self.entries() for thing in self.things_of(entry))
+
+    def things_of(self, entry: Entry) -> tuple[Thing, ...]:
+        own = (entry.thing,) if entry.thing else ()
+        return (*own, *self.past.things(entry.seq))
+
+    # What is the run's own stands in its journal; all else is not to be changed
 
     def require(self, call: Call) -> None:
         """Let the call pass. Raises NotOwn: it would change what is not the run's own."""
-        lets_in = (call.lets_in,) if call.lets_in and self._run.kind == "sandbox" else ()
+        lets_in = (call.lets_in,) if call.lets_in and self.run.kind == "sandbox" else ()
         for found in self._objections(call, Own("", "", "", accounts=lets_in)):
             raise not_own(found)
 
@@ -64,7 +101,7 @@ class OwnOnly:
 
     def recognise(self, thing: Thing) -> None:
         """Take what was recognised in the account (by its tag, its parent or its name) for own."""
-        self._recognised |= set(self._named(thing))
+        self._recognised.update(self._named(thing))
 
     def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
         """``more`` are things that are own besides, and texts that stand for the unknown."""
@@ -73,7 +110,7 @@ class OwnOnly:
             yield from self._objections(assumed, more)
         if not changes(call.name) and call.service in HOME:
             return
-        run, entries = self._run, self._journal.past(self._run.id).entries()
+        run, entries = self.run, self.entries()
         account, user = self._caller(call.identity, entries)
         if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
             where = f"account {account}" if account else "an account that is not known"
@@ -86,7 +123,7 @@ class OwnOnly:
 
     def _assumed(self, identity: str) -> Call | None:
         """The call by which a profile gets its credentials, as its settings say."""
-        said = self._profiles.settings(identity)
+        said = self.calls.profiles.settings(identity)
         if not said.get("role_arn"):
             return None
         source, params = said.get("source_profile", ADMIN), {"RoleArn": said["role_arn"]}
@@ -95,12 +132,10 @@ class OwnOnly:
 
     def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
         """What is the run's own, for a call in this account."""
-        run, things = self._run, set(self._recognised)
-        past = self._journal.past(run.id)
+        run, past, things = self.run, self.past, {*self._recognised}
         for entry in entries:
             if entry.state in _NAMED:
-                own = [entry.thing] if entry.thing else []
-                every = (*own, *past.things(entry.seq))
+                every = (*filter(None, [entry.thing]), *past.things(entry.seq))
                 named = [one for thing in every for one in self._named(thing)]
                 things |= {one for one in named if entry.state in MADE or run.id in one[2]}
         return replace(
@@ -114,21 +149,21 @@ class OwnOnly:
             allowed=run.allowed,
         )
 
-    def account_of(self, identity: str) -> str:
-        """The account that an identity calls in, or nothing where that is not known."""
-        return self._caller(identity, self._journal.past(self._run.id).entries())[0]
+    def place_of(self, identity: str) -> TargetInfo:
+        """The target, in the account that this identity calls in, if that is known."""
+        return self.calls.target.of(self._caller(identity, self.entries())[0])
 
     def _named(self, thing: Thing) -> Iterator[Named]:
         """What is the run's with a thing; nothing for what hangs on another: that is judged."""
         kind = KINDS.get(thing.kind)
         if kind and not kind.parent and kind.names and kind.names[0] in thing.names:
-            account = self._run.accounts.get(thing.admin, self._run.account)
+            account = self.run.accounts.get(thing.admin, self.run.account)
             yield account, thing.kind, thing.names[kind.names[0]]
 
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
         """The account that an identity calls in, and the run's own user that it is, or nothing."""
-        homes = {ADMIN: self._run.account, **self._run.accounts}
-        home, said = homes.get(identity, ""), self._profiles.settings(identity)
+        homes = {ADMIN: self.run.account, **self.run.accounts}
+        home, said = homes.get(identity, ""), self.calls.profiles.settings(identity)
         if said.get("credential_process"):
             return self._caller(said["credential_process"].split()[4], entries)
         if home or said:
@@ -145,50 +180,6 @@ class OwnOnly:
         if entry.call == "iam.CreateAccessKey":
             return account, entry.thing.names.get("UserName", "") if entry.thing else ""
         return (account, user) if entry.call in _OF_THE_CALLER else ("", "")
-
-
-def not_own(objection: Objection, where: str = "") -> NotOwn:
-    """The error that an objection is; ``where`` says which part of a lab it is about."""
-    said = f"{where}: {objection.reason}" if where else objection.reason
-    return NotOwn(f"{said} Nothing was sent.", objection.fix)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One run, its memory, and its way out; ``own`` judges what the calls would change."""
-
-    run: RunRecord
-    journal: Journal
-    calls: Calls
-    own: OwnOnly = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "own", OwnOnly(self.run, self.journal, self.calls.profiles))
-        self.calls.guard = self.own.require
-
-    def place_of(self, identity: str) -> TargetInfo:
-        """The target, in the account that this identity calls in."""
-        return self.calls.target.of(self.own.account_of(identity))
-
-    def entries(self) -> tuple[Entry, ...]:
-        """All calls of the run that may have changed something, in order."""
-        return self.journal.past(self.run.id).entries()
-
-    def conclude(self, entry: int, result: Result) -> None:
-        self.journal.write(self.run.id, Outcome(entry, result))
-
-    def made(self) -> tuple[Thing, ...]:
-        """Every thing that the run is known to have made, a stack's resources among them."""
-        entries = (entry for entry in self.entries() if entry.state in MADE)
-        return tuple(thing for entry in entries for thing in self.things_of(entry))
-
-    def known(self) -> tuple[Thing, ...]:
-        """Every thing that the run made, or undid since."""
-        return tuple(thing for entry in self.entries() for thing in self.things_of(entry))
-
-    def things_of(self, entry: Entry) -> tuple[Thing, ...]:
-        own = (entry.thing,) if entry.thing else ()
-        return (*own, *self.journal.past(self.run.id).things(entry.seq))
 
 
 # -- the account that a run is pinned to ---------------------------------------------------------

@@ -101,7 +101,7 @@ class Checks:
         """The same; a claim that was proved with a profile that is out of the files stays so."""
         check = stage.checkpoint[number]
         if self._work.calls.lacks(check.identity):
-            record = self._work.journal.past(self._work.run.id).proved(stage.id, number)
+            record = self._work.past.proved(stage.id, number)
             if record:
                 self._work.calls.emit(CheckStarted(record.stage, record.says, None))
                 self._emit(record, check, "", None)
@@ -300,7 +300,7 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
 
 def _in_another_form(work: Work) -> bool:
     """Whether a stage holds that was done by hand, and by nothing that the lab would make."""
-    past = work.journal.past(work.run.id)
+    past = work.past
     begun = (one.body for one in past.records(Entered) if isinstance(one.body, Entered))
     by_hand = {one.stage for one in begun if one.how is How.HAND}
     return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})

@@ -114,7 +114,7 @@ class Inspection:
             return _AS_IT_WAS
         data = self._work.calls.clean(outcome.data)
         found = {name: evaluate(text, data, scope) for name, text in step.save.items()}
-        known = self._work.journal.past(self._work.run.id).saved()
+        known = self._work.past.saved()
         other = [name for name, value in found.items() if value not in (None, known.get(name))]
         return Seen(f"{', '.join(other)}: another by now", gone=True) if other else _AS_IT_WAS
 
@@ -131,7 +131,7 @@ class Inspection:
     def _profile(self, profile: Profile, prepared: Prepared) -> Seen | None:
         """What is wrong with credentials that the run wrote; None where nothing is."""
         name = profile.name
-        known = {one.name: one for one in self._work.journal.past(self._work.run.id).profiles()}
+        known = {one.name: one for one in self._work.past.profiles()}
         credentials = self._work.calls.profiles.get(name)
         if credentials is None or name not in known:
             return Seen(f"The profile {name} is gone", gone=True)

@@ -195,7 +195,7 @@ def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.
 
 
 def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
-    work.own.require(prepared.intent.call)
+    work.require(prepared.intent.call)
     sight = look(work, thing)
     if sight.there is None:
         raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)

@@ -144,13 +144,13 @@ class Doing(msgspec.Struct, frozen=True):
             called = self._called(prepared.intending(replaces=replaces))
             if called:
                 return called
-            entry = self.work.journal.past(self.work.run.id).latest(intent.stage, intent.step)
+            entry = self.work.past.latest(intent.stage, intent.step)
         raise StepError("NoAnswer", "its answer was lost, again and again")
 
     def _called(self, prepared: Prepared) -> tuple[int, Answer] | None:
         """Journal the intent and call. None where the answer was lost."""
         require_own(self.work, prepared.intent.call)
-        for _, found in self.work.own.objections_to(prepared.intent.undo, prepared.intent.thing):
+        for _, found in self.work.objections_to(prepared.intent.undo, prepared.intent.thing):
             raise not_own(found, "Its undo")
         self._refuse_existing(prepared)
         seq, conclude = self._intend(prepared), self.work.conclude
@@ -223,7 +223,7 @@ class Doing(msgspec.Struct, frozen=True):
         saved = self._to_save(clean, scope)
         scope |= saved
         thing, undo = completed(prepared, clean, scope)
-        foreign = list(work.own.objections_to(undo, thing))
+        foreign = list(work.objections_to(undo, thing))
         if foreign:  # what only the answer told: the thing is undone all the same
             undo = tuple(one for one in undo if all(one is not call for call, _ in foreign))
             undo = undo or ((removal_of(thing),) if thing and complete(thing) else ())
@@ -270,7 +270,7 @@ class Doing(msgspec.Struct, frozen=True):
     ) -> None:
         """Wait for what the call began, if it is to be waited for; then the step is done."""
         self._wait(seq)
-        step, known = self.step, self.work.journal.past(self.work.run.id).saved()
+        step, known = self.step, self.work.past.saved()
         self.emit(
             events.StepFinished(
                 stage=self.stage.id,
@@ -425,7 +425,7 @@ class Steps:
         return None
 
     def _latest(self, stage: Stage, number: int) -> Entry | None:
-        return self._work.journal.past(self._work.run.id).latest(stage.id, number)
+        return self._work.past.latest(stage.id, number)
 
     def _doing(self, stage: Stage, number: int) -> Doing:
         work, scope = self._work, self._scope

@@ -108,7 +108,7 @@ def _remove_child(work: Work, extra: Extra) -> str:
     for number, call in enumerate(extra.calls()):
         kind = BY_REMOVAL.get(call.name)
         if kind:  # what hangs on a thing of the run's goes with it
-            work.own.recognise(Thing(kind.id, call.params))
+            work.recognise(Thing(kind.id, call.params))
         problem = _problem(call.service, work.calls.make(call))
         if problem and number == 0:
             return f"{extra.text}: {problem}"
