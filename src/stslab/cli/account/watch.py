@@ -207,11 +207,11 @@ class _Lines:
         told = to_builtins(status.now) if status.now else None
         if told:
             told["tasks"] = [{"text": text, "done": done} for text, done in told["tasks"]]
-        names = [
-            {"name": one.name, "ends": one.ends, "seconds": None if left is None else int(left)}
-            for one in status.identities
-            for left in [status.left(one)]
-        ]
+        names = []
+        for one in status.identities:
+            left = status.left(one)
+            seconds = None if left is None else int(left)
+            names.append({"name": one.name, "ends": one.ends, "seconds": seconds})
         self._say("status", run=told, identities=names)
 
     def close(self) -> None:
