@@ -1,4 +1,4 @@
-"""``stslab sandbox log``: what was asked of the embedded account, and what came of it."""
+"""``stslab sandbox log`` and ``watch``: what was asked of the embedded account, and is now."""
 
 import json
 import sys
@@ -88,3 +88,17 @@ def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
                 show(event)
             time.sleep(_PAUSE)
             new = [one for one in tail.read() if wanted(one)]
+
+
+@click.command("watch")
+@click.option("--all", "every", is_flag=True, help="Also what stslab itself only looks up.")
+@json_option("One JSON object a line, on stdout.")
+def watch(*, every: bool, as_json: bool) -> None:
+    """Follow the run in the embedded account, beside it, until Ctrl-C.
+
+    Each request as it comes: who asked for what, which gates were asked in order, where it
+    stopped and why; the identities, and how long they last; the task, and what is still missing.
+    """
+    from stslab.cli.account.watch import follow
+
+    follow(every=every, as_json=as_json)

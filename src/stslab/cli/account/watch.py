@@ -8,46 +8,41 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 
 import click
 from msgspec import to_builtins
+from rich.live import Live
 
 from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import sandbox_name
 from stslab.cli.accounts import decider
-from stslab.cli.options import json_option
+from stslab.cli.bench import lab_of
 from stslab.errors import StslabError
 from stslab.home import Home, home
 from stslab.kinds.operations import changes
+from stslab.lab.loader import load
+from stslab.lab.model import Lab
+from stslab.lab.reading.listing import find
+from stslab.lesson.following import Identity, Now, Status, now
 from stslab.lesson.ports import called, is_own
 from stslab.policy.decision import GATES
 from stslab.policy.vocabulary import Gate, PolicyKind
+from stslab.render.requests import RequestTable, call_name, drawn, who
+from stslab.render.terminal.console import draws_over, make_console
+from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import How
+from stslab.runner.journal.store import Journal
 from stslab.sandbox.api.identifiers import LEARNER
+from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
 from stslab.sandbox.server.client import control
-
-if TYPE_CHECKING:
-    from rich.live import Live
-
-    from stslab.lab.model import Lab
-    from stslab.lesson.following import Now, Status
-    from stslab.runner.journal.store import Journal
-    from stslab.sandbox.pipeline.log_file import Event
 
 _PAUSE = 0.3
 _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}
 
 
-@click.command("watch")
-@click.option("--all", "every", is_flag=True, help="Also what stslab itself only looks up.")
-@json_option("One JSON object a line, on stdout.")
-def command(*, every: bool, as_json: bool) -> None:
-    """Follow the run in the embedded account, beside it, until Ctrl-C.
-
-    Each request as it comes: who asked for what, which gates were asked in order, where it
-    stopped and why; the identities, and how long they last; the task, and what is still missing.
-    """
+def follow(*, every: bool, as_json: bool) -> None:
+    """Follow the run in the embedded account, beside it, until Ctrl-C."""
     place, stopped = home(), threading.Event()
     shown: _Lines | _Screen = _Lines() if as_json else _Screen()
     # An exception would be lost where it comes inside of SQLite's reading.
@@ -62,11 +57,8 @@ class _Watching:
     """Looks at the log, the journal and the profiles, and tells what is new in them."""
 
     def __init__(
-        self, place: "Home", shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
+        self, place: Home, shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
     ) -> None:
-        from stslab.aws.target import sandbox_name
-        from stslab.lesson.following import Status
-
         self._home = place
         self._shown = shown
         self._every = every
@@ -79,9 +71,6 @@ class _Watching:
         self._journal: Journal | None = None
 
     def go(self, stack: ExitStack) -> None:
-        from stslab.runner.journal.store import Journal
-        from stslab.sandbox.pipeline.log_file import Tail
-
         tail = stack.enter_context(closing(Tail(self._home.sandbox)))
         tail.read()
         running: bool | None = None
@@ -110,15 +99,13 @@ class _Watching:
         except StslabError:  # it stopped just now
             self._last = ()
 
-    def _is_look(self, event: "Event") -> bool:
+    def _is_look(self, event: Event) -> bool:
         """Whether stslab itself looks something up: as admin, or whether a fault is fixed."""
         own = is_own(event) and not changes(called(event))
         breaking = self._status.now is not None and self._status.now.how == How.BREAK
         return own and (breaking or event["userIdentity"].get("userName") == "admin")
 
-    def _looked(self, *, running: bool) -> "Status":
-        from stslab.lesson.following import Identity, Status
-
+    def _looked(self, *, running: bool) -> Status:
         known = ((name, self._files.get(name)) for name in self._files.names())
         names = [Identity(name, one.expiration) for name, one in known if one and name != "default"]
         told, now = None, datetime.now(UTC)
@@ -128,10 +115,7 @@ class _Watching:
             told = self._now()
         return Status(running, told, tuple(names), now)
 
-    def _now(self) -> "Now | None":
-        from stslab.cli.bench import lab_of
-        from stslab.lesson.following import now
-
+    def _now(self) -> Now | None:
         if self._journal is None:
             return None
         decide = decider(self._home, self._files.get)
@@ -142,20 +126,15 @@ class _Watching:
 
 
 @cache
-def _lab(path: str, _sha256: str) -> "Lab | None":
+def _lab(path: str, _sha256: str) -> Lab | None:
     """The run's lab; None where it can't be read any more."""
-    from stslab.lab.loader import load
-    from stslab.lab.reading.listing import find
-
     with suppress(StslabError):
         return load(find(path), catalogue=None)
     return None
 
 
-def gates(event: "Event") -> list[dict[str, object]]:
+def gates(event: Event) -> list[dict[str, object]]:
     """The gates that a request was asked by, in order, and whether it stopped there."""
-    from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
-
     decisions = event["decisions"]
     believed = bool(decisions) or event.get("errorCode") not in UNAUTHENTICATED
     signature = Gate.SIGNATURE, "allows" if believed else "denies", not believed
@@ -177,10 +156,8 @@ class _Lines:
     def __init__(self) -> None:
         self._last: Status | None = None
 
-    def request(self, event: "Event") -> None:
+    def request(self, event: Event) -> None:
         """Who asked for what, and what came of it."""
-        from stslab.render.requests import call_name, who
-
         decisions = event["decisions"]
         telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
         self._say(
@@ -200,7 +177,7 @@ class _Lines:
     def account(self, *, running: bool) -> None:
         self._say("account", running=running)
 
-    def status(self, status: "Status") -> None:
+    def status(self, status: Status) -> None:
         if status == self._last:
             return
         self._last = status
@@ -226,10 +203,6 @@ class _Screen:
     """For people: requests scroll by, and where the run stands is below them."""
 
     def __init__(self) -> None:
-        from stslab.render.requests import RequestTable
-        from stslab.render.terminal.console import draws_over, make_console
-        from stslab.sandbox.pipeline.log_file import is_refused
-
         self._console = make_console(sys.stdout)
         self._table = RequestTable(self._console, is_refused, LEARNER, gates)
         self._live: Live | None = None
@@ -238,17 +211,11 @@ class _Screen:
         self.request = self._table.show
 
     def account(self, *, running: bool) -> None:
-        from stslab.render.terminal.paper import Paper
-
         text = "The embedded account runs." if running else "The embedded account does not run."
         more = "Each request shows here. Ctrl-C ends." if running else "Waiting until it does."
         Paper(self._console).prose(f"{text} {more}", style="dim")
 
-    def status(self, status: "Status") -> None:
-        from rich.live import Live
-
-        from stslab.render.requests import drawn
-
+    def status(self, status: Status) -> None:
         if not self._over:
             if status != self._last:
                 self._last = status
