@@ -1,4 +1,4 @@
-"""``stslab labs``, ``show``, ``new`` and ``lint``: which there are, one of them, what is wrong."""
+"""``stslab labs``, ``show``, ``new``, ``lint`` and ``test``: which labs there are, and how good."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -204,3 +204,28 @@ def _labs(path: Path) -> list[Path]:
         return labs_in(path) or [path]
     except OSError:
         return [path]
+
+
+@click.command("test")
+@click.argument("labs", nargs=-1, shell_complete=complete_lab)
+@click.option("--mutate", is_flag=True, help="Also change one thing at a time: a check or a cell"
+              " of `access` must notice.")  # fmt: skip
+@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
+              help="In an account that behaves as a real one can; see `stslab sandbox start`."
+              )  # fmt: skip
+@click.option("--junit", type=click.File("w", encoding="utf-8", lazy=False), metavar="FILE",
+              help="Write JUnit's XML, for a CI system.")  # fmt: skip
+@json_option("One JSON object a lab, on stdout.")
+def test(
+    *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: TextIO | None, as_json: bool
+) -> int:
+    """Run each of LABS (ids, files, folders; without any all bundled ones) in a throw-away account.
+
+    A lab passes when every stage ran, every claim held, and the account is afterwards what it
+    was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
+    call failed, 2 the lab is invalid, 3 a claim did not hold, a task or fault can't be solved,
+    or a mutant was not noticed, 5 something is left.
+    """
+    from stslab.cli.labs.testing import tested
+
+    return tested(labs, spec, junit, mutate=mutate, as_json=as_json)

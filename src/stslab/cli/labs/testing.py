@@ -3,48 +3,41 @@
 import json
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
+from xml.etree.ElementTree import Element
 
 import click
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from stslab.cli.options import complete_lab, json_option
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.bench import load_lab, renderer
+from stslab.cli.describing import describer
+from stslab.cli.failures import tell
+from stslab.cli.labs.mutation import Mutated, Note, idle_checks, mutated
+from stslab.cli.labs.trial import Verdict, tried
 from stslab.errors import InvalidLab, StslabError
+from stslab.lab.loader import load
+from stslab.lab.reading.listing import find, labs_in
+from stslab.lab.reading.problems import Allowed
+from stslab.render.report.junit import Case, add_suite, written
+from stslab.render.terminal.console import make_console
+from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-    from stslab.cli.labs.mutation import Note
-    from stslab.cli.labs.trial import Verdict
-    from stslab.render.report.junit import Case
-    from stslab.runner.events import Event
+from stslab.runner.events import CleanupFinished, Event, RunStarted
+from stslab.sandbox.rehearsal.spec import parse
 
 
-@click.command("test")
-@click.argument("labs", nargs=-1, shell_complete=complete_lab)
-@click.option("--mutate", is_flag=True, help="Also change one thing at a time: a check or a cell"
-              " of `access` must notice.")  # fmt: skip
-@click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
-              help="In an account that behaves as a real one can; see `stslab sandbox start`."
-              )  # fmt: skip
-@click.option("--junit", type=click.File("w", encoding="utf-8", lazy=False), metavar="FILE",
-              help="Write JUnit's XML, for a CI system.")  # fmt: skip
-@json_option("One JSON object a lab, on stdout.")
-def command(
-    *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: TextIO | None, as_json: bool
+def tested(
+    labs: tuple[str, ...], spec: str | None, junit: TextIO | None, *, mutate: bool, as_json: bool
 ) -> int:
-    """Run each of LABS (ids, files, folders; without any all bundled ones) in a throw-away account.
-
-    A lab passes when every stage ran, every claim held, and the account is afterwards what it
-    was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
-    call failed, 2 the lab is invalid, 3 a claim did not hold, a task or fault can't be solved,
-    or a mutant was not noticed, 5 something is left.
-    """
+    """Test these labs, and tell how each did; the exit code."""
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
     verdicts = []
@@ -60,15 +53,11 @@ def command(
     return bad[0] if bad else 0
 
 
-def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator["Verdict"]:
+def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Verdict]:
     """Each lab's, in their order; several are tried at once, each in a process of its own."""
-    from stslab.cli.labs.trial import tried
-
     if len(paths) == 1 and not mutate:
         yield tried(paths[0], spec)
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
 
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -79,18 +68,13 @@ def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator["Ve
             yield _mutated(verdict, path, pool, workers) if mutating else verdict
 
 
-def _mutated(verdict: "Verdict", path: Path, pool: "Executor", workers: int) -> "Verdict":
+def _mutated(verdict: Verdict, path: Path, pool: Executor, workers: int) -> Verdict:
     """The verdict with what came of the lab's mutants, but for what its author allows."""
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.cli.labs.mutation import Mutated, idle_checks, mutated
-    from stslab.lab.loader import load
-    from stslab.lab.reading.problems import Allowed
-
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
     lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))
     found = sum((one.result() for one in shares), Mutated())
 
-    def told(notes: Iterable["Note"]) -> tuple["Note", ...]:
+    def told(notes: Iterable[Note]) -> tuple[Note, ...]:
         kept = (one for one in notes if not allowed.has(one.rule, one.line))
         return tuple(sorted(kept, key=lambda one: one.line))
 
@@ -100,9 +84,6 @@ def _mutated(verdict: "Verdict", path: Path, pool: "Executor", workers: int) -> 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
     """The files of the labs, each of which is there, as the rehearsal is."""
-    from stslab.lab.reading.listing import find, labs_in
-    from stslab.sandbox.rehearsal.spec import parse
-
     if spec:
         parse(spec)
     folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
@@ -110,11 +91,8 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
     return found or list(bundled_labs())
 
 
-def _tell(verdict: "Verdict") -> None:
+def _tell(verdict: Verdict) -> None:
     """A line for a lab that passes; for another, all that happened in it."""
-    from stslab.cli.failures import tell
-    from stslab.render.text.durations import counted, spoken
-
     if verdict.exit_code == 0:
         claims, calls = counted(len(verdict.claims), "claim"), counted(verdict.calls, "call")
         further = (
@@ -135,7 +113,7 @@ def _tell(verdict: "Verdict") -> None:
         tell(_without_advice(verdict.error, verdict.file))
 
 
-def _notes(verdict: "Verdict") -> Iterator[str]:
+def _notes(verdict: Verdict) -> Iterator[str]:
     """What is to be said of its tasks, faults and mutants, each with its place."""
     for one in verdict.unsolved:
         yield f"{verdict.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
@@ -160,13 +138,7 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
     return told
 
 
-def _replay(verdict: "Verdict") -> None:
-    import sys
-
-    from stslab.cli.bench import load_lab, renderer
-    from stslab.cli.describing import describer
-    from stslab.render.terminal.console import make_console
-
+def _replay(verdict: Verdict) -> None:
     if not verdict.events:
         return
     describe = describer(load_lab(verdict.file))
@@ -176,10 +148,8 @@ def _replay(verdict: "Verdict") -> None:
     render.close()
 
 
-def _of_a_gone_account(event: "Event") -> "Event":
+def _of_a_gone_account(event: Event) -> Event:
     """The event without what could be done in the account, were it still there."""
-    from stslab.runner.events import CleanupFinished, RunStarted
-
     if isinstance(event, RunStarted):
         return replace(event, target="a throw-away account")
     if isinstance(event, CleanupFinished):
@@ -187,12 +157,8 @@ def _of_a_gone_account(event: "Event") -> "Event":
     return event
 
 
-def _junit(verdicts: Iterable["Verdict"]) -> str:
+def _junit(verdicts: Iterable[Verdict]) -> str:
     """JUnit's XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
-    from xml.etree.ElementTree import Element
-
-    from stslab.render.report.junit import add_suite, written
-
     root = Element("testsuites", name="stslab test")
     counts = {"failures": "failure", "errors": "error"}
     for one in verdicts:
@@ -200,9 +166,7 @@ def _junit(verdicts: Iterable["Verdict"]) -> str:
     return written(root)
 
 
-def _cases(verdict: "Verdict") -> Iterator["Case"]:
-    from stslab.render.report.junit import Case
-
+def _cases(verdict: Verdict) -> Iterator[Case]:
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in verdict.claims:
         yield Case(claim.says, outcomes[claim.held], claim.why)
@@ -216,7 +180,7 @@ def _cases(verdict: "Verdict") -> Iterator["Case"]:
         yield Case("The lab runs", "error", verdict.error.message)
 
 
-def _fields(verdict: "Verdict") -> dict[str, Any]:
+def _fields(verdict: Verdict) -> dict[str, Any]:
     mutants = {
         "mutants": verdict.mutants,
         "unnoticed": [to_builtins(one) for one in verdict.unnoticed],

@@ -1,39 +1,23 @@
 """``stslab cleanup``: undoes everything, and proves it."""
 
-from typing import TYPE_CHECKING
-
-import click
-
-from stslab.cli.options import Where, complete_run, json_option, on_account
+from stslab.aws.target import name_of
+from stslab.cli.accounts import Open, open_account, require_consent
+from stslab.cli.bench import Bench, agrees, bench
+from stslab.cli.options import Where
 from stslab.errors import UndoIncomplete, UsageError
+from stslab.render.cleanup import show_cleanup, show_found
+from stslab.render.terminal.paper import Paper
+from stslab.runner.calls.look import label
+from stslab.runner.journal.records import RunRecord
+from stslab.runner.undo.cleanup import Cleanup
+from stslab.runner.undo.proof import by_hand
+from stslab.runner.undo.recovery import Found, FoundRun, Recovery
 
-if TYPE_CHECKING:
-    from stslab.cli.accounts import Open
-    from stslab.cli.bench import Bench
-    from stslab.runner.journal.records import RunRecord
-    from stslab.runner.undo.cleanup import Cleanup
-    from stslab.runner.undo.recovery import Found, FoundRun
 
-
-@click.command("cleanup")
-@click.argument("run", default="", shell_complete=complete_run)
-@click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
-@click.option("--sweep", is_flag=True, help="Without any journal: find what stslab left in the"
-              " account, by its tag.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
-@json_option()
-@on_account(consent=True)
-def command(
-    *, run: str, every: bool, sweep: bool, dry_run: bool, as_json: bool, where: Where
+def clean_up(
+    run: str, where: Where, *, every: bool, sweep: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
-
-    What is undone comes from the run's journal alone. Exit code 5 if anything is left.
-    With --sweep it comes from the account: what carries the tag stslab:run, and that run's id
-    in its name. Runs of others may be among it; RUN names one.
-    """
-    from stslab.cli.bench import bench
-
+    """Undo all that the run, or the current one, or every one, has made."""
     if sweep and every:
         raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
     with bench("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
@@ -50,9 +34,7 @@ def command(
             _clean_up(laid, where.at(place), runs, dry_run=dry_run)
 
 
-def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: bool) -> None:
-    from stslab.cli.accounts import open_account, require_consent
-
+def _clean_up(laid: Bench, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
     opened = open_account(laid.home, where)
     cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
     if dry_run:
@@ -63,9 +45,7 @@ def _clean_up(laid: "Bench", where: Where, runs: "list[RunRecord]", *, dry_run: 
         clean(cleanup, [one.id for one in runs])
 
 
-def _chosen(laid: "Bench", where: Where, run: str, *, every: bool) -> "list[RunRecord]":
-    from stslab.aws.target import name_of
-
+def _chosen(laid: Bench, where: Where, run: str, *, every: bool) -> list[RunRecord]:
     if run:
         found = [one for one in laid.journal.runs() if one.id == run]
         if not found:
@@ -75,11 +55,8 @@ def _chosen(laid: "Bench", where: Where, run: str, *, every: bool) -> "list[RunR
     return unfinished if every else unfinished[:1]
 
 
-def _say_nothing(laid: "Bench", where: Where) -> None:
+def _say_nothing(laid: Bench, where: Where) -> None:
     """That there is nothing here; and where there is something, so that it is not forgotten."""
-    from stslab.aws.target import name_of
-    from stslab.render.terminal.paper import Paper
-
     paper = Paper(laid.console)
     paper.prose("There is nothing to clean up.")
     for other in laid.journal.unfinished():
@@ -92,10 +69,8 @@ def _say_nothing(laid: "Bench", where: Where) -> None:
             paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
-def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRecord]") -> bool:
+def _wanted(laid: Bench, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
     """On a real account a person sees the plan, and is asked."""
-    from stslab.cli.bench import agrees
-
     if opened.kind == "sandbox" or not laid.asks:
         return True
     _say_plans(laid, cleanup, runs, extras=True)
@@ -105,14 +80,12 @@ def _wanted(laid: "Bench", opened: "Open", cleanup: "Cleanup", runs: "list[RunRe
     return agrees(laid.console, asked, "c", "cleans up")
 
 
-def _say_plans(laid: "Bench", cleanup: "Cleanup", runs: "list[RunRecord]", *, extras: bool) -> None:
-    from stslab.render.cleanup import show_cleanup
-
+def _say_plans(laid: Bench, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool) -> None:
     for run in runs:
         show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)
 
 
-def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
+def clean(cleanup: Cleanup, runs: list[str]) -> None:
     """Clean up each run (their ids), past the failures of others."""
     left: list[tuple[str, str]] = []
     errors: list[UndoIncomplete] = []
@@ -130,17 +103,13 @@ def clean(cleanup: "Cleanup", runs: "list[str]") -> None:
         )
 
 
-def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> None:
+def sweep_account(laid: Bench, where: Where, run: str, *, dry_run: bool) -> None:
     """Find leftovers (of one run, if named), show them, ask, and undo them.
 
     Raises:
         UndoIncomplete: something is left that carries stslab's tag.
         UsageError: nobody can be asked, and the flags do not say that it is wanted.
     """
-    from stslab.cli.accounts import open_account, require_consent
-    from stslab.render.cleanup import show_found
-    from stslab.runner.undo.recovery import Recovery
-
     opened = open_account(laid.home, where)
     if not dry_run:
         require_consent(where, opened, interactive=laid.asks)
@@ -156,7 +125,7 @@ def sweep_account(laid: "Bench", where: "Where", run: str, *, dry_run: bool) -> 
     _require_all_told(laid, found)
 
 
-def _to_sweep(found: "Found", run: str) -> "tuple[FoundRun, ...]":
+def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
     """A run that goes on here is for the ordinary cleanup, unless it is named."""
     if not run:
         return tuple(one for one in found.runs if not one.unfinished)
@@ -169,20 +138,15 @@ def _to_sweep(found: "Found", run: str) -> "tuple[FoundRun, ...]":
     return chosen
 
 
-def _sweep_wanted(laid: "Bench", opened: "Open", chosen: "tuple[FoundRun, ...]") -> bool:
-    from stslab.cli.bench import agrees
-
+def _sweep_wanted(laid: Bench, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
     asked = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
     return not laid.asks or agrees(laid.console, asked, "c", "cleans up")
 
 
-def _require_all_told(laid: "Bench", found: "Found") -> None:
+def _require_all_told(laid: Bench, found: Found) -> None:
     """What can't be told for certain is left alone, but the account is not clean with it."""
-    from stslab.runner.calls.look import label
-    from stslab.runner.undo.proof import by_hand
-
     remaining = tuple((label(one), by_hand(one, laid.describe)) for one, _ in found.doubtful)
     if remaining or found.refused:
         count = len(remaining)

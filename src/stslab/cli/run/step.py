@@ -1,11 +1,18 @@
-"""``stslab step`` and ``check``: do a stage of the current run, or try its claims again."""
+"""``stslab step``, ``check`` and ``cleanup``: a stage of the current run, or all of it undone."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.options import Where, complete_lab, complete_stage, json_option, on_account
+from stslab.cli.options import (
+    Where,
+    complete_lab,
+    complete_run,
+    complete_stage,
+    json_option,
+    on_account,
+)
 from stslab.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -124,3 +131,25 @@ def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
         raise failed[0]
     if failed:
         raise CheckFailed(" ".join(error.message for error in failed), failed[0].hint)
+
+
+@click.command("cleanup")
+@click.argument("run", default="", shell_complete=complete_run)
+@click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
+@click.option("--sweep", is_flag=True, help="Without any journal: find what stslab left in the"
+              " account, by its tag.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
+@json_option()
+@on_account(consent=True)
+def cleanup(
+    *, run: str, every: bool, sweep: bool, dry_run: bool, as_json: bool, where: Where
+) -> None:
+    """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
+
+    What is undone comes from the run's journal alone. Exit code 5 if anything is left.
+    With --sweep it comes from the account: what carries the tag stslab:run, and that run's id
+    in its name. Runs of others may be among it; RUN names one.
+    """
+    from stslab.cli.run.cleanup import clean_up
+
+    clean_up(run, where, every=every, sweep=sweep, dry_run=dry_run, as_json=as_json)
