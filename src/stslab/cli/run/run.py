@@ -1,17 +1,17 @@
-"""``stslab run``: the walkthrough."""
-
-import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+"""The commands that work on a run: each imports what it does when it is called."""
 
 import click
 
-from stslab.cli.options import SANDBOX, Where, complete_lab, complete_stage, json_option, on_account
-from stslab.errors import UsageError
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.cli.options import (
+    Where,
+    complete_lab,
+    complete_run,
+    complete_stage,
+    json_option,
+    on_account,
+)
 
-if TYPE_CHECKING:
-    from stslab.lab.model import Lab, Stage
+_LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
 
 @click.command("run")
@@ -43,75 +43,104 @@ def command(
     At a terminal nothing runs before you press Enter. What it made is undone in its last
     stage; `stslab cleanup` does that at any time.
     """
-    from stslab.aws.target import kind_of
-    from stslab.cli.bench import meant_lab
-    from stslab.runner.run.plan import plan
+    from stslab.cli.run.walk import run
 
-    kind_of(where.target)
-    loaded = meant_lab(lab, where.target, by_hand=practice)
-    chosen = plan(loaded, first=first, last=last)
-    if practice:
-        _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
-    if dry_run:
-        _dry(loaded, chosen, where, as_json=as_json)
-    else:
-        lesson = {"by_hand": practice, "predict": predict}
-        _run(loaded, chosen, where, as_json=as_json, resuming=not first, lesson=lesson)
+    how = {"by_hand": practice, "predict": predict, "dry": dry_run, "as_json": as_json}
+    run(lab, where, first=first, last=last, **how)
 
 
-def _require_practicable(where: Where, *, interactive: bool) -> None:
-    if where.target != "sandbox":
-        raise UsageError("By hand is for the embedded account.", "Leave --target out.")
-    if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "By hand, a person is asked: it needs a terminal, and no --yes, --json or --dry-run.",
-            "Without one, the lab runs by itself: stslab run --yes",
-        )
+@click.command("step")
+@click.argument("stage", shell_complete=complete_stage)
+@click.option("--lab", shell_complete=complete_lab,
+              help="The lab: an id, or a file; else that of the run that goes on.")  # fmt: skip
+@click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
+@json_option()
+@on_account(consent=True, guard=True)
+def step(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where: Where) -> None:
+    """Do STAGE of the current run, or begin a run with it.
+
+    What it needs of earlier stages and does not find is named; --with-needed does it first.
+    """
+    from stslab.cli.run.walk import step as do
+
+    do(stage, lab, where, with_needed=with_needed, as_json=as_json)
 
 
-def _run(
-    lab: "Lab",
-    chosen: "tuple[Stage, ...]",
-    where: Where,
-    *,
-    as_json: bool,
-    resuming: bool,
-    lesson: Mapping[str, bool],
+@click.command("check")
+@click.argument("stage", default="", shell_complete=complete_stage)
+@click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
+@click.option("--lab", shell_complete=complete_lab,
+              help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
+@json_option()
+@on_account(consent=True)
+def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Where) -> None:
+    """Try the claims of STAGE (the last one that the newest run has done) again.
+
+    It changes nothing, and the record of the run stays as it is. A claim that was proved, and
+    that a later stage has changed since, is said to be so. Exit code 3 if another does not hold.
+    """
+    from stslab.cli.run.walk import check as check_again
+
+    check_again(stage, lab, where, every=every, as_json=as_json)
+
+
+@click.command("cleanup")
+@click.argument("run", default="", shell_complete=complete_run)
+@click.option("--all", "every", is_flag=True, help="All runs that are not ended, on the target.")
+@click.option("--sweep", is_flag=True, help="Without any journal: find what stslab left in the"
+              " account, by its tag.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would be undone.")
+@json_option()
+@on_account(consent=True)
+def cleanup(
+    *, run: str, every: bool, sweep: bool, dry_run: bool, as_json: bool, where: Where
 ) -> None:
-    from stslab.cli.bench import bench
-    from stslab.cli.run.walk import opened_for, placed, walk
-    from stslab.runner.journal.records import How
+    """Undo all that RUN (the current run) has made, the last first, and prove that it is gone.
 
-    with bench("stslab run", as_json=as_json, yes=where.yes, lab=lab) as laid:
-        opened = opened_for(laid, where, lab)
-        if laid.asks and not as_json and sys.stdout.isatty():
-            from stslab.cli.run.loop import learn
+    What is undone comes from the run's journal alone. Exit code 5 if anything is left.
+    With --sweep it comes from the account: what carries the tag stslab:run, and that run's id
+    in its name. Runs of others may be among it; RUN names one.
+    """
+    from stslab.cli.run.cleanup import clean_up
 
-            _, begun = placed(laid.journal, where, lab.id)
-            if begun and laid.journal.past(begun.id).how is How.HAND:  # it goes on as it was
-                lesson = {**lesson, "by_hand": True}
-            learn(laid, opened, lab, chosen, **lesson)
-        else:
-            how = How.YES if where.yes else How.ALONE
-            walk(laid, opened, lab, chosen, how, resuming=resuming)
+    clean_up(run, where, every=every, sweep=sweep, dry_run=dry_run, as_json=as_json)
 
 
-def _dry(lab: "Lab", chosen: "tuple[Stage, ...]", where: Where, *, as_json: bool) -> None:
-    """A dry run opens no account: the embedded one need not even run."""
-    from stslab.cli.bench import renderer
-    from stslab.cli.describing import describer
-    from stslab.render.terminal.console import make_console
-    from stslab.runner.ports import TargetInfo
-    from stslab.runner.run.dry import dry_run
-    from stslab.runner.run.scope import require_anywhere
+@click.command("hint")
+@_LAB
+def hint(*, lab: str) -> None:
+    """Say a little more about the next task of the run that goes on (of LAB, if named).
 
-    if where.target != SANDBOX:
-        require_anywhere(lab)
-    console = make_console(sys.stderr if as_json else sys.stdout)
-    render = renderer(console, describer(lab), as_json=as_json)
-    account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
-    other = where.partner_account or (PARTNER if where.target == SANDBOX else "<partner>")
-    region, accounts = where.region or "us-east-1", {"partner": other}
-    info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
-    dry_run(lab, info, render, chosen)
-    render.close()
+    First a nudge, then a pointer, then the command. The run that waits for you goes on waiting
+    meanwhile. Where a fault is to be found, the hints are about that.
+    """
+    from stslab.cli.run import tasks
+
+    tasks.hint(lab)
+
+
+@click.command("solve")
+@_LAB
+def solve(*, lab: str) -> None:
+    """Do the next task of the run that goes on (of LAB, if named), as the lab would.
+
+    A `stslab run --practice` or `stslab break` that waits for you sees it done.
+    """
+    from stslab.cli.run import tasks
+
+    tasks.solve(lab)
+
+
+@click.command("access")
+@_LAB
+@json_option()
+@on_account()
+def access(*, lab: str, as_json: bool, where: Where) -> None:
+    """Show who can do what in the run that goes on (of LAB, if named).
+
+    The embedded account decides each cell without the call being made. On another target a cell
+    is empty: nothing is known before it is tried.
+    """
+    from stslab.cli.run import tasks
+
+    tasks.access(lab, where, as_json=as_json)

@@ -4,43 +4,36 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
-from stslab.cli.options import Where, complete_lab, json_option, on_account
+from stslab.aws.target import sandbox_name
+from stslab.cli.accounts import open_account
+from stslab.cli.bench import bench, current
+from stslab.cli.options import Where
+from stslab.cli.run.exercises import TasksExercise
+from stslab.cli.run.faulty import FaultExercise
+from stslab.cli.run.here import Here
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.lesson.access import table
+from stslab.lesson.scenes import Matrix
+from stslab.render.lesson.views import matrix
+from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import Paper
+from stslab.runner.journal.records import FaultState, How
+from stslab.runner.journal.store import Journal
 
-if TYPE_CHECKING:
-    from stslab.cli.run.exercises import TasksExercise
-    from stslab.cli.run.faulty import FaultExercise
-    from stslab.render.terminal.paper import Paper
 
-_LAB = click.argument("lab", default="", shell_complete=complete_lab)
-
-
-@click.command("hint")
-@_LAB
-def hint(*, lab: str) -> None:
-    """Say a little more about the next task of the run that goes on (of LAB, if named).
-
-    First a nudge, then a pointer, then the command. The run that waits for you goes on waiting
-    meanwhile. Where a fault is to be found, the hints are about that.
-    """
+def hint(lab: str) -> None:
     with _at_work("stslab hint", lab) as now:
         _say_task(now)
         now.paper.prose(now.exercise.hint())
         _show_command(now)
 
 
-@click.command("solve")
-@_LAB
-def solve(*, lab: str) -> None:
-    """Do the next task of the run that goes on (of LAB, if named), as the lab would.
-
-    A `stslab run --practice` or `stslab break` that waits for you sees it done.
-    """
+def solve(lab: str) -> None:
     with _at_work("stslab solve", lab) as now:
         _say_task(now)
         now.exercise.run()
@@ -49,10 +42,6 @@ def solve(*, lab: str) -> None:
 
 def why() -> bool:
     """Tell a little more of why, where the run is by hand or has a fault in it; else False."""
-    from stslab.aws.target import sandbox_name
-    from stslab.runner.journal.records import How
-    from stslab.runner.journal.store import Journal
-
     place, how = home(), None
     with Journal.of(place) as journal:
         for run in journal.unfinished(sandbox_name(place.named))[:1]:
@@ -80,21 +69,8 @@ def _show_command(now: "_AtWork") -> None:
         now.paper.command(now.exercise.command)
 
 
-@click.command("access")
-@click.argument("lab", default="", shell_complete=complete_lab)
-@json_option()
-@on_account()
-def access(*, lab: str, as_json: bool, where: Where) -> None:
-    """Show who can do what in the run that goes on (of LAB, if named).
-
-    The embedded account decides each cell without the call being made. On another target a cell
-    is empty: nothing is known before it is tried.
-    """
-    from stslab.cli.accounts import open_account
-    from stslab.cli.bench import current
-    from stslab.lesson.access import table
-    from stslab.runner.journal.store import Journal
-
+def access(lab: str, where: Where, *, as_json: bool) -> None:
+    """Show who can do what in the run that goes on."""
     place = home()
     with Journal(place.journal) as journal:
         now = current(journal, where.target, lab)
@@ -107,10 +83,6 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
         ]
         click.echo(json.dumps({"cells": rows}, indent=2))
         return
-    from stslab.lesson.scenes import Matrix
-    from stslab.render.lesson.views import matrix
-    from stslab.render.terminal.console import make_console
-    from stslab.render.terminal.paper import Paper
 
     scene = Matrix(f"Who can do what in run {now.run.id}", cells, frozenset())
     matrix(Paper(make_console(sys.stdout)), scene)
@@ -124,14 +96,6 @@ class _AtWork(NamedTuple):
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """What the run is at: the fault in it, or the tasks of its stage."""
-    from stslab.cli.accounts import open_account
-    from stslab.cli.bench import bench, current
-    from stslab.cli.run.exercises import TasksExercise
-    from stslab.cli.run.faulty import FaultExercise
-    from stslab.cli.run.here import Here
-    from stslab.render.terminal.paper import Paper
-    from stslab.runner.journal.records import FaultState, How
-
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
         runner = opened.runner(

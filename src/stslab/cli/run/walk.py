@@ -1,15 +1,17 @@
 """Opens a run's account once that is wanted, and walks through its stages without a learner."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from stslab.aws.guard import Survey
+from stslab.aws.guard import Survey, surveyed
+from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account, require_consent
-from stslab.cli.bench import Bench
+from stslab.cli.bench import Bench, agrees, bench, meant_lab, renderer
+from stslab.cli.describing import describer
 from stslab.cli.failures import with_flags
 from stslab.cli.options import SANDBOX, Where
 from stslab.errors import (
@@ -23,15 +25,20 @@ from stslab.errors import (
 from stslab.lab.model import Lab, Stage
 from stslab.lab.references import PARTNER
 from stslab.render.changes import enforced, show_changes
+from stslab.render.terminal.console import make_console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.resources import is_foreign
 from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
-from stslab.runner.run.dry import footprint
+from stslab.runner.ports import TargetInfo
+from stslab.runner.run.dry import dry_run, footprint
+from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
+from stslab.sandbox.api.identifiers import LEARNER
+from stslab.sandbox.api.identifiers import PARTNER as OTHER
 
 
 def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
@@ -75,8 +82,6 @@ def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRec
 
     A region that is named by a flag stays: then the run's pin says that it is another one.
     """
-    from stslab.aws.target import name_of
-
     unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
     region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
     return where.at(region), unfinished
@@ -161,8 +166,6 @@ def say_how_to_go_on(console: Console) -> None:
 
 def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     """Say who and where the learner is, and what a run makes there, unless the guard refuses."""
-    from stslab.aws.guard import surveyed
-
     if opened.source is None or opened.identity is None:
         return
     makes = footprint(lab, opened.target.info)
@@ -261,3 +264,131 @@ def _told(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
     elif seen.denied:
         may = f"IAM says no to {len(seen.denied)} of the actions; you said --force"
     return ("alias", alias), ("may you?", may)
+
+
+# -- the commands that do stages -----------------------------------------------------------------
+
+
+def run(
+    lab: str | None,
+    where: Where,
+    *,
+    first: str,
+    last: str,
+    by_hand: bool,
+    predict: bool,
+    dry: bool,
+    as_json: bool,
+) -> None:
+    """Walk through the stages of a lab from the ``first`` to the ``last``, if they are named."""
+    kind_of(where.target)
+    loaded = meant_lab(lab, where.target, by_hand=by_hand)
+    chosen = plan(loaded, first=first, last=last)
+    if by_hand:
+        _require_practicable(where, interactive=not (as_json or where.yes or dry))
+    if dry:
+        _dry(loaded, chosen, where, as_json=as_json)
+        return
+    with bench("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+        opened = opened_for(laid, where, loaded)
+        if laid.asks and not as_json and sys.stdout.isatty():
+            from stslab.cli.run.loop import learn
+
+            _, begun = placed(laid.journal, where, loaded.id)
+            before = laid.journal.past(begun.id).how if begun else None  # it goes on as it was
+            learn(laid, opened, loaded, chosen, by_hand=by_hand or before is How.HAND,
+                  predict=predict)  # fmt: skip
+        else:
+            how = How.YES if where.yes else How.ALONE
+            walk(laid, opened, loaded, chosen, how, resuming=not first)
+
+
+def _require_practicable(where: Where, *, interactive: bool) -> None:
+    if where.target != "sandbox":
+        raise UsageError("By hand is for the embedded account.", "Leave --target out.")
+    if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "By hand, a person is asked: it needs a terminal, and no --yes, --json or --dry-run.",
+            "Without one, the lab runs by itself: stslab run --yes",
+        )
+
+
+def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) -> None:
+    """A dry run opens no account: the embedded one need not even run."""
+    if where.target != SANDBOX:
+        require_anywhere(lab)
+    console = make_console(sys.stderr if as_json else sys.stdout)
+    render = renderer(console, describer(lab), as_json=as_json)
+    account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
+    other = where.partner_account or (OTHER if where.target == SANDBOX else "<partner>")
+    region, accounts = where.region or "us-east-1", {"partner": other}
+    info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
+    dry_run(lab, info, render, chosen)
+    render.close()
+
+
+def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_json: bool) -> None:
+    """Do one stage of the current run, if a person agrees where something of it is gone."""
+    loaded = meant_lab(lab, where.target)
+    stage = stage_of(loaded, stage).id
+    with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+        how = How.YES if where.yes else How.BY_NAME
+        runner = runner_of(laid, opened_for(laid, where, loaded), loaded, how)
+        runner.start_or_resume()
+        for needed in runner.missing_for(stage) if with_needed else ():
+            runner.run_stage(needed)
+        gone = [one.what for one in runner.drift(stage) if one.again]
+        asked = (laid.console, f"{'; '.join(gone)}.", "", "Enter does it again")
+        if not gone or not laid.asks or agrees(*asked):
+            runner.run_stage(stage)
+            runner.finish()
+
+
+def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bool) -> None:
+    """Try the claims of a stage, of the last one that is done, or of every one."""
+    loaded = meant_lab(lab, where.target, ended=True)
+    if stage and every:
+        raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
+    chosen = [stage_of(loaded, stage).id] if stage else []
+    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
+        place = (name_of(where.target), loaded.id)
+        if not laid.journal.runs(*place):
+            raise nothing
+        goes_on = laid.journal.unfinished(*place)
+        opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)
+        runner = runner_of(laid, opened, loaded, How.BY_NAME)
+        if runner.look_back() is None:
+            raise nothing
+        _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
+
+
+def _opened_to_look(laid: Bench, where: Where) -> Open:
+    """The account of a run that has ended: nothing is made there."""
+    opened = open_account(laid.home, where)
+    require_consent(where, opened, interactive=laid.asks)
+    if opened.kind != "sandbox":
+        say_where(laid.console, opened, "Looking at a real account")
+    return opened
+
+
+def _done(lab: Lab, done: Collection[str], *, every: bool) -> Sequence[str]:
+    """The stages that are done, in the lab's order; or of them the last one alone."""
+    stages = [stage.id for stage in lab.stages if stage.id in done]
+    if not stages:
+        raise UsageError("The run has done no stage yet.", "Go on with it: stslab run")
+    return stages if every else stages[-1:]
+
+
+def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
+    """Check each stage, past the failures of others."""
+    failed = []
+    for stage in stages:
+        try:
+            check(stage)
+        except CheckFailed as error:
+            failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise CheckFailed(" ".join(error.message for error in failed), failed[0].hint)
