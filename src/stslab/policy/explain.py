@@ -10,16 +10,12 @@ from typing import Any, Final
 
 from stslab.policy.vocabulary import Outcome
 
-_WORDS: Final[Mapping[str, str]] = {
-    Outcome.ALLOWED: "allows",
-    Outcome.EXPLICITLY_DENIED: "denies",
-    Outcome.IMPLICITLY_DENIED: "does not allow",
+_SAID: Final[Mapping[str, tuple[str, str]]] = {
+    Outcome.ALLOWED: ("Allowed", "allows"),
+    Outcome.EXPLICITLY_DENIED: ("Explicitly denied", "denies"),
+    Outcome.IMPLICITLY_DENIED: ("Implicitly denied", "does not allow"),
 }
-_VERDICTS: Final[Mapping[str, str]] = {
-    Outcome.ALLOWED: "Allowed",
-    Outcome.EXPLICITLY_DENIED: "Explicitly denied",
-    Outcome.IMPLICITLY_DENIED: "Implicitly denied",
-}
+"""Each outcome as a verdict, and what a policy does then."""
 MARKS: Final[Mapping[bool | None, str]] = {True: "✔", False: "✘", None: "·"}
 """What stands before a line: it helped to allow, it refuses, or it neither did nor does."""
 
@@ -37,9 +33,10 @@ class Node:
 
 def retold(said: _Said) -> Node:
     """The explanation of a decision from what :meth:`Decision.as_dict` gave."""
-    verdict = said["decision"]
     layers = [_layer(each) for each in said["layers"]]
-    return Node(f"{_VERDICTS[verdict]}: {said['reason']}", verdict == Outcome.ALLOWED, layers)
+    verdict, _ = _SAID[said["decision"]]
+    good = said["decision"] == Outcome.ALLOWED
+    return Node(f"{verdict}: {said['reason']}", good, layers)
 
 
 def node_lines(
@@ -63,7 +60,8 @@ def _layer(said: _Said) -> Node:
         Node(each["policy"], children=[_statement(one) for one in each["statements"]])
         for each in said["policies"]
     ]
-    return Node(f"{kind}{level}: {_WORDS[said['decision']]}{note}", good, policies)
+    _, does = _SAID[said["decision"]]
+    return Node(f"{kind}{level}: {does}{note}", good, policies)
 
 
 def _statement(said: _Said) -> Node:

@@ -60,10 +60,14 @@ class Calls:
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
         given = self._given(node)
+        otherwise = _ALL, shape.kind, "See the API's reference."
+        takes, wanted, fix = _KINDS.get(shape.kind, otherwise)
         if given == "null":
             self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
-        elif given not in _TAKES.get(shape.kind, _ALL) and given != "document":
-            self._wrong_kind(node, shape, name, given)
+        elif given not in takes.split() and given != "document":
+            self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", fix))
+            if given in {"list", "mapping"}:
+                self.scope.check_texts(node)
         elif isinstance(node.value, dict):
             self._mapping(node, shape, name)
         elif isinstance(node.value, list):
@@ -73,12 +77,6 @@ class Calls:
         elif isinstance(node.value, int) and node.value < shape.least:
             fix = f"Write at least {shape.least}."
             self.report(node.problem(f"{_called(name)} is too small.", fix))
-
-    def _wrong_kind(self, node: Node, shape: Shape, name: str, given: str) -> None:
-        wanted, fix = _WANTED.get(shape.kind, (shape.kind, "See the API's reference."))
-        self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", fix))
-        if given in {"list", "mapping"}:
-            self.scope.check_texts(node)
 
     def _given(self, node: Node) -> str:
         """What kind of value stands there: for an expression alone, what it becomes."""
@@ -170,29 +168,19 @@ def _called(name: str) -> str:
 
 
 _FILL_IN = "Fill it in, or leave it out."
-_ALL = frozenset({"string", "integer", "float", "number", "boolean", "list", "mapping"})
-_TAKES: dict[str, frozenset[str]] = {
-    "string": frozenset({"string"}),
-    "blob": frozenset({"string", "blob"}),
-    "timestamp": frozenset({"string", "integer", "timestamp"}),
-    "integer": frozenset({"integer", "number"}),
-    "float": frozenset({"integer", "float", "number"}),
-    "boolean": frozenset({"boolean"}),
-    "list": frozenset({"list"}),
-    "map": frozenset({"mapping"}),
-    "structure": frozenset({"mapping"}),
-}
+_ALL = "string integer float number boolean list mapping"
 _AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."
-_WANTED = {
-    "string": ("text", "Write text; put it in quotes."),
-    "blob": ("text", "Write text; put it in quotes."),
-    "timestamp": ("a time", "Write it as in 2030-01-31T12:00:00Z."),
-    "integer": ("a whole number", "Write it in digits, without quotes."),
-    "float": ("a number", "Write it in digits, without quotes."),
-    "boolean": ("true or false", "Write true or false, without quotes."),
-    "list": ("a list", "Begin each of its items with `- `, or write [ ... ]."),
-    "map": ("a mapping", _AS_KEYS),
-    "structure": ("a mapping", _AS_KEYS),
+# What may stand where the API wants this kind, how that is called, and the fix.
+_KINDS = {
+    "string": ("string", "text", "Write text; put it in quotes."),
+    "blob": ("string blob", "text", "Write text; put it in quotes."),
+    "timestamp": ("string integer timestamp", "a time", "Write it as in 2030-01-31T12:00:00Z."),
+    "integer": ("integer number", "a whole number", "Write it in digits, without quotes."),
+    "float": ("integer float number", "a number", "Write it in digits, without quotes."),
+    "boolean": ("boolean", "true or false", "Write true or false, without quotes."),
+    "list": ("list", "a list", "Begin each of its items with `- `, or write [ ... ]."),
+    "map": ("mapping", "a mapping", _AS_KEYS),
+    "structure": ("mapping", "a mapping", _AS_KEYS),
 }
 _A = {
     "string": "text",
