@@ -21,6 +21,11 @@ MAKE_IT = "A run changes only what it made itself: name what an earlier step of 
 
 
 Params = Mapping[str, object]
+_ID = r"\d{12}|<account>|<partner>"
+_PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
+_NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
+_A_ROLE = re.compile(r"arn:[^:]*:iam::[^:]*:(role|instance-profile)/.+")
+_LONGEST_SHOWN = 120
 
 
 class Objection(msgspec.Struct, frozen=True):
@@ -279,9 +284,6 @@ def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool
     return exact and bool(values) and all(one.startswith(here) for one in values)
 
 
-_ID = r"\d{12}|<account>|<partner>"
-
-
 def _account_of(principal: str) -> str:
     found = re.fullmatch(rf"({_ID})|arn:[^:]+:(?:iam|sts)::({_ID}):.+", principal)
     return (found[1] or found[2]) if found else ""
@@ -302,9 +304,6 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         f"{case.who} would let in others, by an access control list.",
         'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.',
     )
-
-
-_PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
 
 
 def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -422,10 +421,6 @@ def _elsewhere(call: str, params: Params, own: Own) -> Iterator[Finding]:
             yield from _role(role, Rule(Must.ROLE), _Case(call, own))
 
 
-_NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
-_A_ROLE = re.compile(r"arn:[^:]*:iam::[^:]*:(role|instance-profile)/.+")
-
-
 def _roles_in(value: object) -> Iterator[str]:
     """Every role that a value names, whatever the parameter is called."""
     for path, part in parts(value):
@@ -481,6 +476,3 @@ def _what(kind: str) -> str:
 def _shown(value: object) -> str:
     text = template.MARK.sub(r"\1", str(value)).replace(template.UNKNOWN, "(not told)")
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-_LONGEST_SHOWN = 120

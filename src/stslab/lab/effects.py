@@ -33,6 +33,7 @@ _NAMING = {
     "StackName": "cloudformation.stack",
     "UserName": "iam.user",
 }
+_LONGEST = 200
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -241,9 +242,6 @@ def subjects(call: str, params: Params, own: Own, caller: str = "") -> tuple[str
     texts = {name: value[:_LONGEST] for name, value in params.items() if isinstance(value, str)}
     named = ", ".join(f"{name} {value}" for name, value in texts.items())
     return (f"something of {service}{named and f': {named}'}",)
-
-
-_LONGEST = 200
 
 
 def _subjects(call: str, params: Params, own: Own, caller: str) -> Iterator[str]:

@@ -49,6 +49,7 @@ BASE: Mapping[str, object] = {
 WIDTH, LINES = 78, 18  # What of a screen of 24 lines and 80 columns an intro has to itself
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
+_ASK = "Compare something of the response, as in: Arn == '${{ user_arn }}'."
 
 
 class Found(NamedTuple):
@@ -183,9 +184,6 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         elif not _is_question(tree, response):
             message = "This is no yes or no: any value but an empty one would pass."
             yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
-
-
-_ASK = "Compare something of the response, as in: Arn == '${{ user_arn }}'."
 
 
 def _looks(tree: Tree) -> bool:

@@ -23,6 +23,7 @@ DENIALS = ("AccessDenied", "AccessDeniedException", "403")
 """The codes with which AWS answers what is not allowed; a check with one says by which gates."""
 
 _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
+_CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
 def _seconds(value: object) -> float:
@@ -70,9 +71,6 @@ def _move(value: object) -> float:
         raise ValueError("Write how far to move the clock, as in +61m, +1d12h or -30m.")
     parts = re.findall(r"(\d+)([smhdw])", value)
     return (-1 if value[0] == "-" else 1) * float(sum(int(n) * _UNITS[unit] for n, unit in parts))
-
-
-_CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
 def _change(value: object) -> "Change":

@@ -35,6 +35,7 @@ _SERVICES = frozenset({"iam", "sts"})
 _TELLING = frozenset({"RoleSessionName"})
 """A name that says who calls; other names only tell things apart."""
 _ARN_PARTS = 5
+_LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -100,9 +101,6 @@ def _of_profiles(lab: Lab) -> Iterator[Mutant]:
             what, could = f"the profile {name} without {key}", f"a check as {name}"
             other = replace(lab, profiles=profiles)
             yield Mutant(PARAMETER, key, what, could, other, lab.stages[0].id, 0, said.line)
-
-
-_LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
 
 def _undone_until(lab: Lab, last: Step) -> Lab:

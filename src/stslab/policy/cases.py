@@ -22,6 +22,8 @@ _ESCAPED: Final = re.compile("[\ud800-\udfff]")  # What is left of bytes that ar
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
 _FEDERATED_ACTIONS: Final = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
 _ACTION: Final = re.compile(r"[^:*?]+:[^:*?]+")
+_ascii: Final = JSONEncoder(separators=(",", ":")).encode
+_quickly: Final = json.Encoder().encode
 
 
 class Case(Struct, forbid_unknown_fields=True):
@@ -113,10 +115,6 @@ def _json(line: str) -> Any:
         return decode(line)
     except MalformedPolicy as error:
         raise PolicyError("Syntax errors in the case.", error.hint) from error
-
-
-_ascii: Final = JSONEncoder(separators=(",", ":")).encode
-_quickly: Final = json.Encoder().encode
 
 
 def json_text(value: object) -> str:

@@ -24,6 +24,9 @@ from stslab.policy.request import Context
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether variables are variables); None: it is not of the type."""
+_FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
+"""What makes a year, or a year and a month, its first day."""
+_TRUTHS: Final = {"true": True, "false": False}
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -72,10 +75,6 @@ def number(text: str) -> Decimal | None:
     return value if value.is_finite() and "_" not in text else None
 
 
-_FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
-"""What makes a year, or a year and a month, its first day."""
-
-
 def moment(text: str) -> datetime | None:
     """A time in a form of ISO 8601 (four digits: a year), in seconds since 1970, or None."""
     if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
@@ -104,9 +103,6 @@ def _within(value: str, _variables: bool) -> Comparison | None:
             return None
 
     return comparison
-
-
-_TRUTHS: Final = {"true": True, "false": False}
 
 
 def _boolean(value: str, variables: bool) -> Comparison | None:

@@ -20,6 +20,7 @@ MARKS: Final[Mapping[bool | None, str]] = {True: "✔", False: "✘", None: "·"
 """What stands before a line: it helped to allow, it refuses, or it neither did nor does."""
 
 _Said = Mapping[str, Any]
+_SHOWN: Final = 4
 
 
 @dataclass(slots=True)
@@ -101,6 +102,3 @@ def _texts(value: str | Sequence[str]) -> str:
     shown = [each if each and " " not in each else f'"{each}"' for each in texts[:_SHOWN]]
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return " or ".join(shown) + more if shown else "nothing"
-
-
-_SHOWN: Final = 4

@@ -29,6 +29,7 @@ QUOTAS: Final = {
 }
 """Characters at most, without white space ("IAM and AWS STS quotas", "Quotas for AWS
 Organizations"): of what may be attached where the most fits, the inline policies of a role."""
+_GITHUB: Final = "token.actions.githubusercontent.com"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -174,9 +175,6 @@ def _limits(condition: Condition) -> bool:
     true_without = test.if_exists or test.quantifier is Quantifier.ALL
     everything = condition.values == ("*",) and test.operator.name == "StringLike"
     return not (true_without or everything or test.operator.negated or condition.asks_presence)
-
-
-_GITHUB: Final = "token.actions.githubusercontent.com"
 
 
 def _resources(statement: Statement) -> Sequence[str]:

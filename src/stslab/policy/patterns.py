@@ -17,6 +17,7 @@ V = TypeVar("V")
 
 SHORT: Final = 512
 """Characters of a text that is worth remembering by: ARNs, actions and values are shorter."""
+_Matcher = Callable[[str], bool]
 
 
 def remembered(most: int, longest: int = SHORT) -> Callable[[Callable[P, V]], Callable[P, V]]:
@@ -242,8 +243,6 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
 
 
 # -- from tokens to tests --------------------------------------------------------------------
-
-_Matcher = Callable[[str], bool]
 
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:

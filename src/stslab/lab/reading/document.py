@@ -28,6 +28,9 @@ LARGEST_FILE = 1024 * 1024
 DEEPEST = 40
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
+_INCLUDE = "!include"
+_VARS = "Put what is used again into `vars`, and refer to it with ${{ name }}."
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what the text is
@@ -175,9 +178,6 @@ def nodes(source: Source, report: Report) -> Node:
     return root
 
 
-_BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
-
-
 def _events(source: Source) -> Iterator[Event]:
     try:
         yield from yaml.parse(source.text, Loader=safe_loader())
@@ -273,10 +273,6 @@ class _Builder:
             message = f"The key {key.value} stands here twice; first in line {first.line}."
             self.report(key.problem(message, "Leave one of them."))
         return not first
-
-
-_INCLUDE = "!include"
-_VARS = "Put what is used again into `vars`, and refer to it with ${{ name }}."
 
 
 def _scalar(event: Event) -> Any:

@@ -11,6 +11,7 @@ ERROR, WARNING = "error", "warning"
 _WIDEST = 100
 _MOST_NAMED = 12
 _LONGEST_VALUE = 60
+_ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,6 @@ def _excerpt(line: str, caret: int) -> tuple[str, int]:
 
 
 # -- `# stslab: allow RULE reason`: what an author has thought about ---------------------------
-
-_ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 
 
 class Allowed:

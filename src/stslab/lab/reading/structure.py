@@ -51,6 +51,8 @@ _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _SENTENCES = frozenset({"title", "why", "says", "because", "task"})
 _PROSE = _SENTENCES | {"summary", "intro", "explain"}
 _INTERNAL = frozenset({"line", "path", "sha256"})
+_KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
+_UNREAD = object()  # Stands for a value that can't be read, which has been reported
 
 
 @dataclass(slots=True)
@@ -144,9 +146,6 @@ def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
     return tuple(one for one in info.fields if one.name not in _INTERNAL)
 
 
-_KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
-
-
 @cache
 def told(model: type[Part]) -> Mapping[str, tuple[str, str]]:
     """What each key of a part means, and when it is needed if that is not all to say."""
@@ -176,9 +175,6 @@ class Written(msgspec.Struct, frozen=True):
             else:
                 found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
         return cls(found, extra)
-
-
-_UNREAD = object()  # Stands for a value that can't be read, which has been reported
 
 
 class _Reader:

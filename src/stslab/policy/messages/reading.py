@@ -27,6 +27,9 @@ _ASSUMING: Final = """
     sts:assumerole sts:assumerolewithsaml sts:assumerolewithwebidentity sts:setsourceidentity
     sts:tagsession
 """.split()
+_MOST_REFUSALS: Final = 100
+_BEFORE: Final = 2_048  # characters that are searched for the caller
+_AFTER: Final = 300  # characters within which the reason stands, behind action and resource
 
 
 @cache
@@ -277,11 +280,6 @@ def _of_event(event: Mapping[str, object]) -> Message:
         caller=found["caller"],
         resource=found["resource"] or (bucket and f"arn:aws:s3:::{bucket}" + (key and f"/{key}")),
     )
-
-
-_MOST_REFUSALS: Final = 100
-_BEFORE: Final = 2_048  # characters that are searched for the caller
-_AFTER: Final = 300  # characters within which the reason stands, behind action and resource
 
 
 def _glued(words: str) -> str:
