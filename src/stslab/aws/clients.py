@@ -23,7 +23,6 @@ Untyped = Any  # What botocore makes: it publishes no types
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-_AGENT = "stslab"
 
 # botocore's settings that would lead our calls elsewhere if the environment had its way.
 _OWN: Mapping[str, tuple[None, None, str | None, None]] = {
@@ -116,6 +115,17 @@ class Clients:
         **keys: str | None,
     ) -> Untyped:
         """A new client that signs with these keys, given as botocore names them."""
+        mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
+        local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
+        config = Config(
+            retries={"mode": mode, "total_max_attempts": attempts},
+            ignore_configured_endpoint_urls=True,
+            signature_version=signs,
+            user_agent_extra="stslab",
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=self.read_seconds,
+            **local,
+        )
         with self._making:
             if own:
                 self.own_credentials()  # what is wrong with them is told by itself
@@ -123,7 +133,7 @@ class Clients:
                 service,
                 region_name=self.region,
                 endpoint_url=self.endpoint_url or None,
-                config=self._config(patient=patient, signs=signs),
+                config=config,
                 **keys,
             )
 
@@ -153,16 +163,3 @@ class Clients:
             session.register_component("data_loader", loader())
             self._sessions[own] = session
         return self._sessions[own]
-
-    def _config(self, *, patient: bool, signs: object) -> Config:
-        mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
-        local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
-        return Config(
-            retries={"mode": mode, "total_max_attempts": attempts},
-            ignore_configured_endpoint_urls=True,
-            signature_version=signs,
-            user_agent_extra=_AGENT,
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=self.read_seconds,
-            **local,
-        )

@@ -14,13 +14,12 @@ from msgspec.structs import replace
 from stslab.kinds import documents, template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
 from stslab.kinds.own import Own
-from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, search
+from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, Params, search
 from stslab.structures import parts
 
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
 
 
-Params = Mapping[str, object]
 _ID = r"\d{12}|<account>|<partner>"
 _PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
 _NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")

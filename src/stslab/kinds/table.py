@@ -159,6 +159,7 @@ def is_gone(service: str, code: str, message: str) -> bool:
 
 R = TypeVar("R")
 Row = dict[str, object]
+Params = Mapping[str, object]
 
 
 @cache
@@ -286,11 +287,7 @@ def creation_of(call: str, params: Mapping[str, object]) -> Creation | None:
 
 
 def names_made(
-    creation: Creation,
-    params: Mapping[str, object],
-    answer: Mapping[str, object],
-    account: str,
-    partition: str,
+    creation: Creation, params: Params, answer: Params, account: str, partition: str
 ) -> dict[str, str]:
     """What names the thing that a call makes, as far as its parameters and its answer tell."""
     known = {

@@ -25,14 +25,7 @@ from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree
-from stslab.lab.reading.problems import (
-    WARNING,
-    Allowed,
-    Problem,
-    did_you_mean,
-    in_order,
-    shortened,
-)
+from stslab.lab.reading.problems import WARNING, Allowed, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.policy.vocabulary import Gate

@@ -9,7 +9,7 @@ from stslab.lab.model import DENIALS, Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.policy.vocabulary import Gate
 from stslab.redaction import fingerprint
-from stslab.runner.ports import Credentials
+from stslab.runner.ports import Credentials, Data
 
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """Asks the account what calls would meet."""
@@ -30,11 +30,7 @@ def of(told: Mapping[str, Any]) -> Verdict:
 
 
 def decided(
-    would: Would,
-    credentials: Credentials | None,
-    service: str,
-    operation: str,
-    params: Mapping[str, object],
+    would: Would, credentials: Credentials | None, service: str, operation: str, params: Data
 ) -> Verdict:
     """What a call would meet; unknown without credentials, and where no policy is asked."""
     if credentials is None or service == SERVICE:

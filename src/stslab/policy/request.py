@@ -102,12 +102,7 @@ class Principal:
 
     @classmethod
     def from_arn(
-        cls,
-        arn: str,
-        *,
-        user_id: str = "",
-        service_linked: bool = False,
-        issuer: str = "",
+        cls, arn: str, *, user_id: str = "", service_linked: bool = False, issuer: str = ""
     ) -> Self:
         """The user, role, session, federated user or root user that ``arn`` names.
 
