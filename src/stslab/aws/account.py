@@ -9,7 +9,6 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from stslab.aws import answers, embedded
-from stslab.aws.answers import Response
 from stslab.aws.assumed import Assumed
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
 from stslab.aws.profiles import ADMIN
@@ -101,7 +100,7 @@ class Boto3Account:
 
     def _raw(
         self, identity: str, service: str, operation: str, params: Params
-    ) -> tuple[Response | None, ports.Outcome | None]:
+    ) -> tuple[answers.Response | None, ports.Outcome | None]:
         """Botocore's response (an error's too), or else the outcome that stands for none."""
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
@@ -140,7 +139,7 @@ class Boto3Account:
             raise CredentialsError(f"The credentials of {identity} were refused {said}", hint)
 
 
-def _outcome(response: Response | None, instead: ports.Outcome | None) -> ports.Outcome:
+def _outcome(response: answers.Response | None, instead: ports.Outcome | None) -> ports.Outcome:
     if response is None:
         return instead or ports.Lost("there was no answer")
     if "Code" in response.get("Error", {}):
@@ -151,7 +150,7 @@ def _outcome(response: Response | None, instead: ports.Outcome | None) -> ports.
         return answers.failure(error, local=False)
 
 
-def _probed(waiter: Untyped, response: Response | None, outcome: ports.Outcome) -> str:
+def _probed(waiter: Untyped, response: answers.Response | None, outcome: ports.Outcome) -> str:
     for acceptor in waiter.acceptors if response is not None else ():
         if acceptor.matcher_func(response):
             return str(acceptor.state)

@@ -21,7 +21,6 @@ import msgspec
 from botocore import exceptions as boto
 
 from stslab.aws import answers, target
-from stslab.aws.answers import Response
 from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.home import config_file
@@ -240,10 +239,10 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
             yield f"{used} of {quota} IAM {things} are in use, and the lab makes {count}"
 
 
-def _asked(clients: Clients, method: str, **params: object) -> Response | None:
+def _asked(clients: Clients, method: str, **params: object) -> answers.Response | None:
     """IAM's answer; None where the caller may not ask, or none came."""
     try:
-        answer: Response = getattr(clients.with_own("iam", patient=True), method)(**params)
+        answer: answers.Response = getattr(clients.with_own("iam", patient=True), method)(**params)
     except (boto.ClientError, boto.BotoCoreError):
         return None
     return answer
@@ -273,7 +272,7 @@ def reach(clients: Clients) -> Reach:
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
-        response: Response = client.get_caller_identity()
+        response: answers.Response = client.get_caller_identity()
     except boto.ClientError as error:
         response = error.response
     except boto.BotoCoreError as error:

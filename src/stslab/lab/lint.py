@@ -22,9 +22,8 @@ from stslab.lab.effects import CHECK, STEP, Effect, effects
 from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.loader import read
 from stslab.lab.model import DENIALS, LabFile, Part
-from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node
-from stslab.lab.reading.expressions import OPEN, Tree
+from stslab.lab.reading.expressions import OPEN, Tree, query
 from stslab.lab.reading.problems import WARNING, Allowed, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
@@ -170,7 +169,7 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         operation = looked.operation(draft.part.call)
         if not expect or not node or not operation or node in looked.broken:
             continue
-        tree, response = expressions.query(expect).tree, operation.output
+        tree, response = query(expect).tree, operation.output
         if not any(roots(tree)) and not _looks(tree):
             message, fix = "This looks at nothing of the response: it is always so.", _ASK
             yield Found(node, draft.node, message, fix, rule="expect-constant")

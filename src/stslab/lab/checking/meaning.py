@@ -21,9 +21,8 @@ from stslab.lab.checking.shapes import (
 )
 from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, Fault, LabFile, Stage, Step, Undo
-from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
-from stslab.lab.reading.expressions import BadExpression, Tree
+from stslab.lab.reading.expressions import BadExpression, Tree, query
 from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.policy.vocabulary import Gate
@@ -359,7 +358,7 @@ def _is_handed_out(source: Node, credentials: Shape) -> bool:
     """Whether credentials stand in the answer as they are: a lab brings none of its own."""
     secret = credentials.members.get("SecretAccessKey")
     with suppress(BadExpression):
-        return bool(secret and secret.sensitive) and _is_path(expressions.query(source.value).tree)
+        return bool(secret and secret.sensitive) and _is_path(query(source.value).tree)
     return True  # it is no expression at all, which is told already
 
 
