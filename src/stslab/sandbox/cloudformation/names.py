@@ -41,12 +41,8 @@ def _unfit(name: str, constraint: str) -> Exception:
     )
 
 
-def stack_id(account: str, region: str, name: str) -> str:
-    return f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
-
-
-def change_set_id(account: str, region: str, name: str) -> str:
-    return f"arn:aws:cloudformation:{region}:{account}:changeSet/{name}/{uuid.uuid4()}"
+def new_arn(account: str, region: str, kind: str, name: str) -> str:
+    return f"arn:aws:cloudformation:{region}:{account}:{kind}/{name}/{uuid.uuid4()}"
 
 
 def physical(stack: str, logical_id: str, limit: int) -> str:

@@ -37,7 +37,7 @@ def test_as_aws_publishes_it(name: str) -> None:
     assert {*ours.properties, *ours.unsupported} == set(published["properties"]) - read_only
     assert ours.marked("required") == set(published.get("required") or ())
     replacing = named(published.get("createOnlyProperties"))
-    assert ours.replacing == replacing & ours.properties.keys()
+    assert ours.marked("replaces") == replacing & ours.properties.keys()
     assert ours.attributes == read_only - RETURNED.get(name, set())
 
 

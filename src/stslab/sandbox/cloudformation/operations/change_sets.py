@@ -37,7 +37,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         raise already_exists(f"ChangeSet {name} already exists")
     change_set = ChangeSet(
         account=request.account,
-        change_set_id=names.change_set_id(request.account, request.region, name),
+        change_set_id=names.new_arn(request.account, request.region, "changeSet", name),
         stack_id=stack.stack_id,
         name=name,
         config=stacks.config(request, None if stack.status == REVIEW else stack),

@@ -5,6 +5,7 @@ AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", â
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -50,9 +51,8 @@ def described(
     return found
 
 
-def existing(view: View, request: ApiRequest) -> Stack:
-    """The same, in the words of the operations that change a stack."""
-    return described(view, request, "Stack [{}] does not exist")
+existing = partial(described, missing="Stack [{}] does not exist")
+"""The same, in the words of the operations that change a stack."""
 
 
 def checked_template(text: str | None) -> Template:
@@ -223,7 +223,7 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     name = request.params["StackName"]
     return Stack(
         account=request.account,
-        stack_id=names.stack_id(request.account, request.region, name),
+        stack_id=names.new_arn(request.account, request.region, "stack", name),
         name=name,
         region=request.region,
         created=request.now,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.work import Properties, Work, document
+from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
 from stslab.sandbox.state import identities
 
 VERSIONS = 5
@@ -183,7 +183,7 @@ class Identity:
 
 
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
-    new, old = work.own_tags, work.old_own_tags
+    new, old = own(work.tags), own(work.old_tags)
     changed = [{"Key": key, "Value": value} for key, value in new.items() if old.get(key) != value]
     gone = sorted(old.keys() - new.keys())
     if changed:

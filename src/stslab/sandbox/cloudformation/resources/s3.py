@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.properties import renamed
-from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document
+from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document, own
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
@@ -125,11 +125,12 @@ class Bucket:
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
-        if work.own_tags:
-            stay = work.old_tags.items() - work.old_own_tags.items()
-            pairs = [{"Key": key, "Value": value} for key, value in (*stay, *work.own_tags.items())]
+        mine, before = own(work.tags), own(work.old_tags)
+        if mine:
+            stay = work.old_tags.items() - before.items()
+            pairs = [{"Key": key, "Value": value} for key, value in (*stay, *mine.items())]
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
-        elif work.old_own_tags:
+        elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
         work.tag_system(buckets.Bucket, work.physical_id)
 

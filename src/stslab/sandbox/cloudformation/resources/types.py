@@ -73,12 +73,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     def handler(self) -> Handler:
         return _HANDLERS[self.name]
 
-    @property
-    def replacing(self) -> frozenset[str]:
-        return self.marked("replaces")
-
     def marked(self, word: str) -> frozenset[str]:
-        """The properties that are ``required``, or that have another word."""
+        """The properties that are ``required``, or that an update ``replaces`` the resource for."""
         return frozenset(name for name, words in self.properties.items() if word in words.split())
 
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:

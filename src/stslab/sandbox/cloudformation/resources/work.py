@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partialmethod
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -68,23 +69,16 @@ class Work:
     def get(self, name: str, default: Value = None) -> Value:
         return self.properties.get(name, default)
 
-    def iam(self, operation: str, **params: Value) -> Answer:
-        """Call IAM, leaving out parameters that are None."""
-        return self._make("iam", operation, params)
-
-    def s3(self, operation: str, **params: Value) -> Answer:
-        """Call S3, leaving out parameters that are None."""
-        return self._make("s3", operation, params)
-
     def quietly(self, service: str, operation: str, **params: Value) -> None:
         """Call, not minding that what is meant is gone, or never was."""
         try:
-            self._make(service, operation, params)
+            self._make(service, operation, **params)
         except ApiFault as fault:
             if fault.code not in ABSENT:
                 raise
 
-    def _make(self, service: str, operation: str, params: Properties) -> Answer:
+    def _make(self, service: str, operation: str, **params: Value) -> Answer:
+        """Call, leaving out parameters that are None."""
         given = {name: value for name, value in params.items() if value is not None}
         try:
             output = self.call(service, operation, given)
@@ -93,14 +87,8 @@ class Work:
         self.succeeded.append(operation)
         return output
 
-    @property
-    def own_tags(self) -> dict[str, str]:
-        """The tags that are the caller's to set."""
-        return _own(self.tags)
-
-    @property
-    def old_own_tags(self) -> dict[str, str]:
-        return _own(self.old_tags)
+    iam = partialmethod(_make, "iam")
+    s3 = partialmethod(_make, "s3")
 
     def tag_system(self, kind: type[Tagged], key: str) -> None:
         """Add the tags that only CloudFormation itself can set, to the record of this key."""
@@ -116,7 +104,7 @@ class Work:
 
         That is what CloudFormation does with IAM resources, saying so in an event.
         """
-        tags = [{"Key": key, "Value": value} for key, value in self.own_tags.items()]
+        tags = [{"Key": key, "Value": value} for key, value in own(self.tags).items()]
         try:
             return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:
@@ -126,5 +114,6 @@ class Work:
         return self.iam(operation, **params)
 
 
-def _own(tags: Mapping[str, str]) -> dict[str, str]:
+def own(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that are the caller's to set."""
     return {key: value for key, value in tags.items() if not key.startswith(SYSTEM)}

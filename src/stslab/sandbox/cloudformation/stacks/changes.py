@@ -107,7 +107,7 @@ class _Comparison:
     def _details(self, resource: StackResource, name: str) -> list[Properties]:
         """Why one property changes."""
         kind = TYPES.get(resource.type)
-        recreation = "Always" if kind and name in kind.replacing else "Never"
+        recreation = "Always" if kind and name in kind.marked("replaces") else "Never"
         direct = _direct({"Attribute": "Properties", "Name": name}, recreation)
         causes: list[Properties] = [
             {**direct, "CausingEntity": ref.text, "ChangeSource": source}

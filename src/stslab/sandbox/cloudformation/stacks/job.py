@@ -41,11 +41,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
-    executed = tx.get(ChangeSet, stack.account, stack.change_set_id)
-    under_way = executed is not None and executed.execution_status == EXECUTING
-    if executed and under_way and not status.endswith("_IN_PROGRESS"):
+    found = tx.get(ChangeSet, stack.account, stack.change_set_id)
+    if found and found.execution_status == EXECUTING and not status.endswith("_IN_PROGRESS"):
         end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
-        tx.put(replace(executed, execution_status=end))
+        tx.put(replace(found, execution_status=end))
     note(tx, replace(stack, status=status, reason=reason), None, status, reason)
 
 

@@ -121,7 +121,6 @@ def _of_handler(message: str, code: str) -> str:
 
 
 def kind_of(type_name: str) -> ResourceType:
-    """The resource type of this name."""
     if type_name not in TYPES:
         raise Unfit(f"Resource type {type_name} is not supported by the sandbox")
     return TYPES[type_name]

@@ -52,7 +52,7 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
     if half_replaced and resource.status != "UPDATE_COMPLETE":
         return _replacement(job, blueprint, resource, want)
     names = changed(resource.properties, want.properties)
-    if set(names) & want.kind.replacing:
+    if set(names) & want.kind.marked("replaces"):
         return _replacement(job, blueprint, resource, want)
     if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
         return _change(job, blueprint, resource, want)

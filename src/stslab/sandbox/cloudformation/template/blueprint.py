@@ -25,6 +25,7 @@ from stslab.sandbox.cloudformation.template.template import (
     Value,
     check_export_name,
     parse,
+    well_formed,
 )
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
@@ -91,8 +92,7 @@ class Blueprint:
         exports = Counter(output["ExportName"] for output in found if "ExportName" in output)
         twice = ", ".join(name for name, count in exports.items() if count > 1)
         refusal = f"The Outputs section contains duplicate Export names: [{twice}]."
-        unique = "Specify a unique name for each export."
-        require(not twice, f"Template format error: {refusal} {unique}")
+        well_formed(not twice, f"{refusal} Specify a unique name for each export.")
         return found
 
     def check_values(self) -> None:
@@ -121,16 +121,13 @@ class Blueprint:
     def _output(self, name: str, body: Mapping[str, Value], lookup: Lookup) -> dict[str, str]:
         scope = self._scope(lookup)
         value = evaluate(body["Value"], scope)
-        require(
-            isinstance(value, str | int | float),
-            "Template format error: The Value field of every Outputs member must evaluate to a "
-            "String.",
-        )
+        no_text = "The Value field of every Outputs member must evaluate to a String."
+        well_formed(isinstance(value, str | int | float), no_text)
         result = {"OutputKey": name, "OutputValue": as_text(value)}
         if "Description" in body:
             result["Description"] = as_text(body["Description"])
         if "Export" in body:
-            result["ExportName"] = as_text(evaluate(body["Export"], scope)["Name"])
+            result["ExportName"] = as_text(evaluate(body["Export"], scope).get("Name", ""))
             check_export_name(name, result["ExportName"])
         return result
 

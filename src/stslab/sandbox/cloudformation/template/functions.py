@@ -24,7 +24,7 @@ from stslab.sandbox.cloudformation.template.references import (
     sub_parts,
     sub_reference,
 )
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
 _MAP_KEYS = 3
 _LONGEST = 262_144
@@ -249,17 +249,14 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     """The condition function that a value is, and its argument, which is as it takes it."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
-    if name not in DECIDERS:
-        raise invalid(
-            "Template format error: Every Conditions member must be one of Fn::And, Fn::Equals, "
-            "Fn::Not, Fn::Or or Condition"
-        )
+    one_of = "must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or or Condition"
+    well_formed(name in DECIDERS, f"Every Conditions member {one_of}")
     if name == "Condition":
         known = isinstance(argument, str) and argument in conditions
         missing = (
             f"Unresolved condition dependency {argument} in the Conditions block of the template"
         )
-        require(known, f"Template format error: {missing}")
+        well_formed(known, missing)
     else:
         takes(_is_list(argument, *_ARGUMENTS[name]), name)
     return name, argument

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
 VALUE_LIMIT = 4096
 """How long a value may be, in bytes ("AWS CloudFormation quotas")."""
@@ -37,26 +37,22 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
         _check_type(name, declared.get("Type"))
         fits = isinstance(declared.get("AllowedValues", []), list)
-        _format(fits, "Every AllowedValues member must be a list.")
+        well_formed(fits, "Every AllowedValues member must be a list.")
         fits = not isinstance(declared.get("Default"), dict | list)
-        _format(fits, "Every Default member must be a string.")
+        well_formed(fits, "Every Default member must be a string.")
         for key in LIMITS & declared.keys():
             fits = _NUMBER.fullmatch(as_text(declared[key])) is not None
-            _format(fits, f"Every {key} member must be a number.")
+            well_formed(fits, f"Every {key} member must be a number.")
         _check_pattern(declared.get("AllowedPattern", ""))
 
 
-def _format(holds: bool, message: str) -> None:
-    require(holds, f"Template format error: {message}")
-
-
 def _check_type(name: str, kind: object) -> None:
-    _format(kind is not None, "Every Parameters object must contain a Type member.")
-    _format(isinstance(kind, str), "Every Type member must be a string.")
+    well_formed(kind is not None, "Every Parameters object must contain a Type member.")
+    well_formed(isinstance(kind, str), "Every Type member must be a string.")
     foreign = str(kind).startswith(("AWS::", "List<AWS::"))
     refusal = f"Parameter type {kind} of parameter {name} is not supported by the sandbox"
-    _format(not foreign, refusal)
-    _format(kind in TYPES, f"Unrecognized parameter type: {kind}")
+    well_formed(not foreign, refusal)
+    well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
 
 
 def _check_pattern(pattern: Value) -> None:

@@ -225,7 +225,7 @@ def parse(text: str) -> Template:
     )
 
 
-def _format(holds: object, message: str) -> None:
+def well_formed(holds: object, message: str) -> None:
     require(holds, f"Template format error: {message}")
 
 
@@ -233,15 +233,15 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     unknown = sorted(str(name) for name in data if name not in SECTIONS)
     require(not unknown, f"Invalid template property or properties [{', '.join(unknown)}]")
     for name in UNSUPPORTED_SECTIONS:
-        _format(not data.get(name), f"{name} is not supported by the sandbox")
+        well_formed(not data.get(name), f"{name} is not supported by the sandbox")
     version = str(data.get("AWSTemplateFormatVersion", VERSION))
     refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
-    _format(version == VERSION, refusal)
+    well_formed(version == VERSION, refusal)
 
 
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
     section: dict[str, Value] = data.get(name) or {}
-    _format(isinstance(section, dict), f"{name} section must be an object.")
+    well_formed(isinstance(section, dict), f"{name} section must be an object.")
     _check_count(name, section)
     return section
 
@@ -249,25 +249,25 @@ def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
 def _check_count(name: str, members: Mapping[str, Value]) -> None:
     count, limit = len(members), MOST.get(name, len(members))
     refusal = f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
-    _format(count <= limit, refusal)
+    well_formed(count <= limit, refusal)
 
 
 def _check_name(noun: str, name: str) -> None:
-    _format(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
+    well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
     too_long = f"{noun} name {name} is longer than {NAME_LIMIT} characters."
-    _format(len(name) <= NAME_LIMIT, too_long)
+    well_formed(len(name) <= NAME_LIMIT, too_long)
 
 
 def _named(section: dict[str, Value], noun: str) -> dict[str, Value]:
     for name, body in section.items():
         _check_name(noun, name)
-        _format(isinstance(body, dict), f"Any {noun}s member must be an object.")
+        well_formed(isinstance(body, dict), f"Any {noun}s member must be an object.")
     return section
 
 
 def _declared(name: str, body: Value) -> Declared:
     _named({name: body}, "Resource")
-    _format(
+    well_formed(
         isinstance(body.get("Type"), str),
         f"[/Resources/{name}] Every Resources object must contain a Type member.",
     )
@@ -291,14 +291,14 @@ def _declared(name: str, body: Value) -> Declared:
 
 def _text_of(body: Mapping[str, Value], key: str, name: str) -> str:
     value = body.get(key, "")
-    _format(isinstance(value, str), f"[/Resources/{name}/{key}] {key} must be a string.")
+    well_formed(isinstance(value, str), f"[/Resources/{name}/{key}] {key} must be a string.")
     return str(value)
 
 
 def _depends_on(name: str, value: Value) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     fits = isinstance(names, list) and all(isinstance(item, str) for item in names)
-    _format(fits, f"DependsOn must be a string or list of strings. ({name})")
+    well_formed(fits, f"DependsOn must be a string or list of strings. ({name})")
     return tuple(names)
 
 
@@ -313,15 +313,15 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
     for name, rows in section.items():
         _check_name("Mapping", name)
         fits = isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
-        _format(fits, f"Every Mappings member {name} must be a map")
+        well_formed(fits, f"Every Mappings member {name} must be a map")
         for row in rows.values():
             _check_count("Mapping attributes", row)
         for attribute, value in (pair for row in rows.values() for pair in row.items()):
             only = "must contain only alphanumeric characters."
             fits = attribute.isalnum() and attribute.isascii()
-            _format(fits, f"Mappings attribute name '{attribute}' {only}")
+            well_formed(fits, f"Mappings attribute name '{attribute}' {only}")
             fits = isinstance(value, str | int | float | list)
-            _format(fits, "Every Mappings attribute must be a String or a List.")
+            well_formed(fits, "Every Mappings attribute must be a String or a List.")
     return section
 
 
@@ -329,20 +329,20 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
     for name, body in section.items():
         _check_name("Output", name)
         fits = isinstance(body, dict) and "Value" in body
-        _format(fits, "Every Outputs member must contain a Value object")
+        well_formed(fits, "Every Outputs member must contain a Value object")
         for key in ("Condition", "Description"):
             fits = isinstance(body.get(key, ""), str)
-            _format(fits, f"Every {key} member must be a string.")
+            well_formed(fits, f"Every {key} member must be a string.")
         if "Export" in body:
             fits = isinstance(body["Export"], dict) and "Name" in body["Export"]
-            _format(fits, "Every Export member must contain a Name object")
+            well_formed(fits, "Every Export member must contain a Name object")
             if isinstance(body["Export"]["Name"], str):
                 check_export_name(name, body["Export"]["Name"])
     return section
 
 
 def check_export_name(output: str, name: str) -> None:
-    _format(
+    well_formed(
         re.fullmatch(r"[A-Za-z0-9:-]+", name),
         f"Output {output} is malformed. The Name field of every Export member must be specified "
         "and consist only of alphanumeric characters, colons, or hyphens.",
@@ -351,7 +351,7 @@ def check_export_name(output: str, name: str) -> None:
 
 def _description(data: Mapping[str, Value]) -> str:
     value = data.get("Description", "")
-    _format(isinstance(value, str), "Description must be a string.")
+    well_formed(isinstance(value, str), "Description must be a string.")
     fits = len(value) <= DESCRIPTION_LIMIT
-    _format(fits, f"'Description' length is greater than {DESCRIPTION_LIMIT}.")
+    well_formed(fits, f"'Description' length is greater than {DESCRIPTION_LIMIT}.")
     return str(value)

@@ -27,13 +27,12 @@ from stslab.sandbox.cloudformation.template.references import (
     references,
     unresolved,
 )
-from stslab.sandbox.cloudformation.template.template import Declared, Template
+from stslab.sandbox.cloudformation.template.template import Declared, Template, well_formed
 from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 DYNAMIC_REFERENCE = "{{resolve:"
-FORMAT = "Template format error: "
 IMPORT = "Fn::ImportValue"
 
 
@@ -48,26 +47,23 @@ def check(template: Template) -> None:
     for declared in template.resources.values():
         _check_functions(template, declared.properties)
         missing = [name for name in declared.depends_on if name not in template.resources]
-        require(not missing, FORMAT + unresolved(missing, "Resources"))
+        well_formed(not missing, unresolved(missing, "Resources"))
         _check_condition(template, declared.condition, "Resources")
     _check_conditions(template)
     for declared in template.resources.values():
         _check_block(template, "Resources", [declared.properties, declared.metadata])
     _check_block(template, "Outputs", template.outputs)
-    for body in template.outputs.values():
-        _check_condition(template, body.get("Condition", ""), "Outputs")
     for name, body in template.outputs.items():
-        malformed = (
-            f"{FORMAT}Output {name} is malformed.  The Name field of Export must not depend on "
-        )
-        depends = _depends_on_others(template, body.get("Export"))
-        require(not depends, f"{malformed}any resources, imported values, or Fn::GetAZs.")
+        _check_condition(template, body.get("Condition", ""), "Outputs")
+        must = "must not depend on any resources, imported values, or Fn::GetAZs."
+        malformed = f"Output {name} is malformed.  The Name field of Export {must}"
+        well_formed(not _depends_on_others(template, body.get("Export")), malformed)
     dependencies(template, template.resources).waves()
 
 
 def _check_types(template: Template) -> None:
     unknown = sorted({d.type for d in template.resources.values() if not exists(d.type)})
-    require(not unknown, f"{FORMAT}Unrecognized resource types: [{', '.join(unknown)}]")
+    well_formed(not unknown, f"Unrecognized resource types: [{', '.join(unknown)}]")
 
 
 def _check_functions(template: Template, value: object) -> None:
@@ -92,10 +88,8 @@ def _imports(value: object) -> bool:
 
 
 def _check_condition(template: Template, name: str, block: str) -> None:
-    require(
-        not name or name in template.conditions,
-        f"{FORMAT}Unresolved condition dependency {name} in the {block} block of the template",
-    )
+    unknown = f"Unresolved condition dependency {name} in the {block} block of the template"
+    well_formed(not name or name in template.conditions, unknown)
 
 
 def _check_conditions(template: Template) -> None:
@@ -106,17 +100,12 @@ def _check_conditions(template: Template) -> None:
             require(known, f"Template error: unresolved condition dependency {name} in Fn::If")
     known_names = PSEUDO_PARAMETERS | set(template.parameters)
     missing = [ref.name for ref in references(template.conditions) if ref.name not in known_names]
-    require(
-        not missing,
-        f"{FORMAT}Unresolved dependencies [{', '.join(missing)}]. "
-        "Cannot reference resources in the Conditions block of the template",
-    )
-    known_conditions = template.conditions
-    imports = _imports(list(known_conditions.values()))
+    cannot = "Cannot reference resources in the Conditions block of the template"
+    well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
+    conditions = template.conditions
+    imports = _imports(list(conditions.values()))
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    graph = {
-        name: set(conditions_in(body, known_conditions)) for name, body in known_conditions.items()
-    }
+    graph = {name: set(conditions_in(body, conditions)) for name, body in conditions.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as found:
@@ -134,7 +123,7 @@ def _check_block(template: Template, block: str, value: object) -> None:
         )
     known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
     missing = list(dict.fromkeys(r.name for r in found if r.name not in known))
-    require(not missing, FORMAT + unresolved(missing, block))
+    well_formed(not missing, unresolved(missing, block))
     for reference in found:
         _check_attribute(template, reference)
 
