@@ -8,16 +8,8 @@ import json
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
-from stslab.sandbox.cloudformation.operations.stacks import (
-    PAGE,
-    checked_template,
-    described,
-    existing,
-    filled,
-    page,
-    tag_list,
-)
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
@@ -29,16 +21,16 @@ REVIEW = "REVIEW_IN_PROGRESS"
 def _describe_stacks(view: View, request: ApiRequest) -> Answer:
     """One stack by name or id, or all that exist, newest first."""
     if request.params.get("StackName"):
-        return {"Stacks": [_stack(described(view, request))]}
+        return {"Stacks": [_stack(stacks.described(view, request))]}
     found = [stack for stack in _newest_first(view, request) if stack.exists]
-    return page(request, "Stacks", found, _stack)
+    return stacks.page(request, "Stacks", found, _stack)
 
 
 def _list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, deleted ones too, newest first; or those of some statuses."""
     wanted = request.params.get("StackStatusFilter")
     found = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
-    return page(request, "StackSummaries", found, _stack)
+    return stacks.page(request, "StackSummaries", found, _stack)
 
 
 def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
@@ -46,9 +38,9 @@ def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
 
 
 def _events(view: View, request: ApiRequest) -> Answer:
-    stack = existing(view, request)
+    stack = stacks.existing(view, request)
     newest_first = lookups.events(view, stack)[::-1]
-    return page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
+    return stacks.page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
 
 
 def _describe_resources(view: View, request: ApiRequest) -> Answer:
@@ -60,13 +52,13 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
     account, region = request.account, request.region
     by_id = None if by_name else lookups.holding(view, account, region, str(physical))
     require(by_name or by_id, f"Stack for {physical} does not exist")
-    stack, logical = by_id or described(view, request), params.get("LogicalResourceId")
+    stack, logical = by_id or stacks.described(view, request), params.get("LogicalResourceId")
     found = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
-    return {"StackResources": [_resource(stack, resource) for resource in found[:PAGE]]}
+    return {"StackResources": [_resource(stack, resource) for resource in found[: stacks.PAGE]]}
 
 
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
-    stack = described(view, request, "Stack '{}' does not exist")
+    stack = stacks.described(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
@@ -75,9 +67,9 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
 
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
-    stack = described(view, request)
+    stack = stacks.described(view, request)
     found = _resources(view, stack)
-    return page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
+    return stacks.page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
 
 
 def _resources(view: View, stack: Stack) -> list[StackResource]:
@@ -92,7 +84,7 @@ def _list_exports(view: View, request: ApiRequest) -> Answer:
         stack, value = found[name]
         return {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
 
-    return page(request, "Exports", sorted(found), shown)
+    return stacks.page(request, "Exports", sorted(found), shown)
 
 
 def _list_imports(view: View, request: ApiRequest) -> Answer:
@@ -100,7 +92,7 @@ def _list_imports(view: View, request: ApiRequest) -> Answer:
     found = lookups.exports(view, request.account, request.region).get(name)
     users = lookups.importers(view, found[0], name) if found else []
     require(users, f"Export '{name}' is not imported by any stack.")
-    return page(request, "Imports", users, str)
+    return stacks.page(request, "Imports", users, str)
 
 
 def _stack(stack: Stack) -> Answer:
@@ -108,7 +100,7 @@ def _stack(stack: Stack) -> Answer:
     template = None if stack.status == REVIEW else parse(stack.config.template)
     description = template.description if template else ""
     given = stack.config.parameters if template else {}
-    return filled(
+    return stacks.filled(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
@@ -127,7 +119,7 @@ def _stack(stack: Stack) -> Answer:
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,
             "RoleARN": stack.role_arn,
-            "Tags": tag_list(stack.config.tags),
+            "Tags": stacks.tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
@@ -135,7 +127,7 @@ def _stack(stack: Stack) -> Answer:
 
 
 def _event(stack: Stack, event: StackEvent) -> Answer:
-    shown = filled(
+    shown = stacks.filled(
         {
             "StackId": stack.stack_id,
             "EventId": event.event_id,
@@ -154,7 +146,7 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
     """A resource, as it is described and as it is listed, like :func:`_stack`."""
-    return filled(
+    return stacks.filled(
         {
             "StackName": stack.name,
             "StackId": stack.stack_id,
@@ -176,11 +168,11 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
     """What there is in a template, or in that of a stack."""
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
-        stack = described(view, request)
+        stack = stacks.described(view, request)
         refusal = f"GetTemplateSummary cannot be called on {REVIEW} stacks."
         require(stack.status != REVIEW, refusal)
         text = stack.config.template
-    template = checked_template(text)
+    template = stacks.checked_template(text)
     kinds: dict[str, list[str]] = {}
     for declared in template.resources.values():
         kinds.setdefault(declared.type, []).append(declared.logical_id)
@@ -194,12 +186,12 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
         ],
-        **filled({"Version": template.version, "Metadata": metadata}),
+        **stacks.filled({"Version": template.version, "Metadata": metadata}),
     }
 
 
 def _validate_template(_view: View, request: ApiRequest) -> Answer:
-    template = checked_template(request.params.get("TemplateBody"))
+    template = stacks.checked_template(request.params.get("TemplateBody"))
     declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
     return {**_common(template), "Parameters": declared}
 
@@ -212,12 +204,12 @@ def _get_template(view: View, request: ApiRequest) -> Answer:
     else:
         missing = "StackName is required if ChangeSetName is not specified."
         require(request.params.get("StackName"), missing)
-        text = described(view, request).config.template
+        text = stacks.described(view, request).config.template
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
 def _get_policy(view: View, request: ApiRequest) -> Answer:
-    described(view, request)
+    stacks.described(view, request)
     return {}  # no stack has one
 
 
@@ -225,7 +217,7 @@ def _common(template: Template) -> Answer:
     capability, types = validation.needed_capabilities(template)
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     needed = {"Capabilities": [capability], "CapabilitiesReason": why} if capability else {}
-    return filled({"Description": template.description, **needed})
+    return stacks.filled({"Description": template.description, **needed})
 
 
 READS: Reads = {
