@@ -67,7 +67,7 @@ def read(
         includes = Includes(path)
         draft, lab = understood(path, raw, catalogue, report, includes)
         unread = [one for one in problems if one.rule in _UNREAD | _UNKNOWN]
-        broken = frozenset(draft.lab.node.holding(unread))
+        broken = frozenset(draft.lab.node.holding(unread) if unread else ())
         _refuse_harm(lab, draft, ruled(report, "not-own"), broken)
     except Unreadable as unreadable:
         problem = dataclasses.replace(unreadable.problem, rule="yaml")

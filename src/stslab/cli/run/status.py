@@ -31,6 +31,7 @@ def command(*, every: bool, as_json: bool) -> None:
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
+        return
     _say(runs)
 
 
@@ -67,7 +68,6 @@ def _fields(stands: "Standing") -> dict[str, Any]:
 
 
 def _say(runs: "list[Standing]") -> None:
-    from stslab.render.report.text import proved
     from stslab.render.terminal.console import make_console
     from stslab.render.terminal.paper import Paper
 
@@ -81,4 +81,4 @@ def _say(runs: "list[Standing]") -> None:
         stages = [f"{marks.get(one.state, signs.pending)} {one.id}" for one in stands.stages]
         if stages:
             paper.prose("  ".join(stages), indent=2)
-            paper.prose(proved(stands), indent=2)
+            paper.prose(stands.told, indent=2)

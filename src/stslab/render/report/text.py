@@ -114,7 +114,7 @@ def show_verified(console: Console, report: Report | None, findings: Sequence[Fi
 
 def verdict(report: Report) -> str:
     """The whole run in a sentence."""
-    parts = [proved(report.standing)]
+    parts = [report.standing.told]
     if report.clean:
         parts.append("nothing is left in the account")
     elif report.run.state == "lost":
@@ -122,13 +122,6 @@ def verdict(report: Report) -> str:
     else:
         parts.append(f"{counted(len(report.remaining), 'thing')} not undone yet")
     return f"{'; '.join(parts)}."
-
-
-def proved(stands: Standing) -> str:
-    """How many claims of all were proved, and what there is to say beside."""
-    parts = [f"{stands.proved} of {counted(len(stands.claims), 'claim')} proved"]
-    parts += [f"{words}: {', '.join(stages)}" for words, stages in stands.notes]
-    return "; ".join(parts)
 
 
 def about_run(report: Report) -> Iterator[tuple[str, str]]:

@@ -153,6 +153,13 @@ class Standing(msgspec.Struct, frozen=True):
         )
         return tuple((words, stages) for words, stages in every if stages)
 
+    @property
+    def told(self) -> str:
+        """How many claims of all were proved, and what there is to say beside."""
+        many = "" if len(self.claims) == 1 else "s"
+        proved = f"{self.proved} of {len(self.claims)} claim{many} proved"
+        return "; ".join((proved, *(f"{words}: {', '.join(ids)}" for words, ids in self.notes)))
+
     def _ids(self, wanted: Callable[[Stage], bool]) -> tuple[str, ...]:
         return tuple(stage.id for stage in self.stages if wanted(stage))
 
