@@ -18,6 +18,7 @@ from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
 
 if TYPE_CHECKING:
+    from stslab.lab.reading.listing import LabHeader
     from stslab.runner.journal.standing import Standing
 
 
@@ -39,7 +40,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
             "Name a folder with labs (ARGUMENT, or STSLAB_LABS), or make one: stslab new ID",
         )
     found = [*headers(labs_folder()), *foreign]
-    embedded = {lab.path for lab in found if not lab.problem and _embedded_only(lab.path)}
+    embedded = {lab.path for lab in found if _embedded_only(lab)}
     reached = progress()
     if as_json:
         listed = [
@@ -81,14 +82,13 @@ def _progress(stood: "Standing | None") -> dict[str, object]:
     return {"state": state, "proved": stood.proved, "claims": len(stood.claims)}
 
 
-def _embedded_only(path: Path) -> bool:
+def _embedded_only(lab: "LabHeader") -> bool:
     from stslab.lab.embedded import embedded_only
-    from stslab.lab.loader import load
+    from stslab.lab.reading.structure import draft
 
-    try:
-        return bool(embedded_only(load(path, catalogue=None)))
-    except InvalidLab:
+    if lab.root is None:
         return False
+    return bool(embedded_only(draft(lab.root, lambda _: None).lab.part))
 
 
 @click.command("show")

@@ -1,7 +1,7 @@
 """Finds labs and reads what they are called, without checking them: no models."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stslab import resources
@@ -23,6 +23,7 @@ class LabHeader:
     stages: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     after: str = ""  # the id of the lab that it builds on, or nothing
+    root: Node | None = field(default=None, repr=False)
 
 
 def headers(folder: Path) -> list[LabHeader]:
@@ -63,7 +64,8 @@ def header(path: Path) -> LabHeader:
     found = root.get("stages")
     stages = found.items if found else ()
     titles = tuple((_text(one, "id"), _text(one, "title")) for one in stages)
-    return LabHeader(name, _text(root, "title"), path, titles, after=_text(root, "after"))
+    after = _text(root, "after")
+    return LabHeader(name, _text(root, "title"), path, titles, after=after, root=root)
 
 
 def find(name_or_path: str | Path) -> Path:
