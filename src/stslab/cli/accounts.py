@@ -6,21 +6,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stslab.aws import target
+from stslab.aws.account import Boto3Account
+from stslab.aws.clients import is_local
 from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import Target, kind_of
 from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
+from stslab.lab.model import Lab
+from stslab.lesson import verdict
 from stslab.lesson.ports import UNKNOWN, Decide
 from stslab.runner.ports import ADMIN, Credentials, Given, Hand, HandWork, Reason, Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
 if TYPE_CHECKING:
-    from stslab.aws.account import Boto3Account
     from stslab.aws.guard import Identity, Source
-    from stslab.aws.target import Target
-    from stslab.lab.model import Lab
     from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
@@ -39,8 +42,8 @@ class Open:
     """
 
     home: Home
-    target: "Target"
-    account: "Boto3Account"
+    target: Target
+    account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
     identity: "Identity | None" = None
     source: "Source | None" = None
@@ -53,7 +56,7 @@ class Open:
         return self.target.info.kind
 
     def runner(
-        self, lab: "Lab", journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
+        self, lab: Lab, journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
     ) -> "Runner":
         """What runs the lab here. Its further accounts have profiles, where they are embedded."""
         from stslab.runner.calls.calls import told
@@ -90,7 +93,7 @@ class Open:
         return LearnersHand(self.home.sandbox, self.profiles, self.target.admin)
 
     @property
-    def decide(self) -> "Decide":
+    def decide(self) -> Decide:
         """What decides calls without making them; on a real account nothing is known beforehand."""
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
@@ -104,8 +107,6 @@ class Open:
     @property
     def wants_id(self) -> bool:
         """Whether the account's id has to be said: anywhere but on this machine."""
-        from stslab.aws.clients import is_local
-
         return self.kind == "aws" or (
             self.kind == "endpoint" and not is_local(self.target.endpoint_url)
         )
@@ -158,8 +159,6 @@ def open_account(home: Home, where: Where) -> Open:
         SandboxError: the embedded account can't be started.
         CredentialsError: the guard refuses, or there are no credentials.
     """
-    from stslab.aws.target import kind_of
-
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
     goes_on_with(where.flags)
@@ -176,10 +175,8 @@ def open_account(home: Home, where: Where) -> Open:
     return replace(_opened(home, made), identity=identity, source=source, partner=partner)
 
 
-def sandbox_target(home: Home) -> "Target":
+def sandbox_target(home: Home) -> Target:
     """The embedded account as a target, started if it does not run."""
-    from stslab.aws import target
-
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)
     made = target.sandbox(
@@ -197,18 +194,16 @@ def sandbox_target(home: Home) -> "Target":
     return replace(made, hand=credentials(hand) if hand else None)
 
 
-def decider(home: Home, held: "Callable[[str], Credentials | None]") -> "Decide":
+def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
     """What the embedded account would answer to calls, without their being made.
 
     ``held`` gives the credentials of a profile.
     """
-    from stslab.lesson import verdict
-
     would = partial(control, home.sandbox, "POST", "would")
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
-def _logged(folder: Path, refusal: "Refusal") -> Reason:
+def _logged(folder: Path, refusal: Refusal) -> Reason:
     """Why the embedded account refused a call, by its log."""
     from stslab.runner.calls.calls import told
     from stslab.sandbox.pipeline.log_file import newest_first
@@ -244,15 +239,14 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
         )
 
 
-def _real(where: Where, profile: str, account: str) -> tuple["Target", "Identity", "Source"]:
+def _real(where: Where, profile: str, account: str) -> tuple[Target, "Identity", "Source"]:
     from stslab.aws.guard import Source, real_target
-    from stslab.aws.target import kind_of
 
     url = where.target if kind_of(where.target) == "endpoint" else ""
     source = Source(profile, where.region, url)
     return *real_target(source, account), source
 
 
-def _opened(home: Home, made: "Target") -> Open:
+def _opened(home: Home, made: Target) -> Open:
     opened = made.open(home.profiles(made.info.name))
     return Open(home, made, opened.account, opened.profiles)
