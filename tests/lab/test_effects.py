@@ -9,7 +9,7 @@ import yaml
 
 from stslab.lab.effects import effects, summary
 from stslab.lab.model import Lab
-from stslab.render.changes import enforced
+from stslab.render.lab import enforced
 
 ROWS = yaml.safe_load(
     (Path(__file__).parents[1] / "cases" / "harmless" / "notes.yaml").read_text(encoding="utf-8")

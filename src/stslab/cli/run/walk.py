@@ -24,7 +24,7 @@ from stslab.errors import (
 )
 from stslab.lab.model import Lab, Stage
 from stslab.lab.references import PARTNER
-from stslab.render.changes import enforced, show_changes
+from stslab.render.lab import enforced, show_changes
 from stslab.render.terminal.console import make_console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted

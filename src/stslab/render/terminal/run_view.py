@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from stslab.render.changes import show_changes
+from stslab.render.lab import show_changes
 from stslab.render.terminal.console import draws_over
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.text.durations import counted, spoken
