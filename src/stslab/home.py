@@ -77,10 +77,8 @@ def location() -> Home:
     """Where the state folder is; see :func:`home`. Nobody has looked at it."""
     root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
     if account and not _NAME.fullmatch(account):
-        raise UsageError(
-            f"{account!r} can't name an embedded account.",
-            "A name (STSLAB_SANDBOX, or --name) has small letters, digits and hyphens: up to 32.",
-        )
+        fix = "A name (STSLAB_SANDBOX, or --name) has small letters, digits and hyphens: up to 32."
+        raise UsageError(f"{account!r} can't name an embedded account.", fix)
     if root:
         return Home(Path(root).expanduser().absolute(), account)
     from platformdirs import user_state_path

@@ -90,7 +90,11 @@ class Boto3Account:
         response, instead = self._raw(identity, service, found.operation, params)
         outcome = _outcome(response, instead)
         self._refuse_ended(identity, outcome)
-        return ports.WaiterProbe(_probed(found, response, outcome), outcome)
+        for acceptor in found.acceptors if response is not None else ():
+            if acceptor.matcher_func(response):
+                return ports.WaiterProbe(str(acceptor.state), outcome)
+        passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
+        return ports.WaiterProbe("retry" if passes else "failure", outcome)
 
     def _waiter(self, service: str, waiter: str) -> Untyped:
         try:
@@ -148,11 +152,3 @@ def _outcome(response: answers.Response | None, instead: ports.Outcome | None) -
         return answers.answer(response)
     except boto.BotoCoreError as error:  # its body is only read now, and may yet be lost
         return answers.failure(error, local=False)
-
-
-def _probed(waiter: Untyped, response: answers.Response | None, outcome: ports.Outcome) -> str:
-    for acceptor in waiter.acceptors if response is not None else ():
-        if acceptor.matcher_func(response):
-            return str(acceptor.state)
-    passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
-    return "retry" if passes else "failure"

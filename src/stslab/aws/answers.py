@@ -106,15 +106,11 @@ def no_credentials(error: Exception) -> CredentialsError:
     if isinstance(error, boto.ProfileNotFound):
         return CredentialsError(f"{error}.", "See which there are: aws configure list-profiles.")
     if isinstance(error, _ENDED) or "Token has expired" in str(error):
-        return CredentialsError(
-            "Your sign-in (SSO) session has ended.",
-            "Sign in again (aws sso login --profile NAME), then run the same command: it goes on.",
-        )
+        fix = "Sign in again (aws sso login --profile NAME), then run the same command: it goes on."
+        return CredentialsError("Your sign-in (SSO) session has ended.", fix)
     if isinstance(error, boto.NoCredentialsError):
-        return CredentialsError(
-            "No AWS credentials were found.",
-            "Name a profile with --profile, or set one up: aws configure (or aws configure sso).",
-        )
+        fix = "Name a profile with --profile, or set one up: aws configure (or aws configure sso)."
+        return CredentialsError("No AWS credentials were found.", fix)
     if isinstance(error, boto.CredentialRetrievalError):
         # What the process itself said is not repeated: it may hold a secret.
         provider = str(getattr(error, "kwargs", {}).get("provider", "your settings"))
@@ -124,10 +120,8 @@ def no_credentials(error: Exception) -> CredentialsError:
             "Run it by itself and fix what it says: aws configure export-credentials"
             " [--profile NAME]. Then run the same command: it goes on.",
         )
-    return CredentialsError(
-        f"Your AWS credentials can't be used ({type(error).__name__}).",
-        "Try them by themselves: aws sts get-caller-identity.",
-    )
+    fix = "Try them by themselves: aws sts get-caller-identity."
+    return CredentialsError(f"Your AWS credentials can't be used ({type(error).__name__}).", fix)
 
 
 _LOST = {

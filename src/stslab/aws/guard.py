@@ -75,10 +75,8 @@ def identify(source: Source) -> Identity:
     except boto.BotoCoreError as error:
         outcome = answers.failure(error, local=False)
         message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
-        raise RunError(
-            f"AWS could not be asked who you are: {message}",
-            "Check the network, the region and the endpoint, and try again.",
-        ) from error
+        fix = "Check the network, the region and the endpoint, and try again."
+        raise RunError(f"AWS could not be asked who you are: {message}", fix) from error
 
 
 def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
@@ -341,15 +339,11 @@ def _settings(path: Path) -> dict[str, Any]:
 def _account(value: object, where: str) -> str:
     text = value.replace("-", "") if isinstance(value, str) else ""
     if not _ACCOUNT.fullmatch(text):
-        raise UsageError(
-            f"{where}: {value!r} is not the id of an account.",
-            'Write its twelve digits as text: deny_accounts = ["111122223333"].',
-        )
+        fix = 'Write its twelve digits as text: deny_accounts = ["111122223333"].'
+        raise UsageError(f"{where}: {value!r} is not the id of an account.", fix)
     return text
 
 
 def _senseless(path: Path, why: str) -> UsageError:
-    return UsageError(
-        f"The settings in {path} can't be understood: {why}.",
-        'Write: [guard] and below it deny_accounts = ["111122223333"]; or remove the file.',
-    )
+    fix = 'Write: [guard] and below it deny_accounts = ["111122223333"]; or remove the file.'
+    return UsageError(f"The settings in {path} can't be understood: {why}.", fix)

@@ -252,7 +252,5 @@ def _replace(path: Path, text: str) -> None:
 
 def _unusable(folder: Path, error: OSError | UnicodeDecodeError) -> StateFolderError:
     reason = getattr(error, "strerror", None) or str(error)
-    return StateFolderError(
-        f"stslab's profiles in {folder} can't be used: {reason}.",
-        "Make the folder readable and writable, or name another one in STSLAB_HOME.",
-    )
+    fix = "Make the folder readable and writable, or name another one in STSLAB_HOME."
+    return StateFolderError(f"stslab's profiles in {folder} can't be used: {reason}.", fix)

@@ -66,10 +66,8 @@ def kind_of(name: str) -> str:
         return name
     if name.startswith(("http://", "https://")) and _is_url(name):
         return "endpoint"
-    raise UsageError(
-        f"There is no target {name!r}.",
-        "Use sandbox, aws, or the URL of an endpoint that speaks AWS's protocols.",
-    )
+    fix = "Use sandbox, aws, or the URL of an endpoint that speaks AWS's protocols."
+    raise UsageError(f"There is no target {name!r}.", fix)
 
 
 def _is_url(text: str) -> bool:

@@ -142,10 +142,8 @@ def _lacking(rule: Rule, case: _Case) -> Objection:
     if rule.must is Must.TAGGED:
         return _untagged(rule, case)
     if rule.implied:
-        return Objection(
-            f"{case.call} without {rule.where} would change the user who calls.",
-            f"Name a user that the run made: {rule.where}: ...",
-        )
+        fix = f"Name a user that the run made: {rule.where}: ..."
+        return Objection(f"{case.call} without {rule.where} would change the user who calls.", fix)
     return Objection(f"{case.call} does not say {rule.where}.", f"Add {rule.where}.")
 
 
@@ -299,10 +297,8 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if documents.EVERYONE in case.own.allowed.accounts:
         yield Note(f"{case.who} lets in others, as the lab declares")
         return
-    yield Objection(
-        f"{case.who} would let in others, by an access control list.",
-        'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.',
-    )
+    fix = 'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.'
+    yield Objection(f"{case.who} would let in others, by an access control list.", fix)
 
 
 def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -411,10 +407,8 @@ def _in_template(finding: Finding, one: template.Resource) -> Finding:
 def _elsewhere(call: str, params: Params, own: Own) -> Iterator[Finding]:
     service = call.partition(".")[0]
     if service not in own.allowed.services:
-        yield Objection(
-            f"{call} is of a service whose changes stslab does not know.",
-            f"Leave it out, or declare it: services: [{service}].",
-        )
+        fix = f"Leave it out, or declare it: services: [{service}]."
+        yield Objection(f"{call} is of a service whose changes stslab does not know.", fix)
     elif changes(call):
         for role in _roles_in(params):
             yield from _role(role, Rule(Must.ROLE), _Case(call, own))

@@ -66,11 +66,8 @@ def _rule(row: Row) -> Rule:
 
 
 def _by_name(section: str) -> dict[str, Rules]:
-    return {
-        name: tuple(_rules(rules))
-        for names, rules in read("operations.yaml")[section].items()
-        for name in names.split(", ")
-    }
+    rows = read("operations.yaml")[section].items()
+    return {name: tuple(_rules(rules)) for names, rules in rows for name in names.split(", ")}
 
 
 HOME = frozenset({"iam", "sts", "s3", "cloudformation", "embedded"})

@@ -9,6 +9,7 @@ reference".
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import msgspec
 import yaml
@@ -107,10 +108,8 @@ class _Loader(safe_loader()):  # type: ignore[misc]
     """YAML as CloudFormation takes it: no dates, and no key that is there twice."""
 
     def construct_mapping(self, node: Part, deep: bool = False) -> dict[Part, Part]:  # noqa: ARG002 - all is read at once
-        pairs = [
-            (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
-            for key, value in node.value
-        ]
+        made = partial(self.construct_object, deep=True)
+        pairs = [(made(key), made(value)) for key, value in node.value]
         found = {key: value for key, value in pairs if isinstance(key, str)}
         if len(found) != len(pairs):
             raise Unjudgeable("a key stands there twice, or is no text")

@@ -354,11 +354,8 @@ def _texts(looked: Looked) -> Iterator[Found]:
 
 def _long(part: Part, node: Node) -> Iterator[Found]:
     intro = node.get("intro")
-    lines = [
-        line
-        for written in str(intro.value if intro else "").splitlines()
-        for line in textwrap.wrap(written, WIDTH) or [""]
-    ]
+    written = str(intro.value if intro else "").splitlines()
+    lines = [line for one in written for line in textwrap.wrap(one, WIDTH) or [""]]
     if intro and len(lines) > LINES:
         message = f"An intro of {len(lines)} lines does not fit a screen."
         fix = f"Write at most {LINES}; `explain` may be longer."

@@ -87,10 +87,8 @@ def read_bytes(path: Path) -> bytes:
         reason = "no lab is in this folder" if path.is_dir() else "it is a pipe or a device"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-    raise InvalidLab(
-        f"The lab {path} can't be read: {reason}.",
-        hint="Name a file, or one of the labs that `stslab labs` lists.",
-    )
+    fix = "Name a file, or one of the labs that `stslab labs` lists."
+    raise InvalidLab(f"The lab {path} can't be read: {reason}.", hint=fix)
 
 
 def understood(

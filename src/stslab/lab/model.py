@@ -190,11 +190,8 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
     @property
     def values(self) -> dict[str, str]:
         """What of it is said, by AWS's names."""
-        return {
-            name: value
-            for name in self.__struct_fields__
-            if name != "line" and (value := getattr(self, name)) is not None
-        }
+        said = {name: getattr(self, name) for name in self.__struct_fields__ if name != "line"}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Step(_Calls, frozen=True, kw_only=True):

@@ -99,10 +99,8 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     """
     principal = question.request.principal
     limited = principal.member and not principal.service_linked
-    controls = [
-        _read_all(PolicyKind.SCP, level, question, number)
-        for number, level in enumerate(policies.scps if limited else (), 1)
-    ]
+    scps = enumerate(policies.scps if limited else (), 1)
+    controls = [_read_all(PolicyKind.SCP, level, question, number) for number, level in scps]
     if not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
             found = _read_all(PolicyKind.RCP, level, question, number)

@@ -136,15 +136,11 @@ def _sentence(error: PolicyError) -> str:
 
 def request(case: Case) -> Request:
     if not _ACTION.fullmatch(case.action):
-        raise PolicyError(
-            f"{case.action!r} is not an action of the form service:Operation.",
-            "A request asks for one action, without wildcards, such as s3:GetObject.",
-        )
+        fix = "A request asks for one action, without wildcards, such as s3:GetObject."
+        raise PolicyError(f"{case.action!r} is not an action of the form service:Operation.", fix)
     if case.resource != "*" and not case.resource.startswith("arn:"):
-        raise PolicyError(
-            f"{case.resource!r} is not an ARN.",
-            "A resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none.",
-        )
+        fix = "A resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none."
+        raise PolicyError(f"{case.resource!r} is not an ARN.", fix)
     context = {
         key: [_scalar(key, each) for each in one] if isinstance(one, list) else _scalar(key, one)
         for key, one in (case.context or {}).items()

@@ -38,11 +38,8 @@ def matching_actions(pattern: str) -> tuple[str, ...]:
     if not name or not is_service(service):
         return ()
     matcher = glob(name.lower(), variables=False)
-    return tuple(
-        f"{service}:{action}"
-        for action in _actions(service)
-        if matcher.matches(action.lower(), no_value)
-    )
+    found = (one for one in _actions(service) if matcher.matches(one.lower(), no_value))
+    return tuple(f"{service}:{one}" for one in found)
 
 
 def suggestions(unknown: str, known: Iterable[str]) -> list[str]:

@@ -135,10 +135,8 @@ def _arn(value: str, variables: bool) -> Comparison | None:
         parts = found.split(":", ARN_SEPARATORS)
         if len(parts) <= ARN_SEPARATORS:
             return None
-        return all(
-            pattern.matches(part, context.single)
-            for pattern, part in zip(components, parts, strict=True)
-        )
+        pairs = zip(components, parts, strict=True)
+        return all(pattern.matches(part, context.single) for pattern, part in pairs)
 
     return comparison
 
@@ -273,11 +271,8 @@ class Condition:
         """The values that are not of the operator's type, which never match."""
         if self.asks_presence:
             return tuple(each for each in self.values if each.lower() not in {"true", "false"})
-        return tuple(
-            value
-            for value, comparison in zip(self.values, self._comparisons, strict=True)
-            if comparison is None
-        )
+        read = zip(self.values, self._comparisons, strict=True)
+        return tuple(value for value, comparison in read if comparison is None)
 
     def explain(self, context: Context) -> dict[str, Any]:
         """What was compared: ``{operator, key, wanted: [...], found, holds}``.

@@ -94,11 +94,8 @@ def _everyone(statement: Statement, policy: Policy) -> Iterator[str]:
 
 def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
     """As "Creating a condition with multiple keys or values" warns."""
-    required = {
-        each.key.lower()
-        for each in statement.conditions
-        if each.asks_presence and "false" in each.values
-    }
+    asking = [each for each in statement.conditions if each.asks_presence]
+    required = {each.key.lower() for each in asking if "false" in each.values}
     if any(_limits(each) and _REQUEST_TAG.match(each.key) for each in statement.conditions):
         required.add("aws:tagkeys")  # a request with such a tag has its key
     for each in statement.conditions if statement.allows else ():

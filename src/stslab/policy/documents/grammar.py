@@ -108,10 +108,8 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
     if not isinstance(sid, str):
         raise MalformedPolicy(SYNTAX, ": Sid is a text.")
     if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
-        raise MalformedPolicy(
-            f"The following Statement Ids are invalid: {sid}",
-            ": A Sid has letters and digits only.",
-        )
+        problem = f"The following Statement Ids are invalid: {sid}"
+        raise MalformedPolicy(problem, ": A Sid has letters and digits only.")
     return Statement(
         index,
         source,
