@@ -63,12 +63,33 @@ _CONSTRAINT = "failed to satisfy constraint: Member must"
 def check(service: str, name: str, params: Params) -> None:
     """Refuse ``params`` that break a constraint: ValidationError lists every problem, as AWS's."""
     shape = operation(service, name).input_shape
+    if service == "iam" and shape is not None:
+        _check_names(shape, params)
     problems = list(_structure(shape, params, "")) if shape is not None else []
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise faults.invalid(
             f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
         )
+
+
+_OF_IAM = {
+    r"[\w+=,.@-]+": "contain only alphanumeric characters and/or the following: +=,.@_-",
+    r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": (
+        "begin and end with / and contain only alphanumeric characters and/or / characters."
+    ),
+}
+"""What IAM says of a name or a path, by their patterns, alone and before all else."""
+
+
+def _check_names(shape: Shape, params: Params) -> None:
+    for name, member in shape.members.items():
+        pattern, value = member.metadata.get("pattern", ""), params.get(name)
+        if value is not None and pattern in _OF_IAM and not _compiled(pattern).fullmatch(value):
+            lower = name[:1].lower() + name[1:]
+            raise faults.invalid(
+                f"The specified value for {lower} is invalid. It must {_OF_IAM[pattern]}"
+            )
 
 
 def _structure(shape: Shape, value: Params, path: str) -> Iterator[str]:

@@ -183,7 +183,8 @@ def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
 
 def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
     """The condition keys that statements about this action name, and nobody gave."""
-    known = {key.lower() for key in simulation.context} | set(simulation.principal.context)
+    given = {key.lower(): value for key, value in simulation.context.items()}
+    known = {key for key, value in {**simulation.principal.context, **given}.items() if value}
     keys = {
         key
         for source, number, said in read

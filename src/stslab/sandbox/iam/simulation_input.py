@@ -158,8 +158,15 @@ def _simulation(
         owner = owner.split(":")[4]
     if not _SOURCE.fullmatch(caller):
         raise faults.invalid_input(f"Invalid CallerArn: {caller}")
+    principal = Principal.from_arn(caller)
+    unknown = dict.fromkeys(principal.context, ()) if principal.name == _NOBODY else {}
+    context = {
+        entry["ContextKeyName"]: _values(entry)
+        for entry in params.get("ContextEntries", ())
+        if "ContextKeyName" in entry
+    }
     return Simulation(
-        principal=Principal.from_arn(caller),
+        principal=principal,
         sources=[
             *sources,
             *given(params.get("PolicyInputList", ()), "PolicyInputList", PolicyKind.IDENTITY),
@@ -172,11 +179,7 @@ def _simulation(
                 params.get("OrderedOrganizationPolicyInputList", ()), start=1
             )
         ],
-        context={
-            entry["ContextKeyName"]: _values(entry)
-            for entry in params.get("ContextEntries", ())
-            if "ContextKeyName" in entry
-        },
+        context={**unknown, **context},
         owner=owner or None,
     )
 

@@ -76,7 +76,11 @@ def _region(request: ApiRequest, asked: str | None) -> str:
         raise fault("InvalidLocationConstraint", LocationConstraint=asked)
     region = {"EU": "eu-west-1"}.get(asked or "", asked or REGION)
     if request.region not in (REGION, region):
-        raise fault("IllegalLocationConstraintException")
+        raise fault(
+            "IllegalLocationConstraintException",
+            f"The {asked or 'unspecified'} location constraint is incompatible for the region "
+            "specific endpoint this request was sent to.",
+        )
     return region
 
 
