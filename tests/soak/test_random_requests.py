@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -193,7 +194,7 @@ def _asked(client: Any, operation: str, sender: Sender) -> tuple[str, int, Any]:
     except ClientError as refused:
         met = refused.response["ResponseMetadata"]
         return refused.response.get("Error", {}).get("Code", ""), int(met["HTTPStatusCode"]), {}
-    except ResponseParserError as error:  # a changed method or query: another operation's answer
+    except (ResponseParserError, ParseError) as error:  # of another method's or query's answer
         return str(error), 200, {}
     except (BotoCoreError, ValueError, TypeError, AttributeError, KeyError) as error:
         return type(error).__name__, 0, {}  # the client itself can't send it
