@@ -180,8 +180,8 @@ def roll_back(job: Job) -> None:
     blueprint = job.blueprint(job.stack.previous)
     for wave in blueprint.graph.waves():
         there = job.resources
-        due = [there[name] for name in wave if name in there]
-        restored = [_restoration(job, blueprint, r) for r in due if r.before is not None]
+        begun = [there[name] for name in wave if name in there and _is_begun(there[name])]
+        restored = [_restoration(job, blueprint, resource) for resource in begun]
         failed = steps.take(job, restored)
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))
@@ -191,6 +191,12 @@ def roll_back(job: Job) -> None:
             tx.put(replace(resource, before=None))
         tx.put(replace(job.stack_in(tx), config=blueprint.config))
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def _is_begun(resource: StackResource) -> bool:
+    """Whether an update began with a resource that there was, if only to cancel it."""
+    halfway = resource.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
+    return halfway or resource.before is not None
 
 
 def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Step:
