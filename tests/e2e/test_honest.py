@@ -48,7 +48,7 @@ def test_five_skips_and_a_cleanup(machine: Machine):
     page = machine.stslab("report", "--markdown").out
     assert said in page
     assert f"skipped: {', '.join(STAGES[1:5])}" in page
-    assert "with --yes or without a terminal: cleanup" in page
+    assert "nobody was asked (--yes, or no terminal): cleanup" in page
     assert "unsupervised" in page
     shown = " ".join(machine.stslab("report").out.split())
     assert said in shown
@@ -56,7 +56,7 @@ def test_five_skips_and_a_cleanup(machine: Machine):
     assert said in cleaned.out
     assert "The role is gone  never made" in cleaned.out
     assert f"skipped: {', '.join(STAGES[1:5])}" in cleaned.out
-    assert "with --yes or without a terminal: cleanup" in cleaned.out
+    assert "nobody was asked (--yes, or no terminal): cleanup" in cleaned.out
     stands = status(machine)
     assert (stands["claims"], stands["proved"], stands["skipped"]) == (
         CLAIMS,

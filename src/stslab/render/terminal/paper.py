@@ -146,7 +146,13 @@ class Paper:
             table.add_column(heading, ratio=ratio or None, no_wrap=not ratio, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        self.put(table)
+        if self.console.is_terminal:
+            self.put(table)
+            return
+        with self.console.capture() as drawn:
+            self.put(table)
+        for line in drawn.get().splitlines():
+            self.whole(line.rstrip())  # a file and a mail have no use for the spaces at the end
 
     def decision(self, root: Node, *, indent: int = 0) -> None:
         """How a decision came about, as a tree; in a pipe and in words as lines, each whole."""

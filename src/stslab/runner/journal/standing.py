@@ -147,7 +147,7 @@ class Standing(msgspec.Struct, frozen=True):
             ("skipped", self.skipped),
             ("not reached", self.not_reached),
             ("tried more than once", self.tried_again),
-            ("with --yes or without a terminal", alone),
+            ("nobody was asked (--yes, or no terminal)", alone),
             ("set up by stslab break", to_break),
             ("with another lab than the run began with", self.changed),
         )
