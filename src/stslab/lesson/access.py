@@ -37,6 +37,10 @@ class CellState(msgspec.Struct, frozen=True):
     verdict: Verdict
 
     @property
+    def key(self) -> Key:
+        return self.cell, self.who
+
+    @property
     def word(self) -> str:
         words = {True: "allowed", False: "denied", None: "unknown"}
         return words[self.verdict.allowed]
@@ -89,12 +93,8 @@ def _verdict(cell: Cell, who: str, scope: Data, decide: Decide) -> Verdict:
 
 def changed(before: Collection[CellState], after: Collection[CellState]) -> frozenset[Key]:
     """The cells that are allowed in one of two looks at the table, and not in the other."""
-    was = {(one.cell, one.who): bool(one.verdict.allowed) for one in before}
-    return frozenset(
-        (one.cell, one.who)
-        for one in after
-        if was.get((one.cell, one.who), False) != bool(one.verdict.allowed)
-    )
+    was = {one.key for one in before if one.verdict.allowed}
+    return frozenset(one.key for one in after if (one.key in was) != bool(one.verdict.allowed))
 
 
 # -- the chain of callers ------------------------------------------------------------------------

@@ -183,7 +183,7 @@ class ByHand:
         """The cells that the stage changes and that are not so, and others that are too wide."""
         own = {(one.cell, one.identity) for one in stage.changes}
         for one in cells:
-            if (one.cell, one.who) not in own:
+            if one.key not in own:
                 if one.too_wide:
                     yield f"{_WIDE}{one.who} may {one.says}."
             elif one.verdict.allowed != one.expected.allowed:

@@ -229,7 +229,7 @@ class Faults:
             return "it changes no cell of the access table"
         if access.changed(before, self.table()):
             return "its fix does not bring every cell back"
-        lost = [one for one in before if (one.cell, one.who) in cells and one.verdict.allowed]
+        lost = [one for one in before if one.key in cells and one.verdict.allowed]
         opens = fault.change and len(lost) < len(cells)  # other credentials may do other things
         if fault.derived and (opens or not lost):
             return "it may only take away"
@@ -238,8 +238,8 @@ class Faults:
     def remaining(self, fault: Fault) -> Remaining:
         """How far the fix of a fault is, whoever did it."""
         cells = [one for one in self.table() if one.verdict.allowed != one.expected.allowed]
-        about = [one for one in cells if (one.cell, one.who) in fault.cells or not one.fits]
-        wider = [one for one in about if one.too_wide and (one.cell, one.who) not in fault.cells]
+        about = [one for one in cells if one.key in fault.cells or not one.fits]
+        wider = [one for one in about if one.too_wide and one.key not in fault.cells]
         if about:
             still = tuple(_said(one) for one in about if one not in wider)
             return Remaining(still, tuple(map(_said, wider)))
@@ -257,12 +257,12 @@ class Faults:
 
     def broken(self, fault: Fault) -> access.CellState | None:
         """The first cell that is not as it should be."""
-        return next((one for one in self.table() if (one.cell, one.who) in fault.cells
-                     and one.verdict.allowed != one.expected.allowed), None)  # fmt: skip
+        about = (one for one in self.table() if one.key in fault.cells)
+        return next((one for one in about if one.verdict.allowed != one.expected.allowed), None)
 
     def diagnosed(self, fault: Fault, before: Iterable[Policy]) -> Diagnosis:
         """What is wrong, once it is planted; ``before`` are the policies as they were."""
-        broken = [one for one in self.table() if (one.cell, one.who) in fault.cells]
+        broken = [one for one in self.table() if one.key in fault.cells]
         gate = next((str(one.verdict.by[0]) for one in broken if one.verdict.by), "")
         if fault.profile:
             where = f"the credentials in the profile {fault.profile}"

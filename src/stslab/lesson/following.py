@@ -88,5 +88,5 @@ def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Ite
     for one in cells:
         if one.too_wide:
             yield f"{one.who} may {one.says}, and should not"
-        elif one.expected.allowed and not one.verdict.allowed and (one.cell, one.who) in about:
+        elif one.expected.allowed and not one.verdict.allowed and one.key in about:
             yield f"{one.who} may not {one.says} yet"
