@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import click
 
-from stslab.aws.target import sandbox_name
 from stslab.cli.accounts import open_account
 from stslab.cli.bench import bench, current
 from stslab.cli.options import Where
@@ -41,18 +40,12 @@ def solve(lab: str) -> None:
 
 
 def why() -> bool:
-    """Tell a little more of why, where the run is by hand or has a fault in it; else False."""
-    place, how = home(), None
-    with Journal.of(place) as journal:
-        for run in journal.unfinished(sandbox_name(place.named))[:1]:
-            how = journal.past(run.id).how
-    if how not in (How.HAND, How.BREAK):
-        return False
+    """Tell a little more of why; False where nothing is left to be found out."""
     try:
         with _at_work("stslab why", "") as now:
             now.exercise.draw_why(now.paper)
             _show_command(now)
-    except UsageError:  # nothing is left to be found out
+    except UsageError:
         return False
     return True
 

@@ -104,10 +104,11 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
 
 def _explain_request(request_id: str, *, as_json: bool) -> None:
-    from stslab.cli.run.tasks import why
+    if not request_id and not as_json and _finds_out():
+        from stslab.cli.run.tasks import why
 
-    if not request_id and not as_json and why():
-        return
+        if why():
+            return
     told = explained(home(), request_id)
     if told is None:
         click.echo("The embedded account has refused nothing yet.", err=True)
@@ -118,6 +119,19 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
         from stslab.render.why import show
 
         show(make_console(sys.stdout), told)
+
+
+def _finds_out() -> bool:
+    """Whether the run that goes on is by hand, or has a fault: then not all is told at once."""
+    from stslab.aws.target import sandbox_name
+    from stslab.runner.journal.records import How
+    from stslab.runner.journal.store import Journal
+
+    place, how = home(), None
+    with Journal.of(place) as journal:
+        for run in journal.unfinished(sandbox_name(place.named))[:1]:
+            how = journal.past(run.id).how
+    return how in (How.HAND, How.BREAK)
 
 
 # -- a request in the embedded account's log -----------------------------------------------------
