@@ -21,7 +21,6 @@ from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
-from stslab.runner.events import Event, StepFailed
 from stslab.runner.ports import ADMIN
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.rehearsal import Lag
@@ -56,21 +55,15 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
     """Play the lab from its first stage to its last; what fails stops nothing."""
     account.begin(keeps=keeps)
     played = Played()
-    codes: list[str] = []
-
-    def hear(event: Event) -> None:
-        if isinstance(event, StepFailed):
-            codes.append(event.code)
-
-    with account.running(lab, hear) as runner:
+    with account.running(lab, lambda _: None) as runner:
         done: list[str] = []
         for stage in lab.stages:
             for number in range(len(stage.steps)):
-                codes.clear()
                 try:
                     runner.do(stage, number)
                 except StslabError as error:
-                    played.stopped[stage.id, number] = codes[-1] if codes else type(error).__name__
+                    told = getattr(error.__cause__, "code", type(error).__name__)  # a StepError's
+                    played.stopped[stage.id, number] = told
             played.failed |= set(_failing(runner, stage))
             done.append(stage.id)
             cells = access.table(lab, done, runner.scope(), account.decide)
