@@ -106,6 +106,7 @@ def json_option(
 
 
 # -- the ids of labs, stages and runs, for a shell that completes them ---------------------------
+# Labs are read with patterns, not as YAML: it must be instant, and what is missed costs nothing.
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)

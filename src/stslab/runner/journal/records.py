@@ -448,6 +448,10 @@ def person() -> str:
     return "@".join(filter(None, [user, platform.node()]))
 
 
+# Each record is sealed together with the one before it: what was changed, left out or put in
+# afterwards breaks the chain, unless whoever did it made all that follows anew.
+
+
 class Link(NamedTuple):
     """A record as it is kept: ``body`` is JSON, ``seal`` the hash of all this and the one before.
 

@@ -73,7 +73,7 @@ _UNKNOWN = re.compile(r"<[^<>]*>")
 _FREE = frozenset({"iam", "sts", "cloudformation"})
 _NEXT_TO_FREE = frozenset({"s3"})
 
-# The actions that are not called as the operation is.
+# The actions that are not called as the operation is (Service Authorization Reference, S3).
 _ACTIONS: Mapping[str, str] = {
     "s3:ListObjects": "s3:ListBucket",
     "s3:ListObjectsV2": "s3:ListBucket",
