@@ -48,9 +48,10 @@ def show_found(
         paper.line("done", "There is nothing to undo.")
     for run in chosen:
         _run(paper, run, describe)
-    for run in found.runs:
-        if run not in chosen:
-            _left_alone(paper, run)
+    for run in (one for one in found.runs if one not in chosen):
+        asked = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
+        goes_on = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
+        paper.line("hint", goes_on if run.unfinished else asked)
     for thing, tag in found.doubtful:
         why = f"it has the tag of run {tag!r}, but not that id in its name: left alone"
         paper.line("warning", label(thing), aside=why)
@@ -65,11 +66,3 @@ def _run(paper: Paper, run: FoundRun, describe: Describe) -> None:
     for thing in run.things:
         paper.line("pending", label(thing), indent=2)
         paper.command(by_hand(thing, describe))
-
-
-def _left_alone(paper: Paper, run: FoundRun) -> None:
-    if run.unfinished:
-        text = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
-    else:
-        text = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
-    paper.line("hint", text)

@@ -21,6 +21,10 @@ from stslab.render.text.safe import one_line
 _LABEL = 28
 _NARROWEST, _WIDEST = 7, 14
 """Columns of the table of who can do what."""
+_FIND_OUT = (
+    "Find out why and fix it, here or in another terminal. `why` tells a little more each time;"
+    " stslab sandbox log, stslab simulate and the aws CLI are yours too."
+)
 View = Callable[[RunPaper, Any], None]
 
 
@@ -290,15 +294,8 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
     paper.prose(one_line(scene.answer), indent=3, style="red")
     paper.blank()
     remaining(paper, scene.remaining)
-    if scene.told:
-        text = scene.told
-    else:
-        text = (
-            "Find out why and fix it, here or in another terminal. `why` tells a little more each"
-            " time; stslab sandbox log, stslab simulate and the aws CLI are yours too."
-        )
     paper.blank()
-    paper.prose(text, indent=1, style="bold" if scene.told else "")
+    paper.prose(scene.told or _FIND_OUT, indent=1, style="bold" if scene.told else "")
 
 
 def remaining(paper: Paper, now: Remaining) -> None:
