@@ -1,5 +1,7 @@
 """The commands that work on a run: each imports what it does when it is called."""
 
+from typing import Any
+
 import click
 
 from stslab.cli.options import (
@@ -25,17 +27,7 @@ _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 @click.option("--dry-run", is_flag=True, help="Only show what would be called.")
 @json_option()
 @on_account(consent=True, guard=True)
-def command(
-    *,
-    lab: str | None,
-    first: str,
-    last: str,
-    practice: bool,
-    predict: bool,
-    dry_run: bool,
-    as_json: bool,
-    where: Where,
-) -> None:
+def command(*, lab: str | None, where: Where, **how: Any) -> None:
     """Walk through LAB (an id, a lab file, or `next`), or go on where it was stopped.
 
     Without LAB the newest run goes on; where there is none, `assume-role` begins.
@@ -45,8 +37,7 @@ def command(
     """
     from stslab.cli.run.walk import run
 
-    how = {"by_hand": practice, "predict": predict, "dry": dry_run, "as_json": as_json}
-    run(lab, where, first=first, last=last, **how)
+    run(lab, where, **how)
 
 
 @click.command("step")

@@ -33,7 +33,7 @@ from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import TargetInfo
-from stslab.runner.run.dry import dry_run, footprint
+from stslab.runner.run import dry
 from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
@@ -168,12 +168,12 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     """Say who and where the learner is, and what a run makes there, unless the guard refuses."""
     if opened.source is None or opened.identity is None:
         return
-    makes = footprint(lab, opened.target.info)
+    makes = dry.footprint(lab, opened.target.info)
     seen = surveyed(opened.source, opened.identity, makes, force=force)
     other = []
     if opened.partner and lab.accounts:
         who, source = opened.partner
-        theirs = surveyed(source, who, footprint(lab, opened.target.info, PARTNER), force=force)
+        theirs = surveyed(source, who, dry.footprint(lab, opened.target.info, PARTNER), force=force)
         other = [("and there", who.arn), ("account", who.account), *_told(theirs)]
     alias, may = _told(seen)
     info = opened.target.info
@@ -207,7 +207,7 @@ def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
     paper = Paper(laid.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
     paper.line("warning", title)
-    makes = footprint(lab, opened.target.info)
+    makes = dry.footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
     if laid.asks:
@@ -275,18 +275,18 @@ def run(
     *,
     first: str,
     last: str,
-    by_hand: bool,
+    practice: bool,
     predict: bool,
-    dry: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Walk through the stages of a lab from the ``first`` to the ``last``, if they are named."""
     kind_of(where.target)
-    loaded = meant_lab(lab, where.target, by_hand=by_hand)
+    loaded = meant_lab(lab, where.target, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
-    if by_hand:
-        _require_practicable(where, interactive=not (as_json or where.yes or dry))
-    if dry:
+    if practice:
+        _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
+    if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
         return
     with bench("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as laid:
@@ -296,8 +296,8 @@ def run(
 
             _, begun = placed(laid.journal, where, loaded.id)
             before = laid.journal.past(begun.id).how if begun else None  # it goes on as it was
-            learn(laid, opened, loaded, chosen, by_hand=by_hand or before is How.HAND,
-                  predict=predict)  # fmt: skip
+            by_hand = practice or before is How.HAND
+            learn(laid, opened, loaded, chosen, by_hand=by_hand, predict=predict)
         else:
             how = How.YES if where.yes else How.ALONE
             walk(laid, opened, loaded, chosen, how, resuming=not first)
@@ -323,7 +323,7 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     other = where.partner_account or (OTHER if where.target == SANDBOX else "<partner>")
     region, accounts = where.region or "us-east-1", {"partner": other}
     info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
-    dry_run(lab, info, render, chosen)
+    dry.dry_run(lab, info, render, chosen)
     render.close()
 
 
