@@ -282,10 +282,10 @@ def run(
 ) -> None:
     """Walk through the stages of a lab from the ``first`` to the ``last``, if they are named."""
     kind_of(where.target)
-    loaded = meant_lab(lab, where.target, by_hand=practice)
-    chosen = plan(loaded, first=first, last=last)
     if practice:
         _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
+    loaded = meant_lab(lab, where.target, by_hand=practice)
+    chosen = plan(loaded, first=first, last=last)
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
         return
