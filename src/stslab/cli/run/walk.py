@@ -12,7 +12,7 @@ from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account, require_consent
 from stslab.cli.bench import Bench, agrees, bench, meant_lab, renderer
 from stslab.cli.describing import describer
-from stslab.cli.failures import with_flags
+from stslab.cli.failures import USUAL_LAB, goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, Where
 from stslab.errors import (
     CheckFailed,
@@ -283,6 +283,7 @@ def run(
     """Walk through the stages of a lab from the ``first`` to the ``last``, if they are named."""
     kind_of(where.target)
     if practice:
+        goes_on_in(lab or USUAL_LAB)
         _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
     loaded = meant_lab(lab, where.target, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
