@@ -22,6 +22,7 @@ KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
 _Answer = Mapping[str, Any]
 _Command = Callable[..., None]
+_Many = tuple[str, ...]
 _issuer = click.option("--issuer", default="", metavar="URL",
                        help="The provider's entity id; else the account's own.")  # fmt: skip
 
@@ -68,14 +69,7 @@ def _print(what: str, issuer: str) -> None:
               help="A session tag's key that passes on to the next role.")  # fmt: skip
 @_seconds(3600)
 def token_command(
-    *,
-    sub: str,
-    aud: str,
-    issuer: str,
-    claims: tuple[str, ...],
-    tags: tuple[str, ...],
-    transitive: tuple[str, ...],
-    seconds: int,
+    *, sub: str, aud: str, issuer: str, claims: _Many, tags: _Many, transitive: _Many, seconds: int
 ) -> None:
     """Print an OIDC token for AssumeRoleWithWebIdentity.
 

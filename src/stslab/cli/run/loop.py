@@ -442,13 +442,7 @@ def _only_looks(step: "Step") -> bool:
 
 
 def learn(
-    laid: Bench,
-    opened: Open,
-    lab: Lab,
-    stages: Sequence[Stage],
-    *,
-    by_hand: bool = False,
-    predict: bool = True,
+    laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], *, by_hand: bool, predict: bool
 ) -> None:
     """Go through the lab, guided or by hand. Raises UndoIncomplete: something is left."""
     loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
