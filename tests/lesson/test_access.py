@@ -8,7 +8,7 @@ from typing import Any
 from stslab.lab.model import Cell, Change, LabFile, Stage
 from stslab.lesson import access
 from stslab.lesson.ports import Verdict
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 ROWS = {
     "assume": Cell(says="assume the role", identities=("sts", "admin"), call="sts.AssumeRole",

@@ -10,8 +10,8 @@ import pytest
 
 from stslab.lesson.evidence import claims_of, documents_of, evidence, renamed, statement_lines
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
+from stslab.vocabulary import Gate
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "sts-role.yaml"
 

@@ -15,11 +15,11 @@ from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
-from stslab.policy.vocabulary import Gate
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import Refusal
 from stslab.sandbox.api.identifiers import PARTNER
+from stslab.vocabulary import Gate
 
 PICKED = ["d-0012", "d-0013", "d-0005", "d-0015", "d-0005", "d-0005"]
 

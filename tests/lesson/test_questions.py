@@ -9,8 +9,8 @@ from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.lesson.questions import asked, caller, question, row, whose
-from stslab.policy.vocabulary import Gate
 from stslab.resources import bundled
+from stslab.vocabulary import Gate
 
 TRUST, IDENTITY, BOUNDARY = Gate.TRUST, Gate.IDENTITY, Gate.BOUNDARY
 

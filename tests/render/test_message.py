@@ -9,9 +9,9 @@ from tests.policy.messages.test_messages import CASES, read
 from tests.render.drawing import Screen
 
 from stslab.policy.messages import Message, advise
-from stslab.policy.vocabulary import Gate
 from stslab.render.message import as_json, show
 from stslab.render.terminal.console import make_console
+from stslab.vocabulary import Gate
 
 ROLE = "arn:aws:iam::111122223333:role/deploy"
 

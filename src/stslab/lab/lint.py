@@ -27,9 +27,9 @@ from stslab.lab.reading.expressions import OPEN, Tree, query
 from stslab.lab.reading.problems import WARNING, Allowed, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
-from stslab.policy.vocabulary import Gate
 from stslab.resources import text_of
 from stslab.structures import beside
+from stslab.vocabulary import Gate
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 LONGEST_WAIT = 3600.0
 DENIALS = ("AccessDenied", "AccessDeniedException", "403")

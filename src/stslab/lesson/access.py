@@ -14,8 +14,8 @@ from stslab.lab.model import Cell, LabFile
 from stslab.lab.references import resolve
 from stslab.lesson.evidence import renamed
 from stslab.lesson.ports import UNKNOWN, Decide, Verdict
-from stslab.policy.vocabulary import Gate
 from stslab.runner.ports import Data
+from stslab.vocabulary import Gate
 
 Key = tuple[str, str]  # A cell of the table: the row's id and who would call
 

@@ -11,9 +11,9 @@ import msgspec
 
 from stslab.kinds import template
 from stslab.lesson.ports import GateReading, Verdict
-from stslab.policy.vocabulary import Gate
 from stslab.runner.events import CallShown
 from stslab.structures import Path, listed, mapped, parts
+from stslab.vocabulary import Gate
 
 _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(

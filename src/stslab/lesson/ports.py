@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 
 class GateReading(msgspec.Struct, frozen=True):

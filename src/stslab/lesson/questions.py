@@ -8,7 +8,7 @@ from stslab.lab.model import Check, LabFile
 from stslab.lesson.evidence import statements_of
 from stslab.lesson.ports import GateReading, Verdict
 from stslab.lesson.verdict import UNBELIEVED
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 MOST_ANSWERS = 4
 UNSURE, DONT_KNOW = 0, "I don't know"  # The digit and the words of who leaves it open

@@ -7,9 +7,9 @@ from stslab.kinds.table import UNUSABLE
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
 from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
-from stslab.policy.vocabulary import Gate
 from stslab.redaction import fingerprint
 from stslab.runner.ports import Credentials, Data
+from stslab.vocabulary import Gate
 
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """Asks the account what calls would meet."""

@@ -9,7 +9,7 @@ from stslab.policy.authorize import Policies, authorize
 from stslab.policy.decision import Decision, Layer
 from stslab.policy.documents.document import NamedPolicy, Policy, parse
 from stslab.policy.request import Principal, PrincipalKind, Request
-from stslab.policy.vocabulary import Outcome, PolicyKind
+from stslab.vocabulary import Outcome, PolicyKind
 
 __all__ = [
     "Decision",

@@ -12,7 +12,7 @@ from stslab.policy.decision import Decision, Layer, Question, layer, level_of, r
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch
 from stslab.policy.request import Context, PrincipalKind, Request, split_arn
-from stslab.policy.vocabulary import Outcome, PolicyKind
+from stslab.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
 _DENIED: Final = Outcome.EXPLICITLY_DENIED

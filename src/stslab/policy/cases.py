@@ -14,7 +14,7 @@ from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
 from stslab.policy.patterns import remembered
 from stslab.policy.request import Principal, Request, account_of, split_arn
-from stslab.policy.vocabulary import PolicyKind
+from stslab.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
 _Documents = list[Any] | None  # Policies, which are looked at closely where they are parsed

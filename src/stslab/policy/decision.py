@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch, Statement
 from stslab.policy.request import Arn, Context, Request
-from stslab.policy.vocabulary import Gate, Outcome, PolicyKind
+from stslab.vocabulary import Gate, Outcome, PolicyKind
 
 # Looked up here once: these are read for every statement of every request.
 _ALLOWED: Final = Outcome.ALLOWED

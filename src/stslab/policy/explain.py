@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stslab.policy.vocabulary import Outcome
+from stslab.vocabulary import Outcome
 
 _SAID: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.ALLOWED: ("Allowed", "allows"),

@@ -15,7 +15,7 @@ from stslab.policy.decision import with_article
 from stslab.policy.documents.document import Policy
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import ARN_SEPARATORS
-from stslab.policy.vocabulary import LATEST, PolicyKind
+from stslab.vocabulary import LATEST, PolicyKind
 
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
 

@@ -13,7 +13,7 @@ from tests.policy.messages.test_messages import read as known
 from stslab.policy.messages import Message, advise
 from stslab.policy.messages.advice import facts
 from stslab.policy.messages.reading import OtherGate
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 ACCOUNT = "111122223333"
 USER = f"arn:aws:iam::{ACCOUNT}:user/team/ana"

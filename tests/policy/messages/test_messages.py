@@ -11,7 +11,7 @@ import yaml
 
 from stslab.policy import messages
 from stslab.policy.messages import Message, advise
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 FOLDER = Path(__file__).parents[2] / "cases" / "messages"
 READ = [name for name in Message.__struct_fields__ if name != "known"]

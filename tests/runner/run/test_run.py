@@ -6,13 +6,13 @@ from tests.runner.conftest import STAGES
 from tests.runner.fakes import REFUSE
 
 from stslab.errors import CheckFailed, RunError
-from stslab.policy.vocabulary import Gate
 from stslab.runner.events import (
     CheckFinished,
     RunFinished,
 )
 from stslab.runner.journal.records import CheckRecord, RunState
 from stslab.runner.ports import Reason
+from stslab.vocabulary import Gate
 
 
 def test_the_whole_lab_is_proved_and_nothing_is_left(machine):

@@ -26,7 +26,6 @@ from stslab.lab.reading.listing import find
 from stslab.lesson.following import Identity, Now, Status, now
 from stslab.lesson.ports import called, is_own
 from stslab.policy.decision import GATES
-from stslab.policy.vocabulary import Gate, PolicyKind
 from stslab.render.requests import RequestTable, call_name, drawn, who
 from stslab.render.terminal.console import draws_over, make_console
 from stslab.render.terminal.paper import Paper
@@ -36,6 +35,7 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
 from stslab.sandbox.server.client import control
+from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
 _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}

@@ -26,7 +26,6 @@ from stslab.lab.references import resolve
 from stslab.lesson import access, questions, scenes
 from stslab.lesson.faults import Faults, Remaining
 from stslab.lesson.ports import UNKNOWN, called, is_own
-from stslab.policy.vocabulary import Gate
 from stslab.render.lesson import views
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
@@ -39,6 +38,7 @@ from stslab.runner.report import FaultTold, fault_told
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
+from stslab.vocabulary import Gate
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."

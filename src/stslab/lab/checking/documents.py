@@ -12,8 +12,8 @@ from stslab.lab.effects import Effect
 from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
 from stslab.policy.findings import findings as found_in
-from stslab.policy.vocabulary import PolicyKind
 from stslab.structures import listed, parts
+from stslab.vocabulary import PolicyKind
 
 _KINDS = {
     "AssumeRolePolicyDocument": PolicyKind.TRUST,

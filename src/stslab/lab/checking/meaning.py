@@ -25,8 +25,8 @@ from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree, query
 from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
-from stslab.policy.vocabulary import Gate
 from stslab.structures import beside
+from stslab.vocabulary import Gate
 
 # -- how each step is undone -------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.documents.grammar import SYNTAX, read_policy
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import SHORT, no_value, remembered
-from stslab.policy.vocabulary import LEGACY, PolicyKind
+from stslab.vocabulary import LEGACY, PolicyKind
 
 _ACTIONS_REMEMBERED: Final = 64
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone

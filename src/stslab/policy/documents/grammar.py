@@ -25,7 +25,7 @@ from stslab.policy.documents.statement import (
     is_aws_principal,
 )
 from stslab.policy.patterns import ARN_SEPARATORS, remembered
-from stslab.policy.vocabulary import LATEST, LEGACY, PolicyKind
+from stslab.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
 _SID: Final = re.compile(r"[A-Za-z0-9]*")

@@ -10,7 +10,7 @@ import msgspec
 
 from stslab.policy.messages.reading import Message, OtherGate, table
 from stslab.policy.request import account_of, split_arn
-from stslab.policy.vocabulary import Gate
+from stslab.vocabulary import Gate
 
 
 class Step(msgspec.Struct, frozen=True):

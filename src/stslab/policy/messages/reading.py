@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from stslab.policy.decision import GATES
 from stslab.policy.request import account_of, split_arn
-from stslab.policy.vocabulary import Gate
 from stslab.structures import beside
+from stslab.vocabulary import Gate
 
 _ASSUMING: Final = """
     sts:assumerole sts:assumerolewithsaml sts:assumerolewithwebidentity sts:setsourceidentity

@@ -12,11 +12,11 @@ from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.faults import Remaining
 from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
-from stslab.policy.vocabulary import Gate
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.terminal.run_view import step_drifted
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
+from stslab.vocabulary import Gate
 
 _LABEL = 28
 _NARROWEST, _WIDEST = 7, 14

@@ -12,7 +12,6 @@ from stslab.kinds.operations import changes
 from stslab.kinds.table import EXISTS, is_repeatable
 from stslab.lab.model import DENIALS, Check
 from stslab.policy.messages.reading import read
-from stslab.policy.vocabulary import Gate
 from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner.events import CallShown, Event, Waiting
 from stslab.runner.ports import (
@@ -30,6 +29,7 @@ from stslab.runner.ports import (
     Refusal,
     TargetInfo,
 )
+from stslab.vocabulary import Gate
 
 T = TypeVar("T")
 Verdict = tuple[float, str]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
-from stslab.policy.vocabulary import LATEST
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import View
+from stslab.vocabulary import LATEST
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:

@@ -13,7 +13,6 @@ import msgspec
 from stslab.errors import SandboxError, UsageError
 from stslab.policy import Decision
 from stslab.policy.decision import GATES, refusal
-from stslab.policy.vocabulary import Gate, Outcome
 from stslab.redaction import fingerprint
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
@@ -31,6 +30,7 @@ from stslab.sandbox.server.control import ControlRequest, Said, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.snapshot import Account
+from stslab.vocabulary import Gate, Outcome
 
 
 def of(account: Holder) -> dict[str, Verb]:

@@ -19,9 +19,9 @@ from stslab.policy import (
     parse,
 )
 from stslab.policy.cases import read_principal
-from stslab.policy.vocabulary import LATEST
 from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import listed
+from stslab.vocabulary import LATEST
 
 Document = Mapping[str, Any]
 Statement = Document
