@@ -37,13 +37,15 @@ class Setting(NamedTuple):
     """How S3 is given a property: the call and its parameters, and the call that takes it away.
 
     The parameter has the property's members by S3's names, or ``params`` makes it of them.
-    ``default`` is what the property is where it is not given, for want of a call.
+    ``default`` is what the property becomes where it is not given any more, for want of a call,
+    and ``fresh`` what it is in a new bucket.
     """
 
     put: str
     params: str | Callable[[Value], Properties]
     delete: str = ""
     default: Value = None
+    fresh: Value = None
 
     def given(self, name: str, value: Value) -> Properties:
         if isinstance(self.params, str):
@@ -72,7 +74,7 @@ SETTINGS: Mapping[str, Setting] = {
     "WebsiteConfiguration": Setting(
         "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"
     ),
-    "AccessControl": Setting("PutBucketAcl", _canned, default="Private"),
+    "AccessControl": Setting("PutBucketAcl", _canned, fresh="Private"),
 }
 """In this order, for ACLs need the ownership that allows them."""
 
@@ -84,9 +86,10 @@ class Bucket:
         """Create it with its settings.
 
         Creating one's own bucket again succeeds in us-east-1 (CreateBucket, Errors), so
-        whether it is there already is asked first.
+        whether it is there already is asked first. Without controls that enable them, lists
+        are refused at once.
         """
-        name, region = work.physical_id, work.region
+        name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(
@@ -94,6 +97,7 @@ class Bucket:
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
+            **(_canned(acl) if acl != "Private" and not work.get("OwnershipControls") else {}),
         )
         work.attributes.update(
             Arn=f"arn:aws:s3:::{name}",
@@ -115,13 +119,14 @@ class Bucket:
 
     def _set(self, work: Work, old: Properties) -> None:
         for name, setting in SETTINGS.items():
-            value = work.get(name, setting.default)
-            if work.get(name) == old.get(name):
+            value = work.get(name, setting.fresh)
+            if value == old.get(name, setting.fresh):
                 continue
-            if value is None:
+            if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             else:
-                work.s3(setting.put, Bucket=work.physical_id, **setting.given(name, value))
+                given = setting.given(name, setting.default if value is None else value)
+                work.s3(setting.put, Bucket=work.physical_id, **given)
 
     def _tag(self, work: Work) -> None:
         """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
