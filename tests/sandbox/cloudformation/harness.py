@@ -105,7 +105,7 @@ class Harness:
         if operation in self.service.reads:
             return self.service.reads[operation](self.state.snapshot, request)
         with self.state.transaction() as tx:
-            return self.service.writes[operation](tx, request)
+            return self.service.writes[operation](tx, request) or {}
 
     def refusal(self, operation: str, **params: Any) -> ApiFault:
         try:

@@ -63,7 +63,7 @@ class Alone:
             answer = self.service.reads[name](self.state.snapshot, request)
         elif name in self.service.writes:
             with self.state.transaction() as tx:
-                answer = self.service.writes[name](tx, request)
+                answer = self.service.writes[name](tx, request) or {}
         else:
             raise unsupported("s3", name)
         return serialize.result("s3", name, answer, "R")

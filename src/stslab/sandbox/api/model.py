@@ -2,9 +2,9 @@
 
 A service has two tables of handlers by operation: ``reads`` get a view of the account and
 nothing to change it with, ``writes`` get a transaction, which is committed when the handler
-has returned, before the call is answered. Which table an operation is in decides which it
-gets; one that is in neither is refused as unsupported. An ApiFault that a handler raises
-leaves everything as it was.
+has returned, before the call is answered: without members, where it returned None. Which table
+an operation is in decides which it gets; one that is in neither is refused as unsupported. An
+ApiFault that a handler raises leaves everything as it was.
 """
 
 import re
@@ -199,7 +199,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
 _POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
 Read = Callable[[View, ApiRequest], Answer]
-Write = Callable[[Transaction, ApiRequest], Answer]
+Write = Callable[[Transaction, ApiRequest], Answer | None]
 Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]
 Context = Mapping[str, str | Sequence[str]]

@@ -82,7 +82,7 @@ class CloudFormation:
             if role:
                 self.engine.as_role(role)
             with self._state.writing(view, request.caller.access_key_id) as tx:
-                return write(tx, ready)
+                return write(tx, ready) or {}
 
         return run
 
@@ -137,13 +137,15 @@ def _place(url: str) -> tuple[str, str]:
     raise refusal
 
 
-def _checked(handler: Callable[[Seen, ApiRequest], Answer]) -> Callable[[Seen, ApiRequest], Answer]:
+def _checked(
+    handler: Callable[[Seen, ApiRequest], Answer | None],
+) -> Callable[[Seen, ApiRequest], Answer]:
     """The handler, called only with parameters that the operation takes."""
 
     def run(seen: Seen, request: ApiRequest) -> Answer:
         operations.check(request.service, request.operation, request.params)
         try:
-            return handler(seen, request)
+            return handler(seen, request) or {}
         except RecursionError:  # conditions that name one another in a chain without an end
             raise invalid(template.UNSUPPORTED) from None
 

@@ -125,7 +125,7 @@ def list_account_aliases(view: View, request: ApiRequest) -> Answer:
     return shapes.page("AccountAliases", [alias] if alias else [], request.params, str)
 
 
-def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
+def create_account_alias(tx: Transaction, request: ApiRequest) -> None:
     """In place of any before; no two accounts have the same."""
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
@@ -134,15 +134,13 @@ def create_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
     if any(one.alias == alias for one in others):
         raise faults.exists(f"The account alias {alias} already exists.")
     tx.put(replace(lookups.account(tx, request.account), alias=alias))
-    return {}
 
 
-def delete_account_alias(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_account_alias(tx: Transaction, request: ApiRequest) -> None:
     account, alias = lookups.account(tx, request.account), request.params["AccountAlias"]
     if account.alias != alias:
         raise faults.no_such(f"The account alias {alias} cannot be found.")
     tx.put(replace(account, alias=""))
-    return {}
 
 
 # -- the credential report (IAM User Guide, "Getting credential reports for your account") ----

@@ -44,23 +44,21 @@ def list_access_keys(view: View, request: ApiRequest) -> Answer:
     return shapes.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
 
 
-def update_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+def update_access_key(tx: Transaction, request: ApiRequest) -> None:
     """Active or Inactive, at once."""
     key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
     if status == "Expired":
         raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
     tx.put(replace(key, active=status == "Active"))
-    return {}
 
 
-def delete_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_access_key(tx: Transaction, request: ApiRequest) -> None:
     user = _owner(tx, request)
     key = _key(tx, request, user)
     tx.delete(key)
     if user is not None:
         kept = tuple(one for one in user.access_keys if one != key.access_key_id)
         tx.put(replace(user, access_keys=kept))
-    return {}
 
 
 def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
@@ -154,17 +152,16 @@ def get_login_profile(view: View, request: ApiRequest) -> Answer:
     return _shown(*_with_password(view, request))
 
 
-def update_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
+def update_login_profile(tx: Transaction, request: ApiRequest) -> None:
     (user, login), params = _with_password(tx, request), request.params
     if "Password" in params:
         _check(tx, request.account, params["Password"])
         login = replace(login, password=params["Password"], changed=request.now)
     reset = params.get("PasswordResetRequired", login.reset_required)
     tx.put(replace(user, login=replace(login, reset_required=reset)))
-    return {}
 
 
-def change_password(tx: Transaction, request: ApiRequest) -> Answer:
+def change_password(tx: Transaction, request: ApiRequest) -> None:
     """A user's own."""
     old, new = request.params["OldPassword"], request.params["NewPassword"]
     if not request.caller.user_name:
@@ -174,13 +171,11 @@ def change_password(tx: Transaction, request: ApiRequest) -> Answer:
         raise ApiFault("AccessDenied", "The old password was incorrect.")
     _check(tx, request.account, new)
     tx.put(replace(user, login=replace(login, password=new, changed=request.now)))
-    return {}
 
 
-def delete_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_login_profile(tx: Transaction, request: ApiRequest) -> None:
     user, _ = _with_password(tx, request)
     tx.put(replace(user, login=None))
-    return {}
 
 
 def _with_password(view: View, request: ApiRequest) -> tuple[User, LoginProfile]:
@@ -225,19 +220,17 @@ def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
     return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0, **absent}}
 
 
-def update_account_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
+def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
     """What is left out gets its default."""
     params = request.params
     given = {member: params[name] for name, member in _MEMBERS.items() if name in params}
     policy = PasswordPolicy(**given)
     tx.put(replace(lookups.account(tx, request.account), password_policy=policy))
-    return {}
 
 
-def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
     _own_policy(tx, request)
     tx.put(replace(lookups.account(tx, request.account), password_policy=None))
-    return {}
 
 
 def _own_policy(view: View, request: ApiRequest) -> PasswordPolicy:

@@ -122,16 +122,15 @@ def _qr_code(url: str) -> bytes:
     return image.getvalue()
 
 
-def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     """Once it is no user's."""
     device = lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.in_use("MFA VirtualDevice in use. Must deactivate first.")
     tx.delete(device)
-    return {}
 
 
-def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
+def enable_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     """Two consecutive codes prove that the user has the device."""
     user, device = lookups.named(tx, User, request), lookups.named(tx, MfaDevice, request)
     if device.enabled:
@@ -140,14 +139,12 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     proved = _proved(device, request, _ENABLING)
     tx.put(replace(proved, enabled=request.now, user=user.key))
     tx.put(replace(user, mfa_devices=(*user.mfa_devices, device.serial)))
-    return {}
 
 
-def resync_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
+def resync_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     """Two consecutive codes of a device whose clock went astray."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
     tx.put(_proved(device, request, RESYNC))
-    return {}
 
 
 def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> MfaDevice:
@@ -158,13 +155,12 @@ def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> Mf
     return proved
 
 
-def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
+def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     user = lookups.own_user(tx, request)
     device = _device_of(tx, user, request)
     tx.put(replace(device, enabled=None, user=""))
     kept = tuple(serial for serial in user.mfa_devices if serial != device.serial)
     tx.put(replace(user, mfa_devices=kept))
-    return {}
 
 
 def get_mfa_device(view: View, request: ApiRequest) -> Answer:

@@ -75,7 +75,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
     return shapes.page("Policies", found, params, partial(shapes.policy, uses=uses))
 
 
-def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_policy(tx: Transaction, request: ApiRequest) -> None:
     """Once it is attached nowhere and has one version only."""
     policy, uses = lookups.own_policy(tx, request), Uses.of(tx, request.account)
     if policy.arn in uses.attached or policy.arn in uses.bounding:
@@ -86,7 +86,6 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> Answer:
             "the policy's versions. The default version is deleted with the policy."
         )
     tx.delete(policy)
-    return {}
 
 
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
@@ -124,22 +123,20 @@ def list_policy_versions(view: View, request: ApiRequest) -> Answer:
     return shapes.page("Versions", policy.versions[::-1], request.params, show)
 
 
-def set_default_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
+def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
     policy = lookups.own_policy(tx, request)
     version = _version(policy, request)
     if version.version_id != policy.default:
         tx.put(replace(policy, default=version.version_id, updated=request.now))
-    return {}
 
 
-def delete_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
     """Any but the default one."""
     policy = lookups.own_policy(tx, request)
     gone = _version(policy, request)
     if gone.version_id == policy.default:
         raise faults.in_use("Cannot delete the default version of a policy.")
     tx.put(replace(policy, versions=tuple(one for one in policy.versions if one is not gone)))
-    return {}
 
 
 def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
@@ -188,7 +185,7 @@ _INLINE_SIZES: Mapping[Holder, int] = {User: 2048, Group: 5120, Role: 10240}
 """The quota, in characters without white space, of all inline policies of one."""
 
 
-def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
+def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder, name = lookups.changeable(tx, kind, request), request.params["PolicyName"]
     text = policies.checked(request.params["PolicyDocument"], PolicyKind.IDENTITY)
     inline, most = {**holder.inline, name: text}, _INLINE_SIZES[kind]
@@ -197,7 +194,6 @@ def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
             f"Maximum policy size of {most} bytes exceeded for {kind.table} {holder.name}"
         )
     tx.put(replace(holder, inline=inline))
-    return {}
 
 
 def _get(kind: Holder, view: View, request: ApiRequest) -> Answer:
@@ -210,12 +206,11 @@ def _get(kind: Holder, view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _delete(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
+def _delete(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder, gone = lookups.changeable(tx, kind, request), request.params["PolicyName"]
     _inline(holder, gone)
     kept = {name: text for name, text in holder.inline.items() if name != gone}
     tx.put(replace(holder, inline=kept))
-    return {}
 
 
 def _inline(holder: Identity, name: str) -> str:
@@ -230,7 +225,7 @@ def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
     return shapes.page("PolicyNames", names, request.params, str)
 
 
-def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
+def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     arn = lookups.checked_arn(request.params["PolicyArn"])
     if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
@@ -239,16 +234,14 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
         lookups.refuse_service_policy(arn)
         faults.check_quota(f"PoliciesPer{kind.table.title()}", _ATTACHED, len(holder.attached))
         tx.put(replace(holder, attached=(*holder.attached, arn)))
-    return {}
 
 
-def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> Answer:
+def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     gone = lookups.checked_arn(request.params["PolicyArn"])
     if gone not in holder.attached:
         raise faults.no_such(f"Policy {gone} was not found.")
     tx.put(replace(holder, attached=tuple(arn for arn in holder.attached if arn != gone)))
-    return {}
 
 
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
@@ -257,18 +250,16 @@ def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
     return shapes.page("AttachedPolicies", found, request.params, shapes.attached)
 
 
-def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> Answer:
+def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     tx.put(replace(holder, boundary=lookups.boundary(tx, request)))
-    return {}
 
 
-def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> Answer:
+def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     if not holder.boundary:
         raise faults.no_such(f"No permissions boundary is set for {kind.table} {holder.name}.")
     tx.put(replace(holder, boundary=""))
-    return {}
 
 
 READS: Reads = {

@@ -91,38 +91,34 @@ def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
     return {"OpenIDConnectProviderList": [{"Arn": arn} for arn in arns]}
 
 
-def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
     """Succeeds where there is none, too."""
     arn = request.params["OpenIDConnectProviderArn"]
     provider = lookups.find(tx, OidcProvider, request.account, arn)
     if provider is not None:
         tx.delete(provider)
-    return {}
 
 
-def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
     """An audience that is there is no error."""
     provider, client = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
     if client not in provider.client_ids:
         there_are = len(provider.client_ids)
         faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, there_are)
         tx.put(replace(provider, client_ids=(*provider.client_ids, client)))
-    return {}
 
 
-def remove_client_id_from_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
+def remove_client_id_from_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
     """An audience that is not there is no error."""
     provider, gone = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
     kept = tuple(client for client in provider.client_ids if client != gone)
     tx.put(replace(provider, client_ids=kept))
-    return {}
 
 
-def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequest) -> Answer:
+def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequest) -> None:
     provider = lookups.named(tx, OidcProvider, request)
     thumbprints = _checked_thumbprints(request.params.get("ThumbprintList", ()))
     tx.put(replace(provider, thumbprints=thumbprints))
-    return {}
 
 
 # -- SAML (IAM User Guide, "Create a SAML identity provider in IAM") ------------------------
@@ -187,9 +183,8 @@ def list_saml_providers(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def delete_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_saml_provider(tx: Transaction, request: ApiRequest) -> None:
     tx.delete(lookups.named(tx, SamlProvider, request))
-    return {}
 
 
 def _check_offered(params: Params) -> None:

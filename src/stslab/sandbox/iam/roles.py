@@ -118,7 +118,7 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
     return shapes.listed(view, request, Role, "Roles", partial(shapes.role, view))
 
 
-def update_role(tx: Transaction, request: ApiRequest) -> Answer:
+def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role, the description alone."""
     params = request.params
     reset = params.get("ResetMaxSigninSessionDuration", False)
@@ -133,7 +133,6 @@ def update_role(tx: Transaction, request: ApiRequest) -> Answer:
         max_signin=0 if reset else params.get("MaxSigninSessionDuration", role.max_signin),
     )
     tx.put(role)
-    return {}
 
 
 def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
@@ -143,14 +142,13 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
     return {"Role": shapes.role(tx, role)}
 
 
-def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
+def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     """The principals that it names must exist."""
     role = lookups.changeable(tx, Role, request)
     tx.put(replace(role, trust=_trust(judge, tx, request.params["PolicyDocument"])))
-    return {}
 
 
-def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_role(tx: Transaction, request: ApiRequest) -> None:
     """Once nothing is attached to it."""
     role = lookups.changeable(tx, Role, request)
     faults.refuse_if_held(
@@ -159,7 +157,6 @@ def delete_role(tx: Transaction, request: ApiRequest) -> Answer:
         (role.inline, "delete policies"),
     )
     tx.delete(role)
-    return {}
 
 
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
@@ -251,27 +248,24 @@ def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
     return shapes.by_name(profile for profile in found if profile.role == role.key)
 
 
-def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     """One role at most."""
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.named(tx, Role, request)
     faults.check_quota("InstanceSessionsPerInstanceProfile", 1, 1 if profile.role else 0)
     tx.put(replace(profile, role=role.key))
-    return {}
 
 
-def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.named(tx, Role, request)
     if profile.role != role.key:
         raise faults.no_such(f"The role with name {role.name} cannot be found.")
     tx.put(replace(profile, role=""))
-    return {}
 
 
-def delete_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     """Once it has no role."""
     profile = lookups.named(tx, InstanceProfile, request)
     faults.refuse_if_held((profile.role, "remove roles from instance profile"))
     tx.delete(profile)
-    return {}

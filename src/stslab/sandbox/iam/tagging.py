@@ -55,7 +55,7 @@ def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
     return lookups.named(view, kind, request)
 
 
-def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
+def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     holder, new = _holder(tx, kind, request), given(request)
     tags = {**_without(holder.tags, new), **new}
     if len(tags) > _MOST:
@@ -64,14 +64,12 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
             f"Cannot exceed quota for TagsPerResource: {_MOST}"
         )
     tx.put(replace(holder, tags=tags))
-    return {}
 
 
-def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> Answer:
+def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     holder = _holder(tx, kind, request)
     _refuse_system(request.params["TagKeys"])
     tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
-    return {}
 
 
 def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:

@@ -42,7 +42,7 @@ def list_users(view: View, request: ApiRequest) -> Answer:
     return shapes.listed(view, request, User, "Users", shapes.user)
 
 
-def update_user(tx: Transaction, request: ApiRequest) -> Answer:
+def update_user(tx: Transaction, request: ApiRequest) -> None:
     user, renamed = _rename(tx, request, User, "NewUserName")
     for key_id in user.access_keys:
         key = tx.get(AccessKey, user.account, key_id)
@@ -52,7 +52,6 @@ def update_user(tx: Transaction, request: ApiRequest) -> Answer:
         device = lookups.find(tx, MfaDevice, user.account, serial)
         if device is not None:
             tx.put(replace(device, user=renamed.key))
-    return {}
 
 
 def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tuple[E, E]:
@@ -65,7 +64,7 @@ def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tu
     return found, renamed
 
 
-def delete_user(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_user(tx: Transaction, request: ApiRequest) -> None:
     """Once nothing is left in it (IAM API Reference, "DeleteUser")."""
     user = lookups.named(tx, User, request)
     faults.refuse_if_held(
@@ -77,7 +76,6 @@ def delete_user(tx: Transaction, request: ApiRequest) -> Answer:
         (user.groups, "remove users from group"),
     )
     tx.delete(user)
-    return {}
 
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
@@ -100,15 +98,14 @@ def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
     return shapes.page("Groups", found, request.params, shapes.group)
 
 
-def update_group(tx: Transaction, request: ApiRequest) -> Answer:
+def update_group(tx: Transaction, request: ApiRequest) -> None:
     members = list(lookups.users_in(tx, lookups.named(tx, Group, request)))
     group, renamed = _rename(tx, request, Group, "NewGroupName")
     for user in members:
         tx.put(replace(user, groups=(*_but(user.groups, group.key), renamed.key)))
-    return {}
 
 
-def delete_group(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_group(tx: Transaction, request: ApiRequest) -> None:
     """Once it has no users and no policies."""
     group = lookups.named(tx, Group, request)
     faults.refuse_if_held(
@@ -117,23 +114,20 @@ def delete_group(tx: Transaction, request: ApiRequest) -> Answer:
         (group.inline, "delete policies"),
     )
     tx.delete(group)
-    return {}
 
 
-def add_user_to_group(tx: Transaction, request: ApiRequest) -> Answer:
+def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         faults.check_quota("GroupsPerUser", _GROUPS_PER_USER, len(user.groups))
         tx.put(replace(user, groups=(*user.groups, group.key)))
-    return {}
 
 
-def remove_user_from_group(tx: Transaction, request: ApiRequest) -> Answer:
+def remove_user_from_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         raise faults.no_such(f"User {user.name} not in group {group.name}")
     tx.put(replace(user, groups=_but(user.groups, group.key)))
-    return {}
 
 
 def _but(keys: tuple[str, ...], gone: str) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ class Pipeline:
             raise unsupported(api.service, api.operation)
         with self._state.writing(fork or self._state.snapshot, api.caller.access_key_id) as tx:
             self._authorize(service, tx, api)
-            return write(tx, api)
+            return write(tx, api) or {}
 
     def _authorize(self, service: Service, view: View, api: ApiRequest) -> None:
         check_session(api.caller, api.service, api.operation)

@@ -90,7 +90,7 @@ def _locations() -> frozenset[str]:
     return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+def _delete(tx: Transaction, request: ApiRequest) -> None:
     """Delete a bucket without objects; uploads that go on in it end."""
     bucket = lookups.bucket_of(tx, request)
     if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
@@ -98,7 +98,6 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     for upload in [one for one in tx.all(Upload, bucket.owner) if one.bucket == bucket.name]:
         tx.delete(upload)
     tx.delete(bucket)
-    return {}
 
 
 def _head(view: View, request: ApiRequest) -> Answer:

@@ -178,10 +178,9 @@ def _get_acl(view: View, request: ApiRequest) -> Answer:
     return acl.shown(version.grants, lookups.canonical_id(view, bucket))
 
 
-def _put_acl(tx: Transaction, request: ApiRequest) -> Answer:
+def _put_acl(tx: Transaction, request: ApiRequest) -> None:
     grants = acl.changed(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
-    return {}
 
 
 def _get_tags(view: View, request: ApiRequest) -> Answer:

@@ -17,6 +17,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
+A = TypeVar("A")
 Holding = Callable[[Contents, Transaction, ApiRequest], Answer]
 """An operation that reads or hashes what objects hold."""
 
@@ -62,6 +63,6 @@ class S3Service:
         return needs.of(view, self._judge.seen(view), request)
 
 
-def _checked(handler: Callable[[V, ApiRequest], Answer], view: V, request: ApiRequest) -> Answer:
+def _checked(handler: Callable[[V, ApiRequest], A], view: V, request: ApiRequest) -> A:
     params.check(request)
     return handler(view, request)

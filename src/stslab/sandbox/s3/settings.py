@@ -283,10 +283,9 @@ def _read(
 
 def _write(
     change: Callable[[Bucket, Params], Params], tx: Transaction, request: ApiRequest
-) -> Answer:
+) -> None:
     bucket = lookups.bucket_of(tx, request)
     tx.put(replace(bucket, **change(bucket, request.params)))
-    return {}
 
 
 READS: Reads = {name: functools.partial(_read, *row) for name, row in _SHOWN.items()}

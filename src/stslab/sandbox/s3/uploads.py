@@ -191,9 +191,8 @@ def _checksums(
     return {member: found}
 
 
-def _abort(tx: Transaction, request: ApiRequest) -> Answer:
+def _abort(tx: Transaction, request: ApiRequest) -> None:
     tx.delete(_upload(tx, request))
-    return {}
 
 
 def _upload(view: View, request: ApiRequest) -> Upload:

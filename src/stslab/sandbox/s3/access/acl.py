@@ -180,10 +180,9 @@ def _get(view: View, request: ApiRequest) -> Answer:
     return shown(bucket.grants, lookups.canonical_id(view, bucket))
 
 
-def _put(tx: Transaction, request: ApiRequest) -> Answer:
+def _put(tx: Transaction, request: ApiRequest) -> None:
     bucket = lookups.bucket_of(tx, request)
     tx.put(replace(bucket, grants=changed(tx, request, bucket)))
-    return {}
 
 
 READS: Reads = {"GetBucketAcl": _get}

@@ -87,7 +87,7 @@ def _statements(text: str) -> list[Statement]:
     return listed(json.loads(text).get("Statement", []))
 
 
-def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
+def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
@@ -104,12 +104,10 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     except ApiFault:
         raise fault("MalformedPolicy", "Invalid principal in policy") from None
     tx.put(replace(bucket, policy=kept))
-    return {}
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+def _delete(tx: Transaction, request: ApiRequest) -> None:
     tx.put(replace(_own_bucket(tx, request), policy=""))
-    return {}
 
 
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
