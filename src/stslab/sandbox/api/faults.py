@@ -21,6 +21,11 @@ invalid_token = partial(ApiFault, "InvalidIdentityToken")
 limit_exceeded = partial(ApiFault, "LimitExceeded")
 malformed_policy = partial(ApiFault, "MalformedPolicyDocument")
 no_such = partial(ApiFault, "NoSuchEntity")
+unavailable = partial(
+    ApiFault,
+    "ServiceUnavailable",
+    "The request has failed due to a temporary failure of the server.",
+)
 
 
 def require(holds: object, message: str) -> None:
@@ -54,12 +59,6 @@ def failure(service: str) -> ApiFault:
     if service == "s3":
         code, message = "InternalError", "We encountered an internal error. Please try again."
     return ApiFault(code, message)
-
-
-def unavailable() -> ApiFault:
-    """What AWS answers when the failure will pass."""
-    message = "The request has failed due to a temporary failure of the server."
-    return ApiFault("ServiceUnavailable", message)
 
 
 def where(error: BaseException) -> str:
@@ -103,6 +102,5 @@ def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:
     return fault("NoSuchKey", headers=headers, Key=key)
 
 
-def malformed() -> ApiFault:
-    """S3's answer to a body that it can't read."""
-    return fault("MalformedXML")
+malformed = partial(fault, "MalformedXML")
+"""S3's answer to a body that it can't read."""

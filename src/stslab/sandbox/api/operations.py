@@ -119,10 +119,6 @@ def _string(shape: Shape, value: str, path: str) -> Iterator[str]:
         yield f"{start} enum value set: {_listed(allowed)}"
 
 
-def _integer(shape: Shape, value: int, path: str) -> Iterator[str]:
-    yield from _size(shape, value, str(value), path, "have value")
-
-
 def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     start = f"Value '{shown}' at '{path}' {_CONSTRAINT} {what}"
@@ -136,7 +132,7 @@ _CHECKERS: Mapping[str, Callable[..., Iterator[str]]] = {
     "structure": _structure,
     "list": _list,
     "string": _string,
-    "integer": _integer,
+    "integer": lambda shape, value, path: _size(shape, value, str(value), path, "have value"),
 }
 
 

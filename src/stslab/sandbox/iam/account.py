@@ -36,7 +36,6 @@ _QUOTAS: Mapping[str, int] = msgspec.yaml.decode(
 
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
-    """What there is, and how much there may be."""
     account = request.account
     policies = list(view.all(ManagedPolicy, account))
     counts = {
@@ -89,7 +88,6 @@ def _details(
 
 
 def _held(view: View, holder: Identity) -> Members:
-    """The policies of a user, group or role."""
     return {
         f"{holder.table.title()}PolicyList": shapes.inline(holder),
         "AttachedManagedPolicies": [shapes.attached(one) for one in shapes.managed(view, holder)],
@@ -120,7 +118,6 @@ def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
-    """One at most."""
     alias = lookups.account(view, request.account).alias
     return shapes.page("AccountAliases", [alias] if alias else [], request.params, str)
 
@@ -175,7 +172,6 @@ def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_credential_report(view: View, request: ApiRequest) -> Answer:
-    """The one that was generated last."""
     report = lookups.account(view, request.account).credential_report
     if report is None:
         raise ApiFault("ReportNotPresent", "No credential report is present.")

@@ -27,8 +27,6 @@ _ID_LENGTH = 21
 
 
 class _Listed(msgspec.Struct):
-    """One policy in the file."""
-
     CreateDate: datetime
     UpdateDate: datetime
     DefaultVersionId: str

@@ -45,7 +45,6 @@ def list_access_keys(view: View, request: ApiRequest) -> Answer:
 
 
 def update_access_key(tx: Transaction, request: ApiRequest) -> None:
-    """Active or Inactive, at once."""
     key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
     if status == "Expired":
         raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
@@ -162,7 +161,6 @@ def update_login_profile(tx: Transaction, request: ApiRequest) -> None:
 
 
 def change_password(tx: Transaction, request: ApiRequest) -> None:
-    """A user's own."""
     old, new = request.params["OldPassword"], request.params["NewPassword"]
     if not request.caller.user_name:
         raise ApiFault("InvalidUserType", "Only IAM Users can change their own password")
@@ -213,7 +211,6 @@ def _shown(user: User, login: LoginProfile) -> Members:
 
 
 def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
-    """The account's own, where there is one."""
     policy = _own_policy(view, request)
     shown = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
     absent = {name: None for name in _ABSENT_WHERE_ZERO if not shown[name]}

@@ -89,7 +89,14 @@ def named(view: View, kind: type[R], request: ApiRequest) -> R:
     return existing(view, kind, request.account, request.params[KINDS[kind].parameter])
 
 
-def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **members: object) -> N:
+def put_new(
+    tx: Transaction,
+    request: ApiRequest,
+    kind: type[N],
+    name: str,
+    tags: Mapping[str, str] | None = None,
+    **members: object,
+) -> N:
     """A new record of this name, in the request's path, with a unique id and these members."""
     account = request.account
     record = kind(
@@ -98,6 +105,7 @@ def put_new(tx: Transaction, request: ApiRequest, kind: type[N], name: str, **me
         path=request.params.get("Path", "/"),
         unique_id=identifiers.unique_id(KINDS[kind].prefix, account),
         created=request.now,
+        tags=tags or {},
         **members,
     )
     put(tx, record, name)
@@ -202,7 +210,6 @@ def checked_arn(arn: str) -> str:
 
 
 def account(view: View, account_id: str) -> Account:
-    """The record of an account that there is."""
     found = view.get(Account, account_id, "")
     if found is None:
         raise KeyError(account_id)

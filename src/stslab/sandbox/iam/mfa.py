@@ -39,7 +39,6 @@ def step_of(at: datetime) -> int:
 
 
 def code(seed: str, step: int) -> str:
-    """The six digits of that step."""
     digest = hmac.digest(base64.b32decode(seed), step.to_bytes(8, "big"), "sha1")
     offset = digest[-1] & 0xF
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
@@ -123,7 +122,6 @@ def _qr_code(url: str) -> bytes:
 
 
 def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> None:
-    """Once it is no user's."""
     device = lookups.named(tx, MfaDevice, request)
     if device.enabled:
         raise faults.in_use("MFA VirtualDevice in use. Must deactivate first.")

@@ -76,7 +76,6 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
-    """Once it is attached nowhere and has one version only."""
     policy, uses = lookups.own_policy(tx, request), Uses.of(tx, request.account)
     if policy.arn in uses.attached or policy.arn in uses.bounding:
         raise faults.in_use("Cannot delete a policy attached to entities.")
@@ -89,7 +88,6 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> None:
 
 
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
-    """Five at most."""
     policy, params = lookups.own_policy(tx, request), request.params
     text = _document(params["PolicyDocument"])
     if len(policy.versions) >= _VERSIONS:
@@ -131,7 +129,6 @@ def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
 
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
-    """Any but the default one."""
     policy = lookups.own_policy(tx, request)
     gone = _version(policy, request)
     if gone.version_id == policy.default:
@@ -150,7 +147,6 @@ def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
 
 
 def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
-    """Who has it attached, or as a boundary."""
     params, arn = request.params, lookups.policy(view, request).arn
     usage = params.get("PolicyUsageFilter")
 

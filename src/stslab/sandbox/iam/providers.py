@@ -51,10 +51,11 @@ def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
-    from stslab.sandbox.federation.oidc import issuers  # needs cryptography, which takes its time
+    """That of the top intermediate authority that the issuer's server shows."""
+    from stslab.sandbox.federation.oidc import certificates, issuers  # slow: needs cryptography
 
     try:
-        return (issuers.retrieved_thumbprint(tx, url),)
+        return (certificates.thumbprint(issuers.reach(tx, url).chain[-1]),)
     except SandboxError as error:
         raise ApiFault(
             "OpenIdIdpCommunicationError",
@@ -154,7 +155,6 @@ def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
-    """Another metadata document."""
     params, provider = request.params, lookups.named(tx, SamlProvider, request)
     _check_offered(params)
     if "SAMLMetadataDocument" in params:

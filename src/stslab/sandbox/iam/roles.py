@@ -143,13 +143,11 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
-    """The principals that it names must exist."""
     role = lookups.changeable(tx, Role, request)
     tx.put(replace(role, trust=_trust(judge, tx, request.params["PolicyDocument"])))
 
 
 def delete_role(tx: Transaction, request: ApiRequest) -> None:
-    """Once nothing is attached to it."""
     role = lookups.changeable(tx, Role, request)
     faults.refuse_if_held(
         (profiles_with(tx, role), "remove roles from instance profile"),
@@ -192,7 +190,6 @@ def linked(request: ApiRequest) -> str:
 
 
 def _linked_name(params: Params) -> tuple[str, str]:
-    """The path and the name of the service-linked role that a request asks for."""
     service = params["AWSServiceName"]
     match = _SERVICE.fullmatch(service)
     word = match[1] if match else service
@@ -249,7 +246,6 @@ def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
-    """One role at most."""
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.named(tx, Role, request)
     faults.check_quota("InstanceSessionsPerInstanceProfile", 1, 1 if profile.role else 0)
@@ -265,7 +261,6 @@ def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> N
 
 
 def delete_instance_profile(tx: Transaction, request: ApiRequest) -> None:
-    """Once it has no role."""
     profile = lookups.named(tx, InstanceProfile, request)
     faults.refuse_if_held((profile.role, "remove roles from instance profile"))
     tx.delete(profile)

@@ -41,30 +41,10 @@ from stslab.sandbox.iam import (
     tagging,
     users,
 )
-from stslab.sandbox.state.identities import (
-    AccessKey,
-    Group,
-    InstanceProfile,
-    ManagedPolicy,
-    MfaDevice,
-    OidcProvider,
-    Role,
-    SamlProvider,
-    User,
-)
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, OidcProvider, Role, User
+from stslab.sandbox.state.snapshot import Named, View
 
-_MODULES: tuple[ModuleType, ...] = (
-    account,
-    credentials,
-    mfa,
-    policies,
-    providers,
-    roles,
-    simulation,
-    tagging,
-    users,
-)
+_MODULES = (account, credentials, mfa, policies, providers, roles, simulation, tagging, users)
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 
 
@@ -103,9 +83,7 @@ def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:
 # Access Management".
 
 _INSTANCES = "ec2.amazonaws.com"
-Entity = (
-    User | Group | Role | InstanceProfile | ManagedPolicy | OidcProvider | SamlProvider | MfaDevice
-)
+Entity = Named | OidcProvider | MfaDevice
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -199,7 +177,6 @@ def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) 
 
 
 def _with_arn(view: View, account: str, arn: str) -> Entity | None:
-    """The user, role, group or managed policy with this ARN."""
     parts = arn.split(":", 5)
     kind, _, name = parts[-1].partition("/")
     known = _TYPES.get(kind)
@@ -238,7 +215,7 @@ def _tags(params: Params) -> dict[str, str]:
 
 def _there(entity: Entity | None) -> Keys:
     """The keys of the entity that the request names: its tags and its boundary."""
-    if entity is None or isinstance(entity, Group):
+    if entity is None:
         return {}
     keys = resource_tags(entity.tags, "iam")
     boundary = entity.boundary if isinstance(entity, User | Role) else ""

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -113,9 +114,8 @@ def _named(word: str, found: User | Group | Role | InstanceProfile) -> Members:
     }
 
 
-def user(found: User) -> Members:
-    """A user as a list shows it."""
-    return _named("User", found)
+user, group = partial(_named, "User"), partial(_named, "Group")
+"""One as a list shows it."""
 
 
 def whole_user(found: User) -> Members:
@@ -123,12 +123,7 @@ def whole_user(found: User) -> Members:
     return {**user(found), **_tagged_and_bounded(found)}
 
 
-def group(found: Group) -> Members:
-    return _named("Group", found)
-
-
 def role(view: View, found: Role) -> Members:
-    """A role as a list shows it."""
     return {
         **_named("Role", found),
         "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
@@ -174,7 +169,6 @@ UNUSED = Uses({}, {})
 
 
 def policy(found: ManagedPolicy, uses: Uses) -> Members:
-    """A managed policy as a list shows it."""
     return {
         "PolicyName": found.name,
         "PolicyId": found.unique_id,
@@ -199,7 +193,6 @@ def policy_version(of: ManagedPolicy, found: PolicyVersion, *, with_document: bo
 
 
 def attached(found: ManagedPolicy) -> Members:
-    """A managed policy as attached to something."""
     return {"PolicyName": found.name, "PolicyArn": found.arn}
 
 

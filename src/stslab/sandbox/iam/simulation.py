@@ -65,7 +65,8 @@ def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> An
 def _context_keys(request: ApiRequest, sources: Sequence[Source]) -> Answer:
     texts = request.params.get("PolicyInputList", ())
     more = simulation_input.given(texts, "PolicyInputList", PolicyKind.IDENTITY)
-    return {"ContextKeyNames": simulation_input.context_keys([*sources, *more])}
+    keys = {key for source in (*sources, *more) for named in source.keys for key in named}
+    return {"ContextKeyNames": sorted(keys)}
 
 
 def _simulate(simulation: Simulation, params: Params) -> Answer:

@@ -131,11 +131,6 @@ def attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Sou
     return sources, [_source(arn, text, PolicyKind.BOUNDARY)]
 
 
-def context_keys(sources: Sequence[Source]) -> list[str]:
-    """Every condition key that the policies name, in conditions or as variables."""
-    return sorted({key for source in sources for keys in source.keys for key in keys})
-
-
 def _keys_of(statement: Params) -> set[str]:
     conditions = statement.get("Condition", {})
     named = {key for operator in conditions.values() for key in operator}

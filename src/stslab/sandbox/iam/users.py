@@ -106,7 +106,6 @@ def update_group(tx: Transaction, request: ApiRequest) -> None:
 
 
 def delete_group(tx: Transaction, request: ApiRequest) -> None:
-    """Once it has no users and no policies."""
     group = lookups.named(tx, Group, request)
     faults.refuse_if_held(
         (list(lookups.users_in(tx, group)), "remove users from group"),

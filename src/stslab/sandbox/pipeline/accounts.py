@@ -21,7 +21,19 @@ def new() -> Iterator[Record]:
     yield Settings(instance=new_instance())
     now = datetime.now(UTC)
     for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):
-        yield from _account(account, name, now)
+        yield Account(account=account, name=name, canonical_id=secrets.token_hex(32))
+        yield _key(account, now, owner=account)
+        user_id = identifiers.unique_id("AIDA", account)
+        key = _key(account, now, owner=user_id, user=ADMINISTRATOR)
+        yield key
+        yield User(
+            account=account,
+            name=ADMINISTRATOR,
+            unique_id=user_id,
+            created=now,
+            attached=(_ADMINISTRATOR_POLICY,),
+            access_keys=(key.key,),
+        )
 
 
 def new_instance() -> str:
@@ -33,23 +45,6 @@ def usable_key(view: View, account: str, user: str) -> AccessKey | None:
     """The oldest active key of a user, by its name; of the root user where that is empty."""
     keys = [one for one in view.all(AccessKey, account) if one.user == user and one.active]
     return min(keys, key=lambda key: (key.created, key.key), default=None)
-
-
-def _account(account: str, name: str, now: datetime) -> Iterator[Record]:
-    canonical_id = secrets.token_hex(32)
-    yield Account(account=account, name=name, canonical_id=canonical_id)
-    yield _key(account, now, owner=account)
-    user_id, key = identifiers.unique_id("AIDA", account), ADMINISTRATOR
-    made = _key(account, now, owner=user_id, user=key)
-    yield made
-    yield User(
-        account=account,
-        name=ADMINISTRATOR,
-        unique_id=user_id,
-        created=now,
-        attached=(_ADMINISTRATOR_POLICY,),
-        access_keys=(made.key,),
-    )
 
 
 def _key(account: str, now: datetime, *, owner: str, user: str = "") -> AccessKey:

@@ -16,15 +16,7 @@ import msgspec
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import (
-    ApiRequest,
-    Caller,
-    KeyRecord,
-    Keys,
-    Need,
-    denial,
-    iso,
-)
+from stslab.sandbox.api.model import ApiRequest, Caller, KeyRecord, Keys, Need, denial, iso
 from stslab.sandbox.api.policies import named
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS

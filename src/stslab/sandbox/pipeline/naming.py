@@ -52,7 +52,6 @@ def claimed(service: str, http: HttpRequest) -> str:
 
 
 def _name_query(service: str, http: HttpRequest) -> tuple[str, Params]:
-    """Of a request to IAM, STS or CloudFormation."""
     given = dict(_pairs(http))
     action, version = given.pop("Action", ""), given.pop("Version", "")
     if not action:

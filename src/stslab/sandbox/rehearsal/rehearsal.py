@@ -102,7 +102,6 @@ class Lag:
         return fork
 
     def spreading(self, at: datetime) -> int:
-        """How many changes are not known everywhere yet."""
         return sum(len(waiting) for waiting in _unexpired(self._pending, at).values())
 
     def _spreading(
@@ -241,9 +240,8 @@ Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(KINDS)})$")]
 AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
 """The kinds that strike when the call has taken effect."""
 
-_SLOW_DOWN = ApiFault("SlowDown", "Please reduce your request rate.")
 _THROTTLED: Mapping[str, ApiFault] = {
-    "s3": _SLOW_DOWN,
+    "s3": ApiFault("SlowDown", "Please reduce your request rate."),
     "sts": ApiFault("ThrottlingException", "Rate exceeded"),
 }
 _OTHER_THROTTLED = ApiFault("Throttling", "Rate exceeded")

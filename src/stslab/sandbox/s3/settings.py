@@ -194,7 +194,6 @@ def _methods(bucket: Bucket, params: Params) -> Params:
 
 
 def _written(moment: datetime) -> str:
-    """A time as S3 writes it in bodies."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
@@ -246,7 +245,6 @@ def _system(bucket: Bucket) -> Mapping[str, str]:
 
 
 def _blocked(_bucket: Bucket, params: Params) -> Params:
-    """What is not said is off."""
     asked = params["PublicAccessBlockConfiguration"]
     block = PublicAccessBlock(**{name: bool(asked.get(said)) for said, name in _BLOCKS.items()})
     return {"public_access_block": block}

@@ -191,10 +191,6 @@ def _checksums(
     return {member: found}
 
 
-def _abort(tx: Transaction, request: ApiRequest) -> None:
-    tx.delete(_upload(tx, request))
-
-
 def _upload(view: View, request: ApiRequest) -> Upload:
     """The upload that the request names, of the very key that it names."""
     bucket = lookups.bucket_of(view, request)
@@ -206,10 +202,8 @@ def _upload(view: View, request: ApiRequest) -> Upload:
 
 def _list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
-    after, most = (
-        request.params.get("PartNumberMarker", 0),
-        listing.limit(request.params.get("MaxParts")),
-    )
+    after = request.params.get("PartNumberMarker", 0)
+    most = listing.limit(request.params.get("MaxParts"))
     rest = [part for part in upload.parts if part.number > after]
     shown = rest[:most]
     return {
@@ -254,15 +248,13 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
     most = listing.limit(params.get("MaxUploads"))
     found = listing.page(_after(view, bucket, after, after_id), request, after, most)
-    write = listing.writer(request)
+    write, last_id = listing.writer(request), found.items[-1].upload_id if found.items else None
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
         **listing.described(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if found.truncated else None,
-        "NextUploadIdMarker": found.items[-1].upload_id
-        if found.truncated and found.items
-        else None,
+        "NextUploadIdMarker": last_id if found.truncated else None,
         "Bucket": bucket.name,
         "MaxUploads": most,
         "Uploads": [
@@ -290,4 +282,7 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tu
 
 
 READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
-WRITES: Writes = {"AbortMultipartUpload": _abort, "CreateMultipartUpload": _begin}
+WRITES: Writes = {
+    "AbortMultipartUpload": lambda tx, request: tx.delete(_upload(tx, request)),
+    "CreateMultipartUpload": _begin,
+}

@@ -90,7 +90,7 @@ def sent(request: ApiRequest) -> Content:
 
 def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1) -> Part:
     """Keep what was ``given``, whose checksums were verified when it came, as a part."""
-    tx.put_blob(given.name, given.body)
+    tx.blobs[given.name] = given.body
     return Part(
         number=number,
         size=len(given.body),

@@ -50,7 +50,6 @@ class Holder(Protocol):
 
 
 def mark(account: Holder, _: ControlRequest) -> Said:
-    """Remember how everything is."""
     account.marked = account.inside.state.snapshot
     return {}
 

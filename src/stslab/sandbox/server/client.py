@@ -131,7 +131,6 @@ def status(folder: Path) -> Json:
 
 
 def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
-    """An access key of the account's administrator."""
     said = control(folder, "POST", "admin-key", {"account": account})
     return AccessKey(said["access_key_id"], said["secret_access_key"])
 

@@ -86,7 +86,6 @@ class SandboxServer(cheroot.HTTPServer):
 
     @property
     def port(self) -> int:
-        """The port that it listens on, once prepared."""
         return int(self.bind_addr[1])
 
     @property
@@ -205,8 +204,6 @@ class _Room:
 
 
 class _Request(cheroot.HTTPRequest):
-    """One request on a connection: read, handed over, answered."""
-
     head: Head
 
     def parse_request(self) -> None:

@@ -134,10 +134,6 @@ def _clock(account: Holder, asked: ControlRequest) -> Said:
     return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
 
 
-def _saved(account: Holder, _: ControlRequest) -> Said:
-    return {"differences": account.inside.state.unsaved()}
-
-
 # -- what a call would meet, without its being made: for the access table and predictions ----
 
 MOST_CALLS = 50
@@ -385,7 +381,6 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
 
 
 def _provider(account: Holder, asked: ControlRequest) -> tuple[ModuleType, IdentityProvider]:
-    """What mints, and the provider that it mints for."""
     if not saml.installed():
         raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
     from stslab.sandbox.federation.saml import minting
@@ -410,6 +405,6 @@ _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
     "run": changes.run,
     "saml/assertion": _assertion,
     "saml/metadata": _metadata,
-    "saved": _saved,
+    "saved": lambda account, _: {"differences": account.inside.state.unsaved()},
     "would": lambda account, asked: would(account.inside, asked),
 }

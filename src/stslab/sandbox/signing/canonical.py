@@ -102,11 +102,12 @@ class Claim:
         """What ``secret`` makes of the request that this claim is about."""
         named, service = self.credential, self.credential.service
         without = "X-Amz-Signature" if self.in_query else ""
+        query = sorted((_encoded(k), _encoded(v)) for k, v in request.query if k != without)
         canonical = "\n".join(
             (
                 request.method,
                 _path(request.path, service),
-                _query(request.query, without),
+                "&".join(f"{name}={value}" for name, value in query),
                 "".join(f"{name}:{headers.get(name, '')}\n" for name in self.signed_headers),
                 ";".join(self.signed_headers),
                 payload_hash,
@@ -170,12 +171,6 @@ def _path(path: str, service: str) -> str:
     normal = posixpath.normpath(path)
     slash = "/" if path.endswith("/") and normal != "/" else ""
     return quote("/" + normal.lstrip("/") + slash, safe="/-_.~")
-
-
-def _query(pairs: Pairs, without: str) -> str:
-    """The query's pairs, encoded and sorted, less those named ``without``."""
-    encoded = sorted((_encoded(name), _encoded(value)) for name, value in pairs if name != without)
-    return "&".join(f"{name}={value}" for name, value in encoded)
 
 
 def _encoded(text: str) -> str:

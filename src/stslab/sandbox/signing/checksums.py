@@ -10,7 +10,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 
 from stslab.sandbox.api.faults import fault
 
@@ -36,7 +36,7 @@ def _table(polynomial: int) -> "array[int]":
 
 
 def _crc(polynomial: int, width: int, content: bytes) -> bytes:
-    """A reflected CRC of ``width`` bits, two bytes a turn; initial and final value all ones."""
+    """A reflected CRC of ``width`` bits, big-endian; initial and final value are all ones."""
     table = _table(polynomial)
     crc = ones = (1 << width) - 1
     words = array("H", content[: len(content) & ~1])
@@ -51,24 +51,14 @@ def _crc(polynomial: int, width: int, content: bytes) -> bytes:
     return (crc ^ ones).to_bytes(width // 8, "big")
 
 
-def crc32c(content: bytes) -> bytes:
-    """CRC-32C (Castagnoli), big-endian."""
-    return _crc(0x82F63B78, 32, content)
-
-
-def crc64nvme(content: bytes) -> bytes:
-    """CRC-64/NVME, big-endian."""
-    return _crc(0x9A6C9329AC4BC9B5, 64, content)
-
-
 def _digest(name: str) -> Callable[[bytes], bytes]:
     return lambda content: hashlib.new(name, content, usedforsecurity=False).digest()
 
 
 ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
     "crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
-    "crc32c": crc32c,
-    "crc64nvme": crc64nvme,
+    "crc32c": partial(_crc, 0x82F63B78, 32),  # Castagnoli's
+    "crc64nvme": partial(_crc, 0x9A6C9329AC4BC9B5, 64),
     "sha1": _digest("sha1"),
     "sha256": _digest("sha256"),
     "sha512": _digest("sha512"),

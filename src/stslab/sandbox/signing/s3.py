@@ -56,23 +56,17 @@ class ChunkSigner:
     def accepts(self, chunk: bytes, signature: str) -> bool:
         """Whether this is the next chunk's signature; it is then what the chain goes on from."""
         digest = hashlib.sha256(chunk).hexdigest()
-        return self._accepts(
-            f"AWS4-HMAC-SHA256-PAYLOAD\n{self._chain}\n{EMPTY_SHA256}", digest, signature
-        )
+        return self._accepts("AWS4-HMAC-SHA256-PAYLOAD", f"{EMPTY_SHA256}\n{digest}", signature)
 
     def accepts_trailer(self, trailer: str, signature: str) -> bool:
         """Whether this is the signature of the trailing headers, which end the chain."""
         digest = hashlib.sha256(trailer.encode()).hexdigest()
-        return self._accepts(f"AWS4-HMAC-SHA256-TRAILER\n{self._chain}", digest, signature)
+        return self._accepts("AWS4-HMAC-SHA256-TRAILER", digest, signature)
 
-    @property
-    def _chain(self) -> str:
-        return f"{self.stamp}\n{self.scope}\n{self.previous}"
-
-    def _accepts(self, what: str, digest: str, signature: str) -> bool:
-        ours = hmac.digest(self.key, f"{what}\n{digest}".encode(), "sha256").hex()
-        self.previous = ours
-        return same(ours, signature)
+    def _accepts(self, what: str, digests: str, signature: str) -> bool:
+        to_sign = f"{what}\n{self.stamp}\n{self.scope}\n{self.previous}\n{digests}"
+        self.previous = hmac.digest(self.key, to_sign.encode(), "sha256").hex()
+        return same(self.previous, signature)
 
 
 def decode(

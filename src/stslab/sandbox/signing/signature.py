@@ -53,18 +53,15 @@ _S3_HEADERS: dict[str, Callable[[HttpRequest, Circle], Authenticated]] = {
 }
 
 
-def real_time() -> datetime:
-    """The machine's clock, aware, UTC: what signatures are judged by."""
-    return datetime.now(UTC)
-
-
 class Authenticator:
     """Finds out who signed a request.
 
-    ``clock`` is the sandbox's own, by which sessions end; ``real_clock`` judges signatures.
+    ``clock`` is the sandbox's own, by which sessions end; the machine's judges signatures.
     """
 
-    def __init__(self, keys: KeyLookup, clock: Clock, real_clock: Clock = real_time) -> None:
+    def __init__(
+        self, keys: KeyLookup, clock: Clock, real_clock: Clock = lambda: datetime.now(UTC)
+    ) -> None:
         self._circle = Circle(keys, clock, real_clock)
 
     def authenticate(self, request: HttpRequest) -> Authenticated:
@@ -89,7 +86,9 @@ class Authenticator:
         the key has to be known.
         """
         if addressed_service(head) != canonical.S3:
-            _require_known(head, self._circle)
+            claim = _claim(head, canonical.header_map(head))
+            _require_fresh(claim, self._circle)
+            _key(claim, self._circle)
         elif self._s3(head, replace(self._circle, with_body=False)).caller.kind == "Anonymous":
             raise fault("EntityTooLarge")
 
@@ -193,13 +192,6 @@ def _verify(request: HttpRequest, circle: Circle) -> Authenticated:
         raise _mismatch(_MISMATCH)
     plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
     return claim.proved(plain, record, circle, headers.get(HASH_HEADER, ""))
-
-
-def _require_known(request: HttpRequest, circle: Circle) -> None:
-    """Refuse a request whose key is unknown, or that has none, as :func:`_verify` does."""
-    claim = _claim(request, canonical.header_map(request))
-    _require_fresh(claim, circle)
-    _key(claim, circle)
 
 
 def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:

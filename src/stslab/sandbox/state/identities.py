@@ -48,7 +48,6 @@ class User(Identity, frozen=True, kw_only=True):
 
     table: ClassVar[str] = "user"
 
-    tags: Mapping[str, str] = {}
     boundary: str = ""
     groups: tuple[str, ...] = ()
     access_keys: tuple[str, ...] = ()
@@ -74,7 +73,6 @@ class Role(Identity, frozen=True, kw_only=True):
     description: str = ""
     max_session: int = 3600
     max_signin: int = 0
-    tags: Mapping[str, str] = {}
     boundary: str = ""
     last_used: LastUsed | None = None
 
@@ -85,7 +83,6 @@ class InstanceProfile(Named, frozen=True, kw_only=True):
     table: ClassVar[str] = "instance-profile"
 
     role: str = ""
-    tags: Mapping[str, str] = {}
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -154,7 +151,6 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
     updated: Moment
     description: str = ""
-    tags: Mapping[str, str] = {}
     versions: tuple[PolicyVersion, ...]
     default: str = "v1"
     newest: int = 1
@@ -191,7 +187,6 @@ class SamlProvider(Named, frozen=True, kw_only=True):
 
     valid_until: Moment
     metadata: str
-    tags: Mapping[str, str] = {}
 
 
 class SigningKey(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Named(Record, frozen=True, kw_only=True):
     """What IAM calls by a name. Names differ by more than case: the key is in lower case.
 
-    ``unique_id`` stays when the name changes, and never comes again.
+    ``unique_id`` stays when the name changes, and never comes again. A group never has ``tags``.
     """
 
     named: ClassVar[str] = ""
@@ -60,6 +60,7 @@ class Named(Record, frozen=True, kw_only=True):
     path: str = "/"
     unique_id: str
     created: Moment
+    tags: Mapping[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -247,7 +248,7 @@ class Transaction(View):
     that nobody commits is a fork: what would be if. ``by`` is the access key of who asked for it.
 
     ``changes`` are what was put, by its address; None for what was deleted. ``blobs`` are the new
-    bodies of objects, ``kept`` is what is saved even where the transaction is given up.
+    bodies of objects by their names. ``kept`` is saved even where the transaction is given up.
     """
 
     by: str = ""
@@ -279,10 +280,6 @@ class Transaction(View):
         if record.key in rows:
             self._set(record, rows.delete(record.key))
         self.changes[record.table, record.account, record.key] = None
-
-    def put_blob(self, name: str, body: bytes) -> None:
-        """Keep a body under its name, which tells it from every other one."""
-        self.blobs[name] = body
 
     def _set(self, record: Record, rows: Map[str, Record]) -> None:
         accounts = self._tables.get(record.table, Map()).set(record.account, rows)

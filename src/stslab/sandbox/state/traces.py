@@ -57,7 +57,6 @@ def runs(view: View) -> list[Run]:
 
 
 def traces(view: View, run: str) -> list[Trace]:
-    """What this run changed by hand."""
     return [one for one in view.all(Trace, "") if one.run == run]
 
 

@@ -68,7 +68,6 @@ class Wish(msgspec.Struct, frozen=True):
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """All that must be allowed."""
         also = (("sts:TagSession", self.tags.all), (_SET_SOURCE, self.source_identity))
         return (f"sts:{self.operation}", *(action for action, used in also if used))
 

@@ -14,7 +14,6 @@ from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, Params, iso
 from stslab.sandbox.federation.saml import assertion, metadata, names, xml
-from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
@@ -103,10 +102,9 @@ def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> As
 
 
 def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> Assertion:
-    if assertions.failed(root):
+    if assertion.failed(root):
         raise ApiFault(
-            "IDPRejectedClaim",
-            "The identity provider (IdP) reported that authentication failed.",
+            "IDPRejectedClaim", "The identity provider (IdP) reported that authentication failed."
         )
     if next(xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"), None) is not None:
         raise faults.invalid_token(
@@ -117,7 +115,7 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
     claimed = xml.child(root, names.ASSERTION, "Assertion")
     if claimed is None:
         raise xml.BadXml("it is no Response with an assertion in it")
-    issuer = assertions.issuer(claimed)
+    issuer = assertion.issuer(claimed)
     if issuer not in issuers:
         what = "Issuer not present in specified provider"
         raise _rejected(request, what, "AuthSamlInvalidSamlResponseException")
@@ -125,7 +123,7 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
         found = assertion.signed_assertion(root, issuers[issuer])
     except assertion.BadSignature as error:
         raise faults.invalid_token("Response signature invalid") from error
-    read = assertions.read(found)
+    read = assertion.read(found)
     if read.issuer != issuer:  # what chose the keys was not what they signed
         raise faults.invalid_token("Response signature invalid")
     return read

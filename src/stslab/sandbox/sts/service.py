@@ -53,10 +53,7 @@ class StsService:
         self._require(view, request, model.Need("sts:GetAccessKeyInfo", "*"))
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
-            raise ApiFault(
-                "InvalidClientTokenId",
-                "The access key ID provided is not valid.",
-            )
+            raise ApiFault("InvalidClientTokenId", "The access key ID provided is not valid.")
         return {"Account": account}
 
     def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:

@@ -178,7 +178,7 @@ def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
         name = reading.policy.name
         document = added_to(situation.document(layer.kind, name), statement)
         what = f"Add this statement to the {name}:"
-        if is_fixed(name):
+        if not _words(name):  # it is AWS's own
             what = f"Nobody can change the {name}: choose another boundary, that has this too:"
         yield _with_policy(situation, layer.kind, name, document, what=what, statement=statement)
         return
@@ -317,7 +317,10 @@ Words = tuple[str, ...]
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (
     (
         re.compile(r"inline policy (\S+) of (user|group|role) (\S+)"),
-        lambda found: _inline(found[2], found[3], found[1]),
+        lambda found: (
+            "iam", f"put-{found[2]}-policy", f"--{found[2]}-name", found[3],
+            "--policy-name", found[1], "--policy-document",
+        ),
     ),
     (
         re.compile(r"(?:managed policy|permissions boundary) (arn:aws:iam::\d{12}:\S+)(?: of .*)?"),
@@ -337,11 +340,6 @@ _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = 
         lambda found: ("s3api", "put-bucket-policy", "--bucket", found[1], "--policy"),
     ),
 )  # fmt: skip
-
-
-def is_fixed(name: str) -> bool:
-    """Whether nobody can change the policy: AWS's own policies, and those of a session."""
-    return not _words(name)
 
 
 def putting(name: str, account: str, document: Mapping[str, object]) -> str:
@@ -372,10 +370,3 @@ def own_arn(request: Request) -> str:
     """The ARN by which policies name whoever asks: a session's is that of its role."""
     principal = request.principal
     return principal.issuer if ":assumed-role/" in principal.arn else principal.arn
-
-
-def _inline(kind: str, owner: str, name: str) -> Words:
-    return (
-        "iam", f"put-{kind}-policy", f"--{kind}-name", owner, "--policy-name", name,
-        "--policy-document",
-    )  # fmt: skip

@@ -179,15 +179,6 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
     return changed
 
 
-def retrieved_thumbprint(tx: Transaction, url: str) -> str:
-    """The thumbprint of the top intermediate authority that the issuer's server shows.
-
-    IAM takes it where a provider is made without one (API Reference, "CreateOpenIDConnectProvider",
-    ThumbprintList).
-    """
-    return certificates.thumbprint(reach(tx, url).chain[-1])
-
-
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
     """Connect to the issuer's server as STS does; ``configured`` are the provider's thumbprints.
 

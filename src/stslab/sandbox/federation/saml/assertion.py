@@ -106,7 +106,8 @@ def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:
         for attribute in xml.children(statement, names.ASSERTION, "Attribute"):
             values = xml.children(attribute, names.ASSERTION, "AttributeValue")
             name = attribute.get("Name") or ""
-            found[name] = (*found.get(name, ()), *map(xml.all_text, values))
+            texts = ("".join(value.itertext()).strip() for value in values)
+            found[name] = (*found.get(name, ()), *texts)
     return found
 
 

@@ -79,11 +79,6 @@ def text(element: Element | None) -> str:
     return (element.text or "").strip()
 
 
-def all_text(element: Element) -> str:
-    """The text of an element and of all below it, without the space around it."""
-    return "".join(element.itertext()).strip()
-
-
 def moment(value: str | None) -> datetime | None:
     """A time of XML Schema (xs:dateTime), aware: SAML's times are UTC, with or without a zone."""
     if value is None:

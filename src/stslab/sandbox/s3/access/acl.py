@@ -114,7 +114,6 @@ def account_with(view: View, canonical_id: str) -> Account | None:
 
 
 def shown(grants: Grants, owner_id: str) -> Answer:
-    """The list as GetBucketAcl and GetObjectAcl answer with it."""
     held = (Grant(owner_id, ALL),) if grants is None else grants
     return {
         "Owner": {"ID": owner_id},

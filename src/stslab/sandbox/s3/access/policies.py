@@ -106,10 +106,6 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     tx.put(replace(bucket, policy=kept))
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> None:
-    tx.put(replace(_own_bucket(tx, request), policy=""))
-
-
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     """GetBucketPolicy: the policy's text, with principals that are gone by their ids."""
     return {"Policy": policies.shown(_text(view, request), judge.seen(view))}
@@ -138,7 +134,9 @@ def _own_bucket(view: View, request: ApiRequest) -> Bucket:
 
 
 READS: Reads = {"GetBucketPolicyStatus": _status}
-WRITES: Writes = {"DeleteBucketPolicy": _delete}
+WRITES: Writes = {
+    "DeleteBucketPolicy": lambda tx, request: tx.put(replace(_own_bucket(tx, request), policy="")),
+}
 
 _MAX_SIZE = 20 * 1024
 _TYPES = frozenset({"bucket", "object"})
@@ -147,7 +145,6 @@ _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
 
 def _check(view: View, text: str, bucket: str) -> None:
-    """Refuse what is no policy for the bucket."""
     if len(text.encode()) > _MAX_SIZE:
         raise fault("PolicyTooLarge")
     try:

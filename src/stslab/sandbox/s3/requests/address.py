@@ -65,9 +65,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
 def address(http: HttpRequest) -> Address:
     """The bucket and key, from the path, or from the host where that names the bucket."""
-    bucket = _virtual_bucket(http.header("Host"))
-    rest = http.path[1:]
-    if not bucket:
+    found = _VIRTUAL_HOST.fullmatch(http.header("Host").rsplit(":", 1)[0].lower())
+    bucket, rest = found["bucket"] if found else "", http.path[1:]
+    if bucket in ("", "s3"):
         bucket, _, rest = rest.partition("/")
     try:
         bucket, key = unquote(bucket, errors="strict"), unquote(rest, errors="strict")
@@ -83,12 +83,6 @@ def checked(where: Address) -> Address:
     if len(where.key.encode()) > _LONGEST_KEY:
         raise fault("KeyTooLongError", Size=len(where.key.encode()), MaxSizeAllowed=_LONGEST_KEY)
     return where
-
-
-def _virtual_bucket(host: str) -> str:
-    found = _VIRTUAL_HOST.fullmatch(host.rsplit(":", 1)[0].lower())
-    bucket = found["bucket"] if found else ""
-    return "" if bucket == "s3" else bucket
 
 
 def operation(http: HttpRequest, where: Address) -> str:

@@ -50,7 +50,8 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
     """The actions that an operation needs on the bucket or the object that it names."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
-        names = tuple(map(_versioned, names))
+        kept = _TABLES.unversioned
+        names = tuple(n if n in kept else n.replace("Object", "ObjectVersion") for n in names)
     given = {**request.params, **_configuration(request)}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     if request.operation == "CreateBucket" and given.get("ACL") in acl.PLAIN:
@@ -64,12 +65,7 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
 
 
 def _configuration(request: ApiRequest) -> Document:
-    """What a new bucket is to be."""
     return request.params.get("CreateBucketConfiguration") or {}
-
-
-def _versioned(name: str) -> str:
-    return name if name in _TABLES.unversioned else name.replace("Object", "ObjectVersion")
 
 
 class _Asked(msgspec.Struct, frozen=True):
