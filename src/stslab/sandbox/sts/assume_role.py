@@ -109,7 +109,7 @@ class AssumeRole(msgspec.Struct, frozen=True):
             context | (MFA if proved_mfa(tx, request, self.spend_mfa) else {}),
         )
         role = self.authorize(tx, request, wish)
-        chained = calling is not None and bool(calling.role_id)
+        chained = caller.kind in ("AssumedRole", "SessionToken")
         return self.issue(tx, request, wish, role, chained=chained)
 
     def target(self, view: View, arn: str) -> Target:
@@ -224,9 +224,10 @@ def _source_identity(params: Params, calling: Session | None) -> str:
 
 
 def _duration(params: Params, role: Role, *, chained: bool) -> int:
-    """The seconds that the session lasts: the role's maximum at most, one hour in a chain of roles.
+    """The seconds that the session lasts: the role's maximum at most, one hour in a chain.
 
-    IAM User Guide, "Using IAM roles".
+    IAM User Guide, "Using IAM roles". Credentials of GetSessionToken begin one, too: see
+    https://github.com/99designs/aws-vault/issues/263.
     """
     asked = int(params.get("DurationSeconds", _HOUR))
     if asked > role.max_session:

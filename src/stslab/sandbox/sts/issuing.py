@@ -117,11 +117,11 @@ def _token_size(grant: Grant) -> int:
     content = len(zlib.compress(packed.encode())) if grant.policies or grant.tags else 0
     size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
     if size > _TOKEN_CEILING:
-        raise ApiFault(
-            "PackedPolicyTooLarge",
-            f"Packed size of session tags and policies consumes {_percent(size)}% of allotted "
-            f"space: the session token would be {size} bytes, and may be {_TOKEN_CEILING}.",
-        )
+        what, end = ("size of session tags", ".")
+        if grant.policies:
+            what, end = ("policy", ", please use smaller policy.")
+        said = f"Packed {what} consumes {_percent(size)}% of allotted space{end}"
+        raise ApiFault("PackedPolicyTooLarge", said)
     return size
 
 

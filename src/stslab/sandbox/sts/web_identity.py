@@ -88,7 +88,7 @@ def assume_role_with_web_identity(
     return answer | {
         "SubjectFromWebIdentityToken": identity.claims["sub"],
         "Audience": identity.audience,
-        "Provider": identity.issuer,
+        "Provider": provider,
     }
 
 
