@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stslab.sandbox.iam import simulation_input
+from stslab.sandbox.iam import simulation
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -13,7 +13,7 @@ values = st.recursive(
 statements = st.dictionaries(st.text(max_size=5), values, max_size=3)
 
 
-def part(text: str, span: simulation_input.Span) -> str:
+def part(text: str, span: simulation.Span) -> str:
     lines = text.split("\n")
 
     def offset(position: dict[str, int]) -> int:
@@ -27,12 +27,12 @@ def part(text: str, span: simulation_input.Span) -> str:
 def test_each_statement_is_where_it_is_said_to_be(listed: list[object], indent: int | None) -> None:
     document = {"Version": "2012-10-17", "Statement": listed, "Id": "[{"}
     text = json.dumps(document, indent=indent)
-    found = [json.loads(part(text, span)) for span in simulation_input.places_of(text)]
+    found = [json.loads(part(text, span)) for span in simulation.places_of(text)]
     assert found == listed
 
 
 def test_one_statement_without_a_list() -> None:
     text = ' {"Statement" : {"Effect": "Allow"} }'
-    (span,) = simulation_input.places_of(text)
+    (span,) = simulation.places_of(text)
     assert part(text, span) == '{"Effect": "Allow"}'
     assert span[0] == {"Line": 1, "Column": 17}

@@ -109,17 +109,12 @@ def described(request: ApiRequest, found: Page[T], *names: str) -> Answer:
 
 def _objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
-    bucket = lookups.bucket_of(view, request)
     after = of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
-    most = limit(params.get("MaxKeys"))
-    found = _current(view, request, bucket, after, most)
-    owner = lookups.canonical_id(view, bucket) if params.get("FetchOwner") else ""
+    found, listed = _current(view, request, after, owned=params.get("FetchOwner", False))
     return {
         **described(request, found, "StartAfter"),
-        "Name": bucket.name,
-        "MaxKeys": most,
+        **listed,
         "KeyCount": len(found.items) + len(found.prefixes),
-        "Contents": [_content(request, one, owner) for one in found.items],
         "ContinuationToken": params.get("ContinuationToken"),
         "NextContinuationToken": token(found.last) if found.truncated else None,
     }
@@ -127,31 +122,32 @@ def _objects_v2(view: View, request: ApiRequest) -> Answer:
 
 def _objects(view: View, request: ApiRequest) -> Answer:
     """ListObjects, which says where to go on only where a delimiter was given."""
-    params = request.params
-    bucket = lookups.bucket_of(view, request)
-    most = limit(params.get("MaxKeys"))
-    found = _current(view, request, bucket, params.get("Marker", ""), most)
-    owner = lookups.canonical_id(view, bucket)
-    goes_on = found.truncated and params.get("Delimiter")
+    found, listed = _current(view, request, request.params.get("Marker", ""), owned=True)
+    goes_on = found.truncated and request.params.get("Delimiter")
     return {
         "Marker": "",
         **described(request, found, "Marker"),
+        **listed,
         "NextMarker": writer(request)(found.last) if goes_on else None,
-        "Name": bucket.name,
-        "MaxKeys": most,
-        "Contents": [_content(request, one, owner) for one in found.items],
     }
 
 
 def _current(
-    view: View, request: ApiRequest, bucket: Bucket, after: str, most: int
-) -> Page[Object]:
+    view: View, request: ApiRequest, after: str, *, owned: bool
+) -> tuple[Page[Object], Answer]:
+    """The page, and what of it both operations answer; ``owned``: with the objects' owner."""
+    bucket, most = lookups.bucket_of(view, request), limit(request.params.get("MaxKeys"))
     held = (
         (one.name, one)
         for one in _held(view, request, bucket)
         if one.name > after and not one.current.marker
     )
-    return page(held, request, after, most)
+    found, write = page(held, request, after, most), writer(request)
+    owner = {"ID": lookups.canonical_id(view, bucket)} if owned else None
+    contents = [
+        {"Key": write(one.name), **_described(one.current), "Owner": owner} for one in found.items
+    ]
+    return found, {"Name": bucket.name, "MaxKeys": most, "Contents": contents}
 
 
 def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
@@ -159,14 +155,6 @@ def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
     prefix = request.params.get("Prefix", "")
     held = (one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name)
     return sorted((one for one in held if one.name.startswith(prefix)), key=attrgetter("name"))
-
-
-def _content(request: ApiRequest, one: Object, owner: str) -> Answer:
-    return {
-        "Key": writer(request)(one.name),
-        **_described(one.current),
-        "Owner": {"ID": owner} if owner else None,
-    }
 
 
 def _described(version: ObjectVersion) -> Answer:

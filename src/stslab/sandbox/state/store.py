@@ -33,9 +33,6 @@ _TABLES = (
     PRIMARY KEY (kind, account, key)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS blob (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
 )
-_PUT = "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)"
-_DELETE = "DELETE FROM record WHERE kind = ? AND account = ? AND key = ?"
-_PUT_BLOB = "INSERT OR IGNORE INTO blob VALUES (?, ?)"
 
 
 class Store:
@@ -88,10 +85,11 @@ class Store:
         """Write what changed, all or nothing. None deletes the row of the address."""
         puts = [(*at, self._encode(one)) for at, one in changes.items() if one is not None]
         gone = [at for at, one in changes.items() if one is None]
+        delete = "DELETE FROM record WHERE kind = ? AND account = ? AND key = ?"
         with self._lock, _all_or_nothing(self._db):
-            self._db.executemany(_PUT_BLOB, blobs.items())
-            self._db.executemany(_PUT, puts)
-            self._db.executemany(_DELETE, gone)
+            self._db.executemany("INSERT OR IGNORE INTO blob VALUES (?, ?)", blobs.items())
+            self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)
+            self._db.executemany(delete, gone)
 
     def load(self) -> Snapshot:
         """Everything that was saved; empty where nothing was."""

@@ -30,8 +30,6 @@ from stslab.sandbox.state.snapshot import Transaction, View
 JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
-_RSA_BITS = 2048
-_RSA_EXPONENT = 65537
 _ALGORITHMS = ("RS256", "ES256")
 _MOST_ISSUERS = 1000
 
@@ -98,7 +96,7 @@ def configuration(issuer: Issuer) -> dict[str, object]:
 
 def _new_key(algorithm: str) -> SigningKey:
     key = (
-        rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS)
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
         if algorithm == "RS256"
         else ec.generate_private_key(ec.SECP256R1())
     )

@@ -154,8 +154,6 @@ OWN = "https://saml.stslab.example"
 _HTTPS = "https://"
 _LONGEST = 1024
 _MOST = 100
-_RSA_BITS = 2048
-_RSA_EXPONENT = 65537
 _VALID = timedelta(days=3650)
 
 
@@ -180,7 +178,7 @@ def named(tx: Transaction, entity_id: str) -> IdentityProvider:
 
 def new(entity_id: str, now: datetime) -> IdentityProvider:
     """A provider with a fresh RSA key, and a certificate that it signed itself."""
-    key = rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stslab SAML")])
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key())
