@@ -81,6 +81,7 @@ REFUSED = [
     (IDENTITY, document(changed(GOOD, Resource=OMIT)), "Policy statement must contain resources."),
     (IDENTITY, document(changed(GOOD, Resource=[])), "Policy statement must contain resources."),
     (IDENTITY, document(changed(GOOD, NotResource="*")), SYNTAX),
+    (IDENTITY, document(changed(GOOD, Resource="")), 'Resource  must be in ARN format or "*".'),
     (
         IDENTITY,
         document(changed(GOOD, Resource="bucket/x")),

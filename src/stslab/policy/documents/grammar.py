@@ -258,7 +258,7 @@ def _refuse_arn(text: str, kind: PolicyKind) -> None:
     A ``*`` at the end may stand for the parts that are missing, but none for the service ("IAM JSON
     policy elements: Resource").
     """
-    if not text.strip("*"):
+    if text and not text.strip("*"):
         return
     parts = text.split(":", ARN_SEPARATORS)
     if parts[0] == "arn" and _WILDCARD.search((*parts, "", "")[2]):

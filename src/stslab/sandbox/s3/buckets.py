@@ -54,6 +54,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         name=name,
         owner=request.account,
         region=region,
+        place="EU" if configuration.get("LocationConstraint") == "EU" else "",
         created=request.now,
         public_access_block=_ALL_BLOCKED,
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),

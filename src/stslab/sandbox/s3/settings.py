@@ -150,7 +150,9 @@ _BLOCKS: Mapping[str, str] = {
 }
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketLocation": (
-        lambda one: {"LocationConstraint": "" if one.region == REGION else one.region},
+        lambda one: {
+            "LocationConstraint": one.place or ("" if one.region == REGION else one.region)
+        },
         "",
     ),
     "GetBucketOwnershipControls": (

@@ -45,6 +45,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     name: str
     owner: str
     region: str
+    place: str = ""  # the LocationConstraint that it was made with, where that is not the region
     created: Moment
     policy: str = ""
     public_access_block: PublicAccessBlock | None = None

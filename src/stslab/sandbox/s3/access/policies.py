@@ -24,6 +24,7 @@ from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import listed
+from stslab.vocabulary import LATEST, LEGACY
 
 # -- what Block Public Access calls public -----------------------------------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
@@ -139,6 +140,12 @@ WRITES: Writes = {
 }
 
 _MAX_SIZE = 20 * 1024
+_NEEDED = (
+    ("Effect",),
+    ("Principal", "NotPrincipal"),
+    ("Action", "NotAction"),
+    ("Resource", "NotResource"),
+)
 _TYPES = frozenset({"bucket", "object"})
 # What requests through access points have, and those on buckets whose tags count.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
@@ -147,6 +154,8 @@ _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 def _check(view: View, text: str, bucket: str) -> None:
     if len(text.encode()) > _MAX_SIZE:
         raise fault("PolicyTooLarge")
+    if lacking := _lacking(text):
+        raise fault("MalformedPolicy", lacking)
     try:
         parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
@@ -156,6 +165,24 @@ def _check(view: View, text: str, bucket: str) -> None:
         _check_actions(statement)
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
         _check_conditions(statement)
+
+
+def _lacking(text: str) -> str:
+    """What S3 says, in words of its own, of a text that is no policy in the first place."""
+    if not text.startswith("{"):
+        return "Policies must be valid JSON and the first byte must be '{'"
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""  # that is told in IAM's words
+    if document.get("Version", LATEST) not in (LATEST, LEGACY):
+        return "The policy must contain a valid version string"
+    if document.get("Statement") == []:
+        return "Could not parse the policy: Statement is empty!"
+    statements = [one for one in listed(document.get("Statement")) if isinstance(one, dict)]
+    absent = (names[0] for one in statements for names in _NEEDED if not one.keys() & {*names})
+    name = next(absent, "") if "Statement" in document else "Statement"
+    return f"Missing required field {name}" if name else ""
 
 
 def _check_canonical(view: View, statement: Statement) -> None:
