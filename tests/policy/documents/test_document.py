@@ -31,6 +31,7 @@ NO_PATH = (
     "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, "
     "oidc-provider/, report/, access-report/."
 )
+EMPTY = "Missing required field Principal cannot be empty!"
 OMIT = object()
 
 
@@ -198,7 +199,7 @@ REFUSED = [
         document(changed(GOOD_TRUST, Principal="arn:aws:iam::111122223333:root")),
         'Invalid principal in policy: "arn:aws:iam::111122223333:root"',
     ),
-    (TRUST, document(changed(GOOD_TRUST, Principal={})), "Invalid principal in policy: {}"),
+    (TRUST, document(changed(GOOD_TRUST, Principal={})), EMPTY),
     (RESOURCE, document(GOOD), "Missing required field Principal"),
     (RCP, document(changed(GOOD, Principal={"AWS": "111122223333"})), SYNTAX),
 ]

@@ -292,7 +292,9 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 
 
 def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, str]]:
-    if not isinstance(value, dict) or not value:
+    if not value or value in ({"AWS": []}, {"AWS": ""}):
+        raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
+    if not isinstance(value, dict):
         raise MalformedPolicy(f"Invalid principal in policy: {json.dumps(value)}", f": {name}")
     principals = []
     for type_, names in value.items():

@@ -95,7 +95,9 @@ def _delete(tx: Transaction, request: ApiRequest) -> None:
     """Delete a bucket without objects; uploads that go on in it end."""
     bucket = lookups.bucket_of(tx, request)
     if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
-        raise fault("BucketNotEmpty", BucketName=bucket.name)
+        more = ". You must delete all versions in the bucket." if bucket.versioning else ""
+        message = f"The bucket you tried to delete is not empty{more}"
+        raise fault("BucketNotEmpty", message, BucketName=bucket.name)
     for upload in [one for one in tx.all(Upload, bucket.owner) if one.bucket == bucket.name]:
         tx.delete(upload)
     tx.delete(bucket)

@@ -38,10 +38,11 @@ class Target(msgspec.Struct, frozen=True):
     trust: NamedPolicy | None = None
 
     @classmethod
-    def of(cls, view: View, arn: str) -> "Target":
+    def of(cls, view: View, arn: str, wrong: str = "") -> "Target":
+        """The target, or a ValidationError: that the ARN is invalid, or what is ``wrong``."""
         match = _ROLE_ARN.fullmatch(arn)
         if match is None:
-            raise faults.invalid(f"{arn} is invalid")
+            raise faults.invalid(wrong or f"{arn} is invalid")
         account, _, name = match.groups()
         role = view.get(Role, account, name.lower())
         if role is None or role.arn != arn:
@@ -112,9 +113,9 @@ class AssumeRole(msgspec.Struct, frozen=True):
         chained = caller.kind in ("AssumedRole", "SessionToken")
         return self.issue(tx, request, wish, role, chained=chained)
 
-    def target(self, view: View, arn: str) -> Target:
+    def target(self, view: View, arn: str, wrong: str = "") -> Target:
         """The role of this ARN as the rest of AWS knows it by now."""
-        return Target.of(self.judge.seen(view), arn)
+        return Target.of(self.judge.seen(view), arn, wrong)
 
     def authorize(self, view: View, request: ApiRequest, wish: Wish) -> Role:
         """The role, where trust and the caller's policies allow all of ``wish``."""

@@ -36,7 +36,7 @@ _LASTING = ("namequalifier", "sub", "sub_type")
 
 def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
     params = request.params
-    target = assume.target(tx, params["RoleArn"])
+    target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
     try:
         response = base64.b64decode("".join(params["SAMLAssertion"].split()), validate=True)
     except ValueError as error:

@@ -64,7 +64,7 @@ def assume_role_with_web_identity(
     assume: AssumeRole, tx: Transaction, request: ApiRequest
 ) -> Answer:
     params = request.params
-    target = assume.target(tx, params["RoleArn"])
+    target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token's file as it is, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
     keys, provider = identity.keys(), identity.provider_arn
