@@ -37,15 +37,13 @@ class Malformed(Exception):  # noqa: N818 - it names the request, not a fault of
 
 
 class Reader(Protocol):
-    """A buffered stream of what a client sends."""
+    """A buffered stream of what a client sends; at its end there are fewer bytes than ``size``.
 
-    def readline(self, size: int = ..., /) -> bytes:
-        """Read up to and with a line feed, ``size`` bytes at most; empty at the end."""
-        ...
+    ``readline`` reads up to and with a line feed, ``size`` bytes at most.
+    """
 
-    def read(self, size: int = ..., /) -> bytes:
-        """Read ``size`` bytes, fewer at the end only."""
-        ...
+    def readline(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int = ..., /) -> bytes: ...
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -248,14 +248,12 @@ class Judge(Protocol):
         of the need adds to them and wins. ``principal`` stands in for a caller that the request
         itself identifies (a web identity), and that has no policies of its own.
         """
-        ...
 
     def seen(self, view: View) -> View:
         """What the rest of AWS knows of IAM by now: ``view``, but for a rehearsal.
 
         Trust policies and principals are looked up in it; IAM's own answers come from ``view``.
         """
-        ...
 
 
 class Internal(Protocol):
@@ -277,7 +275,6 @@ class Internal(Protocol):
         ``via`` lists the services through which it comes (``aws:CalledVia``); it is empty
         where the service uses a role of its own.
         """
-        ...
 
 
 ManagedText = Callable[[View, str, str], str | None]

@@ -156,8 +156,7 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
     found: list[User | Group | Role] = []
-    kinds: tuple[type[User | Group | Role], ...] = (User, Group, Role)
-    for kind in kinds:
+    for kind in _INLINE_SIZES:
         if params.get("EntityFilter") in (None, kind.table.title()):
             holders = filter(has, view.all(kind, request.account))
             found += shapes.by_name(holders, params.get("PathPrefix"))

@@ -127,15 +127,10 @@ def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequ
 _ISSUERS = 10
 _CERTIFICATES = 10
 _VALID = timedelta(days=36524)  # a hundred years, as the AWS CLI's example of get-saml-provider
-_NOT_OFFERED = (
-    "AssertionEncryptionMode",
-    "AddPrivateKey",
-    "RemovePrivateKey",
-    "ContextProvider",
-    "RemoveContextProvider",
-    "IdentityCenterInstanceArn",
-    "RemoveIdentityCenterInstance",
-)
+_NOT_OFFERED = """
+    AssertionEncryptionMode AddPrivateKey RemovePrivateKey ContextProvider RemoveContextProvider
+    IdentityCenterInstanceArn RemoveIdentityCenterInstance
+""".split()
 
 
 def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:

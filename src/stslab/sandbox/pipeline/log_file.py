@@ -18,17 +18,10 @@ Decided = Event
 """A decision as an event has it."""
 
 UNAUTHENTICATED = frozenset(
-    {
-        "ExpiredToken",
-        "IncompleteSignature",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "MissingAuthenticationToken",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
+    """
+    ExpiredToken IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidToken
+    MissingAuthenticationToken RequestExpired RequestTimeTooSkewed SignatureDoesNotMatch
+    """.split()
 )
 """The codes with which requests are answered whose sender was not believed."""
 

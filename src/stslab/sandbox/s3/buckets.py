@@ -26,12 +26,7 @@ _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _MOST_BUCKETS = 10_000
 _LIMITS = frozenset({"BucketRegion", "ContinuationToken", "MaxBuckets", "Prefix"})
-_ALL_BLOCKED = PublicAccessBlock(
-    block_public_acls=True,
-    ignore_public_acls=True,
-    block_public_policy=True,
-    restrict_public_buckets=True,
-)
+_ALL_BLOCKED = PublicAccessBlock(**dict.fromkeys(PublicAccessBlock.__struct_fields__, True))
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:

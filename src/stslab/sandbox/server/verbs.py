@@ -242,10 +242,8 @@ class _Rehearsal(msgspec.Struct):
 def _rehearse(account: Holder, asked: ControlRequest) -> Said:
     """GET tells how a rehearsal goes; POST begins, changes or ends one.
 
-    ``{"spec": "keys=3s,…"}`` begins one (in place of another), ``{"spec": null}`` ends it.
-    ``{"faults": [{"call": "iam.CreateUser", "at": 2, "kind": "reset-after"}]}`` lets a call go
-    wrong: the second ``iam.CreateUser`` from now. ``call`` may be ``*``, and ``times`` says how
-    often in a row.
+    ``spec`` begins one (in place of another), or ends it where it is null. A fault lets a call go
+    wrong: with ``"at": 2`` the second such call from now. ``times`` says how often in a row.
     """
     body = _read(asked, _Rehearsal)
     if asked.method == "POST" and body.spec is not msgspec.UNSET:

@@ -232,16 +232,10 @@ def shown(time: datetime) -> str:
 _CREDENTIAL_HEADERS = {"authorization", TOKEN}
 _PARAMETERS: Mapping[str, frozenset[str]] = {
     ALGORITHM: frozenset(
-        {
-            "X-Amz-Algorithm",
-            "X-Amz-Credential",
-            "X-Amz-Date",
-            "X-Amz-Expires",
-            "X-Amz-Security-Token",
-            "X-Amz-Signature",
-            "X-Amz-SignedHeaders",
-            "X-Amz-Content-Sha256",
-        }
+        """
+        X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token
+        X-Amz-Signature X-Amz-SignedHeaders X-Amz-Content-Sha256
+        """.split()
     ),
     "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
 }

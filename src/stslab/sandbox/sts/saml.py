@@ -136,12 +136,14 @@ def _check_times(found: Assertion, now: datetime) -> None:
             "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter"
         )
     if now >= found.issued + _REDEEMED_WITHIN:
-        raise _expired("Token must be redeemed within 5 minutes of issuance")
+        late = "Token must be redeemed within 5 minutes of issuance"
+        raise ApiFault("ExpiredTokenException", late)
     for end in (found.ends, found.confirmed_until, found.session_until):
         if end is not None and now >= end:
-            raise _expired(
+            raise ApiFault(
+                "ExpiredTokenException",
                 f"Token expired: current date/time {iso(now)} must be before the expiration "
-                f"date/time {iso(end)}"
+                f"date/time {iso(end)}",
             )
     for start in (found.issued, found.begins, found.confirmed_from):
         if start is not None and start > now + _SKEW:
@@ -161,10 +163,6 @@ def _check_addressee(found: Assertion, provider: SamlProvider) -> None:
     ]
     if not for_aws or not all(for_aws):
         raise faults.invalid_token("Response does not contain the required audience.")
-
-
-def _expired(message: str) -> ApiFault:
-    return ApiFault("ExpiredTokenException", message)
 
 
 def _rejected(request: ApiRequest, message: str, code: str) -> ApiFault:

@@ -103,22 +103,14 @@ def statements_of(document: Document) -> list[Statement]:
 
 
 def _request(said: Decided) -> Request:
-    context = said["context"]
-    action = said["action"]
-    return Request(
-        _principal(said["principal"], action, context),
-        action,
-        said["resource"],
-        context,
-        context.get("aws:ResourceAccount"),
-    )
-
-
-def _principal(arn: str, action: str, context: Decided) -> Principal:
+    context, action, arn = said["context"], said["action"], said["principal"]
     user_id, own = str(context.get("aws:userid", "")), str(context.get("aws:PrincipalArn", ""))
     if ":assumed-role/" in arn:
-        return Principal.from_arn(arn, user_id=user_id, issuer=own)
-    return read_principal(arn, action.lower().startswith("sts:assumerolewith"), False, user_id)
+        principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
+    else:
+        federated = action.lower().startswith("sts:assumerolewith")
+        principal = read_principal(arn, federated, False, user_id)
+    return Request(principal, action, said["resource"], context, context.get("aws:ResourceAccount"))
 
 
 def _policies(said: Decided) -> Policies:
