@@ -1,11 +1,12 @@
 """IAM users and groups."""
 
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiRequest, Read, Reads
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -133,15 +134,11 @@ def _but(keys: tuple[str, ...], gone: str) -> tuple[str, ...]:
     return tuple(key for key in keys if key != gone)
 
 
-def _none_of_user(member: str) -> Read:
+def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
     """Answers programs that delete users: none of what can't be made here."""
-
-    def listed(view: View, request: ApiRequest) -> Answer:
-        if not request.params.get("AllUsers"):
-            lookups.own_user(view, request)
-        return {member: [], "IsTruncated": False}
-
-    return listed
+    if not request.params.get("AllUsers"):
+        lookups.own_user(view, request)
+    return {member: [], "IsTruncated": False}
 
 
 READS: Reads = {
@@ -149,7 +146,7 @@ READS: Reads = {
         "ServerCertificateMetadataList": [],
         "IsTruncated": False,
     },
-    "ListServiceSpecificCredentials": _none_of_user("ServiceSpecificCredentials"),
-    "ListSigningCertificates": _none_of_user("Certificates"),
-    "ListSSHPublicKeys": _none_of_user("SSHPublicKeys"),
+    "ListServiceSpecificCredentials": partial(_none_of_user, "ServiceSpecificCredentials"),
+    "ListSigningCertificates": partial(_none_of_user, "Certificates"),
+    "ListSSHPublicKeys": partial(_none_of_user, "SSHPublicKeys"),
 }

@@ -257,8 +257,9 @@ class _Request(cheroot.HTTPRequest):
             return
         try:
             self._send(self.server.answer(self._request(body)))
-        except Dropped:
-            self._reset()
+        except Dropped:  # what is not sent, or not read, is thrown away
+            self.close_connection = self.sent_headers = True
+            self.conn.reset()
 
     def _request(self, body: bytes = b"") -> HttpRequest:
         return dataclasses.replace(
@@ -281,8 +282,7 @@ class _Request(cheroot.HTTPRequest):
         self.conn.wfile.write(head if bodyless else head + response.body)
 
     def _refuse(self, malformed: Malformed) -> None:
-        self.close_connection = True
-        self.sent_headers = True
+        self.close_connection = self.sent_headers = True
         body = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
         head = (
             f"HTTP/1.1 {malformed.status}\r\nContent-Type: text/html\r\n"
@@ -292,12 +292,6 @@ class _Request(cheroot.HTTPRequest):
         with suppress(OSError):
             self.conn.wfile.write((head + body).encode())
             self._drain()
-
-    def _reset(self) -> None:
-        """Close the connection at once: what is not sent, or not read, is thrown away."""
-        self.close_connection = True
-        self.sent_headers = True
-        self.conn.reset()
 
     def _drain(self) -> None:
         with suppress(OSError):  # the client may have gone, or have stopped sending

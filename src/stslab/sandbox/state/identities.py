@@ -5,19 +5,16 @@ from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.snapshot import Moment, Named, Record
+from stslab.sandbox.state.snapshot import Moment, Named, Opaque, Record
 
 
-class LoginProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LoginProfile(Opaque, frozen=True, kw_only=True):
     """A user's console password. ``changed`` is None while it is the first."""
 
     password: str
     created: Moment
     changed: Moment | None = None
     reset_required: bool = False
-
-    def __repr__(self) -> str:
-        return "<login profile>"
 
 
 class LastUsed(msgspec.Struct, frozen=True):
@@ -189,15 +186,12 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     metadata: str
 
 
-class SigningKey(msgspec.Struct, frozen=True):
+class SigningKey(Opaque, frozen=True):
     """One private key of an OpenID Connect issuer, as PEM, and the id that its tokens name."""
 
     key_id: str
     algorithm: str
     pem: bytes
-
-    def __repr__(self) -> str:
-        return f"<signing key {self.key_id}>"
 
 
 class Issuer(Record, frozen=True, kw_only=True):
@@ -211,14 +205,11 @@ class Issuer(Record, frozen=True, kw_only=True):
     keys: Mapping[str, SigningKey] = {}
 
 
-class Authority(msgspec.Struct, frozen=True):
+class Authority(Opaque, frozen=True):
     """A certificate authority: its certificate and its private key, as PEM."""
 
     pem: bytes
     private_key: bytes
-
-    def __repr__(self) -> str:
-        return "<certificate authority>"
 
 
 class IssuerServer(Record, frozen=True, kw_only=True):

@@ -15,6 +15,13 @@ TABLES: dict[str, type[Record]] = {}
 """Every kind of record by the name that its rows have."""
 
 
+class Opaque(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a record. It shows none of its values, which may be secret."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing in one account: a value that never changes. A change is another record.
 

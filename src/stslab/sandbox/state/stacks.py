@@ -3,19 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import msgspec
-
-from stslab.sandbox.state.snapshot import Moment, Record
+from stslab.sandbox.state.snapshot import Moment, Opaque, Record
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a record is made of. It shows none of its values, which may be secret."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
-class Config(_Part, frozen=True, kw_only=True):
+class Config(Opaque, frozen=True, kw_only=True):
     """What a stack is made from: a template's text and all that a request gave with it."""
 
     template: str
@@ -24,7 +15,7 @@ class Config(_Part, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
 
 
-class Leftover(_Part, frozen=True, kw_only=True):
+class Leftover(Opaque, frozen=True, kw_only=True):
     """What an update replaced, for the cleanup to delete, or to leave where it is retained."""
 
     logical_id: str
@@ -34,7 +25,7 @@ class Leftover(_Part, frozen=True, kw_only=True):
     retained: bool = False
 
 
-class Before(_Part, frozen=True, kw_only=True):
+class Before(Opaque, frozen=True, kw_only=True):
     """A resource as it was before the update under way.
 
     ``tried`` and ``tried_tags`` are what the update began to make of it in place. ``replaced``

@@ -110,8 +110,10 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
     _check_times(token.claims, request)
     if not token.claims.get("sub"):
         raise faults.invalid_token("Missing a required claim: sub")
-    audience = _audience(token.claims, provider.client_ids)
-    return WebIdentity(provider.arn, issuer, token.claims, audience)
+    known = [one for one in listed(token.claims.get("aud")) if one in provider.client_ids]
+    if not known:
+        raise faults.invalid_token("Incorrect token audience")
+    return WebIdentity(provider.arn, issuer, token.claims, known[0])
 
 
 def _key(
@@ -155,14 +157,6 @@ def _time(claims: tokens.Claims, name: str) -> int:
         return int(value)
     except (OverflowError, ValueError) as error:
         raise faults.invalid_token(f"The claim {name} is not a time") from error
-
-
-def _audience(claims: tokens.Claims, clients: Sequence[str]) -> str:
-    given = claims.get("aud")
-    for audience in listed(given):
-        if isinstance(audience, str) and audience in clients:
-            return audience
-    raise faults.invalid_token("Incorrect token audience")
 
 
 def _tags(claims: tokens.Claims) -> issuing.SessionTags:
