@@ -1,17 +1,19 @@
 """Draws requests to the embedded account, and where a run stands beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from stslab.lesson.following import Status
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
+
+if TYPE_CHECKING:
+    from stslab.lesson.following import Status
 
 Event = Mapping[str, Any]
 Gate = Mapping[str, Any]
@@ -152,7 +154,7 @@ def _reason(event: Event) -> str:
     return f"{code}: {why}"
 
 
-def drawn(console: Console, status: Status) -> Text:
+def drawn(console: Console, status: "Status") -> Text:
     """A few lines, none of them wider than the console."""
     symbols, now = Paper(console).symbols, status.now
     lines = [Text("─" * console.width, style="dim")]
