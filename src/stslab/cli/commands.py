@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -32,7 +32,7 @@ def _table() -> dict[str, Entry]:
     """Each command by all its words. A row's examples are the lines below it."""
     table: dict[str, Entry] = {}
     name = ""
-    text = files("stslab.cli").joinpath("commands.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         row = _ROW.fullmatch(line)
         if row:

@@ -7,7 +7,7 @@ lab's checks prove, and ends where one does not hold.
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,7 +72,7 @@ class _Writer(msgspec.Struct, frozen=True):
 def script_of(lab: Lab, describe: Describe) -> str:
     """The whole lab as a POSIX shell script; ``describe`` gives a call's ``aws`` command."""
     writer = _Writer(describe, _scope(lab))
-    head = files("stslab.render").joinpath("script.sh").read_text(encoding="utf-8")
+    head = Path(__file__).with_name("script.sh").read_text(encoding="utf-8")
     lines = [head.replace("TITLE", one_line(lab.title)).replace("LAB", lab.id)]
     asks = "aws sts get-caller-identity --query Account --output text --profile"
     lines += [f"{name}=$({asks} {name})" for name in lab.accounts]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 from string import Template
 
 from stslab.render.text.safe import visible
@@ -64,6 +64,6 @@ def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: 
 
 @cache
 def _parts() -> Mapping[str, Template]:
-    text = files("stslab.render.report").joinpath("page.html").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     _, *found = _PART.split(text)
     return dict(zip(found[::2], map(Template, found[1::2]), strict=True))
