@@ -25,6 +25,7 @@ from benchmarks.measure import (
 from benchmarks.persistence import restarted
 from benchmarks.signed import Connection, client, one_write, prepared
 from benchmarks.startup import stslab
+from stslab.runner.journal.records import sealed
 
 _STATEMENTS = (1, 10, 100, 1000)
 _READING = (10, 100, 1000)
@@ -156,36 +157,24 @@ def _remember(little: Account, much: Account) -> None:
         (account.home / "journal.sqlite").unlink(missing_ok=True)
         _run_ten(account)()
     with closing(sqlite3.connect(much.home / "journal.sqlite")) as journal, journal:
-        (first,) = journal.execute("SELECT id FROM runs").fetchone()
-        events = "SELECT (SELECT count(*) FROM entries) + (SELECT count(*) FROM outcomes)"
-        each = journal.execute(events).fetchone()[0]
-        repeats = -(-_EVENTS // (_RUNS * each))
+        found = "SELECT run, kind, at, body FROM records ORDER BY number"
+        records = journal.execute(found).fetchall()
+        checks = itertools.cycle([one for one in records if one[1] == "check"])
+        records += itertools.islice(checks, _EVENTS // _RUNS - len(records))
         for number in range(_RUNS - 1):
-            _repeat(journal, first, f"run{number}", repeats)
+            _repeat(journal, records, f"run{number}")
 
 
-def _repeat(journal: sqlite3.Connection, first: str, run: str, repeats: int) -> None:
-    columns = [row[1] for row in journal.execute("PRAGMA table_info(runs)")]
-    chosen = ", ".join("?" if name == "id" else f'"{name}"' for name in columns)
-    journal.execute(f"INSERT INTO runs SELECT {chosen} FROM runs WHERE id = ?", (run, first))
-    journal.execute(
-        "INSERT INTO stages SELECT ?, stage, held, seconds, at FROM stages WHERE run = ?",
-        (run, first),
+def _repeat(journal: sqlite3.Connection, records: Sequence[tuple[str, ...]], run: str) -> None:
+    """Another run that did what the records tell, each sealed with the one before it."""
+    seal, rows = "", []
+    for number, (first, kind, at, text) in enumerate(records, start=1):
+        body = text.replace(first, run)
+        seal = sealed(run, seal, number, kind, at, body)
+        rows.append((run, number, kind, at, body, seal))
+    journal.executemany(
+        "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)", rows
     )
-    entries = journal.execute(
-        "SELECT seq, stage, step, intent, at FROM entries WHERE run = ?", (first,)
-    ).fetchall()
-    for seq, *rest in entries * repeats:
-        made = journal.execute(
-            "INSERT INTO entries (run, stage, step, intent, at, seal) VALUES (?, ?, ?, ?, ?, '')",
-            (run, *rest),
-        )
-        journal.execute(
-            "INSERT INTO outcomes (entry, state, detail, request_id, thing, undo, at, seal)"
-            " SELECT ?, state, detail, request_id, thing, undo, at, '' FROM outcomes"
-            " WHERE entry = ?",
-            (made.lastrowid, seq),
-        )
 
 
 def _history(little: Account, much: Account, runs: int) -> list[Row]:

@@ -24,7 +24,7 @@ def command(*, every: bool, as_json: bool) -> None:
     from stslab.runner.journal.store import Journal
 
     with Journal.of(home()) as journal:
-        few = journal.runs()[: None if every else _FEW]
+        few = journal.runs() if every else journal.newest(_FEW)
         runs = [one for one in (standing(journal.past(run.id)) for run in few) if one]
     if as_json:
         click.echo(json.dumps([_fields(run) for run in runs], indent=2))

@@ -1,6 +1,6 @@
 """What the records of one run tell when they are read together. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Self, TypeVar
 
@@ -55,7 +55,11 @@ class Past:
     @classmethod
     def of(cls, run_id: str, links: Iterable[Link]) -> Self:
         """What a run's records tell, as they are kept. Raises as :func:`read`."""
-        every = tuple(map(read, links))
+        return cls.of_records(run_id, tuple(map(read, links)))
+
+    @classmethod
+    def of_records(cls, run_id: str, every: Sequence[Record]) -> Self:
+        """What these records of a run tell."""
         return cls(run_id, lambda kinds: tuple(one for one in every if isinstance(one.body, kinds)))
 
     def records(self, *kinds: type) -> tuple[Record, ...]:

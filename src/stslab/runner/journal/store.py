@@ -73,17 +73,19 @@ _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
 _PROVED_AGAIN = (CheckRecord, Entered, StageRecord)
 # A record is whole if it stands behind the one that it was sealed with.
-_PAST = """
-SELECT one.number, one.kind, one.at, one.body, one.seal,
+_WHOLE = """
+SELECT one.run, one.number, one.kind, one.at, one.body, one.seal,
   (before.number IS NOT NULL OR one.number = 1) AND one.seal = sealed(
     one.run, coalesce(before.seal, ''), one.number, one.kind, one.at, one.body)
 FROM records one
 LEFT JOIN records before ON before.run = one.run AND before.number = one.number - 1
-WHERE one.run = ? AND one.kind IN (SELECT value FROM json_each(?)) ORDER BY one.number
+WHERE one.kind IN (SELECT value FROM json_each(?))
 """
+_PAST = f"{_WHOLE} AND one.run = ? ORDER BY one.number"
+_NEWEST = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC LIMIT ?"
+_RUNS = f"{_WHOLE} ORDER BY one.seq"
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
 _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
-_BEGUN = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC"
 
 
 class Journal:
@@ -105,6 +107,7 @@ class Journal:
         self._clock = clock or Clock()
         self._database = _open(path)
         self._known, self._known_at = dict[str, Past](), (0, 0)
+        self._runs: tuple[RunRecord, ...] | None = None
 
     @classmethod
     def of(cls, home: Home) -> Self:
@@ -131,10 +134,22 @@ class Journal:
 
     def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """All runs, the newest first; of one target and lab if named."""
-        found = (self.run(str(run)) for (run,) in self._read(_BEGUN))
+        self._forget_what_changed()
+        if self._runs is None:
+            told: dict[str, list[Record]] = {}
+            with _explained(self.path):
+                for row in self._read(_RUNS, _text([_WORDS[RunRecord], _WORDS[Marked]])):
+                    told.setdefault(row[0], []).append(_record(*row))
+            found = [Past.of_records(run, records).run() for run, records in told.items()]
+            self._runs = tuple(run for run in reversed(found) if run)
         return tuple(
-            run for run in found if run and target in ("", run.target) and lab in ("", run.lab)
+            run for run in self._runs if target in ("", run.target) and lab in ("", run.lab)
         )
+
+    def newest(self, most: int) -> tuple[RunRecord, ...]:
+        """The runs that were begun last, the newest first."""
+        found = (self.run(str(run)) for (run,) in self._read(_NEWEST, most))
+        return tuple(run for run in found if run)
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """Those of the runs that were not ended."""
@@ -182,14 +197,17 @@ class Journal:
 
         Its methods raise JournalCorrupt where a record is not as it was written.
         """
+        self._forget_what_changed()
+        return self._known.setdefault(run, self._reading(run))
+
+    def _forget_what_changed(self) -> None:
         now = self._database.total_changes, self.written_by_others
         if now != self._known_at:
-            self._known, self._known_at = {}, now
-        return self._known.setdefault(run, self._reading(run))
+            self._known, self._runs, self._known_at = {}, None, now
 
     def _reading(self, run: str) -> Past:
         def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
-            found = self._read(_PAST, run, _text([_WORDS[kind] for kind in kinds]))
+            found = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run)
             with _explained(self.path):
                 return tuple(_record(*row) for row in found)
 
@@ -240,7 +258,7 @@ def _text(value: object) -> str:
     return _ENCODE(value).decode()
 
 
-def _record(*columns: Any) -> Record:
+def _record(_run: str, *columns: Any) -> Record:
     *kept, whole = columns
     if whole != 1:
         raise ValueError("a record is not as it was written")
