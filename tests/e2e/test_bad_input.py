@@ -87,8 +87,11 @@ def test_a_name_that_is_taken_is_never_adopted(machine: Machine):
     assert stack in [one["StackName"] for one in stacks]
 
 
+OTHERS = ["run --yes --json", "step create-user", "check create-user", "cleanup"]
+
+
 @pytest.mark.parametrize(
-    "command", ["run --yes", "run --yes --json", "step create-user", "check create-user", "cleanup"]
+    "command", ["run --yes", *(pytest.param(one, marks=pytest.mark.soak) for one in OTHERS)]
 )
 def test_a_full_disk_and_a_closed_pipe_are_named(machine: Machine, command: str):
     assert machine.stslab("run", "--yes", "--to", "create-user").code == 0

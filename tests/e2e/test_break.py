@@ -88,6 +88,7 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     is_clean(machine)
 
 
+@pytest.mark.soak
 def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "d-261d")
     assert "ExpiredToken" in reported(terminal)

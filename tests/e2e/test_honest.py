@@ -120,6 +120,7 @@ def test_what_was_broken_by_hand_is_red_in_a_check(machine: Machine):
     assert "✘ It may not list your buckets" in done.out
 
 
+@pytest.mark.soak
 def test_checking_after_the_end_tells_what_cleanup_has_changed(machine: Machine):
     assert machine.stslab("run", "--yes").code == 0
     done = machine.stslab("check", "--all")

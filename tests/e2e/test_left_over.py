@@ -109,6 +109,7 @@ def test_a_device_that_the_learner_enabled_is_deactivated_first(machine: Machine
     assert machine.asks_aws("iam", "list-virtual-mfa-devices")["VirtualMFADevices"] == []
 
 
+@pytest.mark.soak
 def test_what_was_made_in_the_second_account_is_found_there(machine: Machine):
     path = lab(machine, HEAD + CHECK)
     machine.stslab("run", path, "--yes")

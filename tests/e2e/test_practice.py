@@ -195,6 +195,7 @@ def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine
     assert [one["UserName"] for one in users] == ["admin"]
 
 
+@pytest.mark.soak
 def test_what_another_changed_since_is_listed_once(opened: Open, machine: Machine) -> None:
     terminal = to_the_tasks(opened)
     terminal.enter("aws iam create-user --user-name both-hands >/dev/null; echo mad''e")

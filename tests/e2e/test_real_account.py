@@ -321,6 +321,7 @@ def test_a_sweep_wants_a_run_that_is_there(learner: Learner):
     assert "zzzz9999" in done.err
 
 
+@pytest.mark.soak
 def test_a_protected_stack_is_told_and_not_touched(learner: Learner):
     assert learner.on_aws("run", "--to", "deploy-role").code == 0
     (run,) = (one["run"] for one in learner.runs())
@@ -338,6 +339,7 @@ def test_a_protected_stack_is_told_and_not_touched(learner: Learner):
     assert again.code == 0, again.said
 
 
+@pytest.mark.soak
 def test_all_cleans_every_run_of_the_target(learner: Learner):
     assert learner.on_aws("run", "--to", "create-user").code == 0
     other = learner.lab(("id: assume-role\n", "id: other-lab\n"))

@@ -40,6 +40,7 @@ def test_without_a_terminal_nothing_is_asked_on_the_embedded_account(used: Machi
     assert used.runs()[0]["state"] == "finished"
 
 
+@pytest.mark.soak
 def test_stopping_before_cleanup_leaves_a_lab_to_look_at(machine: Machine):
     done = machine.stslab("run", "--yes", "--to", "verify-access")
     assert done.code == 0, done.said

@@ -65,7 +65,7 @@ def test_the_finding_says_the_fix():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_policy_that_aws_manages_has_an_unknown_key():
     """AWS's own 1,500 policies: what the tables lack would show here."""
     documents = [each["Document"] for each in json.loads(aws_managed_policies_data).values()]

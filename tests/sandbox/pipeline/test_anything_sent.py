@@ -89,7 +89,7 @@ def _path(asked: dict) -> str:
     return f"/{asked['bucket']}" + (f"/{key}" if key else "")
 
 
-@settings(max_examples=400, suppress_health_check=_slow)
+@settings(max_examples=150, suppress_health_check=_slow)
 @given(st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"]), _s3_request)
 def test_s3(admin, method, asked):
     query = urlencode(asked["arguments"], quote_via=quote)
@@ -129,7 +129,7 @@ _actions = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, suppress_health_check=_slow)
+@settings(max_examples=150, suppress_health_check=_slow)
 @given(_actions, st.lists(st.tuples(_name, _value), max_size=6))
 def test_query_services(admin, action, arguments):
     service, version, name = action
@@ -140,7 +140,7 @@ def test_query_services(admin, action, arguments):
     _sound(f"{service} {form}", response)
 
 
-@settings(max_examples=200, suppress_health_check=_slow)
+@settings(max_examples=80, suppress_health_check=_slow)
 @given(
     st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"]),
     _s3_request,
