@@ -17,9 +17,9 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest,
 from stslab.sandbox.api.operations import Shape
 
 XML = "text/xml"
-JSON = "application/json"
+_JSON = "application/json"
 S3_XML = "application/xml"
-_JSON = "application/x-amz-json-1.1"
+_AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
 """``x-amz-id-2``, which names a host of S3; there is one."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -57,30 +57,21 @@ def result(
     service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool = False
 ) -> ApiResponse:
     """The answer of a call that succeeded, written in the service's protocol."""
-    write = _rest if service == "s3" else _json_query if as_json else _query
-    return write(service, operation, answer, request_id)
+    if service == "s3":
+        return _rest(service, operation, answer, request_id)
+    return _query(service, operation, answer, request_id, as_json=as_json)
 
 
 def wants_json(http: HttpRequest) -> bool:
-    """Whether an answer of IAM or STS is to be JSON: AWS IAM Authenticator for Kubernetes asks so.
+    """Whether the client asks for JSON in place of XML, as AWS IAM Authenticator does.
 
     https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
     """
     return http.header("Accept").partition(";")[0].strip() == "application/json"
 
 
-def _json_query(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
-    """The same members, and the same names, as :func:`_query` writes."""
-    shape = operations.operation(service, operation).output_shape
-    inner: dict[str, object] = {"ResponseMetadata": {"RequestId": request_id}}
-    if shape is not None:
-        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
-        inner = {wrapper: _as_json(shape, answer), **inner}
-    return _json(200, request_ids(service, request_id), {f"{operation}Response": inner})
-
-
 def _json(status: int, headers: Pairs, document: object) -> ApiResponse:
-    return ApiResponse(status, (("Content-Type", JSON), *headers), json.dumps(document).encode())
+    return ApiResponse(status, (("Content-Type", _JSON), *headers), json.dumps(document).encode())
 
 
 def _as_json(shape: Shape, value: Any) -> object:
@@ -98,19 +89,23 @@ def _as_json(shape: Shape, value: Any) -> object:
     return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
 
 
-def _query(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+def _query(
+    service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool
+) -> ApiResponse:
     """``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``; no result without an output."""
     shape = operations.operation(service, operation).output_shape
-    body = ""
-    if shape is not None:
-        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
-        body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>"
+    wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
+    ids = request_ids(service, request_id)
+    if as_json:
+        result = {wrapper: _as_json(shape, answer)} if shape is not None else {}
+        met = {"ResponseMetadata": {"RequestId": request_id}}
+        return _json(200, ids, {f"{operation}Response": {**result, **met}})
+    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
     text = (
         f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
         f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
     )
-    headers = (("Content-Type", XML), *request_ids(service, request_id))
-    return ApiResponse(200, headers, text.encode())
+    return ApiResponse(200, (("Content-Type", XML), *ids), text.encode())
 
 
 def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
@@ -255,7 +250,7 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
     if service not in operations.SERVICES and (is_json or http.path != "/"):
         body = json.dumps({"__type": problem.code, "message": problem.message})
-        kind, headers = _JSON, (("x-amzn-errortype", problem.code), *headers)
+        kind, headers = _AMZ_JSON, (("x-amzn-errortype", problem.code), *headers)
     elif service == "s3":
         kind, body = S3_XML, _s3_error(problem, request_id)
     else:

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from stslab.policy import catalogue
+from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.sandbox.api.model import (
     ApiRequest,
     Judge,
@@ -43,6 +43,7 @@ from stslab.sandbox.iam import (
 )
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, OidcProvider, Role, User
 from stslab.sandbox.state.snapshot import Named, View
+from stslab.vocabulary import LATEST
 
 _MODULES = (account, credentials, mfa, policies, providers, roles, simulation, tagging, users)
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
@@ -100,10 +101,6 @@ def of(view: View, request: ApiRequest) -> Needs:
     What is made with tags is tagged, what is renamed is needed by both names, and a role that goes
     into an instance profile is passed to EC2.
     """
-    if request.operation in _OF_OWN_PASSWORD and request.caller.user_name:
-        password_policy = lookups.account(view, request.account).password_policy
-        if password_policy is not None and password_policy.may_change:
-            return ()
     target = _target(view, request)
     action = f"iam:{request.operation}"
     context = {**_there(target.entity), **_asked(request.params)}
@@ -111,10 +108,31 @@ def of(view: View, request: ApiRequest) -> Needs:
         action,
         target.arn,
         {key: value for key, value in context.items() if _has(action, key)},
+        _of_password_policy(view, request, action),
         resource_account=request.account,
         shown=target.shown,
     )
     return (need, *_further(view, request, target, need))
+
+
+def _of_password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
+    """What a password policy permits to each user of the account, unless something denies it.
+
+    IAM User Guide, "Setting an account password policy for IAM users".
+    """
+    if request.operation not in _OF_OWN_PASSWORD or not request.caller.user_name:
+        return None
+    found = lookups.account(view, request.account).password_policy
+    if found is None or not found.may_change:
+        return None
+    permitted = {
+        "Effect": "Allow",
+        "Principal": {"AWS": request.caller.principal.arn},
+        "Action": action,
+        "Resource": "*",
+    }
+    policy = parse({"Version": LATEST, "Statement": permitted}, PolicyKind.RESOURCE)
+    return NamedPolicy("password policy", policy)
 
 
 def _has(action: str, key: str) -> bool:
@@ -166,7 +184,7 @@ def _target(view: View, request: ApiRequest) -> Target:
 
 
 def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
-    if name.startswith("arn:"):  # of what goes by its ARN, messages call policies so alone
+    if name.startswith("arn:"):  # messages put the kind before the ARN for policies only
         return Target(name, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
     shown = None if creating else f"{kind.replace('-', ' ')} {name}"
@@ -230,8 +248,6 @@ _RENAMES = {
     for name, (_, kind) in _TYPES.items()
     for operation, new in kind.renamed.items()
 }
-# What a password policy permits to each user of the account: IAM User Guide, "Setting an account
-# password policy for IAM users".
 _OF_OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
 # Parameter of the request -> the condition key that has its value.

@@ -40,8 +40,8 @@ def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], ob
     """The ``items`` that ``params`` ask for, under the name of the answer's ``member``.
 
     ``show`` makes of an item what the answer has; those of other pages cost nothing. A marker that
-    was not handed out is a ValidationError. It says what came last, so that nothing is passed over
-    where that was deleted since.
+    was not handed out is a ValidationError. It holds the name of the last item, so that the next
+    page skips nothing if that item is deleted meanwhile.
     """
     start = _start(params.get("Marker"), items)
     end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)

@@ -117,11 +117,10 @@ def _token_size(grant: Grant) -> int:
     content = len(zlib.compress(packed.encode())) if grant.policies or grant.tags else 0
     size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
     if size > _TOKEN_CEILING:
-        what, end = ("size of session tags", ".")
-        if grant.policies:
-            what, end = ("policy", ", please use smaller policy.")
-        said = f"Packed {what} consumes {_percent(size)}% of allotted space{end}"
-        raise ApiFault("PackedPolicyTooLarge", said)
+        said = f"consumes {_percent(size)}% of allotted space"
+        of_policy = f"Packed policy {said}, please use smaller policy."
+        of_tags = f"Packed size of session tags {said}."
+        raise ApiFault("PackedPolicyTooLarge", of_policy if grant.policies else of_tags)
     return size
 
 

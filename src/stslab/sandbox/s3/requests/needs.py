@@ -6,11 +6,21 @@ from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import ApiRequest, Context, Keys, Need, Needs, iso, request_tags
+from stslab.sandbox.api.model import (
+    ApiRequest,
+    Context,
+    Keys,
+    Need,
+    Needs,
+    Pairs,
+    iso,
+    request_tags,
+)
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
@@ -96,7 +106,6 @@ class _Asked(msgspec.Struct, frozen=True):
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         policy = policies.of(self.view, self.seen, where, version, self.request.caller)
-        region = (("x-amz-bucket-region", bucket.region),) if bucket is not None else ()
         return Need(
             action,
             arn,
@@ -104,7 +113,6 @@ class _Asked(msgspec.Struct, frozen=True):
             None if creating else policy,
             owner,
             shown=f'"{arn}"',
-            headers=region if self.request.operation == "HeadBucket" else (),
         )
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
@@ -142,7 +150,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     signed = proof.region if proof and proof.version == "AWS4-HMAC-SHA256" else ""
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
-    headers = (("x-amz-bucket-region", bucket.region),)
+    headers = _located(bucket)
     if signed != REGION:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
@@ -152,6 +160,11 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
         what = "Error parsing the X-Amz-Credential parameter"
     message = f"{what}; the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
+
+
+def _located(bucket: Bucket) -> Pairs:
+    """The header that tells where a bucket is, whether the caller may use it or not."""
+    return (("x-amz-bucket-region", bucket.region),)
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -169,6 +182,11 @@ def _bucket(asked: _Asked) -> Iterator[Need]:
     listing = _keys_of(asked.request, _TABLES.listing_keys)
     for action in actions(asked.request):
         yield asked.need(action, asked.where, listing)
+
+
+def _head_bucket(asked: _Asked) -> Iterator[Need]:
+    headers = _located(lookups.bucket_of(asked.view, asked.request))
+    yield from (replace(need, headers=headers) for need in _bucket(asked))
 
 
 def _object(asked: _Asked) -> Iterator[Need]:
@@ -215,6 +233,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
 
 
 _OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
+    "HeadBucket": _head_bucket,
     "ListBuckets": _service,
     # Each key is decided on when this is carried out, and reported.
     "DeleteObjects": lambda _: iter(()),

@@ -167,10 +167,12 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 _TYPES = {"Expires": "string", "ChecksumMode": "capitals"}
 # What a canned list may be beside what the model has ("Access control list (ACL) overview").
 _FURTHER_CHOICES = {
-    "BucketCannedACL": {
-        *("aws-exec-read", "log-delivery-write"),
-        *("bucket-owner-read", "bucket-owner-full-control"),
-    }
+    "BucketCannedACL": (
+        "aws-exec-read",
+        "bucket-owner-full-control",
+        "bucket-owner-read",
+        "log-delivery-write",
+    )
 }
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
